@@ -1,0 +1,159 @@
+"""The one registry: every part, data set and later every rule, report and format is a record under `(kind, name)`.
+
+A record is any frozen object with `name`, `summary` and `parameters`. A module registers its records when it is imported; the registry imports the home of
+a kind the first time somebody asks for that kind, so adding a record to a home (or a file to a home that is a folder) is all there is to do.
+"""
+
+from __future__ import annotations
+
+import difflib
+import importlib
+import pkgutil
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from typing import Any, Protocol, TypeAlias, TypeVar
+
+from dlprobe.errors import ConfigError
+
+Value: TypeAlias = bool | int | float | str
+
+
+@dataclass(frozen=True)
+class Parameter:
+    """One named parameter of a record, e.g. `slope` of leaky_relu.
+
+    `low` and `high` bound the legal values (inclusive unless the matching `open_` flag is set); None leaves a side open.
+    `choices` lists the legal values of a text parameter. The type of a value is the type of `default`.
+    """
+
+    name: str
+    default: Value
+    help: str
+    low: float | None = None
+    high: float | None = None
+    open_low: bool = False
+    open_high: bool = False
+    choices: tuple[str, ...] = ()
+
+    @property
+    def allowed(self) -> str:
+        """The legal values in words, as help and errors print them."""
+        if self.choices:
+            return " | ".join(self.choices)
+        if isinstance(self.default, bool):
+            return "yes | no"
+        kind = {int: "a whole number", float: "a number", str: "text"}[type(self.default)]
+        bounds = [
+            f"{'>' if self.open_low else '>='} {self.low:g}" if self.low is not None else "",
+            f"{'<' if self.open_high else '<='} {self.high:g}" if self.high is not None else "",
+        ]
+        return " and ".join([kind, *filter(None, bounds)]).replace(" and ", " ", 1)
+
+    def admits(self, value: Value) -> bool:
+        """Whether `value` (already of the right type) is inside the legal range."""
+        if self.choices:
+            return value in self.choices
+        if isinstance(value, bool | str):
+            return True
+        above = self.low is None or (value > self.low if self.open_low else value >= self.low)
+        below = self.high is None or (value < self.high if self.open_high else value <= self.high)
+        return bool(value == value and abs(value) != float("inf") and above and below)
+
+
+class Record(Protocol):
+    """What the registry asks of a record."""
+
+    @property
+    def name(self) -> str: ...
+    @property
+    def summary(self) -> str: ...
+    @property
+    def parameters(self) -> tuple[Parameter, ...]: ...
+
+
+@dataclass(frozen=True)
+class Spec:
+    """A named thing with its parameters filled in, e.g. `leaky_relu(slope=0.2)`: what a configuration holds.
+
+    `parameters` holds every parameter of the record, defaults included. `given` keeps what the user wrote, so that it prints back short.
+    """
+
+    kind: str
+    name: str
+    parameters: Mapping[str, Value]
+    given: tuple[str, ...] = ()
+
+    def __str__(self) -> str:
+        inner = ", ".join(f"{key}={format_value(self.parameters[key])}" for key in self.given)
+        return f"{self.name}({inner})" if inner else self.name
+
+    @property
+    def record(self) -> Any:
+        """The registered record this names."""
+        return get(self.kind, self.name)
+
+
+def format_value(value: Value) -> str:
+    """A parameter's value as people type it."""
+    if isinstance(value, bool):
+        return "yes" if value else "no"
+    return f"{value:g}" if isinstance(value, float) and float(f"{value:g}") == value else str(value)
+
+
+# Kind -> the module or folder whose import registers its records. A folder is walked: every module in it is imported.
+HOMES: dict[str, str] = {
+    "activation": "dlprobe.parts.activations",
+    "initializer": "dlprobe.parts.initializers",
+    "normalization": "dlprobe.parts.normalizations",
+    "optimizer": "dlprobe.parts.optimizers",
+    "loss": "dlprobe.parts.losses",
+    "statistic": "dlprobe.parts.statistics",
+    "data": "dlprobe.data.sets",
+}
+
+R = TypeVar("R", bound=Record)
+_records: dict[str, dict[str, Any]] = {}
+_loaded: set[str] = set()
+
+
+def register(kind: str, record: R) -> R:
+    """Add `record` under `(kind, record.name)` and return it. Raises ValueError where the name is taken."""
+    shelf = _records.setdefault(kind, {})
+    if record.name in shelf:
+        raise ValueError(f"{kind} {record.name!r} is registered twice")
+    shelf[record.name] = record
+    return record
+
+
+def kinds() -> tuple[str, ...]:
+    """The kinds of things there are, in the order in which they are listed."""
+    return tuple(HOMES)
+
+
+def records(kind: str) -> dict[str, Any]:
+    """Every record of a kind by name, in the order of registration."""
+    if kind not in HOMES:
+        raise ConfigError(unknown("kind", kind, HOMES))
+    if kind not in _loaded:
+        home = importlib.import_module(HOMES[kind])
+        for module in pkgutil.iter_modules(getattr(home, "__path__", [])):
+            importlib.import_module(f"{HOMES[kind]}.{module.name}")
+        _loaded.add(kind)
+    return _records.get(kind, {})
+
+
+def get(kind: str, name: str) -> Any:
+    """The record called `name` (with `_` or `-`). Raises ConfigError with a suggestion and the list where there is none."""
+    shelf = records(kind)
+    key = name.strip().replace("-", "_").lower()
+    if key not in shelf:
+        raise ConfigError(unknown(kind, name, shelf))
+    return shelf[key]
+
+
+def unknown(what: str, name: str, known: Iterable[str]) -> str:
+    """The sentence for an unknown name: did you mean, and the list."""
+    names = list(known)
+    close = difflib.get_close_matches(name.strip().replace("-", "_").lower(), names, n=1, cutoff=0.6)
+    hint = f"did you mean {close[0]!r}? " if close else ""
+    return f"unknown {what} {name!r}: {hint}known: {', '.join(names)}"
