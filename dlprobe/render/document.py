@@ -1,0 +1,211 @@
+"""A `Document`: what a command has to say, as ordered blocks without any formatting, plus the same as data.
+
+Reports build documents, formats draw them. Values stay numbers as long as possible: a format decides digits, colours and widths.
+Text may come from files (layer names, error texts); formats escape it, so nobody needs to clean it here.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any, Literal, TypeAlias
+
+Tone: TypeAlias = Literal["good", "bad", "warning", "neutral"]
+Alignment: TypeAlias = Literal["left", "right"]
+Value: TypeAlias = str | int | float | bool | None
+
+
+@dataclass(frozen=True)
+class Toned:
+    """A cell or fact whose value is also judged, e.g. `Toned("diverged", "bad")`."""
+
+    value: Value
+    tone: Tone
+
+
+Cell: TypeAlias = Value | Toned
+
+
+@dataclass(frozen=True)
+class Heading:
+    """A title inside a document; level 1 for sections, 2 for parts of a section."""
+
+    text: str
+    level: int = 1
+
+
+@dataclass(frozen=True)
+class Paragraph:
+    """Running text, wrapped to the width at hand."""
+
+    text: str
+    tone: Tone = "neutral"
+
+
+@dataclass(frozen=True)
+class Lines:
+    """Text whose line breaks matter and which is never wrapped, one entry per line: TOML, a formula, a listing."""
+
+    lines: Sequence[str]
+
+
+@dataclass(frozen=True)
+class Bullets:
+    """A short list of sentences."""
+
+    items: Sequence[str]
+
+
+@dataclass(frozen=True)
+class Facts:
+    """Key and value pairs, e.g. `Facts((("status", "completed"), ("steps", 680)))`."""
+
+    pairs: Sequence[tuple[str, Cell]]
+
+
+@dataclass(frozen=True)
+class Column:
+    """One column of a table; `digits` are the significant digits of its floats."""
+
+    name: str
+    unit: str = ""
+    align: Alignment = "left"
+    digits: int = 4
+
+
+@dataclass(frozen=True)
+class Table:
+    """Rows of cells under named columns. The first column names the row: it is repeated where a table is too wide for one piece."""
+
+    columns: Sequence[Column]
+    rows: Sequence[Sequence[Cell]]
+    caption: str = ""
+
+    def __post_init__(self) -> None:
+        _require(bool(self.columns), "a table needs a column")
+        for number, row in enumerate(self.rows):
+            _require(len(row) == len(self.columns), f"row {number} has {len(row)} cells for {len(self.columns)} columns")
+
+
+@dataclass(frozen=True)
+class HeatCell:
+    """One cell of a heat table: `value` on the log10 scale (NaN: nothing to show), its verdict in one word, and the text shown instead of the value."""
+
+    value: float
+    verdict: str = ""
+    tone: Tone = "neutral"
+    text: str = ""
+
+
+@dataclass(frozen=True)
+class HeatTable:
+    """Numbers on a diverging log10 scale around 0, rows by columns, each with a verdict.
+
+    `meaning` says what the number is, e.g. "log10 of error signal at hidden_1 over hidden_n". Values below `low` or above `high` take the end colours;
+    the number printed stays as it is. `low_means` and `high_means` name the two ends ("vanishing", "exploding"). `stub` names what the rows are, `across`
+    what the columns are ("depth").
+    """
+
+    rows: Sequence[str]
+    columns: Sequence[str]
+    cells: Sequence[Sequence[HeatCell]]
+    meaning: str
+    low: float = -6.0
+    high: float = 6.0
+    low_means: str = ""
+    high_means: str = ""
+    stub: str = ""
+    across: str = ""
+    caption: str = ""
+
+    def __post_init__(self) -> None:
+        _require(self.low < 0 < self.high, f"a heat scale runs from below 0 to above 0, not from {self.low} to {self.high}")
+        _require(len(self.cells) == len(self.rows), f"{len(self.cells)} rows of cells for {len(self.rows)} row names")
+        for name, row in zip(self.rows, self.cells, strict=True):
+            _require(len(row) == len(self.columns), f"row {name!r} has {len(row)} cells for {len(self.columns)} columns")
+
+
+@dataclass(frozen=True)
+class Series:
+    """One line of a chart: `x` and `y` of equal length; NaN and infinite values leave a gap."""
+
+    name: str
+    x: Sequence[float]
+    y: Sequence[float]
+
+    def __post_init__(self) -> None:
+        _require(len(self.x) == len(self.y), f"series {self.name!r} has {len(self.x)} x and {len(self.y)} y")
+
+
+@dataclass(frozen=True)
+class Chart:
+    """A line chart, e.g. of loss over steps; `log_y` draws y on a log scale (values of 0 and below leave a gap there)."""
+
+    series: Sequence[Series]
+    x_label: str = ""
+    y_label: str = ""
+    log_y: bool = False
+    caption: str = ""
+
+
+@dataclass(frozen=True)
+class LayerSeries:
+    """One value per layer, layer 0 nearest the input, with an optional verdict in one word."""
+
+    name: str
+    values: Sequence[float]
+    verdict: str = ""
+    tone: Tone = "neutral"
+
+
+@dataclass(frozen=True)
+class Profile:
+    """How one or several quantities run through the layers, on a log scale.
+
+    `layers` names the layers, nearest the input first; leave it empty where the series have different layers. With `shared_scale` all series are drawn on
+    one scale and can be compared by eye; without it each has its own (for quantities of different units).
+    """
+
+    series: Sequence[LayerSeries]
+    layers: Sequence[str] = ()
+    shared_scale: bool = True
+    caption: str = ""
+
+    def __post_init__(self) -> None:
+        for one in self.series:
+            _require(not self.layers or len(one.values) == len(self.layers), f"series {one.name!r} has {len(one.values)} values for {len(self.layers)} layers")
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """One line of judgement."""
+
+    line: str
+    tone: Tone = "neutral"
+
+
+@dataclass(frozen=True)
+class Hint:
+    """What to type next, e.g. `Hint("dlprobe inspect run.h5")`; printed on one line so that it can be copied."""
+
+    command: str
+
+
+Block: TypeAlias = Heading | Paragraph | Lines | Bullets | Facts | Table | HeatTable | Chart | Profile | Verdict | Hint
+
+
+@dataclass(frozen=True)
+class Document:
+    """Title and blocks for people, `data` for programs: the record that `--format json` prints, with its `schema` key (e.g. "dlprobe-inspect/1")."""
+
+    title: str
+    blocks: Sequence[Block]
+    data: Mapping[str, Any] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        _require(not self.data or isinstance(self.data.get("schema"), str), "the data of a document needs a 'schema' text")
+
+
+def _require(condition: bool, message: str) -> None:
+    if not condition:
+        raise ValueError(message)

@@ -1,0 +1,65 @@
+"""The two things every drawing of a heat table needs: a diverging colour for a number, and verdict words short enough for a cell."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable, Sequence
+
+from dlprobe.render.document import HeatCell
+from dlprobe.render.numbers import value_text
+
+Rgb = tuple[int, int, int]
+
+# Blue, near white, orange-red: told apart with every common colour blindness (ColorBrewer's RdBu ends, Cynthia Brewer, Penn State).
+LOW_COLOR: Rgb = (33, 102, 172)
+MIDDLE_COLOR: Rgb = (240, 240, 240)
+HIGH_COLOR: Rgb = (178, 24, 43)
+MISSING_COLOR: Rgb = (110, 110, 110)
+
+
+def shade(value: float, low: float, high: float) -> Rgb:
+    """The background of a number on the scale low < 0 < high: values outside take the end colours, NaN is grey."""
+    if math.isnan(value):
+        return MISSING_COLOR
+    share = min(1.0, value / high if value >= 0 else value / low)
+    end = HIGH_COLOR if value >= 0 else LOW_COLOR
+    red, green, blue = (round(middle + share * (far - middle)) for middle, far in zip(MIDDLE_COLOR, end, strict=True))
+    return red, green, blue
+
+
+def ink(background: Rgb) -> Rgb:
+    """Black or white, whichever reads better on the background (relative luminance of WCAG 2, without its gamma)."""
+    red, green, blue = background
+    return (0, 0, 0) if 0.2126 * red + 0.7152 * green + 0.0722 * blue > 127 else (255, 255, 255)
+
+
+def number_of(cell: HeatCell) -> str:
+    """The number a cell shows: its own text where given, else the value with sign and one decimal; for NaN the verdict must do, or "-" without one."""
+    if cell.text or math.isnan(cell.value):
+        return cell.text or ("" if cell.verdict else "-")
+    if math.isinf(cell.value):
+        return value_text(cell.value)
+    return f"{cell.value:+.1f}" if abs(cell.value) >= 0.05 else "0.0"
+
+
+def shortenings(words: Iterable[str]) -> list[dict[str, str]]:
+    """Ways to write the verdict words, longest first; a way in which two words would look the same is left out.
+
+    >>> [way["vanishing"] for way in shortenings(["vanishing", "healthy"])]
+    ['vanishing', 'vanish', 'vani', 'van', 'v']
+    """
+    distinct = sorted(set(words))
+    ways = [{word: word[:length] for word in distinct} for length in (max(map(len, distinct), default=1), 6, 4, 3, 1)]
+    return [way for index, way in enumerate(ways) if len(set(way.values())) == len(distinct) and way not in ways[:index]]
+
+
+def cell_texts(cells: Sequence[Sequence[HeatCell]], words: dict[str, str]) -> list[list[str]]:
+    """What each cell says, `-5.7 vanishing`: in every column the numbers stand right-aligned and the verdicts below each other."""
+    columns = [_column_texts([row[index] for row in cells], words) for index in range(len(cells[0]) if cells else 0)]
+    return [list(row) for row in zip(*columns, strict=True)]
+
+
+def _column_texts(column: Sequence[HeatCell], words: dict[str, str]) -> list[str]:
+    numbers = [number_of(cell) for cell in column]
+    room = max(map(len, numbers), default=0)
+    return [f"{number:>{room}} {words[cell.verdict]}".rstrip() for number, cell in zip(numbers, column, strict=True)]

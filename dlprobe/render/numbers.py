@@ -1,0 +1,28 @@
+"""How a value is written for people: the same digits in every format."""
+
+from __future__ import annotations
+
+import math
+
+from dlprobe.render.document import Toned, Value
+
+
+def value_text(value: Value | Toned, digits: int = 4) -> str:
+    """A cell's value as text: floats with `digits` significant digits, yes and no, "-" for what does not exist, "nan" and "inf" said as such.
+
+    >>> [value_text(value) for value in (0.00123456, 1e-9, 2.0, 1797, True, None, float("nan"), "relu")]
+    ['0.001235', '1e-09', '2', '1797', 'yes', '-', 'nan', 'relu']
+    """
+    if isinstance(value, Toned):
+        return value_text(value.value, digits)
+    if value is None:
+        return "-"
+    if isinstance(value, bool):
+        return "yes" if value else "no"
+    return _float_text(value, digits) if isinstance(value, float) else str(value)
+
+
+def _float_text(value: float, digits: int) -> str:
+    if not math.isfinite(value):
+        return "nan" if math.isnan(value) else ("inf" if value > 0 else "-inf")
+    return f"{value + 0.0:.{digits}g}"  # + 0.0 turns -0.0 into 0.0
