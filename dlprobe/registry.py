@@ -8,7 +8,9 @@ from __future__ import annotations
 
 import difflib
 import importlib
+import json
 import pkgutil
+import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any, Protocol, TypeAlias, TypeVar
@@ -94,9 +96,11 @@ class Spec:
 
 
 def format_value(value: Value) -> str:
-    """A parameter's value as people type it."""
+    """A parameter's value as people type it; a text with signs that mean something in `name(key=value, …)` is quoted."""
     if isinstance(value, bool):
         return "yes" if value else "no"
+    if isinstance(value, str):
+        return value if re.fullmatch(r"[\w./:+-]+", value) else json.dumps(value, ensure_ascii=False)
     return f"{value:g}" if isinstance(value, float) and float(f"{value:g}") == value else str(value)
 
 

@@ -1,1 +1,71 @@
-"""."""
+"""What a run is: one frozen record per TOML table, with type, range, default and help of every option; read from TOML, mappings and option texts, written back.
+
+May import `errors` and `registry` only; parts are looked up in the registry when a name is read, so importing this costs no NumPy (and no pydantic until a
+record is asked for). Every wrong value is a ConfigError of one line.
+"""
+
+from __future__ import annotations
+
+import importlib
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from dlprobe.config.listing import OptionField, fields
+    from dlprobe.config.naming import parse_spec, split_list
+    from dlprobe.config.problems import FieldError
+    from dlprobe.config.reading import from_mapping, from_options, from_toml, parse_toml, with_values
+    from dlprobe.config.records import DataConfig, ModelConfig, RecordingConfig, RunConfig, TrainingConfig
+    from dlprobe.config.unwise import warnings_for
+    from dlprobe.config.writing import to_mapping, to_toml
+
+# public name -> the module of this folder that has it; imported when first asked for
+_HOMES = {
+    "DataConfig": "records",
+    "FieldError": "problems",
+    "ModelConfig": "records",
+    "OptionField": "listing",
+    "RecordingConfig": "records",
+    "RunConfig": "records",
+    "TrainingConfig": "records",
+    "fields": "listing",
+    "from_mapping": "reading",
+    "from_options": "reading",
+    "from_toml": "reading",
+    "parse_spec": "naming",
+    "parse_toml": "reading",
+    "split_list": "naming",
+    "to_mapping": "writing",
+    "to_toml": "writing",
+    "warnings_for": "unwise",
+    "with_values": "reading",
+}
+
+__all__ = [
+    "DataConfig",
+    "FieldError",
+    "ModelConfig",
+    "OptionField",
+    "RecordingConfig",
+    "RunConfig",
+    "TrainingConfig",
+    "fields",
+    "from_mapping",
+    "from_options",
+    "from_toml",
+    "parse_spec",
+    "parse_toml",
+    "split_list",
+    "to_mapping",
+    "to_toml",
+    "warnings_for",
+    "with_values",
+]
+
+
+def __getattr__(name: str) -> Any:
+    """Import the module of a public name on first use. Raises AttributeError for any other name."""
+    if name not in _HOMES:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    value = getattr(importlib.import_module(f"{__name__}.{_HOMES[name]}"), name)
+    globals()[name] = value
+    return value

@@ -1,0 +1,284 @@
+"""Forms: how the value of a field is typed, read, checked and written. One class per form; a field's annotation carries one.
+
+`read` takes an option text or a TOML/JSON value and returns the value a record holds; a ValueError says what is allowed.
+`plain` gives the JSON-able value that `read` takes back.
+"""
+
+from __future__ import annotations
+
+import re
+from abc import ABC, abstractmethod
+from typing import Any
+
+from pydantic_core import CoreSchema, core_schema
+
+from dlprobe.config.naming import parse_spec, split_list
+from dlprobe.config.scalars import read_number, read_whole, read_yes_no
+from dlprobe.errors import ConfigError
+from dlprobe.registry import Spec
+
+WIDEST_LAYER = 65_536
+DEEPEST_NET = 10_000
+
+
+class Form(ABC):
+    """What all forms share.
+
+    `words` maps texts with a meaning of their own to the value they stand for: auto, none and never stand for None; full stands for itself.
+    `type_name` is how --help names the type, `choices` the complete list of values where there is one, `kind` the registry kind of names.
+    """
+
+    type_name = "text"
+    choices: tuple[str, ...] = ()
+    kind: str | None = None
+
+    def __init__(self, words: tuple[str, ...] = (), own_words: tuple[str, ...] = ()) -> None:
+        self.words: dict[str, str | None] = {**dict.fromkeys(words), **{word: word for word in own_words}}
+
+    @property
+    @abstractmethod
+    def described(self) -> str:
+        """What is allowed, without the words."""
+
+    @abstractmethod
+    def parse(self, value: object) -> Any:
+        """The value a record holds; ValueError (its message, where there is one, says more than `allowed`) for anything else."""
+
+    @property
+    def allowed(self) -> str:
+        """What is allowed, as help and errors say it."""
+        return ", or ".join([self.described, *self.words])
+
+    def read(self, value: object) -> Any:
+        """The value a record holds. Raises ValueError with what is wrong or what is allowed."""
+        if isinstance(value, str) and value.strip().lower() in self.words:
+            return self.words[value.strip().lower()]
+        if value is None and None in self.words.values():
+            return None
+        try:
+            return self.parse(value)
+        except ConfigError as error:
+            raise ValueError(str(error)) from None
+        except ValueError as error:
+            raise ValueError(str(error) or f"expected {self.allowed}") from None
+
+    def __get_pydantic_core_schema__(self, source: object, handler: object) -> CoreSchema:
+        """Tells pydantic that a field annotated with a form is read by it alone."""
+        return core_schema.no_info_plain_validator_function(self.read)
+
+    def plain(self, value: Any) -> Any:
+        """The JSON-able value that `read` takes back."""
+        return next((word for word, stands_for in self.words.items() if value == stands_for), None) or self.plain_value(value)
+
+    def plain_value(self, value: Any) -> Any:
+        """`plain` of a value that is not one of the words."""
+        return value
+
+
+class Whole(Form):
+    """A whole number between bounds."""
+
+    type_name = "whole number"
+
+    def __init__(self, low: int, high: int | None = None, words: tuple[str, ...] = (), own_words: tuple[str, ...] = ()) -> None:
+        super().__init__(words, own_words)
+        self.low, self.high = low, high
+
+    @property
+    def described(self) -> str:
+        return f"a whole number >= {self.low}" if self.high is None else f"a whole number, {self.low} to {self.high}"
+
+    def parse(self, value: object) -> int:
+        whole = read_whole(value)
+        if whole is None or whole < self.low or (self.high is not None and whole > self.high):
+            raise ValueError
+        return whole
+
+
+class Number(Form):
+    """A finite number with a smallest value."""
+
+    type_name = "number"
+
+    def __init__(self, low: float, words: tuple[str, ...] = ()) -> None:
+        super().__init__(words)
+        self.low = low
+
+    @property
+    def described(self) -> str:
+        return f"a finite number >= {self.low:g}"
+
+    def parse(self, value: object) -> float:
+        number = read_number(value)
+        if number is None or number < self.low:
+            raise ValueError
+        return number
+
+
+class Choice(Form):
+    """One of a few texts."""
+
+    def __init__(self, *choices: str) -> None:
+        super().__init__()
+        self.choices = choices
+
+    @property
+    def described(self) -> str:
+        return " | ".join(self.choices)
+
+    def parse(self, value: object) -> str:
+        if not isinstance(value, str) or value.strip().lower() not in self.choices:
+            raise ValueError
+        return value.strip().lower()
+
+
+class YesNo(Form):
+    """yes or no; true and false are taken too."""
+
+    type_name = "yes/no"
+    choices = ("yes", "no")
+
+    @property
+    def described(self) -> str:
+        return "yes | no"
+
+    def parse(self, value: object) -> bool:
+        read = read_yes_no(value)
+        if read is None:
+            raise ValueError
+        return read
+
+
+class Text(Form):
+    """A text that is not empty."""
+
+    @property
+    def described(self) -> str:
+        return "text that is not empty"
+
+    def parse(self, value: object) -> str:
+        # a lone surrogate is a byte of the command line that is not UTF-8: it could not be written to the run file
+        if not isinstance(value, str) or not value.strip() or re.search("[\0\ud800-\udfff]", value):
+            raise ValueError
+        return value
+
+
+class Source(Text):
+    """The name of a data set with its parameters, or the path of a file."""
+
+    type_name = "name or path"
+    kind = "data"
+
+    @property
+    def described(self) -> str:
+        return "the name of a data set, alone or as name(key=value, …), or the path of a file"
+
+    def parse(self, value: object) -> str:
+        if isinstance(value, str) and is_path(value):
+            return super().parse(value)
+        try:
+            return str(parse_spec("data", value))  # type: ignore[arg-type]  # parse_spec refuses what is neither text nor table
+        except ConfigError as error:
+            hint = f"; a file of that name is written ./{value}" if isinstance(value, str) and "(" not in value else ""
+            raise ValueError(f"{error}{hint}") from None
+
+
+def is_path(text: str) -> bool:
+    """Whether a data text is a file's path: a slash or a dot outside parentheses.
+
+    >>> is_path("digits.csv"), is_path("./digits"), is_path("gaussian(noise=0.5)")
+    (True, True, False)
+    """
+    outside = re.sub(r"\(.*\)|\(.*$", "", text, flags=re.DOTALL)
+    return outside.startswith("~") or any(sign in outside for sign in "./\\")
+
+
+class Named(Form):
+    """A registered thing with its parameters."""
+
+    type_name = "name"
+
+    def __init__(self, kind: str, words: tuple[str, ...] = ()) -> None:
+        super().__init__(words)
+        self.kind: str = kind
+
+    @property
+    def described(self) -> str:
+        return f"name or name(key=value, …), see dlprobe list {self.kind}"
+
+    def parse(self, value: object) -> Spec:
+        return parse_spec(self.kind, value, self.words)  # type: ignore[arg-type]  # parse_spec refuses what is neither text nor table
+
+    def plain_value(self, value: Spec) -> str:
+        return str(value)
+
+
+class NamedPerLayer(Named):
+    """One registered thing for all hidden layers, or a list with one per hidden layer."""
+
+    @property
+    def described(self) -> str:
+        return f"{super().described}; or a list with one per hidden layer"
+
+    def parse(self, value: object) -> Any:
+        items = split_list(value) if isinstance(value, str) else value
+        if isinstance(items, list | tuple):
+            specs = tuple(super(NamedPerLayer, self).parse(item) for item in items)
+            return specs[0] if isinstance(value, str) and len(specs) == 1 else specs
+        return super().parse(value)
+
+    def plain_value(self, value: Any) -> Any:
+        return [str(spec) for spec in value] if isinstance(value, tuple) else str(value)
+
+
+class Layers(Form):
+    """Units of the hidden layers, input side first."""
+
+    type_name = "layers"
+
+    @property
+    def described(self) -> str:
+        return f'units of each hidden layer, 1 to {WIDEST_LAYER}, e.g. 300,100 or 100x20 (twenty layers of 100), "" for none'
+
+    def parse(self, value: object) -> tuple[int, ...]:
+        if isinstance(value, str):
+            items: list[object] = [] if value.strip().lower() in ("", "none") else list(value.split(","))
+        else:
+            items = list(value) if isinstance(value, list | tuple) else [value]
+        blocks = [_block(item) for item in items]
+        if sum(count for _, count in blocks) > DEEPEST_NET:
+            raise ValueError(f"expected at most {DEEPEST_NET} hidden layers")
+        return tuple(units for units, count in blocks for _ in range(count))
+
+    def plain_value(self, value: tuple[int, ...]) -> list[int]:
+        return list(value)
+
+
+def _block(item: object) -> tuple[int, int]:
+    """(units, how many such layers) of one item, `100` or `100x20`. Raises ValueError outside the range."""
+    units_text, times, count_text = item.lower().partition("x") if isinstance(item, str) else (item, "", "")
+    units, count = read_whole(units_text), read_whole(count_text) if times else 1
+    if units is None or count is None or not 1 <= units <= WIDEST_LAYER or count < 1:
+        raise ValueError
+    return units, count
+
+
+class Split(Form):
+    """Percent of the samples for training, validation and test."""
+
+    type_name = "three percents"
+
+    @property
+    def described(self) -> str:
+        return "three percents that sum to 100 with the first > 0, e.g. 60,20,20"
+
+    def parse(self, value: object) -> tuple[float, float, float]:
+        items = value.split(",") if isinstance(value, str) else value
+        numbers = [read_number(item) for item in items] if isinstance(items, list | tuple) else []
+        percents = [-1.0 if number is None else number for number in numbers]
+        if len(percents) != 3 or percents[0] <= 0 or min(percents) < 0 or abs(sum(percents) - 100) > 1e-9:
+            raise ValueError
+        return percents[0], percents[1], percents[2]
+
+    def plain_value(self, value: tuple[float, float, float]) -> list[float]:
+        return [int(percent) if percent.is_integer() else percent for percent in value]

@@ -1,0 +1,49 @@
+"""What the command line's --help says of every option, from the fields' own definitions."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from dlprobe.config.forms import Form
+from dlprobe.config.problems import option_name
+from dlprobe.config.records import TABLES
+
+
+@dataclass(frozen=True)
+class OptionField:
+    """One configuration key as an option.
+
+    `choices` is the complete list of values where there is one; `kind` the registry kind whose names complete it; `words` texts with a meaning of their own.
+    """
+
+    table: str
+    key: str
+    option: str
+    type: str
+    default: str
+    allowed: str
+    help: str
+    choices: tuple[str, ...]
+    kind: str | None
+    words: tuple[str, ...]
+
+
+def fields() -> list[OptionField]:
+    """Every option in the order of the tables. Imports no parts."""
+    return [_field(table, key, form) for table, record in TABLES.items() for key, form in record.forms().items()]
+
+
+def _field(table: str, key: str, form: Form) -> OptionField:
+    definition = TABLES[table].model_fields[key]
+    return OptionField(
+        table=table,
+        key=key,
+        option=option_name(key),
+        type=form.type_name,
+        default=str(definition.default),
+        allowed=form.allowed,
+        help=str(definition.description),
+        choices=form.choices,
+        kind=form.kind,
+        words=tuple(form.words),
+    )

@@ -1,0 +1,168 @@
+"""Reading a configuration from a mapping, a TOML file or option texts. Nothing but ConfigError comes out, one line each."""
+
+from __future__ import annotations
+
+import re
+import tomllib
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from dlprobe.config.naming import LONGEST_NAME
+from dlprobe.config.problems import FieldError, StrayKeyError, stray_key
+from dlprobe.config.records import TABLES, RunConfig, keys_by_table
+from dlprobe.config.scalars import show
+from dlprobe.config.writing import to_mapping
+from dlprobe.errors import ConfigError
+from dlprobe.registry import unknown
+
+LARGEST_FILE = 1_000_000  # bytes; the longest hand-written configuration has a few thousand
+HDF5_SIGNATURE = b"\x89HDF\r\n\x1a\n"
+
+
+def from_mapping(mapping: Mapping[str, Any]) -> RunConfig:
+    """The configuration that `{table: {key: value}}` describes; what is left out has its default. Keys are taken with `_` or `-`.
+
+    Raises ConfigError for an unknown table or key, a wrong value, an impossible combination.
+    """
+    if not isinstance(mapping, Mapping):
+        raise ConfigError(f"expected the tables {', '.join(TABLES)}, found {show(mapping)}")
+    tables: dict[str, Any] = {}
+    for name, values in _tidied("the configuration", mapping).items():
+        if name not in TABLES:
+            raise stray_key("", name, keys_by_table())
+        if not isinstance(values, Mapping):
+            raise ConfigError(f"{name} = {show(values)}: expected a table with keys among {', '.join(TABLES[name].model_fields)}")
+        tables[name] = TABLES[name](**_tidied(f"[{name}]", values))
+    return RunConfig(**tables)
+
+
+def from_options(base: RunConfig | None, options: Mapping[str, str | None]) -> RunConfig:
+    """`base` (None: the defaults) with the option texts by key, e.g. {"batch_size": "64"}; None is an option that was not given.
+
+    `steps` replaces the base's `epochs` and the other way round. Raises ConfigError in the option's spelling.
+    """
+    homes = {key: table for table, keys in keys_by_table().items() for key in keys}
+    given = {key: text for key, text in _tidied("the options", options).items() if text is not None}
+    for key in given:
+        if key not in homes:
+            raise ConfigError(unknown("option", key[:LONGEST_NAME], homes))
+    try:
+        return with_values(base or RunConfig(), {f"{homes[key]}.{key}": text for key, text in given.items()})
+    except FieldError as error:
+        raise (error.as_option() if error.key in given else error) from None
+
+
+def with_values(config: RunConfig, values: Mapping[str, Any]) -> RunConfig:
+    """`config` with some values replaced, by "table.key" or by key alone, as text or value; validated again.
+
+    `steps` replaces `epochs` and the other way round. Raises ConfigError.
+    """
+    mapping = to_mapping(config)
+    changed = {}
+    for place, value in _tidied("the values", values).items():
+        table, key = _place(place)
+        if key in changed:
+            raise ConfigError(f"{key!r} is given twice: expected each key once")
+        mapping[table][key] = changed[key] = value
+    _let_one_length_replace_the_other(mapping["training"], changed)
+    return from_mapping(mapping)
+
+
+def _place(place: str) -> tuple[str, str]:
+    """(table, key) of "table.key" or "key"."""
+    table, dot, key = place.rpartition(".")
+    homes = {known: name for name, keys in keys_by_table().items() for known in keys}
+    if not dot:
+        if place not in homes:
+            raise ConfigError(unknown("key", place[:LONGEST_NAME], homes))
+        return homes[place], place
+    if table not in TABLES:
+        raise stray_key("", table, keys_by_table())
+    if key not in TABLES[table].model_fields:
+        raise stray_key(table, key, keys_by_table())
+    return table, key
+
+
+def _let_one_length_replace_the_other(training: dict[str, Any], changed: Mapping[str, Any]) -> None:
+    for key, other in (("steps", "epochs"), ("epochs", "steps")):
+        if key in changed and other not in changed and (changed[key] not in (None, "none") or training[other] == "none"):
+            del training[other]
+
+
+def from_toml(path: str | Path) -> RunConfig:
+    """The configuration in a TOML file. Raises ConfigError naming the file, and the line where there is one."""
+    return parse_toml(_text_of(Path(path)), str(path))
+
+
+def parse_toml(text: str, source: str) -> RunConfig:
+    """The configuration in a TOML text; `source` is what errors call it. Raises ConfigError."""
+    try:
+        mapping = tomllib.loads(text)
+    except RecursionError:
+        raise ConfigError(f"{source}: not a configuration: it is nested too deeply") from None
+    except ValueError as error:
+        raise ConfigError(_toml_problem(source, text, error)) from None
+    try:
+        return from_mapping(mapping)
+    except (FieldError, StrayKeyError) as error:
+        line = _line_of(text, error.table, error.key)
+        raise ConfigError(f"{source}{f', line {line}' if line else ''}: {error}") from None
+    except ConfigError as error:
+        raise ConfigError(f"{source}: {error}") from None
+
+
+def _text_of(path: Path) -> str:
+    try:
+        with path.open("rb") as file:
+            content = file.read(LARGEST_FILE + 1)
+    except FileNotFoundError:
+        raise ConfigError(f"{show(str(path))[1:-1]}: no such file: expected a TOML configuration, write one with dlprobe new") from None
+    except IsADirectoryError:
+        raise ConfigError(f"{path}: is a directory, expected a TOML file") from None
+    except (OSError, ValueError) as error:
+        raise ConfigError(f"{show(str(path))[1:-1]}: cannot be read: {getattr(error, 'strerror', None) or error}") from None
+    if content.startswith(HDF5_SIGNATURE):
+        raise ConfigError(f"{path}: is an HDF5 file, expected a TOML file")
+    if len(content) > LARGEST_FILE:
+        raise ConfigError(f"{path}: is larger than {LARGEST_FILE:,} bytes: expected a TOML configuration")
+    try:
+        return content.decode("utf-8-sig")
+    except UnicodeDecodeError as error:
+        line = content.count(b"\n", 0, error.start) + 1
+        raise ConfigError(f"{path}, line {line}: byte 0x{content[error.start]:02x} is not UTF-8 text: save the file as UTF-8") from None
+
+
+def _toml_problem(source: str, text: str, error: ValueError) -> str:
+    """tomllib's "Invalid value (at line 3, column 5)" with the place in front."""
+    message = str(error)
+    place = re.search(r" \(at (?:line (\d+), column (\d+)|end of document)\)$", message)
+    if place is None:
+        return f"{source}: not TOML: {message}"
+    line, column = place.group(1) or str(text.count("\n") + 1), place.group(2)
+    return f"{source}, line {line}{f', column {column}' if column else ''}: not TOML: {message[: place.start()]}"
+
+
+def _line_of(text: str, table: str, key: str) -> int | None:
+    """The line on which a key (or, with table "", a table) is written; None where the notation is one this does not follow."""
+    name = re.escape(key).replace("_", "[-_]")
+    current = ""
+    for number, line in enumerate(text.splitlines(), 1):
+        header = re.match(r"\s*\[+\s*([\w.\"'-]+)\s*\]", line)
+        current = header.group(1) if header else current
+        written = header is not None and re.fullmatch(name, current) if not table else re.match(rf"\s*[\"']?{name}[\"']?\s*=", line) and current == table
+        if written or re.match(rf"\s*{table}\.{name}\s*=" if table else rf"\s*{name}\s*[.=]", line):
+            return number
+    return None
+
+
+def _tidied(where: str, values: Mapping[Any, Any]) -> dict[str, Any]:
+    """Keys with `_`. Raises ConfigError for a key that is not text, or given with `-` and with `_`."""
+    tidied: dict[str, Any] = {}
+    for key, value in values.items():
+        if not isinstance(key, str):
+            raise ConfigError(f"{where} has the key {show(key)}, which is not text")
+        if key.replace("-", "_") in tidied:
+            raise ConfigError(f"{where} has {show(key.replace('-', '_'))} twice: expected each key once")
+        tidied[key.replace("-", "_")] = value
+    return tidied

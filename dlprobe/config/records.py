@@ -1,0 +1,193 @@
+"""The records of a configuration: one frozen pydantic model per TOML table, and the whole.
+
+Each field's type, range, default and help stand in its definition and nowhere else. Defaults are written as the user would type them and read when a record
+is made, so that importing this module imports no parts. A wrong value is a FieldError, whichever way it came in; pydantic's own errors do not get out.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Annotated, Any, ClassVar, Literal, Self
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+
+from dlprobe import registry
+from dlprobe.config.forms import Choice, Form, Layers, Named, NamedPerLayer, Number, Source, Split, Text, Whole, YesNo, is_path
+from dlprobe.config.naming import parse_spec
+from dlprobe.config.problems import FieldError, stray_key
+from dlprobe.config.scalars import show
+from dlprobe.errors import ConfigError
+from dlprobe.registry import Spec
+
+LARGEST_SEED = 2**63 - 1
+DEFAULT_EPOCHS = 20
+
+
+def option(default: str, help_line: str) -> Any:
+    """A field with its default as typed and its line of help."""
+    return Field(default, description=help_line)
+
+
+class Table(BaseModel):
+    """One table of the configuration. Raises FieldError for an unknown key or a value its field does not take."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", validate_default=True, arbitrary_types_allowed=True, protected_namespaces=())
+    table: ClassVar[str]
+
+    def __init__(self, /, **values: Any) -> None:
+        try:
+            super().__init__(**values)
+        except ValidationError as error:
+            raise self._translated(error) from None
+
+    @classmethod
+    def _translated(cls, error: ValidationError) -> ConfigError:
+        """pydantic's first complaint in our words: a key the table does not have, or what a form said."""
+        first = error.errors(include_url=False)[0]
+        key = str(first["loc"][0])
+        if first["type"] == "extra_forbidden":
+            return stray_key(cls.table, key, keys_by_table())
+        if not cls.table:  # of the whole: something that is no table
+            return ConfigError(f"{key} = {show(first['input'])}: expected a table with keys among {', '.join(keys_by_table()[key])}")
+        return FieldError(cls.table, key, first["input"], str(first["ctx"]["error"]))
+
+    @classmethod
+    def forms(cls) -> dict[str, Form]:
+        """The form of each field, in the order of definition."""
+        return {key: next(item for item in field.metadata if isinstance(item, Form)) for key, field in cls.model_fields.items()}
+
+
+class DataConfig(Table):
+    """Which data, how they are read, split and scaled."""
+
+    table: ClassVar[str] = "data"
+
+    data: Annotated[str, Source()] = option("digits", "embedded or generated data set, or a data file")
+    target: Annotated[str | None, Text(words=("auto",))] = option("auto", "label column of a data file; auto: as the file's format says")
+    task: Annotated[str, Choice("auto", "classification", "regression")] = option("auto", "what is learned; auto: from the labels")
+    scaling: Annotated[str, Choice("standardize", "minmax", "none")] = option("standardize", "scaling of the inputs, fitted on the training part")
+    split: Annotated[tuple[float, float, float], Split()] = option("60,20,20", "percent of the samples for training, validation and test")
+    stratify: Annotated[bool, YesNo()] = option("yes", "keep the share of every class in each part (classification)")
+    data_seed: Annotated[int | None, Whole(0, LARGEST_SEED, words=("auto",))] = option("auto", "seed of split and generated data; auto: the seed")
+
+    @property
+    def spec(self) -> Spec | None:
+        """The named data set with its parameters; None where `data` is the path of a file."""
+        return None if is_path(self.data) else parse_spec("data", self.data)
+
+    @property
+    def path(self) -> Path | None:
+        """The path of the data file; None where `data` names a data set."""
+        return Path(self.data) if is_path(self.data) else None
+
+
+class ModelConfig(Table):
+    """The net: layers, activations, initialization, normalization."""
+
+    table: ClassVar[str] = "model"
+
+    layers: Annotated[tuple[int, ...], Layers()] = option("100,100", "hidden layers, input side first")
+    activation: Annotated[Spec | tuple[Spec, ...], NamedPerLayer("activation")] = option("relu", "activation of the hidden layers")
+    output_activation: Annotated[Spec | None, Named("activation", words=("auto",))] = option("auto", "activation of the output; auto: what the loss takes")
+    init: Annotated[Spec | None, Named("initializer", words=("auto",))] = option("auto", "initializer of all weights; auto: what suits the activation")
+    bias_init: Annotated[Spec | None, Named("initializer", words=("auto",))] = option("auto", "initializer of bias parameters; auto: the initializer's, or 0")
+    bias: Annotated[bool, YesNo()] = option("yes", "whether layers have bias parameters")
+    norm: Annotated[Spec | None, Named("normalization", words=("none",))] = option("none", "normalization of the hidden layers")
+    norm_position: Annotated[Literal["before", "after"], Choice("before", "after")] = option("before", "normalize before or after the activation")
+
+    @model_validator(mode="after")
+    def _one_activation_per_layer(self) -> Self:
+        if isinstance(self.activation, tuple) and len(self.activation) != len(self.layers):
+            reason = f"{len(self.activation)} activations for {len(self.layers)} hidden layers: expected one for all, or a list with one per hidden layer"
+            raise FieldError(self.table, "activation", [str(spec) for spec in self.activation], reason)
+        return self
+
+    @model_validator(mode="after")
+    def _biases_need_no_data(self) -> Self:
+        if self.bias_init is not None and self.bias_init.record.data_dependent:
+            raise FieldError(self.table, "bias_init", str(self.bias_init), "it rescales weights on data: expected an initializer that draws numbers, or auto")
+        return self
+
+    @property
+    def activations(self) -> tuple[Spec, ...]:
+        """The activation of each hidden layer, input side first."""
+        return self.activation if isinstance(self.activation, tuple) else (self.activation,) * len(self.layers)
+
+    @property
+    def resolved_init(self) -> Spec:
+        """`init`, or what the record of the first hidden layer's activation (linear where there is no hidden layer) names."""
+        if self.init is not None:
+            return self.init
+        record = self.activations[0].record if self.layers else registry.get("activation", "linear")
+        return parse_spec("initializer", record.initializer)
+
+
+class TrainingConfig(Table):
+    """Loss, optimizer, length, precision."""
+
+    table: ClassVar[str] = "training"
+
+    loss: Annotated[Spec | None, Named("loss", words=("auto",))] = option("auto", "loss; auto: what suits the task")
+    optimizer: Annotated[Spec, Named("optimizer")] = option("adam", "optimizer")
+    lr: Annotated[float | None, Number(0.0, words=("auto",))] = option("auto", "learning rate; auto: the optimizer's usual one")
+    batch_size: Annotated[int | Literal["full"], Whole(1, own_words=("full",))] = option("32", "samples per step; full: the whole training part")
+    epochs: Annotated[int | None, Whole(1, words=("none",))] = option(str(DEFAULT_EPOCHS), "passes over the training part; none where steps is given")
+    steps: Annotated[int | None, Whole(1, words=("none",))] = option("none", "updates, in place of epochs")
+    seed: Annotated[int, Whole(0, LARGEST_SEED)] = option("0", "the one number that weights and batches derive from")
+    dtype: Annotated[Literal["float32", "float64"], Choice("float32", "float64")] = option("float32", "precision of the computation")
+    threads: Annotated[int, Whole(1)] = option("1", "threads for this run")
+
+    @model_validator(mode="before")
+    @classmethod
+    def _steps_replace_the_default_epochs(cls, values: Any) -> Any:
+        if isinstance(values, Mapping) and "epochs" not in values and values.get("steps") not in (None, "none"):
+            return {**values, "epochs": None}
+        return values
+
+    @model_validator(mode="after")
+    def _epochs_or_steps(self) -> Self:
+        if self.epochs is not None and self.steps is not None:
+            raise FieldError(self.table, "steps", self.steps, f"epochs = {self.epochs} is given too: expected one of the two, the other left out or none")
+        if self.epochs is None and self.steps is None:
+            raise FieldError(self.table, "epochs", "none", "steps is none too: expected a whole number >= 1 for one of the two")
+        return self
+
+    @property
+    def resolved_lr(self) -> float:
+        """`lr`, or the usual learning rate of the optimizer's record."""
+        return float(self.optimizer.record.rate) if self.lr is None else self.lr
+
+
+class RecordingConfig(Table):
+    """What is recorded, and how often."""
+
+    table: ClassVar[str] = "recording"
+
+    record_every: Annotated[int, Whole(1)] = option("1", "steps from one record of the statistics to the next")
+    evaluate_every: Annotated[int | Literal["never"], Whole(1, own_words=("never",))] = option("1", "epochs from one evaluation to the next")
+    checkpoint_every: Annotated[int | None, Whole(1, words=("never", "none"))] = option("never", "steps from one checkpoint of the parameters to the next")
+
+
+class RunConfig(Table):
+    """Everything that decides what a run computes and records."""
+
+    table: ClassVar[str] = ""
+
+    data: DataConfig = Field(default_factory=DataConfig)
+    model: ModelConfig = Field(default_factory=ModelConfig)
+    training: TrainingConfig = Field(default_factory=TrainingConfig)
+    recording: RecordingConfig = Field(default_factory=RecordingConfig)
+
+    @property
+    def resolved_data_seed(self) -> int:
+        """`data_seed`, or the run's seed."""
+        return self.training.seed if self.data.data_seed is None else self.data.data_seed
+
+
+TABLES: dict[str, type[Table]] = {table.table: table for table in (DataConfig, ModelConfig, TrainingConfig, RecordingConfig)}
+
+
+def keys_by_table() -> dict[str, tuple[str, ...]]:
+    """Every table's keys, in the order of definition."""
+    return {name: tuple(table.model_fields) for name, table in TABLES.items()}

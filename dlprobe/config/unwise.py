@@ -1,0 +1,59 @@
+"""What trains, but hardly as meant: dlprobe studies faulty nets, so these are warnings."""
+
+from __future__ import annotations
+
+from dlprobe.config.records import RunConfig
+from dlprobe.registry import Spec
+
+
+def warnings_for(config: RunConfig) -> list[str]:
+    """One line per unwise combination: what was found, what it does, what to choose instead. Empty for an ordinary configuration."""
+    checks = (_norm_of_single_samples, _norm_of_no_layer, _unused_bias_init, _identical_units, _no_probabilities, _sparse_record)
+    return [warning for check in checks if (warning := check(config)) is not None]
+
+
+def _norm_of_single_samples(config: RunConfig) -> str | None:
+    norm = config.model.norm
+    if norm is None or not norm.record.couples_samples or config.training.batch_size != 1:
+        return None
+    return f"norm = {norm} with batch_size = 1: one sample has variance 0, so every normalized value is the learned shift; take a larger batch or norm = layer"
+
+
+def _norm_of_no_layer(config: RunConfig) -> str | None:
+    if config.model.norm is None or config.model.layers:
+        return None
+    return f"norm = {config.model.norm} without hidden layers has no effect: give layers or norm = none"
+
+
+def _unused_bias_init(config: RunConfig) -> str | None:
+    if config.model.bias or config.model.bias_init is None:
+        return None
+    return f"bias_init = {config.model.bias_init} with bias = no has no effect: leave it out or take bias = yes"
+
+
+def _identical_units(config: RunConfig) -> str | None:
+    init = config.model.resolved_init
+    if not config.model.layers or init.record.variance(2, 2, *init.parameters.values()) != 0:
+        return None
+    return f"init = {init} gives every weight the same value: the units of a layer stay identical; take an initializer that draws weights"
+
+
+def _no_probabilities(config: RunConfig) -> str | None:
+    loss, output = config.training.loss, config.model.output_activation
+    if loss is None or output is None or loss.record.fused is None or _gives_probabilities(output):
+        return None
+    better = loss.record.output_activation
+    return f"loss = {loss} takes probabilities, output_activation = {output} gives values outside 0 to 1: take {better} or auto"
+
+
+def _gives_probabilities(activation: Spec) -> bool:
+    """Whether the activation stays within 0 to 1. Row-wise ones (softmax) hold no scalar `value`, and do."""
+    value = getattr(activation.record, "value", None)
+    return value is None or all(0.0 <= value(z, *activation.parameters.values()) <= 1.0 for z in (-3.0, 3.0))
+
+
+def _sparse_record(config: RunConfig) -> str | None:
+    every, steps = config.recording.record_every, config.training.steps
+    if steps is None or steps == 1 or every < steps:
+        return None
+    return f"record_every = {every} with steps = {steps} records step 0 alone: take a smaller record_every"
