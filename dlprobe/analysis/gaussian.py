@@ -1,0 +1,127 @@
+"""Gaussian averages of activations: what mean-field theory is made of.
+
+A preactivation of a wide layer is normal with variance q, so every quantity of the theory is E f(√q Z), Z ~ N(0, 1), of some f made of value and slope.
+The quadrature is composite Gauss–Legendre on Z ∈ [−12, 12], split at 0, at the activation's kinks and at preactivations ±1, 3, 8, 20 where saturating
+functions bend. Plain Gauss–Hermite is not used: with 100 nodes it is 86 % off for the sigmoid at q = 376.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import lru_cache
+
+import numpy as np
+import numpy.typing as npt
+
+from dlprobe import registry
+from dlprobe.errors import ConfigError
+from dlprobe.parts.activations import Activation
+from dlprobe.registry import Spec
+
+Floats = npt.NDArray[np.float64]
+
+RANGE = 12.0  # a standard normal lies outside with probability 4e-33
+BENDS = (-20.0, -8.0, -3.0, -1.0, 0.0, 1.0, 3.0, 8.0, 20.0)
+NODES = 40  # per panel; 80 change no table value by 1e-13
+LARGEST_Q = 1e200  # beyond it the squares below overflow, and so would any net
+
+
+@dataclass(frozen=True)
+class Moments:
+    """Averages of an activation φ whose preactivation is N(0, q); all dimensionless.
+
+    mean E φ, mean_square E φ², variance Var φ, slope_mean_square D = E φ'², slope_fourth E φ'⁴, mean_square_growth d E φ²/dq.
+    """
+
+    q: float
+    mean: float
+    mean_square: float
+    variance: float
+    slope_mean_square: float
+    slope_fourth: float
+    mean_square_growth: float
+
+    @property
+    def kappa(self) -> float:
+        """κ = 3 E φ'⁴/(E φ'²)² − 1: the relative variance that one unit adds to the squared error signal of a layer; NaN where D is 0.
+
+        A unit's backward signal is φ'(z) times a normal number, whose fourth moment brings the 3. ReLU 5, linear 2.
+        """
+        return 3.0 * self.slope_fourth / self.slope_mean_square**2 - 1.0 if self.slope_mean_square > 0.0 else math.nan
+
+
+def parameters_of(activation: Spec) -> tuple[float, ...]:
+    """The parameters of an elementwise activation in its record's order. Raises ConfigError for a row-wise one, which has no scalar slope."""
+    record = activation.record
+    if not isinstance(record, Activation):
+        raise ConfigError(
+            f"activation {record.name} mixes the units of a row, so mean-field theory has no slope for it; "
+            "expected an elementwise activation such as relu or tanh: use it for the hidden layers"
+        )
+    return tuple(float(activation.parameters[parameter.name]) for parameter in record.parameters)
+
+
+def moments(activation: Spec, q: float) -> Moments:
+    """The Gaussian averages of `activation` at preactivation mean square q ≥ 0; all NaN where q is not finite or above 1e200.
+
+    Remembered per (activation, parameters, q). Raises ConfigError for a row-wise activation.
+    """
+    return _remembered(activation.name, parameters_of(activation), float(q))
+
+
+@lru_cache(maxsize=16384)
+def _remembered(name: str, parameters: tuple[float, ...], q: float) -> Moments:
+    return integrate(registry.get("activation", name), parameters, q)
+
+
+def integrate(record: Activation, parameters: tuple[float, ...], q: float) -> Moments:
+    """The Gaussian averages of a record, without memory; see `moments`."""
+    if not 0.0 <= q <= LARGEST_Q:
+        return Moments(q, *[math.nan] * 6)
+    points, weights = nodes(record.kinks, q)
+    values, slopes = tabulate(record, parameters, points)
+    squares = slopes * slopes
+    mean = float(weights @ values)
+    return Moments(
+        q=q,
+        mean=mean,
+        mean_square=float(weights @ (values * values)),
+        variance=float(weights @ (values - mean) ** 2),
+        slope_mean_square=float(weights @ squares),
+        slope_fourth=float(weights @ (squares * squares)),
+        # d/dq E φ(√q Z)² = E[φ φ' Z]/√q: with u = √q Z the chain rule gives 2 φ φ' · u/(2q)
+        mean_square_growth=float(weights @ (values * slopes * points)) / q if q > 0.0 else math.nan,
+    )
+
+
+def tabulate(record: Activation, parameters: tuple[float, ...], points: Floats) -> tuple[Floats, Floats]:
+    """Values and slopes of a record's scalar functions at `points`, both float64 of the same shape."""
+    value: Callable[..., float] = record.value
+    slope: Callable[..., float] = record.slope
+    where = points.tolist()
+    values = [value(z, *parameters) for z in where]
+    slopes = [slope(z, a, *parameters) for z, a in zip(where, values, strict=True)]
+    return np.array(values, dtype=np.float64), np.array(slopes, dtype=np.float64)
+
+
+def nodes(kinks: tuple[float, ...], q: float, per_panel: int = NODES) -> tuple[Floats, Floats]:
+    """Preactivations u = √q z and weights of the rule for E f(u), u ~ N(0, q); weights sum to 1 up to 1e-14. At q = 0 one node at 0."""
+    if q == 0.0:
+        return np.zeros(1), np.ones(1)
+    root = math.sqrt(q)
+    inner = {split / root for split in (*BENDS, *kinks) if abs(split) < RANGE * root}
+    edges = np.array(sorted({-RANGE, RANGE, *inner}))
+    half = np.diff(edges)[:, None] / 2.0
+    nodes_one, weights_one = _legendre(per_panel)
+    z = (edges[:-1, None] + half * (1.0 + nodes_one)).ravel()
+    weights = (half * weights_one).ravel() * np.exp(-0.5 * z * z) / math.sqrt(2.0 * math.pi)
+    return root * z, weights
+
+
+@lru_cache(maxsize=8)
+def _legendre(count: int) -> tuple[Floats, Floats]:
+    """Nodes and weights of Gauss–Legendre on [−1, 1]."""
+    nodes_one, weights_one = np.polynomial.legendre.leggauss(count)
+    return np.asarray(nodes_one, dtype=np.float64), np.asarray(weights_one, dtype=np.float64)

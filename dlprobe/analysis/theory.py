@@ -1,0 +1,303 @@
+"""What mean-field theory predicts of a net at initialization, without training it (Poole et al. 2016; Schoenholz et al. 2017).
+
+Forward, q_l = fan_in_l · Var(W_l) · E a_{l−1}² + E b_l²; backward, E δ_l² = n_{l+1} · Var(W_{l+1}) · E φ'(z_l)² · E δ_{l+1}², with z_l ~ N(0, q_l), n the units
+of a layer and δ the derivative of a sample's own loss by z. The theory is one of wide layers, independent zero-mean weights and unstructured inputs.
+What normalization does to both recursions (batch: Yang et al. 2019) stands at `_scales`.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+
+from dlprobe.analysis.gaussian import LARGEST_Q, Moments, moments
+from dlprobe.parts.activations import Activation
+from dlprobe.registry import Spec
+
+DEVIATIONS = 4.0  # half-width of every finite-width band, in standard deviations
+USUAL_KAPPA = 5.0  # ReLU's, the largest of the common activations where they do not saturate
+
+
+@dataclass(frozen=True)
+class InitialNet:
+    """The hidden layers of a net before its first step, hidden_1 first; one entry per hidden layer in every tuple.
+
+    units: widths. weight_variance: Var(W) of one weight, or the measured mean square weight_rms². bias_variance: E b² of one bias parameter.
+    features: number of inputs; input_mean_square: mean over samples and features of x² as the net sees it (measured on the training part).
+    normalization: name of the normalization record, or None; position `before` or `after` the activation.
+    """
+
+    features: int
+    input_mean_square: float
+    units: tuple[int, ...]
+    activations: tuple[Spec, ...]
+    weight_variance: tuple[float, ...]
+    bias_variance: tuple[float, ...]
+    normalization: str | None = None
+    position: str = "before"
+
+    def __post_init__(self) -> None:
+        lengths = {len(self.units), len(self.activations), len(self.weight_variance), len(self.bias_variance)}
+        if len(lengths) > 1:
+            raise ValueError(f"one entry per hidden layer expected: units, activations, weight and bias variances have lengths {sorted(lengths)}")
+
+    @property
+    def fan_in(self) -> tuple[int, ...]:
+        """Rows of each hidden layer's weight matrix."""
+        return (self.features, *self.units[:-1]) if self.units else ()
+
+
+@dataclass(frozen=True)
+class Band:
+    """A predicted number with the band in which one net of finite width falls (mean shift ± 4 standard deviations)."""
+
+    value: float
+    low: float
+    high: float
+
+
+@dataclass(frozen=True)
+class Prediction:
+    """What theory says of the hidden layers at initialization; tuples have one entry per hidden layer, hidden_1 first; NaN where not applicable.
+
+    preactivation_mean_square: q of z as recorded, before a norm that stands before the activation. activation_mean_square, activation_variance: of a,
+    after a norm that stands after the activation; pooled over samples and units.
+    error_signal_rms_relative: RMS δ_l / RMS δ_n, so 1 for the last. backward_factors: (n − 1,), χ_l = E δ_l²/E δ_{l+1}².
+    kappas: (n,), relative variance that one unit of the layer adds to the squared error signal.
+    log10_error_signal_ratio: log10 RMS δ_1/RMS δ_n; value is the infinite-width one. decay_factor: its geometric mean per layer, of the RMS, towards the input.
+    e_folding_depth: layers over which the RMS changes by e (twice the ξ_∇ of the papers, which is of the mean square); infinite where it does not change.
+    reason: why theory does not apply, empty where it does. assumptions: sentences to print beside the numbers.
+    """
+
+    preactivation_mean_square: tuple[float, ...]
+    activation_mean_square: tuple[float, ...]
+    activation_variance: tuple[float, ...]
+    error_signal_rms_relative: tuple[float, ...]
+    backward_factors: tuple[float, ...]
+    kappas: tuple[float, ...]
+    log10_error_signal_ratio: Band
+    decay_factor: float
+    e_folding_depth: float
+    applicable: bool
+    reason: str = ""
+    assumptions: tuple[str, ...] = ()
+
+
+@dataclass
+class _Layer:
+    """One layer of the forward recursion: q of z, averages of φ at its own argument, E a², Var a, and `shrink`, what norms multiply E δ² with."""
+
+    q: float
+    inside: Moments
+    activation_mean_square: float
+    activation_variance: float
+    shrink: float = field(default=1.0)
+
+
+def describe(
+    features: int,
+    units: Sequence[int],
+    activations: Spec | Sequence[Spec],
+    initializer: Spec,
+    input_mean_square: float = 1.0,
+    *,
+    bias: bool = True,
+    bias_initializer: Spec | None = None,
+    normalization: str | None = None,
+    position: str = "before",
+) -> InitialNet:
+    """The net that a configuration makes, with variances from the initializers' records (NaN for one that looks at the data, such as lsuv).
+
+    One activation stands for all hidden layers. `bias_initializer` None means what the initializer itself draws for biases.
+    Raises ValueError where activations and units differ in number.
+    """
+    specs = (activations,) * len(units) if isinstance(activations, Spec) else tuple(activations)
+    fans = list(zip((features, *units), units, strict=False))
+    return InitialNet(
+        features=features,
+        input_mean_square=input_mean_square,
+        units=tuple(units),
+        activations=specs,
+        weight_variance=tuple(_variance(initializer, "variance", *fan) for fan in fans),
+        bias_variance=tuple(_bias_variance(initializer, bias_initializer, *fan) if bias else 0.0 for fan in fans),
+        normalization=normalization,
+        position=position,
+    )
+
+
+def _variance(initializer: Spec, which: str, fan_in: int, fan_out: int) -> float:
+    record = initializer.record
+    parameters = [initializer.parameters[parameter.name] for parameter in record.parameters]
+    return float(getattr(record, which)(fan_in, fan_out, *parameters))
+
+
+def _bias_variance(initializer: Spec, own: Spec | None, fan_in: int, fan_out: int) -> float:
+    return _variance(initializer, "bias_variance", fan_in, fan_out) if own is None else _variance(own, "variance", fan_in, fan_out)
+
+
+def predict(net: InitialNet) -> Prediction:
+    """Propagate variance forward and the error signal backward through `net`; never raises for a net that theory cannot treat, says why instead.
+
+    One hidden layer has ratio 0: it is compared with itself.
+    """
+    reason = _obstacle(net)
+    layers = [] if reason else _forward(net)
+    reason = reason or _stuck(layers)
+    factors = [] if reason else _backward_factors(net, layers)
+    if any(not 0.0 < factor < math.inf for factor in factors):
+        reason = "the error signal leaves the range of floating-point numbers within one layer"
+    if reason:
+        return _not_applicable(len(net.units), reason)
+    logs = [0.5 * math.log10(factor) for factor in factors]
+    ratio = math.fsum(logs)
+    kappas = tuple(layer.inside.kappa for layer in layers)
+    decay, depth = per_layer(ratio, len(logs))
+    return Prediction(
+        preactivation_mean_square=tuple(layer.q for layer in layers),
+        activation_mean_square=tuple(layer.activation_mean_square for layer in layers),
+        activation_variance=tuple(layer.activation_variance for layer in layers),
+        error_signal_rms_relative=tuple(_power10(math.fsum(logs[index:])) for index in range(len(layers))),
+        backward_factors=tuple(factors),
+        kappas=kappas,
+        log10_error_signal_ratio=finite_width_band(ratio, kappas, net.units),
+        decay_factor=decay,
+        e_folding_depth=depth,
+        applicable=True,
+        assumptions=_assumptions(net),
+    )
+
+
+def finite_width_band(ratio: float, kappas: Sequence[float], units: Sequence[int]) -> Band:
+    """The band of log10 RMS δ_1/RMS δ_n around its infinite-width value `ratio`.
+
+    ln of a squared norm is nearly normal: each of the n − 1 steps shifts its mean by −κ_l/(2 N_l) and adds κ_l/N_l to its variance. This is the law of a single
+    input; a batch of independent inputs averages and fluctuates less, so the band is a conservative one.
+    """
+    variance = math.fsum(kappa / width for kappa, width in list(zip(kappas, units, strict=True))[:-1])
+    shift = -variance / 2.0 / (2.0 * math.log(10.0))
+    spread = DEVIATIONS * log10_deviation(kappas, units)
+    return Band(ratio, ratio + shift - spread, ratio + shift + spread)
+
+
+def log10_deviation(kappas: Sequence[float], units: Sequence[int]) -> float:
+    """Standard deviation of log10 RMS δ_1/RMS δ_n over random nets: √(Σ κ_l/N_l)/(2 ln 10), l = 1 … n − 1; a κ of NaN counts as ReLU's 5."""
+    terms = [(USUAL_KAPPA if math.isnan(kappa) else kappa) / width for kappa, width in zip(kappas, units, strict=True)]
+    return math.sqrt(math.fsum(terms[:-1])) / (2.0 * math.log(10.0))
+
+
+def kappas_at(activations: Sequence[Spec], preactivation_mean_squares: Sequence[float]) -> tuple[float, ...]:
+    """κ of each layer at a measured q (with a norm before the activation give 1); NaN where the activation is row-wise or q is missing."""
+    return tuple(
+        moments(spec, q).kappa if isinstance(spec.record, Activation) and math.isfinite(q) else math.nan
+        for spec, q in zip(activations, preactivation_mean_squares, strict=True)
+    )
+
+
+def per_layer(log10_ratio: float, steps: int) -> tuple[float, float]:
+    """Decay factor of the RMS per layer towards the input and the depth over which it changes by e, from log10 RMS δ_1/RMS δ_n over `steps` = n − 1 steps.
+
+    (1, ∞) where there are no steps; depth 0 for an infinite ratio, NaN for NaN.
+
+    >>> per_layer(-2.0, 4)[0]
+    0.31622776601683794
+    """
+    if steps == 0:
+        return 1.0, math.inf
+    rate = log10_ratio / steps
+    return _power10(rate), (1.0 / abs(rate * math.log(10.0)) if rate != 0.0 else math.inf)
+
+
+def _power10(exponent: float) -> float:
+    """10 to a float exponent, infinite instead of an error above 1e308."""
+    return math.inf if exponent > 308.0 else 10.0**exponent
+
+
+def _obstacle(net: InitialNet) -> str:
+    """Why theory cannot treat this net, empty if it can."""
+    if not net.units:
+        return "there is no hidden layer"
+    rowwise = [spec.name for spec in net.activations if not isinstance(spec.record, Activation)]
+    if rowwise:
+        return f"{rowwise[0]} mixes the units of a row, so it has no slope of its own"
+    if any(math.isnan(variance) for variance in net.weight_variance):
+        return "the initializer sets its variance from the data, so it is known only when measured"
+    if any(variance <= 0.0 for variance in net.weight_variance):
+        return "weights without variance are not random: theory needs independent zero-mean weights"
+    if not (math.isfinite(net.input_mean_square) and net.input_mean_square > 0.0):
+        return f"the mean square of the inputs is {net.input_mean_square:g}: theory needs inputs that are finite and not all zero"
+    return _normalization_obstacle(net)
+
+
+def _normalization_obstacle(net: InitialNet) -> str:
+    if net.normalization not in (None, "batch", "layer"):
+        return f"no prediction is derived for normalization {net.normalization}"
+    if net.normalization == "batch" and net.position == "after" and any(net.bias_variance):
+        return "batch normalization after the activation with random bias parameters: every unit has another variance, for which no prediction is derived"
+    return ""
+
+
+def _forward(net: InitialNet) -> list[_Layer]:
+    layers: list[_Layer] = []
+    mean_square = spread = net.input_mean_square
+    for fan_in, spec, weight, bias in zip(net.fan_in, net.activations, net.weight_variance, net.bias_variance, strict=True):
+        layer = _scales(net, spec, fan_in * weight * mean_square, fan_in * weight * spread, bias)
+        layers.append(layer)
+        mean_square, spread = layer.activation_mean_square, layer.activation_variance
+    return layers
+
+
+def _scales(net: InitialNet, spec: Spec, signal: float, differing: float, bias: float) -> _Layer:
+    """One layer: `signal` is fan_in·Var(W)·E a², `differing` the same with the part of E a² that differs between samples, Var a.
+
+    Without norm the argument has variance q = signal + bias. Batch norm before φ divides by the variance of a unit over the batch, `differing` (bias parameters
+    and what the samples share cancel); layer norm before φ by the variance over units, q. Both leave an argument of variance 1 and divide E δ² by what they
+    divided z² by. After φ both divide a and the error signal by √Var φ(q), and a has mean square 1. What their projections take is O(1/batch), O(1/units).
+    """
+    q = signal + bias
+    if net.normalization is None:
+        inside = moments(spec, q)
+        return _Layer(q, inside, inside.mean_square, inside.variance)
+    if net.position == "before":
+        inside = moments(spec, 1.0)
+        divisor = differing if net.normalization == "batch" else q
+        return _Layer(q, inside, inside.mean_square, inside.variance, _inverse(divisor))
+    inside = moments(spec, q)
+    return _Layer(q, inside, 1.0, 1.0, _inverse(inside.variance))
+
+
+def _inverse(divisor: float) -> float:
+    return 1.0 / divisor if divisor > 0.0 else math.nan
+
+
+def _stuck(layers: list[_Layer]) -> str:
+    """Where the recursion left what floating-point numbers can hold, or the activation's slope is zero."""
+    for index, layer in enumerate(layers, start=1):
+        if not layer.q <= LARGEST_Q:
+            return f"the preactivations of hidden_{index} overflow"
+        if math.isnan(layer.shrink) or not layer.inside.slope_mean_square > 0.0:
+            return f"nothing passes hidden_{index}: its preactivations have mean square {layer.q:.2g}"
+    return ""
+
+
+def _backward_factors(net: InitialNet, layers: list[_Layer]) -> list[float]:
+    """E δ_l²/E δ_{l+1}² for l = 1 … n − 1: n_{l+1} Var(W_{l+1}) E φ'(z_l)², times what the layer's norm does."""
+    weights = [units * variance for units, variance in zip(net.units, net.weight_variance, strict=True)]
+    return [weight * layer.inside.slope_mean_square * layer.shrink for weight, layer in zip(weights[1:], layers, strict=False)]
+
+
+def _assumptions(net: InitialNet) -> tuple[str, ...]:
+    found = [
+        "layers are wide and weights independent with zero mean",
+        f"inputs enter by their mean square {net.input_mean_square:.3g} only: correlated or constant features move the first layers",
+        "low and high are four standard deviations of one input's finite-width law; a batch of independent inputs fluctuates less",
+    ]
+    if net.normalization == "batch":
+        found.append("the batch is large, and the layers are wider than the batch")
+    return tuple(found)
+
+
+def _not_applicable(depth: int, reason: str) -> Prediction:
+    nothing = (math.nan,) * depth
+    band = Band(math.nan, math.nan, math.nan)
+    return Prediction(nothing, nothing, nothing, nothing, nothing[1:], nothing, band, math.nan, math.nan, False, f"not applicable: {reason}")
