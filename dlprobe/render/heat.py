@@ -28,9 +28,9 @@ def shade(value: float, low: float, high: float) -> Rgb:
 
 
 def ink(background: Rgb) -> Rgb:
-    """Black or white, whichever reads better on the background (relative luminance of WCAG 2, without its gamma)."""
-    red, green, blue = background
-    return (0, 0, 0) if 0.2126 * red + 0.7152 * green + 0.0722 * blue > 127 else (255, 255, 255)
+    """Black or white, whichever has more contrast on the background (WCAG 2: equal at a relative luminance of 0.179)."""
+    red, green, blue = ((part / 255) ** 2.2 for part in background)
+    return (0, 0, 0) if 0.2126 * red + 0.7152 * green + 0.0722 * blue > 0.179 else (255, 255, 255)
 
 
 def number_of(cell: HeatCell) -> str:

@@ -22,7 +22,6 @@ class Plot:
 
     rows: list[tuple[str, list[tuple[str, int | None]]]] = field(default_factory=list)
     x_numbers: str = ""
-    x_ticks: list[int] = field(default_factory=list)
     left_out: int = 0
 
     @property
@@ -63,7 +62,7 @@ def draw(chart: Chart, width: int, height: int, marks: str | None) -> Plot:
         for line in curve:
             canvas.line([(x_scale.position(x), y_scale.position(y)) for x, y in line], owner)
     plot.rows = list(zip(numbers, canvas.characters(), strict=True))
-    plot.x_numbers, plot.x_ticks = _x_numbers(x_scale, columns, whole=all(float(x).is_integer() for x, _ in every))
+    plot.x_numbers = _x_numbers(x_scale, columns, whole=all(float(x).is_integer() and abs(x) < 1e12 for x, _ in every))
     return plot
 
 
@@ -84,12 +83,12 @@ def _tame(value: float) -> float:
 
 
 def scale_of(values: Sequence[float], log: bool, margin: float) -> Scale:
-    """The scale from the smallest to the largest value; a single value gets `margin` (of its size; in decades on a log scale) on both sides."""
+    """The scale from the smallest to the largest value; a single value gets `margin` (of its size; in decades on a log scale) around it."""
     ends = min(values), max(values)
     low, high = (math.log10(end) for end in ends) if log else ends
     if high - low <= 1e-12 * max(abs(low), abs(high), 1e-200):
-        room = margin if log else (abs(low) * margin if abs(low) > 1e-200 else 1.0)
-        low, high = low - room, high + (room or 1.0)
+        size = 1.0 if log or abs(low) < 1e-200 else abs(low)
+        low, high = low - size * margin, high + size * max(margin, 0.001)
     return Scale(low, high, log)
 
 
@@ -126,9 +125,9 @@ def _y_ticks(scale: Scale, most: int) -> list[float]:
     return usual if len(usual) > 1 else ticks(10**scale.low, 10**scale.high, most)
 
 
-def _x_numbers(scale: Scale, columns: int, whole: bool) -> tuple[str, list[int]]:
-    """The line of numbers under the x axis and the columns of their ticks; steps and epochs (`whole`) get no fractions."""
-    line, marked = "", []
+def _x_numbers(scale: Scale, columns: int, whole: bool) -> str:
+    """The line of numbers under the x axis; steps and epochs (`whole`) get no fractions."""
+    line = ""
     for value in ticks(scale.low, scale.high, max(1, columns // 12)):
         if whole and value != int(value):
             continue
@@ -137,8 +136,7 @@ def _x_numbers(scale: Scale, columns: int, whole: bool) -> tuple[str, list[int]]
         start = max(0, min(columns - len(text), column - len(text) // 2))
         if not line or start > len(line):
             line = line.ljust(start) + text
-            marked.append(column)
-    return line, marked
+    return line
 
 
 class _Canvas:

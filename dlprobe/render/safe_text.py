@@ -24,6 +24,14 @@ def _escaped(character: str) -> str:
     return character.encode("unicode_escape").decode("ascii")
 
 
+# What our own texts use, one character for one so that columns stay where they are.
+_PLAIN = str.maketrans("×·–—−…≤≥“”‘’", "x.---~<>\"\"''")
+
+
 def encodable(text: str, encoding: str) -> str:
-    """`text` with what `encoding` cannot carry written as escapes, so that writing it never fails."""
-    return text.encode(encoding, "backslashreplace").decode(encoding)
+    """`text` with what `encoding` cannot carry written as a plain relative or an escape, so that writing it never fails."""
+    try:
+        text.encode(encoding)
+    except UnicodeEncodeError:
+        return text.translate(_PLAIN).encode(encoding, "backslashreplace").decode(encoding)
+    return text

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable, Sequence
+from itertools import pairwise
 
 BLOCKS = "▁▂▃▄▅▆▇█"
 ASCII_BLOCKS = "_.:=+*%#"
@@ -17,8 +18,8 @@ def log_scale(values: Iterable[float]) -> tuple[float, float]:
     if not logs:
         return 0.0, 1.0
     low, high = min(logs), max(logs)
-    short = max(0.0, _LEAST_SPAN - (high - low)) / 2
-    return low - short, high + short
+    short = max(0.0, _LEAST_SPAN - (high - low))
+    return low - short * 7 / 16, high + short * 9 / 16  # not in halves: the middle is an edge between two of the eight bars
 
 
 def sparkline(values: Sequence[float], scale: tuple[float, float], width: int, blocks: str = BLOCKS) -> str:
@@ -35,7 +36,7 @@ def sparkline(values: Sequence[float], scale: tuple[float, float], width: int, b
     each = max(1, min(4, width // len(values)))
     cells = min(len(values), width)
     edges = [round(index * len(values) / cells) for index in range(cells + 1)]
-    return "".join(_bar(values[start:end], scale, blocks) * each for start, end in zip(edges, edges[1:], strict=False))
+    return "".join(_bar(values[start:end], scale, blocks) * each for start, end in pairwise(edges))
 
 
 def specials(text: str, blocks: str = BLOCKS) -> list[str]:

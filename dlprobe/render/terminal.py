@@ -120,7 +120,7 @@ class _Page:
         """Everything drawn so far, without blanks at line ends."""
         file = self.console.file
         assert isinstance(file, io.StringIO)
-        return "".join(line.rstrip() + "\n" for line in file.getvalue().splitlines())
+        return "".join(line.rstrip() + "\n" for line in file.getvalue().removesuffix("\n").split("\n"))
 
     def draw(self, document: doc.Document) -> None:
         """Title and blocks, a blank line between those that do not belong together."""
@@ -270,7 +270,7 @@ def _heat_columns_that_fit(page: _Page, block: doc.HeatTable, ways: Sequence[dic
     """The table in one piece with the longest words for which there is room: rather shorter verdicts than broken row names, rather broken row names than
     single letters. If nothing fits, the table comes in several pieces with words of three letters.
     """
-    readable = [way for way in ways if max(map(len, way.values())) >= 3] or list(ways)
+    readable = [way for way in ways if max(map(len, way.values()), default=0) >= 3] or list(ways)
     for words, whole in [*((way, True) for way in readable), *((way, False) for way in ways)]:
         columns = _heat_columns(page, block, words, whole)
         if len(fit([column.widths for column in columns], page.width, _GAP)) == 1:
@@ -310,7 +310,7 @@ def _heat_legend(page: _Page, block: doc.HeatTable, words: dict[str, str]) -> No
     low, high = block.low_means or "smaller", block.high_means or "larger"
     page.note(f"number: {block.meaning}; below 0 {low}, above 0 {high}")
     if page.color:
-        scale = [(f" {value:+g} ", _shade_style(value, block)) for value in _steps(block.low, block.high)]
+        scale = [(f" {value:+g} " if value else " 0 ", _shade_style(value, block)) for value in _steps(block.low, block.high)]
         page.line(Text.assemble(("colour: ", "dim"), *scale))
     shortened = [f"{short}={word}" for word, short in words.items() if short != word]
     if shortened:
@@ -329,13 +329,14 @@ def _chart(page: _Page, block: doc.Chart) -> None:
     if not plot.rows:
         page.note("no finite value to draw")
         return
-    if block.y_label:
-        page.line(visible(block.y_label) + (" (log scale)" if block.log_y else ""), "dim")
+    axes = f"{block.y_label}{' (log scale)' if block.log_y else ''} over {block.x_label}".removesuffix(" over ").strip()
+    if axes:
+        page.note(axes)
     for number, characters in plot.rows:
         head = Text(f"{number:>{plot.margin}} {page.glyphs.upright}", "dim")
         page.line(head.append_text(Text.assemble(*((one, "" if owner is None else "not dim " + _series_style(owner)) for one, owner in characters))))
     page.line(" " * (plot.margin + 1) + page.glyphs.corner + page.glyphs.line * len(plot.rows[0][1]), "dim")
-    page.line(f"{'':{plot.margin + 2}}{plot.x_numbers}  {visible(block.x_label)}", "dim")
+    page.line(" " * (plot.margin + 2) + plot.x_numbers, "dim")
     _chart_legend(page, block, marks, plot.left_out)
 
 
@@ -357,25 +358,38 @@ def _profile(page: _Page, block: doc.Profile) -> None:
     page.caption(block.caption)
     if not block.series:
         return
-    names = [visible(series.name) for series in block.series]
     ends = [[value_text(float(series.values[index]), 3) if series.values else "-" for index in (0, -1)] for series in block.series]
-    heads = [visible(block.layers[index]) if block.layers else "" for index in (0, -1)]
-    verdicts = [visible(series.verdict) for series in block.series]
+    heads = [_short(block.layers[index]) if block.layers else "" for index in (0, -1)]
     first, last = (max([len(heads[end]), *(len(pair[end]) for pair in ends)]) for end in (0, 1))
-    taken = first + last + max(map(len, verdicts)) + 3 * _GAP
-    room = min(max(map(len, names)), max(12, page.width - taken - _GAP - 16))
-    length = max(4, min(80, page.width - taken - room - _GAP))
+    room, length = _profile_room(page, block, first + last + 2 * _GAP)
     bars = [sparkline.sparkline(series.values, _scale(block, series), length, page.glyphs.blocks) for series in block.series]
     longest = max(map(len, bars))
     if any(heads):
-        page.line(f"{'':{room}}  {heads[0]:>{first}}  {'':{longest}}  {heads[1]}", "dim")
-    for name, (start, end), bar, series, verdict in zip(names, ends, bars, block.series, verdicts, strict=True):
-        *above, tail = wrap_name(name, room)
-        for line in above:
-            page.line(line)
-        style = _TONES[series.tone]
-        page.line(Text.assemble(f"{tail:{room}}  {start:>{first}}  ", (f"{bar:{longest}}", style or "cyan"), f"  {end:{last}}  ", (verdict, style)))
+        page.line(f"{'':{room}}{heads[0]:>{first}}  {'':{longest}}  {heads[1]}", "dim")
+    for series, (start, end), bar in zip(block.series, ends, bars, strict=True):
+        name, verdict, style = _short(series.name, _LONGEST_NAME), _short(series.verdict), _TONES[series.tone]
+        if not room:
+            page.line(Text.assemble(name, "  ", (verdict, style)))
+        line = Text.assemble(f"{name:{room}}" if room else "", f"{start:>{first}}  ", (f"{bar:{longest}}", style or "cyan"), f"  {end:{last}}")
+        page.line(line.append(f"  {verdict}", style) if room else line)
     _profile_legend(page, block, "".join(bars))
+
+
+_LONGEST_NAME = 24
+
+
+def _profile_room(page: _Page, block: doc.Profile, taken: int) -> tuple[int, int]:
+    """Width of the name column and of the bars; names go on a line of their own (0) where they would leave fewer than 16 characters to the bars."""
+    names = max(len(_short(series.name, _LONGEST_NAME)) for series in block.series) + _GAP
+    verdicts = max(len(_short(series.verdict)) for series in block.series) + _GAP
+    beside = page.width - taken - names - verdicts
+    return (names, min(80, beside)) if beside >= 16 else (0, max(4, page.width - taken))
+
+
+def _short(name: str, most: int = 16) -> str:
+    """A name that must stay on its line; names longer than any of ours lose their middle."""
+    text = visible(name)
+    return text if len(text) <= most else f"{text[: most // 2]}…{text[-(most // 2 - 1) :]}"
 
 
 def _scale(block: doc.Profile, series: doc.LayerSeries) -> tuple[float, float]:
