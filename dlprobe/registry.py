@@ -113,6 +113,7 @@ HOMES: dict[str, str] = {
     "loss": "dlprobe.parts.losses",
     "statistic": "dlprobe.parts.statistics",
     "data": "dlprobe.data.sets",
+    "file_format": "dlprobe.data.files",
 }
 
 R = TypeVar("R", bound=Record)

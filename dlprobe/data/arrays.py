@@ -1,0 +1,112 @@
+"""A Dataset from two arrays of a file: inputs X and targets y."""
+
+from __future__ import annotations
+
+from functools import partial
+from pathlib import Path
+
+import numpy as np
+
+from dlprobe.data import labels
+from dlprobe.data.dataset import LARGEST_ELEMENTS, Array, Dataset, Floats, Options
+from dlprobe.data.places import problem, quoted, visible
+from dlprobe.errors import DataError
+
+NUMBERS = "biuf"
+TEXTS = "US"
+KIND_NAMES = {"c": "complex numbers", "O": "Python objects", "V": "records", "M": "dates", "m": "time spans", "U": "text", "S": "text"}
+
+
+def dataset_from_arrays(path: Path, inputs: Array, targets: Array, names: tuple[str, str], options: Options) -> Dataset:
+    """Dataset from `inputs` (samples, …) and `targets` (samples,) or (samples, outputs); `names` are the arrays' names in the file.
+
+    Raises DataError with array, row and column for a wrong shape, a wrong type, or a NaN or infinity.
+    """
+    matrix, notes = as_matrix(path, inputs, names[0])
+    if targets.ndim == 0 or len(targets) != len(matrix):
+        raise problem(path, f"array {quoted(names[1])} has shape {targets.shape}, expected ({len(matrix)},): one for each row of {quoted(names[0])}")
+    decided = decide_targets(path, targets, names[1], options.task)
+    return Dataset(
+        name=visible(path.name),
+        inputs=matrix,
+        targets=decided.values,
+        task=decided.task,
+        feature_names=tuple(f"x{i}" for i in range(1, matrix.shape[1] + 1)),
+        class_names=tuple(visible(name) for name in decided.class_names),
+        notes=(*notes, decided.note),
+        source=visible(path),
+    )
+
+
+def as_matrix(path: Path, inputs: Array, name: str) -> tuple[Floats, tuple[str, ...]]:
+    """`inputs` as finite float64 (samples, features), C-contiguous; images and the like are flattened, with a note."""
+    require_kind(path, inputs, name, NUMBERS)
+    if inputs.ndim < 2:
+        raise problem(path, f"array {quoted(name)} has shape {inputs.shape}, expected (samples, features)")
+    if inputs.size == 0:
+        raise problem(path, f"array {quoted(name)} has shape {inputs.shape} and is empty, expected (samples, features), one of each at least")
+    if inputs.size > LARGEST_ELEMENTS:
+        raise problem(path, f"array {quoted(name)} has {inputs.size} numbers, dlprobe takes up to {LARGEST_ELEMENTS}")
+    notes = (f"{name}: each sample of shape {inputs.shape[1:]} was flattened",) if inputs.ndim > 2 else ()
+    matrix = to_float64(inputs.reshape(len(inputs), -1))  # (samples, features)
+    refuse_non_finite(path, matrix, name)
+    return matrix, notes
+
+
+def to_float64(values: Array) -> Floats:
+    """C-contiguous float64. A longdouble beyond float64 becomes infinity here, and is refused as such."""
+    with np.errstate(all="ignore"):
+        return np.ascontiguousarray(values, dtype=np.float64)
+
+
+def require_kind(path: Path, values: Array, name: str, kinds: str) -> None:
+    """Refuses complex numbers, dates, objects and the like."""
+    if values.dtype.kind not in kinds:
+        found = KIND_NAMES.get(values.dtype.kind, str(values.dtype))
+        expected = "numbers or text labels" if "U" in kinds else "real numbers"
+        raise problem(path, f"array {quoted(name)} holds {found} ({quoted(values.dtype)}), expected {expected}")
+
+
+def refuse_non_finite(path: Path, matrix: Floats, name: str) -> None:
+    """Names the first NaN or infinity of a (samples, features) array."""
+    finite = np.isfinite(matrix)
+    if not finite.all():
+        row, column = divmod(int(np.argmin(finite)), matrix.shape[1])
+        raise problem(path, f"array {quoted(name)} holds {matrix[row, column]}, expected a finite number: drop the row or fill the gap", row + 1, column + 1)
+
+
+def decide_targets(path: Path, targets: Array, name: str, task: str) -> labels.Targets:
+    """Classes or numbers from `targets` (samples,), (samples, 1), one-hot (samples, classes) or (samples, outputs)."""
+    require_kind(path, targets, name, NUMBERS + TEXTS)
+    if targets.ndim == 2 and targets.shape[1] == 1:
+        targets = targets[:, 0]
+    fault = partial(fault_in, path, name)
+    if targets.ndim == 1 and targets.dtype.kind in TEXTS:
+        names, codes = np.unique(as_texts(targets), return_inverse=True)
+        return labels.from_texts(codes.reshape(-1).astype(np.int64), tuple(str(n) for n in names), task, fault)
+    if targets.ndim > 2 or targets.size == 0 or targets.dtype.kind in TEXTS:
+        raise problem(path, f"array {quoted(name)} has shape {targets.shape}, expected (samples,) or, for regression, (samples, outputs)")
+    values = to_float64(targets)
+    refuse_non_finite(path, values.reshape(len(values), -1), name)
+    return several_outputs(path, values, name, task) if values.ndim == 2 else labels.from_numbers(values, task, fault)
+
+
+def as_texts(targets: Array) -> Array:
+    """Text labels as str; bytes (as HDF5 and C programs store them) are read as UTF-8."""
+    return targets if targets.dtype.kind == "U" else np.char.decode(targets, "utf-8", "replace")
+
+
+def several_outputs(path: Path, values: Floats, name: str, task: str) -> labels.Targets:
+    """One-hot rows (samples, classes) become classes; other columns are regression targets."""
+    one_hot = bool(np.isin(values, (0.0, 1.0)).all() and (values.sum(axis=1) == 1.0).all())
+    if one_hot and task != "regression":
+        classes = tuple(str(i) for i in range(values.shape[1]))
+        return labels.Targets(values.argmax(axis=1).astype(np.int64), classes, f"task: classification ({len(classes)} one-hot columns in {name})")
+    if task == "classification":
+        what = f"array {quoted(name)} has {values.shape[1]} columns that are not one-hot, expected one class label per row: the task is classification"
+        raise problem(path, what)
+    return labels.Targets(values, (), f"task: regression ({values.shape[1]} outputs)")
+
+
+def fault_in(path: Path, name: str, row: int, what: str) -> DataError:
+    return problem(path, f"array {quoted(name)}: {what}", row + 1)

@@ -1,0 +1,120 @@
+"""What travels between the steps: the data as loaded, and the data as the engine eats them."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, Protocol, TypeAlias
+
+import numpy as np
+import numpy.typing as npt
+
+Floats: TypeAlias = npt.NDArray[np.float64]
+Indices: TypeAlias = npt.NDArray[np.int64]
+Mask: TypeAlias = npt.NDArray[np.bool_]
+Array: TypeAlias = npt.NDArray[Any]
+
+PARTS = ("train", "val", "test")
+
+# 4 GiB as float64: more is refused before any memory is taken, whatever a file's header or an option asks for
+LARGEST_ELEMENTS = 2**29
+
+
+class Options(Protocol):
+    """The `[data]` table of a configuration."""
+
+    @property
+    def data(self) -> str: ...
+    @property
+    def target(self) -> str | None: ...
+    @property
+    def task(self) -> str: ...
+    @property
+    def scaling(self) -> str: ...
+    @property
+    def split(self) -> tuple[float, float, float]: ...
+    @property
+    def stratify(self) -> bool: ...
+    @property
+    def data_seed(self) -> int | None: ...
+
+
+@dataclass(frozen=True)
+class Dataset:
+    """Data as loaded, before splitting and scaling.
+
+    inputs: float64 (samples, features), C-contiguous, finite.
+    targets: class indices int64 (samples,), or float64 (samples, outputs) for regression.
+    notes: what was inferred or dropped, one sentence each.
+    noise_variance: variance of the noise in each regression target, where it is known.
+    clean_targets: float64 (samples, outputs), the targets without their noise, where they are known.
+    """
+
+    name: str
+    inputs: Floats
+    targets: Array
+    task: str
+    feature_names: tuple[str, ...]
+    class_names: tuple[str, ...] = ()
+    notes: tuple[str, ...] = ()
+    source: str = ""
+    licence: str = ""
+    noise_variance: float | None = None
+    clean_targets: Floats | None = None
+
+    @property
+    def outputs(self) -> int:
+        """Outputs that a network for this data needs: classes, or target columns."""
+        return len(self.class_names) if self.task == "classification" else int(self.targets.shape[1])
+
+
+@dataclass(frozen=True)
+class Scaler:
+    """scaled = (raw − shift) · scale, both float64 (features,). A column that is constant in the training part has scale 0: it is 0 in every part."""
+
+    kind: str
+    shift: Floats
+    scale: Floats
+
+    def apply(self, inputs: Floats) -> Floats:
+        """Scaled copy of `inputs` (samples, features), float64; what leaves float64 becomes infinite, silently."""
+        with np.errstate(all="ignore"):
+            return (inputs - self.shift) * self.scale
+
+
+@dataclass(frozen=True)
+class PreparedData:
+    """Split and scaled data. Every mapping `dict[part, …]` has the keys train, val and test; a part may be empty, the training part never.
+
+    inputs: (samples, features) of the asked dtype, C-contiguous, scaled. targets: as in Dataset, never scaled.
+    indices: int64 rows of the Dataset in each part, ascending.
+    fingerprint: sha256 hex of the prepared arrays.
+    feature_min, feature_max, feature_mean, feature_std: float64 (features,), of the raw training part (population std).
+    class_counts: int64 (classes,) per part; empty for regression.
+    duplicates: rows of the second part whose raw inputs are also in the first, keyed `train_val`, `train_test`, `val_test`.
+    input_mean, input_mean_square: over all elements of the prepared training inputs.
+    """
+
+    name: str
+    task: str
+    outputs: int
+    inputs: Mapping[str, Array]
+    targets: Mapping[str, Array]
+    indices: Mapping[str, Indices]
+    scaler: Scaler
+    fingerprint: str
+    feature_names: tuple[str, ...]
+    class_names: tuple[str, ...]
+    feature_min: Floats
+    feature_max: Floats
+    feature_mean: Floats
+    feature_std: Floats
+    class_counts: Mapping[str, Indices]
+    duplicates: Mapping[str, int]
+    input_mean: float
+    input_mean_square: float
+    notes: tuple[str, ...] = ()
+    source: str = ""
+    licence: str = ""
+    noise_variance: float | None = None
+    clean_targets: Mapping[str, Floats] | None = None

@@ -1,0 +1,161 @@
+"""Text tables. Everything is read as text and then cast, so that the first cell that is no number can be named."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from dlprobe.data.dataset import Dataset, Indices, Options
+from dlprobe.data.delimited_faults import find_separator, first_fault, line_numbers
+from dlprobe.data.frames import number_column, text_column
+from dlprobe.data.places import in_one_line, problem, quoted
+from dlprobe.data.tables import Column, Table, choose_target, dataset_from_table
+
+if TYPE_CHECKING:
+    import polars
+
+SEPARATOR_NAMES = {",": "commas", ";": "semicolons", "\t": "tabs", "|": "bars"}
+MISSING = ("", "NA", "N/A", "NaN", "nan", "null", "NULL", "?")
+HEADER_SAMPLE = 1000
+
+
+def read_delimited(path: Path, options: Options, usual: str) -> Dataset:
+    """Dataset of a text table; `usual` is the separator that the suffix promises. Raises DataError naming the first wrong line or cell."""
+    separator = find_separator(path, usual)
+    notes = [f"columns are separated by {SEPARATOR_NAMES[separator]}"] if separator != usual else []
+    frame, rows = without_blank_lines(read_texts(path, separator))
+    if blank := len(rows) and int(rows[-1]) + 1 - len(rows):
+        notes.append(f"skipped {blank} blank lines" if blank > 1 else "skipped 1 blank line")
+    names, header_note = header(path, frame)
+    skipped = 0 if names is None else 1
+    if frame.height <= skipped:
+        raise problem(path, "has a header and no rows of data" if skipped else "has no rows of data")
+    lines = Lines(path, separator, frame, rows)
+
+    def row_of(i: int) -> int:
+        return lines.of(i + skipped)
+
+    body = frame.slice(skipped)
+    columns = read_columns(path, body, names or [""] * frame.width, options, row_of)
+    columns, index_note = without_row_numbers(columns, names or ["no header"])
+    return dataset_from_table(Table(path, columns, row_of, (*notes, header_note, *index_note)), options)
+
+
+def read_texts(path: Path, separator: str) -> polars.DataFrame:
+    """The whole file as text, one row per line, blank lines as nulls. Names the first line that is malformed or of another length."""
+    import polars
+
+    try:
+        frame = polars.read_csv(path, separator=separator, has_header=False, infer_schema=False, glob=False, raise_if_empty=False)
+    except Exception as error:
+        raise first_fault(path, separator) or problem(path, f"cannot be read as text table ({in_one_line(error)})") from None
+    if frame.width == 0:
+        raise problem(path, "has no rows of data")
+    if frame.width > 1 and frame.to_series(frame.width - 1).null_count():  # polars fills short lines with nulls
+        fault = first_fault(path, separator)
+        if fault is not None:
+            raise fault
+    return frame
+
+
+def without_blank_lines(frame: polars.DataFrame) -> tuple[polars.DataFrame, Indices]:
+    """The rows with anything in them, and their positions in the file (from 0)."""
+    import polars
+
+    filled = frame.select(filled=polars.any_horizontal(polars.all().is_not_null())).to_series()
+    return frame.filter(filled), np.flatnonzero(filled.to_numpy()).astype(np.int64)
+
+
+class Lines:
+    """Which line of the file a row starts on. Counted only when somebody asks and quoted cells hold line breaks; else lines and rows go together."""
+
+    def __init__(self, path: Path, separator: str, frame: polars.DataFrame, rows: Indices) -> None:
+        self.path, self.separator, self.frame, self.rows = path, separator, frame, rows
+        self.starts: list[int] | None = None
+        self.counted = False
+
+    def of(self, i: int) -> int:
+        """The line, from 1, on which row i (from 0, blank lines left out) starts."""
+        if not self.counted:
+            self.starts = line_numbers(self.path, self.separator) if self.has_line_breaks() else None
+            self.counted = True
+        record = int(self.rows[i])
+        return self.starts[record] if self.starts else record + 1
+
+    def has_line_breaks(self) -> bool:
+        import polars
+
+        broken = polars.any_horizontal(polars.all().str.contains("\n", literal=True).fill_null(False)).any()
+        return bool(self.frame.select(broken=broken).item())
+
+
+def as_numbers(series: polars.Series) -> polars.Series:
+    """Texts as Float64, null where a text is no number."""
+    import polars
+
+    return series.str.strip_chars().cast(polars.Float64, strict=False)
+
+
+def is_filled(series: polars.Series) -> polars.Series:
+    """Where a text is not one of the ways to say missing."""
+    stripped = series.str.strip_chars()
+    return stripped.is_not_null() & ~stripped.fill_null("").is_in(MISSING)
+
+
+def header(path: Path, frame: polars.DataFrame) -> tuple[list[str] | None, str]:
+    """The names in row 1, or None where row 1 is data; with the note that says which."""
+    if not frame.height or not has_header(frame):
+        return None, f"row 1 is data: columns are called x1 to x{frame.width}"
+    names = [(cell or "").strip() for cell in frame.row(0)]
+    for number, name in enumerate(names, start=1):
+        if name and name in names[: number - 1]:
+            raise problem(path, f"the name is also that of column {names.index(name) + 1}, expected different names", 1, number, name)
+    return names, "row 1 is the header"
+
+
+def has_header(frame: polars.DataFrame) -> bool:
+    """Whether row 1 names the columns: a text stands above numbers, or no cell is a number and none occurs again below."""
+    sample = frame.slice(1, HEADER_SAMPLE)
+    above_numbers, any_number, recurs = False, False, False
+    for j in range(frame.width):
+        first, below = frame.to_series(j).slice(0, 1), sample.to_series(j)
+        filled, number = bool(is_filled(first)[0]), as_numbers(first)[0] is not None
+        share = int((as_numbers(below).is_not_null() & is_filled(below)).sum()), int(is_filled(below).sum())
+        any_number |= number and filled
+        above_numbers |= filled and not number and share[1] > 0 and 2 * share[0] >= share[1]
+        recurs |= filled and bool((below == first[0]).any())
+    return above_numbers or not (any_number or recurs)
+
+
+def read_columns(path: Path, body: polars.DataFrame, names: list[str], options: Options, row_of: Callable[[int], int]) -> tuple[Column, ...]:
+    """Every column as numbers or text. The target may mix both when the task is classification."""
+    titles = [name or f"x{number}" for number, name in enumerate(names, start=1)]
+    stubs = tuple(Column(title, number) for number, title in enumerate(titles, start=1))
+    target, _ = choose_target(Table(path, stubs, row_of), options.target)
+    return tuple(
+        read_column(path, body.to_series(stub.number - 1), stub, row_of, options.task == "classification" and stub.number == target.number) for stub in stubs
+    )
+
+
+def read_column(path: Path, series: polars.Series, stub: Column, row_of: Callable[[int], int], mixed: bool) -> Column:
+    """Numbers where at least half of the filled cells are; then every other must be one too. Else text."""
+    filled, numbers = is_filled(series), as_numbers(series)
+    count, strange = int((filled & numbers.is_not_null()).sum()), filled & numbers.is_null()
+    if 2 * count < int(filled.sum()) or (mixed and strange.any()):
+        return text_column(series.str.strip_chars().set(~filled, None), stub.name, stub.number)
+    if strange.any():
+        i = int(np.argmax(strange.to_numpy()))
+        what = f"found {quoted(series[i])}, expected a number as in {count} of the column's {int(filled.sum())} values"
+        raise problem(path, what, row_of(i), stub.number, stub.name)
+    return number_column(numbers.set(~filled, None), stub.name, stub.number)
+
+
+def without_row_numbers(columns: tuple[Column, ...], names: list[str]) -> tuple[tuple[Column, ...], tuple[str, ...]]:
+    """Leaves out a first column that has no name and counts the rows, as pandas writes it."""
+    numbers = columns[0].numbers
+    if names[0] or numbers is None or len(columns) < 3 or not np.array_equal(numbers - numbers[0], np.arange(len(numbers))):
+        return columns, ()
+    return columns[1:], ("column 1 has no name and counts the rows: left out",)

@@ -1,0 +1,102 @@
+"""The user's files: which format a path has, and reading it behind one guard."""
+
+from __future__ import annotations
+
+import stat
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+from dlprobe.data.dataset import Dataset, Options
+from dlprobe.data.places import in_one_line, problem, quoted
+from dlprobe.errors import DlprobeError
+from dlprobe.registry import Parameter, records
+
+
+@dataclass(frozen=True)
+class FileFormat:
+    """A format that dlprobe reads. `suffixes` are matched with the end of the lower-case file name; a file must start with one of `signatures`, if given."""
+
+    name: str
+    summary: str
+    suffixes: tuple[str, ...]
+    read: Callable[[Path, Options], Dataset]
+    signatures: tuple[bytes, ...] = ()
+    parameters: tuple[Parameter, ...] = ()
+
+
+# What a file of another kind starts with, and what to say of it
+FOREIGN = {
+    b"PAR1": "a Parquet file: name it .parquet",
+    b"\x89HDF\r\n\x1a\n": "an HDF5 file: name it .h5",
+    b"\x93NUMPY": "a NumPy array: name it .npy",
+    b"PK\x03\x04": "a zip archive: an .npz, or a spreadsheet to be exported as CSV",
+    b"\x1f\x8b": "compressed with gzip: unpack it first",
+    b"\x28\xb5\x2f\xfd": "compressed with zstd: unpack it first",
+    b"BZh": "compressed with bzip2: unpack it first",
+    b"\xfd7zXZ": "compressed with xz: unpack it first",
+    b"\x80\x04\x95": "a Python pickle, which dlprobe never loads: save the arrays with np.savez",
+}
+
+
+def formats() -> dict[str, FileFormat]:
+    """Every format by name."""
+    return records("file_format")
+
+
+def suffixes() -> list[str]:
+    """The suffixes that messages list."""
+    return [record.suffixes[0] for record in formats().values()]
+
+
+def format_of(path: str | Path) -> FileFormat | None:
+    """The format whose suffix ends the file's name, or None."""
+    name = Path(path).name.lower()
+    return next((record for record in formats().values() if name.endswith(record.suffixes)), None)
+
+
+def read_file(path: Path, options: Options) -> Dataset:
+    """The user's file as a Dataset. Raises DataError, one line, whatever is wrong with the file."""
+    try:
+        head = first_bytes(path)
+        return chosen_format(path, head).read(path, options)
+    except DlprobeError:
+        raise
+    except MemoryError:
+        raise problem(path, "reading it needs more memory than there is: give a smaller file") from None
+    except OSError as error:
+        raise problem(path, f"cannot be read: {in_one_line(error.strerror or error)}") from None
+    except Exception as error:  # parsers of other projects, on bytes nobody vouches for: any of their exceptions means that the file is damaged
+        raise problem(path, f"cannot be read, it looks damaged ({in_one_line(error)}): write the file again") from None
+
+
+def first_bytes(path: Path) -> bytes:
+    """The first 512 bytes of a regular, not empty file. A pipe or device is refused before it is opened: opening it could wait for ever."""
+    try:
+        mode = path.stat().st_mode
+    except FileNotFoundError:
+        raise problem(path, "there is no such file: check the path, or `dlprobe list data` for the sets that have a name") from None
+    except ValueError as error:
+        raise problem(path, f"is not a path ({in_one_line(error)})") from None
+    if stat.S_ISDIR(mode):
+        raise problem(path, "is a folder, expected a file")
+    if not stat.S_ISREG(mode):
+        raise problem(path, "is not a regular file, expected one (a pipe or device is not read)")
+    with path.open("rb") as stream:
+        head = stream.read(512)
+    if not head:
+        raise problem(path, "is empty, expected data")
+    return head
+
+
+def chosen_format(path: Path, head: bytes) -> FileFormat:
+    """The format by suffix, provided that the file's first bytes do not say otherwise."""
+    record = format_of(path)
+    foreign = next((what for start, what in FOREIGN.items() if head.startswith(start)), None)
+    if record is None:
+        hint = f"; it is {foreign}" if foreign else ""
+        raise problem(path, f"has the suffix {quoted(path.suffix)}, expected one of {', '.join(suffixes())}{hint}")
+    fits = head.startswith(record.signatures) if record.signatures else foreign is None
+    if not fits:
+        raise problem(path, f"is not {record.name} data; it is {foreign}" if foreign else f"is not {record.name} data: it starts with {quoted(repr(head[:8]))}")
+    return record

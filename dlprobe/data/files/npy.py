@@ -1,0 +1,37 @@
+"""NPY: one two-dimensional array, the target in one of its columns. Pickles are never loaded."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+
+from dlprobe.data.arrays import as_matrix
+from dlprobe.data.dataset import Dataset, Options
+from dlprobe.data.file_format import FileFormat
+from dlprobe.data.numpy_stream import read_stream
+from dlprobe.data.places import problem
+from dlprobe.data.tables import Column, Table, dataset_from_table
+from dlprobe.registry import register
+
+
+def read_npy(path: Path, options: Options) -> Dataset:
+    with path.open("rb") as stream:
+        array = read_stream(path, "", stream, path.stat().st_size)
+    if array.ndim != 2:
+        raise problem(path, f"the array has shape {array.shape}, expected (samples, columns) with the target in the last column, or an .npz with X and y")
+    matrix, _ = as_matrix(path, array, "array")
+    columns = tuple(Column(f"x{j + 1}", j + 1, numbers=np.ascontiguousarray(matrix[:, j])) for j in range(matrix.shape[1]))
+    return dataset_from_table(Table(path, columns, lambda i: i + 1), options)
+
+
+register(
+    "file_format",
+    FileFormat(
+        name="NPY",
+        summary="one NumPy array (samples, columns), target in the last column or in --target",
+        suffixes=(".npy",),
+        read=read_npy,
+        signatures=(b"\x93NUMPY",),
+    ),
+)

@@ -1,0 +1,17 @@
+"""TSV: text separated by tabs."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from dlprobe.data.dataset import Dataset, Options
+from dlprobe.data.delimited import read_delimited
+from dlprobe.data.file_format import FileFormat
+from dlprobe.registry import register
+
+
+def read_tsv(path: Path, options: Options) -> Dataset:
+    return read_delimited(path, options, "\t")
+
+
+register("file_format", FileFormat(name="TSV", summary="text table separated by tabs, else as CSV", suffixes=(".tsv", ".tab"), read=read_tsv))

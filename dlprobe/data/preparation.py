@@ -1,0 +1,122 @@
+"""From a Dataset to the arrays that the engine trains on, with what the run file stores about them."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Mapping
+from itertools import combinations
+
+import numpy as np
+import numpy.typing as npt
+
+from dlprobe.data.dataset import PARTS, Array, Dataset, Floats, Indices, Options, PreparedData, Scaler
+from dlprobe.data.places import quoted
+from dlprobe.data.scaling import fit
+from dlprobe.data.splitting import split
+from dlprobe.errors import DataError
+
+
+def prepare(dataset: Dataset, options: Options, seed: int, dtype: npt.DTypeLike) -> PreparedData:
+    """Split by percentages, scale by the training part, and describe the result.
+
+    `seed` is the run's seed; the configuration's `data_seed` goes before it. `dtype` (float32 or float64) is that of the prepared inputs.
+    Raises DataError where the training part is empty or a value does not fit the dtype.
+    """
+    classification = dataset.task == "classification"
+    seed = seed if options.data_seed is None else options.data_seed
+    rows = split(len(dataset.inputs), dataset.targets if classification and options.stratify else None, options.split, seed)
+    if not len(rows["train"]):
+        found = f"the training part of split {words(options.split)} is empty with {len(dataset.inputs)} rows"
+        raise DataError(f"{dataset.name}: {found}: give training a larger share")
+    raw = {part: dataset.inputs[rows[part]] for part in PARTS}
+    scaler = fit(options.scaling, raw["train"], dataset.feature_names)
+    inputs = {part: cast(dataset, rows[part], scaler.apply(raw[part]), dtype) for part in PARTS}
+    targets = {part: np.ascontiguousarray(dataset.targets[rows[part]]) for part in PARTS}
+    clean = dataset.clean_targets
+    return PreparedData(
+        name=dataset.name,
+        task=dataset.task,
+        outputs=dataset.outputs,
+        inputs=inputs,
+        targets=targets,
+        indices=rows,
+        scaler=scaler,
+        fingerprint=fingerprint(inputs, targets),
+        feature_names=dataset.feature_names,
+        class_names=dataset.class_names,
+        **describe(raw["train"]),
+        class_counts={part: count_classes(targets[part], len(dataset.class_names)) for part in PARTS},
+        duplicates=duplicates_across(raw),
+        input_mean=float(inputs["train"].mean(dtype=np.float64)),
+        input_mean_square=float(np.square(inputs["train"], dtype=np.float64).mean()),
+        notes=(*dataset.notes, *split_notes(dataset, options, rows, scaler)),
+        source=dataset.source,
+        licence=dataset.licence,
+        noise_variance=dataset.noise_variance,
+        clean_targets=None if clean is None else {part: clean[rows[part]] for part in PARTS},
+    )
+
+
+def describe(raw: Floats) -> dict[str, Floats]:
+    """Range, mean and population deviation of each raw feature; infinite where a sum of huge numbers leaves float64."""
+    with np.errstate(all="ignore"):
+        return {"feature_min": raw.min(axis=0), "feature_max": raw.max(axis=0), "feature_mean": raw.mean(axis=0), "feature_std": raw.std(axis=0)}
+
+
+def words(percents: tuple[float, float, float]) -> str:
+    return ",".join(f"{p:g}" for p in percents)
+
+
+def cast(dataset: Dataset, rows: Indices, scaled: Floats, dtype: npt.DTypeLike) -> Array:
+    """Scaled inputs in the engine's dtype. Names the row and feature of a number that float32 cannot hold."""
+    with np.errstate(over="ignore"):
+        inputs = np.ascontiguousarray(scaled, dtype=dtype)
+    finite = np.isfinite(inputs)
+    if not finite.all():
+        i, j = divmod(int(np.argmin(finite)), inputs.shape[1])
+        raise DataError(
+            f"{dataset.name}: sample {rows[i] + 1}, feature {quoted(dataset.feature_names[j])}: {dataset.inputs[rows[i], j]:g} does not fit {np.dtype(dtype)} "
+            "after scaling: use scaling = standardize, dtype = float64, or rescale the column"
+        )
+    return inputs
+
+
+def fingerprint(inputs: Mapping[str, Array], targets: Mapping[str, Array]) -> str:
+    """sha256 hex over part, dtype, shape and little-endian bytes of all prepared arrays."""
+    digest = hashlib.sha256()
+    for part in PARTS:
+        for array in (inputs[part], targets[part]):
+            little = array.astype(array.dtype.newbyteorder("<"), copy=False)
+            digest.update(f"{part} {little.dtype.str} {little.shape};".encode())
+            digest.update(little.tobytes())
+    return digest.hexdigest()
+
+
+def count_classes(targets: Array, classes: int) -> Indices:
+    """Rows of each class, int64 (classes,); empty for regression."""
+    return np.bincount(targets, minlength=classes).astype(np.int64) if classes else np.zeros(0, dtype=np.int64)
+
+
+def duplicates_across(raw: Mapping[str, Floats]) -> dict[str, int]:
+    """For each two parts, how many rows of the second have inputs that are also in the first: leaks that flatter the second's score."""
+    rows = {part: [row_digest(row) for row in raw[part]] for part in PARTS}
+    seen = {part: set(rows[part]) for part in PARTS}
+    return {f"{a}_{b}": sum(row in seen[a] for row in rows[b]) for a, b in combinations(PARTS, 2)}
+
+
+def row_digest(row: Floats) -> bytes:
+    return hashlib.blake2b((row + 0.0).tobytes(), digest_size=16).digest()  # + 0.0 makes −0 equal 0
+
+
+def split_notes(dataset: Dataset, options: Options, rows: Mapping[str, Indices], scaler: Scaler) -> list[str]:
+    """What the split and the scaling could not do as asked."""
+    empty = [part for part, percent in zip(PARTS, options.split, strict=True) if percent > 0 and not len(rows[part])]
+    notes = [f"the {part} part is empty: {len(dataset.inputs)} rows are too few for split {words(options.split)}" for part in empty]
+    constant = int((scaler.scale == 0).sum())
+    if constant:
+        notes.append(f"{constant} of {len(scaler.scale)} features are constant in the training part and scaled to 0")
+    if dataset.task == "classification":
+        counts = count_classes(dataset.targets, len(dataset.class_names))
+        if few := int((counts == 1).sum()):
+            notes.append(f"{few} classes have a single row" if few > 1 else "1 class has a single row")
+    return notes

@@ -1,0 +1,50 @@
+"""Which row goes to which part: seeded, complete, disjoint, and stratified by class where there are classes."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from dlprobe.data.dataset import PARTS, Array, Floats, Indices
+from dlprobe.data.randomness import generator
+
+
+def split(samples: int, classes: Array | None, percents: tuple[float, float, float], seed: int) -> dict[str, Indices]:
+    """Rows of each part, ascending int64. `classes` int64 (samples,) stratifies; None splits plainly.
+
+    A class's count in each part is its exact share rounded up or down, and at least one in training, so a class of one row is in training.
+    """
+    rng = generator(seed, "split")
+    groups = [np.arange(samples)] if classes is None else [np.flatnonzero(classes == c) for c in np.unique(classes)]
+    counts = part_counts([len(group) for group in groups], percents)
+    chosen: list[list[Indices]] = [[], [], []]
+    for group, row in zip(groups, counts, strict=True):
+        for part, rows in enumerate(np.split(rng.permutation(group), np.cumsum(row)[:-1])):
+            chosen[part].append(rows)
+    return {name: np.sort(np.concatenate(rows)).astype(np.int64) for name, rows in zip(PARTS, chosen, strict=True)}
+
+
+def part_counts(sizes: list[int], percents: tuple[float, float, float]) -> Indices:
+    """How many rows of each group go to each part: int64 (groups, 3).
+
+    Each count is its exact share, rounded up or down. Which shares are rounded up is decided by what the parts lack over the groups so far;
+    rounding each group alone would give validation every second row of a hundred classes of two, and test none.
+    """
+    shares = np.asarray(percents, dtype=np.float64) / sum(percents)
+    counts = np.zeros((len(sizes), 3), dtype=np.int64)
+    owed = np.zeros(3)
+    for group, size in enumerate(sizes):
+        exact = size * shares
+        # 0.6 · 5 is 3.0000000000000004 or 2.9999999999999996 for some shares: a share within 1e-9 of a whole number is that number
+        counts[group] = np.floor(exact + 1e-9)
+        owed += exact - counts[group]
+        for part in rounded_up(exact, counts[group], owed, size):
+            counts[group, part] += 1
+            owed[part] -= 1.0
+    return counts
+
+
+def rounded_up(exact: Floats, down: Indices, owed: Floats, size: int) -> list[int]:
+    """The parts that get one row more than their share rounded down: training first where it has none yet, then those that are owed most."""
+    waiting = [part for part in range(3) if exact[part] - down[part] > 1e-9]
+    waiting.sort(key=lambda part: (not (part == 0 and down[0] == 0), -round(float(owed[part]), 9), part))
+    return waiting[: size - int(down.sum())]

@@ -1,0 +1,184 @@
+"""A Dataset from a table with named columns: target, missing values, categorical columns."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from dlprobe.data import labels
+from dlprobe.data.dataset import LARGEST_ELEMENTS, Dataset, Floats, Indices, Mask, Options
+from dlprobe.data.places import problem, quoted, quoted_list, visible
+from dlprobe.errors import DataError
+
+TARGET_NAMES = ("target", "label", "class", "y")
+MOST_CATEGORIES = 100
+
+
+@dataclass(frozen=True)
+class Column:
+    """One column of a file. `number` counts from 1, as the user sees it.
+
+    numbers: float64 (rows,), NaN where missing; or, for text, codes: int64 (rows,) positions in `texts`, −1 where missing.
+    """
+
+    name: str
+    number: int
+    numbers: Floats | None = None
+    codes: Indices | None = None
+    texts: tuple[str, ...] = ()
+
+    @property
+    def missing(self) -> Mask:
+        """bool (rows,)"""
+        if self.codes is not None:
+            return self.codes < 0
+        assert self.numbers is not None
+        return np.isnan(self.numbers)
+
+    def keep(self, rows: Indices) -> Column:
+        """The column with only these rows."""
+        numbers = None if self.numbers is None else self.numbers[rows]
+        codes = None if self.codes is None else self.codes[rows]
+        return Column(self.name, self.number, numbers, codes, self.texts)
+
+
+@dataclass(frozen=True)
+class Table:
+    """Columns of equal length, rows in the file's order. `row_of(i)` is row index i as a person counts it: row 1 is the first line of the file."""
+
+    path: Path
+    columns: tuple[Column, ...]
+    row_of: Callable[[int], int]
+    notes: tuple[str, ...] = ()
+
+    @property
+    def rows(self) -> int:
+        return len(self.columns[0].missing)
+
+
+def dataset_from_table(table: Table, options: Options) -> Dataset:
+    """Dataset of a table: rows with missing values dropped, text columns one-hot, the target decided. Everything inferred is in its notes."""
+    if len(table.columns) < 2:
+        raise problem(table.path, "has a single column, expected features and a target (separators known: comma, semicolon, tab, |)")
+    if not table.rows:
+        raise problem(table.path, "has no rows of data")
+    target, target_note = choose_target(table, options.target)
+    kept, missing_notes = rows_without_gaps(table)
+    row_of = [table.row_of(int(i)) for i in kept] if missing_notes else None
+
+    def place(i: int) -> int:
+        return table.row_of(i) if row_of is None else row_of[i]
+
+    def fault(i: int, what: str) -> DataError:
+        return problem(table.path, what, place(i), target.number, target.name)
+
+    columns = [column.keep(kept) for column in table.columns]
+    for column in columns:
+        refuse_infinite(table.path, column, place)
+    goal = next(column for column in columns if column.number == target.number)
+    decided = decide(goal, options.task, fault)
+    inputs, names, encoding_notes = encode(table.path, [c for c in columns if c.number != target.number])
+    return Dataset(
+        name=visible(table.path.name),
+        inputs=inputs,
+        targets=decided.values,
+        task=decided.task,
+        feature_names=tuple(visible(name) for name in names),
+        class_names=tuple(visible(name) for name in decided.class_names),
+        notes=(*table.notes, target_note, decided.note, *missing_notes, *encoding_notes),
+        source=visible(table.path),
+    )
+
+
+def choose_target(table: Table, wanted: str | None) -> tuple[Column, str]:
+    """The target column, by name or number, or by the default, with the note that says why."""
+    if wanted is not None:
+        return wanted_column(table, wanted.strip()), f"target: column {quoted(wanted.strip())} (asked for)"
+    for name in TARGET_NAMES:
+        for column in table.columns:
+            if column.name.strip().lower() == name:
+                return column, f"target: column {column.number} {quoted(column.name)} (by its name)"
+    last = table.columns[-1]
+    return last, f"target: column {last.number} {quoted(last.name)} (the last; none is called {', '.join(TARGET_NAMES)})"
+
+
+def wanted_column(table: Table, wanted: str) -> Column:
+    """The column of that name, or of that number from 1; −1 is the last."""
+    named = [column for column in table.columns if column.name == wanted]
+    if named:
+        return named[0]
+    if wanted.lstrip("-").isdecimal() and len(wanted) < 10:
+        number = int(wanted)
+        numbered = [table.columns[-1]] if number == -1 else [column for column in table.columns if column.number == number]
+        if numbered:
+            return numbered[0]
+        raise problem(table.path, f"target {quoted(wanted)} is no column: columns count from 1 to {table.columns[-1].number}, -1 is the last")
+    raise problem(table.path, f"target {quoted(wanted)} is no column: there are {quoted_list([column.name for column in table.columns])}")
+
+
+def rows_without_gaps(table: Table) -> tuple[Indices, tuple[str, ...]]:
+    """Rows without a missing value, int64, and a note that counts the others. Refuses a table in which more than half the rows have gaps."""
+    gaps = np.zeros(table.rows, dtype=np.int64)
+    for column in reversed(table.columns):
+        gaps[column.missing] = column.number  # ends as the first missing column of the row
+    kept = np.flatnonzero(gaps == 0)
+    lost = table.rows - len(kept)
+    if not lost:
+        return kept, ()
+    first = int(np.argmax(gaps > 0))
+    column = next(c for c in table.columns if c.number == gaps[first])
+    if 2 * lost > table.rows:
+        worst = max(table.columns, key=lambda c: int(c.missing.sum()))
+        what = f"missing value; {lost} of {table.rows} rows have one, most in {quoted(worst.name)}: fill the gaps or remove the column"
+        raise problem(table.path, what, table.row_of(first), column.number, column.name)
+    where = f"row {table.row_of(first)}, column {column.number} {quoted(column.name)}"
+    return kept, (f"dropped {lost} of {table.rows} rows with missing values (the first: {where})",)
+
+
+def refuse_infinite(path: Path, column: Column, row_of: Callable[[int], int]) -> None:
+    if column.numbers is not None and np.isinf(column.numbers).any():
+        i = int(np.argmax(np.isinf(column.numbers)))
+        raise problem(path, f"found {column.numbers[i]:g}, expected a finite number", row_of(i), column.number, column.name)
+
+
+def decide(column: Column, task: str, fault: Callable[[int, str], DataError]) -> labels.Targets:
+    if column.codes is not None:
+        return labels.from_texts(column.codes, column.texts, task, fault)
+    assert column.numbers is not None
+    return labels.from_numbers(column.numbers, task, fault)
+
+
+def encode(path: Path, columns: list[Column]) -> tuple[Floats, tuple[str, ...], tuple[str, ...]]:
+    """Feature columns as float64 (rows, features), their names, and a note on what was one-hot encoded."""
+    blocks: list[Floats] = []
+    names: list[str] = []
+    encoded: list[str] = []
+    for column in columns:
+        if column.numbers is not None:
+            blocks.append(column.numbers[:, None])
+            names.append(column.name)
+        else:
+            block, values = one_hot(path, column)
+            blocks.append(block)
+            names += [f"{column.name}={value}" for value in values]
+            encoded.append(f"{quoted(column.name)} ({len(values)} values)")
+    if sum(block.size for block in blocks) > LARGEST_ELEMENTS:
+        raise problem(path, f"has {sum(block.size for block in blocks)} numbers, dlprobe takes up to {LARGEST_ELEMENTS}")
+    notes = (f"text columns one-hot encoded: {', '.join(encoded)}",) if encoded else ()
+    return np.ascontiguousarray(np.concatenate(blocks, axis=1)), tuple(names), notes
+
+
+def one_hot(path: Path, column: Column) -> tuple[Floats, list[str]]:
+    """A text column as float64 (rows, values), one column per text that occurs, in sorted order. Refuses what looks like free text."""
+    assert column.codes is not None
+    used, codes = np.unique(column.codes, return_inverse=True)
+    rows = len(column.codes)
+    if len(used) > MOST_CATEGORIES or (len(used) > 10 and 2 * len(used) > rows):
+        found = f"has {len(used)} different texts in {rows} rows, {quoted(column.texts[used[0]])} is one"
+        commas = " (decimal commas? write decimal points)" if any("," in column.texts[i] for i in used) else ""
+        what = f"{found}, expected numbers or at most {MOST_CATEGORIES} categories{commas}: remove the column or make numbers of it"
+        raise problem(path, what, None, column.number, column.name)
+    return np.eye(len(used))[codes.reshape(-1)], [column.texts[i] for i in used]
