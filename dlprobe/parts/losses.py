@@ -47,22 +47,21 @@ def cross_entropy_slope(p: float, y: float) -> float:
 
 
 def softmax_cross_entropy_row(z: Array, a: Array, y: Array, d: Array) -> float:
-    """ln Σ e^z − z_y without the clipping that probabilities need; dℓ/dz = a Σy − y."""
+    """ln Σ e^z − z_y without the clipping that probabilities need; dℓ/dz = a Σy − y. The largest softmax value is 1/Σ e^(z − max z)."""
     largest = z[0]
+    probability = a[0]
     for j in range(1, len(z)):
         largest = max(largest, z[j])
-    total = 0.0
-    for j in range(len(z)):
-        total += exp(z[j] - largest)
-    log_total = log(total)
-    loss = 0.0
+        probability = max(probability, a[j])
+    log_total = -log(probability)
     weight = like(z[0], 0.0)
+    shared = like(z[0], 0.0)
     for j in range(len(z)):
         weight += y[j]
-        loss += y[j] * (log_total - (z[j] - largest))
+        shared += y[j] * (largest - z[j])
     for j in range(len(z)):
         d[j] = a[j] * weight - y[j]
-    return loss
+    return shared + weight * log_total
 
 
 register(

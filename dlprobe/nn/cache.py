@@ -1,0 +1,105 @@
+"""Where compiled kernels are kept, and the one way to compile a function here.
+
+Numba looks for changes in one file only, so an edit to an imported function would go unnoticed and give stale results. Therefore the folder is named by a hash over
+every source file that can reach a kernel (`nn` and `parts`) and the versions of Python, numba and NumPy: an edit means a new folder.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import hashlib
+import os
+import platform
+import tempfile
+import warnings
+from collections.abc import Callable, Iterator
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+import numba
+import numpy as np
+import platformdirs
+from numba.core import config as numba_config
+from numba.core import types
+from numba.extending import register_jitable
+
+import dlprobe
+from dlprobe.errors import DlprobeWarning
+
+# Passing functions as arguments is what the engine's shape rests on; numba calls it experimental at every call.
+warnings.filterwarnings("ignore", message="First-class function type feature is experimental")
+
+# Reductions may be reordered and contracted; NaN and infinity keep their meaning (fastmath=True made a kernel count 0 of 3 non-finite values).
+SUMS = {"reassoc", "contract", "arcp", "nsz", "afn"}
+# Nothing may be reordered where parameters change: the same inputs give the same bits whatever stands around them.
+EXACT = {"contract"}
+
+
+def source_hash() -> str:
+    """Hex digest over everything that compiled code depends on."""
+    root = Path(dlprobe.__file__).parent
+    digest = hashlib.sha256(f"{platform.python_version()} {numba.__version__} {np.__version__} {platform.machine()}".encode())
+    for folder in ("nn", "parts"):
+        for file in sorted((root / folder).glob("*.py")):
+            digest.update(file.name.encode())
+            digest.update(file.read_bytes())
+    return digest.hexdigest()[:16]
+
+
+@cache
+def cache_folder() -> Path:
+    """The folder of this version's kernels: below `DLPROBE_CACHE_DIR` or the user's cache folder; a temporary one where neither can be written."""
+    base = Path(os.environ.get("DLPROBE_CACHE_DIR") or platformdirs.user_cache_dir("dlprobe"))
+    folder = base / "kernels" / source_hash()
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryFile(dir=folder):
+            return folder
+    except OSError:
+        fallback = Path(tempfile.mkdtemp(prefix="dlprobe-kernels-"))
+        warnings.warn(
+            f"the cache folder {folder} cannot be written; compiled kernels go to {fallback} and are compiled again next time. "
+            "Set DLPROBE_CACHE_DIR to a writable folder to keep them.",
+            DlprobeWarning,
+            stacklevel=2,
+        )
+        return fallback
+
+
+@contextlib.contextmanager
+def our_folder() -> Iterator[None]:
+    """Numba's cache folder set to ours while our decorators run, so that other people's caches stay where they are."""
+    before = numba_config.CACHE_DIR
+    numba_config.CACHE_DIR = str(cache_folder())
+    try:
+        yield
+    finally:
+        numba_config.CACHE_DIR = before
+
+
+def is_warm() -> bool:
+    """Whether some kernels of this version are in the cache already, i.e. whether the next command has to compile."""
+    return any(cache_folder().rglob("*.nbc"))
+
+
+def compiled(signature: Any, flags: set[str] = SUMS) -> Callable[[Callable[..., Any]], Any]:
+    """Decorator: compile eagerly for one signature, without the GIL, cached on disk."""
+
+    def decorate(function: Callable[..., Any]) -> Any:
+        with our_folder():
+            return numba.njit(signature, cache=True, nogil=True, error_model="numpy", fastmath=flags, boundscheck=False)(function)
+
+    return decorate
+
+
+def inlined(function: Callable[..., Any], flags: set[str] = EXACT) -> Callable[..., Any]:
+    """Let compiled code call the plain Python `function`; it stays plain for everybody else."""
+    register_jitable(error_model="numpy", fastmath=flags)(function)
+    return function
+
+
+def pointer(kernel: Any) -> Any:
+    """The first-class form of an eagerly compiled kernel: one address of one type, whatever function is behind it."""
+    (result,) = kernel.overloads.values()
+    return types.CompileResultWAP(result)

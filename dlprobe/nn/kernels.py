@@ -1,0 +1,323 @@
+"""Kernels: the compiled form of each record, all kernels of a kind with one signature.
+
+The training loop takes kernels as arguments, so it is compiled once for all of them, and only what is used is compiled. T is float32 or float64 throughout.
+
+operation forward    (x, y, learned, state, constants, counter, training)                    fills y from x; both (samples, units) of T
+operation backward   (x, y, dy, dx, learned, gradient, state, constants, counter, peak, slopes)    fills dx from dy, and the gradient of `learned`
+loss                 (z, a, target, d, scale) -> sum of the samples' losses                  fills d with scale·dℓ/da, or scale·dℓ/dz where fused
+optimizer update     (w, g, state, offset, stride, coefficients, sums)                       steps w in place, adds up the statistics of w, g and the update
+optimizer prepare    (step, rate, parameters, coefficients)                                  the coefficients of one step
+
+`learned` are an operation's own parameters, `state` its memory, `constants` its hyperparameters, `counter` (seed, layer, step) for random numbers.
+`peak` (units,) receives each unit's largest |slope| on the batch; `slopes` receives [Σ slope², number of flat elements, 1 where slopes are defined].
+These signatures are wide enough for row-wise, gated, learned and random operations; an elementwise record is wrapped into them.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import cache
+from typing import Any
+
+import numpy as np
+from numba import types
+from numba.np.unsafe.ndarray import to_fixed_tuple
+
+from dlprobe.nn.cache import EXACT, compiled, inlined
+from dlprobe.nn.scalar import from_bits, size_bits
+from dlprobe.parts.activations import Activation, RowActivation
+from dlprobe.parts.losses import Loss
+from dlprobe.parts.normalizations import Normalization
+from dlprobe.parts.optimizers import Optimizer
+
+Array = Any
+FLAT_SHARE = 0.01  # a slope below this share of the activation's largest slope counts as flat
+MAX_OPERATIONS = 16  # kernels of one net; the loop's tuple of pointers is padded to this length so that it is compiled once
+UPDATE_SUMS = 7  # Σg, Σ|g|, Σg², Σw², max|w|, zero weights, ΣΔw²
+
+
+@dataclass(frozen=True)
+class Types:
+    """Numba types of one precision, and the function types of the kernels."""
+
+    scalar: Any
+
+    @property
+    def vector(self) -> Any:
+        return types.Array(self.scalar, 1, "C", aligned=True)
+
+    @property
+    def matrix(self) -> Any:
+        return types.Array(self.scalar, 2, "C", aligned=True)
+
+    @property
+    def forward(self) -> Any:
+        v, m = self.vector, self.matrix
+        return types.void(m, m, v, v, v, types.uint64[::1], types.boolean)
+
+    @property
+    def backward(self) -> Any:
+        v, m = self.vector, self.matrix
+        return types.void(m, m, m, m, v, v, v, v, types.uint64[::1], v, types.float64[::1])
+
+    @property
+    def loss(self) -> Any:
+        m = self.matrix
+        return types.float64(m, m, m, m, self.scalar)
+
+    @property
+    def update(self) -> Any:
+        v = self.vector
+        return types.void(v, v, v, types.int64, types.int64, v, types.float64[::1])
+
+    @property
+    def prepare(self) -> Any:
+        return types.void(types.float64, types.float64, types.float64[::1], self.vector)
+
+
+PRECISIONS = {"float32": Types(types.float32), "float64": Types(types.float64)}
+
+
+@dataclass(frozen=True)
+class Operation:
+    """A compiled forward and backward pair and the constants it is called with."""
+
+    forward: Any
+    backward: Any
+    constants: tuple[float, ...]
+
+
+def constants_of(parameters: Any, *more: float) -> tuple[float, ...]:
+    """The numbers of a Spec's parameters in the record's order, and what else the kernel takes."""
+    return (*(float(value) for value in parameters.values()), *more)
+
+
+def activation(spec: Any, dtype: str) -> Operation:
+    """Compile the activation of a Spec for one precision."""
+    record, parameters = spec.record, tuple(spec.parameters.values())
+    if isinstance(record, RowActivation):
+        forward, backward = row_operation(record.name, dtype)
+        return Operation(forward, backward, constants_of(spec.parameters))
+    forward, backward = elementwise_operation(record.name, dtype)
+    return Operation(forward, backward, constants_of(spec.parameters, FLAT_SHARE * record.largest_slope(*parameters)))
+
+
+def normalization(spec: Any, dtype: str) -> Operation:
+    """Compile the normalization of a Spec for one precision."""
+    forward, backward = normalization_operation(spec.name, dtype)
+    return Operation(forward, backward, constants_of(spec.parameters))
+
+
+def _record(kind: str, name: str) -> Any:
+    from dlprobe import registry
+
+    return registry.get(kind, name)
+
+
+@cache
+def elementwise_operation(name: str, dtype: str) -> tuple[Any, Any]:
+    record: Activation = _record("activation", name)
+    value, slope = inlined(record.value), inlined(record.slope)
+    forward, backward = elementwise_loops(value, slope, len(record.parameters))
+    precision = PRECISIONS[dtype]
+    return compiled(precision.forward)(forward), compiled(precision.backward)(backward)
+
+
+def elementwise_loops(value: Callable[..., float], slope: Callable[..., float], count: int) -> tuple[Any, Any]:
+    """The loops around an elementwise record with `count` parameters; the constant after them is the flat threshold."""
+
+    def forward(x: Array, y: Array, learned: Array, state: Array, constants: Array, counter: Array, training: bool) -> None:
+        p = to_fixed_tuple(constants, count)
+        for i in range(x.shape[0]):
+            row, out = x[i], y[i]
+            for j in range(len(row)):
+                out[j] = value(row[j], *p)
+
+    def backward(
+        x: Array, y: Array, dy: Array, dx: Array, learned: Array, gradient: Array, state: Array, constants: Array, counter: Array, peak: Array, slopes: Array
+    ) -> None:
+        p = to_fixed_tuple(constants, count)
+        threshold = constants[count]
+        zero = peak.dtype.type(0)
+        peak[:] = zero
+        squares = 0.0
+        flat = 0
+        for i in range(x.shape[0]):
+            row, out, d, e = x[i], y[i], dy[i], dx[i]
+            for j in range(len(row)):
+                s = slope(row[j], out[j], *p)
+                size = abs(s)
+                e[j] = d[j] * s
+                peak[j] = size if size > peak[j] else peak[j]
+                squares += np.float64(s) * np.float64(s)
+                flat += 1 if size < threshold else 0
+        slopes[0] = squares
+        slopes[1] = flat
+        slopes[2] = 1.0
+
+    return forward, backward
+
+
+@cache
+def row_operation(name: str, dtype: str) -> tuple[Any, Any]:
+    record: RowActivation = _record("activation", name)
+    row_value, row_backward = inlined(record.row_value), inlined(record.row_backward)
+    count = len(record.parameters)
+
+    def forward(x: Array, y: Array, learned: Array, state: Array, constants: Array, counter: Array, training: bool) -> None:
+        p = to_fixed_tuple(constants, count)
+        for i in range(x.shape[0]):
+            row_value(x[i], y[i], *p)
+
+    def backward(
+        x: Array, y: Array, dy: Array, dx: Array, learned: Array, gradient: Array, state: Array, constants: Array, counter: Array, peak: Array, slopes: Array
+    ) -> None:
+        p = to_fixed_tuple(constants, count)
+        for i in range(x.shape[0]):
+            row_backward(y[i], dy[i], dx[i], *p)
+        slopes[2] = 0.0
+
+    precision = PRECISIONS[dtype]
+    return compiled(precision.forward)(forward), compiled(precision.backward)(backward)
+
+
+@cache
+def normalization_operation(name: str, dtype: str) -> tuple[Any, Any]:
+    record: Normalization = _record("normalization", name)
+    record_forward, record_backward = inlined(record.forward), inlined(record.backward)
+
+    def forward(x: Array, y: Array, learned: Array, state: Array, constants: Array, counter: Array, training: bool) -> None:
+        record_forward(x, y, learned, state, constants, training)
+
+    def backward(
+        x: Array, y: Array, dy: Array, dx: Array, learned: Array, gradient: Array, state: Array, constants: Array, counter: Array, peak: Array, slopes: Array
+    ) -> None:
+        record_backward(x, dy, dx, learned, gradient, state, constants)
+
+    precision = PRECISIONS[dtype]
+    return compiled(precision.forward)(forward), compiled(precision.backward)(backward)
+
+
+@cache
+def loss(name: str, fused: bool, dtype: str) -> Any:
+    """Compile a loss; `fused` takes its joint form with the output activation."""
+    record: Loss = _record("loss", name)
+    loops = fused_loss_loop(inlined(record.fused_row)) if fused and record.fused_row else plain_loss_loop(inlined(record.value), inlined(record.slope))
+    return compiled(PRECISIONS[dtype].loss, EXACT)(loops)
+
+
+def plain_loss_loop(value: Callable[..., float], slope: Callable[..., float]) -> Any:
+    def batch_loss(z: Array, a: Array, target: Array, d: Array, scale: float) -> float:
+        total = 0.0
+        for i in range(a.shape[0]):
+            for j in range(a.shape[1]):
+                total += np.float64(value(a[i, j], target[i, j]))
+                d[i, j] = scale * slope(a[i, j], target[i, j])
+        return total
+
+    return batch_loss
+
+
+def fused_loss_loop(fused_row: Callable[..., float]) -> Any:
+    def batch_loss(z: Array, a: Array, target: Array, d: Array, scale: float) -> float:
+        total = 0.0
+        for i in range(z.shape[0]):
+            total += np.float64(fused_row(z[i], a[i], target[i], d[i]))
+            for j in range(d.shape[1]):
+                d[i, j] *= scale
+        return total
+
+    return batch_loss
+
+
+@cache
+def optimizer(name: str, dtype: str) -> tuple[Any, Any]:
+    """Compile an optimizer's (update, prepare)."""
+    record: Optimizer = _record("optimizer", name)
+    step = inlined(record.update)
+    count = record.update.__code__.co_argcount - 2 - record.states
+    loop = (update_loop_0, update_loop_1, update_loop_2)[record.states](step, count)
+    coefficients, parameters = inlined(record.coefficients), len(record.parameters)
+
+    def prepare(step: float, rate: float, values: Array, out: Array) -> None:
+        for k, c in enumerate(coefficients(step, rate, *to_fixed_tuple(values, parameters))):
+            out[k] = c
+
+    precision = PRECISIONS[dtype]
+    return compiled(precision.update)(loop), compiled(precision.prepare, EXACT)(prepare)
+
+
+def observe_update(w: Any, g: Any, after: Any, sums: Any) -> Any:
+    """Add one weight, its gradient and its update to the seven running sums; widened before squaring, since squares of 1e-24 are 0 in float32."""
+    total, absolute, square, weight_square, largest, zeros, moved = sums
+    wide_g, wide_w, change = np.float64(g), np.float64(w), np.float64(after) - np.float64(w)
+    return (
+        total + wide_g,
+        absolute + abs(wide_g),
+        square + wide_g * wide_g,
+        weight_square + wide_w * wide_w,
+        max(size_bits(w), largest),
+        zeros + (1.0 if wide_w == 0.0 else 0.0),
+        moved + change * change,
+    )
+
+
+inlined(observe_update, {"reassoc", "contract", "nsz"})
+
+
+def store_sums(into: Any, sums: Any) -> None:
+    """Write the running sums to an array of UPDATE_SUMS numbers."""
+    into[0], into[1], into[2], into[3], largest, into[5], into[6] = sums
+    into[4] = from_bits(largest)
+
+
+inlined(store_sums)
+
+
+def update_loop_0(step: Callable[..., Any], count: int) -> Any:
+    """The loop of an optimizer without memory."""
+
+    def update(w: Array, g: Array, state: Array, offset: int, stride: int, coefficients: Array, sums: Array) -> None:
+        c = to_fixed_tuple(coefficients, count)
+        running = (0.0, 0.0, 0.0, 0.0, size_bits(w.dtype.type(0)), 0.0, 0.0)
+        for i in range(len(w)):
+            (after,) = step(w[i], g[i], *c)
+            running = observe_update(w[i], g[i], after, running)
+            w[i] = after
+        store_sums(sums, running)
+
+    return update
+
+
+def update_loop_1(step: Callable[..., Any], count: int) -> Any:
+    """The loop of an optimizer with one number per parameter."""
+
+    def update(w: Array, g: Array, state: Array, offset: int, stride: int, coefficients: Array, sums: Array) -> None:
+        c = to_fixed_tuple(coefficients, count)
+        first = state[offset : offset + len(w)]
+        running = (0.0, 0.0, 0.0, 0.0, size_bits(w.dtype.type(0)), 0.0, 0.0)
+        for i in range(len(w)):
+            after, first[i] = step(w[i], g[i], first[i], *c)
+            running = observe_update(w[i], g[i], after, running)
+            w[i] = after
+        store_sums(sums, running)
+
+    return update
+
+
+def update_loop_2(step: Callable[..., Any], count: int) -> Any:
+    """The loop of an optimizer with two numbers per parameter."""
+
+    def update(w: Array, g: Array, state: Array, offset: int, stride: int, coefficients: Array, sums: Array) -> None:
+        c = to_fixed_tuple(coefficients, count)
+        first = state[offset : offset + len(w)]
+        second = state[stride + offset : stride + offset + len(w)]
+        running = (0.0, 0.0, 0.0, 0.0, size_bits(w.dtype.type(0)), 0.0, 0.0)
+        for i in range(len(w)):
+            after, first[i], second[i] = step(w[i], g[i], first[i], second[i], *c)
+            running = observe_update(w[i], g[i], after, running)
+            w[i] = after
+        store_sums(sums, running)
+
+    return update

@@ -1,0 +1,214 @@
+"""One model: its memory, its kernels, and the few things that can be done with it from Python."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from dlprobe.nn import block, cache, kernels, observe, program, random
+from dlprobe.registry import Spec
+
+Array = npt.NDArray[Any]
+EVALUATION_ROWS = 256  # evaluation works through a part in blocks of at least this many samples
+
+
+@dataclass(frozen=True)
+class LayerSpec:
+    """What one layer is made of; `norm_after` puts the normalization behind the activation."""
+
+    fan_in: int
+    fan_out: int
+    activation: Spec
+    initializer: Spec
+    bias_initializer: Spec | None = None
+    norm: Spec | None = None
+    norm_after: bool = False
+    bias: bool = True
+
+
+@dataclass(frozen=True)
+class BlockResult:
+    """What a block of steps left: statistics (steps, layer, statistic), scalars (steps, 5), and whether it ended in non-finite numbers."""
+
+    statistics: Array
+    scalars: npt.NDArray[np.float64]
+    diverged: bool
+
+
+@dataclass(frozen=True)
+class Evaluation:
+    """The net on one part of the data in evaluation mode: mean loss, outputs (samples, units), dead units per layer (NaN where undefined)."""
+
+    loss: float
+    outputs: Array
+    dead_fraction: npt.NDArray[np.float64]
+
+
+class Network:
+    """A multi-layer perceptron with its compiled kernels and all memory preallocated.
+
+    Deterministic in `seed`: initial parameters, batch order and random operations depend on it and on positions only.
+    """
+
+    def __init__(self, layers: Sequence[LayerSpec], loss: Spec, optimizer: Spec, *, batch: int, seed: int, dtype: str = "float32", keep_gradients: bool = False):
+        self.layers = tuple(layers)
+        self.seed, self.dtype, self.batch, self.keep_gradients = seed, np.dtype(dtype), batch, keep_gradients
+        self.loss, self.optimizer = loss, optimizer
+        self.fused = loss.record.fused is not None and loss.record.fused == layers[-1].activation.name
+        self.rows = max(batch, EVALUATION_ROWS)
+        self.program = program.assemble([self._plan(layer) for layer in layers], self.rows)
+        self._kernels = self._link()
+        self._net = self._allocate()
+        self.initialize()
+
+    def _plan(self, layer: LayerSpec) -> program.LayerPlan:
+        steps = [program.OperationPlan(kernels.activation(layer.activation, self.dtype.name), layer.fan_out)]
+        if layer.norm is not None:
+            record, units = layer.norm.record, layer.fan_out
+            state = record.persistent(units) + record.scratch(units)
+            norm = program.OperationPlan(kernels.normalization(layer.norm, self.dtype.name), units, 2 * units, state, record.couples_samples)
+            steps.insert(1 if layer.norm_after else 0, norm)
+        return program.LayerPlan(layer.fan_in, layer.fan_out, layer.bias, tuple(steps))
+
+    def _link(self) -> block.Kernels:
+        used = self.program.kernels
+        padded = used + [used[0]] * (kernels.MAX_OPERATIONS - len(used))
+        update, prepare = kernels.optimizer(self.optimizer.name, self.dtype.name)
+        loss = kernels.loss(self.loss.name, self.fused, self.dtype.name)
+        forward, backward = (tuple(cache.pointer(kernel) for kernel in side) for side in zip(*((op.forward, op.backward) for op in padded), strict=True))
+        return block.Kernels(forward, backward, *map(cache.pointer, (loss, update, prepare)))
+
+    def _allocate(self) -> block.Net:
+        table, rows, dtype = self.program, self.rows, self.dtype
+        widest = max(max(layer.fan_in, layer.fan_out) for layer in self.layers)
+        largest = max(int(row[program.END] - row[program.WEIGHT]) for row in table.layers)
+        line = -(-rows * widest // program.LINE) * program.LINE
+        return block.Net(
+            layers=table.layers,
+            operations=table.operations,
+            constants=np.array(table.constants, dtype),
+            parameters=program.aligned(table.parameters, dtype),
+            gradients=program.aligned(table.parameters if self.keep_gradients else largest, dtype),
+            moments=program.aligned(table.parameters * self.optimizer.record.states, dtype),
+            state=program.aligned(table.state, dtype),
+            blocks=program.aligned(table.block, dtype),
+            deltas=program.aligned(3 * line, dtype).reshape(3, line),
+            targets=program.aligned(rows * self.layers[-1].fan_out, dtype),
+            no_bias=program.aligned(widest, dtype),
+            peak=program.aligned(widest, dtype),
+            input_square=np.zeros(rows * (len(self.layers) + 1)),
+            error_square=np.zeros(rows),
+            unit_sums=np.zeros(widest),
+            unit_squares=np.zeros(widest),
+        )
+
+    @property
+    def parameters(self) -> Array:
+        """All learned numbers, flat (P,), of the net's dtype: per layer W row-major (fan_in, fan_out), bias, norm scale, norm shift. Writable."""
+        return self._net.parameters  # type: ignore[no-any-return]
+
+    @property
+    def gradients(self) -> Array:
+        """dL/d parameters of the last step, like `parameters`; whole only with keep_gradients."""
+        return self._net.gradients  # type: ignore[no-any-return]
+
+    def offsets(self) -> dict[str, list[int]]:
+        """Where each layer's numbers stand in `parameters`; −1 where it has none."""
+        rows = self.program.layers
+        norm = self.program.norm_offsets
+        return {
+            "weight_offset": [int(row[program.WEIGHT]) for row in rows],
+            "bias_offset": [int(row[program.BIAS]) for row in rows],
+            "norm_scale_offset": [scale for scale, _ in norm],
+            "norm_shift_offset": [shift for _, shift in norm],
+        }
+
+    def weights(self, index: int) -> Array:
+        """The weight matrix of a layer, a view (fan_in, fan_out)."""
+        layer, start = self.layers[index], int(self.program.layers[index, program.WEIGHT])
+        return self.parameters[start : start + layer.fan_in * layer.fan_out].reshape(layer.fan_in, layer.fan_out)
+
+    def biases(self, index: int) -> Array:
+        """The bias parameters of a layer, a view (fan_out,), empty without bias."""
+        start = int(self.program.layers[index, program.BIAS])
+        return self.parameters[start : start + self.layers[index].fan_out] if start >= 0 else self.parameters[:0]
+
+    def initialize(self) -> None:
+        """Draw all parameters anew from the seed; running statistics, optimizer memory and step count start over."""
+        self._net.moments[:] = 0
+        self._net.state[:] = 0
+        for index, layer in enumerate(self.layers):
+            record, values = layer.initializer.record, layer.initializer.parameters.values()
+            rng = random.generator(self.seed, random.WEIGHTS, index)
+            self.weights(index)[:] = record.weights(rng, layer.fan_in, layer.fan_out, *values)
+            if layer.bias:
+                self.biases(index)[:] = self._initial_biases(index, layer)
+            scale, shift = self.program.norm_offsets[index]
+            if scale >= 0:
+                self.parameters[scale:shift] = 1
+                self.parameters[shift : shift + layer.fan_out] = 0
+        for row in self.program.operations:
+            if row[program.LEARNED_END] > row[program.LEARNED] and row[program.STATE_END] > row[program.STATE]:
+                units = int(row[program.WIDTH_OUT])
+                self._net.state[row[program.STATE] + units : row[program.STATE] + 2 * units] = 1  # running variance
+
+    def _initial_biases(self, index: int, layer: LayerSpec) -> Array | float:
+        rng = random.generator(self.seed, random.BIASES, index)
+        if layer.bias_initializer is not None:
+            spec = layer.bias_initializer
+            return spec.record.weights(rng, 1, layer.fan_out, *spec.parameters.values())[0]  # type: ignore[no-any-return]
+        record = layer.initializer.record
+        if record.biases is None:
+            return 0.0
+        return record.biases(rng, layer.fan_in, layer.fan_out, *layer.initializer.parameters.values())  # type: ignore[no-any-return]
+
+    def scale_to_unit_variance(self, inputs: Array, tolerance: float = 0.01, rounds: int = 10) -> None:
+        """LSUV: divide each data-dependent layer's weights by the s.d. of its preactivations on `inputs` (samples, features), layer after layer."""
+        targets = np.zeros((len(inputs), self.layers[-1].fan_out), self.dtype)
+        for index, layer in enumerate(self.layers):
+            if not layer.initializer.record.data_dependent:
+                continue
+            for _ in range(rounds):
+                variance = self._preactivation_variance(index, inputs, targets)
+                if not variance > 0 or not math.isfinite(variance) or abs(variance - 1) < tolerance:
+                    break
+                self.weights(index)[:] /= math.sqrt(variance)
+
+    def _preactivation_variance(self, index: int, inputs: Array, targets: Array) -> float:
+        self.evaluate(inputs, targets)
+        row = self.program.layers[index]
+        rows = (len(inputs) - 1) % self.rows + 1
+        z = self._net.blocks[row[program.Z] : row[program.Z] + rows * row[program.FAN_OUT]]
+        return float(np.var(z, dtype=np.float64))
+
+    def _work(self, inputs: Array, targets: Array, order: Array, batch: int, first_step: int, rates: Array) -> block.Work:
+        values = np.array([float(v) for v in self.optimizer.parameters.values()], np.float64)
+        return block.Work(inputs, targets, order, batch, np.uint64(self.seed), first_step, rates, values, self.fused, self.keep_gradients)
+
+    def train(self, inputs: Array, targets: Array, first_step: int, rates: npt.NDArray[np.float64]) -> BlockResult:
+        """Run len(rates) whole steps from step `first_step`, one learning rate each.
+
+        inputs (samples, features) and targets (samples, outputs) of the net's dtype, row-major. Stops after the first step that meets NaN or infinity.
+        """
+        steps = len(rates)
+        statistics = np.empty((steps, len(self.layers), len(observe.STATISTICS)), self.dtype)
+        scalars = np.empty((steps, block.SCALARS))
+        work = self._work(inputs, targets, np.empty(len(inputs), np.int64), self.batch, first_step, rates)
+        done = int(block.run_block(self.dtype.name)(self._net, self._kernels, work, steps, statistics, scalars))
+        return BlockResult(statistics[: abs(done)], scalars[: abs(done)], done < 0)
+
+    def evaluate(self, inputs: Array, targets: Array, *, dead: bool = False) -> Evaluation:
+        """The net on all given samples in evaluation mode (running statistics, no random operations)."""
+        outputs = np.empty((len(inputs), self.layers[-1].fan_out), self.dtype)
+        widest = max(layer.fan_out for layer in self.layers) if dead else 0
+        alive = np.zeros((len(self.layers), widest))
+        order = np.arange(len(inputs))
+        work = self._work(inputs, targets, order, self.rows, 0, np.zeros(0))
+        total = float(block.evaluate_rows(self.dtype.name)(self._net, self._kernels, work, outputs, alive))
+        shares = [float(np.mean(row[: layer.fan_out] == 0)) if dead and not np.isnan(row[0]) else math.nan for row, layer in zip(alive, self.layers, strict=True)]
+        return Evaluation(total / max(len(inputs), 1), outputs, np.array(shares))

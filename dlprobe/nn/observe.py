@@ -1,0 +1,220 @@
+"""The passes that measure a layer while its numbers are in cache. Each fills one row of statistics, (STATISTICS,) of T, and touches nothing that training uses
+except what it is named for (adding the bias, summing the bias gradient).
+
+Sums accumulate in float64; variances are shifted by the batch's first row, since E x² − (E x)² of .5 ± 1e-5 comes out negative in float32.
+"""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+import numpy as np
+
+from dlprobe import registry
+from dlprobe.nn.cache import SUMS, inlined
+from dlprobe.nn.scalar import size_bits
+
+STATISTICS = tuple(registry.records("statistic"))
+(ACTIVATION_MEAN, ACTIVATION_VARIANCE, ACTIVATION_SAMPLE_VARIANCE, ACTIVE_FRACTION) = map(
+    STATISTICS.index, ("activation_mean", "activation_variance", "activation_sample_variance", "active_fraction")
+)
+(PREACTIVATION_MEAN, PREACTIVATION_VARIANCE, PREACTIVATION_MEAN_SQUARE, NONFINITE_FORWARD) = map(
+    STATISTICS.index, ("preactivation_mean", "preactivation_variance", "preactivation_mean_square", "nonfinite_forward")
+)
+(ERROR_SIGNAL_RMS, SLOPE_MEAN_SQUARE, FLAT_FRACTION, DEAD_FRACTION, UNDERFLOW_COUNT, NONFINITE_BACKWARD) = map(
+    STATISTICS.index, ("error_signal_rms", "slope_mean_square", "flat_fraction", "dead_fraction", "underflow_count", "nonfinite_backward")
+)
+(GRADIENT_RMS, GRADIENT_L2, GRADIENT_MEAN_ABS, GRADIENT_VARIANCE, GRADIENT_SAMPLE_RMS) = map(
+    STATISTICS.index, ("gradient_rms", "gradient_l2", "gradient_mean_abs", "gradient_variance", "gradient_sample_rms")
+)
+(WEIGHT_RMS, WEIGHT_L2, WEIGHT_MAX_ABS, BIAS_RMS, ZERO_WEIGHT_FRACTION, UPDATE_RATIO) = map(
+    STATISTICS.index, ("weight_rms", "weight_l2", "weight_max_abs", "bias_rms", "zero_weight_fraction", "update_ratio")
+)
+SMALLEST_NORMAL_BITS = {np.dtype(np.float32): 0x00800000, np.dtype(np.float64): 0x0010000000000000}
+
+
+def count_nonfinite(block: Any) -> Any:
+    """How many elements of a 2-D block are NaN or infinite."""
+    found = 0
+    for i in range(block.shape[0]):
+        row = block[i]
+        for j in range(len(row)):
+            found += 0 if math.isfinite(row[j]) else 1
+    return found
+
+
+def add_bias(z: Any, bias: Any, statistics: Any) -> None:
+    """z (rows, units) += bias (units,), and the preactivation statistics of the result."""
+    rows, units = z.shape
+    shift = np.float64(z[0, 0]) + np.float64(bias[0])
+    total = 0.0
+    square = 0.0
+    for i in range(rows):
+        row = z[i]
+        for j in range(units):
+            value = row[j] + bias[j]
+            row[j] = value
+            deviation = np.float64(value) - shift
+            total += deviation
+            square += deviation * deviation
+    count = rows * units
+    mean = total / count
+    variance = max(square / count - mean * mean, 0.0)
+    mean += shift
+    statistics[PREACTIVATION_MEAN] = mean
+    statistics[PREACTIVATION_VARIANCE] = variance if rows > 1 else np.nan
+    statistics[PREACTIVATION_MEAN_SQUARE] = variance + mean * mean
+    statistics[NONFINITE_FORWARD] = 0 if math.isfinite(square) else count_nonfinite(z)
+
+
+def observe_activation(a: Any, row_square: Any, sums: Any, squares: Any, statistics: Any) -> None:
+    """Activation statistics of a (rows, units). Fills row_square (rows,) with each sample's Σ a²; `sums` and `squares` are float64 scratch (units,)."""
+    rows, units = a.shape
+    first = a[0]
+    sums[:units] = 0.0
+    squares[:units] = 0.0
+    active = 0.0
+    i = 0
+    while i < rows - 3:  # four rows at a time: the running sums of a unit are loaded and stored once for four
+        r0, r1, r2, r3 = a[i], a[i + 1], a[i + 2], a[i + 3]
+        q0 = q1 = q2 = q3 = 0.0
+        for j in range(units):
+            v0, v1, v2, v3, shift = np.float64(r0[j]), np.float64(r1[j]), np.float64(r2[j]), np.float64(r3[j]), np.float64(first[j])
+            d0, d1, d2, d3 = v0 - shift, v1 - shift, v2 - shift, v3 - shift
+            sums[j] += (d0 + d1) + (d2 + d3)
+            squares[j] += (d0 * d0 + d1 * d1) + (d2 * d2 + d3 * d3)
+            q0 += v0 * v0
+            q1 += v1 * v1
+            q2 += v2 * v2
+            q3 += v3 * v3
+            active += ((1.0 if v0 > 0.0 else 0.0) + (1.0 if v1 > 0.0 else 0.0)) + ((1.0 if v2 > 0.0 else 0.0) + (1.0 if v3 > 0.0 else 0.0))
+        row_square[i], row_square[i + 1], row_square[i + 2], row_square[i + 3] = q0, q1, q2, q3
+        i += 4
+    while i < rows:
+        row = a[i]
+        q0 = 0.0
+        for j in range(units):
+            v0 = np.float64(row[j])
+            d0 = v0 - np.float64(first[j])
+            sums[j] += d0
+            squares[j] += d0 * d0
+            q0 += v0 * v0
+            active += 1.0 if v0 > 0.0 else 0.0
+        row_square[i] = q0
+        i += 1
+    _finish_activation(a, first, sums, squares, active, statistics)
+
+
+def _finish_activation(a: Any, first: Any, sums: Any, squares: Any, active: Any, statistics: Any) -> None:
+    """Pooled variance = mean variance within units + variance between the units' means."""
+    rows, units = a.shape
+    within = 0.0
+    total = 0.0
+    spread = 0.0
+    shift = np.float64(first[0]) + sums[0] / rows
+    for j in range(units):
+        offset = sums[j] / rows
+        within += squares[j] / rows - offset * offset
+        mean = np.float64(first[j]) + offset - shift
+        total += mean
+        spread += mean * mean
+    within = max(within / units, 0.0)
+    mean = total / units
+    between = max(spread / units - mean * mean, 0.0)
+    statistics[ACTIVATION_MEAN] = mean + shift
+    statistics[ACTIVATION_VARIANCE] = within + between if rows > 1 else np.nan
+    statistics[ACTIVATION_SAMPLE_VARIANCE] = within if rows > 1 else np.nan
+    statistics[ACTIVE_FRACTION] = active / (rows * units)
+    if not math.isfinite(spread + within):
+        statistics[NONFINITE_FORWARD] += count_nonfinite(a)
+
+
+def observe_error(d: Any, bias_gradient: Any, row_square: Any, statistics: Any) -> None:
+    """Sums d = dL/dz (rows, units) over samples into bias_gradient (units,), and records its size times B, the derivative of each sample's own loss."""
+    rows, units = d.shape
+    bias_gradient[:] = d.dtype.type(0)
+    total = 0.0
+    for i in range(rows):
+        row = d[i]
+        square = 0.0
+        for j in range(units):
+            wide = np.float64(row[j])
+            square += wide * wide
+            bias_gradient[j] += row[j]
+        row_square[i] = square
+        total += square
+    statistics[ERROR_SIGNAL_RMS] = rows * math.sqrt(total / (rows * units))
+    statistics[NONFINITE_BACKWARD] = 0 if math.isfinite(total) else count_nonfinite(d)
+
+
+def count_underflow(da: Any, next_row_square: Any, smallest_normal: Any) -> Any:
+    """Zeros and subnormals of da = dL/da in rows where the next layer's error signal is not zero."""
+    found = 0.0
+    for i in range(da.shape[0]):
+        if next_row_square[i] > 0.0:
+            row = da[i]
+            for j in range(len(row)):
+                found += 1.0 if size_bits(row[j]) < smallest_normal else 0.0
+    return found
+
+
+def sample_gradient_rms(input_square: Any, error_square: Any, rows: Any, size: Any) -> Any:
+    """Of a dense layer ‖dℓ_i/dW‖² = ‖a_i‖²·‖δ_i‖², δ_i = B·dL/dz_i; no matrix per sample is needed."""
+    total = 0.0
+    for i in range(rows):
+        total += input_square[i] * error_square[i]
+    return math.sqrt(total * rows / size)
+
+
+def observe_slopes(slopes: Any, peak: Any, rows: Any, statistics: Any) -> None:
+    """Slope statistics from what an activation's backward kernel left in `slopes` and `peak` (units,)."""
+    units = len(peak)
+    if slopes[2] == 0.0:
+        statistics[SLOPE_MEAN_SQUARE] = statistics[FLAT_FRACTION] = statistics[DEAD_FRACTION] = np.nan
+        return
+    dead = 0
+    for j in range(units):
+        dead += 1 if peak[j] == 0 else 0
+    statistics[SLOPE_MEAN_SQUARE] = slopes[0] / (rows * units)
+    statistics[FLAT_FRACTION] = slopes[1] / (rows * units)
+    statistics[DEAD_FRACTION] = dead / units
+
+
+def observe_update(sums: Any, size: Any, statistics: Any) -> None:
+    """Gradient, weight and update statistics of a layer's `size` weights from the optimizer's sums."""
+    mean = sums[0] / size
+    mean_square = sums[2] / size
+    norm = math.sqrt(sums[3])
+    statistics[GRADIENT_RMS] = math.sqrt(mean_square)
+    statistics[GRADIENT_L2] = math.sqrt(sums[2])
+    statistics[GRADIENT_MEAN_ABS] = sums[1] / size
+    statistics[GRADIENT_VARIANCE] = max(mean_square - mean * mean, 0.0)
+    statistics[WEIGHT_RMS] = math.sqrt(sums[3] / size)
+    statistics[WEIGHT_L2] = norm
+    statistics[WEIGHT_MAX_ABS] = sums[4]
+    statistics[ZERO_WEIGHT_FRACTION] = sums[5] / size
+    statistics[UPDATE_RATIO] = math.sqrt(sums[6]) / norm if norm > 0.0 else np.nan
+
+
+def root_mean_square(values: Any) -> Any:
+    """Root mean square of a vector, NaN of an empty one."""
+    total = 0.0
+    for i in range(len(values)):
+        total += np.float64(values[i]) * np.float64(values[i])
+    return math.sqrt(total / len(values)) if len(values) else np.nan
+
+
+for _function in (
+    count_nonfinite,
+    add_bias,
+    observe_activation,
+    _finish_activation,
+    observe_error,
+    count_underflow,
+    sample_gradient_rms,
+    observe_slopes,
+    observe_update,
+    root_mean_square,
+):
+    inlined(_function, SUMS)

@@ -1,0 +1,57 @@
+"""Counter-based random numbers: every draw is a function of (seed, purpose, position) and of nothing else.
+
+So a shuffle does not depend on threads, on what was recorded or on where a run was resumed. SplitMix64 (Steele, Lea & Flood 2014) mixes the counters;
+initial parameters come from NumPy's Philox with a key of the same making.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from dlprobe.nn.cache import EXACT, inlined
+
+SHUFFLE, WEIGHTS, BIASES = 1, 2, 3  # purposes: streams that must never meet
+
+
+def mix(x: Any) -> Any:
+    """SplitMix64's finalizer: uint64 to uint64, every bit depends on every bit."""
+    x = np.uint64(x) + np.uint64(0x9E3779B97F4A7C15)
+    x = (x ^ (x >> np.uint64(30))) * np.uint64(0xBF58476D1CE4E5B9)
+    x = (x ^ (x >> np.uint64(27))) * np.uint64(0x94D049BB133111EB)
+    return x ^ (x >> np.uint64(31))
+
+
+def stream(seed: Any, purpose: Any, position: Any) -> Any:
+    """The uint64 key of one stream."""
+    return mix(mix(mix(np.uint64(seed)) ^ np.uint64(purpose)) ^ np.uint64(position))
+
+
+def shuffle(order: Any, seed: Any, epoch: Any) -> None:
+    """Fill `order` (int64) with the permutation of this epoch (Fisher–Yates from the identity)."""
+    key = stream(seed, SHUFFLE, epoch)
+    for i in range(len(order)):
+        order[i] = i
+    for i in range(len(order) - 1, 0, -1):
+        bits = mix(key + np.uint64(i)) >> np.uint64(32)
+        j = np.int64((bits * np.uint64(i + 1)) >> np.uint64(32))
+        order[i], order[j] = order[j], order[i]
+
+
+for _function in (mix, stream, shuffle):
+    inlined(_function, EXACT)
+
+
+def epoch_order(seed: int, epoch: int, samples: int) -> Any:
+    """The order in which an epoch visits the training samples, int64 (samples,); batch k of size B is order[k·B : (k + 1)·B]."""
+    order = np.empty(samples, np.int64)
+    with np.errstate(over="ignore"):
+        shuffle(order, np.uint64(seed), np.uint64(epoch))
+    return order
+
+
+def generator(seed: int, purpose: int, position: int) -> np.random.Generator:
+    """NumPy's Philox for one purpose and position, e.g. the weights of one layer."""
+    with np.errstate(over="ignore"):
+        return np.random.Generator(np.random.Philox(key=int(stream(seed, purpose, position))))
