@@ -1,7 +1,7 @@
-"""What a run is: one frozen record per TOML table, with type, range, default and help of every option; read from TOML, mappings and option texts, written back.
+"""What a run is: one frozen record per TOML table, with type, range, default and help of every option.
 
-May import `errors` and `registry` only; parts are looked up in the registry when a name is read, so importing this costs no NumPy (and no pydantic until a
-record is asked for). Every wrong value is a ConfigError of one line.
+Read from TOML, mappings and option texts, and written back. May import `errors` and `registry` only; parts are looked up in the registry when a name
+is read, so importing this costs no NumPy (and no pydantic until a record is asked for). Every wrong value is a ConfigError of one line.
 """
 
 from __future__ import annotations

@@ -13,7 +13,8 @@ from dlprobe.config.records import TABLES
 class OptionField:
     """One configuration key as an option.
 
-    `choices` is the complete list of values where there is one; `kind` the registry kind whose names complete it; `words` texts with a meaning of their own.
+    `choices` is the complete list of values where there is one; `kind` the registry kind whose names complete it;
+    `words` texts with a meaning of their own.
     """
 
     table: str

@@ -124,7 +124,7 @@ def _find(kind: str, name: str, words: Iterable[str] = ()) -> Any:
     if not name.strip():
         raise ConfigError(f"the name of {_a(kind)} is empty: known: {', '.join([*shelf, *words])}")
     if _tidy(name) not in shelf:
-        raise ConfigError(registry.unknown(kind, name.strip()[:LONGEST_NAME], [*shelf, *words]))
+        raise ConfigError(registry.unknown(_title(kind), name.strip()[:LONGEST_NAME], [*shelf, *words]))
     return shelf[_tidy(name)]
 
 
@@ -193,5 +193,9 @@ def _tidy(name: str) -> str:
     return name.strip().replace("-", "_").lower()
 
 
+def _title(kind: str) -> str:
+    return "data set" if kind == "data" else kind
+
+
 def _a(kind: str) -> str:
-    return f"an {kind}" if kind[:1] in "aeiou" else f"a {kind}"
+    return f"an {kind}" if kind[:1] in "aeiou" else f"a {_title(kind)}"

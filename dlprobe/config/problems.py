@@ -18,6 +18,9 @@ class FieldError(ConfigError):
         super().__init__(f"{table}.{key} = {show(found)}: {reason}")
         self.table, self.key, self.found, self.reason = table, key, found, reason
 
+    def __reduce__(self) -> tuple[type[FieldError], tuple[object, ...]]:
+        return FieldError, (self.table, self.key, self.found, self.reason)  # so that it travels between processes
+
     def as_option(self) -> ConfigError:
         """The same said of the command-line option."""
         text = ",".join(map(str, self.found)) if isinstance(self.found, list | tuple) else self.found
@@ -30,6 +33,9 @@ class StrayKeyError(ConfigError):
     def __init__(self, table: str, key: str, message: str) -> None:
         super().__init__(message)
         self.table, self.key = table, key
+
+    def __reduce__(self) -> tuple[type[StrayKeyError], tuple[str, ...]]:
+        return StrayKeyError, (self.table, self.key, str(self))
 
 
 def option_name(key: str) -> str:

@@ -145,13 +145,14 @@ def _toml_problem(source: str, text: str, error: ValueError) -> str:
 
 def _line_of(text: str, table: str, key: str) -> int | None:
     """The line on which a key (or, with table "", a table) is written; None where the notation is one this does not follow."""
-    name = re.escape(key).replace("_", "[-_]")
-    current = ""
-    for number, line in enumerate(text.splitlines(), 1):
-        header = re.match(r"\s*\[+\s*([\w.\"'-]+)\s*\]", line)
-        current = header.group(1) if header else current
-        written = header is not None and re.fullmatch(name, current) if not table else re.match(rf"\s*[\"']?{name}[\"']?\s*=", line) and current == table
-        if written or re.match(rf"\s*{table}\.{name}\s*=" if table else rf"\s*{name}\s*[.=]", line):
+    name = rf"[\"']?{re.escape(key).replace('_', '[-_]')}[\"']?"
+    at_top = rf"\s*{table}\.{name}\s*=" if table else rf"\s*{name}\s*[.=]"
+    header = ""
+    for number, line in enumerate(text.split("\n"), 1):
+        if found := re.match(r"\s*\[+\s*([^\]]*?)\s*\]", line):
+            header = found.group(1)
+        pattern = at_top if not header else rf"\s*{name}\s*=" if header == table else None
+        if (pattern and re.match(pattern, line)) or (found and not table and re.fullmatch(name, header)):
             return number
     return None
 
@@ -161,8 +162,8 @@ def _tidied(where: str, values: Mapping[Any, Any]) -> dict[str, Any]:
     tidied: dict[str, Any] = {}
     for key, value in values.items():
         if not isinstance(key, str):
-            raise ConfigError(f"{where} has the key {show(key)}, which is not text")
+            raise ConfigError(f"{where}: the key {show(key)} is not text")
         if key.replace("-", "_") in tidied:
-            raise ConfigError(f"{where} has {show(key.replace('-', '_'))} twice: expected each key once")
+            raise ConfigError(f"{where}: {show(key.replace('-', '_'))} is given twice: expected each key once")
         tidied[key.replace("-", "_")] = value
     return tidied

@@ -1,7 +1,8 @@
 """The records of a configuration: one frozen pydantic model per TOML table, and the whole.
 
-Each field's type, range, default and help stand in its definition and nowhere else. Defaults are written as the user would type them and read when a record
-is made, so that importing this module imports no parts. A wrong value is a FieldError, whichever way it came in; pydantic's own errors do not get out.
+Each field's type, range, default and help stand in its definition and nowhere else. Defaults are written as the user would type them and read when
+a record is made, so that importing this module imports no parts. A wrong value is a FieldError, whichever way it came in; pydantic's own errors do
+not get out.
 """
 
 from __future__ import annotations
@@ -22,6 +23,8 @@ from dlprobe.registry import Spec
 
 LARGEST_SEED = 2**63 - 1
 DEFAULT_EPOCHS = 20
+AUTO = ("auto",)
+NONE = ("none",)
 
 
 def option(default: str, help_line: str) -> Any:
@@ -64,12 +67,12 @@ class DataConfig(Table):
     table: ClassVar[str] = "data"
 
     data: Annotated[str, Source()] = option("digits", "embedded or generated data set, or a data file")
-    target: Annotated[str | None, Text(words=("auto",))] = option("auto", "label column of a data file; auto: as the file's format says")
+    target: Annotated[str | None, Text(words=AUTO)] = option("auto", "label column of a data file; auto: as the file's format says")
     task: Annotated[str, Choice("auto", "classification", "regression")] = option("auto", "what is learned; auto: from the labels")
     scaling: Annotated[str, Choice("standardize", "minmax", "none")] = option("standardize", "scaling of the inputs, fitted on the training part")
     split: Annotated[tuple[float, float, float], Split()] = option("60,20,20", "percent of the samples for training, validation and test")
     stratify: Annotated[bool, YesNo()] = option("yes", "keep the share of every class in each part (classification)")
-    data_seed: Annotated[int | None, Whole(0, LARGEST_SEED, words=("auto",))] = option("auto", "seed of split and generated data; auto: the seed")
+    data_seed: Annotated[int | None, Whole(0, LARGEST_SEED, words=AUTO)] = option("auto", "seed of split and generated data; auto: the seed")
 
     @property
     def spec(self) -> Spec | None:
@@ -89,24 +92,26 @@ class ModelConfig(Table):
 
     layers: Annotated[tuple[int, ...], Layers()] = option("100,100", "hidden layers, input side first")
     activation: Annotated[Spec | tuple[Spec, ...], NamedPerLayer("activation")] = option("relu", "activation of the hidden layers")
-    output_activation: Annotated[Spec | None, Named("activation", words=("auto",))] = option("auto", "activation of the output; auto: what the loss takes")
-    init: Annotated[Spec | None, Named("initializer", words=("auto",))] = option("auto", "initializer of all weights; auto: what suits the activation")
-    bias_init: Annotated[Spec | None, Named("initializer", words=("auto",))] = option("auto", "initializer of bias parameters; auto: the initializer's, or 0")
+    output_activation: Annotated[Spec | None, Named("activation", words=AUTO)] = option("auto", "activation of the output; auto: what the loss takes")
+    init: Annotated[Spec | None, Named("initializer", words=AUTO)] = option("auto", "initializer of all weights; auto: what suits the activation")
+    bias_init: Annotated[Spec | None, Named("initializer", words=AUTO)] = option("auto", "initializer of bias parameters; auto: as init says, else 0")
     bias: Annotated[bool, YesNo()] = option("yes", "whether layers have bias parameters")
-    norm: Annotated[Spec | None, Named("normalization", words=("none",))] = option("none", "normalization of the hidden layers")
+    norm: Annotated[Spec | None, Named("normalization", words=NONE)] = option("none", "normalization of the hidden layers")
     norm_position: Annotated[Literal["before", "after"], Choice("before", "after")] = option("before", "normalize before or after the activation")
 
     @model_validator(mode="after")
     def _one_activation_per_layer(self) -> Self:
         if isinstance(self.activation, tuple) and len(self.activation) != len(self.layers):
-            reason = f"{len(self.activation)} activations for {len(self.layers)} hidden layers: expected one for all, or a list with one per hidden layer"
+            counts = f"{len(self.activation)} activations for {len(self.layers)} hidden layers"
+            reason = f"{counts}: expected one for all, or a list with one per hidden layer"
             raise FieldError(self.table, "activation", [str(spec) for spec in self.activation], reason)
         return self
 
     @model_validator(mode="after")
     def _biases_need_no_data(self) -> Self:
         if self.bias_init is not None and self.bias_init.record.data_dependent:
-            raise FieldError(self.table, "bias_init", str(self.bias_init), "it rescales weights on data: expected an initializer that draws numbers, or auto")
+            reason = "it rescales weights on data: expected an initializer that draws numbers, or auto"
+            raise FieldError(self.table, "bias_init", str(self.bias_init), reason)
         return self
 
     @property
@@ -128,12 +133,12 @@ class TrainingConfig(Table):
 
     table: ClassVar[str] = "training"
 
-    loss: Annotated[Spec | None, Named("loss", words=("auto",))] = option("auto", "loss; auto: what suits the task")
+    loss: Annotated[Spec | None, Named("loss", words=AUTO)] = option("auto", "loss; auto: what suits the task")
     optimizer: Annotated[Spec, Named("optimizer")] = option("adam", "optimizer")
-    lr: Annotated[float | None, Number(0.0, words=("auto",))] = option("auto", "learning rate; auto: the optimizer's usual one")
+    lr: Annotated[float | None, Number(0.0, words=AUTO)] = option("auto", "learning rate; auto: the optimizer's usual one")
     batch_size: Annotated[int | Literal["full"], Whole(1, own_words=("full",))] = option("32", "samples per step; full: the whole training part")
-    epochs: Annotated[int | None, Whole(1, words=("none",))] = option(str(DEFAULT_EPOCHS), "passes over the training part; none where steps is given")
-    steps: Annotated[int | None, Whole(1, words=("none",))] = option("none", "updates, in place of epochs")
+    epochs: Annotated[int | None, Whole(1, words=NONE)] = option(str(DEFAULT_EPOCHS), "passes over the training part; none where steps is given")
+    steps: Annotated[int | None, Whole(1, words=NONE)] = option("none", "updates, in place of epochs")
     seed: Annotated[int, Whole(0, LARGEST_SEED)] = option("0", "the one number that weights and batches derive from")
     dtype: Annotated[Literal["float32", "float64"], Choice("float32", "float64")] = option("float32", "precision of the computation")
     threads: Annotated[int, Whole(1)] = option("1", "threads for this run")
@@ -148,7 +153,8 @@ class TrainingConfig(Table):
     @model_validator(mode="after")
     def _epochs_or_steps(self) -> Self:
         if self.epochs is not None and self.steps is not None:
-            raise FieldError(self.table, "steps", self.steps, f"epochs = {self.epochs} is given too: expected one of the two, the other left out or none")
+            reason = f"epochs = {self.epochs} is given too: expected one of the two, the other left out or none"
+            raise FieldError(self.table, "steps", self.steps, reason)
         if self.epochs is None and self.steps is None:
             raise FieldError(self.table, "epochs", "none", "steps is none too: expected a whole number >= 1 for one of the two")
         return self
@@ -166,7 +172,7 @@ class RecordingConfig(Table):
 
     record_every: Annotated[int, Whole(1)] = option("1", "steps from one record of the statistics to the next")
     evaluate_every: Annotated[int | Literal["never"], Whole(1, own_words=("never",))] = option("1", "epochs from one evaluation to the next")
-    checkpoint_every: Annotated[int | None, Whole(1, words=("never", "none"))] = option("never", "steps from one checkpoint of the parameters to the next")
+    checkpoint_every: Annotated[int | None, Whole(1, words=("never", "none"))] = option("never", "steps from one checkpoint to the next")
 
 
 class RunConfig(Table):

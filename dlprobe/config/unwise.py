@@ -16,7 +16,8 @@ def _norm_of_single_samples(config: RunConfig) -> str | None:
     norm = config.model.norm
     if norm is None or not norm.record.couples_samples or config.training.batch_size != 1:
         return None
-    return f"norm = {norm} with batch_size = 1: one sample has variance 0, so every normalized value is the learned shift; take a larger batch or norm = layer"
+    effect = "one sample has variance 0, so every normalized value is the learned shift"
+    return f"norm = {norm} with batch_size = 1: {effect}; take a larger batch or norm = layer"
 
 
 def _norm_of_no_layer(config: RunConfig) -> str | None:
