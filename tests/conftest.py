@@ -1,0 +1,40 @@
+"""Shared by all tests: hypothesis settings, the kernel cache on request, and one line about oracles that are not installed."""
+
+from __future__ import annotations
+
+import importlib.util
+import os
+import tempfile
+
+import hypothesis
+import pytest
+
+# First calls compile kernels, so a deadline per example would only measure the compiler; CI tries the same examples every time.
+hypothesis.settings.register_profile("local", deadline=None)
+hypothesis.settings.register_profile("ci", deadline=None, derandomize=True)
+hypothesis.settings.load_profile("ci" if os.environ.get("CI") else "local")
+
+ORACLES = {"sklearn": "scikit-learn", "torch": "torch"}
+_fresh_cache: tempfile.TemporaryDirectory[str] | None = None
+
+
+def pytest_configure() -> None:
+    """DLPROBE_TEST_FRESH_CACHE=1 compiles every kernel anew into a folder of this session; else the usual cache serves."""
+    global _fresh_cache
+    if os.environ.get("DLPROBE_TEST_FRESH_CACHE"):
+        _fresh_cache = tempfile.TemporaryDirectory(prefix="dlprobe-kernels-")
+        os.environ["NUMBA_CACHE_DIR"] = _fresh_cache.name
+
+
+def pytest_unconfigure() -> None:
+    """Remove the folder of a fresh cache."""
+    if _fresh_cache is not None:
+        _fresh_cache.cleanup()
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    """Say how many tests were skipped for want of an oracle, and how to get it."""
+    missing = {module for module in ORACLES if importlib.util.find_spec(module) is None}
+    skipped = [report for report in terminalreporter.stats.get("skipped", []) if any(f"'{module}" in str(report.longrepr) for module in missing)]
+    if skipped:
+        terminalreporter.write_line(f"oracles not installed: {len(skipped)} tests skipped; install with pip install '.[oracles]'")

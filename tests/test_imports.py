@@ -1,0 +1,234 @@
+"""Imports point one way: what every folder may import, who owns which third-party package, and what `dlprobe --help` must not load.
+
+The tables below are the rule; the tests read the source of every module, so imports inside functions count too.
+"""
+
+from __future__ import annotations
+
+import ast
+import re
+import subprocess
+import sys
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parent.parent
+PACKAGE = ROOT / "dlprobe"
+EVERYBODY = {"errors", "registry", "config"}
+MAY_IMPORT: dict[str, set[str]] = {
+    "__init__": {"runs", "analysis", "recorders"},  # the public names
+    "__main__": {"commands"},
+    "errors": set(),
+    "registry": set(),
+    "config": set(),
+    "parts": set(),
+    "hdf5": set(),
+    "render": set(),
+    "data": {"hdf5"},
+    "nn": {"parts"},
+    "runs": {"hdf5"},
+    "training": {"nn", "parts", "data", "runs"},
+    "analysis": {"runs", "parts"},
+    "executors": {"training", "runs"},
+    "rules": {"analysis", "runs", "parts"},
+    "experiments": {"executors", "training", "analysis", "runs", "rules", "parts"},
+    "reports": {"render.document"},
+    "exporters": {"runs"},
+    "recorders": {"runs"},
+}
+MAY_IMPORT["commands"] = set(MAY_IMPORT) - {"__main__"}
+# Annotations only: a report takes result records, it does not make them.
+MAY_ANNOTATE: dict[str, set[str]] = {"reports": {"analysis", "runs"}}
+OWNERS: dict[str, set[str]] = {
+    "numba": {"nn"},
+    "llvmlite": {"nn"},
+    "h5py": {"hdf5"},
+    "typer": {"commands"},
+    "click": {"commands"},
+    "rich": {"render.terminal", "commands"},
+    "polars": {"data", "exporters"},
+    "torch": {"recorders"},
+    "keras": {"recorders"},
+    "dask": {"executors"},
+    "distributed": {"executors"},
+    "plotly": {"render"},
+    "sklearn": set(),
+    "pickle": set(),
+}
+NOT_FOR_HELP = ("numba", "h5py", "scipy", "polars")
+
+
+@dataclass(frozen=True)
+class Import:
+    """One import: the dotted name of the module that holds it, where it stands, what is imported, and whether for annotations only."""
+
+    module: str
+    line: int
+    target: str
+    annotation: bool
+
+    def __str__(self) -> str:
+        return f"{self.module} line {self.line} imports {self.target}"
+
+
+def module_name(path: Path) -> str:
+    """`dlprobe/runs/frames.py` → `runs.frames`, a package's `__init__` → its own name, the top one → `__init__`."""
+    parts = path.relative_to(PACKAGE).with_suffix("").parts
+    return ".".join(parts[:-1] if parts[-1] == "__init__" and len(parts) > 1 else parts)
+
+
+def modules() -> dict[str, ast.Module]:
+    return {module_name(path): ast.parse(path.read_text(encoding="utf-8")) for path in sorted(PACKAGE.rglob("*.py"))}
+
+
+def all_imports() -> list[Import]:
+    packages = {module_name(path) for path in PACKAGE.rglob("__init__.py")}
+    return [one for name, tree in modules().items() for one in imports_of(name, tree, name in packages)]
+
+
+def imports_of(module: str, tree: ast.Module, package: bool = False) -> Iterator[Import]:
+    """Every import of a module, `from a import b` as `a.b`, relative ones resolved; after `import dlprobe`, what is reached through it counts."""
+    guarded = {
+        id(inner) for node in ast.walk(tree) if isinstance(node, ast.If) and is_type_checking(node.test) for part in node.body for inner in ast.walk(part)
+    }
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Import):
+            targets = [alias.name for alias in node.names]
+        elif isinstance(node, ast.ImportFrom):
+            base = absolute(module, package, node.level, node.module)
+            targets = [f"{base}.{alias.name}" for alias in node.names]
+        elif isinstance(node, ast.Attribute) and isinstance(node.value, ast.Name) and node.value.id == "dlprobe":
+            targets = [f"dlprobe.{node.attr}"]
+        else:
+            continue
+        yield from (Import(module, node.lineno, target, id(node) in guarded) for target in targets)
+
+
+def is_type_checking(test: ast.expr) -> bool:
+    return ast.unparse(test) in ("TYPE_CHECKING", "typing.TYPE_CHECKING")
+
+
+def absolute(module: str, package: bool, level: int, base: str | None) -> str:
+    """The dotted name that `from <level dots><base> import …` means inside `dlprobe.<module>`."""
+    if level == 0:
+        return base or ""
+    here = ["dlprobe", *([] if module == "__init__" else module.split("."))]
+    above = here[: len(here) - level + (1 if package else 0)]
+    return ".".join([*above, *([base] if base else [])])
+
+
+def matches(name: str, allowed: set[str]) -> bool:
+    """Whether a dotted name is, or lies inside, one of the allowed ones."""
+    return any(name == one or name.startswith(one + ".") for one in allowed)
+
+
+def breaks_direction(one: Import) -> bool:
+    """Whether an import inside dlprobe points where its folder may not import from."""
+    if one.target.split(".")[0] != "dlprobe":
+        return False
+    folder, target = one.module.split(".")[0], one.target.removeprefix("dlprobe").lstrip(".")
+    if target == "" or target.startswith("__") or target.split(".")[0] == folder:  # dlprobe.__version__, dlprobe.__file__
+        return False
+    allowed = MAY_IMPORT[folder] | EVERYBODY | (MAY_ANNOTATE.get(folder, set()) if one.annotation else set())
+    return not matches(target, allowed)
+
+
+def breaks_ownership(one: Import) -> bool:
+    """Whether an import of an owned third-party package stands outside its owners; for annotations it counts just the same."""
+    owners = OWNERS.get(one.target.split(".")[0])
+    return owners is not None and not matches(one.module, owners)
+
+
+def test_every_folder_stands_in_the_table() -> None:
+    assert {name.split(".")[0] for name in modules()} <= set(MAY_IMPORT)
+
+
+def test_imports_point_one_way() -> None:
+    assert [str(one) for one in all_imports() if breaks_direction(one)] == []
+
+
+def test_third_party_packages_stay_with_their_owners() -> None:
+    assert [str(one) for one in all_imports() if breaks_ownership(one)] == []
+
+
+def test_the_ground_stands_on_nothing() -> None:
+    """errors imports nothing of dlprobe; registry only errors; config only these two: otherwise "everybody may import them" would make circles."""
+    ground = {"errors": set(), "registry": {"errors"}, "config": {"errors", "registry", "config"}}
+    low = [one for one in all_imports() if one.module.split(".")[0] in ground and one.target.startswith("dlprobe.")]
+    assert [str(one) for one in low if not matches(one.target.removeprefix("dlprobe."), ground[one.module.split(".")[0]])] == []
+
+
+@pytest.mark.parametrize(
+    ("module", "source", "wrong"),
+    [
+        ("runs.reader", "from dlprobe.training import loop", True),
+        ("runs.reader", "def f():\n    import dlprobe.nn.block", True),
+        ("runs.reader", "from ..training import loop", True),
+        ("runs.reader", "from .frames import Frame", False),
+        ("runs.reader", "from dlprobe import nn", True),
+        ("runs.reader", "from dlprobe import __version__", False),
+        ("runs.reader", "from dlprobe import open_run", True),
+        ("runs.reader", "import dlprobe\ndlprobe.__file__", False),
+        ("runs.reader", "import dlprobe\ndlprobe.nn.block", True),
+        ("runs.reader", "import h5py", True),
+        ("hdf5.files", "import h5py", False),
+        ("runs.reader", "from dlprobe.hdf5 import files", False),
+        ("reports.run", "from dlprobe.render.document import Document", False),
+        ("reports.run", "from dlprobe.render import document", False),
+        ("reports.run", "from dlprobe.render import terminal", True),
+        ("reports.run", "if TYPE_CHECKING:\n    from dlprobe.runs import Run", False),
+        ("reports.run", "from dlprobe.runs import Run", True),
+        ("analysis.theory", "if TYPE_CHECKING:\n    from dlprobe.training import Loop", True),
+        ("render.json", "from rich.text import Text", True),
+        ("render.terminal", "from rich.text import Text", False),
+        ("runs.reader", "import dlprobe.commands.train", True),
+        ("data.files.csv", "import polars.selectors", False),
+    ],
+)
+def test_the_check_itself_sees_what_it_should(module: str, source: str, wrong: bool) -> None:
+    found = list(imports_of(module, ast.parse(source)))
+    assert any(breaks_direction(one) or breaks_ownership(one) for one in found) is wrong
+
+
+def test_no_module_is_called_utils() -> None:
+    vague = {"utils", "util", "helpers", "misc", "common"}
+    assert [name for name in modules() if vague & set(name.split("."))] == []
+
+
+def test_every_package_says_what_lives_there() -> None:
+    silent = []
+    for path in PACKAGE.rglob("__init__.py"):
+        text = ast.get_docstring(ast.parse(path.read_text(encoding="utf-8"))) or ""
+        if len(text.split()) < 5 or not re.search(r"\w[.?!]", text):
+            silent.append(str(path.relative_to(ROOT)))
+    assert silent == []
+
+
+def test_every_module_has_a_docstring() -> None:
+    assert [name for name, tree in modules().items() if not ast.get_docstring(tree)] == []
+
+
+HELP = """
+import sys
+sys.argv = ["dlprobe", "--help"]
+from dlprobe.commands import main
+code = 0
+try:
+    code = main()
+except SystemExit as exit:
+    code = exit.code
+print("code", int(code or 0))
+print("loaded", *(name for name in {names!r} if name in sys.modules))
+"""
+
+
+def test_help_loads_nothing_heavy() -> None:
+    tree = ast.parse((PACKAGE / "commands" / "__init__.py").read_text(encoding="utf-8"))
+    if not any(getattr(node, "name", "") == "main" for node in ast.walk(tree)):
+        pytest.skip("dlprobe.commands has no main yet")
+    script = HELP.format(names=NOT_FOR_HELP)
+    result = subprocess.run([sys.executable, "-c", script], cwd=ROOT, capture_output=True, text=True, timeout=60, check=False)
+    assert result.stdout.splitlines()[-2:] == ["code 0", "loaded"], result.stdout + result.stderr
