@@ -1,0 +1,65 @@
+"""Opening files that nobody vouches for, before any library looks at them: regular files only, no waiting, one clear line."""
+
+from __future__ import annotations
+
+import os
+import stat
+from pathlib import Path
+
+from dlprobe.errors import RunFileError
+
+# Windows has neither; there O_BINARY keeps line ends as they are.
+_READ = os.O_RDONLY | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_CLOEXEC", 0) | getattr(os, "O_BINARY", 0)
+
+
+def open_regular(path: Path) -> int:
+    """A descriptor for reading a regular file. A pipe, device or folder is never waited for. Raises RunFileError."""
+    name = printable(path)
+    try:
+        if not stat.S_ISREG(os.stat(path).st_mode):  # before opening: opening a device can already do something
+            raise RunFileError(f"{name} is not a regular file: give a run file that dlprobe wrote")
+        descriptor = os.open(path, _READ)
+    except FileNotFoundError as error:
+        raise RunFileError(f"{name} does not exist: check the path, or train a run with `dlprobe train -o NAME.h5`") from error
+    except (OSError, ValueError) as error:  # ValueError: a zero byte in the path
+        raise RunFileError(f"{name} cannot be opened: {getattr(error, 'strerror', None) or error}") from error
+    if not stat.S_ISREG(os.fstat(descriptor).st_mode):
+        os.close(descriptor)
+        raise RunFileError(f"{name} is not a regular file: give a run file that dlprobe wrote")
+    return descriptor
+
+
+def sync_folder(folder: Path) -> None:
+    """Make a rename in `folder` survive a power cut. Windows cannot open folders and needs no such thing."""
+    if os.name == "nt":
+        return
+    descriptor = os.open(folder, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+
+
+def read_at(descriptor: int, offset: int, length: int) -> bytes:
+    """`length` bytes at `offset`, fewer only at the end of the file; one read may return less than asked."""
+    parts = []
+    while length > 0:
+        part = _read_once(descriptor, offset, length)
+        if not part:
+            break
+        parts.append(part)
+        offset, length = offset + len(part), length - len(part)
+    return parts[0] if len(parts) == 1 else b"".join(parts)
+
+
+def _read_once(descriptor: int, offset: int, length: int) -> bytes:
+    if hasattr(os, "pread"):
+        return os.pread(descriptor, length, offset)
+    os.lseek(descriptor, offset, os.SEEK_SET)  # Windows has no pread
+    return os.read(descriptor, length)
+
+
+def printable(path: Path | str) -> str:
+    """A path as one line of text: control characters and undecodable bytes are escaped."""
+    text = str(path).encode("utf-8", "backslashreplace").decode("utf-8")
+    return "".join(c if c.isprintable() else c.encode("unicode_escape").decode("ascii") for c in text)

@@ -1,0 +1,305 @@
+"""Reading HDF5 files that nobody vouches for: CI artifacts, downloads, attachments.
+
+Only names that the caller knows, one path component at a time, hard links only, never a walk. Of a data set its type, layout, filters, chunk and size
+are looked at before a byte of it is read, and it is read slab by slab. Everything that is refused is a RunFileError of one line.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import math
+import re
+import zlib
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from dlprobe.errors import RunFileError
+from dlprobe.hdf5.file_objects import ReadFile
+from dlprobe.hdf5.files import open_regular, printable
+from dlprobe.hdf5.library import h5a, h5d, h5f, h5fd, h5g, h5i, h5l, h5o, h5p, h5s, h5t, h5z
+from dlprobe.hdf5.preflight import ANY_SUPERBLOCK, CHECKSUMMED_SUPERBLOCKS, examine
+
+__all__ = ["ANY_SUPERBLOCK", "CHECKSUMMED_SUPERBLOCKS", "GuardedFile", "Stored"]
+
+BUDGET = 8 * 2**30  # declared bytes of all data sets that are read from one file
+MAX_CHUNK = 16 * 2**20
+MAX_PIECES = 2**22
+MAX_TEXT = 2**20
+MAX_ATTRIBUTE = 2**20
+MAX_RANK = 8
+SLAB = 4 * 2**20
+_RATIO = 1100  # deflate reaches 1032
+_SAFE_INFLATED = 64 * 2**20  # what one chunk may become in memory before its stream is measured first
+_FILTERS = {h5z.FILTER_DEFLATE: "deflate", h5z.FILTER_SHUFFLE: "shuffle", h5z.FILTER_FLETCHER32: "fletcher32"}
+
+
+@dataclass(frozen=True)
+class Stored:
+    """What a data set declares: NumPy dtype and shape."""
+
+    dtype: np.dtype[Any]
+    shape: tuple[int, ...]
+
+    @property
+    def size(self) -> int:
+        """Declared bytes."""
+        return self.dtype.itemsize * math.prod(self.shape)
+
+
+class GuardedFile:
+    """One HDF5 file, read by known names. Raises RunFileError on opening and on every reading method. Close it, or use it in a `with`."""
+
+    def __init__(self, path: Path, superblocks: tuple[int, ...] = CHECKSUMMED_SUPERBLOCKS, budget: int = BUDGET) -> None:
+        self.name, self._budget, self._id = printable(path), budget, None
+        self._sets: dict[str, Any] = {}
+        self._counted: set[str] = set()
+        self._file = ReadFile(open_regular(path))
+        try:
+            examine(self._file.descriptor, self.name, superblocks)
+            self._size = self._file.seek(0, 2)
+            self._id = self._open()
+        except BaseException:
+            self.close()
+            raise
+
+    def __enter__(self) -> GuardedFile:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def __del__(self) -> None:
+        with contextlib.suppress(Exception):
+            self.close()
+
+    def close(self) -> None:
+        """Close the file; calling it twice does no harm."""
+        self._sets.clear()
+        if self._id is not None:
+            self._id.close()
+            self._id = None
+        if hasattr(self, "_file"):
+            self._file.close()
+
+    def has(self, path: str) -> bool:
+        """Whether a group or data set is there. Raises RunFileError where a link on the way is not a hard link."""
+        return self._find(path) is not None
+
+    def stored(self, path: str) -> Stored:
+        """Dtype and shape of a data set that passed every check."""
+        return self._data_set(path)[1]
+
+    def read(self, path: str) -> NDArray[Any]:
+        """A whole data set."""
+        found = self.stored(path)
+        self._count(path, found)
+        try:
+            whole = np.empty(found.shape, found.dtype)
+        except MemoryError as error:
+            raise RunFileError(f"{self.name}: {path} with {found.size} bytes does not fit into memory") from error
+        at = 0
+        for slab in self.slabs(path):
+            if not found.shape:
+                return slab
+            whole[at : at + len(slab)] = slab
+            at += len(slab)
+        return whole
+
+    def slabs(self, path: str) -> Iterator[NDArray[Any]]:
+        """A data set in pieces along its first axis, each about 4 MiB at most; a single value comes as one piece."""
+        handle, found = self._data_set(path)
+        self._count(path, found)
+        if not found.shape:
+            yield self._read(handle, path, found, (), ())
+            return
+        row = found.dtype.itemsize * math.prod(found.shape[1:])
+        step = _slab_rows(handle, row)
+        for start in range(0, found.shape[0] if row else 0, step):
+            count = (min(step, found.shape[0] - start), *found.shape[1:])
+            yield self._read(handle, path, found, (start, *(0 for _ in found.shape[1:])), count)
+
+    def text(self, path: str, name: str) -> str | None:
+        """A text attribute of a group or data set (`/` is the root), or None where there is none."""
+        value = self.attribute(path, name)
+        if value is None:
+            return None
+        if value.shape == () and value.dtype.kind == "S":
+            return bytes(value[()]).decode("utf-8", "replace")
+        raise RunFileError(f"{self.name} is damaged or was not written by dlprobe: attribute {name} is not a text")
+
+    def attribute(self, path: str, name: str) -> NDArray[Any] | None:
+        """An attribute of numbers or fixed-length text, or None where there is none."""
+        where = self._find(path)
+        with self._hdf5(f"attribute {name}"):
+            if where is None or not h5a.exists(where, name.encode()):
+                return None
+            attribute = h5a.open(where, name.encode())
+            found = Stored(self._dtype(attribute.get_type(), name), self._shape(attribute.get_space(), name))
+            if found.size > MAX_ATTRIBUTE:
+                raise self._refuse(f"attribute {name} declares {found.size} bytes, more than {MAX_ATTRIBUTE}")
+            value = np.zeros(found.shape, found.dtype)
+            attribute.read(value, mtype=attribute.get_type() if found.dtype.kind == "S" else None)
+            return value
+
+    def _open(self) -> Any:
+        access = h5p.create(h5p.FILE_ACCESS)
+        access.set_fileobj_driver(h5fd.fileobj_driver, self._file)
+        access.set_fclose_degree(h5f.CLOSE_STRONG)
+        with self._hdf5("the file"):
+            return h5f.open(b"dlprobe", h5f.ACC_RDONLY, fapl=access)
+
+    def _find(self, path: str) -> Any:
+        """The open object at `path`, or None. One component at a time, so that no link is followed unseen."""
+        with self._hdf5(path):
+            here = h5o.open(self._id, b"/")
+            for part in path.strip("/").split("/") if path.strip("/") else ():
+                here = self._child(here, part, path)
+                if here is None:
+                    return None
+            return here
+
+    def _child(self, group: Any, part: str, path: str) -> Any:
+        if not isinstance(group, _GROUP) or part in ("", ".", ".."):
+            return None
+        key = part.encode()
+        if not group.links.exists(key):
+            return None
+        if group.links.get_info(key).type != h5l.TYPE_HARD:
+            raise self._refuse(f"{path} is a soft or external link; only data in the file itself is read")
+        return h5o.open(group, key)
+
+    def _data_set(self, path: str) -> tuple[Any, Stored]:
+        if path not in self._sets:
+            handle = self._find(path)
+            if handle is None:
+                raise RunFileError(f"{self.name} has no data set {printable(path)!r}: check the name, e.g. with h5ls")
+            with self._hdf5(path):
+                self._sets[path] = (handle, self._check(handle, printable(path)))
+        found: tuple[Any, Stored] = self._sets[path]
+        return found
+
+    def _check(self, handle: Any, path: str) -> Stored:
+        """Everything that must hold before a byte is read."""
+        if h5i.get_type(handle) != h5i.DATASET:
+            raise self._refuse(f"{path} is not a data set")
+        found = Stored(self._dtype(handle.get_type(), path), self._shape(handle.get_space(), path))
+        settings = handle.get_create_plist()
+        layout = settings.get_layout()
+        if layout not in (h5d.CHUNKED, h5d.CONTIGUOUS, h5d.COMPACT) or settings.get_external_count():
+            raise self._refuse(f"{path} is a virtual or externally stored data set; only data in the file itself is read")
+        self._check_size(handle, path, found)
+        if layout == h5d.CHUNKED:
+            self._check_chunks(handle, settings, path, found)
+        return found
+
+    def _check_size(self, handle: Any, path: str, found: Stored) -> None:
+        stored = min(handle.get_storage_size(), self._size)
+        if found.size > stored * _RATIO + 2**20:
+            raise self._refuse(f"{path} declares {found.size} bytes and stores {stored}")
+        if found.size > self._budget:
+            raise self._over_budget(path, found.size)
+
+    def _check_chunks(self, handle: Any, settings: Any, path: str, found: Stored) -> None:
+        chunk = math.prod(settings.get_chunk()) * found.dtype.itemsize
+        if chunk > MAX_CHUNK:
+            raise self._refuse(f"{path} has chunks of {chunk} bytes, more than {MAX_CHUNK}")
+        pieces = math.prod(-(-n // c) for n, c in zip(found.shape, settings.get_chunk(), strict=True))
+        if pieces > MAX_PIECES:
+            raise self._refuse(f"{path} is split into {pieces} chunks, more than {MAX_PIECES}")
+        filters = [settings.get_filter(n)[0] for n in range(settings.get_nfilters())]
+        if len(set(filters)) != len(filters) or not set(filters) <= set(_FILTERS):
+            raise self._refuse(f"{path} uses filters {filters}; only deflate, shuffle and fletcher32, each once, are read")
+        if h5z.FILTER_DEFLATE in filters and found.size:
+            self._check_streams(handle, chunk, path)
+
+    def _check_streams(self, handle: Any, chunk: int, path: str) -> None:
+        """No compressed chunk may unpack to more than a chunk: HDF5 itself would unpack without end."""
+        places: list[tuple[tuple[int, ...], int]] = []
+        handle.chunk_iter(lambda info: places.append((info.chunk_offset, info.size)))
+        for offset, size in places:
+            if size > chunk + chunk // 100 + 4096:
+                raise self._refuse(f"{path} has a chunk that stores {size} bytes for {chunk}")
+            if size * _RATIO > _SAFE_INFLATED and not _unpacks_within(handle.read_direct_chunk(offset), chunk + 4):
+                raise self._refuse(f"{path} has a chunk that unpacks to more than its {chunk} bytes")
+
+    def _dtype(self, type: Any, path: str) -> np.dtype[Any]:
+        """Integer, float or fixed-length text; everything else is refused by class before NumPy sees it."""
+        kind = type.get_class()
+        if kind == h5t.STRING and not type.is_variable_str() and 0 < type.get_size() <= MAX_TEXT:
+            return np.dtype(f"S{type.get_size()}")
+        if kind in (h5t.INTEGER, h5t.FLOAT) and type.get_size() in (1, 2, 4, 8):
+            return np.dtype(type.dtype).newbyteorder("=")
+        raise self._refuse(f"{path} is neither integer, float nor fixed-length text (of {MAX_TEXT} bytes at most)")
+
+    def _shape(self, space: Any, path: str) -> tuple[int, ...]:
+        if space.get_simple_extent_type() not in (h5s.SIMPLE, h5s.SCALAR):
+            raise self._refuse(f"{path} holds no data")
+        shape = tuple(int(n) for n in space.get_simple_extent_dims())
+        if len(shape) > MAX_RANK or math.prod(max(n, 1) for n in shape) > 2**48:
+            raise self._refuse(f"{path} declares an impossible shape")
+        return shape
+
+    def _read(self, handle: Any, path: str, found: Stored, start: tuple[int, ...], count: tuple[int, ...]) -> NDArray[Any]:
+        piece = np.empty(count, found.dtype)
+        memory, space = h5s.create(h5s.SCALAR), handle.get_space()
+        if count:
+            memory = h5s.create_simple(count)
+            space.select_hyperslab(start, count)
+        with self._hdf5(path):
+            handle.read(memory, space, piece, mtype=handle.get_type() if found.dtype.kind == "S" else None)
+        return piece
+
+    def _count(self, path: str, found: Stored) -> None:
+        """Take a data set off the budget, the first time it is read."""
+        if path in self._counted:
+            return
+        if found.size > self._budget:
+            raise self._over_budget(path, found.size)
+        self._counted.add(path)
+        self._budget -= found.size
+
+    def _over_budget(self, path: str, size: int) -> RunFileError:
+        return RunFileError(f"{self.name}: {printable(path)} declares {size} bytes, more than is left of the limit of {BUDGET} per file")
+
+    def _refuse(self, reason: str) -> RunFileError:
+        return RunFileError(f"{self.name} is refused: {reason}")
+
+    @contextlib.contextmanager
+    def _hdf5(self, what: str) -> Iterator[None]:
+        """HDF5's errors as one line."""
+        try:
+            yield
+        except (OSError, RuntimeError, ValueError, KeyError, TypeError, OverflowError, NotImplementedError, AttributeError) as error:
+            if self._file.stopped is not None:
+                raise self._file.stopped from None
+            reason = re.sub(r"\s+", " ", printable(str(error)))[:200]
+            raise RunFileError(f"{self.name} is damaged: {printable(what)} cannot be read ({reason}); fetch or make it again") from error
+
+
+_GROUP = h5g.GroupID
+
+
+def _slab_rows(handle: Any, row: int) -> int:
+    """Rows of a slab: about 4 MiB, whole chunks where there are chunks, so that no chunk is unpacked twice."""
+    rows = max(SLAB // max(row, 1), 1)
+    settings = handle.get_create_plist()
+    if settings.get_layout() != h5d.CHUNKED:
+        return rows
+    height = int(settings.get_chunk()[0])
+    return max(rows // height, 1) * height if height * row <= 16 * SLAB else rows
+
+
+def _unpacks_within(chunk: tuple[int, bytes], limit: int) -> bool:
+    stream, total, data = zlib.decompressobj(), 0, chunk[1]
+    try:
+        while data and not stream.eof and total <= limit:
+            total += len(stream.decompress(data, 2**20))
+            data = stream.unconsumed_tail
+    except zlib.error:
+        return True  # HDF5 will report it
+    return total <= limit

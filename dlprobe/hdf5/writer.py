@@ -1,0 +1,177 @@
+"""Writing a new HDF5 file that every HDF5 from 1.10 on reads and that shows every flipped bit.
+
+Small arrays lie in their object header (compact, checksummed), larger ones in chunks with fletcher32; texts have fixed length; no times are stored.
+A full disk is an OSError, never a crash: see `file_objects`.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import math
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from dlprobe.hdf5.file_objects import WriteFile
+from dlprobe.hdf5.library import h5a, h5d, h5ds, h5f, h5fd, h5g, h5p, h5s, h5t
+
+_CHUNK = 128 * 1024  # bytes: one statistic of a thousand steps, read at once
+_COMPACT = 4096
+_DEFLATE_LEVEL = 1  # with shuffle; higher levels cost time and save little on float noise
+
+
+class PackedWriter:
+    """One new file at `path`, which must not exist. Raises OSError where the system refuses bytes; then `abandon` it."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self._file = WriteFile(path)
+        self._groups: dict[str, Any] = {}
+        self._sets: dict[str, Any] = {}
+        self._written: dict[str, int] = {}
+        self._id = self._create()
+
+    def group(self, path: str) -> None:
+        """Make a group and the groups above it; making one twice does no harm."""
+        self._group(path)
+
+    def data_set(self, path: str, dtype: np.dtype[Any], shape: tuple[int, ...], attributes: Mapping[str, str] | None = None) -> None:
+        """Declare a data set; `append` fills it. dtype is numeric or `S`."""
+        group, _, name = path.strip("/").rpartition("/")
+        type, settings = _type(dtype), _settings(dtype, shape)
+        space = h5s.create_simple(shape) if shape else h5s.create(h5s.SCALAR)
+        self._sets[path] = h5d.create(self._group(group), name.encode(), type, space, settings)
+        self._written[path] = 0
+        for key, text in (attributes or {}).items():
+            _text_attribute(self._sets[path], key, text)
+
+    def append(self, path: str, array: NDArray[Any]) -> None:
+        """Write the next rows of a data set (all of it where it has no axis). Raises OSError where the disk is full."""
+        handle, start = self._sets[path], self._written[path]
+        space, memory = handle.get_space(), h5s.create(h5s.SCALAR)
+        if array.ndim:
+            self._written[path] += len(array)
+            memory = h5s.create_simple(array.shape)
+            space.select_hyperslab((start, *(0,) * (array.ndim - 1)), array.shape)
+        if array.size:
+            handle.write(memory, space, np.ascontiguousarray(array).reshape(array.shape), mtype=_type(array.dtype))
+        self.check()
+
+    def text(self, path: str, name: str, value: str) -> None:
+        """A text attribute of a group or data set; `/` is the root."""
+        _text_attribute(self._sets[path] if path in self._sets else self._group(path), name, value)
+
+    def numbers(self, path: str, name: str, values: tuple[int, ...]) -> None:
+        """An attribute of whole numbers of a group; `/` is the root."""
+        array = np.array(values, "<i8")
+        h5a.create(self._group(path), name.encode(), h5t.STD_I64LE, h5s.create_simple(array.shape)).write(array)
+
+    def scale(self, path: str, name: str) -> None:
+        """Make a data set a dimension scale, so that xarray and netCDF name the axis."""
+        h5ds.set_scale(self._sets[path], name.encode())
+
+    def attach(self, path: str, axis: int, scale: str) -> None:
+        """Say that `axis` of a data set is counted by the data set `scale`."""
+        h5ds.attach_scale(self._sets[path], self._sets[scale], axis)
+
+    def check(self) -> None:
+        """Raise the OSError of the first write that failed."""
+        if self._file.failure is not None:
+            raise self._file.failure
+
+    def finish(self) -> None:
+        """Close the file and hand it to the disk. Raises OSError, ValueError where a data set was left incomplete."""
+        short = [path for path, handle in self._sets.items() if handle.shape and handle.shape[0] != self._written[path]]
+        if short:
+            raise ValueError(f"data sets left incomplete: {short}")
+        self._close()
+        self._file.sync()
+        self._file.close()
+
+    def abandon(self) -> None:
+        """Close and delete the unfinished file."""
+        self._close()
+        self._file.close()
+        with contextlib.suppress(OSError):
+            self.path.unlink(missing_ok=True)
+
+    def release(self, prefix: str) -> None:
+        """Forget the handles below a group that is complete, to bound memory in files of many runs."""
+        for path in [path for path in self._sets if path.startswith(prefix)]:
+            del self._sets[path], self._written[path]
+        for path in [path for path in self._groups if path.startswith(prefix)]:
+            del self._groups[path]
+
+    def _create(self) -> Any:
+        access = h5p.create(h5p.FILE_ACCESS)
+        access.set_fileobj_driver(h5fd.fileobj_driver, self._file)
+        access.set_libver_bounds(h5f.LIBVER_V110, h5f.LIBVER_V110)
+        access.set_fclose_degree(h5f.CLOSE_STRONG)
+        settings = h5p.create(h5p.FILE_CREATE)
+        settings.set_obj_track_times(False)
+        return h5f.create(b"dlprobe", h5f.ACC_TRUNC, fcpl=settings, fapl=access)
+
+    def _close(self) -> None:
+        self._sets.clear()
+        self._groups.clear()
+        if self._id is not None:
+            self._id.close()
+            self._id = None
+
+    def _group(self, path: str) -> Any:
+        path = path.strip("/")
+        if path not in self._groups:
+            above, _, name = path.rpartition("/")
+            settings = h5p.create(h5p.GROUP_CREATE)
+            settings.set_obj_track_times(False)
+            self._groups[path] = h5g.create(self._group(above), name.encode(), gcpl=settings) if path else h5g.open(self._id, b"/")
+        return self._groups[path]
+
+
+def _type(dtype: np.dtype[Any]) -> Any:
+    if dtype.kind != "S":
+        return h5t.py_create(dtype.newbyteorder("<"))
+    type = h5t.C_S1.copy()
+    type.set_size(max(dtype.itemsize, 1))
+    type.set_cset(h5t.CSET_UTF8)
+    type.set_strpad(h5t.STR_NULLPAD)
+    return type
+
+
+def _settings(dtype: np.dtype[Any], shape: tuple[int, ...]) -> Any:
+    settings = h5p.create(h5p.DATASET_CREATE)
+    settings.set_obj_track_times(False)
+    settings.set_fill_time(h5d.FILL_TIME_NEVER)
+    size = dtype.itemsize * math.prod(shape)
+    if 0 < size <= _COMPACT:
+        settings.set_layout(h5d.COMPACT)
+    elif size:
+        settings.set_chunk(chunk_shape(dtype.itemsize, shape))
+        settings.set_shuffle()
+        settings.set_deflate(_DEFLATE_LEVEL)
+        settings.set_fletcher32()
+    return settings
+
+
+def chunk_shape(itemsize: int, shape: tuple[int, ...]) -> tuple[int, ...]:
+    """About 128 KiB of whole rows; of a row that is longer, a piece.
+
+    >>> chunk_shape(4, (100_000, 20))
+    (1638, 20)
+    >>> chunk_shape(4, (3, 1_000_000))
+    (1, 32768)
+    """
+    room, chunk = _CHUNK // itemsize, []
+    for length in reversed(shape):
+        chunk.append(min(length, max(room, 1)))
+        room //= chunk[-1]
+    return tuple(reversed(chunk))
+
+
+def _text_attribute(where: Any, name: str, value: str) -> None:
+    data = np.array(value.encode("utf-8", "backslashreplace") or b"\0")
+    type = _type(data.dtype)
+    h5a.create(where, name.encode(), type, h5s.create(h5s.SCALAR)).write(data, mtype=type)

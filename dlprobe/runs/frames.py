@@ -1,0 +1,280 @@
+"""The journal's frames: header, payload, and the scan that reads up to the first frame that does not check.
+
+    header   magic (4 bytes), type u4, length u8 of the payload, first_step i8, crc32 u4 of header and payload        28 bytes, little-endian
+    payload  length u4 of the JSON text, 4 zero bytes, JSON {"meta": {…}, "arrays": [[name, dtype, shape], …]}, then each array at a multiple of 8
+
+Frames are only ever appended, so a killed writer leaves whole frames and at most one torn frame at the end. Everything else that does not check
+is damage, and is reported: what follows it is not read and not passed over in silence.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+import re
+import struct
+import zlib
+from collections.abc import Mapping
+from dataclasses import dataclass
+from enum import IntEnum
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from dlprobe.errors import RunFileError
+from dlprobe.runs.sources import Source, Window
+
+MAGIC = b"\x89DLP"
+_HEAD = struct.Struct("<4sIQq")
+_CHECK = struct.Struct("<I")
+_PREFIX = struct.Struct("<II")
+HEADER_SIZE = _HEAD.size + _CHECK.size
+MAX_PAYLOAD = 2**31  # bytes; larger parameters do not fit a journal
+_MAX_JSON = 2**24
+_MAX_ARRAYS = 4096
+_SLAB = 2**20
+_DTYPE = re.compile(r"<[fi][48]|<u[48]|\|u1|\|S[1-9][0-9]{0,6}")
+
+
+class FrameType(IntEnum):
+    """The frame table. A reader ignores whole frames of a type that it does not know."""
+
+    CONFIG = 1  # configuration, layers, data, initial parameters: always the first frame
+    ROWS = 2  # a block of recorded steps: step, all statistics, all scalars
+    EVALUATION = 3  # losses and errors on whole parts at one step
+    HISTOGRAM = 4
+    CHECKPOINT = 5  # all parameters at one step, and what a resume needs
+    RESUME = 6  # rows, evaluations and checkpoints from its step on, written before it, are void
+    END = 7  # status, final results, predictions; of a study: its table
+    RUN = 8  # study only: the whole journal of one run
+
+
+RUN_FRAMES = frozenset(FrameType) - {FrameType.RUN}
+STUDY_FRAMES = frozenset({FrameType.CONFIG, FrameType.RUN, FrameType.END})
+
+
+@dataclass(frozen=True)
+class Frame:
+    """One good frame; `offset` and `length` are those of its payload."""
+
+    type: int
+    first_step: int
+    offset: int
+    length: int
+
+
+@dataclass(frozen=True)
+class Scan:
+    """What a journal holds: its good frames, the offset after the last, and what was found behind it."""
+
+    frames: tuple[Frame, ...]
+    end: int
+    torn: int = 0
+    damage: str | None = None
+
+
+@dataclass(frozen=True)
+class ArrayPlace:
+    """Where one array of a payload lies in its source."""
+
+    dtype: np.dtype[Any]
+    shape: tuple[int, ...]
+    offset: int
+
+    @property
+    def size(self) -> int:
+        """Bytes of the array."""
+        return self.dtype.itemsize * math.prod(self.shape)
+
+
+class Payload:
+    """A decoded payload: `meta` at once, each array when it is asked for. Raises RunFileError where the payload is malformed."""
+
+    def __init__(self, source: Source, frame: Frame) -> None:
+        self._source = source
+        text, start = _json_text(source, frame)
+        head = parse_json(text, source.name)
+        self.meta: dict[str, Any] = head["meta"] if isinstance(head.get("meta"), dict) else {}
+        self.places = _places(head.get("arrays"), start, frame, source.name)
+
+    def array(self, name: str) -> NDArray[Any]:
+        """One array (read-only). Raises RunFileError where the payload has none of this name."""
+        place = self.place(name)
+        data = self._source.read(place.offset, place.size)
+        if len(data) != place.size:
+            raise RunFileError(f"{self._source.name} was cut while it was read: open it again")
+        return np.frombuffer(data, place.dtype).reshape(place.shape)
+
+    def arrays(self) -> dict[str, NDArray[Any]]:
+        """All arrays by name."""
+        return {name: self.array(name) for name in self.places}
+
+    def window(self, name: str, title: str) -> Window:
+        """The bytes of one array as a source of their own."""
+        place = self.place(name)
+        return Window(self._source, place.offset, place.size, title)
+
+    def place(self, name: str) -> ArrayPlace:
+        """Where one array lies. Raises RunFileError where there is none of this name."""
+        if name not in self.places:
+            raise RunFileError(f"{self._source.name} is damaged or was not written by dlprobe: a frame has no array {name[:80]!r}")
+        return self.places[name]
+
+
+def encode(type: FrameType, first_step: int, meta: Mapping[str, Any], arrays: Mapping[str, NDArray[Any]]) -> bytes:
+    """One whole frame. Arrays become little-endian and contiguous. Raises RunFileError above 2 GiB, ValueError for a dtype that has no place here."""
+    stored = {name: _little_endian(array) for name, array in arrays.items()}
+    listing = [[name, array.dtype.str, list(array.shape)] for name, array in stored.items()]
+    text = json.dumps({"meta": dict(meta), "arrays": listing}, separators=(",", ":")).encode("ascii")
+    parts = [_PREFIX.pack(len(text), 0), text]
+    length = _PREFIX.size + len(text)
+    for array in stored.values():
+        gap = -length % 8
+        parts += [b"\0" * gap, array.tobytes()]
+        length += gap + array.nbytes
+    if length > MAX_PAYLOAD:
+        raise RunFileError(f"a record of {length} bytes does not fit a run file, which takes {MAX_PAYLOAD} at most: use a smaller network")
+    return b"".join([_header(type, first_step, parts, length), *parts])
+
+
+def scan(source: Source, types: frozenset[FrameType] = RUN_FRAMES) -> Scan:
+    """All good frames from the start. `types` are those that this kind of journal holds, to tell a torn frame from damage in the middle."""
+    frames: list[Frame] = []
+    end = 0
+    while (frame := _frame_at(source, end)) is not None:
+        frames.append(frame)
+        end = frame.offset + frame.length
+    torn = source.size - end
+    return Scan(tuple(frames), end, torn, _damage(source, end, types) if torn else None)
+
+
+def first_frame(source: Source) -> Frame | None:
+    """The first frame, or None where it does not check."""
+    return _frame_at(source, 0)
+
+
+def parse_json(text: bytes | str, name: str) -> dict[str, Any]:
+    """A JSON object. Raises RunFileError where the text is none, is nested without end, or holds endless numbers."""
+    try:
+        value = json.loads(text)
+    except (ValueError, RecursionError) as error:
+        raise RunFileError(f"{name} is damaged or was not written by dlprobe: a JSON text in it cannot be read") from error
+    if not isinstance(value, dict):
+        raise RunFileError(f"{name} is damaged or was not written by dlprobe: a JSON text in it is not an object")
+    return value
+
+
+def _little_endian(array: NDArray[Any]) -> NDArray[Any]:
+    array = np.asarray(array)
+    if array.dtype.kind == "S" and array.dtype.itemsize == 0:
+        array = array.astype("S1")
+    array = np.ascontiguousarray(array, array.dtype.newbyteorder("<")).reshape(array.shape)  # ascontiguousarray makes 0-d arrays 1-d
+    if not _DTYPE.fullmatch(array.dtype.str):
+        raise ValueError(f"dtype {array.dtype} has no place in a journal")
+    return array
+
+
+def _header(type: FrameType, first_step: int, parts: list[bytes], length: int) -> bytes:
+    head = _HEAD.pack(MAGIC, type, length, first_step)
+    crc = zlib.crc32(head)
+    for part in parts:
+        crc = zlib.crc32(part, crc)
+    return head + _CHECK.pack(crc)
+
+
+def _frame_at(source: Source, offset: int) -> Frame | None:
+    head = source.read(offset, HEADER_SIZE)
+    if len(head) < HEADER_SIZE:
+        return None
+    magic, type, length, first_step = _HEAD.unpack_from(head)
+    if magic != MAGIC or length > min(MAX_PAYLOAD, source.size - offset - HEADER_SIZE):
+        return None
+    (crc,) = _CHECK.unpack_from(head, _HEAD.size)
+    frame = Frame(type, first_step, offset + HEADER_SIZE, length)
+    return frame if crc == _crc(source, head[: _HEAD.size], frame) else None
+
+
+def _crc(source: Source, head: bytes, frame: Frame) -> int:
+    """In slabs, so that a wrong length costs time and no memory."""
+    crc, end = zlib.crc32(head), frame.offset + frame.length
+    for offset in range(frame.offset, end, _SLAB):
+        crc = zlib.crc32(source.read(offset, min(_SLAB, end - offset)), crc)
+    return crc
+
+
+def _damage(source: Source, end: int, types: frozenset[FrameType]) -> str | None:
+    """What is wrong behind `end`, or None for one torn frame, which is what a killed writer leaves."""
+    where = f"{source.name} is damaged at byte {end} of {source.size}: what follows is not read"
+    if _good_frame_after(source, end + 1, types):
+        return where
+    head = source.read(end, HEADER_SIZE)
+    if not any(head) and _only_zeros(source, end):
+        return None  # a file system that lost power may leave zeros
+    if len(head) < HEADER_SIZE:
+        return None if MAGIC.startswith(head[:4]) else where
+    magic, type, length, _ = _HEAD.unpack_from(head)
+    torn = magic == MAGIC and type in types and source.size - end - HEADER_SIZE < length <= MAX_PAYLOAD
+    return None if torn else where
+
+
+def _only_zeros(source: Source, start: int) -> bool:
+    return not any(any(source.read(offset, _SLAB)) for offset in range(start, source.size, _SLAB))
+
+
+def _good_frame_after(source: Source, start: int, types: frozenset[FrameType]) -> bool:
+    """Whether a frame that checks begins anywhere from `start` on. Checksums are bounded, so that a file full of headers does not hang the search."""
+    budget = 4 * (source.size - start) + 2**26
+    later = types - {FrameType.CONFIG}  # that one is only ever first; behind the first it belongs to a run inside a torn frame
+    for slab_start in range(start, source.size, _SLAB):
+        slab = source.read(slab_start, _SLAB + HEADER_SIZE - 1)
+        at = slab.find(MAGIC)
+        while 0 <= at < _SLAB and at + HEADER_SIZE <= len(slab):
+            _, type, length, _ = _HEAD.unpack_from(slab, at)
+            fits = type in later and length <= source.size - slab_start - at - HEADER_SIZE
+            budget -= length if fits else 0
+            if budget < 0:
+                return True  # nothing that a killed writer leaves looks like this
+            if fits and _frame_at(source, slab_start + at) is not None:
+                return True
+            at = slab.find(MAGIC, at + 1)
+    return False
+
+
+def _json_text(source: Source, frame: Frame) -> tuple[bytes, int]:
+    """The JSON text of a payload and the offset behind it."""
+    prefix = source.read(frame.offset, _PREFIX.size)
+    size = _PREFIX.unpack(prefix)[0] if len(prefix) == _PREFIX.size else _MAX_JSON + 1
+    if size > min(_MAX_JSON, frame.length - _PREFIX.size):
+        raise RunFileError(f"{source.name} is damaged or was not written by dlprobe: a frame's description does not fit the frame")
+    return source.read(frame.offset + _PREFIX.size, size), frame.offset + _PREFIX.size + size
+
+
+def _places(listing: Any, start: int, frame: Frame, name: str) -> dict[str, ArrayPlace]:
+    """Where each listed array lies; the arrays must fill the payload exactly. Alignment counts from the payload's first byte."""
+    wrong = RunFileError(f"{name} is damaged or was not written by dlprobe: a frame's arrays do not fit the frame")
+    if not isinstance(listing, list) or len(listing) > _MAX_ARRAYS:
+        raise wrong
+    places: dict[str, ArrayPlace] = {}
+    at, end = start, frame.offset + frame.length
+    for entry in listing:
+        at += -(at - frame.offset) % 8
+        place = _place(entry, at)
+        if place is None or entry[0] in places or at + place.size > end:
+            raise wrong
+        places[entry[0]] = place
+        at += place.size
+    if at != end:
+        raise wrong
+    return places
+
+
+def _place(entry: Any, at: int) -> ArrayPlace | None:
+    if not (isinstance(entry, list) and len(entry) == 3 and isinstance(entry[0], str) and isinstance(entry[1], str) and isinstance(entry[2], list)):
+        return None
+    _, dtype, shape = entry
+    if not _DTYPE.fullmatch(dtype) or len(shape) > 8 or not all(type(n) is int and 0 <= n < 2**40 for n in shape):
+        return None
+    if math.prod(max(n, 1) for n in shape) > 2**40:
+        return None
+    return ArrayPlace(np.dtype(dtype), tuple(shape), at)

@@ -1,0 +1,253 @@
+"""The file that grows while a run trains: made once, locked by its writer, only ever appended to.
+
+The lock is advisory (`flock`), so the kernel frees it when the writer is killed; the first frame says who holds it. Where there is no `fcntl` (Windows)
+nothing is locked, and a journal that somebody still writes looks interrupted.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import socket
+import time
+from datetime import datetime
+from pathlib import Path
+from typing import Any, Protocol
+
+from dlprobe.errors import RunFileError
+from dlprobe.hdf5.files import open_regular, printable
+from dlprobe.runs import frames
+from dlprobe.runs.sources import FileSource
+
+try:
+    import fcntl
+except ImportError:  # Windows
+    fcntl = None  # type: ignore[assignment]
+
+SUFFIX = ".journal"
+_TRIES = 20  # a reader that asks whether the lock is held holds it itself for a moment
+_PAUSE = 0.01  # seconds
+
+
+class Sink(Protocol):
+    """Where a writer puts its frames."""
+
+    def write_at(self, offset: int, data: bytes) -> int:
+        """Make `data` the end of the journal from `offset` on; the offset behind it."""
+        ...
+
+    def sync(self) -> None:
+        """Hand everything to the disk."""
+        ...
+
+    def close(self) -> None:
+        """Free the lock."""
+        ...
+
+
+class MemorySink:
+    """A journal in memory, for the runs of a study."""
+
+    def __init__(self) -> None:
+        self._data = bytearray()
+
+    def write_at(self, offset: int, data: bytes) -> int:
+        self._data[offset:] = data
+        return len(self._data)
+
+    def sync(self) -> None:
+        """Memory needs none."""
+
+    def close(self) -> None:
+        """Nothing to free."""
+
+    def bytes(self) -> bytes:
+        """The journal so far."""
+        return bytes(self._data)
+
+
+class FileSink:
+    """A journal file that this process has just made, or has taken over, and has locked."""
+
+    def __init__(self, descriptor: int, path: Path) -> None:
+        self.path, self.descriptor = path, descriptor
+
+    def write_at(self, offset: int, data: bytes) -> int:
+        """Append. A frame that an error or Ctrl-C tore before is cut off first, for nothing behind a torn frame is ever read."""
+        try:
+            if os.fstat(self.descriptor).st_size != offset:
+                os.ftruncate(self.descriptor, offset)
+            os.lseek(self.descriptor, offset, os.SEEK_SET)
+            _write_all(self.descriptor, data)
+        except OSError as error:
+            with contextlib.suppress(OSError):
+                os.ftruncate(self.descriptor, offset)
+            raise self._failed(error) from error
+        return offset + len(data)
+
+    def sync(self) -> None:
+        try:
+            os.fsync(self.descriptor)
+        except OSError as error:
+            raise self._failed(error) from error
+
+    def close(self) -> None:
+        if self.descriptor >= 0:
+            os.close(self.descriptor)
+            self.descriptor = -1
+
+    def _failed(self, error: OSError) -> RunFileError:
+        name = printable(self.path)
+        return RunFileError(
+            f"{name} cannot be written: {error.strerror or error}. The journal stays with everything recorded before: "
+            f"make room, then `dlprobe inspect --pack {name.removesuffix(SUFFIX)}`"
+        )
+
+
+def journal_path(path: Path) -> Path:
+    """`NAME.h5.journal` of `NAME.h5`."""
+    return path.with_name(path.name + SUFFIX)
+
+
+def create(path: Path, force: bool) -> FileSink:
+    """A new, locked journal for the packed file `path`. Raises RunFileError where a run is there already or is being written.
+
+    With `force` a dead journal is replaced; a live one never is, and `path` itself stays until `replace` is called.
+    """
+    journal = journal_path(path)
+    _refuse_live(path, journal)
+    if not force and os.path.lexists(path):
+        raise RunFileError(f"{printable(path)} exists already: choose another name with -o, or overwrite it with --force")
+    if os.path.lexists(journal):
+        _clear(journal, force)
+    return _make(path, journal)
+
+
+def take(journal: Path) -> FileSink:
+    """Lock an existing journal for packing. Raises RunFileError where its writer lives."""
+    _refuse_live(journal.with_name(journal.name.removesuffix(SUFFIX)), journal)
+    os.close(open_regular(journal))  # the clear messages
+    descriptor = os.open(journal, os.O_RDWR | getattr(os, "O_BINARY", 0))
+    if not _lock(descriptor):
+        os.close(descriptor)
+        raise _being_written(journal)
+    return FileSink(descriptor, journal)
+
+
+def replace(path: Path) -> None:
+    """Remove the packed file that a forced run overwrites, now that its journal stands: else a crash would show the old run."""
+    try:
+        path.unlink(missing_ok=True)
+    except OSError as error:
+        raise RunFileError(f"{printable(path)} cannot be overwritten: {error.strerror or error}") from error
+
+
+def writer_facts() -> dict[str, Any]:
+    """Who writes: process, host, start time."""
+    return {"pid": os.getpid(), "host": socket.gethostname(), "started": datetime.now().astimezone().isoformat(timespec="seconds")}
+
+
+def is_locked(descriptor: int) -> bool:
+    """Whether another open file holds the lock; the lock is taken for a moment to find out."""
+    if fcntl is None:
+        return False
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_SH | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return True
+    except OSError:
+        return False  # a file system without locks
+    fcntl.flock(descriptor, fcntl.LOCK_UN)
+    return False
+
+
+def _make(path: Path, journal: Path) -> FileSink:
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        descriptor = os.open(journal, os.O_RDWR | os.O_CREAT | os.O_EXCL | getattr(os, "O_CLOEXEC", 0) | getattr(os, "O_BINARY", 0), 0o666)
+    except FileExistsError as error:
+        raise _being_written(journal) from error
+    except (OSError, ValueError) as error:
+        raise RunFileError(f"{printable(path)} cannot be made: {getattr(error, 'strerror', None) or error}; choose another place with -o") from error
+    if not _lock(descriptor) or not _same_file(descriptor, journal):
+        os.close(descriptor)
+        raise _being_written(journal)
+    return FileSink(descriptor, journal)
+
+
+def _refuse_live(path: Path, journal: Path) -> None:
+    if not os.path.lexists(journal):
+        return
+    descriptor = open_regular(journal)
+    try:
+        tries = _TRIES
+        while is_locked(descriptor):
+            tries -= 1
+            if not tries:
+                raise _being_written(journal)
+            time.sleep(_PAUSE)
+    finally:
+        os.close(descriptor)
+
+
+def _clear(journal: Path, force: bool) -> None:
+    if not force:
+        raise RunFileError(
+            f"{printable(journal)} is left of an interrupted run: look at it with `dlprobe inspect`, choose another name with -o, or drop it with --force"
+        )
+    sink = take(journal)
+    try:
+        journal.unlink()
+    except OSError as error:
+        raise RunFileError(f"{printable(journal)} cannot be removed: {error.strerror or error}") from error
+    finally:
+        sink.close()
+
+
+def _being_written(journal: Path) -> RunFileError:
+    name = printable(journal).removesuffix(SUFFIX)
+    facts = _facts(journal)
+    return RunFileError(
+        f"{name} is being written by process {facts.get('pid', '?')} on {facts.get('host', '?')} since {facts.get('started', '?')}: "
+        "wait for it to end, or choose another name with -o"
+    )
+
+
+def _facts(journal: Path) -> dict[str, Any]:
+    with contextlib.suppress(RunFileError):
+        source = FileSource(open_regular(journal), journal)
+        frame = frames.first_frame(source)
+        facts = frames.Payload(source, frame).meta.get("writer") if frame else None
+        if isinstance(facts, dict):
+            return {key: printable(str(value))[:100] for key, value in facts.items()}
+    return {}
+
+
+def _lock(descriptor: int) -> bool:
+    """Take the lock; a file system without locks counts as taken."""
+    if fcntl is None:
+        return True
+    for _ in range(_TRIES):
+        try:
+            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            time.sleep(_PAUSE)
+        except OSError:
+            return True
+        else:
+            return True
+    return False
+
+
+def _same_file(descriptor: int, path: Path) -> bool:
+    """Whether `path` still is the file we opened: a forced writer may have replaced it before the lock was ours."""
+    with contextlib.suppress(OSError):
+        return os.path.samestat(os.fstat(descriptor), os.stat(path))
+    return False
+
+
+def _write_all(descriptor: int, data: bytes) -> None:
+    """One write; the system may take less at a time (signals, 2 GiB), then another."""
+    written = os.write(descriptor, data)
+    while written < len(data):
+        written += os.write(descriptor, memoryview(data)[written:])

@@ -1,0 +1,231 @@
+"""The one table of everything a run file holds: path, dtype, dimensions, unit, meaning, and whether the content hash covers it.
+
+Writer, reader, packing, content hash, documentation and tests take names from here. A new data set is one new line; names are never made up elsewhere.
+
+dtypes: `f` is the run's own float type (f4, or f8 in a float64 run), `number` any integer or float as given, `text` UTF-8 text of fixed length, otherwise
+a little-endian NumPy code. Dimensions are named; a trailing `?` marks a dimension that may be absent (targets of a classification are one column).
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from functools import cache
+
+from dlprobe import registry
+
+SCHEMA = "dlprobe-run"
+STUDY_SCHEMA = "dlprobe-study"
+SCHEMA_VERSION = (1, 0)  # same major: readable; a reader ignores names that it does not know
+
+STATUSES = ("finished", "interrupted", "failed", "diverged")  # what an ended run says; a journal without an end is running or interrupted
+LEVEL_FACTORS = (64, 4096, 262144)
+HISTOGRAMS = ("preactivation", "activation", "weight", "gradient")
+PARTS = ("train", "val", "test")
+TEXT_BYTES = 1024  # longer texts are cut at a character boundary
+
+NAME = re.compile(r"[a-z][a-z0-9_]{0,63}")
+
+ATTRIBUTES = {
+    "schema": f"{SCHEMA} or {STUDY_SCHEMA}",
+    "schema_version": "major and minor number of the format; readers refuse a higher major",
+    "status": "finished | interrupted | failed | diverged",
+    "content_sha256": "SHA-256 over path, dtype, shape and SHA-256 of the bytes of every data set whose hash column says yes, in the order of this table",
+    "parameters_sha256": "SHA-256 of dtype, shape and bytes of the final parameters; empty where there are none",
+    "config": "the configuration, JSON",
+    "producer": "program and version that wrote the file",
+}
+
+
+@dataclass(frozen=True)
+class DataSet:
+    """One line of the table. `dims` name the axes, outermost first; () is a single value."""
+
+    path: str
+    dtype: str
+    dims: tuple[str, ...]
+    units: str
+    meaning: str
+    hashed: bool = True
+
+    @property
+    def group(self) -> str:
+        """The path above the name, e.g. `stats` of `stats/gradient_rms`."""
+        return self.path.rpartition("/")[0]
+
+    @property
+    def name(self) -> str:
+        """The last part of the path."""
+        return self.path.rpartition("/")[2]
+
+    def admits_rank(self, rank: int) -> bool:
+        """Whether an array with `rank` dimensions fits; a trailing `?` dimension may be missing."""
+        optional = sum(dim.endswith("?") for dim in self.dims)
+        return len(self.dims) - optional <= rank <= len(self.dims)
+
+
+_LAYER = ("layer",)
+_LAYERS = (
+    ("name", "text", "hidden_1 … hidden_n, output; `input` for a normalization of the input. Index 0 is nearest the input"),
+    ("fan_in", "i8", "rows of W"),
+    ("fan_out", "i8", "columns of W"),
+    ("units", "i8", "width of the activation a"),
+    ("activation", "text", "activation with its parameters"),
+    ("initializer", "text", "initializer of W with its parameters"),
+    ("bias_initializer", "text", "initializer of the bias parameters; empty without bias"),
+    ("normalization", "text", "normalization with its parameters, or none"),
+    ("norm_position", "text", "before | after the activation; empty without normalization"),
+    ("parameter_count", "i8", "trained parameters of the layer: W, bias, normalization"),
+    ("weight_offset", "i8", "first entry of W in the flat parameters; W is row-major (fan_in, fan_out); -1 where there is none"),
+    ("bias_offset", "i8", "first bias parameter in the flat parameters; -1 where there is none"),
+    ("norm_scale_offset", "i8", "first normalization scale in the flat parameters; -1 where there is none"),
+    ("norm_shift_offset", "i8", "first normalization shift in the flat parameters; -1 where there is none"),
+)
+
+SCALARS = {
+    "batch_loss": "data loss of the batch, before the update, without penalty terms",
+    "penalty": "penalty terms added to the loss",
+    "learning_rate": "learning rate of the update",
+    "gradient_norm": "Euclidean norm of the gradient of loss + penalty over all parameters, before clipping",
+    "clip_scale": "factor by which clipping scaled the gradient; 1 where it did not",
+}
+
+_EVALUATIONS = (
+    ("train_loss", "loss on the whole training part in evaluation mode"),
+    ("val_loss", "loss on the whole validation part in evaluation mode"),
+    ("train_error", "share of wrong classes on the training part; for regression the root mean square error"),
+    ("val_error", "share of wrong classes on the validation part; for regression the root mean square error"),
+    ("train_r2", "coefficient of determination on the training part (regression)"),
+    ("val_r2", "coefficient of determination on the validation part (regression)"),
+    ("penalty", "penalty terms of the parameters"),
+)
+
+_LAYER_EVALUATIONS = (
+    ("dead_fraction", "share of units with zero slope on the whole training part"),
+    ("weight_distance", "‖W_t - W_0‖₂ / ‖W_0‖₂: how far the layer's weights have moved"),
+)
+
+_FINAL = (
+    *((f"{part}_loss", "f8", (), f"loss on the {part} part with the final parameters") for part in PARTS),
+    *((f"{part}_error", "f8", (), f"share of wrong classes (regression: root mean square error) on the {part} part") for part in PARTS),
+    *((f"{part}_r2", "f8", (), f"coefficient of determination on the {part} part (regression)") for part in PARTS),
+    *((f"{part}_confusion", "u4", ("true", "predicted"), f"samples of the {part} part per true and predicted class") for part in PARTS),
+    ("steps_done", "i8", (), "updates made"),
+    ("epochs_done", "f8", (), "passes over the training part made"),
+    ("stopped_step", "i8", (), "step at which the run ended early; absent where it did not"),
+    ("stop_reason", "text", (), "why the run ended early"),
+)
+
+_DATA = (
+    ("name", "text", (), "name of the data set, or the file's name"),
+    ("source", "text", (), "where the data comes from"),
+    ("licence", "text", (), "licence of the data"),
+    ("task", "text", (), "classification | regression"),
+    ("notes", "text", ("note",), "what was inferred while reading"),
+    ("fingerprint", "text", (), "SHA-256 of the prepared arrays"),
+    ("noise_variance", "f8", (), "variance of the noise in the targets where it is known"),
+    ("feature_names", "text", ("feature",), "names of the inputs"),
+    ("class_names", "text", ("class",), "names of the classes"),
+    *((f"{part}_indices", "i8", ("sample",), f"rows of the data set in the {part} part, in order") for part in PARTS),
+    *((f"{part}_class_counts", "i8", ("class",), f"samples per class in the {part} part") for part in PARTS),
+    ("scaler", "text", (), "standardize | minmax | none"),
+    ("scaler_shift", "f8", ("feature",), "what scaling subtracts, fitted on the training part"),
+    ("scaler_scale", "f8", ("feature",), "what scaling divides by, fitted on the training part"),
+    *((f"feature_{what}", "f8", ("feature",), f"{what} of the raw training inputs") for what in ("min", "max", "mean", "std")),
+    ("duplicates_train_val", "i8", (), "validation samples whose inputs occur in the training part too"),
+    ("duplicates_train_test", "i8", (), "test samples whose inputs occur in the training part too"),
+    ("duplicates_val_test", "i8", (), "test samples whose inputs occur in the validation part too"),
+    ("input_mean", "f8", ("feature?",), "mean of the prepared training inputs"),
+    ("input_mean_square", "f8", ("feature?",), "mean square of the prepared training inputs"),
+)
+
+_CHECKPOINT_STATE = (
+    ("optimizer_state", "f", ("state",), "the optimizer's flat state at the last checkpoint"),
+    ("normalization_state", "f", ("state",), "the normalizations' flat running statistics at the last checkpoint"),
+    ("counters", "i8", ("counter",), "counters of step, epoch and random numbers at the last checkpoint"),
+)
+
+
+def _layers() -> list[DataSet]:
+    return [DataSet(f"layers/{name}", dtype, _LAYER, "1", meaning) for name, dtype, meaning in _LAYERS]
+
+
+def _statistics() -> list[DataSet]:
+    scales = [
+        DataSet("stats/step", "i8", ("step",), "1", "step number, counted from 0; a row describes the step before its update"),
+        DataSet("stats/layer", "i4", ("layer",), "1", "layer index; 0 is nearest the input"),
+    ]
+    records = registry.records("statistic").values()
+    return scales + [DataSet(f"stats/{r.name}", "f", ("step", "layer"), r.units, f"{r.summary}; NaN = not recorded") for r in records]
+
+
+def _evaluations() -> list[DataSet]:
+    step = DataSet("evaluations/step", "i8", ("evaluation",), "1", "updates made before the evaluation")
+    plain = [DataSet(f"evaluations/{name}", "f8", ("evaluation",), "1", meaning) for name, meaning in _EVALUATIONS]
+    return [step, *plain, *(DataSet(f"evaluations/{name}", "f", ("evaluation", "layer"), "1", meaning) for name, meaning in _LAYER_EVALUATIONS)]
+
+
+def _predictions() -> list[DataSet]:
+    outputs = [DataSet(f"predictions/{p}_outputs", "f", ("sample", "output"), "1", f"last outputs on the {p} part, in the order of its indices") for p in PARTS]
+    targets = [DataSet(f"predictions/{p}_targets", "number", ("sample", "output?"), "1", f"class index or values of the {p} part") for p in PARTS]
+    return outputs + targets
+
+
+def _parameters() -> list[DataSet]:
+    state = [DataSet(f"checkpoints/{n}", dtype, dims, "1", meaning, hashed=False) for n, dtype, dims, meaning in _CHECKPOINT_STATE]
+    return [
+        DataSet("checkpoints/step", "i8", ("checkpoint",), "1", "updates made before the checkpoint; the last one is the end of the run"),
+        DataSet("checkpoints/parameters", "f", ("checkpoint", "parameter"), "1", "all parameters, flat; /layers/*_offset say where"),
+        *state,
+        DataSet("initial/parameters", "f", ("parameter",), "1", "all parameters before the first update, flat"),
+    ]
+
+
+def _histograms() -> list[DataSet]:
+    sets = [DataSet("histograms/step", "i8", ("histogram",), "1", "step of the histogram")]
+    for what in HISTOGRAMS:
+        sets.append(DataSet(f"histograms/{what}/counts", "u4", ("histogram", "layer", "bin"), "1", f"elements of the {what} per bin"))
+        sets.append(DataSet(f"histograms/{what}/edges", "f", ("histogram", "layer", "edge"), "1", f"bin edges of the {what}"))
+    return sets
+
+
+def _timing() -> list[DataSet]:
+    return [
+        DataSet("timing/step", "i8", ("block",), "1", "first step of the block", hashed=False),
+        DataSet("timing/step_seconds", "f8", ("block",), "s", "wall time of the block divided by its steps", hashed=False),
+    ]
+
+
+def _levels() -> list[DataSet]:
+    sets = []
+    for factor in LEVEL_FACTORS:
+        where = f"levels/x{factor}"
+        sets.append(DataSet(f"{where}/bin_start", "i8", ("bin",), "1", f"step of the first of {factor} recorded rows", hashed=False))
+        for name in registry.records("statistic"):
+            sets.append(DataSet(f"{where}/{name}", "f", ("bin", "layer", "min_max_mean"), "1", f"{name} over {factor} rows without NaN", hashed=False))
+            sets.append(DataSet(f"{where}/nan_count/{name}", "u4", ("bin", "layer"), "1", f"NaN among {factor} rows of {name}", hashed=False))
+    return sets
+
+
+@cache
+def data_sets() -> dict[str, DataSet]:
+    """The whole table by path, in its order: the order of writing and of the content hash."""
+    table = [
+        *_layers(),
+        *_statistics(),
+        *(DataSet(f"scalars/{name}", "f8", ("step",), "1", meaning) for name, meaning in SCALARS.items()),
+        *_timing(),
+        *_evaluations(),
+        *(DataSet(f"final/{name}", dtype, dims, "1", meaning) for name, dtype, dims, meaning in _FINAL),
+        *(DataSet(f"data/{name}", dtype, dims, "1", meaning) for name, dtype, dims, meaning in _DATA),
+        *_predictions(),
+        *_histograms(),
+        *_levels(),
+        *_parameters(),
+    ]
+    return {line.path: line for line in table}
+
+
+def names(group: str) -> tuple[str, ...]:
+    """Names that the table has in one group, e.g. `names("final")`."""
+    return tuple(line.name for line in data_sets().values() if line.group == group)

@@ -1,0 +1,254 @@
+"""Writing one run: a journal of frames while it trains, packed into HDF5 when it ends."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from dlprobe import registry
+from dlprobe.runs import frames, journal, layout
+from dlprobe.runs.frames import FrameType
+from dlprobe.runs.values import line_of, stored
+
+_HOLD = 0.25  # seconds that a row waits for its frame at most
+_BIG = 2**20  # bytes that go at once
+_SYNC = 1.0  # seconds
+
+
+@dataclass(frozen=True)
+class RunDescription:
+    """What is known of a run before its first step.
+
+    `config`: JSON-able mapping. `layers`, `data`: values by the names that the layout table has in these groups; `layers` needs `name`.
+    `initial_parameters`: flat, (parameter,); its dtype, float32 or float64, is the dtype of the run's statistics. `environment`: JSON-able mapping.
+    """
+
+    config: Mapping[str, Any]
+    layers: Mapping[str, Any]
+    data: Mapping[str, Any]
+    initial_parameters: NDArray[Any]
+    environment: Mapping[str, Any] = field(default_factory=dict)
+
+    @cached_property
+    def real(self) -> np.dtype[Any]:
+        """The run's float dtype, little-endian."""
+        dtype = np.dtype(self.initial_parameters.dtype).newbyteorder("<")
+        if dtype.kind != "f" or dtype.itemsize not in (4, 8):
+            raise ValueError(f"initial parameters must be float32 or float64, got {dtype}")
+        return dtype
+
+    @cached_property
+    def arrays(self) -> dict[str, NDArray[Any]]:
+        """Everything that is an array, by path of the layout table. Raises ValueError for names or shapes that the table does not have."""
+        values = {"layers": self.layers, "data": self.data, "initial": {"parameters": self.initial_parameters}}
+        return stored_groups(values, self.real)
+
+
+@dataclass(frozen=True)
+class _Block:
+    """Rows that wait for their frame."""
+
+    first_step: int
+    steps: NDArray[Any]
+    statistics: NDArray[Any]
+    scalars: NDArray[Any]
+    seconds: float
+
+    @property
+    def size(self) -> int:
+        return int(self.statistics.nbytes + self.scalars.nbytes + self.steps.nbytes)
+
+    @property
+    def step_seconds(self) -> float:
+        """Wall time per step, counted to the last recorded row."""
+        return self.seconds / max(int(self.steps[-1]) - self.first_step + 1, 1)
+
+
+class RunWriter:
+    """The writer of one run. Made by `create`; then `rows`, `evaluation`, `checkpoint` in step order, `end`, `pack` (or `bytes`).
+
+    Every method raises RunFileError where the disk is full or the file system fails; what was recorded before stays readable.
+    Close it, or use it in a `with`: the lock is freed, the journal stays until it is packed.
+    """
+
+    def __init__(self, sink: journal.FileSink | journal.MemorySink, path: Path | None, description: RunDescription) -> None:
+        self.path = path
+        self._sink, self._description = sink, description
+        self._statistics = len(registry.records("statistic"))
+        self._layers = len(description.arrays["layers/name"])
+        self._last_step = -1
+        self._oldest = self._last_call = self._last_sync = time.monotonic()
+        # (offset behind the last whole frame, rows not yet written): one attribute, so that Ctrl-C between two lines can neither lose nor repeat rows
+        self._state: tuple[int, tuple[_Block, ...]] = (sink.write_at(0, self._config_frame()), ())
+
+    @classmethod
+    def create(cls, path: Path | None, description: RunDescription, force: bool = False) -> RunWriter:
+        """Begin a run that ends as the file `path`; None keeps it in memory.
+
+        Raises RunFileError where `path` or its journal exists (without `force`) or a living process writes it (always); ValueError for values that the
+        layout table does not have.
+        """
+        if "name" not in description.layers:
+            raise ValueError("a run's layers need their names")
+        description.arrays  # noqa: B018  (a wrong description must not leave an empty journal)
+        if path is None:
+            return cls(journal.MemorySink(), None, description)
+        sink = journal.create(path, force)
+        try:
+            writer = cls(sink, path, description)
+            journal.replace(path)
+        except BaseException:
+            sink.path.unlink(missing_ok=True)
+            sink.close()
+            raise
+        return writer
+
+    def rows(self, first_step: int, steps: NDArray[Any], statistics: NDArray[Any], scalars: NDArray[Any], seconds: float) -> None:
+        """The recorded steps of one block, in order.
+
+        first_step: first step of the block, recorded or not. steps: int64 (n,). statistics: (n, layer, statistic), columns in the registry's order.
+        scalars: float64 (n, 5), columns in the order of `layout.SCALARS`. seconds: wall time of the block. The arrays are copied.
+        """
+        self._check_rows(steps, statistics, scalars)
+        if not len(steps):
+            return
+        block = _Block(first_step, steps.astype("<i8"), _cast(statistics, self._description.real), scalars.astype("<f8"), seconds)
+        now = time.monotonic()
+        offset, waiting = self._state
+        self._oldest = self._oldest if waiting else now
+        self._last_step, self._state = int(steps[-1]), (offset, (*waiting, block))
+        gap, self._last_call = now - self._last_call, now
+        big = sum(block.size for block in self._state[1]) >= _BIG
+        if big or (self.path is not None and now + gap - self._oldest >= _HOLD):  # the next call would come too late
+            self.flush()
+
+    def flush(self) -> None:
+        """Write the rows that wait, and about once a second make the disk keep them."""
+        offset, waiting = self._state
+        if waiting:
+            self._state = (self._sink.write_at(offset, _rows_frame(waiting)), ())
+        if time.monotonic() - self._last_sync >= _SYNC:
+            self._sync()
+
+    def evaluation(self, step: int, values: Mapping[str, float], layer_values: Mapping[str, NDArray[Any]] | None = None) -> None:
+        """One evaluation after `step` updates: losses and errors by name, and arrays (layer,) by name."""
+        plain = {name: np.float64(value) for name, value in values.items()}
+        arrays = {}
+        for name, value in {**plain, **(layer_values or {})}.items():
+            line = line_of("evaluations", name)
+            arrays[line.path] = stored(line, [value], self._description.real)[0]
+        self._frame(FrameType.EVALUATION, step, {}, arrays)
+
+    def checkpoint(self, step: int, parameters: NDArray[Any], state: Mapping[str, NDArray[Any]] | None = None) -> None:
+        """All parameters after `step` updates, flat; the last checkpoint before `end` holds the final ones. `state` is what a resume needs.
+
+        state: `optimizer_state`, `normalization_state` (floats), `counters` (int64), each flat.
+        """
+        if parameters.shape != self._description.initial_parameters.shape:
+            raise ValueError(f"parameters have shape {parameters.shape}, the initial ones {self._description.initial_parameters.shape}")
+        arrays = {"checkpoints/parameters": _cast(parameters, self._description.real)}
+        self._frame(FrameType.CHECKPOINT, step, {}, arrays | stored_groups({"checkpoints": state or {}}, self._description.real))
+        self._sync()
+
+    def end(self, status: str, final: Mapping[str, Any] | None = None, predictions: Mapping[str, Any] | None = None) -> None:
+        """The run is over: finished, interrupted, failed or diverged. `final` and `predictions` by the names of the layout table."""
+        if status not in layout.STATUSES:
+            raise ValueError(registry.unknown("status", status, layout.STATUSES))
+        arrays = stored_groups({"final": final or {}, "predictions": predictions or {}}, self._description.real)
+        self._frame(FrameType.END, self._last_step + 1, {"status": status}, arrays)
+        self._sync()
+
+    def pack(self) -> Path:
+        """Turn the journal into the HDF5 file and delete it; the path of the file. Raises RunFileError where the disk is full: the journal stays."""
+        from dlprobe.runs.pack import pack_locked
+
+        if not isinstance(self._sink, journal.FileSink) or self.path is None:
+            raise ValueError("a run in memory has no file; take its bytes()")
+        self.flush()
+        try:
+            pack_locked(self._sink, self.path)
+        finally:
+            self.close()
+        return self.path
+
+    def bytes(self) -> bytes:
+        """The whole journal of a run in memory, for `StudyWriter.run`."""
+        if not isinstance(self._sink, journal.MemorySink):
+            raise ValueError("only a run in memory hands out its bytes; open the file instead")
+        self.flush()
+        return self._sink.bytes()
+
+    def close(self) -> None:
+        """Write what waits and free the lock; calling it twice does no harm."""
+        try:
+            if self._state[1]:
+                self.flush()
+        finally:
+            self._sink.close()
+
+    def __enter__(self) -> RunWriter:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def _config_frame(self) -> bytes:
+        meta = {
+            "schema": layout.SCHEMA,
+            "schema_version": list(layout.SCHEMA_VERSION),
+            "config": dict(self._description.config),
+            "environment": dict(self._description.environment),
+            "real": self._description.real.str,
+            "statistics": list(registry.records("statistic")),
+            "scalars": list(layout.SCALARS),
+            "writer": journal.writer_facts(),
+        }
+        return frames.encode(FrameType.CONFIG, 0, meta, self._description.arrays)
+
+    def _frame(self, type: FrameType, step: int, meta: Mapping[str, Any], arrays: Mapping[str, NDArray[Any]]) -> None:
+        """Write the rows that wait, then this frame."""
+        self.flush()
+        offset, waiting = self._state
+        self._state = (self._sink.write_at(offset, frames.encode(type, step, meta, arrays)), waiting)
+
+    def _sync(self) -> None:
+        self._sink.sync()
+        self._last_sync = time.monotonic()
+
+    def _check_rows(self, steps: NDArray[Any], statistics: NDArray[Any], scalars: NDArray[Any]) -> None:
+        n = len(steps)
+        expected = (n,), (n, self._layers, self._statistics), (n, len(layout.SCALARS))
+        if (steps.shape, statistics.shape, scalars.shape) != expected:
+            raise ValueError(f"rows of shapes {expected} expected, got {(steps.shape, statistics.shape, scalars.shape)}")
+        if n and (steps[0] <= self._last_step or (np.diff(steps) <= 0).any()):
+            raise ValueError(f"steps must rise: {steps[0]} … {steps[-1]} after {self._last_step}")
+
+
+def stored_groups(groups: Mapping[str, Mapping[str, Any]], real: np.dtype[Any]) -> dict[str, NDArray[Any]]:
+    """The values of several groups as arrays by path of the layout table."""
+    lines = [(line_of(group, name), value) for group, values in groups.items() for name, value in values.items()]
+    return {line.path: stored(line, value, real) for line, value in lines}
+
+
+def _cast(array: NDArray[Any], dtype: np.dtype[Any]) -> NDArray[Any]:
+    """A copy in another dtype; what is too large for float32 becomes infinite, which is what a diverging run looks like."""
+    with np.errstate(over="ignore"):
+        return array.astype(dtype)
+
+
+def _rows_frame(blocks: tuple[_Block, ...]) -> bytes:
+    arrays = {
+        "step": np.concatenate([block.steps for block in blocks]),
+        "statistics": np.concatenate([block.statistics for block in blocks]),
+        "scalars": np.concatenate([block.scalars for block in blocks]),
+        "timing/step": np.array([block.first_step for block in blocks], "<i8"),
+        "timing/step_seconds": np.array([block.step_seconds for block in blocks], "<f8"),
+    }
+    return frames.encode(FrameType.ROWS, int(blocks[0].steps[0]), {}, arrays)
