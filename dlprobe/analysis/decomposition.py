@@ -18,11 +18,12 @@ NOTABLE = 0.1  # a remainder within 10 % of 1 per layer is not worth a word
 
 @dataclass(frozen=True)
 class Decomposition:
-    """The factors of a profile. Arrays are (n − 1,); entry l leads from hidden_{l+1} back to hidden_l; all are of mean squares, so parts of theory's χ.
+    """The factors of a profile. Arrays are (n − 1,); entry l leads from hidden_{l+1} back to hidden_l; all are of mean squares, as χ is.
 
-    backward: E δ_l²/E δ_{l+1}² = slope · weight · normalization · remainder. slope: mean square slope of layer l. weight: units_{l+1} · weight_rms_{l+1}².
-    normalization: what dividing by a norm's deviation does (1 where no norm_variance was given). remainder: what else there is, mostly the correlation of
-    slopes, weights and signal; a norm after the activation, whose divisor is not recorded, ends up here too.
+    backward: E δ_l²/E δ_{l+1}² = slope · weight · normalization · remainder. slope: mean square slope of layer l. weight: units_{l+1} ·
+    weight_rms_{l+1}².
+    normalization: what dividing by a norm's deviation does (1 where no norm_variance was given). remainder: what else there is, mostly the
+    correlation of slopes, weights and signal; a norm after the activation, whose divisor is not recorded, ends up here too.
     forward: activation variance of layer l + 1 over that of layer l. decay_factor, e_folding_depth: of the RMS, per layer (see `theory.per_layer`).
     sentence: the above in words, empty where there is nothing to say.
     """

@@ -26,7 +26,8 @@ class FixedPoint:
     """q* = σ_w² E φ² + σ_b² and what follows there; depths count layers, infinite at a critical point, NaN where q* does not exist (0 or infinite).
 
     q: preactivation mean square. chi: χ_1 = σ_w² E φ'², growth of E δ² per layer backwards. depth_q: ξ_q, over which q nears q* by e.
-    c: stable correlation of two inputs. depth_c: ξ_c, over which correlations near c by e. depth_gradient: ξ_∇ = −1/ln χ_1, negative where E δ² grows.
+    c: stable correlation of two inputs. depth_c: ξ_c, over which correlations near c by e. depth_gradient: ξ_∇ = −1/ln χ_1, negative where E δ²
+    grows.
     """
 
     q: float

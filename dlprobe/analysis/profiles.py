@@ -46,26 +46,28 @@ def classify(
 ) -> Verdict:
     """Judge a depth profile of the error signal; every command and rule that says "vanishing" says it through this function.
 
-    error_signal_rms: (n,), hidden_1 … hidden_n. units: (n,) widths. kappas: one number or (n,), `Moments.kappa` of each layer's activation at its predicted
-    or measured q (NaN: 5). activation_sample_variance: (n,), for the collapse test. output_error_signal_rms: the output layer's error signal, needed only
-    to judge a profile of zeros. diverged: where the run became non-finite ("step 12, hidden_3"), empty if it did not. decomposition: quoted in the reason.
-    Raises ValueError where lengths differ or an error signal is negative.
+    error_signal_rms: (n,), hidden_1 … hidden_n. units: (n,) widths. kappas: one number or (n,), `Moments.kappa` of each layer's activation at its
+    predicted or measured q (NaN: 5). activation_sample_variance: (n,), for the collapse test. output_error_signal_rms: the output layer's error
+    signal, needed only to judge a profile of zeros. diverged: where the run became non-finite ("step 12, hidden_3"), empty if it did not.
+    decomposition: quoted in the reason. Raises ValueError where lengths differ or an error signal is negative.
 
     With r = log10 RMS δ_1/RMS δ_n, s the standard deviation of r over random nets of the same depth, widths and activation that sit exactly between
     vanishing and exploding (χ = 1), s = √(Σ_{l<n} κ_l/N_l)/(2 ln 10), and **band = max(1, 4 s)**:
 
     * *diverged*: the run ended non-finite, or a number of the profile is NaN or infinite;
     * *healthy*, "nothing to compare": fewer than two hidden layers;
-    * *vanishing*: **r < −band**; also where hidden_1 has exactly no error signal while hidden_n has (r = −∞), or no hidden layer has while the output has;
+    * *vanishing*: **r < −band**; also where hidden_1 has exactly no error signal while hidden_n has (r = −∞), or no hidden layer has while the output
+      has;
     * *exploding*: **r > band**;
     * *collapsed*: neither, and **½ log10(S_n/S_1) < −band** with S the between-sample variance of the activation, or S_1 or S_n is 0: hidden_n gives
       (nearly) the same output for every sample, so no gradient can tell samples apart;
     * *healthy*: all else.
 
-    Why one decade: an optimizer has one rate for all layers, and a change of scale below ten is the most it absorbs. Why 4 s: a critical net shows that
-    much by chance once in 16,000. It is the law of a single input; a batch of independent inputs fluctuates less, so the band errs towards healthy.
-    Why the same band for S: its root is what the layers above see of the samples and it fluctuates by the same law. Six 100-unit nets of 50 and 100 layers
-    (ReLU with layer norm, tanh, sigmoid) that fell below a decade were trained on digits for 20 epochs: none passed 20 % accuracy on its training data.
+    Why one decade: an optimizer has one rate for all layers, and a change of scale below ten is the most it absorbs. Why 4 s: a critical net shows
+    that much by chance once in 16,000. It is the law of a single input; a batch of independent inputs fluctuates less, so the band errs towards
+    healthy. Why the same band for S: its root is what the layers above see of the samples and it fluctuates by the same law. Six 100-unit nets of 50
+    and 100 layers (ReLU with layer norm, tanh, sigmoid) that fell below a decade were trained on digits for 20 epochs: none passed 20 % accuracy on
+    its training data.
     """
     profile = _profile(error_signal_rms, units)
     band = max(DECADES, DEVIATIONS * log10_deviation(_kappas(kappas, len(units)), units))
@@ -154,7 +156,7 @@ def _collapse(sample_variance: npt.ArrayLike | None, depth: int, band: float) ->
     if not np.isfinite(spread[[0, -1]]).all():
         return ""
     if spread[0] <= 0.0 or spread[-1] <= 0.0:
-        return f"{_layers(np.flatnonzero(spread <= 0.0))} gives exactly the same output for every sample"
+        return f"every sample has exactly the same activations in {_layers(np.flatnonzero(spread <= 0.0))}"
     fall = 0.5 * (math.log10(spread[-1]) - math.log10(spread[0]))
     if fall >= -band:
         return ""

@@ -1,8 +1,8 @@
 """What mean-field theory predicts of a net at initialization, without training it (Poole et al. 2016; Schoenholz et al. 2017).
 
-Forward, q_l = fan_in_l · Var(W_l) · E a_{l−1}² + E b_l²; backward, E δ_l² = n_{l+1} · Var(W_{l+1}) · E φ'(z_l)² · E δ_{l+1}², with z_l ~ N(0, q_l), n the units
-of a layer and δ the derivative of a sample's own loss by z. The theory is one of wide layers, independent zero-mean weights and unstructured inputs.
-What normalization does to both recursions (batch: Yang et al. 2019) stands at `_scales`.
+Forward, q_l = fan_in_l · Var(W_l) · E a_{l−1}² + E b_l²; backward, E δ_l² = n_{l+1} · Var(W_{l+1}) · E φ'(z_l)² · E δ_{l+1}², with z_l ~ N(0, q_l), n
+the units of a layer and δ the derivative of a sample's own loss by z. The theory is one of wide layers, independent zero-mean weights and
+unstructured inputs. What normalization does to both recursions (batch: Yang et al. 2019) stands at `_scales`.
 """
 
 from __future__ import annotations
@@ -10,6 +10,8 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+
+import numpy as np
 
 from dlprobe.analysis.gaussian import LARGEST_Q, Moments, moments
 from dlprobe.parts.activations import Activation
@@ -65,8 +67,10 @@ class Prediction:
     after a norm that stands after the activation; pooled over samples and units.
     error_signal_rms_relative: RMS δ_l / RMS δ_n, so 1 for the last. backward_factors: (n − 1,), χ_l = E δ_l²/E δ_{l+1}².
     kappas: (n,), relative variance that one unit of the layer adds to the squared error signal.
-    log10_error_signal_ratio: log10 RMS δ_1/RMS δ_n; value is the infinite-width one. decay_factor: its geometric mean per layer, of the RMS, towards the input.
-    e_folding_depth: layers over which the RMS changes by e (twice the ξ_∇ of the papers, which is of the mean square); infinite where it does not change.
+    log10_error_signal_ratio: log10 RMS δ_1/RMS δ_n; value is the infinite-width one. decay_factor: its geometric mean per layer, of the RMS, towards
+    the input.
+    e_folding_depth: layers over which the RMS changes by e (twice the ξ_∇ of the papers, which is of the mean square); infinite where it does not
+    change.
     reason: why theory does not apply, empty where it does. assumptions: sentences to print beside the numbers.
     """
 
@@ -133,7 +137,13 @@ def _variance(initializer: Spec, which: str, fan_in: int, fan_out: int) -> float
 
 
 def _bias_variance(initializer: Spec, own: Spec | None, fan_in: int, fan_out: int) -> float:
-    return _variance(initializer, "bias_variance", fan_in, fan_out) if own is None else _variance(own, "variance", fan_in, fan_out)
+    """Var b, NaN where the biases are all the same number but not 0: that is a shift of the preactivation, which the theory leaves out."""
+    if own is None:
+        return _variance(initializer, "bias_variance", fan_in, fan_out)
+    variance = _variance(own, "variance", fan_in, fan_out)
+    parameters = [own.parameters[parameter.name] for parameter in own.record.parameters]
+    shifted = variance == 0.0 and own.record.weights(np.random.default_rng(0), 1, 1, *parameters).any()
+    return math.nan if shifted else variance
 
 
 def predict(net: InitialNet) -> Prediction:
@@ -171,8 +181,8 @@ def predict(net: InitialNet) -> Prediction:
 def finite_width_band(ratio: float, kappas: Sequence[float], units: Sequence[int]) -> Band:
     """The band of log10 RMS δ_1/RMS δ_n around its infinite-width value `ratio`.
 
-    ln of a squared norm is nearly normal: each of the n − 1 steps shifts its mean by −κ_l/(2 N_l) and adds κ_l/N_l to its variance. This is the law of a single
-    input; a batch of independent inputs averages and fluctuates less, so the band is a conservative one.
+    ln of a squared norm is nearly normal: each of the n − 1 steps shifts its mean by −κ_l/(2 N_l) and adds κ_l/N_l to its variance. This is the law
+    of a single input; a batch of independent inputs averages and fluctuates less, so the band is a conservative one.
     """
     variance = math.fsum(kappa / width for kappa, width in list(zip(kappas, units, strict=True))[:-1])
     shift = -variance / 2.0 / (2.0 * math.log(10.0))
@@ -195,9 +205,9 @@ def kappas_at(activations: Sequence[Spec], preactivation_mean_squares: Sequence[
 
 
 def per_layer(log10_ratio: float, steps: int) -> tuple[float, float]:
-    """Decay factor of the RMS per layer towards the input and the depth over which it changes by e, from log10 RMS δ_1/RMS δ_n over `steps` = n − 1 steps.
+    """Decay factor of the RMS per layer towards the input and the depth over which it changes by e, from log10 RMS δ_1/RMS δ_n.
 
-    (1, ∞) where there are no steps; depth 0 for an infinite ratio, NaN for NaN.
+    steps: n − 1. (1, ∞) where there are no steps; depth 0 for an infinite ratio, NaN for NaN.
 
     >>> per_layer(-2.0, 4)[0]
     0.31622776601683794
@@ -224,6 +234,8 @@ def _obstacle(net: InitialNet) -> str:
         return "the initializer sets its variance from the data, so it is known only when measured"
     if any(variance <= 0.0 for variance in net.weight_variance):
         return "weights without variance are not random: theory needs independent zero-mean weights"
+    if any(math.isnan(variance) for variance in net.bias_variance):
+        return "bias parameters that are all equal shift every preactivation: theory needs them random around zero, or zero"
     if not (math.isfinite(net.input_mean_square) and net.input_mean_square > 0.0):
         return f"the mean square of the inputs is {net.input_mean_square:g}: theory needs inputs that are finite and not all zero"
     return _normalization_obstacle(net)
@@ -233,7 +245,7 @@ def _normalization_obstacle(net: InitialNet) -> str:
     if net.normalization not in (None, "batch", "layer"):
         return f"no prediction is derived for normalization {net.normalization}"
     if net.normalization == "batch" and net.position == "after" and any(net.bias_variance):
-        return "batch normalization after the activation with random bias parameters: every unit has another variance, for which no prediction is derived"
+        return "behind the activation, batch norm of units with random bias parameters: each has another variance, no prediction is derived"
     return ""
 
 
@@ -250,9 +262,10 @@ def _forward(net: InitialNet) -> list[_Layer]:
 def _scales(net: InitialNet, spec: Spec, signal: float, differing: float, bias: float) -> _Layer:
     """One layer: `signal` is fan_in·Var(W)·E a², `differing` the same with the part of E a² that differs between samples, Var a.
 
-    Without norm the argument has variance q = signal + bias. Batch norm before φ divides by the variance of a unit over the batch, `differing` (bias parameters
-    and what the samples share cancel); layer norm before φ by the variance over units, q. Both leave an argument of variance 1 and divide E δ² by what they
-    divided z² by. After φ both divide a and the error signal by √Var φ(q), and a has mean square 1. What their projections take is O(1/batch), O(1/units).
+    Without norm the argument has variance q = signal + bias. Batch norm before φ divides by the variance of a unit over the batch, `differing` (bias
+    parameters and what the samples share cancel); layer norm before φ by the variance over units, q. Both leave an argument of variance 1 and divide
+    E δ² by what they divided z² by. After φ both divide a and the error signal by √Var φ(q), and a has mean square 1. What their projections take is
+    O(1/batch), O(1/units).
     """
     q = signal + bias
     if net.normalization is None:
