@@ -23,7 +23,7 @@ def pytest_configure() -> None:
     global _fresh_cache
     if os.environ.get("DLPROBE_TEST_FRESH_CACHE"):
         _fresh_cache = tempfile.TemporaryDirectory(prefix="dlprobe-kernels-")
-        os.environ["NUMBA_CACHE_DIR"] = _fresh_cache.name
+        os.environ["DLPROBE_CACHE_DIR"] = _fresh_cache.name
 
 
 def pytest_unconfigure() -> None:
