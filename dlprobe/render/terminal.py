@@ -48,19 +48,28 @@ class Glyphs:
 
 
 _UNICODE = Glyphs(
-    {"good": "✓ ", "bad": "✗ ", "warning": "! ", "neutral": ""}, "─", "═", "└", "│", "• ", "━", sparkline.BLOCKS, line_chart.MARKS, box.SIMPLE_HEAD
+    marks={"good": "✓ ", "bad": "✗ ", "warning": "! ", "neutral": ""},
+    line="─",
+    double="═",
+    corner="└",
+    upright="│",
+    bullet="• ",
+    swatch="━",
+    blocks=sparkline.BLOCKS,
+    chart=line_chart.MARKS,
+    table=box.SIMPLE_HEAD,
 )
 _ASCII = Glyphs(
-    {"good": "ok: ", "bad": "BAD: ", "warning": "! ", "neutral": ""},
-    "-",
-    "=",
-    "+",
-    "|",
-    "* ",
-    "-",
-    sparkline.ASCII_BLOCKS,
-    line_chart.ASCII_MARKS,
-    box.Box(str(box.SIMPLE_HEAD).replace("─", "-"), ascii=True),
+    marks={"good": "ok: ", "bad": "BAD: ", "warning": "! ", "neutral": ""},
+    line="-",
+    double="=",
+    corner="+",
+    upright="|",
+    bullet="* ",
+    swatch="-",
+    blocks=sparkline.ASCII_BLOCKS,
+    chart=line_chart.ASCII_MARKS,
+    table=box.Box(str(box.SIMPLE_HEAD).replace("─", "-"), ascii=True),
 )
 
 
