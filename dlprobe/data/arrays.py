@@ -24,7 +24,7 @@ def dataset_from_arrays(path: Path, inputs: Array, targets: Array, names: tuple[
     """
     matrix, notes = as_matrix(path, inputs, names[0])
     if targets.ndim == 0 or len(targets) != len(matrix):
-        raise problem(path, f"array {quoted(names[1])} has shape {targets.shape}, expected ({len(matrix)},): one for each row of {quoted(names[0])}")
+        raise problem(path, f"{titled(names[1])} has shape {targets.shape}, expected ({len(matrix)},): one for each row of {quoted(names[0])}")
     decided = decide_targets(path, targets, names[1], options.task)
     return Dataset(
         name=visible(path.name),
@@ -42,15 +42,20 @@ def as_matrix(path: Path, inputs: Array, name: str) -> tuple[Floats, tuple[str, 
     """`inputs` as finite float64 (samples, features), C-contiguous; images and the like are flattened, with a note."""
     require_kind(path, inputs, name, NUMBERS)
     if inputs.ndim < 2:
-        raise problem(path, f"array {quoted(name)} has shape {inputs.shape}, expected (samples, features)")
+        raise problem(path, f"{titled(name)} has shape {inputs.shape}, expected (samples, features)")
     if inputs.size == 0:
-        raise problem(path, f"array {quoted(name)} has shape {inputs.shape} and is empty, expected (samples, features), one of each at least")
+        raise problem(path, f"{titled(name)} has shape {inputs.shape} and is empty, expected (samples, features), one of each at least")
     if inputs.size > LARGEST_ELEMENTS:
-        raise problem(path, f"array {quoted(name)} has {inputs.size} numbers, dlprobe takes up to {LARGEST_ELEMENTS}")
+        raise problem(path, f"{titled(name)} has {inputs.size} numbers, dlprobe takes up to {LARGEST_ELEMENTS}")
     notes = (f"{name}: each sample of shape {inputs.shape[1:]} was flattened",) if inputs.ndim > 2 else ()
     matrix = to_float64(inputs.reshape(len(inputs), -1))  # (samples, features)
     refuse_non_finite(path, matrix, name)
     return matrix, notes
+
+
+def titled(name: str) -> str:
+    """How messages call an array; the only one of a file has no name."""
+    return f"array {quoted(name)}" if name else "the array"
 
 
 def to_float64(values: Array) -> Floats:
@@ -64,15 +69,16 @@ def require_kind(path: Path, values: Array, name: str, kinds: str) -> None:
     if values.dtype.kind not in kinds:
         found = KIND_NAMES.get(values.dtype.kind, str(values.dtype))
         expected = "numbers or text labels" if "U" in kinds else "real numbers"
-        raise problem(path, f"array {quoted(name)} holds {found} ({quoted(values.dtype)}), expected {expected}")
+        raise problem(path, f"{titled(name)} holds {found} ({quoted(values.dtype)}), expected {expected}")
 
 
-def refuse_non_finite(path: Path, matrix: Floats, name: str) -> None:
-    """Names the first NaN or infinity of a (samples, features) array."""
-    finite = np.isfinite(matrix)
+def refuse_non_finite(path: Path, values: Floats, name: str) -> None:
+    """Names the first NaN or infinity of an array (samples,) or (samples, columns)."""
+    finite = np.isfinite(values)
     if not finite.all():
-        row, column = divmod(int(np.argmin(finite)), matrix.shape[1])
-        raise problem(path, f"array {quoted(name)} holds {matrix[row, column]}, expected a finite number: drop the row or fill the gap", row + 1, column + 1)
+        place = np.unravel_index(int(np.argmin(finite)), values.shape)
+        row, column = int(place[0]) + 1, int(place[1]) + 1 if values.ndim == 2 else None
+        raise problem(path, f"{titled(name)} holds {values[place]}, expected a finite number: drop the row or fill the gap", row, column)
 
 
 def decide_targets(path: Path, targets: Array, name: str, task: str) -> labels.Targets:
@@ -85,9 +91,9 @@ def decide_targets(path: Path, targets: Array, name: str, task: str) -> labels.T
         names, codes = np.unique(as_texts(targets), return_inverse=True)
         return labels.from_texts(codes.reshape(-1).astype(np.int64), tuple(str(n) for n in names), task, fault)
     if targets.ndim > 2 or targets.size == 0 or targets.dtype.kind in TEXTS:
-        raise problem(path, f"array {quoted(name)} has shape {targets.shape}, expected (samples,) or, for regression, (samples, outputs)")
+        raise problem(path, f"{titled(name)} has shape {targets.shape}, expected (samples,) or, for regression, (samples, outputs)")
     values = to_float64(targets)
-    refuse_non_finite(path, values.reshape(len(values), -1), name)
+    refuse_non_finite(path, values, name)
     return several_outputs(path, values, name, task) if values.ndim == 2 else labels.from_numbers(values, task, fault)
 
 
@@ -103,10 +109,10 @@ def several_outputs(path: Path, values: Floats, name: str, task: str) -> labels.
         classes = tuple(str(i) for i in range(values.shape[1]))
         return labels.Targets(values.argmax(axis=1).astype(np.int64), classes, f"task: classification ({len(classes)} one-hot columns in {name})")
     if task == "classification":
-        what = f"array {quoted(name)} has {values.shape[1]} columns that are not one-hot, expected one class label per row: the task is classification"
+        what = f"{titled(name)} has {values.shape[1]} columns that are not one-hot, expected one class label per row: the task is classification"
         raise problem(path, what)
     return labels.Targets(values, (), f"task: regression ({values.shape[1]} outputs)")
 
 
 def fault_in(path: Path, name: str, row: int, what: str) -> DataError:
-    return problem(path, f"array {quoted(name)}: {what}", row + 1)
+    return problem(path, f"{titled(name)}: {what}", row + 1)

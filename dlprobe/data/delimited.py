@@ -54,7 +54,9 @@ def read_texts(path: Path, separator: str) -> polars.DataFrame:
         raise first_fault(path, separator) or problem(path, f"cannot be read as text table ({in_one_line(error)})") from None
     if frame.width == 0:
         raise problem(path, "has no rows of data")
-    if frame.width > 1 and frame.to_series(frame.width - 1).null_count():  # polars fills short lines with nulls
+    if frame.width == 1:
+        raise problem(path, f"has a single column, expected features and a target, separated by {' | '.join(SEPARATOR_NAMES.values())}")
+    if frame.to_series(frame.width - 1).null_count():  # polars fills short lines with nulls
         fault = first_fault(path, separator)
         if fault is not None:
             raise fault
@@ -118,16 +120,21 @@ def header(path: Path, frame: polars.DataFrame) -> tuple[list[str] | None, str]:
 
 def has_header(frame: polars.DataFrame) -> bool:
     """Whether row 1 names the columns: a text stands above numbers, or no cell is a number and none occurs again below."""
-    sample = frame.slice(1, HEADER_SAMPLE)
-    above_numbers, any_number, recurs = False, False, False
-    for j in range(frame.width):
-        first, below = frame.to_series(j).slice(0, 1), sample.to_series(j)
-        filled, number = bool(is_filled(first)[0]), as_numbers(first)[0] is not None
-        share = int((as_numbers(below).is_not_null() & is_filled(below)).sum()), int(is_filled(below).sum())
-        any_number |= number and filled
-        above_numbers |= filled and not number and share[1] > 0 and 2 * share[0] >= share[1]
-        recurs |= filled and bool((below == first[0]).any())
-    return above_numbers or not (any_number or recurs)
+    import polars
+
+    first, below = polars.Series(frame.row(0), dtype=polars.String), frame.slice(1, HEADER_SAMPLE)
+    filled, numbers = is_filled(first), as_numbers(first)
+    texts = [j for j in range(frame.width) if filled[j] and numbers[j] is None]
+    if any(mostly_numbers(below.to_series(j)) for j in texts):
+        return True
+    return len(texts) == filled.sum() and not any((below.to_series(j) == first[j]).any() for j in texts)
+
+
+def mostly_numbers(series: polars.Series) -> bool:
+    """Whether at least half of the filled cells, and one at least, are numbers."""
+    filled = is_filled(series)
+    count = int((as_numbers(series).is_not_null() & filled).sum())
+    return count > 0 and 2 * count >= int(filled.sum())
 
 
 def read_columns(path: Path, body: polars.DataFrame, names: list[str], options: Options, row_of: Callable[[int], int]) -> tuple[Column, ...]:
@@ -142,6 +149,11 @@ def read_columns(path: Path, body: polars.DataFrame, names: list[str], options: 
 
 def read_column(path: Path, series: polars.Series, stub: Column, row_of: Callable[[int], int], mixed: bool) -> Column:
     """Numbers where at least half of the filled cells are; then every other must be one too. Else text."""
+    import polars
+
+    plain = series.cast(polars.Float64, strict=False)
+    if not plain.null_count():  # nothing but numbers: most columns of most files, and a third of the time
+        return number_column(plain, stub.name, stub.number)
     filled, numbers = is_filled(series), as_numbers(series)
     count, strange = int((filled & numbers.is_not_null()).sum()), filled & numbers.is_null()
     if 2 * count < int(filled.sum()) or (mixed and strange.any()):

@@ -98,5 +98,7 @@ def chosen_format(path: Path, head: bytes) -> FileFormat:
         raise problem(path, f"has the suffix {quoted(path.suffix)}, expected one of {', '.join(suffixes())}{hint}")
     fits = head.startswith(record.signatures) if record.signatures else foreign is None
     if not fits:
-        raise problem(path, f"is not {record.name} data; it is {foreign}" if foreign else f"is not {record.name} data: it starts with {quoted(repr(head[:8]))}")
+        raise problem(
+            path, f"is not {record.name} data; it is {foreign}" if foreign else f"is not {record.name} data: it starts with {quoted(head[:8].decode('latin1'))}"
+        )
     return record

@@ -10,7 +10,7 @@ from typing import IO
 import numpy as np
 from numpy.lib import format as numpy_format
 
-from dlprobe.data.arrays import KIND_NAMES, NUMBERS, TEXTS
+from dlprobe.data.arrays import KIND_NAMES, NUMBERS, TEXTS, titled
 from dlprobe.data.dataset import LARGEST_ELEMENTS, Array
 from dlprobe.data.places import in_one_line, problem, quoted
 
@@ -18,7 +18,7 @@ from dlprobe.data.places import in_one_line, problem, quoted
 def read_stream(path: Path, name: str, stream: IO[bytes], size: int) -> Array:
     """The array in `stream`, which holds `size` bytes in all. Raises DataError; `name` is the array's name in an archive, or empty."""
     shape, fortran, dtype = read_header(path, name, stream)
-    label = f"array {quoted(name)}" if name else "the array"
+    label = titled(name)
     if dtype.hasobject:
         raise problem(path, f"{label} holds Python objects, which only a pickle can store and dlprobe never loads: save numbers or text")
     if dtype.kind not in NUMBERS + TEXTS or not dtype.itemsize:
@@ -41,7 +41,6 @@ def read_stream(path: Path, name: str, stream: IO[bytes], size: int) -> Array:
 
 def read_header(path: Path, name: str, stream: IO[bytes]) -> tuple[tuple[int, ...], bool, np.dtype[np.generic]]:
     """Shape, Fortran order and dtype of a .npy header (formats 1 and 2; 3 is for records)."""
-    where = f"array {quoted(name)}: " if name else ""
     try:
         with warnings.catch_warnings(action="error"):
             version = numpy_format.read_magic(stream)
@@ -49,5 +48,5 @@ def read_header(path: Path, name: str, stream: IO[bytes]) -> tuple[tuple[int, ..
             if version in readers:
                 return readers[version](stream)
     except Exception as error:
-        raise problem(path, f"{where}its NumPy header cannot be read ({in_one_line(error)}): write the file again") from None
-    raise problem(path, f"{where}is of NumPy format {version[0]}.{version[1]}, dlprobe reads 1.0 and 2.0: save plain numbers")
+        raise problem(path, f"{titled(name)}: its NumPy header cannot be read ({in_one_line(error)}): write the file again") from None
+    raise problem(path, f"{titled(name)} is of NumPy format {version[0]}.{version[1]}, dlprobe reads 1.0 and 2.0: save plain numbers")

@@ -62,7 +62,7 @@ class Table:
 def dataset_from_table(table: Table, options: Options) -> Dataset:
     """Dataset of a table: rows with missing values dropped, text columns one-hot, the target decided. Everything inferred is in its notes."""
     if len(table.columns) < 2:
-        raise problem(table.path, "has a single column, expected features and a target (separators known: comma, semicolon, tab, |)")
+        raise problem(table.path, "has a single column, expected features and a target")
     if not table.rows:
         raise problem(table.path, "has no rows of data")
     target, target_note = choose_target(table, options.target)
@@ -75,7 +75,7 @@ def dataset_from_table(table: Table, options: Options) -> Dataset:
     def fault(i: int, what: str) -> DataError:
         return problem(table.path, what, place(i), target.number, target.name)
 
-    columns = [column.keep(kept) for column in table.columns]
+    columns = [column.keep(kept) for column in table.columns] if missing_notes else list(table.columns)
     for column in columns:
         refuse_infinite(table.path, column, place)
     goal = next(column for column in columns if column.number == target.number)

@@ -26,5 +26,11 @@ def read_hdf5(path: Path, options: Options) -> Dataset:
 
 register(
     "file_format",
-    FileFormat(name="HDF5", summary="data sets X (samples, features) and y (samples,), or y named by --target", suffixes=(".h5", ".hdf5"), read=read_hdf5),
+    FileFormat(
+        name="HDF5",
+        summary="data sets X (samples, features) and y (samples,), or y named by --target",
+        suffixes=(".h5", ".hdf5"),
+        read=read_hdf5,
+        signatures=(b"\x89HDF\r\n\x1a\n",),
+    ),
 )

@@ -82,6 +82,8 @@ def find_labels(path: Path, target: str | None) -> Path:
     """The labels file: `target` if given (a name beside the images), else the images' name with `images` → `labels`, `idx3` → `idx1`, packed or not."""
     if target is not None:
         candidates = [path.parent / target]
+    elif "images" not in path.name:
+        candidates = []
     else:
         name = path.name.replace("images", "labels").replace("idx3", "idx1")
         bare = name.removesuffix(".gz")

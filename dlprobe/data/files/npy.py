@@ -20,7 +20,7 @@ def read_npy(path: Path, options: Options) -> Dataset:
         array = read_stream(path, "", stream, path.stat().st_size)
     if array.ndim != 2:
         raise problem(path, f"the array has shape {array.shape}, expected (samples, columns) with the target in the last column, or an .npz with X and y")
-    matrix, _ = as_matrix(path, array, "array")
+    matrix, _ = as_matrix(path, array, "")
     columns = tuple(Column(f"x{j + 1}", j + 1, numbers=np.ascontiguousarray(matrix[:, j])) for j in range(matrix.shape[1]))
     return dataset_from_table(Table(path, columns, lambda i: i + 1), options)
 

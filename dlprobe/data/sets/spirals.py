@@ -32,6 +32,6 @@ register(
             noise(0.02, "both coordinates"),
         ),
         use="A boundary that a shallow or dead net cannot draw.",
-        traps="With arms/turns arms meet everywhere once the noise exceeds a quarter of 1/(arms·turns).",
+        traps="Neighbouring arms are 1/(arms·turns) apart: noise near a quarter of that mixes them.",
     ),
 )
