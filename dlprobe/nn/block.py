@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import math
 from collections import namedtuple
+from dataclasses import dataclass
 from functools import cache
 from typing import Any
 
@@ -16,7 +17,7 @@ from numba import types
 
 from dlprobe.nn import observe
 from dlprobe.nn import program as p
-from dlprobe.nn.cache import SUMS, compiled, inlined
+from dlprobe.nn.cache import SUMS, compiled, inlined, pointer
 from dlprobe.nn.kernels import MAX_OPERATIONS, PRECISIONS, UPDATE_SUMS, Types
 from dlprobe.nn.matmul import product, product_with_transposed, transposed_product
 from dlprobe.nn.random import shuffle
@@ -175,7 +176,7 @@ def update_layer(net: Any, kernels: Any, index: Any, base: Any, coefficients: An
 
 
 def backward_layer(
-    net: Any, kernels: Any, work: Any, index: Any, rows: Any, current: Any, counter: Any, slopes: Any, coefficients: Any, sums: Any, smallest: Any, statistics: Any
+    net: Any, kernels: Any, work: Any, index: Any, rows: Any, current: Any, counter: Any, slopes: Any, coefficients: Any, sums: Any, statistics: Any
 ) -> Any:
     """One layer of the backward pass, from dL/da in buffer `current`; returns (the buffer of the previous layer's dL/da, Σ g² of the layer)."""
     layer = net.layers[index]
@@ -183,7 +184,7 @@ def backward_layer(
     base = 0 if work.keep_gradients else -layer[p.WEIGHT]
     width = len(net.input_square) // (len(net.layers) + 1)
     if index < last:
-        statistics[observe.UNDERFLOW_COUNT] = observe.count_underflow(delta_of(net, current, rows, layer[p.UNITS]), net.error_square, smallest)
+        statistics[observe.UNDERFLOW_COUNT] = observe.count_underflow(delta_of(net, current, rows, layer[p.UNITS]), net.error_square)
     current = backward_operations(net, kernels, index, rows, current, index == last and work.fused, counter, slopes, base, statistics)
     d = delta_of(net, current, rows, fan_out)
     bias_gradient = net.gradients[base + layer[p.BIAS] : base + layer[p.BIAS] + fan_out] if layer[p.BIAS] >= 0 else net.peak[:fan_out]
@@ -219,29 +220,17 @@ def batch_loss(net: Any, kernels: Any, rows: Any, fused: Any, scale: Any) -> Any
     return kernels.loss(z, block_of(net, layer[p.OUTPUT], rows, units), target, delta_of(net, 0, rows, units), scale)
 
 
-def training_step(net: Any, kernels: Any, work: Any, step: Any, rows: Any, scratch: Any, smallest: Any, statistics: Any, scalars: Any) -> Any:
-    """One whole step on the batch in memory; fills its statistics (layer, STATISTICS) and scalars. Returns FINISHED or DIVERGED."""
-    coefficients, sums, slopes, counter = scratch
-    one = net.parameters.dtype.type(1)
-    statistics[:] = np.nan
-    statistics[:, observe.NONFINITE_BACKWARD] = 0
-    counter[2] = np.uint64(step)
-    rate = work.rates[step - work.first_step]
-    lost = forward_pass(net, kernels, rows, True, counter, statistics)
-    scalars[BATCH_LOSS] = batch_loss(net, kernels, rows, work.fused, one / net.parameters.dtype.type(rows)) / rows
-    scalars[PENALTY], scalars[LEARNING_RATE], scalars[GRADIENT_NORM], scalars[CLIP_SCALE] = 0.0, rate, np.nan, 1.0
-    if lost > 0 or not math.isfinite(scalars[BATCH_LOSS]):
-        return DIVERGED
+def backward_pass(net: Any, kernels: Any, work: Any, rows: Any, rate: Any, step: Any, counter: Any, statistics: Any) -> Any:
+    """All layers backward from the loss's derivative in delta buffer 0, each stepped as soon as its gradient is known; returns the Σ g² of all parameters."""
+    coefficients = np.zeros(16, net.parameters.dtype)
+    sums, slopes = np.zeros(UPDATE_SUMS), np.zeros(3)
     kernels.prepare(np.float64(step + 1), rate, work.optimizer_parameters, coefficients)
     current = 0
     square = 0.0
-    lost = 0.0
     for index in range(len(net.layers) - 1, -1, -1):
-        current, of_layer = backward_layer(net, kernels, work, index, rows, current, counter, slopes, coefficients, sums, smallest, statistics[index])
+        current, of_layer = backward_layer(net, kernels, work, index, rows, current, counter, slopes, coefficients, sums, statistics[index])
         square += of_layer
-        lost += statistics[index, observe.NONFINITE_BACKWARD]
-    scalars[GRADIENT_NORM] = math.sqrt(square)
-    return DIVERGED if lost > 0 else FINISHED
+    return square
 
 
 for _function in (
@@ -254,83 +243,13 @@ for _function in (
     backward_layer,
     forward_pass,
     batch_loss,
-    training_step,
+    backward_pass,
 ):
     inlined(_function, SUMS)
 
 
-@cache
-def run_block(dtype: str) -> Any:
-    """Compile the loop for one precision: (net, kernels, work, steps, statistics, scalars) -> steps done, negative if the last of them met non-finite numbers.
-
-    statistics: (steps, layer, STATISTICS) of T; scalars: (steps, SCALARS) float64. `work.order` holds the order of the epoch of the step before the block.
-    """
-    precision = PRECISIONS[dtype]
-    smallest = observe.SMALLEST_NORMAL_BITS[np.dtype(dtype)]
-
-    def run(net: Any, kernels: Any, work: Any, steps: Any, statistics: Any, scalars: Any) -> Any:
-        samples = len(work.inputs)
-        per_epoch = (samples + work.batch - 1) // work.batch
-        scratch = (np.zeros(16, net.parameters.dtype), np.zeros(UPDATE_SUMS), np.zeros(3), np.zeros(3, np.uint64))
-        scratch[3][0] = work.seed
-        shuffled = -1
-        for done in range(steps):
-            step = work.first_step + done
-            epoch = step // per_epoch
-            if epoch != shuffled:
-                shuffle(work.order, work.seed, epoch)
-                shuffled = epoch
-            start = (step - epoch * per_epoch) * work.batch
-            rows = min(work.batch, samples - start)
-            gather(net, work, work.order[start : start + rows])
-            if training_step(net, kernels, work, step, rows, scratch, smallest, statistics[done], scalars[done]) == DIVERGED:
-                return -(done + 1)
-        return steps
-
-    signature = types.int64(
-        net_type(precision),
-        kernels_type(precision),
-        work_type(precision),
-        types.int64,
-        types.Array(precision.scalar, 3, "C", aligned=True),
-        types.Array(types.float64, 2, "C", aligned=True),
-    )
-    return compiled(signature)(run)
-
-
-@cache
-def evaluate_rows(dtype: str) -> Any:
-    """Compile evaluation: (net, kernels, work, outputs, dead) -> sum of losses over all samples, in evaluation mode.
-
-    Fills outputs (samples, units) of T, and sets dead (layer, widest) float64 to 0 where a unit had a nonzero slope on some sample (start it with ones).
-    """
-    precision = PRECISIONS[dtype]
-
-    def evaluate(net: Any, kernels: Any, work: Any, outputs: Any, alive: Any) -> Any:
-        samples, layers, units = len(work.inputs), len(net.layers), outputs.shape[1]
-        counter = np.zeros(3, np.uint64)
-        counter[0] = work.seed
-        slopes = np.zeros(3)
-        statistics = np.zeros((layers, len(observe.STATISTICS)), net.parameters.dtype)
-        total = 0.0
-        for start in range(0, samples, work.batch):
-            rows = min(work.batch, samples - start)
-            gather(net, work, work.order[start : start + rows])
-            forward_pass(net, kernels, rows, False, counter, statistics)
-            total += batch_loss(net, kernels, rows, work.fused, net.parameters.dtype.type(1))
-            outputs[start : start + rows] = block_of(net, net.layers[-1, p.OUTPUT], rows, units)
-            for index in range(layers if alive.shape[1] > 0 else 0):
-                note_alive(net, kernels, index, rows, counter, slopes, alive[index])
-        return total
-
-    signature = types.float64(
-        net_type(precision), kernels_type(precision), work_type(precision), precision.matrix, types.Array(types.float64, 2, "C", aligned=True)
-    )
-    return compiled(signature)(evaluate)
-
-
 def note_alive(net: Any, kernels: Any, index: Any, rows: Any, counter: Any, slopes: Any, alive: Any) -> None:
-    """Raise alive (units,) to each unit's largest |slope| on the batch; NaN where slopes are undefined."""
+    """Raise alive (units,) to each unit's largest |slope| on the batch in memory; NaN where slopes are undefined."""
     layer = net.layers[index]
     defined = False
     for k in range(layer[p.FIRST_OPERATION], layer[p.END_OPERATION]):
@@ -338,14 +257,12 @@ def note_alive(net: Any, kernels: Any, index: Any, rows: Any, counter: Any, slop
         if op[p.LEARNED_END] > op[p.LEARNED]:
             continue
         slopes[2] = 0.0
-        d = delta_of(net, 1, rows, op[p.WIDTH_OUT])
-        d[:] = 0
         kernels.backward[op[p.KERNEL]](
             block_of(net, op[p.X], rows, op[p.WIDTH_IN]),
             block_of(net, op[p.Y], rows, op[p.WIDTH_OUT]),
-            d,
+            delta_of(net, 1, rows, op[p.WIDTH_OUT]),
             delta_of(net, 2, rows, op[p.WIDTH_IN]),
-            net.parameters[op[p.LEARNED] : op[p.LEARNED_END]],
+            net.parameters[:0],
             net.gradients[:0],
             net.state[op[p.STATE] : op[p.STATE_END]],
             net.constants[op[p.CONSTANT] : op[p.CONSTANT_END]],
@@ -353,12 +270,127 @@ def note_alive(net: Any, kernels: Any, index: Any, rows: Any, counter: Any, slop
             net.peak[: op[p.WIDTH_OUT]],
             slopes,
         )
-        defined = defined or slopes[2] > 0.0
         if slopes[2] > 0.0:
+            defined = True
             for j in range(op[p.WIDTH_OUT]):
                 alive[j] = max(alive[j], np.float64(net.peak[j]))
-    if not defined:
-        alive[:] = np.nan
+    for j in range(0 if defined else len(alive)):
+        alive[j] = np.nan
 
 
 inlined(note_alive, SUMS)
+
+
+@dataclass(frozen=True)
+class Signatures:
+    """The types of the compiled passes of one precision."""
+
+    precision: Types
+
+    @property
+    def model(self) -> tuple[Any, Any]:
+        return net_type(self.precision), kernels_type(self.precision)
+
+    @property
+    def statistics(self) -> Any:
+        return types.Array(self.precision.scalar, 2, "C", aligned=True)
+
+    @property
+    def forward(self) -> Any:
+        return types.float64(*self.model, types.int64, types.boolean, types.uint64[::1], self.statistics)
+
+    @property
+    def backward(self) -> Any:
+        work = work_type(self.precision)
+        return types.float64(*self.model, work, types.int64, types.float64, types.int64, types.uint64[::1], self.statistics)
+
+    @property
+    def run(self) -> Any:
+        passes = (types.FunctionType(self.forward), types.FunctionType(self.backward))
+        blocks = (types.Array(self.precision.scalar, 3, "C", aligned=True), types.Array(types.float64, 2, "C", aligned=True))
+        return types.int64(*self.model, *passes, work_type(self.precision), types.int64, *blocks)
+
+    @property
+    def evaluate(self) -> Any:
+        outputs = (self.precision.matrix, types.Array(types.float64, 2, "C", aligned=True))
+        return types.float64(*self.model, types.FunctionType(self.forward), work_type(self.precision), *outputs)
+
+
+# The passes are compiled apart and handed to the loops as pointers too: compiled into both loops they would cost twice the time on a cold cache.
+@cache
+def passes(dtype: str) -> tuple[Any, Any]:
+    """The compiled forward and backward pass of one precision, as pointers."""
+    signatures = Signatures(PRECISIONS[dtype])
+    return pointer(compiled(signatures.forward)(forward_pass)), pointer(compiled(signatures.backward)(backward_pass))
+
+
+def run(net: Any, kernels: Any, forward: Any, backward: Any, work: Any, steps: Any, statistics: Any, scalars: Any) -> Any:
+    """A block of whole steps: returns the steps done, negative if the last of them met non-finite numbers.
+
+    statistics: (steps, layer, STATISTICS) of T; scalars: (steps, SCALARS) float64. `work.order` is scratch for the order of an epoch.
+    """
+    samples = len(work.inputs)
+    per_epoch = (samples + work.batch - 1) // work.batch
+    one = net.parameters.dtype.type(1)
+    counter = np.zeros(3, np.uint64)
+    counter[0] = work.seed
+    shuffled = -1
+    for done in range(steps):
+        step = work.first_step + done
+        epoch = step // per_epoch
+        if epoch != shuffled:
+            shuffle(work.order, work.seed, epoch)
+            shuffled = epoch
+        start = (step - epoch * per_epoch) * work.batch
+        rows = min(work.batch, samples - start)
+        gather(net, work, work.order[start : start + rows])
+        of_step, scalar = statistics[done], scalars[done]
+        observe.clear(of_step)
+        counter[2] = np.uint64(step)
+        lost = forward(net, kernels, rows, True, counter, of_step)
+        scalar[BATCH_LOSS] = batch_loss(net, kernels, rows, work.fused, one / net.parameters.dtype.type(rows)) / rows
+        scalar[PENALTY], scalar[LEARNING_RATE], scalar[GRADIENT_NORM], scalar[CLIP_SCALE] = 0.0, work.rates[done], np.nan, 1.0
+        if lost > 0 or not math.isfinite(scalar[BATCH_LOSS]):
+            return -(done + 1)  # before any parameter is stepped
+        scalar[GRADIENT_NORM] = math.sqrt(backward(net, kernels, work, rows, work.rates[done], step, counter, of_step))
+        for index in range(len(net.layers)):
+            lost += of_step[index, observe.NONFINITE_BACKWARD]
+        if lost > 0:
+            return -(done + 1)
+    return steps
+
+
+def evaluate(net: Any, kernels: Any, forward: Any, work: Any, outputs: Any, alive: Any) -> Any:
+    """Sum of the losses of all samples in evaluation mode.
+
+    Fills outputs (samples, units) of T and, where `alive` (layer, widest) has columns, each unit's largest |slope| over all samples, NaN where undefined.
+    """
+    samples, layers, units = len(work.inputs), len(net.layers), outputs.shape[1]
+    counter, slopes = np.zeros(3, np.uint64), np.zeros(3)
+    counter[0] = work.seed
+    statistics = np.zeros((layers, len(observe.STATISTICS)), net.parameters.dtype)
+    total = 0.0
+    for start in range(0, samples, work.batch):
+        rows = min(work.batch, samples - start)
+        gather(net, work, work.order[start : start + rows])
+        forward(net, kernels, rows, False, counter, statistics)
+        total += batch_loss(net, kernels, rows, work.fused, net.parameters.dtype.type(1))
+        a = block_of(net, net.layers[-1, p.OUTPUT], rows, units)
+        for i in range(rows):
+            for j in range(units):
+                outputs[start + i, j] = a[i, j]
+        for index in range(layers if alive.shape[1] > 0 else 0):
+            note_alive(net, kernels, index, rows, counter, slopes, alive[index])
+    return total
+
+
+@cache
+def compiled_run(dtype: str) -> Any:
+    """`run` compiled for one precision."""
+    return compiled(Signatures(PRECISIONS[dtype]).run)(run)
+
+
+@cache
+def compiled_evaluate(dtype: str) -> Any:
+    """`evaluate` compiled for one precision."""
+    return compiled(Signatures(PRECISIONS[dtype]).evaluate)(evaluate)

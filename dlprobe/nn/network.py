@@ -199,7 +199,7 @@ class Network:
         statistics = np.empty((steps, len(self.layers), len(observe.STATISTICS)), self.dtype)
         scalars = np.empty((steps, block.SCALARS))
         work = self._work(inputs, targets, np.empty(len(inputs), np.int64), self.batch, first_step, rates)
-        done = int(block.run_block(self.dtype.name)(self._net, self._kernels, work, steps, statistics, scalars))
+        done = int(block.compiled_run(self.dtype.name)(self._net, self._kernels, *block.passes(self.dtype.name), work, steps, statistics, scalars))
         return BlockResult(statistics[: abs(done)], scalars[: abs(done)], done < 0)
 
     def evaluate(self, inputs: Array, targets: Array, *, dead: bool = False) -> Evaluation:
@@ -209,6 +209,6 @@ class Network:
         alive = np.zeros((len(self.layers), widest))
         order = np.arange(len(inputs))
         work = self._work(inputs, targets, order, self.rows, 0, np.zeros(0))
-        total = float(block.evaluate_rows(self.dtype.name)(self._net, self._kernels, work, outputs, alive))
+        total = float(block.compiled_evaluate(self.dtype.name)(self._net, self._kernels, block.passes(self.dtype.name)[0], work, outputs, alive))
         shares = [float(np.mean(row[: layer.fan_out] == 0)) if dead and not np.isnan(row[0]) else math.nan for row, layer in zip(alive, self.layers, strict=True)]
         return Evaluation(total / max(len(inputs), 1), outputs, np.array(shares))

@@ -31,7 +31,13 @@ STATISTICS = tuple(registry.records("statistic"))
 (WEIGHT_RMS, WEIGHT_L2, WEIGHT_MAX_ABS, BIAS_RMS, ZERO_WEIGHT_FRACTION, UPDATE_RATIO) = map(
     STATISTICS.index, ("weight_rms", "weight_l2", "weight_max_abs", "bias_rms", "zero_weight_fraction", "update_ratio")
 )
-SMALLEST_NORMAL_BITS = {np.dtype(np.float32): 0x00800000, np.dtype(np.float64): 0x0010000000000000}
+
+
+def clear(statistics: Any) -> None:
+    """Before a step: nothing is known (NaN), and no non-finite number was met on the way back."""
+    for index in range(statistics.shape[0]):
+        for k in range(statistics.shape[1]):
+            statistics[index, k] = 0 if k == NONFINITE_BACKWARD else np.nan
 
 
 def count_nonfinite(block: Any) -> Any:
@@ -148,8 +154,9 @@ def observe_error(d: Any, bias_gradient: Any, row_square: Any, statistics: Any) 
     statistics[NONFINITE_BACKWARD] = 0 if math.isfinite(total) else count_nonfinite(d)
 
 
-def count_underflow(da: Any, next_row_square: Any, smallest_normal: Any) -> Any:
+def count_underflow(da: Any, next_row_square: Any) -> Any:
     """Zeros and subnormals of da = dL/da in rows where the next layer's error signal is not zero."""
+    smallest_normal = size_bits(da.dtype.type(np.finfo(da.dtype).tiny))
     found = 0.0
     for i in range(da.shape[0]):
         if next_row_square[i] > 0.0:
@@ -206,6 +213,7 @@ def root_mean_square(values: Any) -> Any:
 
 
 for _function in (
+    clear,
     count_nonfinite,
     add_bias,
     observe_activation,

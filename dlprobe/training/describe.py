@@ -1,0 +1,110 @@
+"""What a run file says of a run before its first step: configuration, layers, data, initial parameters, environment."""
+
+from __future__ import annotations
+
+import os
+import platform
+import sys
+from importlib.metadata import PackageNotFoundError, version
+from typing import Any
+
+from dlprobe.config import RunConfig, to_mapping
+from dlprobe.data import PreparedData
+from dlprobe.nn.network import LayerSpec
+from dlprobe.runs import RunDescription
+from dlprobe.training.trainer import Session
+
+LIBRARIES = ("dlprobe", "numpy", "scipy", "numba", "llvmlite", "h5py")
+
+
+def describe(session: Session) -> RunDescription:
+    """The description of a run that is about to start."""
+    return RunDescription(
+        config=to_mapping(session.config),
+        layers=describe_layers(session),
+        data=describe_data(session.data),
+        initial_parameters=session.initial,
+        environment=environment(session.config),
+    )
+
+
+def describe_layers(session: Session) -> dict[str, Any]:
+    """The layer table: what each layer is made of and where its numbers stand."""
+    layers = session.model.layers
+    return {
+        "name": list(session.model.names),
+        "fan_in": [layer.fan_in for layer in layers],
+        "fan_out": [layer.fan_out for layer in layers],
+        "units": [layer.fan_out for layer in layers],
+        "activation": [str(layer.activation) for layer in layers],
+        "initializer": [str(layer.initializer) for layer in layers],
+        "bias_initializer": [bias_initializer(layer) for layer in layers],
+        "normalization": [str(layer.norm) if layer.norm else "none" for layer in layers],
+        "norm_position": [("after" if layer.norm_after else "before") if layer.norm else "" for layer in layers],
+        "parameter_count": [parameter_count(layer) for layer in layers],
+        **session.network.offsets(),
+    }
+
+
+def bias_initializer(layer: LayerSpec) -> str:
+    """The name of what draws the bias parameters; empty without bias."""
+    if not layer.bias:
+        return ""
+    if layer.bias_initializer is not None:
+        return str(layer.bias_initializer)
+    return str(layer.initializer) if layer.initializer.record.biases is not None else "zeros"
+
+
+def parameter_count(layer: LayerSpec) -> int:
+    """Trained parameters: weights, biases, norm scale and shift."""
+    return layer.fan_in * layer.fan_out + layer.fan_out * (int(layer.bias) + 2 * int(layer.norm is not None))
+
+
+def describe_data(data: PreparedData) -> dict[str, Any]:
+    """What rules, resuming and reading a file again need of the data."""
+    found: dict[str, Any] = {
+        "name": data.name,
+        "source": data.source,
+        "licence": data.licence,
+        "task": data.task,
+        "notes": list(data.notes),
+        "fingerprint": data.fingerprint,
+        "feature_names": list(data.feature_names),
+        "class_names": list(data.class_names),
+        "scaler": data.scaler.kind,
+        "scaler_shift": data.scaler.shift,
+        "scaler_scale": data.scaler.scale,
+        "feature_min": data.feature_min,
+        "feature_max": data.feature_max,
+        "feature_mean": data.feature_mean,
+        "feature_std": data.feature_std,
+        "input_mean": data.input_mean,
+        "input_mean_square": data.input_mean_square,
+    }
+    found |= {f"{part}_indices": rows for part, rows in data.indices.items()}
+    found |= {f"{part}_class_counts": counts for part, counts in data.class_counts.items() if len(counts)}
+    found |= {f"duplicates_{pair}": count for pair, count in data.duplicates.items()}
+    if data.noise_variance is not None:
+        found["noise_variance"] = data.noise_variance
+    return {key: value for key, value in found.items() if not (isinstance(value, list) and not value)}
+
+
+def environment(config: RunConfig) -> dict[str, Any]:
+    """Versions, machine and command line; kept apart from what content hashes cover."""
+    found: dict[str, Any] = {f"version_{name}": _version(name) for name in LIBRARIES}
+    return {
+        **found,
+        "python": platform.python_version(),
+        "platform": platform.platform(),
+        "processor": platform.processor() or platform.machine(),
+        "cores": os.cpu_count() or 0,
+        "threads": config.training.threads,
+        "command_line": " ".join(["dlprobe", *sys.argv[1:]]),
+    }
+
+
+def _version(name: str) -> str:
+    try:
+        return version(name)
+    except PackageNotFoundError:
+        return "unknown"
