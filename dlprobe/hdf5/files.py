@@ -8,6 +8,8 @@ from pathlib import Path
 
 from dlprobe.errors import RunFileError
 
+MAX_TEXT = 2**20  # bytes of one text in a file
+
 # Windows has neither; there O_BINARY keeps line ends as they are.
 _READ = os.O_RDONLY | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_CLOEXEC", 0) | getattr(os, "O_BINARY", 0)
 

@@ -20,7 +20,7 @@ from numpy.typing import NDArray
 
 from dlprobe.errors import RunFileError
 from dlprobe.hdf5.file_objects import ReadFile
-from dlprobe.hdf5.files import open_regular, printable
+from dlprobe.hdf5.files import MAX_TEXT, open_regular, printable
 from dlprobe.hdf5.library import h5a, h5d, h5f, h5fd, h5g, h5i, h5l, h5o, h5p, h5s, h5t, h5z
 from dlprobe.hdf5.preflight import ANY_SUPERBLOCK, CHECKSUMMED_SUPERBLOCKS, examine
 
@@ -29,7 +29,6 @@ __all__ = ["ANY_SUPERBLOCK", "CHECKSUMMED_SUPERBLOCKS", "GuardedFile", "Stored"]
 BUDGET = 8 * 2**30  # declared bytes of all data sets that are read from one file
 MAX_CHUNK = 16 * 2**20
 MAX_PIECES = 2**22
-MAX_TEXT = 2**20
 MAX_ATTRIBUTE = 2**20
 MAX_RANK = 8
 SLAB = 4 * 2**20
@@ -233,7 +232,8 @@ class GuardedFile:
         if kind == h5t.STRING and not type.is_variable_str() and 0 < type.get_size() <= MAX_TEXT:
             return np.dtype(f"S{type.get_size()}")
         if kind in (h5t.INTEGER, h5t.FLOAT) and type.get_size() in (1, 2, 4, 8):
-            return np.dtype(type.dtype).newbyteorder("=")
+            dtype: np.dtype[Any] = type.dtype
+            return dtype.newbyteorder("=")
         raise self._refuse(f"{path} is neither integer, float nor fixed-length text (of {MAX_TEXT} bytes at most)")
 
     def _shape(self, space: Any, path: str) -> tuple[int, ...]:

@@ -16,6 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from dlprobe.hdf5.file_objects import WriteFile
+from dlprobe.hdf5.files import MAX_TEXT
 from dlprobe.hdf5.library import h5a, h5d, h5ds, h5f, h5fd, h5g, h5p, h5s, h5t
 
 _CHUNK = 128 * 1024  # bytes: one statistic of a thousand steps, read at once
@@ -173,5 +174,7 @@ def chunk_shape(itemsize: int, shape: tuple[int, ...]) -> tuple[int, ...]:
 
 def _text_attribute(where: Any, name: str, value: str) -> None:
     data = np.array(value.encode("utf-8", "backslashreplace") or b"\0")
+    if data.nbytes > MAX_TEXT:
+        raise ValueError(f"text {name} has {data.nbytes} bytes, more than the {MAX_TEXT} that are read back")
     type = _type(data.dtype)
     h5a.create(where, name.encode(), type, h5s.create(h5s.SCALAR)).write(data, mtype=type)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import builtins
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -123,7 +124,8 @@ class RunWriter:
         now = time.monotonic()
         offset, waiting = self._state
         self._oldest = self._oldest if waiting else now
-        self._last_step, self._state = int(steps[-1]), (offset, (*waiting, block))
+        self._state = (offset, (*waiting, block))
+        self._last_step = int(steps[-1])
         gap, self._last_call = now - self._last_call, now
         big = sum(block.size for block in self._state[1]) >= _BIG
         if big or (self.path is not None and now + gap - self._oldest >= _HOLD):  # the next call would come too late
@@ -178,7 +180,7 @@ class RunWriter:
             self.close()
         return self.path
 
-    def bytes(self) -> bytes:
+    def bytes(self) -> builtins.bytes:
         """The whole journal of a run in memory, for `StudyWriter.run`."""
         if not isinstance(self._sink, journal.MemorySink):
             raise ValueError("only a run in memory hands out its bytes; open the file instead")
@@ -191,6 +193,7 @@ class RunWriter:
             if self._state[1]:
                 self.flush()
         finally:
+            self._state = (self._state[0], ())
             self._sink.close()
 
     def __enter__(self) -> RunWriter:
@@ -199,7 +202,7 @@ class RunWriter:
     def __exit__(self, *_: object) -> None:
         self.close()
 
-    def _config_frame(self) -> bytes:
+    def _config_frame(self) -> builtins.bytes:
         meta = {
             "schema": layout.SCHEMA,
             "schema_version": list(layout.SCHEMA_VERSION),

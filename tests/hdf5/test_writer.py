@@ -70,6 +70,13 @@ def test_every_chunk_is_checksummed_and_no_times_are_stored(tmp_path: Path) -> N
             assert file[name].chunks is not None
 
 
+def _fill(writer: PackedWriter) -> None:
+    for n in range(50):
+        writer.data_set(f"g/{n}", np.dtype("f4"), (5000, 5))
+        writer.append(f"g/{n}", np.random.default_rng(n).normal(size=(5000, 5)).astype("f4"))
+    writer.finish()
+
+
 @pytest.mark.parametrize("room", [0, 1000, 20_000, 60_000])
 def test_a_full_disk_is_an_ordinary_error_and_the_interpreter_lives(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, room: int) -> None:
     real = os.write
@@ -80,14 +87,9 @@ def test_a_full_disk_is_an_ordinary_error_and_the_interpreter_lives(tmp_path: Pa
         return real(descriptor, data)
 
     monkeypatch.setattr(file_objects.os, "write", full)
-    writer = None
+    writer = PackedWriter(tmp_path / "full.h5")
     with pytest.raises(OSError, match="No space left"):
-        writer = PackedWriter(tmp_path / "full.h5")
-        for n in range(50):
-            writer.data_set(f"g/{n}", np.dtype("f4"), (5000, 5))
-            writer.append(f"g/{n}", np.random.default_rng(n).normal(size=(5000, 5)).astype("f4"))
-        writer.finish()
-    assert writer is not None
+        _fill(writer)
     writer.abandon()
     assert not (tmp_path / "full.h5").exists()
 

@@ -1,0 +1,88 @@
+"""What a run holds, whichever way it is stored: the interface that journal and packed file share, and the checks on what they say."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from typing import Any, Protocol, TypeAlias
+
+import numpy as np
+from numpy.typing import NDArray
+
+from dlprobe.errors import RunFileError
+from dlprobe.runs import layout
+
+Shape: TypeAlias = tuple[int, ...]
+Shapes: TypeAlias = dict[str, tuple[np.dtype[Any], Shape]]
+
+# The data set whose length is the size of a dimension, wherever in a file the dimension occurs.
+SIZES = {
+    "step": "stats/step",
+    "layer": "layers/name",
+    "evaluation": "evaluations/step",
+    "checkpoint": "checkpoints/step",
+    "parameter": "initial/parameters",
+    "block": "timing/step",
+}
+
+
+@dataclass(frozen=True)
+class Facts:
+    """What is known of a run besides its data sets. The hashes are None where they must be computed."""
+
+    status: str
+    config: dict[str, Any]
+    environment: dict[str, Any]
+    schema_version: tuple[int, int]
+    content_sha256: str | None = None
+    parameters_sha256: str | None = None
+    writer: dict[str, Any] = field(default_factory=dict)
+    damage: str | None = None
+
+
+class Contents(Protocol):
+    """A stored run. All methods raise RunFileError where the file is damaged."""
+
+    @property
+    def name(self) -> str: ...
+    @property
+    def facts(self) -> Facts: ...
+    def has(self, path: str) -> bool:
+        """Whether the data set of the layout table is there."""
+        ...
+
+    def read(self, path: str) -> NDArray[Any]:
+        """A whole data set."""
+        ...
+
+    def shapes(self) -> Shapes:
+        """Dtype and shape of every data set that is there, in the layout table's order, levels left out."""
+        ...
+
+    def slabs(self) -> Iterator[tuple[str, NDArray[Any]]]:
+        """All of these data sets in pieces of a few MiB; pieces of one data set come in order, of several mixed."""
+        ...
+
+    def close(self) -> None:
+        """Give files back."""
+        ...
+
+
+def check(line: layout.DataSet, dtype: np.dtype[Any], shape: Shape, size_of: Callable[[str], int | None], name: str) -> None:
+    """Raise RunFileError where a data set is not what the layout table says of it. `size_of` gives the size of a shared dimension."""
+    kind = "S" if line.dtype == "text" else "iuf"
+    if dtype.kind not in kind or not line.admits_rank(len(shape)):
+        raise RunFileError(f"{name} is damaged or was not written by dlprobe: {line.path} is {dtype} with {len(shape)} dimensions")
+    for dim, length in zip(line.dims, shape, strict=False):
+        expected = size_of(dim)
+        if expected is not None and expected != length:
+            raise RunFileError(f"{name} is damaged or was not written by dlprobe: {line.path} has {length} entries along {dim}, expected {expected}")
+
+
+def check_version(version: Any, name: str) -> tuple[int, int]:
+    """The format's (major, minor). Raises RunFileError where this dlprobe is too old, or the version is none."""
+    if not (isinstance(version, list) and len(version) == 2 and all(type(n) is int and n >= 0 for n in version)):
+        raise RunFileError(f"{name} is damaged or was not written by dlprobe: its format version cannot be read")
+    if version[0] > layout.SCHEMA_VERSION[0]:
+        raise RunFileError(f"{name} was written by format {version[0]}, this dlprobe reads up to {layout.SCHEMA_VERSION[0]}: upgrade dlprobe")
+    return version[0], version[1]

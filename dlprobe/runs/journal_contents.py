@@ -1,0 +1,253 @@
+"""A run read from its journal: live, dead, or inside a study's journal."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from dlprobe.errors import RunFileError
+from dlprobe.runs import frames, layout
+from dlprobe.runs.contents import SIZES, Facts, Shapes, check, check_version
+from dlprobe.runs.frames import FrameType, Payload
+from dlprobe.runs.sources import FileSource, Source
+
+_SLAB = 2**20  # bytes of statistics that are gathered before they are handed on
+
+
+@dataclass
+class _Rows:
+    """One frame of rows and its steps; `kept` of them count, the later ones are void since a resume."""
+
+    payload: Payload
+    steps: NDArray[Any]
+    kept: int
+
+    def array(self, name: str) -> NDArray[Any]:
+        return self.payload.array(name)[: self.kept]
+
+
+def first_payload(source: Source) -> Payload:
+    """The first frame of a journal. Raises RunFileError where there is none that checks."""
+    if not source.size:
+        raise RunFileError(f"{source.name} is empty: the run was stopped before it began; delete it and train again")
+    frame = frames.first_frame(source)
+    if frame is None or frame.type != FrameType.CONFIG:
+        raise RunFileError(f"{source.name} holds no whole first frame: the run was stopped before it began, or the file is damaged; train again")
+    return Payload(source, frame)
+
+
+class JournalContents:
+    """A run's journal. Raises RunFileError on opening and reading; see `Contents`."""
+
+    def __init__(self, source: Source, running: bool = False) -> None:
+        self.name, self._source = source.name, source
+        self._config = first_payload(source)
+        meta = self._config.meta
+        if meta.get("schema") != layout.SCHEMA:
+            raise RunFileError(f"{self.name} is not a run file: its schema is {str(meta.get('schema'))[:40]!r}, expected {layout.SCHEMA!r}")
+        self._version = check_version(meta.get("schema_version"), self.name)
+        self._statistics = self._columns("statistics", "stats")
+        self._scalars = self._columns("scalars", "scalars")
+        self._layer_count = self._count_layers()
+        self._rows: list[_Rows] = []
+        self._evaluations: dict[int, Payload] = {}
+        self._checkpoints: dict[int, Payload] = {}
+        self._end: Payload | None = None
+        scan = frames.scan(source)
+        for frame in scan.frames[1:]:
+            self._take(frame)
+        self.facts = self._make_facts(running, scan.damage)
+
+    def has(self, path: str) -> bool:
+        return path in self.shapes()
+
+    def read(self, path: str) -> NDArray[Any]:
+        line, (dtype, shape) = layout.data_sets()[path], self.shapes()[path]
+        if line.group in ("stats", "scalars") and path != "stats/layer":
+            parts = [self._row_array(rows, path) for rows in self._rows]
+            return np.concatenate(parts) if parts else np.empty(shape, dtype)
+        if path == "checkpoints/parameters":
+            return np.stack([payload.array(path) for payload in self._checkpoints.values()])
+        return self._small(path)
+
+    def shapes(self) -> Shapes:
+        return self._shapes
+
+    def slabs(self) -> Iterator[tuple[str, NDArray[Any]]]:
+        for path in self._shapes:
+            if path not in self._row_paths and path != "checkpoints/parameters":
+                yield path, self._small(path)
+        for group in self._gathered():
+            for path in self._row_paths:
+                yield path, np.concatenate([self._row_array(rows, path) for rows in group])
+        for payload in self._checkpoints.values():
+            yield "checkpoints/parameters", payload.array("checkpoints/parameters")[None]
+
+    def close(self) -> None:
+        if isinstance(self._source, FileSource):
+            self._source.close()
+
+    @cached_property
+    def _shapes(self) -> Shapes:
+        """Computed once: a journal is read as it was when it was opened."""
+        found = {**self._row_shapes(), **{path: (array.dtype, array.shape) for path, array in self._small_arrays.items()}}
+        if self._checkpoints:
+            places = [payload.place("checkpoints/parameters") for payload in self._checkpoints.values()]
+            found["checkpoints/parameters"] = (places[-1].dtype, (len(places), *places[-1].shape))
+            if any((place.dtype, place.shape) != (places[-1].dtype, places[-1].shape) for place in places):
+                raise self._wrong("checkpoints differ in shape")
+        for path, place in self._config.places.items():
+            if path in layout.data_sets():
+                found.setdefault(path, (place.dtype, place.shape))
+        ordered = {path: found[path] for path in layout.data_sets() if path in found}
+        self._check(ordered)
+        return ordered
+
+    @cached_property
+    def _row_paths(self) -> tuple[str, ...]:
+        known = layout.data_sets()
+        return ("stats/step", *(path for path in (*self._statistics, *self._scalars) if path in known))
+
+    @cached_property
+    def _small_arrays(self) -> dict[str, NDArray[Any]]:
+        """What is made from many frames or from the last one, and fits memory."""
+        arrays = {"stats/layer": np.arange(self._layer_count, dtype="<i4"), **self._timing(), **self._evaluation_arrays()}
+        arrays["checkpoints/step"] = np.array(list(self._checkpoints), "<i8")
+        if self._checkpoints:
+            last = list(self._checkpoints.values())[-1]
+            arrays |= {path: last.array(path) for path in last.places if path != "checkpoints/parameters" and path.startswith("checkpoints/")}
+        if self._end is not None:
+            arrays |= {path: array for path, array in self._end.arrays().items() if path.partition("/")[0] in ("final", "predictions")}
+        return {path: array for path, array in arrays.items() if path in layout.data_sets()}
+
+    def _small(self, path: str) -> NDArray[Any]:
+        return self._small_arrays[path] if path in self._small_arrays else self._config.array(path)
+
+    def _take(self, frame: frames.Frame) -> None:
+        takers: dict[int, Callable[[int, Payload], None]] = {
+            FrameType.ROWS: self._take_rows,
+            FrameType.EVALUATION: self._evaluations.__setitem__,
+            FrameType.CHECKPOINT: self._checkpoints.__setitem__,
+            FrameType.RESUME: self._take_resume,
+            FrameType.END: self._take_end,
+        }
+        if frame.type in takers:
+            takers[frame.type](frame.first_step, Payload(self._source, frame))
+
+    def _take_rows(self, first_step: int, payload: Payload) -> None:
+        steps = payload.array("step")
+        shapes = {name: payload.place(name).shape for name in ("step", "statistics", "scalars")}
+        n = len(steps) if steps.ndim == 1 else -1
+        expected = {"step": (n,), "statistics": (n, self._layer_count, len(self._statistics)), "scalars": (n, len(self._scalars))}
+        kinds = "".join(payload.place(name).dtype.kind for name in expected)
+        if shapes != expected or kinds != "iff" or steps.dtype.itemsize != 8 or payload.place("statistics").dtype != self._real:
+            raise self._wrong("a block of rows has the wrong shape")
+        before = self._last_step()
+        if n and (steps[0] <= before or (np.diff(steps) <= 0).any()):
+            raise self._wrong(f"steps do not rise after step {before}")
+        self._rows.append(_Rows(payload, steps, n))
+
+    def _take_resume(self, step: int, payload: Payload) -> None:
+        """A run that went on from a checkpoint: what was recorded from there on is void, and so is an end."""
+        for rows in self._rows:
+            rows.kept = min(rows.kept, int(np.searchsorted(rows.steps, step)))
+        for later in (self._evaluations, self._checkpoints):
+            for key in [key for key in later if key > step]:
+                del later[key]
+        self._end = None
+
+    def _take_end(self, step: int, payload: Payload) -> None:
+        if payload.meta.get("status") not in layout.STATUSES:
+            raise self._wrong("its status is unknown")
+        self._end = payload
+
+    def _last_step(self) -> int:
+        return next((int(rows.steps[rows.kept - 1]) for rows in reversed(self._rows) if rows.kept), -1)
+
+    def _row_shapes(self) -> Shapes:
+        count = sum(rows.kept for rows in self._rows)
+        shapes: Shapes = {"stats/step": (np.dtype("<i8"), (count,))}
+        shapes |= dict.fromkeys(self._statistics, (self._real, (count, self._layer_count)))
+        shapes |= {path: (np.dtype("<f8"), (count,)) for path in self._scalars}
+        return {path: shapes[path] for path in self._row_paths}
+
+    def _row_array(self, rows: _Rows, path: str) -> NDArray[Any]:
+        if path == "stats/step":
+            return rows.steps[: rows.kept]
+        if path in self._statistics:
+            return rows.array("statistics")[:, :, self._statistics.index(path)]
+        return rows.array("scalars")[:, self._scalars.index(path)]
+
+    def _gathered(self) -> Iterator[list[_Rows]]:
+        """Frames in groups of about a MiB: a slow run's journal has a frame for every few rows."""
+        group: list[_Rows] = []
+        for rows in self._rows:
+            group.append(rows)
+            if sum(each.payload.place("statistics").size for each in group) >= _SLAB:
+                yield group
+                group = []
+        if group:
+            yield group
+
+    def _timing(self) -> dict[str, NDArray[Any]]:
+        paths, kept = ("timing/step", "timing/step_seconds"), [rows for rows in self._rows if rows.kept]
+        if not kept:
+            return {}
+        return {path: np.concatenate([rows.payload.array(path) for rows in kept]) for path in paths}
+
+    def _evaluation_arrays(self) -> dict[str, NDArray[Any]]:
+        """One array per name; NaN where an evaluation did not give it."""
+        payloads = [payload.arrays() for payload in self._evaluations.values()]
+        arrays = {"evaluations/step": np.array(list(self._evaluations), "<i8")}
+        for path, line in layout.data_sets().items():
+            if line.group != "evaluations" or not any(path in payload for payload in payloads):
+                continue
+            shape = (self._layer_count,) if "layer" in line.dims else ()
+            values = [payload.get(path, np.full(shape, np.nan)) for payload in payloads]
+            if any(value.shape != shape or value.dtype.kind != "f" for value in values):
+                raise self._wrong(f"an evaluation has {path} in the wrong shape")
+            arrays[path] = np.array(values, self._real if line.dtype == "f" else "<f8")
+        return arrays
+
+    def _columns(self, key: str, group: str) -> list[str]:
+        """Paths of the columns that the journal's arrays have."""
+        names = self._config.meta.get(key)
+        if not isinstance(names, list) or len(set(map(str, names))) != len(names) or not all(layout.NAME.fullmatch(str(name)) for name in names):
+            raise self._wrong(f"its list of {key} cannot be read")
+        return [f"{group}/{name}" for name in names]
+
+    @cached_property
+    def _real(self) -> np.dtype[Any]:
+        text = self._config.meta.get("real")
+        if text not in ("<f4", "<f8"):
+            raise self._wrong("its float type is unknown")
+        return np.dtype(str(text))
+
+    def _count_layers(self) -> int:
+        shape = self._config.place("layers/name").shape
+        if len(shape) != 1 or len(self._config.place("initial/parameters").shape) != 1:
+            raise self._wrong("its layers cannot be read")
+        return shape[0]
+
+    def _check(self, shapes: Shapes) -> None:
+        def size_of(dim: str) -> int | None:
+            reference = shapes.get(SIZES.get(dim, ""))
+            return reference[1][0] if reference and len(reference[1]) == 1 else None
+
+        for path, (dtype, shape) in shapes.items():
+            check(layout.data_sets()[path], dtype, shape, size_of, self.name)
+
+    def _make_facts(self, running: bool, damage: str | None) -> Facts:
+        meta = self._config.meta
+        status = str(self._end.meta["status"]) if self._end else "running" if running else "interrupted"
+        texts: list[dict[str, Any]] = [meta[key] if isinstance(meta.get(key), dict) else {} for key in ("config", "environment", "writer")]
+        config, environment, writer = texts
+        return Facts(status, config, environment, self._version, writer=writer, damage=damage)
+
+    def _wrong(self, reason: str) -> RunFileError:
+        return RunFileError(f"{self.name} is damaged or was not written by dlprobe: {reason}")

@@ -1,0 +1,243 @@
+"""Packing: a journal becomes an HDF5 file of the same content, piece by piece, and only when the file is safe is the journal deleted."""
+
+from __future__ import annotations
+
+import contextlib
+import importlib.metadata
+import json
+import os
+import signal
+import threading
+from collections.abc import Callable, Iterator
+from functools import cache
+from pathlib import Path
+from types import FrameType as PythonFrame
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from dlprobe.errors import RunFileError
+from dlprobe.hdf5.files import printable, sync_folder
+from dlprobe.runs import journal, layout
+from dlprobe.runs.content import ContentDigest, parameters_sha256
+from dlprobe.runs.contents import Contents, Shapes
+from dlprobe.runs.journal_contents import JournalContents, first_payload
+from dlprobe.runs.levels import Reducer, min_max_mean, stored_factors
+from dlprobe.runs.sources import FileSource
+
+if TYPE_CHECKING:
+    from dlprobe.hdf5.writer import PackedWriter
+
+Check = Callable[[], None]
+
+
+def pack_journal(path: Path) -> Path:
+    """Pack a dead journal, given as `NAME.h5` or `NAME.h5.journal`; the path of the packed file.
+
+    Raises RunFileError where its writer lives, where it is damaged in the middle, or where the disk is full; the journal then stays.
+    """
+    packed = path.with_name(path.name.removesuffix(journal.SUFFIX))
+    sink = journal.take(journal.journal_path(packed))
+    try:
+        if packed.exists():
+            _drop_leftover(sink, packed)
+        else:
+            pack_locked(sink, packed)
+    finally:
+        sink.close()
+    return packed
+
+
+def pack_locked(sink: journal.FileSink, path: Path) -> None:
+    """Pack a journal whose lock is held into `path`, then delete it. Ctrl-C waits for the next piece, and leaves the journal as it is."""
+    temporary = path.with_name(path.name + ".tmp")
+    source = FileSource(os.dup(sink.descriptor), sink.path)
+    try:
+        if os.path.lexists(path):
+            raise RunFileError(f"{printable(path)} exists already, so {printable(sink.path)} stays: move one of them away")
+        with _held_back_signals() as check:
+            _write(source, temporary, check)
+            os.replace(temporary, path)
+            sync_folder(path.parent)
+        if os.name == "nt":
+            sink.close()  # Windows deletes no open file
+        sink.path.unlink()
+    except OSError as error:
+        name = printable(sink.path)
+        raise RunFileError(
+            f"{printable(path)} cannot be written: {error.strerror or error}. The journal {name} stays and holds everything: "
+            f"make room, then `dlprobe inspect --pack {printable(path)}`"
+        ) from error
+    finally:
+        source.close()
+        with contextlib.suppress(OSError):
+            temporary.unlink(missing_ok=True)
+
+
+def write_run(writer: PackedWriter, contents: Contents, prefix: str, check: Check) -> str:
+    """One run below `prefix` (empty, or `runs/<id>`) of a file that is being written; its content hash."""
+    shapes = contents.shapes()
+    factors = stored_factors(shapes["stats/step"][1][0])
+    _declare(writer, {**shapes, **_level_shapes(shapes, factors)}, prefix)
+    digest, levels = ContentDigest(), _LevelWriter(writer, factors, prefix)
+    for path, piece in contents.slabs():
+        check()
+        writer.append(f"{prefix}/{path}", piece)
+        digest.update(path, piece)
+        levels.take(path, piece)
+    levels.finish()
+    hexdigest = digest.hexdigest(shapes, contents.facts.config)
+    _write_facts(writer, contents, prefix, hexdigest)
+    return hexdigest
+
+
+def write_head(writer: PackedWriter, prefix: str, schema: str, status: str) -> None:
+    """The attributes that every run and study has."""
+    writer.text(prefix or "/", "schema", schema)
+    writer.numbers(prefix or "/", "schema_version", layout.SCHEMA_VERSION)
+    writer.text(prefix or "/", "producer", f"dlprobe {_version()}")
+    writer.text(prefix or "/", "status", status)
+
+
+def _write(source: FileSource, temporary: Path, check: Check) -> None:
+    from dlprobe.hdf5.writer import PackedWriter
+    from dlprobe.runs.study import write_study
+
+    is_study = first_payload(source).meta.get("schema") == layout.STUDY_SCHEMA
+    contents = None if is_study else JournalContents(source)
+    if contents is not None and contents.facts.damage:
+        raise RunFileError(f"{contents.facts.damage}; it is not packed, so that nothing is lost: read what is left with `dlprobe inspect {source.name}`")
+    temporary.unlink(missing_ok=True)  # of a packing that was killed
+    writer = PackedWriter(temporary)
+    try:
+        if contents is None:
+            write_study(writer, source, check)
+        else:
+            write_run(writer, contents, "", check)
+        writer.finish()
+    except BaseException:
+        writer.abandon()
+        raise
+
+
+def _drop_leftover(sink: journal.FileSink, packed: Path) -> None:
+    """A journal beside a complete file of the same content is left of a crash between rename and delete."""
+    from dlprobe.runs.opening import open_run
+
+    with open_run(packed) as complete, open_run(sink.path) as left:
+        same = complete.content_sha256 == left.content_sha256
+    if not same:
+        raise RunFileError(f"{printable(packed)} exists already and is another run than {printable(sink.path)}: move one of them away")
+    sink.path.unlink()
+
+
+def _declare(writer: PackedWriter, shapes: Shapes, prefix: str) -> None:
+    for path, line in layout.data_sets().items():
+        if path in shapes:
+            dtype, shape = shapes[path]
+            writer.data_set(f"{prefix}/{path}", dtype, shape, {"units": line.units, "long_name": line.meaning})
+    scales = {"stats/step": "step", "stats/layer": "layer", "evaluations/step": "evaluation"}
+    for path in filter(shapes.__contains__, scales):
+        writer.scale(f"{prefix}/{path}", path.rpartition("/")[2])
+    for path in shapes:
+        line = layout.data_sets()[path]
+        for axis, dim in enumerate(line.dims if path not in scales and line.group in ("stats", "scalars", "evaluations") else ()):
+            scale = next((scale for scale, counted in scales.items() if counted == dim), None)
+            if scale is not None:
+                writer.attach(f"{prefix}/{path}", axis, f"{prefix}/{scale}")
+
+
+def _level_shapes(shapes: Shapes, factors: tuple[int, ...]) -> Shapes:
+    rows = shapes["stats/step"][1][0]
+    found: Shapes = {}
+    for factor in factors:
+        bins, where = -(-rows // factor), f"levels/x{factor}"
+        found[f"{where}/bin_start"] = (np.dtype("<i8"), (bins,))
+        for path, (dtype, shape) in _statistics(shapes).items():
+            found[f"{where}/{path.rpartition('/')[2]}"] = (dtype, (bins, shape[1], 3))
+            found[f"{where}/nan_count/{path.rpartition('/')[2]}"] = (np.dtype("<u4"), (bins, shape[1]))
+    return found
+
+
+def _statistics(shapes: Shapes) -> Shapes:
+    return {path: shape for path, shape in shapes.items() if layout.data_sets()[path].dims == ("step", "layer")}
+
+
+class _LevelWriter:
+    """Makes the levels while the statistics pass by."""
+
+    def __init__(self, writer: PackedWriter, factors: tuple[int, ...], prefix: str) -> None:
+        self._writer, self._factors, self._prefix = writer, factors, prefix
+        self._reducers: dict[str, tuple[Reducer, np.dtype[Any]]] = {}
+        self._rows = 0
+
+    def take(self, path: str, piece: NDArray[Any]) -> None:
+        """The next piece of any data set; what is no statistic is passed over."""
+        if not self._factors:
+            return
+        if path == "stats/step":
+            for factor in self._factors:
+                self._writer.append(f"{self._prefix}/levels/x{factor}/bin_start", piece[-self._rows % factor :: factor])
+            self._rows += len(piece)
+        elif layout.data_sets()[path].dims == ("step", "layer"):
+            reducer, _ = self._reducers.setdefault(path, (Reducer(len(self._factors)), piece.dtype))
+            self._append(path, reducer.add(piece), piece.dtype)
+
+    def finish(self) -> None:
+        """The last bins."""
+        for path, (reducer, dtype) in self._reducers.items():
+            self._append(path, reducer.finish(), dtype)
+
+    def _append(self, path: str, levels: list[NDArray[Any]], dtype: np.dtype[Any]) -> None:
+        name = path.rpartition("/")[2]
+        for factor, bins in zip(self._factors, levels, strict=True):
+            if len(bins):
+                where = f"{self._prefix}/levels/x{factor}"
+                self._writer.append(f"{where}/{name}", min_max_mean(bins).astype(dtype))
+                self._writer.append(f"{where}/nan_count/{name}", bins[:, 4].astype("<u4"))
+
+
+def _write_facts(writer: PackedWriter, contents: Contents, prefix: str, hexdigest: str) -> None:
+    facts, shapes = contents.facts, contents.shapes()
+    final = None
+    if "checkpoints/parameters" in shapes:
+        final = contents.read("checkpoints/parameters")[-1]
+    write_head(writer, prefix, layout.SCHEMA, "interrupted" if facts.status == "running" else facts.status)
+    writer.text(prefix or "/", "content_sha256", hexdigest)
+    writer.text(prefix or "/", "parameters_sha256", parameters_sha256(final))
+    writer.text(prefix or "/", "config", json.dumps(facts.config))
+    writer.group(f"{prefix}/environment")
+    writer.text(f"{prefix}/environment", "json", json.dumps(facts.environment))
+
+
+@contextlib.contextmanager
+def _held_back_signals() -> Iterator[Check]:
+    """Ctrl-C and SIGTERM wait while HDF5 writes; the check that is handed out, called between pieces, lets the first of them act."""
+    caught: list[int] = []
+
+    def remember(number: int, _: PythonFrame | None) -> None:
+        caught.append(number)
+
+    def check() -> None:
+        if caught:
+            raise KeyboardInterrupt
+
+    if threading.current_thread() is not threading.main_thread():
+        yield check
+        return
+    before = {number: signal.signal(number, remember) for number in (signal.SIGINT, signal.SIGTERM)}
+    try:
+        yield check
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler if handler is not None else signal.SIG_DFL)
+    check()
+
+
+@cache
+def _version() -> str:
+    try:
+        return importlib.metadata.version("dlprobe")
+    except importlib.metadata.PackageNotFoundError:
+        return "(not installed)"

@@ -1,0 +1,94 @@
+"""A run read from a packed HDF5 file, or from `/runs/<id>` of a packed study, with every guard of `hdf5` on."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from functools import cached_property
+from typing import TYPE_CHECKING, Any
+
+from numpy.typing import NDArray
+
+from dlprobe.errors import RunFileError
+from dlprobe.runs import layout
+from dlprobe.runs.contents import SIZES, Facts, Shapes, check, check_version
+from dlprobe.runs.frames import parse_json
+
+if TYPE_CHECKING:
+    from dlprobe.hdf5.guard import GuardedFile
+
+
+class PackedContents:
+    """A packed run below `prefix` (empty, or `runs/<id>`). Raises RunFileError on opening and reading; see `Contents`."""
+
+    def __init__(self, file: GuardedFile, prefix: str = "") -> None:
+        self._file, self._prefix, self._owner = file, prefix, not prefix
+        self.name = f"{file.name}:{prefix}" if prefix else file.name
+        self._version = schema_version(file, self._prefix, layout.SCHEMA)
+        for path in ("layers/name", "stats/step", "initial/parameters"):
+            if not self.has(path):
+                raise RunFileError(f"{self.name} is damaged or was not written by dlprobe: it has no {path}")
+
+    @cached_property
+    def facts(self) -> Facts:
+        status = self._text("", "status")
+        if status not in layout.STATUSES:
+            raise RunFileError(f"{self.name} is damaged or was not written by dlprobe: its status is {status[:40]!r}")
+        config, environment = (parse_json(text, self.name) for text in (self._text("", "config"), self._text("environment", "json")))
+        return Facts(status, config, environment, self._version, self._text("", "content_sha256"), self._text("", "parameters_sha256"))
+
+    def has(self, path: str) -> bool:
+        return path in layout.data_sets() and self._file.has(self._at(path))
+
+    def read(self, path: str) -> NDArray[Any]:
+        self._check(path)
+        return self._file.read(self._at(path))
+
+    def shapes(self) -> Shapes:
+        found: Shapes = {}
+        for path, line in layout.data_sets().items():
+            if not line.group.startswith("levels/") and self.has(path):
+                self._check(path)
+                stored = self._file.stored(self._at(path))
+                found[path] = (stored.dtype, stored.shape)
+        return found
+
+    def slabs(self) -> Iterator[tuple[str, NDArray[Any]]]:
+        for path in self.shapes():
+            for piece in self._file.slabs(self._at(path)):
+                yield path, piece
+
+    def close(self) -> None:
+        if self._owner:
+            self._file.close()
+
+    def _at(self, path: str) -> str:
+        return f"{self._prefix}/{path}"
+
+    def _text(self, group: str, name: str) -> str:
+        text = self._file.text(self._at(group), name)
+        if text is None:
+            raise RunFileError(f"{self.name} is damaged or was not written by dlprobe: it has no {name}")
+        return text
+
+    def _check(self, path: str) -> None:
+        stored = self._file.stored(self._at(path))
+        check(layout.data_sets()[path], stored.dtype, stored.shape, self._size_of, self.name)
+
+    def _size_of(self, dim: str) -> int | None:
+        reference = SIZES.get(dim)
+        if reference is None or not self._file.has(self._at(reference)):
+            return None
+        shape = self._file.stored(self._at(reference)).shape
+        return shape[0] if len(shape) == 1 else None
+
+
+def schema_version(file: GuardedFile, prefix: str, schema: str) -> tuple[int, int]:
+    """The format version of a run or study. Raises RunFileError where the file is neither, or is newer than this dlprobe."""
+    found = file.text(prefix or "/", "schema")
+    version = file.attribute(prefix or "/", "schema_version")
+    if found is None or version is None:
+        raise RunFileError(f"{file.name} is an HDF5 file but no run file: give a file that `dlprobe train` or a study wrote")
+    checked = check_version(version.tolist(), file.name)
+    if found != schema:
+        raise RunFileError(f"{file.name} is not a run file: its schema is {found[:40]!r}, expected {schema!r}")
+    return checked

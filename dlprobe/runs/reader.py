@@ -1,0 +1,180 @@
+"""One training run as everybody reads it: the same names whether it is packed, still running, dead, or part of a study."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from dlprobe import registry
+from dlprobe.errors import ConfigError, RunFileError
+from dlprobe.runs import content, layout
+from dlprobe.runs.contents import Contents
+from dlprobe.runs.levels import Level, level_of
+from dlprobe.runs.values import loaded
+
+
+@dataclass(frozen=True)
+class Layers(Mapping[str, Any]):
+    """The layers, index 0 nearest the input: `names`, and by name of the layout table an array (layer,) or a tuple of texts."""
+
+    names: tuple[str, ...]
+    columns: Mapping[str, Any]
+
+    def __getitem__(self, name: str) -> Any:
+        return self.columns[name]
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self.columns)
+
+    def __len__(self) -> int:
+        return len(self.columns)
+
+
+class Run:
+    """A stored run. Statistics are read when they are asked for. Every access may raise RunFileError where the file is damaged.
+
+    Texts are as the file has them: data, which whatever shows them must escape. Close it, or use it in a `with`.
+    """
+
+    def __init__(self, contents: Contents, path: Path | None = None) -> None:
+        self.path = path
+        self.contents = contents
+        """The stored data sets themselves, by path of the layout table; what a Run offers is made from them."""
+        facts = contents.facts
+        self.status: str = facts.status
+        """finished | interrupted | failed | diverged | running"""
+        self.config: dict[str, Any] = facts.config
+        self.environment: dict[str, Any] = facts.environment
+        self.schema_version: tuple[int, int] = facts.schema_version
+        self.writer: dict[str, Any] = facts.writer
+        """Of a journal: pid, host and start time of its writer."""
+        self.damage: str | None = facts.damage
+        """What was found behind the last good frame of a journal, or None."""
+
+    def __enter__(self) -> Run:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Give the file back; a run of a study leaves that to its study."""
+        self.contents.close()
+
+    @cached_property
+    def layers(self) -> Layers:
+        """The layers and what is known of each."""
+        columns = self._group("layers")
+        return Layers(columns["name"], columns)
+
+    @cached_property
+    def steps(self) -> NDArray[Any]:
+        """int64 (step,): the recorded steps, counted from 0; row t describes the step before its update."""
+        return self.contents.read("stats/step")
+
+    @cached_property
+    def statistics(self) -> tuple[str, ...]:
+        """Names of the statistics that are there."""
+        return tuple(name for name in registry.records("statistic") if self.contents.has(f"stats/{name}"))
+
+    @cached_property
+    def scalars(self) -> tuple[str, ...]:
+        """Names of the per-step scalars that are there."""
+        return tuple(name for name in layout.SCALARS if self.contents.has(f"scalars/{name}"))
+
+    def statistic(self, name: str) -> NDArray[Any]:
+        """float32 (float64 in a float64 run) (step, layer); NaN = not recorded. Raises ConfigError for an unknown name."""
+        return self._read("stats", registry.get("statistic", name).name)
+
+    def scalar(self, name: str) -> NDArray[Any]:
+        """float64 (step,). Raises ConfigError for an unknown name."""
+        if name not in layout.SCALARS:
+            raise ConfigError(registry.unknown("scalar", name, layout.SCALARS))
+        return self._read("scalars", name)
+
+    def level(self, name: str, factor: int) -> Level:
+        """A statistic's minimum, maximum and mean over every `factor` (64, 4096 or 262144) rows; computed where the file has none."""
+        if factor not in layout.LEVEL_FACTORS:
+            raise ConfigError(registry.unknown("level", str(factor), map(str, layout.LEVEL_FACTORS)))
+        name = registry.get("statistic", name).name
+        where = f"levels/x{factor}"
+        if not self.contents.has(f"{where}/{name}"):
+            return level_of(self.steps, self.statistic(name), factor)
+        start, picture, nan = (self.contents.read(path) for path in (f"{where}/bin_start", f"{where}/{name}", f"{where}/nan_count/{name}"))
+        return Level(start, picture[..., 0], picture[..., 1], picture[..., 2], nan)
+
+    @cached_property
+    def evaluations(self) -> dict[str, NDArray[Any]]:
+        """`step` int64 and the losses and errors float64, each (evaluation,)."""
+        return {name: array for name, array in self._group("evaluations").items() if array.ndim == 1}
+
+    @cached_property
+    def evaluation_layers(self) -> dict[str, NDArray[Any]]:
+        """What is evaluated per layer, each (evaluation, layer)."""
+        return {name: array for name, array in self._group("evaluations").items() if array.ndim == 2}
+
+    @cached_property
+    def final(self) -> dict[str, Any]:
+        """Results at the end: numbers, texts, confusion matrices (true, predicted); empty while there is no end."""
+        return self._group("final")
+
+    @cached_property
+    def data(self) -> dict[str, Any]:
+        """What is known of the data: fingerprint, splits, scaler, features, classes."""
+        return self._group("data")
+
+    @cached_property
+    def predictions(self) -> dict[str, NDArray[Any]]:
+        """Last outputs and targets per part."""
+        return self._group("predictions")
+
+    @cached_property
+    def timing(self) -> dict[str, NDArray[Any]]:
+        """`step` int64 and `step_seconds` float64, each (block,)."""
+        return self._group("timing")
+
+    @cached_property
+    def initial_parameters(self) -> NDArray[Any]:
+        """(parameter,): all parameters before the first update."""
+        return self.contents.read("initial/parameters")
+
+    @cached_property
+    def final_parameters(self) -> NDArray[Any] | None:
+        """(parameter,): those of the last checkpoint, or None where there is none yet."""
+        return self.checkpoints["parameters"][-1] if len(self.checkpoints["step"]) else None
+
+    @cached_property
+    def checkpoints(self) -> dict[str, NDArray[Any]]:
+        """`step` int64 (checkpoint,), `parameters` (checkpoint, parameter), and what a resume needs of the last one."""
+        return {"step": np.empty(0, "i8"), **self._group("checkpoints")}
+
+    @cached_property
+    def content_sha256(self) -> str:
+        """The content hash as the file states it; of a journal, computed."""
+        return self.contents.facts.content_sha256 or self.computed_content_sha256()
+
+    @cached_property
+    def parameters_sha256(self) -> str:
+        """The hash of the final parameters as the file states it; of a journal, computed. Empty where there are no final parameters."""
+        stated = self.contents.facts.parameters_sha256
+        return content.parameters_sha256(self.final_parameters) if stated is None else stated
+
+    def computed_content_sha256(self) -> str:
+        """The content hash computed from the bytes; differs from `content_sha256` where somebody changed the file."""
+        return content.content_sha256(self.contents)
+
+    def _read(self, group: str, name: str) -> NDArray[Any]:
+        if not self.contents.has(f"{group}/{name}"):
+            raise RunFileError(f"{self.contents.name} holds no {name}: it was written by an older dlprobe; train the run again")
+        return self.contents.read(f"{group}/{name}")
+
+    def _group(self, group: str) -> dict[str, Any]:
+        """Every data set of one group that is there."""
+        lines = [layout.data_sets()[f"{group}/{name}"] for name in layout.names(group)]
+        return {line.name: loaded(line, self.contents.read(line.path)) for line in lines if self.contents.has(line.path)}

@@ -1,0 +1,190 @@
+"""One study as everybody reads it, packed or as a journal: its runs by id, its axes, its table of results."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import re
+from collections.abc import Callable, Iterator, Mapping
+from functools import cached_property
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from numpy.typing import NDArray
+
+from dlprobe.errors import RunFileError
+from dlprobe.runs import frames, layout
+from dlprobe.runs.contents import check_version
+from dlprobe.runs.frames import FrameType, Payload, parse_json
+from dlprobe.runs.journal_contents import JournalContents, first_payload
+from dlprobe.runs.reader import Run
+from dlprobe.runs.sources import FileSource
+from dlprobe.runs.values import texts, untexts
+
+if TYPE_CHECKING:
+    from dlprobe.hdf5.guard import GuardedFile
+    from dlprobe.hdf5.writer import PackedWriter
+
+RUN_ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.=+,-]{0,127}")
+
+
+class Runs(Mapping[str, Run]):
+    """The runs of a study by id, in natural order of ids (depth_5 before depth_10); each is opened when it is asked for."""
+
+    def __init__(self, ids: list[str], opener: Callable[[str], Run]) -> None:
+        self._ids, self._opener = dict.fromkeys(sorted(ids, key=_natural)), opener
+        self._opened: dict[str, Run] = {}
+
+    def __getitem__(self, id: str) -> Run:
+        if id not in self._opened:
+            self._opened[id] = self.open(id)
+        return self._opened[id]
+
+    def open(self, id: str) -> Run:
+        """A run that is not kept, for passing over many runs in bounded memory. Raises KeyError for an unknown id."""
+        if id not in self._ids:
+            raise KeyError(id)
+        return self._opener(id)
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._ids)
+
+    def __len__(self) -> int:
+        return len(self._ids)
+
+
+class Study:
+    """A stored study. Access to a run may raise RunFileError where the file is damaged. Close it, or use it in a `with`."""
+
+    def __init__(self, path: Path, runs: Runs, description: dict[str, Any], status: str, close: Callable[[], None]) -> None:
+        self.path = path
+        self.runs = runs
+        self.description = description
+        """What the study is: experiment, options, `axes`."""
+        self.status = status
+        """finished | interrupted | failed | running"""
+        self.coordinates: dict[str, dict[str, Any]] = {}
+        """By run id: the run's value on each axis."""
+        self.table: dict[str, Any] = {}
+        """Results, column by column: arrays of numbers or tuples of texts; empty while the study has no end."""
+        self.damage: str | None = None
+        """What was found behind the last good frame of a journal, or None."""
+        self._close = close
+
+    @property
+    def axes(self) -> dict[str, list[Any]]:
+        """Each axis of the study and its values."""
+        axes = self.description.get("axes")
+        return axes if isinstance(axes, dict) else {}
+
+    @cached_property
+    def content_sha256(self) -> str:
+        """SHA-256 over the ids and content hashes of all runs, in the order of ids."""
+        return _study_sha256({id: run.content_sha256 for id, run in self.runs.items()})
+
+    def close(self) -> None:
+        """Give the file back; its runs cannot be read afterwards."""
+        self._close()
+
+    def __enter__(self) -> Study:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+
+def check_columns(columns: Mapping[str, NDArray[Any]]) -> None:
+    """Raise ValueError unless a study's table has plain names and columns of one length."""
+    wrong = [name for name in columns if not layout.NAME.fullmatch(name)]
+    if wrong or len({column.shape for column in columns.values()}) > 1 or any(column.ndim != 1 for column in columns.values()):
+        raise ValueError(f"a study's table needs columns of one length with names like train_loss; wrong: {wrong or 'lengths'}")
+
+
+def journal_study(source: FileSource, running: bool, path: Path) -> Study:
+    """A study read from its journal."""
+    meta = first_payload(source).meta
+    check_version(meta.get("schema_version"), source.name)
+    scan = frames.scan(source, frames.STUDY_FRAMES)
+    payloads = [(frame.type, Payload(source, frame)) for frame in scan.frames[1:] if frame.type in (FrameType.RUN, FrameType.END)]
+    by_id = {_id(payload.meta.get("id"), source.name): payload for type, payload in payloads if type == FrameType.RUN}
+    end = next((payload for type, payload in reversed(payloads) if type == FrameType.END), None)
+
+    def open_one(id: str) -> Run:
+        return Run(JournalContents(by_id[id].window("journal", f"{source.name}:runs/{id}")))
+
+    status = str(end.meta.get("status")) if end else "running" if running else "interrupted"
+    if status not in (*layout.STATUSES, "running"):
+        raise RunFileError(f"{source.name} is damaged or was not written by dlprobe: its status is unknown")
+    study = Study(path, Runs(list(by_id), open_one), _mapping(meta.get("description")), status, source.close)
+    study.coordinates = {id: _mapping(by_id[id].meta.get("coordinates")) for id in study.runs}
+    study.damage = scan.damage
+    if end:
+        study.table = {name.removeprefix("table/"): _loaded(array) for name, array in end.arrays().items()}
+    return study
+
+
+def packed_study(file: GuardedFile, path: Path) -> Study:
+    """A study read from its HDF5 file."""
+    from dlprobe.runs.packed_contents import PackedContents, schema_version
+
+    schema_version(file, "", layout.STUDY_SCHEMA)
+    facts = parse_json(file.text("study", "json") or "", file.name)
+    ids = [_id(id, file.name) for id in untexts(file.read("study/run_id"))]
+    runs = Runs(ids, lambda id: Run(PackedContents(file, f"runs/{id}")))
+    status = file.text("/", "status")
+    if status not in layout.STATUSES:
+        raise RunFileError(f"{file.name} is damaged or was not written by dlprobe: its status is unknown")
+    study = Study(path, runs, _mapping(facts.get("description")), status, file.close)
+    study.coordinates = {id: parse_json(file.text(f"runs/{id}", "coordinates") or "{}", file.name) for id in runs}
+    names = facts.get("columns")
+    for name in names if isinstance(names, list) else []:
+        if not layout.NAME.fullmatch(str(name)):
+            raise RunFileError(f"{file.name} is damaged or was not written by dlprobe: its table cannot be read")
+        study.table[name] = _loaded(file.read(f"study/table/{name}"))
+    return study
+
+
+def write_study(writer: PackedWriter, source: FileSource, check: Callable[[], None]) -> None:
+    """All of a study's journal into a file that is being written."""
+    from dlprobe.runs.pack import write_head, write_run
+
+    study = journal_study(source, False, source.path)
+    if study.damage:
+        raise RunFileError(f"{study.damage}; it is not packed, so that nothing is lost: read what is left with `dlprobe inspect {source.name}`")
+    hashes = {}
+    for id in study.runs:
+        hashes[id] = write_run(writer, study.runs.open(id).contents, f"runs/{id}", check)
+        writer.text(f"runs/{id}", "coordinates", json.dumps(study.coordinates[id]))
+        writer.release(f"runs/{id}/")
+    write_head(writer, "", layout.STUDY_SCHEMA, study.status)
+    writer.text("/", "content_sha256", _study_sha256(hashes))
+    writer.group("study")
+    writer.text("study", "json", json.dumps({"description": study.description, "columns": list(study.table)}))
+    columns = {f"study/table/{name}": texts(column) if isinstance(column, tuple) else column for name, column in study.table.items()}
+    for path, column in {"study/run_id": texts(study.runs), **columns}.items():
+        writer.data_set(path, column.dtype, column.shape)
+        writer.append(path, column)
+
+
+def _study_sha256(hashes: Mapping[str, str]) -> str:
+    lines = "\n".join(f"{id} {hashes[id]}" for id in sorted(hashes))
+    return hashlib.sha256(lines.encode()).hexdigest()
+
+
+def _natural(id: str) -> list[tuple[int, int | str]]:
+    """Digits count as numbers. The tags keep numbers and texts comparable."""
+    return [(0, int(part)) if part.isdigit() else (1, part) for part in re.split(r"([0-9]+)", id)]
+
+
+def _id(value: Any, name: str) -> str:
+    if not isinstance(value, str) or not RUN_ID.fullmatch(value):
+        raise RunFileError(f"{name} is damaged or was not written by dlprobe: a run's id cannot be read")
+    return value
+
+
+def _mapping(value: Any) -> dict[str, Any]:
+    return value if isinstance(value, dict) else {}
+
+
+def _loaded(array: NDArray[Any]) -> Any:
+    return untexts(array) if array.dtype.kind == "S" else array
