@@ -41,7 +41,7 @@ MAY_IMPORT: dict[str, set[str]] = {
 }
 MAY_IMPORT["commands"] = set(MAY_IMPORT) - {"__main__"}
 # Annotations only: a report takes result records, it does not make them.
-MAY_ANNOTATE: dict[str, set[str]] = {"reports": {"analysis", "runs"}}
+MAY_ANNOTATE: dict[str, set[str]] = {"reports": {"analysis", "runs", "experiments"}}
 OWNERS: dict[str, set[str]] = {
     "numba": {"nn"},
     "llvmlite": {"nn"},

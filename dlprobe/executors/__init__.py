@@ -1,1 +1,4 @@
-"""."""
+"""Where the runs of a study execute: threads of this process.
+
+May import `training`, `runs`, and like everybody `errors`, `registry`, `config`.
+"""

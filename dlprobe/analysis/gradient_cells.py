@@ -1,0 +1,153 @@
+"""What the vanishing/exploding-gradient experiment concludes from the seeds of one cell: profiles at initialization and after training, beside theory."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, TypeAlias
+
+import numpy as np
+import numpy.typing as npt
+
+from dlprobe import registry
+from dlprobe.analysis import decomposition, profiles, theory
+from dlprobe.analysis.profiles import SeedRange, Verdict
+
+Floats: TypeAlias = npt.NDArray[np.float64]
+PROFILE_STATISTICS = ("activation_variance", "activation_sample_variance", "error_signal_rms", "gradient_rms")
+
+
+@dataclass(frozen=True)
+class SeedResult:
+    """One run of a cell. `first` and `last`: the statistics (layer, statistic) of the first and last recorded step, output layer included; None if there is none.
+
+    `diverged` says where the run became non-finite, empty if it did not. Losses and accuracies are of the end of training; NaN where unknown.
+    """
+
+    seed: int
+    first: npt.NDArray[Any] | None
+    last: npt.NDArray[Any] | None
+    diverged: str
+    diverged_at_start: bool
+    train_loss: float
+    train_accuracy: float
+    val_accuracy: float
+
+
+@dataclass(frozen=True)
+class Moment:
+    """The profiles of a cell at one moment; arrays are medians over seeds per hidden layer, factors (hidden − 1,) of mean squares."""
+
+    log10_error_signal_ratio: SeedRange
+    decay_factor: float
+    e_folding_depth: float
+    profiles: Mapping[str, Floats]
+    slope_factor: Floats
+    weight_factor: Floats
+    backward_ratio: Floats
+    forward_ratio: Floats
+    verdict: Verdict
+
+
+@dataclass(frozen=True)
+class CellResult:
+    """A cell's verdict (at initialization, or what training came to where that says more), with the profiles behind it and theory's prediction."""
+
+    seeds: tuple[int, ...]
+    initial: Moment
+    final: Moment
+    prediction: theory.Prediction
+    train_loss: SeedRange
+    train_accuracy: SeedRange
+    val_accuracy: SeedRange
+    verdict: str
+    reason: str
+
+
+def column(statistics: npt.NDArray[Any], name: str) -> Floats:
+    """One statistic of the hidden layers, from (layer, statistic)."""
+    index = list(registry.records("statistic")).index(name)
+    return np.asarray(statistics[:-1, index], np.float64)
+
+
+def summarize(results: Sequence[SeedResult], net: theory.InitialNet) -> CellResult:
+    """Judge one cell from its seeds. `net` is what theory sees of it."""
+    prediction = theory.predict(net)
+    initial = moment([(r.first, r.diverged if r.diverged_at_start else "") for r in results], net, prediction)
+    final = moment([(r.last, r.diverged) for r in results], net, prediction)
+    verdict, reason = conclude(initial.verdict, results)
+    return CellResult(
+        seeds=tuple(r.seed for r in results),
+        initial=initial,
+        final=final,
+        prediction=prediction,
+        train_loss=profiles.seed_range([r.train_loss for r in results]),
+        train_accuracy=profiles.seed_range([r.train_accuracy for r in results]),
+        val_accuracy=profiles.seed_range([r.val_accuracy for r in results]),
+        verdict=verdict,
+        reason=reason,
+    )
+
+
+def conclude(initial: Verdict, results: Sequence[SeedResult]) -> tuple[str, str]:
+    """The cell's verdict is that of initialization, where the cause lies; a net that starts healthy and ends non-finite in most seeds is diverged."""
+    lost = [r for r in results if r.diverged and not r.diverged_at_start]
+    note = f"{len(lost)} of {len(results)} runs became non-finite while training, first at {lost[0].diverged}" if lost else ""
+    if initial.verdict == "healthy" and 2 * len(lost) > len(results):
+        return "diverged", note
+    return initial.verdict, "; ".join(filter(None, (initial.reason, note)))
+
+
+def moment(seeds: Sequence[tuple[npt.NDArray[Any] | None, str]], net: theory.InitialNet, prediction: theory.Prediction) -> Moment:
+    """Profiles, factors and verdict over seeds at one moment; each seed gives its statistics (or None) and where it diverged."""
+    hidden = len(net.units)
+    blank = np.full((hidden + 1, len(registry.records("statistic"))), np.nan)
+    tables = [blank if statistics is None else statistics for statistics, _ in seeds]
+    found = {name: profiles.seed_medians([column(t, name) for t in tables]) for name in PROFILE_STATISTICS}
+    parts = [split(table, net) for table in tables]
+    verdicts = [judge(table, where, net, prediction, part) for table, (_, where), part in zip(tables, seeds, parts, strict=True)]
+    ratios = profiles.seed_range([profiles.log10_ratio(column(t, "error_signal_rms")) for t in tables])
+    decay, depth = theory.per_layer(ratios.median, max(hidden - 1, 0))
+    factors = [profiles.seed_medians([getattr(part, side) for part in parts]) for side in ("slope", "weight", "backward", "forward")]
+    return Moment(ratios, decay, depth, found, *factors, verdict=profiles.combine_seeds(verdicts))
+
+
+def split(table: npt.NDArray[Any], net: theory.InitialNet) -> decomposition.Decomposition:
+    """The factors behind one seed's profile."""
+    normed = net.normalization is not None and net.position == "before"
+    return decomposition.decompose(
+        column(table, "error_signal_rms"),
+        column(table, "slope_mean_square"),
+        column(table, "weight_rms"),
+        net.units,
+        activation_variance=column(table, "activation_variance"),
+        norm_variance=column(table, "preactivation_variance") if normed else None,
+    )
+
+
+def judge(table: npt.NDArray[Any], diverged: str, net: theory.InitialNet, prediction: theory.Prediction, part: decomposition.Decomposition) -> Verdict:
+    """One seed's verdict, with κ of the predicted preactivations where theory applies and of the measured ones elsewhere."""
+    if prediction.applicable:
+        kappas: Sequence[float] = prediction.kappas
+    else:
+        measured = np.ones(len(net.units)) if net.normalization and net.position == "before" else column(table, "preactivation_mean_square")
+        kappas = theory.kappas_at(net.activations, [float(q) for q in measured])
+    output = registry_index("error_signal_rms")
+    signal = column(table, "error_signal_rms")
+    if diverged and not np.isfinite(signal).all():
+        signal = np.full(len(net.units), math.nan)
+    return profiles.classify(
+        signal,
+        net.units,
+        kappas,
+        activation_sample_variance=column(table, "activation_sample_variance"),
+        output_error_signal_rms=float(table[-1, output]),
+        diverged=diverged,
+        decomposition=part,
+    )
+
+
+def registry_index(name: str) -> int:
+    """The column of a statistic."""
+    return list(registry.records("statistic")).index(name)
