@@ -20,7 +20,7 @@ PROFILE_STATISTICS = ("activation_variance", "activation_sample_variance", "erro
 
 @dataclass(frozen=True)
 class SeedResult:
-    """One run of a cell. `first` and `last`: the statistics (layer, statistic) of the first and last recorded step, output layer included; None if there is none.
+    """One run of a cell. `first` and `last`: statistics (layer, statistic) of the first and last recorded step, output layer included; None if none.
 
     `diverged` says where the run became non-finite, empty if it did not. Losses and accuracies are of the end of training; NaN where unknown.
     """
@@ -109,8 +109,17 @@ def moment(seeds: Sequence[tuple[npt.NDArray[Any] | None, str]], net: theory.Ini
     verdicts = [judge(table, where, net, prediction, part) for table, (_, where), part in zip(tables, seeds, parts, strict=True)]
     ratios = profiles.seed_range([profiles.log10_ratio(column(t, "error_signal_rms")) for t in tables])
     decay, depth = theory.per_layer(ratios.median, max(hidden - 1, 0))
-    factors = [profiles.seed_medians([getattr(part, side) for part in parts]) for side in ("slope", "weight", "backward", "forward")]
-    return Moment(ratios, decay, depth, found, *factors, verdict=profiles.combine_seeds(verdicts))
+    return Moment(
+        ratios,
+        decay,
+        depth,
+        found,
+        slope_factor=profiles.seed_medians([part.slope for part in parts]),
+        weight_factor=profiles.seed_medians([part.weight for part in parts]),
+        backward_ratio=profiles.seed_medians([part.backward for part in parts]),
+        forward_ratio=profiles.seed_medians([part.forward for part in parts]),
+        verdict=profiles.combine_seeds(verdicts),
+    )
 
 
 def split(table: npt.NDArray[Any], net: theory.InitialNet) -> decomposition.Decomposition:

@@ -1,6 +1,7 @@
 """The vanishing/exploding-gradient experiment: depth × width × activation × initializer × normalization, several seeds each.
 
-Every run trains the same data split; weights and batches follow the run's seed. Step 0 shows the profile at initialization, the last step the one after training.
+Every run trains the same data split; weights and batches follow the run's seed. Step 0 shows the profile at initialization, the last step the one
+after training.
 """
 
 from __future__ import annotations

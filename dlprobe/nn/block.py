@@ -125,7 +125,9 @@ def forward_layer(net: Any, kernels: Any, index: Any, rows: Any, training: Any, 
     observe.observe_activation(a, net.input_square[following * width : following * width + rows], net.unit_sums, net.unit_squares, statistics)
 
 
-def backward_operations(net: Any, kernels: Any, index: Any, rows: Any, current: Any, skip_last: Any, counter: Any, slopes: Any, base: Any, statistics: Any) -> Any:
+def backward_operations(
+    net: Any, kernels: Any, index: Any, rows: Any, current: Any, skip_last: Any, counter: Any, slopes: Any, base: Any, statistics: Any
+) -> Any:
     """Pass dL/da back through the layer's operations, last first; returns which delta buffer then holds dL/dz.
 
     `skip_last`: the loss was joined with the last operation and gave dL/dz already; that operation's backward pass still runs for its slope statistics.

@@ -1,7 +1,7 @@
 """Where compiled kernels are kept, and the one way to compile a function here.
 
-Numba looks for changes in one file only, so an edit to an imported function would go unnoticed and give stale results. Therefore the folder is named by a hash over
-every source file that can reach a kernel (`nn` and `parts`) and the versions of Python, numba and NumPy: an edit means a new folder.
+Numba looks for changes in one file only, so an edit to an imported function would go unnoticed and give stale results. Therefore the folder is named
+by a hash over every source file that can reach a kernel (`nn` and `parts`) and the versions of Python, numba and NumPy: an edit means a new folder.
 """
 
 from __future__ import annotations

@@ -55,7 +55,9 @@ class Network:
     Deterministic in `seed`: initial parameters, batch order and random operations depend on it and on positions only.
     """
 
-    def __init__(self, layers: Sequence[LayerSpec], loss: Spec, optimizer: Spec, *, batch: int, seed: int, dtype: str = "float32", keep_gradients: bool = False):
+    def __init__(
+        self, layers: Sequence[LayerSpec], loss: Spec, optimizer: Spec, *, batch: int, seed: int, dtype: str = "float32", keep_gradients: bool = False
+    ):
         self.layers = tuple(layers)
         self.seed, self.dtype, self.batch, self.keep_gradients = seed, np.dtype(dtype), batch, keep_gradients
         self.loss, self.optimizer = loss, optimizer
@@ -210,5 +212,7 @@ class Network:
         order = np.arange(len(inputs))
         work = self._work(inputs, targets, order, self.rows, 0, np.zeros(0))
         total = float(block.compiled_evaluate(self.dtype.name)(self._net, self._kernels, block.passes(self.dtype.name)[0], work, outputs, alive))
-        shares = [float(np.mean(row[: layer.fan_out] == 0)) if dead and not np.isnan(row[0]) else math.nan for row, layer in zip(alive, self.layers, strict=True)]
+        shares = [
+            float(np.mean(row[: layer.fan_out] == 0)) if dead and not np.isnan(row[0]) else math.nan for row, layer in zip(alive, self.layers, strict=True)
+        ]
         return Evaluation(total / max(len(inputs), 1), outputs, np.array(shares))

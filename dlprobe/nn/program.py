@@ -1,7 +1,7 @@
 """The layer program: the two integer tables that tell the training loop what a layer does and where its numbers stand.
 
-One row of `layers` per weight matrix; its normalization, activation (and later dropout, residual sum, …) are rows of `operations`, run in order. A new kind of step
-is a new row, not a branch in the loop. All offsets count elements of the flat buffers; −1 stands for "none".
+One row of `layers` per weight matrix; its normalization, activation (and later dropout, residual sum, …) are rows of `operations`, run in order.
+A new kind of step is a new row, not a branch in the loop. All offsets count elements of the flat buffers; −1 stands for "none".
 """
 
 from __future__ import annotations

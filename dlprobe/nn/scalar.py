@@ -47,7 +47,7 @@ def power_of_two_64(typing: Any, exponent: Any) -> Any:
 
 @intrinsic
 def size_bits(typing: Any, x: Any) -> Any:
-    """The bits of |x| as an integer. They order as sizes do, NaN last, and integer maxima are vectorised where float maxima are not (11.4 → 1 µs per 10,000)."""
+    """The bits of |x| as an integer: they order as sizes do, NaN last. Integer maxima are vectorised, float maxima not (1 against 11.4 µs per 10,000)."""
     integer = types.int32 if x == types.float32 else types.int64
 
     def codegen(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:

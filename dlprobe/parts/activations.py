@@ -115,7 +115,8 @@ register(
         kinks=(0.0,),
         initializer="he_normal",
         use="The default for hidden layers, with He initialization.",
-        traps="Units whose preactivation is negative on all data get no gradient (dead units). With Glorot weights the error signal halves per layer in mean square.",
+        traps="Units whose preactivation is negative on all data get no gradient (dead units). "
+        "With Glorot weights the error signal halves per layer in mean square.",
     ),
 )
 

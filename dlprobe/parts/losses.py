@@ -1,7 +1,8 @@
 """Losses: one record each.
 
-`value(p, y)` and `slope(p, y)` are scalar functions of an output p and its target y; the loss of a sample is the sum over outputs, the loss of a batch the mean over
-samples. `fused` names the output activation with which the loss has a joint form that loses no digits: `fused_row(z, a, y, d)` fills d with dℓ/dz and returns ℓ.
+`value(p, y)` and `slope(p, y)` are scalar functions of an output p and its target y; the loss of a sample is the sum over outputs, the loss of a batch
+the mean over samples. `fused` names the output activation with which the loss has a joint form that loses no digits: `fused_row(z, a, y, d)` fills d
+with dℓ/dz and returns ℓ.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """Normalizations: one record each.
 
-forward(x, y, learned, state, constants, training) and backward(x, dy, dx, learned, gradient, state, constants) are plain loops over 2-D blocks (samples, units);
-the engine compiles them as they stand. `learned` is scale γ then shift β, `gradient` their gradients in the same order, each (2·units,).
+forward(x, y, learned, state, constants, training) and backward(x, dy, dx, learned, gradient, state, constants) are plain loops over 2-D blocks
+(samples, units); the engine compiles them as they stand. `learned` is scale γ then shift β, `gradient` their gradients in the same order, each (2·units,).
 `state` is the record's own memory: first `persistent(units)` numbers that outlive a step (running statistics), then scratch.
 """
 

@@ -55,7 +55,9 @@ _statistic(
     "exact zeros and subnormals of dL/da in rows where the next layer's error signal is not zero; NaN for the output layer",
 )
 _statistic("nonfinite_backward", "backward", "number of NaN or infinite elements in dL/dz or dL/dW")
-_statistic("gradient_rms", "gradient", "root mean square of dL/dW over the layer's weights, L the batch mean of the loss, before clipping, without penalty terms")
+_statistic(
+    "gradient_rms", "gradient", "root mean square of dL/dW over the layer's weights, L the batch mean of the loss, before clipping, without penalty terms"
+)
 _statistic("gradient_l2", "gradient", "Euclidean norm of dL/dW over the layer's weights, before clipping, without penalty terms")
 _statistic("gradient_mean_abs", "gradient", "mean of |dL/dW| over the layer's weights, before clipping, without penalty terms")
 _statistic("gradient_variance", "gradient", "population variance of dL/dW over the layer's weights, before clipping, without penalty terms")

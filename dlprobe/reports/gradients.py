@@ -78,7 +78,8 @@ def _heat(rows: Sequence[Row]) -> HeatTable:
         high_means="exploding",
         stub="activation · initializer",
         across="depth",
-        caption=f"At initialization, median of {len(rows[0][1].seeds)} seeds, {', '.join(map(str, widths))} units per layer. Verdicts compare with what chance alone does.",
+        caption=f"At initialization, median of {len(rows[0][1].seeds)} seeds, {', '.join(map(str, widths))} units per layer. "
+        "Verdicts compare with what chance alone does.",
     )
 
 

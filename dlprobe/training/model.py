@@ -93,6 +93,4 @@ def encode_targets(model: Model, data: PreparedData, part: str, dtype: npt.DType
 def build(config: RunConfig, model: Model, *, keep_gradients: bool = False) -> Network:
     """The network of a resolved model, with its initial parameters."""
     training = config.training
-    return Network(
-        model.layers, model.loss, training.optimizer, batch=model.batch, seed=training.seed, dtype=training.dtype, keep_gradients=keep_gradients
-    )
+    return Network(model.layers, model.loss, training.optimizer, batch=model.batch, seed=training.seed, dtype=training.dtype, keep_gradients=keep_gradients)

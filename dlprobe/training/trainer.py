@@ -11,7 +11,7 @@ import numpy as np
 import numpy.typing as npt
 
 from dlprobe.config import RunConfig
-from dlprobe.data import PreparedData
+from dlprobe.data import PreparedData as PreparedData  # experiments, which do not know `data`, name it from here
 from dlprobe.nn import observe
 from dlprobe.nn.block import BATCH_LOSS
 from dlprobe.nn.network import Evaluation, Network
