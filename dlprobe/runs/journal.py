@@ -7,6 +7,7 @@ nothing is locked, and a journal that somebody still writes looks interrupted.
 from __future__ import annotations
 
 import contextlib
+import errno
 import os
 import socket
 import time
@@ -163,7 +164,7 @@ def is_locked(descriptor: int) -> bool:
 
 def _make(path: Path, journal: Path) -> FileSink:
     try:
-        path.parent.mkdir(parents=True, exist_ok=True)
+        _make_folder(path.parent)
         descriptor = os.open(journal, os.O_RDWR | os.O_CREAT | os.O_EXCL | getattr(os, "O_CLOEXEC", 0) | getattr(os, "O_BINARY", 0), 0o666)
     except FileExistsError as error:
         raise _being_written(journal) from error
@@ -173,6 +174,14 @@ def _make(path: Path, journal: Path) -> FileSink:
         os.close(descriptor)
         raise _being_written(journal)
     return FileSink(descriptor, journal)
+
+
+def _make_folder(folder: Path) -> None:
+    """FileExistsError means here that a file stands in the way, not that another writer was faster."""
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except FileExistsError as error:
+        raise NotADirectoryError(errno.ENOTDIR, os.strerror(errno.ENOTDIR)) from error
 
 
 def _refuse_live(path: Path, journal: Path) -> None:

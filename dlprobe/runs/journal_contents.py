@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any
 
@@ -16,6 +16,7 @@ from dlprobe.runs.contents import SIZES, Facts, Shapes, check, check_version
 from dlprobe.runs.frames import FrameType, Payload
 from dlprobe.runs.sources import FileSource, Source
 
+_SMALL = 2**24  # bytes of a journal whose rows are kept in memory once read
 _SLAB = 2**20  # bytes of statistics that are gathered before they are handed on
 
 
@@ -26,9 +27,17 @@ class _Rows:
     payload: Payload
     steps: NDArray[Any]
     kept: int
+    keep_arrays: bool
+    _arrays: dict[str, NDArray[Any]] = field(default_factory=dict)
 
     def array(self, name: str) -> NDArray[Any]:
-        return self.payload.array(name)[: self.kept]
+        """The rows that count. Kept in memory where the journal is small: its statistics are read one by one from the same bytes."""
+        array = self._arrays.get(name)
+        if array is None:
+            array = self.payload.array(name)
+            if self.keep_arrays:
+                self._arrays[name] = array
+        return array[: self.kept]
 
 
 def first_payload(source: Source) -> Payload:
@@ -68,9 +77,8 @@ class JournalContents:
 
     def read(self, path: str) -> NDArray[Any]:
         line, (dtype, shape) = layout.data_sets()[path], self.shapes()[path]
-        if line.group in ("stats", "scalars") and path != "stats/layer":
-            parts = [self._row_array(rows, path) for rows in self._rows]
-            return np.concatenate(parts) if parts else np.empty(shape, dtype)
+        if path in self._row_paths:
+            return np.concatenate([np.empty((0, *shape[1:]), dtype), *(self._row_array(rows, path) for rows in self._rows)])
         if path == "checkpoints/parameters":
             return np.stack([payload.array(path) for payload in self._checkpoints.values()])
         return self._small(path)
@@ -150,7 +158,7 @@ class JournalContents:
         before = self._last_step()
         if n and (steps[0] <= before or (np.diff(steps) <= 0).any()):
             raise self._wrong(f"steps do not rise after step {before}")
-        self._rows.append(_Rows(payload, steps, n))
+        self._rows.append(_Rows(payload, steps, n, self._source.size <= _SMALL))
 
     def _take_resume(self, step: int, payload: Payload) -> None:
         """A run that went on from a checkpoint: what was recorded from there on is void, and so is an end."""

@@ -1,0 +1,261 @@
+"""Damaged, cut, foreign and newer files: one clear line, or numbers that are right; never a wrong number, a crash or a wait."""
+
+from __future__ import annotations
+
+import os
+import random
+import subprocess
+import sys
+import warnings
+from collections.abc import Callable
+from pathlib import Path
+
+import h5py
+import numpy as np
+import pytest
+import synthetic_runs
+
+import dlprobe
+from dlprobe.errors import DlprobeWarning, RunFileError
+from dlprobe.runs import Run, RunWriter, StudyWriter, frames, layout, open_single, pack_journal
+from dlprobe.runs.frames import FrameType
+from dlprobe.runs.journal import journal_path
+
+MUTATIONS = 300
+
+
+def _message(path: Path) -> str:
+    with pytest.raises(RunFileError) as error:
+        dlprobe.open_run(path)
+    assert "\n" not in str(error.value)
+    return str(error.value)
+
+
+@pytest.fixture(scope="module")
+def packed(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return synthetic_runs.write(tmp_path_factory.mktemp("damaged") / "run.h5", 400).pack()
+
+
+@pytest.fixture
+def copy(packed: Path, tmp_path: Path) -> Path:
+    path = tmp_path / "run.h5"
+    path.write_bytes(packed.read_bytes())
+    return path
+
+
+@pytest.mark.parametrize(
+    ("content", "message"),
+    [
+        (b"", "is empty"),
+        (b"step,loss\n0,1\n", "is not an HDF5 file"),
+        (b"\x89HDF\r\n\x1a\n", "is cut after 8 bytes"),
+        (b"\x89HDF\r\n\x1a\n" + bytes([9]) + bytes(100), "superblock of version 9"),
+        (b"\x89HDF\r\n\x1a\n" + bytes([3, 8, 8, 1]) + bytes(100), "was not closed by its writer"),
+        (b"\x89HDF\r\n\x1a\n" + bytes([3, 7, 8, 0]) + bytes(100), "damaged"),
+        (b"\x89HDF\r\n\x1a\n" + bytes([3, 8, 8, 0]) + bytes(100), "damaged"),
+        (b"\x89HDF\r\n\x1a\n" + bytes([3, 8, 8, 0]) + b"\xff" * 100, "is cut or damaged"),
+        (b"\x89DLP", "holds no whole first frame"),
+        (b"\x89DLP" + b"\xff" * 100, "holds no whole first frame"),
+        (frames.encode(FrameType.ROWS, 0, {}, {}), "holds no whole first frame"),
+        (frames.encode(FrameType.CONFIG, 0, {"schema": "other"}, {}), "is not a run file"),
+    ],
+)
+def test_a_file_that_is_no_run_is_one_clear_line(tmp_path: Path, content: bytes, message: str) -> None:
+    (tmp_path / "run.h5").write_bytes(content)
+    assert message in _message(tmp_path / "run.h5")
+
+
+def test_missing_files_and_empty_journals_are_one_clear_line(tmp_path: Path) -> None:
+    assert "does not exist" in _message(tmp_path / "run.h5")
+    assert "does not exist" in _message(tmp_path / "nowhere" / "run.h5")
+    assert "cannot be opened" in _message(tmp_path / "a\0b")
+    assert "\\n" in _message(tmp_path / "a\nb.h5")
+    journal_path(tmp_path / "run.h5").write_bytes(b"")
+    assert "is empty: the run was stopped before it began" in _message(tmp_path / "run.h5")
+
+
+def test_a_file_cut_anywhere_is_one_clear_line(packed: Path, tmp_path: Path) -> None:
+    content, path = packed.read_bytes(), tmp_path / "cut.h5"
+    for size in (*range(0, 100, 7), *range(100, len(content), len(content) // 20)):
+        path.write_bytes(content[:size])
+        assert any(word in _message(path) for word in ("cut", "empty", "not an HDF5 file"))
+
+
+def test_hdf5_that_is_no_run_is_one_clear_line(tmp_path: Path) -> None:
+    with h5py.File(tmp_path / "new.h5", "w", libver=("v110", "v110")) as file:
+        file["X"] = np.arange(3)
+    assert "is an HDF5 file but no run file" in _message(tmp_path / "new.h5")
+    with h5py.File(tmp_path / "old.h5", "w") as file:
+        file["X"] = np.arange(3)
+    assert "superblock of version 0, dlprobe reads 2, 3" in _message(tmp_path / "old.h5")
+
+
+def test_a_newer_format_asks_for_an_upgrade(copy: Path, tmp_path: Path) -> None:
+    with h5py.File(copy, "r+") as file:
+        file.attrs["schema_version"] = np.array([layout.SCHEMA_VERSION[0] + 1, 0])
+    newer, mine = layout.SCHEMA_VERSION[0] + 1, layout.SCHEMA_VERSION[0]
+    assert f"was written by format {newer}, this dlprobe reads up to {mine}: upgrade dlprobe" in _message(copy)
+    meta = {"schema": layout.SCHEMA, "schema_version": [newer, 3], "statistics": [], "scalars": []}
+    (tmp_path / "j.h5.journal").write_bytes(frames.encode(FrameType.CONFIG, 0, meta, {}))
+    assert f"was written by format {newer}, this dlprobe reads up to {mine}: upgrade dlprobe" in _message(tmp_path / "j.h5")
+
+
+def test_a_newer_minor_format_with_unknown_groups_is_read(copy: Path) -> None:
+    with h5py.File(copy, "r+") as file:
+        file.attrs["schema_version"] = np.array([layout.SCHEMA_VERSION[0], layout.SCHEMA_VERSION[1] + 1])
+        file["stats/of_tomorrow"] = np.zeros((400, 3))
+        file["tomorrow/value"] = 1
+    run = dlprobe.open_run(copy)
+    assert "of_tomorrow" not in run.statistics
+    assert run.content_sha256 == run.computed_content_sha256()
+
+
+def _cut_statistic(file: h5py.File) -> None:
+    del file["stats/gradient_rms"]
+    file["stats/gradient_rms"] = np.zeros((399, 3), "f4")
+
+
+def _wrong_kind(file: h5py.File) -> None:
+    del file["stats/gradient_rms"]
+    file["stats/gradient_rms"] = np.full((400, 3), b"no")
+
+
+def _set(name: str, value: object) -> Callable[[h5py.File], None]:
+    def change(file: h5py.File) -> None:
+        file.attrs[name] = value
+
+    return change
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        (_cut_statistic, "has 399 entries along step, expected 400"),
+        (_wrong_kind, "stats/gradient_rms is |S2"),
+        (lambda file: file.__delitem__("layers/name"), "it has no layers/name"),
+        (lambda file: file.__delitem__("stats/step"), "it has no stats/step"),
+        (lambda file: file.__delitem__("environment"), "it has no json"),
+        (_set("config", np.bytes_(b"[" * 5000)), "a JSON text in it cannot be read"),
+        (_set("config", np.bytes_(b"[]")), "is not an object"),
+        (_set("config", 5), "attribute config is not a text"),
+        (_set("config", "variable length"), "neither integer, float nor fixed-length text"),
+        (_set("status", np.bytes_(b"great")), "its status is 'great'"),
+        (_set("schema", np.bytes_(b"other")), "its schema is 'other'"),
+        (_set("schema_version", np.array([1])), "its format version cannot be read"),
+        (_set("schema_version", np.array([1.0, 0.0])), "its format version cannot be read"),
+    ],
+)
+def test_contents_that_do_not_fit_the_table_are_one_clear_line(copy: Path, change: Callable[[h5py.File], None], message: str) -> None:
+    with h5py.File(copy, "r+") as file:
+        change(file)
+    with pytest.raises(RunFileError) as error:
+        dlprobe.open_run(copy).statistic("gradient_rms")
+    assert message in str(error.value)
+    assert "\n" not in str(error.value)
+
+
+def test_damage_in_the_middle_of_a_journal_is_reported_and_never_packed(tmp_path: Path) -> None:
+    path = tmp_path / "run.h5"
+    writer = synthetic_runs.write(path, 700)
+    writer.close()
+    content = bytearray(journal_path(path).read_bytes())
+    content[len(content) // 2] ^= 1
+    journal_path(path).write_bytes(content)
+    with pytest.warns(DlprobeWarning, match=r"is damaged at byte \d+ of \d+: what follows is not read"):
+        run = dlprobe.open_run(path)
+    assert run.status == "interrupted"
+    assert 0 < len(run.steps) < 700
+    np.testing.assert_array_equal(run.statistic("gradient_rms"), synthetic_runs.rows_of(run.steps)[0][:, :, run.statistics.index("gradient_rms")])
+    with pytest.raises(RunFileError, match="is not packed, so that nothing is lost"):
+        pack_journal(path)
+    assert journal_path(path).read_bytes() == content
+
+
+@pytest.mark.parametrize(
+    ("arrays", "message"),
+    [
+        ({"step": np.arange(2)}, "has no array 'statistics'"),
+        ({"step": np.arange(2), "statistics": np.zeros((2, 9, 25), "f4"), "scalars": np.zeros((2, 5))}, "wrong shape"),
+        ({"step": np.arange(2), "statistics": np.zeros((2, 3, synthetic_runs.STATISTICS), "f8"), "scalars": np.zeros((2, 5))}, "wrong shape"),
+        ({"step": np.array([5, 5]), "statistics": np.zeros((2, 3, synthetic_runs.STATISTICS), "f4"), "scalars": np.zeros((2, 5))}, "do not rise"),
+        ({"step": np.array(5), "statistics": np.zeros((2, 3, synthetic_runs.STATISTICS), "f4"), "scalars": np.zeros((2, 5))}, "wrong shape"),
+    ],
+)
+def test_whole_frames_with_wrong_rows_are_one_clear_line(tmp_path: Path, arrays: dict[str, np.ndarray], message: str) -> None:
+    path = tmp_path / "run.h5"
+    RunWriter.create(path, synthetic_runs.description()).close()
+    with journal_path(path).open("ab") as file:
+        file.write(frames.encode(FrameType.ROWS, 0, {}, arrays))
+    assert message in _message(path)
+
+
+def test_a_study_is_refused_where_one_run_is_needed(tmp_path: Path) -> None:
+    with StudyWriter.create(tmp_path / "s.h5", {}) as writer:
+        writer.run("a", synthetic_runs.write(None, 10).bytes())
+    with pytest.raises(RunFileError, match="is a study of 1 runs, one run is needed"):
+        open_single(tmp_path / "s.h5")
+
+
+def everything(path: Path) -> list[object]:
+    """All that a run has, read."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", DlprobeWarning)
+        run = dlprobe.open_run(path)
+    assert isinstance(run, Run)
+    groups = [run.layers.columns, run.evaluations, run.evaluation_layers, run.final, run.data, run.predictions, run.checkpoints, run.timing]
+    numbers = [run.statistic(name) for name in run.statistics] + [run.scalar(name) for name in run.scalars]
+    levels = [run.level("gradient_rms", 64).mean]
+    return [run.status, run.config, run.environment, run.steps, run.content_sha256, run.initial_parameters, *groups, *numbers, *levels]
+
+
+def _equal(left: object, right: object) -> bool:
+    if isinstance(left, np.ndarray):
+        return isinstance(right, np.ndarray) and left.dtype == right.dtype and np.array_equal(left, right, equal_nan=left.dtype.kind == "f")
+    if isinstance(left, dict):
+        return isinstance(right, dict) and list(left) == list(right) and all(_equal(left[key], right[key]) for key in left)
+    return left == right
+
+
+def mutated(content: bytes, chance: random.Random) -> bytes:
+    """A bit flipped, bytes overwritten, a piece cut out, or the end cut off."""
+    changed, at = bytearray(content), chance.randrange(len(content))
+    kind = chance.randrange(5)
+    if kind <= 1:
+        changed[at] ^= 1 << chance.randrange(8)
+    elif kind == 2:
+        changed[at : at + 16] = chance.randbytes(len(changed[at : at + 16]))
+    elif kind == 3:
+        del changed[at : at + chance.randrange(1, 64)]
+    else:
+        del changed[at:]
+    return bytes(changed)
+
+
+def read_mutations(source: Path, folder: Path, count: int) -> list[int]:
+    """Read `count` mutations: [read as the original, one clear line, silently wrong]. A wait of 5 s ends the process."""
+    import faulthandler
+
+    original, content, result = everything(source), source.read_bytes(), [0, 0, 0]
+    chance, path = random.Random(7), folder / "mutated.h5"
+    for _ in range(count):
+        path.write_bytes(mutated(content, chance))
+        faulthandler.dump_traceback_later(5, exit=True)
+        try:
+            found = everything(path)
+        except RunFileError as error:
+            assert "\n" not in str(error), str(error)
+            result[1] += 1
+        else:
+            result[0 if all(map(_equal, original, found)) else 2] += 1
+        faulthandler.cancel_dump_traceback_later()
+    return result
+
+
+def test_mutated_files_give_no_signal_no_wait_and_no_wrong_number(packed: Path, tmp_path: Path) -> None:
+    program = "import sys, pathlib; sys.path[:0] = sys.argv[3:]; import test_damaged as t; print(*t.read_mutations(*map(pathlib.Path, sys.argv[1:3]), t.MUTATIONS))"
+    folders = [str(Path(__file__).parent), str(Path(synthetic_runs.__file__).parent), str(Path(dlprobe.__file__).parent.parent)]
+    done = subprocess.run([sys.executable, "-c", program, str(packed), str(tmp_path), *folders], capture_output=True, text=True, timeout=300, env=os.environ)
+    assert done.returncode == 0, done.stderr
+    right, refused, wrong = map(int, done.stdout.split())
+    assert (right + refused, wrong) == (MUTATIONS, 0)
+    assert refused > MUTATIONS / 2
