@@ -120,6 +120,11 @@ def _wrong_kind(file: h5py.File) -> None:
     file["stats/gradient_rms"] = np.full((400, 3), b"no")
 
 
+def _linked_elsewhere(file: h5py.File) -> None:
+    del file["stats/gradient_rms"]
+    file["stats/gradient_rms"] = h5py.ExternalLink(file.filename, "/stats/weight_rms")
+
+
 def _set(name: str, value: object) -> Callable[[h5py.File], None]:
     def change(file: h5py.File) -> None:
         file.attrs[name] = value
@@ -131,6 +136,7 @@ def _set(name: str, value: object) -> Callable[[h5py.File], None]:
     ("change", "message"),
     [
         (_cut_statistic, "has 399 entries along step, expected 400"),
+        (_linked_elsewhere, "stats/gradient_rms is a soft or external link"),
         (_wrong_kind, "stats/gradient_rms is |S2"),
         (lambda file: file.__delitem__("layers/name"), "it has no layers/name"),
         (lambda file: file.__delitem__("stats/step"), "it has no stats/step"),
@@ -231,6 +237,32 @@ def mutated(content: bytes, chance: random.Random) -> bytes:
     return bytes(changed)
 
 
+def mutated_journal_is_a_prefix(path: Path) -> bool:
+    """Whether what a damaged journal still gives is what was written."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", DlprobeWarning)
+        run = dlprobe.open_run(path)
+    statistics, scalars = synthetic_runs.rows_of(np.arange(len(run.steps)))
+    same = [np.array_equal(run.statistic(name), statistics[:, :, n], equal_nan=True) for n, name in enumerate(run.statistics)]
+    same += [np.array_equal(run.scalar(name), scalars[:, n]) for n, name in enumerate(run.scalars)]
+    return all(same) and np.array_equal(run.initial_parameters, synthetic_runs.description().initial_parameters)
+
+
+def test_mutated_journals_give_an_exact_prefix_or_one_clear_line(tmp_path: Path) -> None:
+    writer = synthetic_runs.write(tmp_path / "run.h5", 300, block=40)
+    writer.close()
+    content, chance, path = journal_path(tmp_path / "run.h5").read_bytes(), random.Random(3), tmp_path / "mutated.h5.journal"
+    refused = 0
+    for _ in range(MUTATIONS):
+        path.write_bytes(mutated(content, chance))
+        try:
+            assert mutated_journal_is_a_prefix(path)
+        except RunFileError as error:
+            assert "\n" not in str(error)
+            refused += 1
+    assert refused < MUTATIONS / 2
+
+
 def read_mutations(source: Path, folder: Path, count: int) -> list[int]:
     """Read `count` mutations: [read as the original, one clear line, silently wrong]. A wait of 5 s ends the process."""
     import faulthandler
@@ -252,7 +284,9 @@ def read_mutations(source: Path, folder: Path, count: int) -> list[int]:
 
 
 def test_mutated_files_give_no_signal_no_wait_and_no_wrong_number(packed: Path, tmp_path: Path) -> None:
-    program = "import sys, pathlib; sys.path[:0] = sys.argv[3:]; import test_damaged as t; print(*t.read_mutations(*map(pathlib.Path, sys.argv[1:3]), t.MUTATIONS))"
+    program = (
+        "import sys, pathlib; sys.path[:0] = sys.argv[3:]; import test_damaged as t; print(*t.read_mutations(*map(pathlib.Path, sys.argv[1:3]), t.MUTATIONS))"
+    )
     folders = [str(Path(__file__).parent), str(Path(synthetic_runs.__file__).parent), str(Path(dlprobe.__file__).parent.parent)]
     done = subprocess.run([sys.executable, "-c", program, str(packed), str(tmp_path), *folders], capture_output=True, text=True, timeout=300, env=os.environ)
     assert done.returncode == 0, done.stderr

@@ -18,7 +18,9 @@ def _expected(values: np.ndarray, factor: int) -> list[np.ndarray]:
     groups = [values[start : start + factor] for start in range(0, len(values), factor)]
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # bins of NaN only
-        return [np.array([function(group, axis=0) for group in groups]) for function in (np.nanmin, np.nanmax, np.nanmean, lambda g, axis: np.isnan(g).sum(axis))]
+        return [
+            np.array([function(group, axis=0) for group in groups]) for function in (np.nanmin, np.nanmax, np.nanmean, lambda g, axis: np.isnan(g).sum(axis))
+        ]
 
 
 @pytest.mark.parametrize("rows", [1, 63, 64, 65, 4096, 4097, 9000])
