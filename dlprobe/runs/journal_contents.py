@@ -76,7 +76,7 @@ class JournalContents:
         return path in self.shapes()
 
     def read(self, path: str) -> NDArray[Any]:
-        line, (dtype, shape) = layout.data_sets()[path], self.shapes()[path]
+        dtype, shape = self.shapes()[path]
         if path in self._row_paths:
             return np.concatenate([np.empty((0, *shape[1:]), dtype), *(self._row_array(rows, path) for rows in self._rows)])
         if path == "checkpoints/parameters":

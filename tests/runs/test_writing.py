@@ -95,7 +95,7 @@ def test_packing_does_not_replace_another_run(tmp_path: Path) -> None:
     writer = synthetic_runs.write(tmp_path / "a.h5", 30)
     other = synthetic_runs.write(tmp_path / "b.h5", 20).pack()
     os.rename(other, tmp_path / "a.h5")
-    with pytest.raises(RunFileError, match="exists already, so .*a.h5.journal stays"):
+    with pytest.raises(RunFileError, match=r"exists already, so .*a\.h5\.journal stays"):
         writer.pack()
     with pytest.raises(RunFileError, match="is another run than"):
         pack_journal(tmp_path / "a.h5")
