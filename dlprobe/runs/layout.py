@@ -139,6 +139,8 @@ _DATA = (
     ("input_mean_square", "f8", ("feature?",), "mean square of the prepared training inputs"),
 )
 
+_DATA_NOT_HASHED = ("source", "notes")  # may name the path of a file; its contents are in the fingerprint
+
 _CHECKPOINT_STATE = (
     ("optimizer_state", "f", ("state",), "the optimizer's flat state at the last checkpoint"),
     ("normalization_state", "f", ("state",), "the normalizations' flat running statistics at the last checkpoint"),
@@ -217,7 +219,7 @@ def data_sets() -> dict[str, DataSet]:
         *_timing(),
         *_evaluations(),
         *(DataSet(f"final/{name}", dtype, dims, "1", meaning) for name, dtype, dims, meaning in _FINAL),
-        *(DataSet(f"data/{name}", dtype, dims, "1", meaning) for name, dtype, dims, meaning in _DATA),
+        *(DataSet(f"data/{name}", dtype, dims, "1", meaning, name not in _DATA_NOT_HASHED) for name, dtype, dims, meaning in _DATA),
         *_predictions(),
         *_histograms(),
         *_levels(),

@@ -40,6 +40,7 @@ def test_a_data_file_counts_by_its_contents_not_its_path() -> None:
     for path in ("/home/a/table.csv", "b/table.csv", "table.csv"):
         description = synthetic_runs.description()
         description.config["data"]["data"] = path
+        description = replace(description, data={**description.data, "source": path, "notes": [f"read from {path}"]})
         hashes.add(_in_memory(RunWriter.create(None, description)).content_sha256)
     assert len(hashes) == 1
     description.config["data"]["data"] = "gaussian(samples=9)"
