@@ -1,0 +1,199 @@
+"""The application: subcommands found by walking the folder, loaded when they are called, run so that every end has its exit code."""
+
+from __future__ import annotations
+
+import ast
+import os
+import pkgutil
+import signal
+import sys
+import threading
+import warnings
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from functools import cache
+from importlib import import_module
+from pathlib import Path
+from types import FrameType
+from typing import Annotated, Any
+
+import typer
+from typer.core import TyperCommand, TyperGroup
+
+from dlprobe.commands.base import failures
+from dlprobe.commands.base.declaring import declare
+from dlprobe.commands.base.help import print_help
+from dlprobe.commands.base.screen import Screen
+from dlprobe.errors import DlprobeError, DlprobeWarning
+from dlprobe.registry import unknown
+
+FOLDER = Path(__file__).parent.parent
+PACKAGE = "dlprobe.commands"
+
+DESCRIPTION = """Does signal and gradient flow through a multi-layer perceptron, does it generalise, and what should be changed?
+
+Examples:
+  dlprobe train
+  dlprobe list activation
+"""
+
+
+@cache
+def names() -> tuple[str, ...]:
+    """Every subcommand, as typed: each module of the folder is one."""
+    return tuple(module.name.replace("_", "-") for module in pkgutil.iter_modules([str(FOLDER)]) if not module.ispkg)
+
+
+def module_name(name: str) -> str:
+    """The module of a subcommand."""
+    return name.replace("-", "_")
+
+
+def docstring(name: str) -> str:
+    """What a subcommand's file says of it, read without running it."""
+    return ast.get_docstring(ast.parse((FOLDER / f"{module_name(name)}.py").read_text(encoding="utf-8"))) or ""
+
+
+def load(name: str) -> TyperCommand:
+    """The subcommand itself, from its module."""
+    module = import_module(f"{PACKAGE}.{module_name(name)}")
+    app = typer.Typer(add_completion=False)
+    settings = {"help_option_names": ["-h", "--help"]}
+    app.command(name, cls=Command, help=module.__doc__, context_settings=settings)(declare(module.command))
+    command = typer.main.get_command(app)
+    assert isinstance(command, TyperCommand)
+    return command
+
+
+class Command(TyperCommand):
+    """A subcommand; it prints its help as all results are printed, and its name stands in every complaint about its options."""
+
+    def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
+        try:
+            return super().parse_args(ctx, args)
+        except failures.UsageError as error:
+            error.ctx = getattr(error, "ctx", None) or ctx  # type: ignore[attr-defined]
+            raise
+
+    def format_help(self, ctx: Any, formatter: Any) -> None:
+        print_help(self, ctx)
+
+
+class Group(TyperGroup):
+    """`dlprobe` itself. Its subcommands are stubs until one is called."""
+
+    def list_commands(self, ctx: Any) -> list[str]:
+        return list(names())
+
+    def get_command(self, ctx: Any, cmd_name: str) -> Any:
+        return TyperCommand(cmd_name, help=docstring(cmd_name)) if cmd_name in names() else None
+
+    def resolve_command(self, ctx: Any, args: list[str]) -> Any:
+        name = args[0].replace("_", "-")
+        if name not in names():
+            if ctx.resilient_parsing:
+                return None, None, args[1:]
+            raise DlprobeError(unknown("command", args[0], names()))
+        return name, load(name), args[1:]
+
+    def format_help(self, ctx: Any, formatter: Any) -> None:
+        print_help(self, ctx, {name: docstring(name).partition("\n")[0] for name in names()})
+
+
+def _print_version(wanted: bool) -> None:
+    if wanted:
+        from importlib.metadata import PackageNotFoundError, version
+
+        try:
+            print(f"dlprobe {version('dlprobe')}")
+        except PackageNotFoundError:
+            print("dlprobe (not installed)")
+        raise typer.Exit()
+
+
+def _root(
+    version: Annotated[bool, typer.Option("--version", help="print the version and end", is_eager=True, callback=_print_version)] = False,
+) -> None:
+    """The options of `dlprobe` itself."""
+
+
+def application() -> TyperGroup:
+    """The whole command line."""
+    app = typer.Typer(cls=Group, add_completion=True, help=DESCRIPTION, context_settings={"help_option_names": ["-h", "--help"]})
+    app.callback()(_root)
+    group = typer.main.get_command(app)
+    assert isinstance(group, TyperGroup)
+    return group
+
+
+def run(argv: Sequence[str] | None = None) -> int:
+    """Run a command line and return its exit code; nothing is raised."""
+    arguments = list(sys.argv[1:] if argv is None else argv)
+    screen = early_screen(arguments)
+    _open_streams()
+    try:
+        with _terminated_as_interrupted(), _warnings_on(screen):
+            code = _invoke(arguments)
+            sys.stdout.flush()
+            return code
+    except BaseException as error:
+        code = failures.report(error, screen)
+        _flush_or_abandon()
+        return code
+
+
+def early_screen(arguments: Sequence[str]) -> Screen:
+    """What can be known before the arguments are read, for help and for errors while reading."""
+    given = set(arguments[: arguments.index("--")] if "--" in arguments else arguments)
+    return Screen(quiet="--quiet" in given, color=False if "--no-color" in given else None, debug="--debug" in given)
+
+
+def _invoke(arguments: list[str]) -> int:
+    group = application()
+    if "_DLPROBE_COMPLETE" in os.environ:
+        group.main(arguments, prog_name="dlprobe")
+    with group.make_context("dlprobe", arguments or ["--help"], obj=early_screen(arguments)) as context:
+        return int(group.invoke(context) or 0)
+
+
+def _open_streams() -> None:
+    """Streams that the caller closed become ones that lead nowhere."""
+    sys.stdout = sys.stdout or open(os.devnull, "w", encoding="utf-8")  # noqa: SIM115  (for the rest of the process)
+    sys.stderr = sys.stderr or open(os.devnull, "w", encoding="utf-8")  # noqa: SIM115
+
+
+def _flush_or_abandon() -> None:
+    try:
+        sys.stdout.flush()
+    except (OSError, ValueError):
+        failures.abandon_stdout()
+
+
+@contextmanager
+def _terminated_as_interrupted() -> Iterator[None]:
+    """SIGTERM acts as Ctrl-C."""
+
+    def interrupt(number: int, frame: FrameType | None) -> None:
+        raise KeyboardInterrupt
+
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    before = signal.signal(signal.SIGTERM, interrupt)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGTERM, before)
+
+
+@contextmanager
+def _warnings_on(screen: Screen) -> Iterator[None]:
+    """Every warning is one line on stderr."""
+
+    def show(message: Warning | str, category: type[Warning], filename: str, lineno: int, file: Any = None, line: str | None = None) -> None:
+        screen.warn(str(message) if issubclass(category, DlprobeWarning) else f"{category.__name__}: {message}")
+
+    with warnings.catch_warnings():
+        warnings.simplefilter("always", DlprobeWarning)
+        warnings.showwarning = show
+        yield

@@ -1,0 +1,135 @@
+"""The configuration on the command line: its options, made from the fields' own definitions, and reading one from TOML, a run file and options."""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Callable, Collection, Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from dlprobe.commands.base.declaring import option, with_signature
+from dlprobe.config import OptionField, fields
+from dlprobe.errors import ConfigError
+
+if TYPE_CHECKING:
+    from dlprobe.config import RunConfig
+
+PANELS = {"data": "Data", "model": "Model", "training": "Training", "recording": "Recording"}
+METAVARS = {
+    "name": "NAME",
+    "whole number": "N",
+    "number": "X",
+    "layers": "UNITS",
+    "three percents": "A,B,C",
+    "name or path": "NAME|PATH",
+    "text": "TEXT",
+}
+LONGEST_METAVAR = 16
+LISTS = ("layers", "activation", "split")  # repeated, these options are one list
+RUN_FILE_STARTS = (b"\x89HDF\r\n\x1a\n", b"\x89DLP")
+
+ConfigFile = Annotated[
+    Path | None,
+    typer.Argument(metavar="[CONFIG]", help="TOML file, or a run file whose configuration is repeated; options go before it", show_default=False),
+]
+
+
+def configuration_options(exclude: Collection[str] = (), lists: Collection[str] = LISTS) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
+    """Decorator: give a command all configuration options but `exclude`; it gets them as `options`, texts by key, None for what was not given.
+
+    An option in `lists` that is repeated arrives as one text with commas, ready for `config.split_list`.
+    """
+
+    def decorate(function: Callable[..., Any]) -> Callable[..., Any]:
+        chosen = [field for field in fields() if field.key not in exclude]
+        own = [parameter for parameter in inspect.signature(function, eval_str=True).parameters.values() if parameter.name != "options"]
+
+        def command(**values: Any) -> Any:
+            texts = {field.key: _text(values.pop(field.key)) for field in chosen}
+            return function(**values, options=texts)
+
+        return with_signature(command, [*own, *(option(field.key, configuration_option(field, field.key in lists), None) for field in chosen)])
+
+    return decorate
+
+
+def configuration_option(field: OptionField, repeated: bool = False, help: str | None = None) -> Any:
+    """The annotation of a parameter that is this configuration option; `repeated` collects a list of texts; `help` replaces the field's own."""
+    declaration = typer.Option(
+        field.option,
+        metavar=_metavar(field),
+        help=help or help_of(field),
+        show_default=False,
+        autocompletion=_completion(field),
+        rich_help_panel=PANELS[field.table],
+    )
+    return Annotated[list[str] | None, declaration] if repeated else Annotated[str | None, declaration]
+
+
+def help_of(field: OptionField) -> str:
+    """Help, what is allowed where the metavar does not say it, and the default."""
+    told = [_allowed(field), f"default: {field.default}"]
+    return f"{field.help} [{'; '.join(filter(None, told))}]"
+
+
+def _metavar(field: OptionField) -> str:
+    choices = "|".join(field.choices)
+    return choices if 0 < len(choices) <= LONGEST_METAVAR else METAVARS.get(field.type, "TEXT")
+
+
+def _allowed(field: OptionField) -> str:
+    if field.kind:
+        return f"see dlprobe list {field.kind}"
+    if field.choices:
+        return "" if _metavar(field) == "|".join(field.choices) else field.allowed
+    return "" if field.type == "text" else field.allowed.replace(str(2**63 - 1), "2^63-1")
+
+
+def _text(value: str | list[str] | None) -> str | None:
+    return ",".join(value) if isinstance(value, list) else value
+
+
+def _completion(field: OptionField) -> Callable[[str], list[str]]:
+    def complete(incomplete: str) -> list[str]:
+        from dlprobe import registry
+
+        known = field.choices or (*(registry.records(field.kind) if field.kind else ()), *field.words)
+        return [name for name in known if name.startswith(incomplete)]
+
+    return complete
+
+
+def read_configuration(file: Path | None, options: Mapping[str, str | None]) -> RunConfig:
+    """The configuration of a TOML or run file (None: the defaults) with the options on top. Raises ConfigError or RunFileError."""
+    from dlprobe.config import from_options, from_toml
+
+    if file is None:
+        base = None
+    elif _is_run_file(file):
+        base = _stored_configuration(file)
+    else:
+        base = from_toml(file)
+    return from_options(base, options)
+
+
+def _is_run_file(path: Path) -> bool:
+    if path.name.endswith((".h5", ".h5.journal")):
+        return True
+    try:
+        with path.open("rb") as file:
+            return file.read(8).startswith(RUN_FILE_STARTS)
+    except OSError:
+        return False
+
+
+def _stored_configuration(path: Path) -> RunConfig:
+    from dlprobe.config import from_mapping
+    from dlprobe.runs import open_single
+
+    with open_single(path) as run:
+        try:
+            return from_mapping(run.config)
+        except ConfigError as error:
+            raise ConfigError(f"{path}: the configuration stored in it cannot be used: {error}") from None

@@ -1,0 +1,60 @@
+"""From a subcommand's function to what typer reads: the options that all commands share are added, and arrive as one `screen`."""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Callable
+from typing import Annotated, Any
+
+import typer
+
+from dlprobe.commands.base.screen import COMMON, FORMATS, Screen
+from dlprobe.registry import unknown
+
+
+def _known_format(name: str) -> str:
+    if name not in FORMATS:
+        raise typer.BadParameter(unknown("format", name, FORMATS))
+    return name
+
+
+Format = Annotated[
+    str,
+    typer.Option(
+        "--format",
+        metavar="|".join(FORMATS),
+        help="how the result is printed on stdout [default: table]",
+        callback=_known_format,
+        autocompletion=lambda incomplete: [name for name in FORMATS if name.startswith(incomplete)],
+        rich_help_panel=COMMON,
+    ),
+]
+Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="no progress, notes or warnings on stderr", rich_help_panel=COMMON)]
+NoColor = Annotated[bool, typer.Option("--no-color", help="no colour; the environment variable NO_COLOR does the same", rich_help_panel=COMMON)]
+Debug = Annotated[bool, typer.Option("--debug", help="show where an error came from", rich_help_panel=COMMON)]
+
+SHARED = {"format": (Format, "table"), "quiet": (Quiet, False), "no_color": (NoColor, False), "debug": (Debug, False)}
+
+
+def declare(function: Callable[..., Any]) -> Callable[..., Any]:
+    """`function(..., screen: Screen)` as typer wants it: every shared option instead of `screen`."""
+    own = [parameter for parameter in inspect.signature(function, eval_str=True).parameters.values() if parameter.name != "screen"]
+
+    def command(**values: Any) -> Any:
+        format, quiet, no_color, debug = (values.pop(name) for name in SHARED)
+        return function(**values, screen=Screen(format, quiet, False if no_color else None, debug))
+
+    return with_signature(command, [*own, *(option(name, annotation, default) for name, (annotation, default) in SHARED.items())])
+
+
+def option(name: str, annotation: Any, default: Any) -> inspect.Parameter:
+    """One keyword parameter that typer turns into an option."""
+    return inspect.Parameter(name, inspect.Parameter.KEYWORD_ONLY, default=default, annotation=annotation)
+
+
+def with_signature(function: Callable[..., Any], parameters: list[inspect.Parameter]) -> Callable[..., Any]:
+    """`function` as if it had been written with these parameters."""
+    ordered = sorted(parameters, key=lambda parameter: parameter.kind)
+    function.__signature__ = inspect.Signature(ordered)  # type: ignore[attr-defined]
+    function.__annotations__ = {}
+    return function

@@ -1,0 +1,119 @@
+"""From a configuration to a packed run file, with everything said on the way: notes, warnings, progress, and what an early end leaves."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import re
+from itertools import count
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from dlprobe.commands.base.screen import Screen
+from dlprobe.errors import RunFileError
+
+if TYPE_CHECKING:
+    from dlprobe.config import RunConfig
+    from dlprobe.runs import RunDescription, RunWriter
+    from dlprobe.training.trainer import Progress, Session
+
+FOLDER = Path("runs")
+
+
+def prepare_session(configuration: RunConfig, screen: Screen) -> Session:
+    """Load and prepare the data, build the net; what was inferred and what is unwise is said. Raises ConfigError or DataError."""
+    from dlprobe.config import warnings_for
+    from dlprobe.data import load, prepare
+
+    for warning in warnings_for(configuration):
+        screen.warn(warning)
+    seed = configuration.training.seed
+    data = prepare(load(configuration.data, seed), configuration.data, seed, configuration.training.dtype)
+    for note in data.notes:
+        screen.note(f"{data.name}: {note}")
+    tell_of_compiling(screen)
+    from dlprobe.training import model, trainer
+
+    session = trainer.start(configuration, data)
+    for warning in model.warnings_for_data(session.model, data):
+        screen.warn(warning)
+    return session
+
+
+def tell_of_compiling(screen: Screen) -> None:
+    """The first command ever compiles, which takes seconds in which nothing else is seen."""
+    from dlprobe.nn.cache import is_warm
+
+    if not is_warm():
+        screen.note("compiling kernels (first time only) …")
+
+
+def open_writer(session: Session, output: Path | None, force: bool) -> RunWriter:
+    """The writer of a run file: `output`, or the next free name for this data. Raises RunFileError where it exists already."""
+    from dlprobe.runs import RunWriter
+    from dlprobe.training.describe import describe
+
+    description = describe(session)
+    if output is None:
+        return _next_free(description, session.data.name)
+    output.parent.mkdir(parents=True, exist_ok=True)
+    return RunWriter.create(output, description, force)
+
+
+def _next_free(description: RunDescription, data: str) -> RunWriter:
+    """The writer of runs/<data>-<n>.h5 with the smallest n that is neither a run nor a journal; somebody else may take it meanwhile."""
+    from dlprobe.runs import RunWriter
+
+    FOLDER.mkdir(parents=True, exist_ok=True)
+    for number in count(1):
+        path = FOLDER / f"{file_stem(data)}-{number}.h5"
+        if _taken(path):
+            continue
+        try:
+            return RunWriter.create(path, description)
+        except RunFileError:
+            if not _taken(path):
+                raise
+    raise AssertionError("there is always a next number")
+
+
+def _taken(path: Path) -> bool:
+    return os.path.lexists(path) or os.path.lexists(f"{path}.journal")
+
+
+def file_stem(data: str) -> str:
+    """The name of a data set as a part of a file name.
+
+    >>> file_stem("spirals(samples=600)"), file_stem("my data.v2.csv")
+    ('spirals', 'my_data.v2')
+    """
+    name = data.partition("(")[0]
+    stem = re.sub(r"\.[A-Za-z0-9]+$", "", Path(name).name.removesuffix(".gz"))
+    return re.sub(r"[^\w.-]+", "_", stem).strip("._") or "run"
+
+
+def train(session: Session, writer: RunWriter, screen: Screen) -> str:
+    """Train to the end, the first Ctrl-C or the first non-finite number; the status. After any other end the journal is closed and packed too."""
+    from dlprobe.training.stopping import on_signals
+    from dlprobe.training.trainer import run
+
+    with on_signals() as stop, screen.progress("training") as report:
+
+        def told(progress: Progress) -> None:
+            if report is not None:
+                report(progress.step, progress.steps, progress.loss)
+
+        try:
+            return run(session, writer, stop=stop, progress=told)
+        except BaseException as error:
+            _end_early(writer, session, error, screen)
+            raise
+
+
+def _end_early(writer: RunWriter, session: Session, error: BaseException, screen: Screen) -> None:
+    """Close and pack what was recorded; a disk that cannot take that either leaves the journal."""
+    interrupted = isinstance(error, KeyboardInterrupt)
+    reason = "asked to stop at once" if interrupted else f"{type(error).__name__}: {error}"
+    with contextlib.suppress(RunFileError, OSError, ValueError):
+        writer.end("interrupted" if interrupted else "failed", {"steps_done": session.step, "stopped_step": session.step, "stop_reason": reason})
+        screen.warn(f"the run ended early; what was recorded is in {writer.pack()}")

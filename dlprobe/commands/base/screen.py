@@ -1,0 +1,82 @@
+"""Where a command's words go: results to stdout in the chosen format, everything else to stderr."""
+
+from __future__ import annotations
+
+import contextlib
+import sys
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from importlib import import_module
+from typing import TYPE_CHECKING, TextIO
+
+from dlprobe.render.safe_text import visible
+
+if TYPE_CHECKING:
+    from dlprobe.render.document import Document
+
+# name of a format -> the module that renders it; modules are imported when they are used
+FORMATS = {"table": "dlprobe.render.terminal", "json": "dlprobe.render.json"}
+
+COMMON = "Common options"  # the group that --help puts the options of all commands in
+
+Report = Callable[[int, int, float], None]
+
+
+@dataclass(frozen=True)
+class Screen:
+    """The choices that all commands share. format: a key of FORMATS. color: False switches it off, None asks each stream."""
+
+    format: str = "table"
+    quiet: bool = False
+    color: bool | None = None
+    debug: bool = False
+
+    def show(self, document: Document) -> None:
+        """Print a result on stdout."""
+        import_module(FORMATS[self.format]).render(document, sys.stdout, color=self.color)
+        sys.stdout.flush()
+
+    def note(self, text: str) -> None:
+        """Say something in passing on stderr, unless quiet."""
+        if not self.quiet:
+            say(f"{self._label('note:', '2')} {one_line(text)}")
+
+    def warn(self, text: str) -> None:
+        """Say on stderr what the user should know, unless quiet."""
+        if not self.quiet:
+            say(f"{self._label('warning:', '1;33')} {one_line(text)}")
+
+    def error(self, text: str) -> None:
+        """Say on stderr why the command failed."""
+        say(f"{self._label('error:', '1;31')} {one_line(text)}")
+
+    @contextlib.contextmanager
+    def progress(self, what: str) -> Iterator[Report | None]:
+        """A progress line on stderr while the block runs: call the report with (step, steps, loss). None where nobody looks: quiet, or no terminal."""
+        if self.quiet or not sys.stderr.isatty():
+            yield None
+            return
+        from dlprobe.commands.base.progress import progress_line
+
+        with progress_line(what, self._colored) as report:
+            yield report
+
+    @property
+    def _colored(self) -> bool:
+        from dlprobe.render.terminal import wants_color
+
+        return wants_color(sys.stderr) if self.color is None else self.color
+
+    def _label(self, word: str, style: str) -> str:
+        return f"\x1b[{style}m{word}\x1b[0m" if sys.stderr.isatty() and self._colored else word
+
+
+def one_line(text: str) -> str:
+    """A message as one line in which nothing can act on the terminal."""
+    return visible(" ".join(text.split()))
+
+
+def say(line: str, stream: TextIO | None = None) -> None:
+    """Print a line on stderr; a stderr that nobody reads, or that cannot be written, is no reason to fail."""
+    with contextlib.suppress(OSError, ValueError):
+        print(line, file=stream or sys.stderr, flush=True)

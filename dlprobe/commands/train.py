@@ -1,0 +1,56 @@
+"""Train one MLP and write its run file.
+
+The configuration comes from a TOML file or an earlier run file (which repeats that run), with the options on top. Every layer's activation variance,
+error signal and gradient are recorded at every step.
+
+Examples:
+  dlprobe train
+  dlprobe train --layers 100x20 --activation sigmoid --epochs 5
+  dlprobe train --data "spirals(samples=600)" --norm batch --seed 3 -o runs/spirals.h5
+  dlprobe train runs/spirals.h5 --activation "leaky_relu(slope=0.2)" -o runs/leaky.h5
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from dlprobe.commands.base.configuration import ConfigFile, configuration_options, read_configuration
+from dlprobe.commands.base.screen import Screen
+from dlprobe.errors import ExitCode
+
+if TYPE_CHECKING:
+    from dlprobe.render.document import Document
+
+Output = Annotated[
+    Path | None, typer.Option("-o", "--output", metavar="FILE", help="run file to write [default: runs/<data>-<n>.h5, the next free n]")
+]
+Force = Annotated[bool, typer.Option("--force", help="overwrite FILE")]
+
+
+@configuration_options()
+def command(config: ConfigFile = None, output: Output = None, force: Force = False, *, options: dict[str, str | None], screen: Screen) -> ExitCode:
+    """Train, pack, show."""
+    from dlprobe.commands.base.recorded_run import open_writer, prepare_session, train
+
+    session = prepare_session(read_configuration(config, options), screen)
+    with open_writer(session, output, force) as writer:
+        status = train(session, writer, screen)
+        path = writer.pack()
+    screen.show(_document(path))
+    if status == "interrupted":
+        screen.warn(f"interrupted at step {session.step} of {session.steps}; what was recorded is in {path}")
+        return ExitCode.INTERRUPTED
+    return ExitCode.DONE
+
+
+def _document(path: Path) -> Document:
+    from dlprobe.analysis.loss_curve import smoothed
+    from dlprobe.analysis.run_profile import run_profile
+    from dlprobe.reports.run import train_document
+    from dlprobe.runs import open_single
+
+    with open_single(path) as run:
+        return train_document(run, run_profile(run), smoothed(run.steps, run.scalar("batch_loss")) if len(run.steps) else None)

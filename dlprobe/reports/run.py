@@ -1,0 +1,222 @@
+"""What `train` says at its end: results, loss curve, depth profiles at the first and last recorded step, verdicts."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
+
+from dlprobe.render.document import Block, Chart, Column, Document, Facts, Hint, LayerSeries, Profile, Series, Table, Tone, Toned, Verdict
+
+if TYPE_CHECKING:
+    from dlprobe.analysis.loss_curve import Curve
+    from dlprobe.analysis.profiles import Verdict as Judgement
+    from dlprobe.analysis.run_profile import RunProfile, StepProfile
+    from dlprobe.runs import Run
+
+PARTS = {"train": "training", "val": "validation", "test": "test"}
+STATUS_TONES: dict[str, Tone] = {"finished": "good", "interrupted": "warning", "running": "neutral", "failed": "bad", "diverged": "bad"}
+VERDICT_TONES: dict[str, Tone] = {"healthy": "good", "vanishing": "bad", "exploding": "bad", "diverged": "bad", "collapsed": "bad"}
+
+
+def train_document(run: Run, profile: RunProfile | None, curve: Curve | None) -> Document:
+    """The report of a run that has just ended; `profile` and `curve` are None where no step was recorded."""
+    blocks: list[Block] = [Facts(facts(run)), results_table(run)]
+    blocks += loss_chart(run, curve)
+    if profile is not None:
+        blocks += [*depth_profiles(profile), *verdict_lines(profile)]
+    blocks.append(Hint(f"dlprobe inspect {quoted(str(run.path))}"))
+    return Document(f"{run.path}", blocks, train_data(run, profile))
+
+
+def facts(run: Run) -> list[tuple[str, Any]]:
+    """What was trained and how it ended."""
+    pairs: list[tuple[str, Any]] = [("status", Toned(run.status, STATUS_TONES[run.status]))]
+    if run.final.get("stop_reason"):
+        pairs[0] = ("status", Toned(f"{run.status} at step {run.final['stopped_step']}: {run.final['stop_reason']}", STATUS_TONES[run.status]))
+    training = run.config.get("training", {})
+    pairs += [("data", data_line(run)), ("net", net_line(run))]
+    pairs.append(("training", f"{training.get('optimizer')}, learning rate {training.get('lr')}, batch size {training.get('batch_size')}"))
+    seconds = training_seconds(run)
+    pace = f" in {seconds:.3g} s of training" if math.isfinite(seconds) else ""
+    pairs.append(("steps", f"{steps_done(run)}{epochs(run)}{pace}"))
+    return pairs
+
+
+def data_line(run: Run) -> str:
+    """The data set and the samples of its parts."""
+    sizes = ", ".join(f"{part_size(run, part)} {word}" for part, word in PARTS.items())
+    return f"{run.data.get('name')} ({run.data.get('task')}): {sizes} samples"
+
+
+def net_line(run: Run) -> str:
+    """Widths from input to output, activation, initializer, normalization."""
+    fan_in, units = run.layers["fan_in"], run.layers["units"]
+    widths = shortened([int(fan_in[0]), *(int(one) for one in units)])
+    activations = dict.fromkeys(run.layers["activation"][:-1]) or dict.fromkeys(run.layers["activation"])
+    made = [", ".join(activations), " and ".join(dict.fromkeys(run.layers["initializer"]))]
+    norms = [name for name in dict.fromkeys(run.layers["normalization"]) if name != "none"]
+    made += [f"{norms[0]} norm {run.layers['norm_position'][0]} the activation"] if norms else []
+    return f"{widths}, {', '.join(made)}"
+
+
+def shortened(widths: Sequence[int]) -> str:
+    """`64-100×20-10` for widths that repeat.
+
+    >>> shortened([64, 100, 100, 100, 10])
+    '64-100×3-10'
+    """
+    groups: list[tuple[int, int]] = []
+    for width in widths:
+        if groups and groups[-1][0] == width:
+            groups[-1] = (width, groups[-1][1] + 1)
+        else:
+            groups.append((width, 1))
+    return "-".join(f"{width}×{count}" if count > 1 else str(width) for width, count in groups)
+
+
+def steps_done(run: Run) -> int:
+    """Updates made; where the run has no end, as far as its record goes."""
+    return int(run.final["steps_done"]) if "steps_done" in run.final else int(run.steps[-1]) if len(run.steps) else 0
+
+
+def epochs(run: Run) -> str:
+    done = run.final.get("epochs_done")
+    return "" if done is None else f" ({float(done):.4g} epochs)"
+
+
+def part_size(run: Run, part: str) -> int:
+    return len(run.data.get(f"{part}_indices", ()))
+
+
+def training_seconds(run: Run) -> float:
+    """Wall time of all blocks of steps: the mean time of a step in each block times its steps; NaN where it was not kept."""
+    timing = run.timing
+    if not len(timing.get("step", ())):
+        return math.nan
+    ends = [*timing["step"][1:], int(timing["step"][-1]) if not len(run.steps) else int(run.steps[-1]) + 1]
+    return float(sum((end - start) * each for start, end, each in zip(timing["step"], ends, timing["step_seconds"], strict=True)))
+
+
+def results_table(run: Run) -> Table:
+    """Loss and error of every part that has samples, with the final parameters."""
+    regression = run.data.get("task") == "regression"
+    columns = [
+        Column("part"),
+        Column("samples", align="right"),
+        Column("loss", align="right"),
+        Column("error (RMS)" if regression else "error", align="right"),
+    ]
+    keys = ["loss", "error"]
+    if regression:
+        columns.append(Column("R²", align="right"))
+        keys.append("r2")
+    rows = [[word, part_size(run, part), *(result(run, f"{part}_{key}") for key in keys)] for part, word in PARTS.items() if part_size(run, part)]
+    return Table(columns, rows)
+
+
+def result(run: Run, name: str) -> float | None:
+    """A result at the end, or of the last evaluation where the run has no end; None where there is none."""
+    found = run.final.get(name)
+    if found is None and len(run.evaluations.get(name, ())):
+        found = run.evaluations[name][-1]
+    return None if found is None else float(found)
+
+
+def loss_chart(run: Run, curve: Curve | None) -> list[Block]:
+    """Training loss of the batches, averaged over stretches of steps, and the validation loss at its evaluations."""
+    if curve is None or len(curve.values) < 2:
+        return []
+    series = [Series("training, mean over batches", curve.steps.tolist(), curve.values.tolist())]
+    if part_size(run, "val") and "val_loss" in run.evaluations:
+        series.append(Series("validation", run.evaluations["step"].tolist(), run.evaluations["val_loss"].tolist()))
+    positive = [value for each in series for value in each.y if 0 < value < math.inf]
+    return [Chart(series, "step", "loss", log_y=bool(positive) and max(positive) > 20 * min(positive), caption="Loss")]
+
+
+def depth_profiles(profile: RunProfile) -> list[Block]:
+    """Activation variance and error signal through the hidden layers at the first and last recorded step."""
+    moments = [profile.first] if profile.first.step == profile.last.step else [profile.first, profile.last]
+    if not profile.layers:
+        return []
+
+    def drawn(caption: str, values: str, judged: bool) -> Profile:
+        series = [_series(moment, getattr(moment, values).tolist(), judged) for moment in moments]
+        return Profile(series, profile.layers, caption=caption)
+
+    return [drawn("Activation variance", "activation_variance", False), drawn("Error signal (RMS)", "error_signal_rms", True)]
+
+
+def _series(moment: StepProfile, values: list[float], judged: bool) -> LayerSeries:
+    name, verdict = f"step {moment.step}", moment.verdict.verdict
+    return LayerSeries(name, values, verdict, VERDICT_TONES[verdict]) if judged else LayerSeries(name, values)
+
+
+def verdict_lines(profile: RunProfile) -> list[Block]:
+    """One line for the first recorded step, one for the last, and what theory expected."""
+    lines: list[Block] = [verdict_line(profile.first)]
+    if profile.last.step != profile.first.step:
+        lines.append(verdict_line(profile.last))
+    return lines
+
+
+def verdict_line(moment: StepProfile) -> Verdict:
+    """The judgement of one recorded step in words."""
+    return Verdict(f"step {moment.step}: {moment.verdict.verdict}: {moment.verdict.reason}", VERDICT_TONES[moment.verdict.verdict])
+
+
+def overall(profile: RunProfile) -> Judgement:
+    """The verdict on the run: that of the first step, where the cause lies; a net that starts healthy is judged by its last."""
+    return profile.last.verdict if profile.first.verdict.verdict == "healthy" else profile.first.verdict
+
+
+def train_data(run: Run, profile: RunProfile | None) -> dict[str, Any]:
+    """What `train --format json` prints."""
+    names = [f"{part}_{key}" for key in ("loss", "error", "r2") for part in PARTS]
+    found = {name: result(run, name) for name in names if not name.endswith("r2") or run.data.get("task") == "regression"}
+    judged = None if profile is None else overall(profile)
+    return {
+        "schema": "dlprobe-train/1",
+        "path": str(run.path),
+        "status": run.status,
+        "steps": steps_done(run),
+        "seconds": training_seconds(run),
+        **found,
+        "verdict": judged and judged.verdict,
+        "reason": judged and judged.reason,
+        "profile": profile_data(profile),
+        "content_sha256": run.content_sha256,
+    }
+
+
+def profile_data(profile: RunProfile | None) -> dict[str, Any] | None:
+    """Both moments as data: layers, initial with theory beside it, final."""
+    if profile is None:
+        return None
+    initial = moment_data(profile.first)
+    if profile.theory is not None:
+        band = profile.theory.log10_error_signal_ratio
+        initial["theory"] = {"value": band.value, "low": band.low, "high": band.high, "reason": profile.theory.reason}
+    return {"layers": list(profile.layers), "initial": initial, "final": moment_data(profile.last)}
+
+
+def moment_data(moment: StepProfile) -> dict[str, Any]:
+    """One recorded step as data."""
+    verdict = moment.verdict
+    return {
+        "step": moment.step,
+        "verdict": verdict.verdict,
+        "reason": verdict.reason,
+        "log10_error_signal_ratio": verdict.log10_ratio,
+        "band": verdict.band,
+        "activation_variance": moment.activation_variance,
+        "error_signal_rms": moment.error_signal_rms,
+        "gradient_rms": moment.gradient_rms,
+    }
+
+
+def quoted(path: str) -> str:
+    """A path as a shell takes it."""
+    import shlex
+
+    return shlex.quote(path)
