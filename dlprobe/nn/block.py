@@ -21,6 +21,7 @@ from dlprobe.nn.cache import SUMS, compiled, inlined, pointer
 from dlprobe.nn.kernels import MAX_OPERATIONS, PRECISIONS, UPDATE_SUMS, Types
 from dlprobe.nn.matmul import product, product_with_transposed, transposed_product
 from dlprobe.nn.random import shuffle
+from dlprobe.nn.scalar import is_finite
 
 FINISHED, DIVERGED = 0, 1
 BATCH_LOSS, PENALTY, LEARNING_RATE, GRADIENT_NORM, CLIP_SCALE, SCALARS = range(6)
@@ -166,7 +167,7 @@ def update_layer(net: Any, kernels: Any, index: Any, base: Any, coefficients: An
     kernels.update(net.parameters[start : start + size], gradient, net.moments, start, stride, coefficients, sums)
     observe.observe_update(sums, size, statistics)
     square = sums[2]
-    if not math.isfinite(square):
+    if not is_finite(square):
         statistics[observe.NONFINITE_BACKWARD] += observe.count_nonfinite(gradient.reshape(layer[p.FAN_IN], layer[p.FAN_OUT]))
     bias = net.parameters[layer[p.BIAS] : layer[p.BIAS] + layer[p.FAN_OUT]] if layer[p.BIAS] >= 0 else net.parameters[:0]
     statistics[observe.BIAS_RMS] = observe.root_mean_square(bias)
@@ -352,7 +353,7 @@ def run(net: Any, kernels: Any, forward: Any, backward: Any, work: Any, steps: A
         lost = forward(net, kernels, rows, True, counter, of_step)
         scalar[BATCH_LOSS] = batch_loss(net, kernels, rows, work.fused, one / net.parameters.dtype.type(rows)) / rows
         scalar[PENALTY], scalar[LEARNING_RATE], scalar[GRADIENT_NORM], scalar[CLIP_SCALE] = 0.0, work.rates[done], np.nan, 1.0
-        if lost > 0 or not math.isfinite(scalar[BATCH_LOSS]):
+        if lost > 0 or not is_finite(scalar[BATCH_LOSS]):
             return -(done + 1)  # before any parameter is stepped
         scalar[GRADIENT_NORM] = math.sqrt(backward(net, kernels, work, rows, work.rates[done], step, counter, of_step))
         for index in range(len(net.layers)):

@@ -13,7 +13,7 @@ import numpy as np
 
 from dlprobe import registry
 from dlprobe.nn.cache import SUMS, inlined
-from dlprobe.nn.scalar import size_bits
+from dlprobe.nn.scalar import is_finite, size_bits
 
 STATISTICS = tuple(registry.records("statistic"))
 (ACTIVATION_MEAN, ACTIVATION_VARIANCE, ACTIVATION_SAMPLE_VARIANCE, ACTIVE_FRACTION) = map(
@@ -46,7 +46,7 @@ def count_nonfinite(block: Any) -> Any:
     for i in range(block.shape[0]):
         row = block[i]
         for j in range(len(row)):
-            found += 0 if math.isfinite(row[j]) else 1
+            found += 0 if is_finite(row[j]) else 1
     return found
 
 
@@ -71,7 +71,7 @@ def add_bias(z: Any, bias: Any, statistics: Any) -> None:
     statistics[PREACTIVATION_MEAN] = mean
     statistics[PREACTIVATION_VARIANCE] = variance if rows > 1 else np.nan
     statistics[PREACTIVATION_MEAN_SQUARE] = variance + mean * mean
-    statistics[NONFINITE_FORWARD] = 0 if math.isfinite(square) else count_nonfinite(z)
+    statistics[NONFINITE_FORWARD] = 0 if is_finite(square) else count_nonfinite(z)
 
 
 def observe_activation(a: Any, row_square: Any, sums: Any, squares: Any, statistics: Any) -> None:
@@ -132,7 +132,7 @@ def _finish_activation(a: Any, first: Any, sums: Any, squares: Any, active: Any,
     statistics[ACTIVATION_VARIANCE] = within + between if rows > 1 else np.nan
     statistics[ACTIVATION_SAMPLE_VARIANCE] = within if rows > 1 else np.nan
     statistics[ACTIVE_FRACTION] = active / (rows * units)
-    if not math.isfinite(spread + within):
+    if not is_finite(spread + within):
         statistics[NONFINITE_FORWARD] += count_nonfinite(a)
 
 
@@ -151,7 +151,7 @@ def observe_error(d: Any, bias_gradient: Any, row_square: Any, statistics: Any) 
         row_square[i] = square
         total += square
     statistics[ERROR_SIGNAL_RMS] = rows * math.sqrt(total / (rows * units))
-    statistics[NONFINITE_BACKWARD] = 0 if math.isfinite(total) else count_nonfinite(d)
+    statistics[NONFINITE_BACKWARD] = 0 if is_finite(total) else count_nonfinite(d)
 
 
 def count_underflow(da: Any, next_row_square: Any) -> Any:

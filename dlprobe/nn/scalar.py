@@ -59,6 +59,21 @@ def size_bits(typing: Any, x: Any) -> Any:
 
 
 @intrinsic
+def is_finite(typing: Any, x: Any) -> Any:
+    """Whether x is neither NaN nor infinite, by its exponent's bits.
+
+    math.isfinite asks whether x − x is a number, and where x is itself a sum, `reassoc` lets LLVM cancel that to 0: NaN then counts as finite.
+    """
+    width, exponent = (32, 0x7F800000) if x == types.float32 else (64, 0x7FF0000000000000)
+
+    def codegen(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
+        mask = ir.Constant(ir.IntType(width), exponent)
+        return builder.icmp_unsigned("!=", builder.and_(builder.bitcast(arguments[0], ir.IntType(width)), mask), mask)
+
+    return types.boolean(x), codegen
+
+
+@intrinsic
 def from_bits(typing: Any, bits: Any) -> Any:
     """The float whose bits these are, widened to float64."""
 
