@@ -11,12 +11,11 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
 from dlprobe.commands.base.screen import Report
-from dlprobe.render.numbers import value_text
 
 
 @contextlib.contextmanager
-def progress_line(what: str, color: bool) -> Iterator[Report]:
-    """Steps done, loss, steps per second and time left; the line disappears at the end."""
+def progress_line(what: str, unit: str, color: bool) -> Iterator[Report]:
+    """What is done, a few numbers, units per second and time left; the line disappears at the end."""
     console = Console(file=sys.stderr, no_color=not color, force_terminal=True)
     columns = (
         TextColumn("{task.description}", markup=False),
@@ -29,8 +28,12 @@ def progress_line(what: str, color: bool) -> Iterator[Report]:
     with Progress(*columns, console=console, transient=True, expand=True) as progress:
         task = progress.add_task(what, total=None, numbers="")
 
-        def report(step: int, steps: int, loss: float) -> None:
-            rate = step / max(time.monotonic() - began, 1e-9)
-            progress.update(task, completed=step, total=steps, numbers=f"loss {value_text(loss, 3)}  {rate:,.0f} steps/s")
+        def report(done: int, total: int, numbers: str = "") -> None:
+            rate = done / max(time.monotonic() - began, 1e-9)
+            progress.update(task, completed=done, total=total, numbers=f"{numbers}  {_pace(rate)} {unit}/s".strip())
 
         yield report
+
+
+def _pace(rate: float) -> str:
+    return f"{rate:,.0f}" if rate >= 10 else f"{rate:.1f}"

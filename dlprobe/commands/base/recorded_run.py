@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 
 from dlprobe.commands.base.screen import Screen
 from dlprobe.errors import RunFileError
+from dlprobe.render.numbers import value_text
 
 if TYPE_CHECKING:
     from dlprobe.config import RunConfig
@@ -101,7 +102,7 @@ def train(session: Session, writer: RunWriter, screen: Screen) -> str:
 
         def told(progress: Progress) -> None:
             if report is not None:
-                report(progress.step, progress.steps, progress.loss)
+                report(progress.step, progress.steps, f"loss {value_text(progress.loss, 3)}")
 
         try:
             return run(session, writer, stop=stop, progress=told)

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import contextlib
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass
 from importlib import import_module
-from typing import TYPE_CHECKING, TextIO
+from typing import TYPE_CHECKING, Protocol, TextIO
 
 from dlprobe.render.safe_text import visible
 
@@ -19,7 +19,11 @@ FORMATS = {"table": "dlprobe.render.terminal", "json": "dlprobe.render.json"}
 
 COMMON = "Common options"  # the group that --help puts the options of all commands in
 
-Report = Callable[[int, int, float], None]
+
+class Report(Protocol):
+    """Tells how far something is."""
+
+    def __call__(self, done: int, total: int, numbers: str = "") -> None: ...
 
 
 @dataclass(frozen=True)
@@ -51,14 +55,14 @@ class Screen:
         say(f"{self._label('error:', '1;31')} {one_line(text)}")
 
     @contextlib.contextmanager
-    def progress(self, what: str) -> Iterator[Report | None]:
-        """A progress line on stderr while the block runs: call the report with (step, steps, loss). None where nobody looks: quiet, or no terminal."""
+    def progress(self, what: str, unit: str = "steps") -> Iterator[Report | None]:
+        """A progress line on stderr while the block runs; its pace is in `unit` per second. None where nobody looks: quiet, or no terminal."""
         if self.quiet or not sys.stderr.isatty():
             yield None
             return
         from dlprobe.commands.base.progress import progress_line
 
-        with progress_line(what, self._colored) as report:
+        with progress_line(what, unit, self._colored) as report:
             yield report
 
     @property
