@@ -30,19 +30,20 @@ SCALAR_NAMES = ("batch_loss", "penalty", "learning_rate", "gradient_norm", "clip
 # All memory of one model. `blocks` holds one batch of every layer's inputs and outputs; `deltas` three blocks that dL/da and dL/dz pass through in turn.
 Net = namedtuple(
     "Net",
-    "layers operations constants parameters gradients moments state blocks deltas targets no_bias peak input_square error_square unit_sums unit_squares",
+    "layers operations constants parameters gradients moments state blocks deltas targets no_bias peak input_square error_square narrow wide",
 )
 # First-class functions: the two tuples are padded to MAX_OPERATIONS, so that the loop is compiled once whatever the net is made of.
 Kernels = namedtuple("Kernels", "forward backward loss update prepare")
 # What a block works through: prepared data (samples, features) and (samples, outputs), the visiting order, and where in the run it stands.
 Work = namedtuple("Work", "inputs targets order batch seed first_step rates optimizer_parameters fused keep_gradients")
 
-NET_TYPES = ("int64_2d", "int64_2d", *("vector",) * 6, "matrix", "vector", "vector", "vector", *("float64_1d",) * 4)
+NET_TYPES = ("int64_2d", "int64_2d", *("vector",) * 6, "matrix", "vector", "vector", "vector", "float64_1d", "float64_1d", "matrix", "float64_2d")
 
 
 def net_type(precision: Types) -> Any:
     known = {
         "int64_2d": types.Array(types.int64, 2, "C", aligned=True),
+        "float64_2d": types.Array(types.float64, 2, "C", aligned=True),
         "float64_1d": types.Array(types.float64, 1, "C", aligned=True),
         "vector": precision.vector,
         "matrix": precision.matrix,
@@ -123,7 +124,7 @@ def forward_layer(net: Any, kernels: Any, index: Any, rows: Any, training: Any, 
     a = block_of(net, layer[p.OUTPUT], rows, units)
     following = index + 1
     width = len(net.input_square) // (len(net.layers) + 1)
-    observe.observe_activation(a, net.input_square[following * width : following * width + rows], net.unit_sums, net.unit_squares, statistics)
+    observe.observe_activation(a, net.input_square[following * width : following * width + rows], net.narrow, net.wide, statistics)
 
 
 def backward_operations(
@@ -197,10 +198,11 @@ def backward_layer(
         input_square = net.input_square[index * width : index * width + rows]
         statistics[observe.GRADIENT_SAMPLE_RMS] = observe.sample_gradient_rms(input_square, net.error_square, rows, fan_in * fan_out)
     other = (current + 1) % 3
-    weights = slice(layer[p.WEIGHT], layer[p.WEIGHT] + fan_in * fan_out)
-    if index > 0:  # before W is stepped
-        product_with_transposed(d, net.parameters[weights].reshape(fan_in, fan_out), delta_of(net, other, rows, fan_in))
-    transposed_product(x, d, net.gradients[base + weights.start : base + weights.stop].reshape(fan_in, fan_out))
+    start, size = layer[p.WEIGHT], fan_in * fan_out
+    gradient = net.gradients[base + start : base + start + size]
+    if index > 0:  # before W is stepped; the gradient's place is still free
+        product_with_transposed(d, net.parameters[start : start + size].reshape(fan_in, fan_out), delta_of(net, other, rows, fan_in), gradient)
+    transposed_product(x, d, gradient.reshape(fan_in, fan_out))
     return other, update_layer(net, kernels, index, base, coefficients, sums, statistics)
 
 

@@ -25,6 +25,7 @@ from numba import types
 from numba.np.unsafe.ndarray import to_fixed_tuple
 
 from dlprobe.nn.cache import EXACT, compiled, inlined
+from dlprobe.nn.observe import sums_hold
 from dlprobe.nn.scalar import from_bits, size_bits
 from dlprobe.parts.activations import Activation, RowActivation
 from dlprobe.parts.losses import Loss
@@ -34,6 +35,7 @@ from dlprobe.parts.optimizers import Optimizer
 Array = Any
 FLAT_SHARE = 0.01  # a slope below this share of the activation's largest slope counts as flat
 MAX_OPERATIONS = 16  # kernels of one net; the loop's tuple of pointers is padded to this length so that it is compiled once
+CHUNK = 1024  # parameters whose sums run in T; their gradients and weights stay in the first-level cache
 UPDATE_SUMS = 7  # Σg, Σ|g|, Σg², Σw², max|w|, zero weights, ΣΔw²
 
 
@@ -139,19 +141,22 @@ def elementwise_loops(value: Callable[..., float], slope: Callable[..., float], 
     ) -> None:
         p = to_fixed_tuple(constants, count)
         threshold = constants[count]
-        zero = peak.dtype.type(0)
-        peak[:] = zero
-        squares = 0.0
-        flat = 0
+        zero, one = peak.dtype.type(0), peak.dtype.type(1)
+        for j in range(len(peak)):
+            peak[j] = zero
+        squares = flat = 0.0
         for i in range(x.shape[0]):
             row, out, d, e = x[i], y[i], dy[i], dx[i]
+            of_row = flat_of_row = zero
             for j in range(len(row)):
                 s = slope(row[j], out[j], *p)
                 size = abs(s)
                 e[j] = d[j] * s
                 peak[j] = size if size > peak[j] else peak[j]
-                squares += np.float64(s) * np.float64(s)
-                flat += 1 if size < threshold else 0
+                of_row += s * s
+                flat_of_row += one if size < threshold else zero
+            squares += of_row
+            flat += flat_of_row
         slopes[0] = squares
         slopes[1] = flat
         slopes[2] = 1.0
@@ -248,31 +253,45 @@ def optimizer(name: str, dtype: str) -> tuple[Any, Any]:
     return compiled(precision.update)(loop), compiled(precision.prepare, EXACT)(prepare)
 
 
-def observe_update(w: Any, g: Any, after: Any, sums: Any) -> Any:
-    """Add one weight, its gradient and its update to the seven running sums; widened before squaring, since squares of 1e-24 are 0 in float32."""
-    total, absolute, square, weight_square, largest, zeros, moved = sums
-    wide_g, wide_w, change = np.float64(g), np.float64(w), np.float64(after) - np.float64(w)
-    return (
-        total + wide_g,
-        absolute + abs(wide_g),
-        square + wide_g * wide_g,
-        weight_square + wide_w * wide_w,
-        max(size_bits(w), largest),
-        zeros + (1.0 if wide_w == 0.0 else 0.0),
-        moved + change * change,
-    )
+def weight_sums(w: Any, g: Any, zero: Any) -> Any:
+    """Σg, Σ|g|, Σg², Σw², the bits of max |w| and the number of zero weights of a chunk, in the precision of `zero`: adding it widens where it is float64."""
+    total = absolute = square = weight_square = zeros = zero
+    largest = size_bits(w.dtype.type(0))
+    one = zero + type(zero)(1)
+    for i in range(len(w)):
+        wide_g, wide_w = g[i] + zero, w[i] + zero
+        total += wide_g
+        absolute += abs(wide_g)
+        square += wide_g * wide_g
+        weight_square += wide_w * wide_w
+        largest = max(size_bits(w[i]), largest)
+        zeros += one if wide_w == zero else zero
+    return np.float64(total), np.float64(absolute), np.float64(square), np.float64(weight_square), largest, np.float64(zeros)
 
 
-inlined(observe_update, {"reassoc", "contract", "nsz"})
+def add_weight_sums(w: Any, g: Any, sums: Any) -> Any:
+    """Add a chunk's sums to `sums` (see UPDATE_SUMS); returns whether its squares hold in T."""
+    found = weight_sums(w, g, w.dtype.type(0))
+    narrow = sums_hold(found[2]) and sums_hold(found[3])
+    if not narrow:
+        found = weight_sums(w, g, 0.0)
+    sums[0] += found[0]
+    sums[1] += found[1]
+    sums[2] += found[2]
+    sums[3] += found[3]
+    sums[4] = max(sums[4], from_bits(found[4]))
+    sums[5] += found[5]
+    return narrow
 
 
-def store_sums(into: Any, sums: Any) -> None:
-    """Write the running sums to an array of UPDATE_SUMS numbers."""
-    into[0], into[1], into[2], into[3], largest, into[5], into[6] = sums
-    into[4] = from_bits(largest)
+def moved(after: Any, before: Any) -> Any:
+    """after − before, exactly as rounded: reordering would give the step that was meant, not the one that was made."""
+    return after - before
 
 
-inlined(store_sums)
+for _function in (weight_sums, add_weight_sums):
+    inlined(_function, {"reassoc", "contract", "nsz"})
+inlined(moved, EXACT)
 
 
 def update_loop_0(step: Callable[..., Any], count: int) -> Any:
@@ -280,12 +299,21 @@ def update_loop_0(step: Callable[..., Any], count: int) -> Any:
 
     def update(w: Array, g: Array, state: Array, offset: int, stride: int, coefficients: Array, sums: Array) -> None:
         c = to_fixed_tuple(coefficients, count)
-        running = (0.0, 0.0, 0.0, 0.0, size_bits(w.dtype.type(0)), 0.0, 0.0)
-        for i in range(len(w)):
-            (after,) = step(w[i], g[i], *c)
-            running = observe_update(w[i], g[i], after, running)
-            w[i] = after
-        store_sums(sums, running)
+        for k in range(UPDATE_SUMS):
+            sums[k] = 0.0
+        for start in range(0, len(w), CHUNK):
+            chunk, gradient = w[start : start + CHUNK], g[start : start + CHUNK]
+            narrow = add_weight_sums(chunk, gradient, sums)
+            square = w.dtype.type(0)
+            wide = 0.0
+            for i in range(len(chunk)):
+                (after,) = step(chunk[i], gradient[i], *c)
+                change = moved(after, chunk[i])
+                square += change * change
+                if not narrow:
+                    wide += np.float64(change) * np.float64(change)
+                chunk[i] = after
+            sums[6] += np.float64(square) if narrow else wide
 
     return update
 
@@ -295,13 +323,22 @@ def update_loop_1(step: Callable[..., Any], count: int) -> Any:
 
     def update(w: Array, g: Array, state: Array, offset: int, stride: int, coefficients: Array, sums: Array) -> None:
         c = to_fixed_tuple(coefficients, count)
-        first = state[offset : offset + len(w)]
-        running = (0.0, 0.0, 0.0, 0.0, size_bits(w.dtype.type(0)), 0.0, 0.0)
-        for i in range(len(w)):
-            after, first[i] = step(w[i], g[i], first[i], *c)
-            running = observe_update(w[i], g[i], after, running)
-            w[i] = after
-        store_sums(sums, running)
+        for k in range(UPDATE_SUMS):
+            sums[k] = 0.0
+        for start in range(0, len(w), CHUNK):
+            chunk, gradient = w[start : start + CHUNK], g[start : start + CHUNK]
+            first = state[offset + start : offset + start + len(chunk)]
+            narrow = add_weight_sums(chunk, gradient, sums)
+            square = w.dtype.type(0)
+            wide = 0.0
+            for i in range(len(chunk)):
+                after, first[i] = step(chunk[i], gradient[i], first[i], *c)
+                change = moved(after, chunk[i])
+                square += change * change
+                if not narrow:
+                    wide += np.float64(change) * np.float64(change)
+                chunk[i] = after
+            sums[6] += np.float64(square) if narrow else wide
 
     return update
 
@@ -311,13 +348,22 @@ def update_loop_2(step: Callable[..., Any], count: int) -> Any:
 
     def update(w: Array, g: Array, state: Array, offset: int, stride: int, coefficients: Array, sums: Array) -> None:
         c = to_fixed_tuple(coefficients, count)
-        first = state[offset : offset + len(w)]
-        second = state[stride + offset : stride + offset + len(w)]
-        running = (0.0, 0.0, 0.0, 0.0, size_bits(w.dtype.type(0)), 0.0, 0.0)
-        for i in range(len(w)):
-            after, first[i], second[i] = step(w[i], g[i], first[i], second[i], *c)
-            running = observe_update(w[i], g[i], after, running)
-            w[i] = after
-        store_sums(sums, running)
+        for k in range(UPDATE_SUMS):
+            sums[k] = 0.0
+        for start in range(0, len(w), CHUNK):
+            chunk, gradient = w[start : start + CHUNK], g[start : start + CHUNK]
+            first = state[offset + start : offset + start + len(chunk)]
+            second = state[stride + offset + start : stride + offset + start + len(chunk)]
+            narrow = add_weight_sums(chunk, gradient, sums)
+            square = w.dtype.type(0)
+            wide = 0.0
+            for i in range(len(chunk)):
+                after, first[i], second[i] = step(chunk[i], gradient[i], first[i], second[i], *c)
+                change = moved(after, chunk[i])
+                square += change * change
+                if not narrow:
+                    wide += np.float64(change) * np.float64(change)
+                chunk[i] = after
+            sums[6] += np.float64(square) if narrow else wide
 
     return update

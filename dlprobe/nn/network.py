@@ -105,8 +105,8 @@ class Network:
             peak=program.aligned(widest, dtype),
             input_square=np.zeros(rows * (len(self.layers) + 1)),
             error_square=np.zeros(rows),
-            unit_sums=np.zeros(widest),
-            unit_squares=np.zeros(widest),
+            narrow=np.zeros((2, widest), dtype),
+            wide=np.zeros((2, widest)),
         )
 
     @property

@@ -1,7 +1,9 @@
 """The passes that measure a layer while its numbers are in cache. Each fills one row of statistics, (STATISTICS,) of T, and touches nothing that training uses
 except what it is named for (adding the bias, summing the bias gradient).
 
-Sums accumulate in float64; variances are shifted by the batch's first row, since E x² − (E x)² of .5 ± 1e-5 comes out negative in float32.
+Sums run in T over a row or a chunk at most and in float64 from there on; where a sum of squares comes near under- or overflow of T, the pass is done
+again with every number widened first (squares of 1e-24 are 0 in float32). Widening always would cost twice the time of all the passes.
+Variances are shifted by the batch's first row, since E x² − (E x)² of .5 ± 1e-5 comes out negative in float32.
 """
 
 from __future__ import annotations
@@ -13,7 +15,7 @@ import numpy as np
 
 from dlprobe import registry
 from dlprobe.nn.cache import SUMS, inlined
-from dlprobe.nn.scalar import is_finite, size_bits
+from dlprobe.nn.scalar import is_finite
 
 STATISTICS = tuple(registry.records("statistic"))
 (ACTIVATION_MEAN, ACTIVATION_VARIANCE, ACTIVATION_SAMPLE_VARIANCE, ACTIVE_FRACTION) = map(
@@ -33,6 +35,9 @@ STATISTICS = tuple(registry.records("statistic"))
 )
 
 
+NARROW_ROWS = 64  # rows whose sums per unit run in T
+
+
 def clear(statistics: Any) -> None:
     """Before a step: nothing is known (NaN), and no non-finite number was met on the way back."""
     for index in range(statistics.shape[0]):
@@ -50,21 +55,32 @@ def count_nonfinite(block: Any) -> Any:
     return found
 
 
+def sums_hold(square: Any) -> Any:
+    """Whether a sum of squares taken in T lost nothing: far enough from where squares of float32 underflow (1e-19)² or overflow."""
+    return square > 1e-20 and square < 1e30
+
+
 def add_bias(z: Any, bias: Any, statistics: Any) -> None:
     """z (rows, units) += bias (units,), and the preactivation statistics of the result."""
     rows, units = z.shape
-    shift = np.float64(z[0, 0]) + np.float64(bias[0])
+    count = rows * units
+    shift = z[0, 0] + bias[0]
     total = 0.0
     square = 0.0
     for i in range(rows):
         row = z[i]
+        row_total = z.dtype.type(0)
+        row_square = z.dtype.type(0)
         for j in range(units):
             value = row[j] + bias[j]
             row[j] = value
-            deviation = np.float64(value) - shift
-            total += deviation
-            square += deviation * deviation
-    count = rows * units
+            deviation = value - shift
+            row_total += deviation
+            row_square += deviation * deviation
+        total += row_total
+        square += row_square
+    if not sums_hold(square):
+        total, square = deviations(z, shift)
     mean = total / count
     variance = max(square / count - mean * mean, 0.0)
     mean += shift
@@ -74,19 +90,56 @@ def add_bias(z: Any, bias: Any, statistics: Any) -> None:
     statistics[NONFINITE_FORWARD] = 0 if is_finite(square) else count_nonfinite(z)
 
 
-def observe_activation(a: Any, row_square: Any, sums: Any, squares: Any, statistics: Any) -> None:
-    """Activation statistics of a (rows, units). Fills row_square (rows,) with each sample's Σ a²; `sums` and `squares` are float64 scratch (units,)."""
+def deviations(block: Any, shift: Any) -> Any:
+    """Σ (x − shift) and Σ (x − shift)² of a 2-D block, every number widened to float64 first."""
+    total = 0.0
+    square = 0.0
+    for i in range(block.shape[0]):
+        row = block[i]
+        for j in range(len(row)):
+            deviation = np.float64(row[j]) - np.float64(shift)
+            total += deviation
+            square += deviation * deviation
+    return total, square
+
+
+def observe_activation(a: Any, row_square: Any, narrow: Any, wide: Any, statistics: Any) -> None:
+    """Activation statistics of a (rows, units). Fills row_square (rows,) with each sample's Σ a².
+
+    `narrow` of T and `wide` of float64, both (2, widest), are scratch for each unit's Σ (a − first row) and Σ (a − first row)².
+    """
     rows, units = a.shape
     first = a[0]
-    sums[:units] = 0.0
-    squares[:units] = 0.0
+    for j in range(units):
+        wide[0, j] = wide[1, j] = 0.0
+    active = 0.0
+    square = 0.0
+    for start in range(0, rows, NARROW_ROWS):
+        part = a[start : start + NARROW_ROWS]
+        active += unit_sums(part, first, row_square[start : start + NARROW_ROWS], narrow[0], narrow[1], a.dtype.type(0))
+        for j in range(units):
+            wide[0, j] += narrow[0, j]
+            wide[1, j] += narrow[1, j]
+        for i in range(len(part)):
+            square += row_square[start + i]
+    if not sums_hold(square):
+        active = unit_sums(a, first, row_square, wide[0], wide[1], 0.0)
+    _finish_activation(a, first, wide[0], wide[1], active, statistics)
+
+
+def unit_sums(a: Any, first: Any, row_square: Any, sums: Any, squares: Any, zero: Any) -> Any:
+    """Fill each unit's sums and each row's Σ a², in the precision of `zero`: adding it widens a number where it is float64. Returns how many a > 0."""
+    rows, units = a.shape
+    one = zero + type(zero)(1)
+    for j in range(units):
+        sums[j] = squares[j] = zero
     active = 0.0
     i = 0
     while i < rows - 3:  # four rows at a time: the running sums of a unit are loaded and stored once for four
         r0, r1, r2, r3 = a[i], a[i + 1], a[i + 2], a[i + 3]
-        q0 = q1 = q2 = q3 = 0.0
+        q0 = q1 = q2 = q3 = n = zero
         for j in range(units):
-            v0, v1, v2, v3, shift = np.float64(r0[j]), np.float64(r1[j]), np.float64(r2[j]), np.float64(r3[j]), np.float64(first[j])
+            v0, v1, v2, v3, shift = r0[j] + zero, r1[j] + zero, r2[j] + zero, r3[j] + zero, first[j] + zero
             d0, d1, d2, d3 = v0 - shift, v1 - shift, v2 - shift, v3 - shift
             sums[j] += (d0 + d1) + (d2 + d3)
             squares[j] += (d0 * d0 + d1 * d1) + (d2 * d2 + d3 * d3)
@@ -94,34 +147,37 @@ def observe_activation(a: Any, row_square: Any, sums: Any, squares: Any, statist
             q1 += v1 * v1
             q2 += v2 * v2
             q3 += v3 * v3
-            active += ((1.0 if v0 > 0.0 else 0.0) + (1.0 if v1 > 0.0 else 0.0)) + ((1.0 if v2 > 0.0 else 0.0) + (1.0 if v3 > 0.0 else 0.0))
+            n += ((one if v0 > zero else zero) + (one if v1 > zero else zero)) + ((one if v2 > zero else zero) + (one if v3 > zero else zero))
         row_square[i], row_square[i + 1], row_square[i + 2], row_square[i + 3] = q0, q1, q2, q3
+        active += n
         i += 4
     while i < rows:
         row = a[i]
-        q0 = 0.0
+        q0 = n = zero
         for j in range(units):
-            v0 = np.float64(row[j])
-            d0 = v0 - np.float64(first[j])
+            v0 = row[j] + zero
+            d0 = v0 - (first[j] + zero)
             sums[j] += d0
             squares[j] += d0 * d0
             q0 += v0 * v0
-            active += 1.0 if v0 > 0.0 else 0.0
+            n += one if v0 > zero else zero
         row_square[i] = q0
+        active += n
         i += 1
-    _finish_activation(a, first, sums, squares, active, statistics)
+    return active
 
 
 def _finish_activation(a: Any, first: Any, sums: Any, squares: Any, active: Any, statistics: Any) -> None:
     """Pooled variance = mean variance within units + variance between the units' means."""
     rows, units = a.shape
+    share = 1.0 / rows
     within = 0.0
     total = 0.0
     spread = 0.0
-    shift = np.float64(first[0]) + sums[0] / rows
+    shift = np.float64(first[0]) + sums[0] * share
     for j in range(units):
-        offset = sums[j] / rows
-        within += squares[j] / rows - offset * offset
+        offset = sums[j] * share
+        within += squares[j] * share - offset * offset
         mean = np.float64(first[j]) + offset - shift
         total += mean
         spread += mean * mean
@@ -139,30 +195,33 @@ def _finish_activation(a: Any, first: Any, sums: Any, squares: Any, active: Any,
 def observe_error(d: Any, bias_gradient: Any, row_square: Any, statistics: Any) -> None:
     """Sums d = dL/dz (rows, units) over samples into bias_gradient (units,), and records its size times B, the derivative of each sample's own loss."""
     rows, units = d.shape
-    bias_gradient[:] = d.dtype.type(0)
+    for j in range(units):
+        bias_gradient[j] = d.dtype.type(0)
     total = 0.0
     for i in range(rows):
         row = d[i]
-        square = 0.0
+        square = d.dtype.type(0)
         for j in range(units):
-            wide = np.float64(row[j])
-            square += wide * wide
+            square += row[j] * row[j]
             bias_gradient[j] += row[j]
-        row_square[i] = square
-        total += square
+        row_square[i] = square if sums_hold(square) else deviations(d[i : i + 1], d.dtype.type(0))[1]
+        total += row_square[i]
     statistics[ERROR_SIGNAL_RMS] = rows * math.sqrt(total / (rows * units))
     statistics[NONFINITE_BACKWARD] = 0 if is_finite(total) else count_nonfinite(d)
 
 
 def count_underflow(da: Any, next_row_square: Any) -> Any:
     """Zeros and subnormals of da = dL/da in rows where the next layer's error signal is not zero."""
-    smallest_normal = size_bits(da.dtype.type(np.finfo(da.dtype).tiny))
+    zero, one = da.dtype.type(0), da.dtype.type(1)
+    smallest_normal = da.dtype.type(np.finfo(da.dtype).tiny)
     found = 0.0
     for i in range(da.shape[0]):
         if next_row_square[i] > 0.0:
             row = da[i]
+            of_row = zero
             for j in range(len(row)):
-                found += 1.0 if size_bits(row[j]) < smallest_normal else 0.0
+                of_row += one if abs(row[j]) < smallest_normal else zero
+            found += of_row
     return found
 
 
@@ -215,6 +274,9 @@ def root_mean_square(values: Any) -> Any:
 for _function in (
     clear,
     count_nonfinite,
+    sums_hold,
+    deviations,
+    unit_sums,
     add_bias,
     observe_activation,
     _finish_activation,
