@@ -151,9 +151,12 @@ def get(kind: str, name: str) -> Any:
     """The record called `name` (with `_` or `-`). Raises ConfigError with a suggestion and the list where there is none."""
     shelf = records(kind)
     key = name.strip().replace("-", "_").lower()
-    if key not in shelf:
-        raise ConfigError(unknown(kind, name, shelf))
-    return shelf[key]
+    if key in shelf:
+        return shelf[key]
+    for known, record in shelf.items():  # file formats are written in capitals
+        if known.lower() == key:
+            return record
+    raise ConfigError(unknown(kind, name, shelf))
 
 
 def unknown(what: str, name: str, known: Iterable[str]) -> str:

@@ -34,19 +34,32 @@ def facts(run: Run) -> list[tuple[str, Any]]:
     pairs: list[tuple[str, Any]] = [("status", Toned(run.status, STATUS_TONES[run.status]))]
     if run.final.get("stop_reason"):
         pairs[0] = ("status", Toned(f"{run.status} at step {run.final['stopped_step']}: {run.final['stop_reason']}", STATUS_TONES[run.status]))
-    training = run.config.get("training", {})
-    pairs += [("data", data_line(run)), ("net", net_line(run))]
-    pairs.append(("training", f"{training.get('optimizer')}, learning rate {training.get('lr')}, batch size {training.get('batch_size')}"))
+    pairs += [("data", data_line(run)), ("net", net_line(run)), ("training", training_line(run))]
     seconds = training_seconds(run)
     pace = f" in {seconds:.3g} s of training" if math.isfinite(seconds) else ""
     pairs.append(("steps", f"{steps_done(run)}{epochs(run)}{pace}"))
     return pairs
 
 
+def training_line(run: Run) -> str:
+    """Optimizer, the learning rate that was used, batch size, seed and precision."""
+    training = run.config.get("training", {})
+    rate = f"{run.scalar('learning_rate')[0]:g}" if len(run.steps) else training.get("lr")
+    words = {"batch size": "batch_size", "seed": "seed"}
+    return ", ".join(
+        [
+            f"{training.get('optimizer')}",
+            f"learning rate {rate}",
+            *(f"{word} {training.get(key)}" for word, key in words.items()),
+            f"{training.get('dtype')}",
+        ]
+    )
+
+
 def data_line(run: Run) -> str:
     """The data set and the samples of its parts."""
-    sizes = ", ".join(f"{part_size(run, part)} {word}" for part, word in PARTS.items())
-    return f"{run.data.get('name')} ({run.data.get('task')}): {sizes} samples"
+    sizes = " + ".join(f"{part_size(run, part)} {word}" for part, word in PARTS.items() if part_size(run, part))
+    return f"{run.data.get('name')}, {run.data.get('task')}: {sizes}"
 
 
 def net_line(run: Run) -> str:

@@ -15,14 +15,15 @@ from dlprobe.render.numbers import value_text
 
 if TYPE_CHECKING:
     from dlprobe.config import RunConfig
+    from dlprobe.data import PreparedData
     from dlprobe.runs import RunDescription, RunWriter
     from dlprobe.training.trainer import Progress, Session
 
 FOLDER = Path("runs")
 
 
-def prepare_session(configuration: RunConfig, screen: Screen) -> Session:
-    """Load and prepare the data, build the net; what was inferred and what is unwise is said. Raises ConfigError or DataError."""
+def prepare_data(configuration: RunConfig, screen: Screen) -> PreparedData:
+    """Load, split and scale the data; what was inferred and what is unwise in the configuration is said. Raises ConfigError or DataError."""
     from dlprobe.config import warnings_for
     from dlprobe.data import load, prepare
 
@@ -32,6 +33,12 @@ def prepare_session(configuration: RunConfig, screen: Screen) -> Session:
     data = prepare(load(configuration.data, seed), configuration.data, seed, configuration.training.dtype)
     for note in data.notes:
         screen.note(f"{data.name}: {note}")
+    return data
+
+
+def prepare_session(configuration: RunConfig, screen: Screen) -> Session:
+    """Prepare the data and build the net for it. Raises ConfigError or DataError."""
+    data = prepare_data(configuration, screen)
     tell_of_compiling(screen)
     from dlprobe.training import model, trainer
 

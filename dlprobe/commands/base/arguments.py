@@ -1,0 +1,20 @@
+"""Checks of option values that several subcommands share."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+
+import typer
+
+from dlprobe.registry import unknown
+
+
+def one_of(choices: Sequence[str]) -> Callable[[str | None], str | None]:
+    """A typer callback that takes one of a few texts, or nothing."""
+
+    def check(value: str | None) -> str | None:
+        if value is not None and value not in choices:
+            raise typer.BadParameter(unknown("value", value, choices))
+        return value
+
+    return check

@@ -1,0 +1,69 @@
+"""Finding what is registered by the name that somebody typed, and completing it."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from dlprobe import registry
+from dlprobe.commands.base.failures import close_matches
+from dlprobe.config import parse_spec
+from dlprobe.errors import ConfigError
+from dlprobe.registry import Spec
+
+
+def find_kind(text: str) -> str:
+    """The kind that `text` means, in singular or plural, with `_` or `-`. Raises ConfigError with a suggestion and the list."""
+    plain = text.strip().replace("-", "_").lower()
+    for kind in registry.kinds():
+        if plain in (kind, f"{kind}s", kind.removesuffix("s") + "es"):
+            return kind
+    raise ConfigError(registry.unknown("kind", text, registry.kinds()))
+
+
+def find_thing(text: str) -> Spec:
+    """The record that `name`, `name(key=value, …)` or `kind:name` means, with its parameters filled in.
+
+    Raises ConfigError for an unknown name, and for one that several kinds have, listing them.
+    """
+    kind, colon, rest = text.partition(":")
+    if colon and "(" not in kind:
+        return _spec(find_kind(kind), rest)
+    plain = text.partition("(")[0]
+    homes = [kind for kind in registry.kinds() if _own_name(kind, plain) is not None]
+    if not homes:
+        raise ConfigError(
+            f"unknown name {plain.strip()[:60]!r}: {close_matches(plain.strip().replace('-', '_'), _all_names())}dlprobe list shows all names"
+        )
+    if len(homes) > 1:
+        choices = " or ".join(f"{kind}:{_own_name(kind, plain)}" for kind in homes)
+        raise ConfigError(f"{plain.strip()!r} is a name of several kinds: type {choices}")
+    return _spec(homes[0], text)
+
+
+def _spec(kind: str, text: str) -> Spec:
+    name, bracket, rest = text.partition("(")
+    own = _own_name(kind, name)
+    if own is not None and own != own.lower():  # file formats are written CSV, HDF5: they take no parameters
+        return Spec(kind, own, {})
+    return parse_spec(kind, f"{own or name}{bracket}{rest}")
+
+
+def _own_name(kind: str, name: str) -> str | None:
+    """The record's name in its own spelling."""
+    plain = name.strip().replace("-", "_").lower()
+    return next((known for known in registry.records(kind) if known.lower() == plain), None)
+
+
+def _all_names() -> list[str]:
+    return list(dict.fromkeys(name for kind in registry.kinds() for name in registry.records(kind)))
+
+
+def complete_kind(incomplete: str) -> list[str]:
+    """Kinds for the shell."""
+    return [kind for kind in registry.kinds() if kind.startswith(incomplete)]
+
+
+def complete_name(incomplete: str) -> list[Any]:
+    """Names with their summary for the shell; of kinds whose import is cheap."""
+    light = [kind for kind in registry.kinds() if kind not in ("data", "file_format")]
+    return [(name, record.summary) for kind in light for name, record in registry.records(kind).items() if name.startswith(incomplete)]

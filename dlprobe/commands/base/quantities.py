@@ -1,0 +1,44 @@
+"""Finding a recorded quantity of a run by the name that somebody typed."""
+
+from __future__ import annotations
+
+from dlprobe.errors import ConfigError
+from dlprobe.registry import unknown
+from dlprobe.reports.statistic import Quantity
+from dlprobe.runs import Run, layout
+
+GROUPS = {"statistics": "stats", "scalars": "scalars", "evaluations": "evaluations"}
+
+
+def find_quantity(run: Run, name: str, where: str) -> Quantity:
+    """The statistic, per-step scalar or evaluation called `name` (with `_` or `-`; `evaluations/dead_fraction` where several groups have it).
+
+    `where` is what the run is called in titles. Raises ConfigError with a suggestion and the list for an unknown name.
+    """
+    group, _, plain = name.strip().replace("-", "_").lower().rpartition("/")
+    known = names(run)
+    if group and group not in known:
+        raise ConfigError(unknown("group", group, known))
+    found = next((each for each in ([group] if group else known) if plain in known[each]), None)
+    if found is None:
+        shown = dict.fromkeys(each for names_of_group in known.values() for each in names_of_group)
+        raise ConfigError(unknown("statistic", plain, shown))
+    return _quantity(run, found, plain, where)
+
+
+def names(run: Run) -> dict[str, tuple[str, ...]]:
+    """What the run holds, by group; a name that several groups have means the first."""
+    evaluations = tuple(name for name in (*run.evaluations, *run.evaluation_layers) if name != "step")
+    return {"statistics": run.statistics, "scalars": run.scalars, "evaluations": evaluations}
+
+
+def _quantity(run: Run, group: str, name: str, where: str) -> Quantity:
+    definition = layout.data_sets()[f"{GROUPS[group]}/{name}"].meaning
+    if group == "statistics":
+        return Quantity(where, name, definition, run.steps, run.statistic(name), run.layers.names, group)
+    if group == "scalars":
+        return Quantity(where, name, definition, run.steps, run.scalar(name), (), group)
+    steps = run.evaluations["step"]
+    if name in run.evaluations:
+        return Quantity(where, name, definition, steps, run.evaluations[name], (), group)
+    return Quantity(where, name, definition, steps, run.evaluation_layers[name], run.layers.names, group)

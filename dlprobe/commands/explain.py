@@ -1,0 +1,49 @@
+"""What dlprobe knows of an activation, initializer, normalization, optimizer, loss, statistic, data set or file format, from its own record.
+
+Activations come with a plot and their mean-field numbers. Parameters can be filled in; kind:name says which one where several kinds have a name.
+
+Examples:
+  dlprobe explain relu
+  dlprobe explain "leaky_relu(slope=0.2)"
+  dlprobe explain error_signal_rms
+  dlprobe explain activation:linear
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from dlprobe.commands.base.names import complete_name, find_thing
+from dlprobe.commands.base.screen import Screen
+
+if TYPE_CHECKING:
+    from dlprobe.registry import Spec
+    from dlprobe.reports.explanation import ActivationNumbers
+
+Name = Annotated[str, typer.Argument(metavar="NAME", help="a name, with parameters or without, or kind:name", autocompletion=complete_name)]
+
+
+def command(name: Name, *, screen: Screen) -> None:
+    """Find, work out the numbers, show."""
+    from dlprobe.reports.explanation import explanation
+
+    thing = find_thing(name)
+    screen.show(explanation(thing, _activation_numbers(thing)))
+
+
+def _activation_numbers(thing: Spec) -> ActivationNumbers | None:
+    """Curve and Gaussian averages of an elementwise activation; None for everything else."""
+    from dlprobe.parts.activations import Activation
+
+    if not isinstance(thing.record, Activation):
+        return None
+    import numpy as np
+
+    from dlprobe.analysis.gaussian import moments, tabulate
+    from dlprobe.reports.explanation import ActivationNumbers
+
+    points = np.linspace(-4.0, 4.0, 161)
+    values, slopes = tabulate(thing.record, tuple(float(value) for value in thing.parameters.values()), points)
+    return ActivationNumbers(points.tolist(), values.tolist(), slopes.tolist(), moments(thing, 1.0))

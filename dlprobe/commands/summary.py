@@ -1,0 +1,65 @@
+"""A configuration's layers, parameters, memory and operations, without training it.
+
+Parameters are counted as Keras counts them: batch norm has four numbers per unit, of which the running mean and variance are not trained.
+
+Examples:
+  dlprobe summary
+  dlprobe summary --data "gaussian(features=784, classes=10)" --layers 300,100 --norm batch
+  dlprobe summary --layers 100x20 --optimizer sgd --format json
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from dlprobe.commands.base.configuration import ConfigFile, configuration_options, read_configuration
+from dlprobe.commands.base.screen import Screen
+
+if TYPE_CHECKING:
+    from dlprobe.analysis.model_size import ModelSize
+    from dlprobe.config import RunConfig
+    from dlprobe.training.model import Model
+
+
+@configuration_options()
+def command(config: ConfigFile = None, *, options: dict[str, str | None], screen: Screen) -> None:
+    """Read, resolve, count, show."""
+    from dlprobe.commands.base.recorded_run import prepare_data
+    from dlprobe.reports.summary import summary_document
+    from dlprobe.training.model import resolve
+
+    configuration = read_configuration(config, options)
+    data = prepare_data(configuration, screen)
+    model = resolve(configuration, data)
+    made_of = [
+        {
+            "activation": str(layer.activation),
+            "initializer": str(layer.initializer),
+            "norm": f"{layer.norm} {'after' if layer.norm_after else 'before'}" if layer.norm else "none",
+        }
+        for layer in model.layers
+    ]
+    steps_per_epoch = -(-len(data.inputs["train"]) // model.batch)
+    context = {
+        "data": data.name,
+        "loss": str(model.loss),
+        "optimizer": str(configuration.training.optimizer),
+        "batch": model.batch,
+        "steps_per_epoch": steps_per_epoch,
+        "steps": configuration.training.steps or (configuration.training.epochs or 1) * steps_per_epoch,
+    }
+    screen.show(summary_document(_size(configuration, model), made_of, context))
+
+
+def _size(configuration: RunConfig, model: Model) -> ModelSize:
+    from dlprobe import registry
+    from dlprobe.analysis.model_size import layer_size, model_size
+    from dlprobe.runs.layout import SCALARS
+
+    layers = [
+        layer_size(name, layer.fan_in, layer.fan_out, bias=layer.bias, norm=layer.norm.record if layer.norm else None)
+        for name, layer in zip(model.names, model.layers, strict=True)
+    ]
+    training = configuration.training
+    item = {"float32": 4, "float64": 8}[training.dtype]
+    return model_size(layers, model.batch, item, training.optimizer.record.states, len(registry.records("statistic")), len(SCALARS))

@@ -1,0 +1,145 @@
+"""What `explain` says of one thing: all from its own record, for activations with a plot and the numbers of mean-field theory."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from dlprobe.registry import Spec, format_value
+from dlprobe.render.document import Block, Cell, Chart, Column, Document, Facts, Heading, Series, Table
+from dlprobe.reports.listing import parameter_data
+
+if TYPE_CHECKING:
+    from dlprobe.analysis.gaussian import Moments
+
+SCHEMA = "dlprobe-explain/1"
+ROUNDING = 1e-12  # an average of an odd function is 0 but for this
+FANS = ((100, 100), (784, 100))
+
+# What a record may hold besides name, summary and parameters: attribute, what people read, in the order of printing.
+TOLD = (
+    ("formula", "formula"),
+    ("slope_formula", "slope"),
+    ("kinks", "kinks at"),
+    ("initializer", "default initializer"),
+    ("data_dependent", "looks at the data"),
+    ("couples_samples", "couples samples"),
+    ("rate", "usual learning rate"),
+    ("states", "numbers kept per parameter"),
+    ("tasks", "for"),
+    ("output_activation", "output activation"),
+    ("fused", "fused with"),
+    ("task", "task"),
+    ("side", "measured in the pass"),
+    ("units", "unit"),
+    ("suffixes", "file names end in"),
+    ("use", "use"),
+    ("traps", "traps"),
+    ("source", "source"),
+    ("licence", "licence"),
+)
+CALLED = (("gain", "gain"), ("largest_slope", "largest slope"))  # functions of the parameters
+
+
+@dataclass(frozen=True)
+class ActivationNumbers:
+    """Value and slope at some arguments, and the averages over a standard normal argument."""
+
+    points: Sequence[float]
+    values: Sequence[float]
+    slopes: Sequence[float]
+    moments: Moments
+
+
+def explanation(thing: Spec, numbers: ActivationNumbers | None = None) -> Document:
+    """The document of one thing, its parameters as given or at their defaults."""
+    record = thing.record
+    facts = _facts(thing)
+    blocks: list[Block] = [Facts([("what it is", record.summary), *facts.values()])]
+    blocks += _parameter_blocks(thing)
+    data: dict[str, Any] = {"schema": SCHEMA, "kind": thing.kind, "name": thing.name, "summary": record.summary}
+    data |= {name: getattr(record, name) for name, _ in TOLD if hasattr(record, name)}
+    data |= {name: getattr(record, name)(*thing.parameters.values()) for name, _ in CALLED if hasattr(record, name)}
+    data["parameters"] = [{**parameter_data(each), "value": thing.parameters.get(each.name)} for each in record.parameters]
+    if numbers is not None:
+        blocks += _activation_blocks(thing, numbers)
+        data["mean_field"] = _moments_data(numbers.moments)
+    if thing.kind == "initializer":
+        data["variance"] = [{"fan_in": fan_in, "fan_out": fan_out, "value": _variance(thing, fan_in, fan_out)} for fan_in, fan_out in FANS]
+    return Document(f"{thing.kind.replace('_', ' ')} {thing}", blocks, data)
+
+
+def _facts(thing: Spec) -> dict[str, tuple[str, Cell]]:
+    """What the record holds, in words, by attribute; what is empty or false is left out."""
+    record = thing.record
+    facts: dict[str, tuple[str, Cell]] = {}
+    for name, word in TOLD:
+        value = getattr(record, name, None)
+        if value or (isinstance(value, int) and not isinstance(value, bool)):
+            facts[name] = (word, _words(value))
+        if name == "slope_formula":
+            facts |= {
+                called: (title, _number(getattr(record, called)(*thing.parameters.values()))) for called, title in CALLED if hasattr(record, called)
+            }
+    if thing.kind == "initializer":
+        facts["variance"] = ("variance of a weight", "; ".join(f"{_number(_variance(thing, *fans))} for {fans[0]}×{fans[1]}" for fans in FANS))
+    if thing.kind == "statistic":
+        facts["place"] = ("in the run file", f"/stats/{thing.name}, (step, layer); dlprobe inspect RUN --statistic {thing.name}")
+    if facts.get("units", ("", ""))[1] == "1":
+        del facts["units"]
+    return facts
+
+
+def _words(value: Any) -> Cell:
+    if isinstance(value, bool | str):
+        return value
+    if isinstance(value, tuple | list):
+        return ", ".join(format_value(each) for each in value)
+    return _number(value)
+
+
+def _number(value: float) -> str:
+    return f"{value:.6g}"
+
+
+def _variance(thing: Spec, fan_in: int, fan_out: int) -> float:
+    return float(thing.record.variance(fan_in, fan_out, *thing.parameters.values()))
+
+
+def _parameter_blocks(thing: Spec) -> list[Block]:
+    parameters = thing.record.parameters
+    if not parameters:
+        return []
+    columns = [Column("name"), Column("default", align="right"), Column("allowed"), Column("what it is")]
+    rows = [[each.name, format_value(each.default), each.allowed, each.help] for each in parameters]
+    if thing.given:
+        columns.insert(1, Column("here", align="right"))
+        for row, each in zip(rows, parameters, strict=True):
+            row.insert(1, format_value(thing.parameters[each.name]))
+    return [Heading("Parameters", 2), Table(columns, rows)]
+
+
+def _activation_blocks(thing: Spec, numbers: ActivationNumbers) -> list[Block]:
+    moments = numbers.moments
+    series = [Series("value", numbers.points, numbers.values), Series("slope", numbers.points, numbers.slopes)]
+    averages: list[tuple[str, Cell]] = [
+        ("E φ", moments.mean if abs(moments.mean) > ROUNDING else 0.0),
+        ("E φ²", moments.mean_square),
+        ("Var φ", moments.variance),
+        ("E φ'²", moments.slope_mean_square),
+        ("gain² E φ'²", moments.slope_mean_square * float(thing.record.gain(*thing.parameters.values())) ** 2),
+        ("κ", moments.kappa),
+    ]
+    return [Chart(series, x_label="z", y_label="value and slope"), Heading("Mean field: averages over z ~ N(0, 1)", 2), Facts(averages)]
+
+
+def _moments_data(moments: Moments) -> dict[str, float]:
+    return {
+        "q": moments.q,
+        "mean": moments.mean,
+        "mean_square": moments.mean_square,
+        "variance": moments.variance,
+        "slope_mean_square": moments.slope_mean_square,
+        "kappa": moments.kappa,
+    }

@@ -1,0 +1,99 @@
+"""What `inspect` says of one run: overview, layers, configuration, environment."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
+
+from dlprobe.render.document import Block, Column, Document, Facts, Hint, Lines, Paragraph, Table, Toned
+from dlprobe.reports.run import depth_profiles, facts, loss_chart, profile_data, quoted, results_table, train_data, verdict_lines
+
+if TYPE_CHECKING:
+    from dlprobe.analysis.loss_curve import Curve
+    from dlprobe.analysis.run_profile import RunProfile
+    from dlprobe.runs import Run
+
+SCHEMA = "dlprobe-inspect/1"
+
+
+def overview(run: Run, profile: RunProfile | None, curve: Curve | None, where: str) -> Document:
+    """The whole run on one page. `where` is what to type to see this run again, e.g. "runs/digits-1.h5" or "study.h5 --run seed_1"."""
+    blocks: list[Block] = [Facts([*facts(run), *_state(run)]), results_table(run), *loss_chart(run, curve)]
+    if profile is not None:
+        blocks += [*depth_profiles(profile), *verdict_lines(profile)]
+    blocks += [_contents(run), Hint(f"dlprobe inspect {where} --statistic error_signal_rms"), Hint(f"dlprobe inspect {where} --show layers")]
+    data = {**train_data(run, profile), "schema": SCHEMA, "kind": "run", **_names(run), "profile": profile_data(profile), "damage": run.damage}
+    return Document(where, blocks, data)
+
+
+def _state(run: Run) -> list[tuple[str, Any]]:
+    """Who writes the run, what is damaged, and the content hash."""
+    pairs: list[tuple[str, Any]] = []
+    if run.status == "running" and run.writer:
+        pairs.append(("written by", f"process {run.writer.get('pid')} on {run.writer.get('host')} since {run.writer.get('started')}"))
+    if run.damage:
+        pairs.append(("damage", Toned(run.damage, "bad")))
+    return [*pairs, ("content", f"sha256 {run.content_sha256[:16]}…")]
+
+
+def _names(run: Run) -> dict[str, Any]:
+    evaluations = [*run.evaluations, *run.evaluation_layers]
+    return {"statistics": list(run.statistics), "scalars": list(run.scalars), "evaluations": [name for name in evaluations if name != "step"]}
+
+
+def _contents(run: Run) -> Block:
+    names = _names(run)
+    rows, layers = len(run.steps), len(run.layers.names)
+    return Paragraph(
+        f"Recorded: {len(names['statistics'])} statistics of {layers} layers at {rows} steps; per step {', '.join(names['scalars'])}; "
+        f"at {len(run.evaluations.get('step', ()))} evaluations {', '.join(names['evaluations'])}."
+    )
+
+
+def layers(run: Run, where: str) -> Document:
+    """One row per layer."""
+    columns = [Column("layer"), Column("fan-in", align="right"), Column("units", align="right"), *map(Column, ("activation", "initializer", "bias"))]
+    columns += [Column("norm"), Column("parameters", align="right")]
+    records = [{name: _plain(column[index]) for name, column in run.layers.items()} for index in range(len(run.layers.names))]
+    total = sum(record.get("parameter_count", 0) for record in records)
+    data = {"schema": SCHEMA, "path": str(run.path), "layers": records, "parameters": total}
+    return Document(f"{where}: layers", [Table(columns, [_layer_row(record) for record in records]), Facts([("trained parameters", total)])], data)
+
+
+def _layer_row(record: Mapping[str, Any]) -> list[Any]:
+    names = ("name", "fan_in", "units", "activation", "initializer", "bias_initializer")
+    norm = f"{record.get('normalization', 'none')} {record.get('norm_position', '')}".strip()
+    cells = [record.get(name) for name in names]
+    return [*(None if cell == "" else cell for cell in cells), None if norm == "none" else norm, record.get("parameter_count")]
+
+
+def _plain(value: Any) -> Any:
+    return value.item() if hasattr(value, "item") else value
+
+
+def configuration(run: Run) -> Document:
+    """The configuration as TOML, ready for `dlprobe train`: nothing else is printed, so that it can go to a file."""
+    data = {"schema": SCHEMA, "path": str(run.path), "config": run.config}
+    return Document("", [Lines(toml_lines(run.config))], data)
+
+
+def toml_lines(config: Mapping[str, Any]) -> list[str]:
+    """Tables of plain values as TOML: a JSON text, number, list or true/false is written the same there."""
+    lines: list[str] = []
+    for table, values in config.items():
+        lines += ["", f"[{table}]"] if lines else [f"[{table}]"]
+        pairs = values.items() if isinstance(values, Mapping) else [(table, values)]
+        lines += [f"{key} = {json.dumps(value, ensure_ascii=False)}" for key, value in pairs]
+    return lines
+
+
+def environment(run: Run, where: str) -> Document:
+    """Versions, machine, command line."""
+    pairs = [(key.replace("_", " "), value if isinstance(value, str | int | float) else json.dumps(value)) for key, value in run.environment.items()]
+    return Document(f"{where}: environment", [Facts(pairs)], {"schema": SCHEMA, "path": str(run.path), "environment": run.environment})
+
+
+def shell_name(path: Any, run_id: str = "") -> str:
+    """How a run is named on the command line."""
+    return quoted(str(path)) + (f" --run {quoted(run_id)}" if run_id else "")

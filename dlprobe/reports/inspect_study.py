@@ -1,0 +1,96 @@
+"""What `inspect` says of a study: what it is, its axes, its runs."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from dlprobe.render.document import Block, Cell, Column, Document, Facts, Hint, Table, Toned
+from dlprobe.reports.inspect_run import SCHEMA, toml_lines
+from dlprobe.reports.run import STATUS_TONES, VERDICT_TONES, quoted
+
+if TYPE_CHECKING:
+    from dlprobe.runs import Study
+
+
+@dataclass(frozen=True)
+class RunLine:
+    """One run of a study in a line: `numbers` are results by name, `verdicts` those of the first and last recorded step (None: no step)."""
+
+    id: str
+    coordinates: Mapping[str, Any]
+    status: str
+    numbers: Mapping[str, float | None]
+    verdicts: tuple[str, str] | None
+
+
+def overview(study: Study, lines: Sequence[RunLine]) -> Document:
+    """The study with a table of its runs."""
+    where = quoted(str(study.path))
+    blocks: list[Block] = [Facts(_facts(study, lines))]
+    if lines:
+        blocks += [_table(lines), Hint(f"dlprobe inspect {where} --run {quoted(lines[0].id)}")]
+    data = {
+        "schema": SCHEMA,
+        "kind": "study",
+        "path": str(study.path),
+        "status": study.status,
+        "experiment": study.description.get("experiment"),
+        "axes": study.axes,
+        "damage": study.damage,
+        "runs": [_record(line) for line in lines],
+        "table": study.table,
+    }
+    return Document(f"{study.path}", blocks, data)
+
+
+def _facts(study: Study, lines: Sequence[RunLine]) -> list[tuple[str, Cell]]:
+    pairs: list[tuple[str, Cell]] = [("status", Toned(study.status, STATUS_TONES[study.status]))]
+    if study.damage:
+        pairs.append(("damage", Toned(study.damage, "bad")))
+    pairs += [("study", str(study.description.get("experiment", "-"))), ("runs", len(lines))]
+    return pairs + [(name, ", ".join(map(str, values)) if isinstance(values, list) else str(values)) for name, values in study.axes.items()]
+
+
+def _table(lines: Sequence[RunLine]) -> Table:
+    axes = list(dict.fromkeys(axis for line in lines for axis in line.coordinates))
+    numbers = list(dict.fromkeys(name for line in lines for name in line.numbers))
+    columns = [Column("run"), *map(Column, axes), Column("status"), *(Column(name.replace("_", " "), align="right") for name in numbers)]
+    rows: list[list[Cell]] = []
+    for line in lines:
+        verdicts = [Toned(verdict, VERDICT_TONES[verdict]) for verdict in line.verdicts] if line.verdicts else [None, None]
+        coordinates = [_cell(line.coordinates.get(axis)) for axis in axes]
+        rows.append([line.id, *coordinates, Toned(line.status, STATUS_TONES[line.status]), *(line.numbers.get(name) for name in numbers), *verdicts])
+    return Table([*columns, Column("at first"), Column("at last")], rows)
+
+
+def _cell(value: Any) -> Cell:
+    return value if value is None or isinstance(value, str | int | float) else json.dumps(value)
+
+
+def _record(line: RunLine) -> dict[str, Any]:
+    first, last = line.verdicts or (None, None)
+    return {
+        "id": line.id,
+        "coordinates": line.coordinates,
+        "status": line.status,
+        **line.numbers,
+        "initial_verdict": first,
+        "final_verdict": last,
+    }
+
+
+def description(study: Study) -> Document:
+    """What the study was asked to do."""
+    data = {"schema": SCHEMA, "kind": "study", "path": str(study.path), "config": study.description}
+    return Document(f"{study.path}: study", [_lines(study.description)], data)
+
+
+def _lines(found: Mapping[str, Any]) -> Block:
+    from dlprobe.render.document import Lines
+
+    tables = {name: value for name, value in found.items() if isinstance(value, Mapping)}
+    plain = [f"{name} = {json.dumps(value, ensure_ascii=False)}" for name, value in found.items() if name not in tables]
+    return Lines([*plain, *([""] if plain and tables else []), *toml_lines(tables)])

@@ -1,0 +1,49 @@
+"""What `list` says: the kinds of things there are, or the things of one kind."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from dlprobe.registry import Parameter
+from dlprobe.render.document import Column, Document, Facts, Hint, Table
+
+SCHEMA = "dlprobe-list/1"
+
+
+def all_kinds(shelves: Mapping[str, Mapping[str, Any]]) -> Document:
+    """Every kind with its names."""
+    facts = Facts([(f"{kind} ({len(shelf)})", ", ".join(shelf)) for kind, shelf in shelves.items()])
+    data = {"schema": SCHEMA, "kinds": {kind: list(shelf) for kind, shelf in shelves.items()}}
+    return Document("", [facts, Hint("dlprobe list activation"), Hint("dlprobe explain relu")], data)
+
+
+def one_kind(kind: str, shelf: Mapping[str, Any]) -> Document:
+    """Every thing of one kind, with its parameters and what it is."""
+    with_parameters = any(record.parameters for record in shelf.values())
+    columns = [Column("name"), Column("what it is"), *([Column("parameters")] if with_parameters else [])]
+    rows = [[name, record.summary, *([_names(record.parameters)] if with_parameters else [])] for name, record in shelf.items()]
+    records = [
+        {"name": name, "summary": record.summary, "parameters": [parameter_data(each) for each in record.parameters]}
+        for name, record in shelf.items()
+    ]
+    first = next(iter(shelf), "")
+    data = {"schema": SCHEMA, "kind": kind, "records": records}
+    return Document(kind.replace("_", " "), [Table(columns, rows), Hint(f"dlprobe explain {kind}:{first}")], data)
+
+
+def _names(parameters: Sequence[Parameter]) -> str | None:
+    return ", ".join(each.name for each in parameters) or None
+
+
+def parameter_data(parameter: Parameter) -> dict[str, Any]:
+    """A parameter as data; `low` and `high` are null where a side is open."""
+    return {
+        "name": parameter.name,
+        "default": parameter.default,
+        "help": parameter.help,
+        "low": parameter.low,
+        "high": parameter.high,
+        "choices": list(parameter.choices),
+        "allowed": parameter.allowed,
+    }

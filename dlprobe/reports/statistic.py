@@ -1,0 +1,115 @@
+"""One recorded quantity of a run as table and picture: over the steps, or over the layers."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence, Sized
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from dlprobe.render.document import Block, Chart, Column, Document, LayerSeries, Paragraph, Profile, Series, Table
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+    from dlprobe.analysis.loss_curve import Curve
+
+SCHEMA = "dlprobe-inspect/1"
+ROWS = 16
+LINES = 6
+MOMENTS = 5
+
+
+@dataclass(frozen=True)
+class Quantity:
+    """A recorded quantity. steps: (row,); values: (row,), or (row, layer) where `layers` names the columns."""
+
+    path: str
+    name: str
+    definition: str
+    steps: NDArray[Any]
+    values: NDArray[Any]
+    layers: tuple[str, ...] = ()
+    group: str = "statistics"
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """What the columns are called."""
+        return self.layers or (self.name,)
+
+    @property
+    def columns(self) -> NDArray[Any]:
+        """The values as (row, column)."""
+        return self.values if self.layers else self.values.reshape(-1, 1)
+
+
+def over_steps(quantity: Quantity, curves: Sequence[Curve]) -> Document:
+    """How the quantity runs over the steps: a chart of `curves`, one per column, and a table of a few steps; JSON has all of them."""
+    names, rows = quantity.names, spread(len(quantity.steps), ROWS)
+    chosen = spread(len(names), LINES)
+    table = Table(
+        [Column("step", align="right"), *(Column(names[index], align="right") for index in chosen)],
+        [[int(quantity.steps[row]), *(float(value) for value in quantity.columns[row, chosen])] for row in rows],
+        caption="; ".join(filter(None, [_part(rows, quantity.steps, "recorded rows"), _part(chosen, names, "layers")])),
+    )
+    return _document(quantity, "step", [*_chart(quantity, curves), table], quantity.steps.tolist(), quantity.values)
+
+
+def _part(shown: Sequence[int], everything: Sized, word: str) -> str:
+    return f"{len(shown)} of {len(everything)} {word}" if len(shown) < len(everything) else ""
+
+
+def _chart(quantity: Quantity, curves: Sequence[Curve]) -> list[Block]:
+    """A few of the layers, first and last among them; what is NaN throughout is left out."""
+    shown = [index for index, curve in enumerate(curves) if any(math.isfinite(value) for value in curve.values.tolist())]
+    chosen = [shown[position] for position in spread(len(shown), LINES)]
+    lines = [Series(quantity.names[index], curves[index].steps.tolist(), curves[index].values.tolist()) for index in chosen]
+    if not lines or len(lines[0].x) < 2:
+        return []
+    caption = "means over stretches of steps" if len(lines[0].x) < len(quantity.steps) else ""
+    return [Chart(lines, "step", quantity.name, log_y=spans_decades([value for line in lines for value in line.y]), caption=caption)]
+
+
+def spans_decades(values: Sequence[float]) -> bool:
+    """Whether a log scale shows more: nothing below 0, and the largest above 30 × the smallest of what is above 0."""
+    finite = [value for value in values if math.isfinite(value)]
+    positive = [value for value in finite if value > 0]
+    return bool(positive) and min(finite) >= 0 and max(positive) > 30 * min(positive)
+
+
+def over_layers(quantity: Quantity) -> Document:
+    """How the quantity runs through the layers, at a few steps from the first to the last."""
+    rows = spread(len(quantity.steps), MOMENTS)
+    steps = [int(quantity.steps[row]) for row in rows]
+    table = Table(
+        [Column("layer"), *(Column(f"step {step}", align="right") for step in steps)],
+        [[name, *(float(quantity.values[row, index]) for row in rows)] for index, name in enumerate(quantity.layers)],
+    )
+    profiles = [LayerSeries(f"step {step}", quantity.values[row].tolist()) for step, row in zip(steps, rows, strict=True)]
+    return _document(quantity, "layer", [Profile(profiles, quantity.layers), table], steps, quantity.values[rows])
+
+
+def _document(quantity: Quantity, over: str, blocks: list[Block], steps: list[int], values: NDArray[Any]) -> Document:
+    data = {
+        "schema": SCHEMA,
+        "path": quantity.path,
+        "statistic": quantity.name,
+        "definition": quantity.definition,
+        "group": quantity.group,
+        "over": over,
+        "layers": list(quantity.layers) or None,
+        "steps": steps,
+        "values": values,
+    }
+    return Document(f"{quantity.path}: {quantity.name} over the {over}s", [Paragraph(quantity.definition), *blocks], data)
+
+
+def spread(count: int, most: int) -> list[int]:
+    """At most `most` indices of `count`, the first and the last among them.
+
+    >>> spread(3, 5), spread(100, 4)
+    ([0, 1, 2], [0, 33, 66, 99])
+    """
+    if count <= most:
+        return list(range(count))
+    return [round(index * (count - 1) / (most - 1)) for index in range(most)]

@@ -1,0 +1,108 @@
+"""What `summary` says of a configuration: its layers, parameters, memory and operations."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any
+
+from dlprobe.render.document import Cell, Column, Document, Facts, Table
+
+if TYPE_CHECKING:
+    from dlprobe.analysis.model_size import ModelSize
+
+SCHEMA = "dlprobe-summary/1"
+MADE_OF = ("activation", "initializer", "norm")
+
+
+def summary_document(size: ModelSize, made_of: Sequence[Mapping[str, str]], context: Mapping[str, Any]) -> Document:
+    """The table of layers and the totals.
+
+    made_of: per layer `activation`, `initializer`, `norm`. context: `data`, `loss`, `optimizer`, `batch`, `steps` (of the whole run), `steps_per_epoch`.
+    """
+    layers = list(zip(size.layers, made_of, strict=True))
+    numbers = ("weights", "parameters", "trained", "not trained")
+    columns = [Column("layer"), *map(Column, MADE_OF), *(Column(name, align="right") for name in numbers)]
+    rows: list[list[Cell]] = [
+        [layer.name, *(parts[name] for name in MADE_OF), f"{layer.fan_in}×{layer.units}", layer.parameters, layer.trained, layer.running]
+        for layer, parts in layers
+    ]
+    table = Table(columns, rows)
+    facts = [(name, f"{value:,}") for name, value in (("parameters", size.parameters), ("trained", size.trained), ("not trained", size.running))]
+    facts += [("memory of a step", _memory(size)), ("operations of a step", _operations(size)), ("recorded", _recorded(size, int(context["steps"])))]
+    told = [(name, str(context[name])) for name in ("data", "loss", "optimizer")]
+    return Document("summary", [Facts(told), table, Facts(facts)], _data(size, made_of, context))
+
+
+def _memory(size: ModelSize) -> str:
+    pieces = (
+        ("parameters", size.parameter_bytes),
+        ("optimizer", size.optimizer_bytes),
+        ("gradient", size.gradient_bytes),
+        ("activations", size.activation_bytes),
+    )
+    return f"{data_size(size.bytes)}: {' + '.join(f'{name} {data_size(value)}' for name, value in pieces)}"
+
+
+def _operations(size: ModelSize) -> str:
+    return f"{counted(size.step_operations)} with batches of {size.batch}, of which forward {counted(size.forward_operations)}"
+
+
+def _recorded(size: ModelSize, steps: int) -> str:
+    return f"{data_size(size.recorded_bytes)} per step, {data_size(size.recorded_bytes * steps)} in {steps:,} steps, before compression"
+
+
+def data_size(count: float) -> str:
+    """Bytes as people read them.
+
+    >>> data_size(999), data_size(1_500_000)
+    ('999 B', '1.5 MB')
+    """
+    for unit in ("B", "kB", "MB", "GB"):
+        if count < 999.5:
+            return f"{count:.3g} {unit}"
+        count /= 1000
+    return f"{count:.3g} TB"
+
+
+def counted(count: float) -> str:
+    """A large number in words.
+
+    >>> counted(1_690_000)
+    '1.69 million'
+    """
+    for factor, word in ((1e12, "trillion"), (1e9, "billion"), (1e6, "million")):
+        if count >= factor:
+            return f"{count / factor:.3g} {word}"
+    return f"{count:,.0f}"
+
+
+def _data(size: ModelSize, made_of: Sequence[Mapping[str, str]], context: Mapping[str, Any]) -> dict[str, Any]:
+    layers = [
+        {
+            "name": layer.name,
+            "fan_in": layer.fan_in,
+            "units": layer.units,
+            **parts,
+            "parameters": layer.parameters,
+            "trained": layer.trained,
+            "not_trained": layer.running,
+        }
+        for layer, parts in zip(size.layers, made_of, strict=True)
+    ]
+    return {
+        "schema": SCHEMA,
+        **context,
+        "layers": layers,
+        "parameters": size.parameters,
+        "trained": size.trained,
+        "not_trained": size.running,
+        "bytes": {
+            "parameters": size.parameter_bytes,
+            "optimizer": size.optimizer_bytes,
+            "gradient": size.gradient_bytes,
+            "activations": size.activation_bytes,
+            "all": size.bytes,
+        },
+        "operations": {"forward": size.forward_operations, "step": size.step_operations},
+        "recorded_bytes_per_step": size.recorded_bytes,
+    }
