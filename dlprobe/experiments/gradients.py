@@ -214,3 +214,17 @@ def study_description(cells: Sequence[Cell], seeds: Sequence[int]) -> dict[str, 
             if name in axes and value not in axes[name]:
                 axes[name].append(value)
     return {"experiment": "gradients", "axes": {**axes, "seed": list(seeds)}, "config": to_mapping(cells[0].config)}
+
+
+def results_table(experiment: Experiment) -> dict[str, list[object]]:
+    """The verdicts as columns, one row per judged cell, as a study file keeps them."""
+    rows = [(cell, result) for cell, result in zip(experiment.cells, experiment.results, strict=True) if result is not None]
+    columns: dict[str, list[object]] = {name: [coordinates(cell, 0)[name] for cell, _ in rows] for name in ("depth", "width", "activation", "init", "norm")}
+    columns["verdict"] = [result.verdict for _, result in rows]
+    columns["initial_log10_error_signal_ratio"] = [result.initial.log10_error_signal_ratio.median for _, result in rows]
+    columns["theory_log10_error_signal_ratio"] = [result.prediction.log10_error_signal_ratio.value for _, result in rows]
+    columns["final_log10_error_signal_ratio"] = [result.final.log10_error_signal_ratio.median for _, result in rows]
+    columns["train_loss"] = [result.train_loss.median for _, result in rows]
+    columns["train_accuracy"] = [result.train_accuracy.median for _, result in rows]
+    columns["val_accuracy"] = [result.val_accuracy.median for _, result in rows]
+    return columns
