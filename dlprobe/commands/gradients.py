@@ -92,16 +92,17 @@ def read_axes(depth: Sequence[str] | None, width: Sequence[str] | None, options:
 
 
 def axes_of(base: RunConfig, axes: Axes) -> Axes:
-    """Where a file gives the configuration, its activation, initializer and norm stand for the axes that no option names."""
-    from dataclasses import replace
+    """Where a file gives the configuration, its width, activation, initializer and norm stand for the axes that no option names."""
+    from dlprobe.experiments.gradients import Axes
 
     model = base.model
-    own = {
-        "activations": list(dict.fromkeys(str(spec) for spec in model.activations)) or None,
-        "inits": [str(model.init or "auto")],
-        "norms": [str(model.norm or "none")],
-    }
-    return replace(axes, **{name: values for name, values in own.items() if getattr(axes, name) is None})
+    return Axes(
+        axes.depths,
+        axes.widths or list(dict.fromkeys(model.layers)) or None,
+        axes.activations or list(dict.fromkeys(str(spec) for spec in model.activations)) or None,
+        axes.inits or [str(model.init or "auto")],
+        axes.norms or [str(model.norm or "none")],
+    )
 
 
 def whole_numbers(name: str, given: Sequence[str] | None) -> list[int] | None:
