@@ -151,6 +151,7 @@ def judge(table: npt.NDArray[Any], diverged: str, net: theory.InitialNet, predic
         net.units,
         kappas,
         activation_sample_variance=column(table, "activation_sample_variance"),
+        activation_mean_square=column(table, "activation_variance") + column(table, "activation_mean") ** 2,
         output_error_signal_rms=float(table[-1, output]),
         diverged=diverged,
         decomposition=part,

@@ -40,6 +40,7 @@ def classify(
     kappas: Sequence[float] | float = USUAL_KAPPA,
     *,
     activation_sample_variance: npt.ArrayLike | None = None,
+    activation_mean_square: npt.ArrayLike | None = None,
     output_error_signal_rms: float = math.nan,
     diverged: str = "",
     decomposition: Decomposition | None = None,
@@ -47,7 +48,7 @@ def classify(
     """Judge a depth profile of the error signal; every command and rule that says "vanishing" says it through this function.
 
     error_signal_rms: (n,), hidden_1 … hidden_n. units: (n,) widths. kappas: one number or (n,), `Moments.kappa` of each layer's activation at its
-    predicted or measured q (NaN: 5). activation_sample_variance: (n,), for the collapse test. output_error_signal_rms: the output layer's error
+    predicted or measured q (NaN: 5). activation_sample_variance, activation_mean_square: (n,), for the collapse test. output_error_signal_rms: the output layer's error
     signal, needed only to judge a profile of zeros. diverged: where the run became non-finite ("step 12, hidden_3"), empty if it did not.
     decomposition: quoted in the reason. Raises ValueError where lengths differ or an error signal is negative.
 
@@ -59,8 +60,9 @@ def classify(
     * *vanishing*: **r < −band**; also where hidden_1 has exactly no error signal while hidden_n has (r = −∞), or no hidden layer has while the output
       has;
     * *exploding*: **r > band**;
-    * *collapsed*: neither, and **½ log10(S_n/S_1) < −band** with S the between-sample variance of the activation, or S_1 or S_n is 0: hidden_n gives
-      (nearly) the same output for every sample, so no gradient can tell samples apart;
+    * *collapsed*: neither, and **½ log10(S_n/S_1) < −band** with S the between-sample variance of the activation as a share of its mean square, or S_1
+      or S_n is 0: hidden_n gives (nearly) the same output for every sample, so no gradient can tell samples apart. A share, because a net whose
+      weights merely shrink the signal keeps the samples as far apart as they were, for its size;
     * *healthy*: all else.
 
     Why one decade: an optimizer has one rate for all layers, and a change of scale below ten is the most it absorbs. Why 4 s: a critical net shows
@@ -77,7 +79,7 @@ def classify(
     if len(profile) < 2:
         return Verdict("healthy", ratio, band, "nothing to compare: fewer than two hidden layers")
     verdict, reason = _compare(profile, ratio, band, output_error_signal_rms)
-    if verdict == "healthy" and (collapse := _collapse(activation_sample_variance, len(profile), band)):
+    if verdict == "healthy" and (collapse := _collapse(activation_sample_variance, activation_mean_square, len(profile), band)):
         return Verdict("collapsed", ratio, band, collapse)
     if decomposition is not None and verdict != "healthy" and decomposition.sentence:
         reason = f"{reason}; {decomposition.sentence}"
@@ -146,21 +148,24 @@ def _times(exponent: float) -> str:
     return short(10.0**exponent) if abs(exponent) < 4.0 else f"10^{exponent:.1f}"
 
 
-def _collapse(sample_variance: npt.ArrayLike | None, depth: int, band: float) -> str:
+def _collapse(sample_variance: npt.ArrayLike | None, mean_square: npt.ArrayLike | None, depth: int, band: float) -> str:
     """Why hidden_n cannot tell samples apart; empty if it can, or where nothing finite was recorded (a batch of one)."""
     if sample_variance is None:
         return ""
     spread = np.asarray(sample_variance, dtype=np.float64)
     if spread.shape != (depth,):
         raise ValueError(f"the between-sample variances have shape {spread.shape}; expected one for each of {depth} hidden layers")
-    if not np.isfinite(spread[[0, -1]]).all():
+    size = np.ones(depth) if mean_square is None else np.asarray(mean_square, dtype=np.float64)
+    if size.shape != (depth,):
+        raise ValueError(f"the mean square activations have shape {size.shape}; expected one for each of {depth} hidden layers")
+    if not np.isfinite([*spread[[0, -1]], *size[[0, -1]]]).all():
         return ""
     if spread[0] <= 0.0 or spread[-1] <= 0.0:
         return f"every sample has exactly the same activations in {_layers(np.flatnonzero(spread <= 0.0))}"
-    fall = 0.5 * (math.log10(spread[-1]) - math.log10(spread[0]))
+    fall = 0.5 * (math.log10(spread[-1]) - math.log10(size[-1]) - math.log10(spread[0]) + math.log10(size[0]))
     if fall >= -band:
         return ""
-    return f"samples differ {_times(fall)} × as much in hidden_{depth} as in hidden_1 (root of the between-sample variance), below {_times(-band)}"
+    return f"samples differ {_times(fall)} × as much in hidden_{depth} as in hidden_1 (root of the between-sample variance's share), below {_times(-band)}"
 
 
 def _layers(indices: npt.NDArray[np.intp]) -> str:

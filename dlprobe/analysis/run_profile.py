@@ -85,6 +85,7 @@ def step_profile(run: Run, row: int, hidden: Sequence[int], activations: Sequenc
         units,
         theory.USUAL_KAPPA if activations is None else theory.kappas_at(activations, squares.tolist()),
         activation_sample_variance=profile("activation_sample_variance"),
+        activation_mean_square=variance + profile("activation_mean") ** 2,
         output_error_signal_rms=float(run.statistic("error_signal_rms")[row, -1]),
         diverged=_divergence(run, row),
         decomposition=pieces,

@@ -171,3 +171,10 @@ def test_range_over_seeds_leaves_out_the_diverged_and_counts_them() -> None:
 def test_medians_of_profiles_are_taken_in_log_space() -> None:
     profiles = [[1e-6, 1.0, 0.0, math.nan], [1e-2, 4.0, 0.0, math.nan]]
     assert seed_medians(profiles) == pytest.approx([1e-4, 2.0, 0.0, math.nan], nan_ok=True)
+
+
+def test_a_signal_that_only_shrinks_is_not_collapsed() -> None:
+    """A linear net of small weights: samples differ by the same share of a smaller signal in every layer."""
+    shrinking = 10.0 ** -np.arange(0.0, 12.0, 2.0)
+    assert classify(sloped(0.0), WIDE, activation_sample_variance=shrinking, activation_mean_square=2 * shrinking).verdict == "healthy"
+    assert classify(sloped(0.0), WIDE, activation_sample_variance=shrinking, activation_mean_square=[1.0] * 6).verdict == "collapsed"
