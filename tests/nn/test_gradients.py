@@ -1,0 +1,122 @@
+"""Gradients of the whole net in float64 against central differences of its own training loss, for every activation × norm × position × loss.
+
+What is differentiated is the engine's forward pass, what is compared its backward pass. Data are chosen so that no kink of an activation or of the absolute
+error lies where the differences reach.
+"""
+
+from __future__ import annotations
+
+import itertools
+import math
+
+import numpy as np
+import pytest
+import slow_twins
+from small_nets import NORMS, Array, data_for, gradient_of, jitter, network
+
+from dlprobe import registry
+from dlprobe.nn.network import Network
+from dlprobe.parts.activations import Activation
+
+STEP = 1e-5
+SIZES = (4, 5, 4, 3)
+HIDDEN = [name for name, record in registry.records("activation").items() if isinstance(record, Activation)]
+# Every loss with the output it is meant for (joined with it in one kernel where it can be) and with two others
+PROBABILITIES = ("softmax", "sigmoid")
+OUTPUTS = {name: (PROBABILITIES if record.fused else (*PROBABILITIES, "linear")) for name, record in registry.records("loss").items()}
+PAIRS = [(loss, output) for loss, outputs in OUTPUTS.items() for output in outputs]
+
+
+def mean_loss(net: Network, inputs: Array, targets: Array) -> float:
+    """The training-mode loss of the one batch, of a step that moves nothing."""
+    return float(net.train(inputs, targets, 0, np.zeros(1)).scalars[0, 0])
+
+
+def central_difference(net: Network, inputs: Array, targets: Array, direction: Array) -> float:
+    """dL along a direction of the parameters, error about STEP² + 1e-16/STEP."""
+    start = net.parameters.copy()
+    ends = []
+    for sign in (1, -1):
+        net.parameters[:] = start + sign * STEP * direction
+        ends.append(mean_loss(net, inputs, targets))
+    net.parameters[:] = start
+    return (ends[0] - ends[1]) / (2 * STEP)
+
+
+def directions(net: Network, alone: bool) -> Array:
+    """Every parameter alone, or a few random directions of length 1 in which every parameter takes part: no single wrong one can hide in all of them."""
+    if alone:
+        return np.eye(len(net.parameters))
+    drawn = np.random.default_rng(0).standard_normal((6, len(net.parameters)))
+    return np.asarray(drawn / np.linalg.norm(drawn, axis=1, keepdims=True))
+
+
+def distance_to_a_kink(net: Network, inputs: Array, targets: Array) -> float:
+    """The smallest distance of any activation's argument from a kink, and of outputs from their targets."""
+    traced, _ = slow_twins.trace(net, inputs, targets)
+    reach = [float(np.min(np.abs(layer.argument - kink))) for layer in traced for kink in getattr(layer.spec.activation.record, "kinks", ())]
+    return min([*reach, float(np.min(np.abs(traced[-1].a - targets)))])
+
+
+def smooth_data(net: Network, samples: int) -> tuple[Array, Array]:
+    """Data a hundred steps away from every kink."""
+    for seed in itertools.count():
+        inputs, targets = data_for(net, samples, seed)
+        if distance_to_a_kink(net, inputs, targets) > 100 * STEP:
+            return inputs, targets
+    raise AssertionError
+
+
+def deviation(net: Network, inputs: Array, targets: Array, *, alone: bool) -> float:
+    """Largest difference from a central difference, as a share of it, or of the gradient's root mean square where that is larger."""
+    gradient = gradient_of(net, inputs, targets)
+    ways = directions(net, alone)
+    expected = np.array([central_difference(net, inputs, targets, way) for way in ways])
+    size = np.maximum(np.abs(expected), np.sqrt(np.mean(gradient**2)))
+    return float(np.max(np.abs(ways @ gradient - expected) / size))
+
+
+@pytest.mark.parametrize("norm", NORMS, ids=str)
+@pytest.mark.parametrize("activation", HIDDEN)
+def test_gradients_are_those_of_central_differences(activation: str, norm: tuple[str, bool] | None) -> None:
+    """Each parameter alone for one of the losses in turn, along random directions for all of them."""
+    turn = (HIDDEN.index(activation) + NORMS.index(norm)) % len(PAIRS)
+    for k, (loss, output) in enumerate(PAIRS):
+        net = jitter(network(SIZES, loss=loss, batch=6, keep_gradients=True, activation=activation, output=output, norm=norm))
+        found = deviation(net, *smooth_data(net, 6), alone=k == turn)
+        assert found < 1e-6, f"{loss} of {output} outputs: off by {found:.1e} of the gradient's size"
+
+
+@pytest.mark.parametrize("norm", NORMS, ids=str)
+@pytest.mark.parametrize("activation", HIDDEN)
+def test_gradients_are_those_of_the_slow_twin(activation: str, norm: tuple[str, bool] | None) -> None:
+    for bias in (True, False):
+        net = jitter(network(SIZES, batch=6, keep_gradients=True, activation=activation, norm=norm, bias=bias))
+        inputs, targets = data_for(net, 6)
+        traced, loss = slow_twins.trace(net, inputs, targets)
+        assert mean_loss(net, inputs, targets) == pytest.approx(loss, rel=1e-13)
+        np.testing.assert_allclose(net.gradients, slow_twins.flat_gradient(traced), rtol=1e-10, atol=1e-12)
+
+
+@pytest.mark.parametrize("activation", [name for name, record in registry.records("activation").items() if not isinstance(record, Activation)])
+def test_rowwise_hidden_layers_have_right_gradients(activation: str) -> None:
+    net = jitter(network(SIZES, batch=6, keep_gradients=True, activation=activation))
+    assert deviation(net, *data_for(net, 6), alone=True) < 1e-6
+
+
+def test_the_last_kept_gradient_is_that_of_the_short_batch() -> None:
+    """7 samples in batches of 4: the second batch has 3 rows, and its loss is a mean over 3."""
+    net = jitter(network(SIZES, batch=4, keep_gradients=True))
+    inputs, targets = data_for(net, 7)
+    chosen = list(slow_twins.batches(7, 4, net.seed, 2))[1]
+    traced, _ = slow_twins.trace(net, inputs[chosen], targets[chosen])
+    net.train(inputs, targets, 0, np.zeros(2))
+    assert len(chosen) == 3
+    np.testing.assert_allclose(net.gradients, slow_twins.flat_gradient(traced), rtol=1e-12, atol=1e-14)
+
+
+def test_gradient_norm_is_that_of_all_parameters() -> None:
+    net = jitter(network(SIZES, batch=6, keep_gradients=True, norm=("batch", False)))
+    inputs, targets = data_for(net, 6)
+    result = net.train(inputs, targets, 0, np.zeros(1))
+    assert result.scalars[0, 3] == pytest.approx(math.sqrt(math.fsum(net.gradients**2)), rel=1e-13)

@@ -1,0 +1,339 @@
+"""Plain NumPy and Python forms of everything the engine compiles, written to be read, not to be fast. All work in float64 whatever the dtype given.
+
+Elementwise records are run as they stand, one number at a time. Normalizations, statistics, shuffles and the whole net are written here from their definitions.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from dlprobe import registry
+from dlprobe.nn.network import LayerSpec, Network
+from dlprobe.parts.activations import RowActivation
+from dlprobe.registry import Spec
+
+Array = npt.NDArray[Any]
+NORM_AXIS = {"batch": 0, "layer": 1}  # over what a normalization takes mean and variance; one that is not here is run as its record stands
+FLAT_SHARE = 0.01
+
+
+def wide(values: Array) -> npt.NDArray[np.float64]:
+    return np.array(values, np.float64)
+
+
+def each(function: Callable[..., float], *arrays: Array, parameters: tuple[Any, ...] = ()) -> npt.NDArray[np.float64]:
+    """`function` of every element, as plain Python floats."""
+    flat = zip(*(wide(array).ravel().tolist() for array in arrays), strict=True)
+    return np.array([float(function(*numbers, *parameters)) for numbers in flat]).reshape(arrays[0].shape)
+
+
+# --- activations ---------------------------------------------------------------------------------------------------------------------------------------------
+
+
+def activate(spec: Spec, z: Array) -> npt.NDArray[np.float64]:
+    """φ(z) of a block (samples, units)."""
+    values = tuple(spec.parameters.values())
+    if not isinstance(spec.record, RowActivation):
+        return each(spec.record.value, z, parameters=values)
+    out = np.empty(z.shape)
+    for row, a in zip(wide(z), out, strict=True):
+        spec.record.row_value(row, a, *values)
+    return out
+
+
+def slopes(spec: Spec, z: Array, a: Array) -> npt.NDArray[np.float64] | None:
+    """φ'(z) elementwise, None where an activation has no slope of its own."""
+    if isinstance(spec.record, RowActivation):
+        return None
+    return each(spec.record.slope, z, a, parameters=tuple(spec.parameters.values()))
+
+
+def activate_backward(spec: Spec, z: Array, a: Array, da: Array) -> npt.NDArray[np.float64]:
+    """dL/dz from dL/da."""
+    slope = slopes(spec, z, a)
+    if slope is not None:
+        return wide(da) * slope
+    out = np.empty(z.shape)
+    for row, d, e in zip(wide(a), wide(da), out, strict=True):
+        spec.record.row_backward(row, d, e, *spec.parameters.values())
+    return out
+
+
+def flat_and_dead(spec: Spec, slope: Array) -> tuple[float, float]:
+    """Shares of elements with |slope| under 1 % of the largest, and of units with slope 0 on every sample."""
+    threshold = FLAT_SHARE * spec.record.largest_slope(*spec.parameters.values())
+    return float(np.mean(np.abs(slope) < threshold)), float(np.mean(np.all(slope == 0, axis=0)))
+
+
+# --- normalizations ------------------------------------------------------------------------------------------------------------------------------------------
+
+
+def normalize(spec: Spec, x: Array, scale: Array, shift: Array) -> npt.NDArray[np.float64]:
+    """Training-mode forward pass: (x − mean)/√(variance + ε)·γ + β with mean and variance over NORM_AXIS."""
+    if spec.name not in NORM_AXIS:
+        return _record_norm(spec, x, scale, shift)[0]
+    axis = NORM_AXIS[spec.name]
+    x = wide(x)
+    centred = x - x.mean(axis=axis, keepdims=True)
+    deviation = np.sqrt(np.mean(centred**2, axis=axis, keepdims=True) + spec.parameters["epsilon"])
+    return centred / deviation * wide(scale) + wide(shift)
+
+
+def normalize_backward(spec: Spec, x: Array, dy: Array, scale: Array, shift: Array) -> tuple[Array, Array, Array]:
+    """(dL/dx, dL/dγ, dL/dβ): dx = (g − mean g − x̂·mean(g x̂))/√(variance + ε), g = γ·dy, means over NORM_AXIS."""
+    if spec.name not in NORM_AXIS:
+        return _record_norm(spec, x, scale, shift, dy)[1:]
+    axis = NORM_AXIS[spec.name]
+    x, dy = wide(x), wide(dy)
+    centred = x - x.mean(axis=axis, keepdims=True)
+    deviation = np.sqrt(np.mean(centred**2, axis=axis, keepdims=True) + spec.parameters["epsilon"])
+    normalized, g = centred / deviation, dy * wide(scale)
+    dx = (g - g.mean(axis=axis, keepdims=True) - normalized * np.mean(g * normalized, axis=axis, keepdims=True)) / deviation
+    return dx, (dy * normalized).sum(axis=0), dy.sum(axis=0)
+
+
+def _record_norm(spec: Spec, x: Array, scale: Array, shift: Array, dy: Array | None = None) -> tuple[Array, ...]:
+    """A record's own plain functions, in float64."""
+    record, units = spec.record, x.shape[1]
+    learned, constants = np.concatenate([wide(scale), wide(shift)]), np.array([float(v) for v in spec.parameters.values()])
+    state = np.zeros(record.persistent(units) + record.scratch(units))
+    y, dx, gradient = np.empty(x.shape), np.empty(x.shape), np.zeros(2 * units)
+    record.forward(wide(x), y, learned, state, constants, True)
+    if dy is not None:
+        record.backward(wide(x), wide(dy), dx, learned, gradient, state, constants)
+    return y, dx, gradient[:units], gradient[units:]
+
+
+# --- losses and optimizers -----------------------------------------------------------------------------------------------------------------------------------
+
+
+def losses(spec: Spec, a: Array, targets: Array) -> npt.NDArray[np.float64]:
+    """Each sample's loss (samples,), the sum over its outputs."""
+    return each(spec.record.value, a, targets).sum(axis=1)
+
+
+def loss_slope(spec: Spec, a: Array, targets: Array) -> npt.NDArray[np.float64]:
+    """dℓ/da of each sample's own loss."""
+    return each(spec.record.slope, a, targets)
+
+
+def coefficients(spec: Spec, step: int, rate: float) -> tuple[float, ...]:
+    """An optimizer's numbers of one step; step counts from 1."""
+    return tuple(spec.record.coefficients(float(step), rate, *(float(value) for value in spec.parameters.values())))
+
+
+def optimize(spec: Spec, w: Array, g: Array, state: Array, numbers: tuple[float, ...]) -> tuple[Array, Array]:
+    """(w, state) after one step of a vector; state (states, size)."""
+    after = [spec.record.update(*row, *numbers) for row in zip(wide(w).tolist(), wide(g).tolist(), *wide(state).tolist(), strict=True)]
+    columns = np.array(after, np.float64).reshape(len(w), 1 + len(state)).T
+    return columns[0], columns[1:]
+
+
+def update_sums(w: Array, g: Array, after: Array) -> list[float]:
+    """Σg, Σ|g|, Σg², Σw², max|w|, how many w are 0, ΣΔw², by exact summation; w before the step."""
+    w, g, moved = wide(w), wide(g), wide(after) - wide(w)
+    totals = [math.fsum(part) for part in (g, abs(g), g * g, w * w)]
+    return [*totals, float(np.max(np.abs(w))), float(np.count_nonzero(w == 0)), math.fsum(moved * moved)]
+
+
+# --- random order --------------------------------------------------------------------------------------------------------------------------------------------
+
+WORD = 2**64
+
+
+def mix(x: int) -> int:
+    """SplitMix64 (Steele, Lea & Flood 2014, figure 13, `nextSeed` and `mix64`) in whole numbers of any size."""
+    x = (x + 0x9E3779B97F4A7C15) % WORD
+    x = ((x ^ (x >> 30)) * 0xBF58476D1CE4E5B9) % WORD
+    x = ((x ^ (x >> 27)) * 0x94D049BB133111EB) % WORD
+    return x ^ (x >> 31)
+
+
+def shuffled(samples: int, seed: int, epoch: int) -> list[int]:
+    """Fisher–Yates from the identity; the draw at i is the upper 32 bits of mix(key + i), scaled to 0 … i."""
+    purpose = 1
+    key = mix(mix(mix(seed) ^ purpose) ^ epoch)
+    order = list(range(samples))
+    for i in range(samples - 1, 0, -1):
+        j = ((mix((key + i) % WORD) >> 32) * (i + 1)) >> 32
+        order[i], order[j] = order[j], order[i]
+    return order
+
+
+# --- the whole net -------------------------------------------------------------------------------------------------------------------------------------------
+
+
+@dataclass
+class LayerTrace:
+    """One layer of one training step, everything in float64 (samples, units): x → z → (norm) → argument of φ → φ → (norm) → a, and the way back.
+
+    d = dL/dz, L the mean over the batch; weight_gradient (fan_in, fan_out). coupled: this or a later layer mixes the samples of the batch.
+    """
+
+    spec: LayerSpec
+    weights: Array
+    bias: Array
+    scale: Array
+    shift: Array
+    x: Array
+    z: Array = field(default_factory=lambda: np.empty(0))
+    argument: Array = field(default_factory=lambda: np.empty(0))
+    value: Array = field(default_factory=lambda: np.empty(0))
+    a: Array = field(default_factory=lambda: np.empty(0))
+    slope: Array | None = None
+    da: Array = field(default_factory=lambda: np.empty(0))
+    d: Array = field(default_factory=lambda: np.empty(0))
+    weight_gradient: Array = field(default_factory=lambda: np.empty(0))
+    gradients: list[Array] = field(default_factory=list)
+    coupled: bool = False
+
+
+def trace(net: Network, inputs: Array, targets: Array) -> tuple[list[LayerTrace], float]:
+    """What one training step on this batch computes before it updates: all layers, and the mean loss."""
+    found: list[LayerTrace] = []
+    x = wide(inputs)
+    for index in range(len(net.layers)):
+        found.append(_forward(net, index, x))
+        x = found[-1].a
+    da = loss_slope(net.loss, x, targets) / len(x)
+    coupled = False
+    for layer in reversed(found):
+        coupled = layer.coupled = coupled or bool(layer.spec.norm and layer.spec.norm.record.couples_samples)
+        da = _backward(layer, da)
+    return found, float(losses(net.loss, x, targets).mean())
+
+
+def _forward(net: Network, index: int, x: Array) -> LayerTrace:
+    spec, offsets = net.layers[index], net.offsets()
+    scale, shift = offsets["norm_scale_offset"][index], offsets["norm_shift_offset"][index]
+    learned = [wide(net.parameters[at : at + spec.fan_out]) if at >= 0 else np.zeros(0) for at in (scale, shift)]
+    layer = LayerTrace(spec, wide(net.weights(index)), wide(net.biases(index)), *learned, x)
+    layer.z = x @ layer.weights + (layer.bias if spec.bias else 0.0)
+    before = spec.norm is not None and not spec.norm_after
+    layer.argument = normalize(spec.norm, layer.z, *learned) if before and spec.norm else layer.z
+    layer.value = activate(spec.activation, layer.argument)
+    layer.slope = slopes(spec.activation, layer.argument, layer.value)
+    layer.a = normalize(spec.norm, layer.value, *learned) if spec.norm and spec.norm_after else layer.value
+    return layer
+
+
+def _backward(layer: LayerTrace, da: Array) -> Array:
+    """Fill da, d and the gradients (weights, bias, norm scale, norm shift); returns dL/da of the layer before."""
+    layer.da = da
+    norm, learned = layer.spec.norm, []
+    if norm and layer.spec.norm_after:
+        da, *learned = normalize_backward(norm, layer.value, da, layer.scale, layer.shift)
+    d = activate_backward(layer.spec.activation, layer.argument, layer.value, da)
+    if norm and not layer.spec.norm_after:
+        d, *learned = normalize_backward(norm, layer.z, d, layer.scale, layer.shift)
+    layer.d, layer.weight_gradient = d, layer.x.T @ d
+    layer.gradients = [layer.weight_gradient.ravel(), *([d.sum(axis=0)] if layer.spec.bias else []), *learned]
+    return d @ layer.weights.T
+
+
+def flat_gradient(layers: list[LayerTrace]) -> npt.NDArray[np.float64]:
+    """All gradients in the order of Network.parameters."""
+    return np.concatenate([part for layer in layers for part in layer.gradients])
+
+
+# --- statistics ----------------------------------------------------------------------------------------------------------------------------------------------
+
+
+@dataclass
+class Observed:
+    """What a statistic is computed from: the layer, the one after it (None for the output), the weights after the step, and the net's dtype."""
+
+    layer: LayerTrace
+    following: LayerTrace | None
+    weights_after: Array
+    dtype: np.dtype[Any]
+
+    @property
+    def one_sample(self) -> bool:
+        return len(self.layer.x) == 1
+
+
+def rms(values: Array) -> float:
+    return float(np.sqrt(np.mean(values**2)))
+
+
+def nonfinite(*arrays: Array) -> int:
+    return sum(int(np.count_nonzero(~np.isfinite(array))) for array in arrays)
+
+
+def underflowed(o: Observed) -> float:
+    if o.following is None:
+        return math.nan
+    small = np.abs(o.layer.da.astype(o.dtype)) < np.finfo(o.dtype).tiny
+    return float(np.count_nonzero(small[np.any(o.following.d.astype(o.dtype) != 0, axis=1)]))
+
+
+def sample_gradient_rms(layer: LayerTrace) -> float:
+    """With the matrix of every sample's own gradient written out."""
+    if layer.coupled:
+        return math.nan
+    own = [np.outer(x, len(layer.x) * d) for x, d in zip(layer.x, layer.d, strict=True)]
+    return float(np.sqrt(np.mean([np.sum(matrix**2) for matrix in own]) / layer.weights.size))
+
+
+def of_slope(o: Observed, measure: Callable[[Array], float]) -> float:
+    return math.nan if o.layer.slope is None else measure(o.layer.slope)
+
+
+def update_ratio(o: Observed) -> float:
+    size = float(np.linalg.norm(o.layer.weights))
+    return float(np.linalg.norm(wide(o.weights_after) - o.layer.weights)) / size if size > 0 else math.nan
+
+
+STATISTICS: dict[str, Callable[[Observed], float]] = {
+    "activation_mean": lambda o: float(o.layer.a.mean()),
+    "activation_variance": lambda o: math.nan if o.one_sample else float(o.layer.a.var()),
+    "activation_sample_variance": lambda o: math.nan if o.one_sample else float(o.layer.a.var(axis=0).mean()),
+    "active_fraction": lambda o: float(np.mean(o.layer.a > 0)),
+    "preactivation_mean": lambda o: float(o.layer.z.mean()),
+    "preactivation_variance": lambda o: math.nan if o.one_sample else float(o.layer.z.var()),
+    "preactivation_mean_square": lambda o: float(np.mean(o.layer.z**2)),
+    "nonfinite_forward": lambda o: nonfinite(o.layer.z, o.layer.a),
+    "error_signal_rms": lambda o: len(o.layer.x) * rms(o.layer.d),
+    "slope_mean_square": lambda o: of_slope(o, lambda slope: float(np.mean(slope**2))),
+    "flat_fraction": lambda o: of_slope(o, lambda slope: flat_and_dead(o.layer.spec.activation, slope)[0]),
+    "dead_fraction": lambda o: of_slope(o, lambda slope: flat_and_dead(o.layer.spec.activation, slope)[1]),
+    "underflow_count": underflowed,
+    "nonfinite_backward": lambda o: nonfinite(o.layer.d, o.layer.weight_gradient),
+    "gradient_rms": lambda o: rms(o.layer.weight_gradient),
+    "gradient_l2": lambda o: float(np.linalg.norm(o.layer.weight_gradient)),
+    "gradient_mean_abs": lambda o: float(np.mean(np.abs(o.layer.weight_gradient))),
+    "gradient_variance": lambda o: float(o.layer.weight_gradient.var()),
+    "gradient_sample_rms": lambda o: sample_gradient_rms(o.layer),
+    "weight_rms": lambda o: rms(o.layer.weights),
+    "weight_l2": lambda o: float(np.linalg.norm(o.layer.weights)),
+    "weight_max_abs": lambda o: float(np.max(np.abs(o.layer.weights))),
+    "bias_rms": lambda o: rms(o.layer.bias) if o.layer.spec.bias else math.nan,
+    "zero_weight_fraction": lambda o: float(np.mean(o.layer.weights == 0)),
+    "update_ratio": update_ratio,
+}
+
+
+def statistics(name: str, layers: list[LayerTrace], after: Network) -> npt.NDArray[np.float64]:
+    """One statistic of every layer (layer,), from the trace of a step and the net after it."""
+    rows = zip(layers, [*layers[1:], None], strict=True)
+    return np.array([STATISTICS[name](Observed(layer, following, after.weights(k), after.dtype)) for k, (layer, following) in enumerate(rows)])
+
+
+def batches(samples: int, batch: int, seed: int, steps: int) -> Iterator[Array]:
+    """Indices of the samples of each step's batch, by the slow shuffle."""
+    per_epoch = -(-samples // batch)
+    for step in range(steps):
+        order = np.array(shuffled(samples, seed, step // per_epoch))
+        yield order[step % per_epoch * batch :][:batch]
+
+
+def all_specs(kind: str) -> list[Spec]:
+    """One spec with default parameters per record of a kind."""
+    return [Spec(kind, name, {p.name: p.default for p in record.parameters}) for name, record in registry.records(kind).items()]
