@@ -70,7 +70,7 @@ def step_profile(run: Run, row: int, hidden: Sequence[int], activations: Sequenc
 
     units = [int(run.layers["units"][index]) for index in hidden]
     signal, variance = profile("error_signal_rms"), profile("activation_variance")
-    norm_before = bool(hidden) and run.layers["norm_position"][hidden[0]] == "before"
+    norm_before = bool(hidden) and _of_layer(run, "norm_position", hidden[0]) == "before"
     pieces = decompose(
         signal,
         profile("slope_mean_square"),
@@ -103,10 +103,15 @@ def _divergence(run: Run, row: int) -> str:
     return f"step {run.steps[row]}{where}"
 
 
+def _of_layer(run: Run, column: str, index: int) -> str:
+    """A text of the layer table; empty where the file does not have the column."""
+    return str(run.layers[column][index]) if column in run.layers else ""
+
+
 def _activations(run: Run, hidden: Sequence[int]) -> list[Spec] | None:
     try:
-        return [parse_spec("activation", run.layers["activation"][index]) for index in hidden]
-    except ConfigError:  # written by a dlprobe that knows more
+        return [parse_spec("activation", _of_layer(run, "activation", index)) for index in hidden]
+    except ConfigError:  # written by a dlprobe that knows more, or by a program that says less
         return None
 
 
@@ -115,7 +120,7 @@ def predicted(run: Run, hidden: Sequence[int], activations: Sequence[Spec] | Non
     if not hidden or activations is None:
         return None
     index, layers = hidden[0], run.layers
-    norm, biases, init = layers["normalization"][index], layers["bias_initializer"][index], layers["initializer"][index]
+    norm, biases, init, position = (_of_layer(run, name, index) for name in ("normalization", "bias_initializer", "initializer", "norm_position"))
     try:
         initializer = parse_spec("initializer", init)
         net = theory.describe(
@@ -126,8 +131,8 @@ def predicted(run: Run, hidden: Sequence[int], activations: Sequence[Spec] | Non
             _input_mean_square(run),
             bias=bool(biases),
             bias_initializer=None if biases in ("", init) else parse_spec("initializer", biases),
-            normalization=None if norm == "none" else parse_spec("normalization", norm).name,
-            position=layers["norm_position"][index] or "before",
+            normalization=None if norm in ("none", "") else parse_spec("normalization", norm).name,
+            position=position or "before",
         )
     except ConfigError:
         return None

@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from dlprobe.commands.base.arguments import one_of
+from dlprobe.commands.base.reading import reading
 from dlprobe.commands.base.screen import Screen
 from dlprobe.errors import ConfigError
 
@@ -44,7 +45,7 @@ def command(
     if show and statistic:
         raise ConfigError("--show and --statistic are two views: give one of them")
     path = pack_journal(run) if pack else run
-    with open_run(path) as found:
+    with reading(path), open_run(path) as found:
         if isinstance(found, Run):
             if id is not None:
                 raise ConfigError(f"{path} is a single run: --run is for studies, leave it out")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
@@ -55,15 +56,26 @@ def _facts(study: Study, lines: Sequence[RunLine]) -> list[tuple[str, Cell]]:
 
 
 def _table(lines: Sequence[RunLine]) -> Table:
-    axes = list(dict.fromkeys(axis for line in lines for axis in line.coordinates))
+    """A row per run; axes whose values the run's id says already, and a status that all share, are left out."""
+    axes = [axis for axis in dict.fromkeys(axis for line in lines for axis in line.coordinates) if not all(_says(line, axis) for line in lines)]
     numbers = list(dict.fromkeys(name for line in lines for name in line.numbers))
-    columns = [Column("run"), *map(Column, axes), Column("status"), *(Column(name.replace("_", " "), align="right") for name in numbers)]
+    status = len({line.status for line in lines}) > 1
+    columns = [Column("run"), *map(Column, axes), Column("at first"), Column("at last"), *([Column("status")] if status else [])]
+    columns += [Column(name.replace("_", " "), align="right") for name in numbers]
     rows: list[list[Cell]] = []
     for line in lines:
         verdicts = [Toned(verdict, VERDICT_TONES[verdict]) for verdict in line.verdicts] if line.verdicts else [None, None]
-        coordinates = [_cell(line.coordinates.get(axis)) for axis in axes]
-        rows.append([line.id, *coordinates, Toned(line.status, STATUS_TONES[line.status]), *(line.numbers.get(name) for name in numbers), *verdicts])
-    return Table([*columns, Column("at first"), Column("at last")], rows)
+        states = [Toned(line.status, STATUS_TONES[line.status])] if status else []
+        rows.append(
+            [line.id, *(_cell(line.coordinates.get(axis)) for axis in axes), *verdicts, *states, *(line.numbers.get(name) for name in numbers)]
+        )
+    return Table(columns, rows)
+
+
+def _says(line: RunLine, axis: str) -> bool:
+    """Whether the id of a run holds its value on an axis, but for the characters that an id cannot have."""
+    value, name = (re.sub(r"[^A-Za-z0-9]", "", text).lower() for text in (str(line.coordinates.get(axis, "")), line.id))
+    return value in name
 
 
 def _cell(value: Any) -> Cell:

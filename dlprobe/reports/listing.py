@@ -20,20 +20,19 @@ def all_kinds(shelves: Mapping[str, Mapping[str, Any]]) -> Document:
 
 def one_kind(kind: str, shelf: Mapping[str, Any]) -> Document:
     """Every thing of one kind, with its parameters and what it is."""
-    with_parameters = any(record.parameters for record in shelf.values())
-    columns = [Column("name"), Column("what it is"), *([Column("parameters")] if with_parameters else [])]
-    rows = [[name, record.summary, *([_names(record.parameters)] if with_parameters else [])] for name, record in shelf.items()]
+    heading = "what it is (its parameters)" if any(record.parameters for record in shelf.values()) else "what it is"
+    table = Table([Column("name"), Column(heading)], [[name, record.summary + _names(record.parameters)] for name, record in shelf.items()])
     records = [
         {"name": name, "summary": record.summary, "parameters": [parameter_data(each) for each in record.parameters]}
         for name, record in shelf.items()
     ]
     first = next(iter(shelf), "")
     data = {"schema": SCHEMA, "kind": kind, "records": records}
-    return Document(kind.replace("_", " "), [Table(columns, rows), Hint(f"dlprobe explain {kind}:{first}")], data)
+    return Document(kind.replace("_", " "), [table, Hint(f"dlprobe explain {kind}:{first}")], data)
 
 
-def _names(parameters: Sequence[Parameter]) -> str | None:
-    return ", ".join(each.name for each in parameters) or None
+def _names(parameters: Sequence[Parameter]) -> str:
+    return f" ({', '.join(each.name for each in parameters)})" if parameters else ""
 
 
 def parameter_data(parameter: Parameter) -> dict[str, Any]:

@@ -63,14 +63,14 @@ def data_line(run: Run) -> str:
 
 
 def net_line(run: Run) -> str:
-    """Widths from input to output, activation, initializer, normalization."""
-    fan_in, units = run.layers["fan_in"], run.layers["units"]
-    widths = shortened([int(fan_in[0]), *(int(one) for one in units)])
-    activations = dict.fromkeys(run.layers["activation"][:-1]) or dict.fromkeys(run.layers["activation"])
-    made = [", ".join(activations), " and ".join(dict.fromkeys(run.layers["initializer"]))]
-    norms = [name for name in dict.fromkeys(run.layers["normalization"]) if name != "none"]
-    made += [f"{norms[0]} norm {run.layers['norm_position'][0]} the activation"] if norms else []
-    return f"{widths}, {', '.join(made)}"
+    """Widths from input to output, activation, initializer, normalization, as far as the file says."""
+    layers = run.layers
+    widths = [int(size) for size in (*list(layers.get("fan_in", ()))[:1], *layers.get("units", ()))]
+    activations: Sequence[str] = layers.get("activation", ())
+    made = [", ".join(dict.fromkeys(activations[:-1] or activations)), " and ".join(dict.fromkeys(layers.get("initializer", ())))]
+    norms = dict.fromkeys(zip(layers.get("normalization", ()), layers.get("norm_position", ()), strict=False))
+    made += [f"{norm} norm {position} the activation" for norm, position in norms if norm not in ("none", "")]
+    return ", ".join(filter(None, [shortened(widths), *made]))
 
 
 def shortened(widths: Sequence[int]) -> str:
@@ -125,7 +125,9 @@ def results_table(run: Run) -> Table:
         columns.append(Column("R²", align="right"))
         keys.append("r2")
     rows = [[word, part_size(run, part), *(result(run, f"{part}_{key}") for key in keys)] for part, word in PARTS.items() if part_size(run, part)]
-    return Table(columns, rows)
+    evaluated: Sequence[int] = list(run.evaluations.get("step", ()))
+    caption = "" if run.final or not len(evaluated) else f"At the last evaluation, after {evaluated[-1]} steps"
+    return Table(columns, rows, caption)
 
 
 def result(run: Run, name: str) -> float | None:

@@ -27,9 +27,9 @@ def error(task: str, outputs: Array, targets: Array) -> float:
 
 def r2(outputs: Array, targets: Array) -> float:
     """Coefficient of determination 1 − Σ(y − p)²/Σ(y − ȳ)², summed over outputs; NaN where the targets are constant or there are none."""
-    wanted = targets.reshape(len(targets), -1).astype(np.float64)
-    if not len(wanted):
+    if not len(targets):
         return float("nan")
+    wanted = targets.reshape(len(targets), -1).astype(np.float64)
     with np.errstate(all="ignore"):
         spread = float(np.square(wanted - wanted.mean(axis=0)).sum())
         return float(1.0 - np.square(outputs.astype(np.float64) - wanted).sum() / spread) if spread > 0 else float("nan")

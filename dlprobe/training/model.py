@@ -82,7 +82,7 @@ def encode_targets(model: Model, data: PreparedData, part: str, dtype: npt.DType
     """Targets of a part as (samples, outputs) of `dtype`: one-hot classes, the class index for a single output, or the values."""
     targets = data.targets[part]
     if data.task == "regression":
-        return np.ascontiguousarray(targets.reshape(len(targets), -1), dtype)
+        return np.ascontiguousarray(targets.reshape(len(targets), model.outputs), dtype)
     if model.outputs == 1:
         return targets.astype(dtype).reshape(-1, 1)
     encoded = np.zeros((len(targets), model.outputs), dtype)

@@ -38,7 +38,10 @@ def report(error: BaseException, screen: Screen) -> int:
 def abandon_stdout() -> None:
     """Point stdout to nowhere, so that the interpreter's last flush cannot fail again."""
     with contextlib.suppress(OSError, ValueError, AttributeError):
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        stdout = sys.stdout.fileno()
+        nowhere = os.open(os.devnull, os.O_WRONLY)
+        os.dup2(nowhere, stdout)
+        os.close(nowhere)
 
 
 def close_matches(name: str, known: Iterable[str]) -> str:

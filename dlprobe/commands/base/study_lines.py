@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from dlprobe.analysis.run_profile import run_profile
 from dlprobe.reports.inspect_study import RunLine
-from dlprobe.reports.run import result, steps_done
+from dlprobe.reports.run import result
 from dlprobe.runs import Study
 
-RESULTS = ("train_loss", "val_loss", "val_error")
+RESULTS = ("train_loss", "val_error")
 
 
 def run_line(study: Study, id: str) -> RunLine:
@@ -15,5 +15,5 @@ def run_line(study: Study, id: str) -> RunLine:
     run = study.runs.open(id)
     profile = run_profile(run)
     verdicts = None if profile is None else (profile.first.verdict.verdict, profile.last.verdict.verdict)
-    numbers = {"steps": steps_done(run), **{name: result(run, name) for name in RESULTS}}
+    numbers = {name: result(run, name) for name in RESULTS}
     return RunLine(id, study.coordinates.get(id, {}), run.status, numbers, verdicts)

@@ -1,0 +1,58 @@
+"""explain: a thing from its own record, with the numbers of theory beside an activation."""
+
+from __future__ import annotations
+
+import pytest
+from command_line import dlprobe
+
+# E φ², Var φ, E φ'² over z ~ N(0, 1): published closed forms and quadrature
+MEAN_FIELD = {
+    "relu": (0.5, 0.3408450569, 0.5),
+    "tanh": (0.3942944904, 0.3942944904, 0.4644029024),
+    "sigmoid": (0.2933790359, 0.0433790359, 0.0448362414),
+    "selu": (1.0, 1.0, 1.0715749925),
+    "leaky_relu(slope=0.2)": (0.52, 0.52 - 0.8**2 / (2 * 3.141592653589793), 0.52),
+}
+
+
+@pytest.mark.parametrize("name", MEAN_FIELD)
+def test_activation_has_its_mean_field_numbers(name: str) -> None:
+    found = dlprobe("explain", name, "--format", "json").data["mean_field"]
+    square, variance, slope = MEAN_FIELD[name]
+    assert found["mean_square"] == pytest.approx(square, abs=1e-9)
+    assert found["variance"] == pytest.approx(variance, abs=1e-9)
+    assert found["slope_mean_square"] == pytest.approx(slope, abs=1e-9)
+
+
+def test_activation_page_has_formula_plot_and_gain() -> None:
+    out = dlprobe("explain", "relu").out
+    assert "a = max(z, 0)" in out
+    assert "gain                 1.41421" in out
+    assert "• value   × slope" in out
+
+
+def test_given_parameters_are_used_and_shown_beside_the_default() -> None:
+    data = dlprobe("explain", "leaky-relu(slope=0.2)", "--format", "json").data
+    assert (data["parameters"][0]["value"], data["parameters"][0]["default"]) == (0.2, 0.01)
+    assert data["gain"] == pytest.approx((2 / 1.04) ** 0.5)
+
+
+def test_initializer_shows_the_variance_of_a_weight() -> None:
+    data = dlprobe("explain", "glorot_normal", "--format", "json").data
+    assert data["variance"][0] == {"fan_in": 100, "fan_out": 100, "value": 0.01}
+
+
+def test_statistic_page_has_definition_and_place() -> None:
+    out = " ".join(dlprobe("explain", "error_signal_rms").out.split())
+    assert "root mean square over samples and units of B·dL/dz" in out
+    assert "/stats/error_signal_rms" in out
+
+
+@pytest.mark.parametrize("name", ["activation:linear", "activations:linear", "data:linear"])
+def test_kind_decides_between_things_of_one_name(name: str) -> None:
+    assert dlprobe("explain", name, "--format", "json").data["kind"] in name
+
+
+@pytest.mark.parametrize("name", ["csv", "CSV", "file-format:csv"])
+def test_file_formats_are_found_in_any_case(name: str) -> None:
+    assert dlprobe("explain", name, "--format", "json").data["name"] == "CSV"

@@ -1,0 +1,55 @@
+"""summary: parameter counts as Keras counts them, worked by hand."""
+
+from __future__ import annotations
+
+import pytest
+from command_line import dlprobe
+
+MNIST = ("--data", "gaussian(features=784, classes=10)", "--layers", "300,100")
+
+
+def test_dense_net_784_300_100_10() -> None:
+    data = dlprobe("summary", *MNIST, "--format", "json").data
+    counts = [784 * 300 + 300, 300 * 100 + 100, 100 * 10 + 10]
+    assert [layer["parameters"] for layer in data["layers"]] == counts
+    assert (data["parameters"], data["trained"], data["not_trained"]) == (266_610, 266_610, 0)
+
+
+@pytest.mark.parametrize("position", ["before", "after"])
+def test_batch_norm_has_four_numbers_per_unit_of_which_two_are_not_trained(position: str) -> None:
+    """Keras's 271,346 for the net that also normalizes its input, less the 3,136 numbers of that one."""
+    data = dlprobe("summary", *MNIST, "--norm", "batch", "--norm-position", position, "--format", "json").data
+    assert [layer["not_trained"] for layer in data["layers"]] == [600, 200, 0]
+    assert data["parameters"] == 271_346 - 4 * 784
+    assert data["trained"] == 268_978 - 2 * 784
+    assert data["not_trained"] == 2_368 - 2 * 784
+
+
+def test_layer_norm_trains_all_it_has_and_bias_can_be_left_out() -> None:
+    data = dlprobe("summary", *MNIST, "--norm", "layer", "--bias", "no", "--format", "json").data
+    assert (data["trained"], data["not_trained"]) == (784 * 300 + 300 * 100 + 100 * 10 + 2 * 400, 0)
+
+
+def test_operations_and_memory_of_a_step_by_hand() -> None:
+    data = dlprobe("summary", "--data", "gaussian(features=20, classes=2)", "--layers", "10", "--batch-size", "8", "--format", "json").data
+    first, second = 2 * 8 * 20 * 10, 2 * 8 * 10 * 2  # multiply and add, per batch of 8
+    assert data["operations"] == {"forward": first + second, "step": (first + second) + (first + second) + second}
+    parameters = 20 * 10 + 10 + 10 * 2 + 2
+    assert data["bytes"]["parameters"] == 4 * parameters
+    assert data["bytes"]["optimizer"] == 2 * 4 * parameters  # adam's two moments
+    assert data["bytes"]["gradient"] == 4 * (20 * 10 + 10)
+    assert data["bytes"]["activations"] == 4 * 8 * (20 + 2 * 10 + 2 * 2)
+
+
+def test_summary_counts_what_a_run_file_counts(tmp_path: object) -> None:
+    options = ("--data", "wine", "--layers", "5,4", "--norm", "batch", "--epochs", "1")
+    assert dlprobe("train", *options, "-o", f"{tmp_path}/run.h5").code == 0
+    stored = dlprobe("inspect", f"{tmp_path}/run.h5", "--show", "layers", "--format", "json").data
+    summed = dlprobe("summary", f"{tmp_path}/run.h5", "--format", "json").data
+    assert [layer["trained"] for layer in summed["layers"]] == [layer["parameter_count"] for layer in stored["layers"]]
+    assert summed["trained"] == stored["parameters"]
+
+
+def test_steps_follow_epochs_and_batch() -> None:
+    data = dlprobe("summary", "--data", "wine", "--batch-size", "full", "--epochs", "3", "--format", "json").data
+    assert (data["batch"], data["steps_per_epoch"], data["steps"]) == (107, 1, 3)

@@ -1,0 +1,143 @@
+"""train: from TOML, run file and options to a packed run file, and what an early end leaves."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+from command_line import TINY, dlprobe
+
+from dlprobe.commands.base.recorded_run import file_stem
+from dlprobe.runs import open_single
+from dlprobe.training import trainer
+
+
+@pytest.fixture(autouse=True)
+def _in_an_empty_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+
+
+def trained(*arguments: str) -> dict[str, Any]:
+    outcome = dlprobe("train", *arguments, "--format", "json")
+    assert outcome.code == 0, outcome.err
+    return outcome.data
+
+
+def test_default_output_takes_the_next_free_number() -> None:
+    assert [trained(*TINY)["path"] for _ in range(2)] == ["runs/wine-1.h5", "runs/wine-2.h5"]
+    Path("runs/wine-3.h5.journal").touch()
+    Path("runs/wine-1.h5").unlink()
+    assert [trained(*TINY)["path"] for _ in range(2)] == ["runs/wine-1.h5", "runs/wine-4.h5"]
+
+
+@pytest.mark.parametrize(
+    ("data", "stem"),
+    [
+        ("digits", "digits"),
+        ("spirals(samples=600)", "spirals"),
+        ("iris.csv", "iris"),
+        ("my data.csv", "my_data"),
+        ("images-idx3-ubyte.gz", "images-idx3-ubyte"),
+        ("...", "run"),
+    ],
+)
+def test_file_name_comes_from_the_data(data: str, stem: str) -> None:
+    assert file_stem(data) == stem
+
+
+def test_run_file_repeats_its_run() -> None:
+    first = trained(*TINY, "--activation", "tanh", "--seed", "7", "-o", "first.h5")
+    again = trained("first.h5", "-o", "again.h5")
+    assert again["content_sha256"] == first["content_sha256"]
+    assert again["train_loss"] == first["train_loss"]
+
+
+def test_toml_and_options_make_the_same_run_and_options_win() -> None:
+    Path("net.toml").write_text('[data]\ndata = "wine"\n[model]\nlayers = [5, 4]\nactivation = "tanh"\n[training]\nepochs = 2\nseed = 7\n')
+    from_toml = trained("net.toml", "-o", "a.h5")
+    from_options = trained(*TINY, "--activation", "tanh", "--seed", "7", "-o", "b.h5")
+    assert from_toml["content_sha256"] == from_options["content_sha256"]
+    assert trained("net.toml", "--seed", "8", "-o", "c.h5")["content_sha256"] != from_toml["content_sha256"]
+
+
+def test_shown_configuration_is_toml_that_repeats_the_run() -> None:
+    first = trained(*TINY, "--split", "70,30,0", "--optimizer", "adam(beta1=0.8)", "-o", "first.h5")
+    Path("shown.toml").write_text(dlprobe("inspect", "first.h5", "--show", "config").out)
+    assert trained("shown.toml", "-o", "again.h5")["content_sha256"] == first["content_sha256"]
+
+
+def test_repeated_list_options_are_one_list() -> None:
+    trained(
+        "--data",
+        "wine",
+        "--epochs",
+        "1",
+        "--layers",
+        "5",
+        "--layers",
+        "4",
+        "--activation",
+        "relu",
+        "--activation",
+        "leaky_relu(slope=0.2)",
+        "-o",
+        "run.h5",
+    )
+    with open_single(Path("run.h5")) as run:
+        assert list(run.layers["units"]) == [5, 4, 3]
+        assert run.layers["activation"][:2] == ("relu", "leaky_relu(slope=0.2)")
+
+
+def test_force_overwrites() -> None:
+    first = trained(*TINY, "-o", "run.h5")
+    second = trained(*TINY, "--seed", "1", "-o", "run.h5", "--force")
+    assert first["content_sha256"] != second["content_sha256"]
+
+
+def test_deep_sigmoid_net_with_glorot_weights_is_said_to_vanish() -> None:
+    outcome = dlprobe("train", "--layers", "30x10", "--activation", "sigmoid", "--steps", "1")
+    assert outcome.code == 0
+    assert "step 0: vanishing: the error signal of hidden_1" in " ".join(outcome.out.split())
+    assert outcome.out.rstrip().endswith("next: dlprobe inspect runs/digits-1.h5")
+
+
+def test_diverged_run_says_so_and_exits_0() -> None:
+    outcome = dlprobe("train", *TINY, "--optimizer", "sgd", "--lr", "1e20", "-o", "run.h5", "--format", "json")
+    assert outcome.code == 0
+    assert (outcome.data["status"], outcome.data["verdict"]) == ("diverged", "diverged")
+    assert "hidden_" in outcome.data["reason"]
+    assert dlprobe("inspect", "run.h5").code == 0
+
+
+def test_net_without_hidden_layers_and_data_without_validation_part_train() -> None:
+    data = trained("--data", "linear", "--layers", "", "--split", "100,0,0", "--epochs", "1", "-o", "run.h5")
+    assert data["verdict"] == "healthy"
+    assert data["val_loss"] is None
+    assert dlprobe("inspect", "run.h5").code == 0
+
+
+@pytest.mark.parametrize(("error", "status", "code"), [(MemoryError(), "failed", 2), (KeyboardInterrupt(), "interrupted", 130)])
+def test_exception_in_training_leaves_a_packed_readable_run(error: BaseException, status: str, code: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    block, calls = trainer._block, []
+
+    def fails_the_second_time(*arguments: Any) -> tuple[float, bool]:
+        calls.append(1)
+        if len(calls) == 2:
+            raise error
+        return block(*arguments)
+
+    monkeypatch.setattr(trainer, "_block", fails_the_second_time)
+    outcome = dlprobe("train", *TINY, "-o", "run.h5")
+    assert outcome.code == code
+    assert "run.h5" in outcome.err
+    with open_single(Path("run.h5")) as run:
+        assert run.status == status
+        assert len(run.steps) > 0
+    assert dlprobe("inspect", "run.h5").code == 0
+
+
+def test_first_command_says_that_kernels_are_compiled(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("dlprobe.nn.cache.is_warm", lambda: False)
+    assert "note: compiling kernels (first time only) …" in dlprobe("train", *TINY).err.splitlines()
+    assert "compiling" not in dlprobe("train", *TINY, "--quiet").err
