@@ -1,6 +1,7 @@
-"""What dlprobe knows of an activation, initializer, normalization, optimizer, loss, statistic, data set or file format, from its own record.
+"""Explain an activation, optimizer, statistic, data set …
 
-Activations come with a plot and their mean-field numbers. Parameters can be filled in; kind:name says which one where several kinds have a name.
+Formula, parameters, source, use and traps come from the thing's own record; an activation is plotted too, with its mean-field numbers. Parameters can be
+filled in. Where several kinds have a name, kind:name says which is meant.
 
 Examples:
   dlprobe explain relu

@@ -1,4 +1,6 @@
-"""What is registered: activations, initializers, normalizations, optimizers, losses, statistics, data sets, file formats.
+"""List what there is: activations, initializers, losses, data sets …
+
+Without a kind, the names of all kinds; with one, what each thing is and which parameters it takes.
 
 Examples:
   dlprobe list
@@ -15,7 +17,7 @@ import typer
 from dlprobe.commands.base.names import complete_kind, find_kind
 from dlprobe.commands.base.screen import Screen
 
-Kind = Annotated[str | None, typer.Argument(metavar="[KIND]", help="one kind of things; without it, all kinds", autocompletion=complete_kind)]
+Kind = Annotated[str | None, typer.Argument(metavar="KIND", help="one kind of things; without it, all kinds", autocompletion=complete_kind)]
 
 
 def command(kind: Kind = None, *, screen: Screen) -> None:

@@ -1,4 +1,4 @@
-"""A configuration's layers, parameters, memory and operations, without training it.
+"""Count parameters, memory and operations of a net.
 
 Parameters are counted as Keras counts them: batch norm has four numbers per unit, of which the running mean and variance are not trained.
 

@@ -12,6 +12,7 @@ if TYPE_CHECKING:
     from dlprobe.analysis.loss_curve import Curve
     from dlprobe.analysis.profiles import Verdict as Judgement
     from dlprobe.analysis.run_profile import RunProfile, StepProfile
+    from dlprobe.analysis.theory import Prediction
     from dlprobe.runs import Run
 
 PARTS = {"train": "training", "val": "validation", "test": "test"}
@@ -168,11 +169,25 @@ def _series(moment: StepProfile, values: list[float], judged: bool) -> LayerSeri
 
 
 def verdict_lines(profile: RunProfile) -> list[Block]:
-    """One line for the first recorded step, one for the last, and what theory expected."""
+    """One line for the first recorded step, one for the last, and what theory expected of the first."""
     lines: list[Block] = [verdict_line(profile.first)]
     if profile.last.step != profile.first.step:
         lines.append(verdict_line(profile.last))
+    if profile.theory is not None and profile.first.step == 0 and len(profile.layers) > 1:
+        lines.append(Verdict(f"theory of wide random nets for step 0: {expectation(profile.theory)}"))
     return lines
+
+
+def expectation(prediction: Prediction) -> str:
+    """Theory's ratio of error signals with its band, as a factor like that of the verdicts; or why there is none."""
+    if not prediction.applicable:
+        return prediction.reason
+    band = prediction.log10_error_signal_ratio
+    return f"{_factor(band.value)} ×; nets of this width fall in {_factor(band.low)} … {_factor(band.high)}"
+
+
+def _factor(exponent: float) -> str:
+    return f"{10**exponent:.2g}" if abs(exponent) < 4 else f"10^{exponent:.1f}"
 
 
 def verdict_line(moment: StepProfile) -> Verdict:

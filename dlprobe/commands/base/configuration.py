@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import inspect
 from collections.abc import Callable, Collection, Mapping
+from dataclasses import replace
 from pathlib import Path
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
@@ -32,25 +34,28 @@ RUN_FILE_STARTS = (b"\x89HDF\r\n\x1a\n", b"\x89DLP")
 
 ConfigFile = Annotated[
     Path | None,
-    typer.Argument(metavar="[CONFIG]", help="TOML file, or a run file whose configuration is repeated; options go before it", show_default=False),
+    typer.Argument(metavar="CONFIG", help="TOML file, or a run file whose configuration is repeated; options go before it", show_default=False),
 ]
 
 
-def configuration_options(exclude: Collection[str] = (), lists: Collection[str] = LISTS) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
+def configuration_options(
+    exclude: Collection[str] = (), lists: Collection[str] = LISTS, defaults: Mapping[str, str] = MappingProxyType({})
+) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
     """Decorator: give a command all configuration options but `exclude`; it gets them as `options`, texts by key, None for what was not given.
 
-    An option in `lists` that is repeated arrives as one text with commas, ready for `config.split_list`.
+    An option in `lists` that is repeated arrives as one text with commas, ready for `config.split_list`. `defaults`: by key, what the help says of a
+    command that has its own.
     """
 
     def decorate(function: Callable[..., Any]) -> Callable[..., Any]:
-        chosen = [field for field in fields() if field.key not in exclude]
+        chosen = [replace(field, default=defaults.get(field.key, field.default)) for field in fields() if field.key not in exclude]
         own = [parameter for parameter in inspect.signature(function, eval_str=True).parameters.values() if parameter.name != "options"]
 
         def command(**values: Any) -> Any:
             texts = {field.key: _text(values.pop(field.key)) for field in chosen}
             return function(**values, options=texts)
 
-        return with_signature(command, [*own, *(option(field.key, configuration_option(field, field.key in lists), None) for field in chosen)])
+        return with_signature(command, [*own, *(option(each.key, configuration_option(each, each.key in lists), None) for each in chosen)])
 
     return decorate
 
