@@ -42,7 +42,16 @@ Output = Annotated[Path | None, typer.Option("-o", "--output", metavar="FILE", h
 Force = Annotated[bool, typer.Option("--force", help="overwrite FILE", rich_help_panel=GRID)]
 
 
-@configuration_options(exclude=("layers", "threads", "evaluate_every", "checkpoint_every"), lists=("activation", "init", "norm", "split"))
+@configuration_options(
+    exclude=("layers", "threads", "evaluate_every", "checkpoint_every"),
+    lists=("activation", "init", "norm", "split"),
+    defaults={
+        "activation": "sigmoid,tanh,relu",
+        "init": "normal(std=1),glorot_normal,he_normal",
+        "norm": "none; and batch with relu, he_normal",
+        "epochs": "10",
+    },
+)
 def command(
     config: ConfigFile = None,
     depth: Depth = None,

@@ -36,9 +36,7 @@ Id = Annotated[str | None, typer.Option("--run", metavar="ID", help="one run of 
 Pack = Annotated[bool, typer.Option("--pack", help="turn what a killed run left, its journal, into a run file first")]
 
 
-def command(
-    run: RunFile, show: Show = None, statistic: Statistic = None, over: Over = "step", id: Id = None, pack: Pack = False, *, screen: Screen
-) -> None:
+def command(run: RunFile, show: Show = None, statistic: Statistic = None, over: Over = "step", id: Id = None, pack: Pack = False, *, screen: Screen) -> None:
     """Open, choose, show."""
     from dlprobe.runs import Run, open_run, pack_journal
 

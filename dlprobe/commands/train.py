@@ -24,9 +24,7 @@ from dlprobe.errors import ExitCode
 if TYPE_CHECKING:
     from dlprobe.render.document import Document
 
-Output = Annotated[
-    Path | None, typer.Option("-o", "--output", metavar="FILE", help="run file to write [default: runs/<data>-<n>.h5, the next free n]")
-]
+Output = Annotated[Path | None, typer.Option("-o", "--output", metavar="FILE", help="run file to write [default: runs/<data>-<n>.h5, the next free n]")]
 Force = Annotated[bool, typer.Option("--force", help="overwrite FILE")]
 
 

@@ -17,8 +17,9 @@ from numba import types
 
 from dlprobe.nn import observe
 from dlprobe.nn import program as p
-from dlprobe.nn.cache import SUMS, compiled, inlined, pointer
-from dlprobe.nn.kernels import MAX_OPERATIONS, PRECISIONS, UPDATE_SUMS, Types
+from dlprobe.nn.cache import SUMS, compiled, inlined
+from dlprobe.nn.calling import address, invoke, invoke_for_number
+from dlprobe.nn.kernels import PRECISIONS, UPDATE_SUMS, Types
 from dlprobe.nn.matmul import product, product_with_transposed, transposed_product
 from dlprobe.nn.random import shuffle
 from dlprobe.nn.scalar import is_finite
@@ -32,12 +33,16 @@ Net = namedtuple(
     "Net",
     "layers operations constants parameters gradients moments state blocks deltas targets no_bias peak input_square error_square narrow wide",
 )
-# First-class functions: the two tuples are padded to MAX_OPERATIONS, so that the loop is compiled once whatever the net is made of.
+# Addresses of kernels: int64 arrays for the operations, in the order of the program's kernel numbers, and one number each for the others.
 Kernels = namedtuple("Kernels", "forward backward loss update prepare")
 # What a block works through: prepared data (samples, features) and (samples, outputs), the visiting order, and where in the run it stands.
 Work = namedtuple("Work", "inputs targets order batch seed first_step rates optimizer_parameters fused keep_gradients")
 
 NET_TYPES = ("int64_2d", "int64_2d", *("vector",) * 6, "matrix", "vector", "vector", "vector", "float64_1d", "float64_1d", "matrix", "float64_2d")
+
+
+ADDRESSES = types.Array(types.int64, 1, "C", aligned=True)
+KERNELS_TYPE = types.NamedTuple([ADDRESSES, ADDRESSES, types.int64, types.int64, types.int64], Kernels)
 
 
 def net_type(precision: Types) -> Any:
@@ -49,20 +54,6 @@ def net_type(precision: Types) -> Any:
         "matrix": precision.matrix,
     }
     return types.NamedTuple([known[name] for name in NET_TYPES], Net)
-
-
-def kernels_type(precision: Types) -> Any:
-    function = types.FunctionType
-    return types.NamedTuple(
-        [
-            types.UniTuple(function(precision.forward), MAX_OPERATIONS),
-            types.UniTuple(function(precision.backward), MAX_OPERATIONS),
-            function(precision.loss),
-            function(precision.update),
-            function(precision.prepare),
-        ],
-        Kernels,
-    )
 
 
 def work_type(precision: Types) -> Any:
@@ -112,7 +103,7 @@ def forward_layer(net: Any, kernels: Any, index: Any, rows: Any, training: Any, 
     counter[1] = index
     for k in range(layer[p.FIRST_OPERATION], layer[p.END_OPERATION]):
         op = net.operations[k]
-        kernels.forward[op[p.KERNEL]](
+        arguments = (
             block_of(net, op[p.X], rows, op[p.WIDTH_IN]),
             block_of(net, op[p.Y], rows, op[p.WIDTH_OUT]),
             net.parameters[op[p.LEARNED] : op[p.LEARNED_END]],
@@ -121,6 +112,7 @@ def forward_layer(net: Any, kernels: Any, index: Any, rows: Any, training: Any, 
             counter,
             training,
         )
+        invoke(kernels.forward[op[p.KERNEL]], arguments)
     a = block_of(net, layer[p.OUTPUT], rows, units)
     following = index + 1
     width = len(net.input_square) // (len(net.layers) + 1)
@@ -140,7 +132,7 @@ def backward_operations(
     for k in range(layer[p.END_OPERATION] - 1, layer[p.FIRST_OPERATION] - 1, -1):
         op = net.operations[k]
         other = (current + 1) % 3
-        kernels.backward[op[p.KERNEL]](
+        arguments = (
             block_of(net, op[p.X], rows, op[p.WIDTH_IN]),
             block_of(net, op[p.Y], rows, op[p.WIDTH_OUT]),
             delta_of(net, current, rows, op[p.WIDTH_OUT]),
@@ -153,6 +145,7 @@ def backward_operations(
             net.peak[: op[p.WIDTH_OUT]],
             slopes,
         )
+        invoke(kernels.backward[op[p.KERNEL]], arguments)
         if not (skip_last and k == layer[p.END_OPERATION] - 1):
             current = other
     observe.observe_slopes(slopes, net.peak[: layer[p.UNITS]], rows, statistics)
@@ -165,7 +158,7 @@ def update_layer(net: Any, kernels: Any, index: Any, base: Any, coefficients: An
     start, size, end = layer[p.WEIGHT], layer[p.FAN_IN] * layer[p.FAN_OUT], layer[p.END]
     stride = len(net.parameters)
     gradient = net.gradients[base + start : base + start + size]
-    kernels.update(net.parameters[start : start + size], gradient, net.moments, start, stride, coefficients, sums)
+    invoke(kernels.update, (net.parameters[start : start + size], gradient, net.moments, start, stride, coefficients, sums))
     observe.observe_update(sums, size, statistics)
     square = sums[2]
     if not is_finite(square):
@@ -174,7 +167,7 @@ def update_layer(net: Any, kernels: Any, index: Any, base: Any, coefficients: An
     statistics[observe.BIAS_RMS] = observe.root_mean_square(bias)
     rest = start + size
     if end > rest:
-        kernels.update(net.parameters[rest:end], net.gradients[base + rest : base + end], net.moments, rest, stride, coefficients, sums)
+        invoke(kernels.update, (net.parameters[rest:end], net.gradients[base + rest : base + end], net.moments, rest, stride, coefficients, sums))
         square += sums[2]
     return square
 
@@ -222,14 +215,14 @@ def batch_loss(net: Any, kernels: Any, rows: Any, fused: Any, scale: Any) -> Any
     last = net.operations[layer[p.END_OPERATION] - 1]
     z = block_of(net, last[p.X], rows, last[p.WIDTH_IN])
     target = net.targets[: rows * units].reshape(rows, units)
-    return kernels.loss(z, block_of(net, layer[p.OUTPUT], rows, units), target, delta_of(net, 0, rows, units), scale)
+    return invoke_for_number(kernels.loss, (z, block_of(net, layer[p.OUTPUT], rows, units), target, delta_of(net, 0, rows, units), scale))
 
 
 def backward_pass(net: Any, kernels: Any, work: Any, rows: Any, rate: Any, step: Any, counter: Any, statistics: Any) -> Any:
     """All layers backward from the loss's derivative in delta buffer 0, each stepped as soon as its gradient is known; returns the Σ g² of all parameters."""
     coefficients = np.zeros(16, net.parameters.dtype)
     sums, slopes = np.zeros(UPDATE_SUMS), np.zeros(3)
-    kernels.prepare(np.float64(step + 1), rate, work.optimizer_parameters, coefficients)
+    invoke(kernels.prepare, (np.float64(step + 1), rate, work.optimizer_parameters, coefficients))
     current = 0
     square = 0.0
     for index in range(len(net.layers) - 1, -1, -1):
@@ -262,7 +255,7 @@ def note_alive(net: Any, kernels: Any, index: Any, rows: Any, counter: Any, slop
         if op[p.LEARNED_END] > op[p.LEARNED]:
             continue
         slopes[2] = 0.0
-        kernels.backward[op[p.KERNEL]](
+        arguments = (
             block_of(net, op[p.X], rows, op[p.WIDTH_IN]),
             block_of(net, op[p.Y], rows, op[p.WIDTH_OUT]),
             delta_of(net, 1, rows, op[p.WIDTH_OUT]),
@@ -275,6 +268,7 @@ def note_alive(net: Any, kernels: Any, index: Any, rows: Any, counter: Any, slop
             net.peak[: op[p.WIDTH_OUT]],
             slopes,
         )
+        invoke(kernels.backward[op[p.KERNEL]], arguments)
         if slopes[2] > 0.0:
             defined = True
             for j in range(op[p.WIDTH_OUT]):
@@ -294,7 +288,7 @@ class Signatures:
 
     @property
     def model(self) -> tuple[Any, Any]:
-        return net_type(self.precision), kernels_type(self.precision)
+        return net_type(self.precision), KERNELS_TYPE
 
     @property
     def statistics(self) -> Any:
@@ -311,22 +305,31 @@ class Signatures:
 
     @property
     def run(self) -> Any:
-        passes = (types.FunctionType(self.forward), types.FunctionType(self.backward))
+        passes = (types.int64, types.int64)
         blocks = (types.Array(self.precision.scalar, 3, "C", aligned=True), types.Array(types.float64, 2, "C", aligned=True))
         return types.int64(*self.model, *passes, work_type(self.precision), types.int64, *blocks)
 
     @property
     def evaluate(self) -> Any:
         outputs = (self.precision.matrix, types.Array(types.float64, 2, "C", aligned=True))
-        return types.float64(*self.model, types.FunctionType(self.forward), work_type(self.precision), *outputs)
+        return types.float64(*self.model, types.int64, work_type(self.precision), *outputs)
 
 
-# The passes are compiled apart and handed to the loops as pointers too: compiled into both loops they would cost twice the time on a cold cache.
+# The passes are compiled apart and called by address too: compiled into both loops they would cost twice the time on a cold cache.
 @cache
-def passes(dtype: str) -> tuple[Any, Any]:
-    """The compiled forward and backward pass of one precision, as pointers."""
+def compiled_passes(dtype: str) -> tuple[Any, Any]:
+    """The compiled forward and backward pass of one precision; they are called from compiled code only."""
     signatures = Signatures(PRECISIONS[dtype])
-    return pointer(compiled(signatures.forward)(forward_pass)), pointer(compiled(signatures.backward)(backward_pass))
+    return tuple(
+        compiled(signature, no_cpython_wrapper=True)(function)
+        for signature, function in ((signatures.forward, forward_pass), (signatures.backward, backward_pass))
+    )  # type: ignore[return-value]
+
+
+def passes(dtype: str) -> tuple[int, int]:
+    """The addresses of the forward and the backward pass."""
+    forward, backward = compiled_passes(dtype)
+    return address(forward), address(backward)
 
 
 def run(net: Any, kernels: Any, forward: Any, backward: Any, work: Any, steps: Any, statistics: Any, scalars: Any) -> Any:
@@ -352,12 +355,13 @@ def run(net: Any, kernels: Any, forward: Any, backward: Any, work: Any, steps: A
         of_step, scalar = statistics[done], scalars[done]
         observe.clear(of_step)
         counter[2] = np.uint64(step)
-        lost = forward(net, kernels, rows, True, counter, of_step)
+        lost = invoke_for_number(forward, (net, kernels, rows, True, counter, of_step))
         scalar[BATCH_LOSS] = batch_loss(net, kernels, rows, work.fused, one / net.parameters.dtype.type(rows)) / rows
         scalar[PENALTY], scalar[LEARNING_RATE], scalar[GRADIENT_NORM], scalar[CLIP_SCALE] = 0.0, work.rates[done], np.nan, 1.0
         if lost > 0 or not is_finite(scalar[BATCH_LOSS]):
             return -(done + 1)  # before any parameter is stepped
-        scalar[GRADIENT_NORM] = math.sqrt(backward(net, kernels, work, rows, work.rates[done], step, counter, of_step))
+        square = invoke_for_number(backward, (net, kernels, work, rows, work.rates[done], step, counter, of_step))
+        scalar[GRADIENT_NORM] = math.sqrt(square)
         for index in range(len(net.layers)):
             lost += of_step[index, observe.NONFINITE_BACKWARD]
         if lost > 0:
@@ -378,7 +382,7 @@ def evaluate(net: Any, kernels: Any, forward: Any, work: Any, outputs: Any, aliv
     for start in range(0, samples, work.batch):
         rows = min(work.batch, samples - start)
         gather(net, work, work.order[start : start + rows])
-        forward(net, kernels, rows, False, counter, statistics)
+        invoke_for_number(forward, (net, kernels, rows, False, counter, statistics))
         total += batch_loss(net, kernels, rows, work.fused, net.parameters.dtype.type(1))
         a = block_of(net, net.layers[-1, p.OUTPUT], rows, units)
         for i in range(rows):
@@ -392,10 +396,10 @@ def evaluate(net: Any, kernels: Any, forward: Any, work: Any, outputs: Any, aliv
 @cache
 def compiled_run(dtype: str) -> Any:
     """`run` compiled for one precision."""
-    return compiled(Signatures(PRECISIONS[dtype]).run)(run)
+    return compiled(Signatures(PRECISIONS[dtype]).run, no_cfunc_wrapper=True)(run)
 
 
 @cache
 def compiled_evaluate(dtype: str) -> Any:
     """`evaluate` compiled for one precision."""
-    return compiled(Signatures(PRECISIONS[dtype]).evaluate)(evaluate)
+    return compiled(Signatures(PRECISIONS[dtype]).evaluate, no_cfunc_wrapper=True)(evaluate)

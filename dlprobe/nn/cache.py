@@ -21,14 +21,10 @@ import numba
 import numpy as np
 import platformdirs
 from numba.core import config as numba_config
-from numba.core import types
 from numba.extending import register_jitable
 
 import dlprobe
 from dlprobe.errors import DlprobeWarning
-
-# Passing functions as arguments is what the engine's shape rests on; numba calls it experimental at every call.
-warnings.filterwarnings("ignore", message="First-class function type feature is experimental")
 
 # Reductions may be reordered and contracted; NaN and infinity keep their meaning (fastmath=True made a kernel count 0 of 3 non-finite values).
 SUMS = {"reassoc", "contract", "arcp", "nsz", "afn"}
@@ -83,12 +79,12 @@ def is_warm() -> bool:
     return any(cache_folder().rglob("*.nbc"))
 
 
-def compiled(signature: Any, flags: set[str] = SUMS) -> Callable[[Callable[..., Any]], Any]:
-    """Decorator: compile eagerly for one signature, without the GIL, cached on disk."""
+def compiled(signature: Any, flags: set[str] = SUMS, **options: bool) -> Callable[[Callable[..., Any]], Any]:
+    """Decorator: compile eagerly for one signature, without the GIL, cached on disk. `options` are numba's, e.g. to leave out a wrapper nobody calls."""
 
     def decorate(function: Callable[..., Any]) -> Any:
         with our_folder():
-            return numba.njit(signature, cache=True, nogil=True, error_model="numpy", fastmath=flags, boundscheck=False)(function)
+            return numba.njit(signature, cache=True, nogil=True, error_model="numpy", fastmath=flags, boundscheck=False, **options)(function)
 
     return decorate
 
@@ -97,9 +93,3 @@ def inlined(function: Callable[..., Any], flags: set[str] = EXACT) -> Callable[.
     """Let compiled code call the plain Python `function`; it stays plain for everybody else."""
     register_jitable(error_model="numpy", fastmath=flags)(function)
     return function
-
-
-def pointer(kernel: Any) -> Any:
-    """The first-class form of an eagerly compiled kernel: one address of one type, whatever function is behind it."""
-    (result,) = kernel.overloads.values()
-    return types.CompileResultWAP(result)

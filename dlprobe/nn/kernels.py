@@ -1,6 +1,6 @@
 """Kernels: the compiled form of each record, all kernels of a kind with one signature.
 
-The training loop takes kernels as arguments, so it is compiled once for all of them, and only what is used is compiled. T is float32 or float64 throughout.
+The training loop calls kernels by address, so it is compiled once for all of them, and only what is used is compiled. T is float32 or float64 throughout.
 
 operation forward    (x, y, learned, state, constants, counter, training)                    fills y from x; both (samples, units) of T
 operation backward   (x, y, dy, dx, learned, gradient, state, constants, counter, peak, slopes)    fills dx from dy, and the gradient of `learned`
@@ -34,7 +34,6 @@ from dlprobe.parts.optimizers import Optimizer
 
 Array = Any
 FLAT_SHARE = 0.01  # a slope below this share of the activation's largest slope counts as flat
-MAX_OPERATIONS = 16  # kernels of one net; the loop's tuple of pointers is padded to this length so that it is compiled once
 CHUNK = 1024  # parameters whose sums run in T; their gradients and weights stay in the first-level cache
 UPDATE_SUMS = 7  # Σg, Σ|g|, Σg², Σw², max|w|, zero weights, ΣΔw²
 

@@ -110,9 +110,7 @@ def transpose_tile_32(typing: Any, source: Any, target: Any, start: Any, to: Any
             r = [shuffle(load(k, column), load(k + 4, column), list(range(8))) for k in range(4)]
             low = [shuffle(r[k], r[k + 1], [0, 8, 1, 9, 4, 12, 5, 13]) for k in (0, 2)]
             high = [shuffle(r[k], r[k + 1], [2, 10, 3, 11, 6, 14, 7, 15]) for k in (0, 2)]
-            for k, (pair, order) in enumerate(
-                (pair, order) for pair in (low, high) for order in ([0, 1, 8, 9, 4, 5, 12, 13], [2, 3, 10, 11, 6, 7, 14, 15])
-            ):
+            for k, (pair, order) in enumerate((pair, order) for pair in (low, high) for order in ([0, 1, 8, 9, 4, 5, 12, 13], [2, 3, 10, 11, 6, 7, 14, 15])):
                 turned = shuffle(pair[0], pair[1], order)
                 pointer = _at(context, builder, target, arguments[1], offset(arguments[3], step_out, column + k, 0))
                 stored = builder.store(turned, builder.bitcast(pointer, turned.type.as_pointer()))

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from dlprobe.nn import block, cache, kernels, observe, program, random
+from dlprobe.nn import block, calling, kernels, observe, program, random
 from dlprobe.registry import Spec
 
 Array = npt.NDArray[Any]
@@ -78,12 +78,11 @@ class Network:
         return program.LayerPlan(layer.fan_in, layer.fan_out, layer.bias, tuple(steps))
 
     def _link(self) -> block.Kernels:
-        used = self.program.kernels
-        padded = used + [used[0]] * (kernels.MAX_OPERATIONS - len(used))
         update, prepare = kernels.optimizer(self.optimizer.name, self.dtype.name)
         loss = kernels.loss(self.loss.name, self.fused, self.dtype.name)
-        forward, backward = (tuple(cache.pointer(kernel) for kernel in side) for side in zip(*((op.forward, op.backward) for op in padded), strict=True))
-        return block.Kernels(forward, backward, *map(cache.pointer, (loss, update, prepare)))
+        forward = np.array([calling.address(operation.forward) for operation in self.program.kernels])
+        backward = np.array([calling.address(operation.backward) for operation in self.program.kernels])
+        return block.Kernels(forward, backward, *map(calling.address, (loss, update, prepare)))
 
     def _allocate(self) -> block.Net:
         table, rows, dtype = self.program, self.rows, self.dtype

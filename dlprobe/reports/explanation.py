@@ -79,9 +79,7 @@ def _facts(thing: Spec) -> dict[str, tuple[str, Cell]]:
         if value or (isinstance(value, int) and not isinstance(value, bool)):
             facts[name] = (word, _words(value))
         if name == "slope_formula":
-            facts |= {
-                called: (title, _number(getattr(record, called)(*thing.parameters.values()))) for called, title in CALLED if hasattr(record, called)
-            }
+            facts |= {called: (title, _number(getattr(record, called)(*thing.parameters.values()))) for called, title in CALLED if hasattr(record, called)}
     if thing.kind == "initializer":
         facts["variance"] = ("variance of a weight", "; ".join(f"{_number(_variance(thing, *fans))} for {fans[0]}×{fans[1]}" for fans in FANS))
     if thing.kind == "statistic":

@@ -66,9 +66,7 @@ def _table(lines: Sequence[RunLine]) -> Table:
     for line in lines:
         verdicts = [Toned(verdict, VERDICT_TONES[verdict]) for verdict in line.verdicts] if line.verdicts else [None, None]
         states = [Toned(line.status, STATUS_TONES[line.status])] if status else []
-        rows.append(
-            [line.id, *(_cell(line.coordinates.get(axis)) for axis in axes), *verdicts, *states, *(line.numbers.get(name) for name in numbers)]
-        )
+        rows.append([line.id, *(_cell(line.coordinates.get(axis)) for axis in axes), *verdicts, *states, *(line.numbers.get(name) for name in numbers)])
     return Table(columns, rows)
 
 

@@ -22,10 +22,7 @@ def one_kind(kind: str, shelf: Mapping[str, Any]) -> Document:
     """Every thing of one kind, with its parameters and what it is."""
     heading = "what it is (its parameters)" if any(record.parameters for record in shelf.values()) else "what it is"
     table = Table([Column("name"), Column(heading)], [[name, record.summary + _names(record.parameters)] for name, record in shelf.items()])
-    records = [
-        {"name": name, "summary": record.summary, "parameters": [parameter_data(each) for each in record.parameters]}
-        for name, record in shelf.items()
-    ]
+    records = [{"name": name, "summary": record.summary, "parameters": [parameter_data(each) for each in record.parameters]} for name, record in shelf.items()]
     first = next(iter(shelf), "")
     data = {"schema": SCHEMA, "kind": kind, "records": records}
     return Document(kind.replace("_", " "), [table, Hint(f"dlprobe explain {kind}:{first}")], data)

@@ -31,9 +31,7 @@ def find_thing(text: str) -> Spec:
     plain = text.partition("(")[0]
     homes = [kind for kind in registry.kinds() if _own_name(kind, plain) is not None]
     if not homes:
-        raise ConfigError(
-            f"unknown name {plain.strip()[:60]!r}: {close_matches(plain.strip().replace('-', '_'), _all_names())}dlprobe list shows all names"
-        )
+        raise ConfigError(f"unknown name {plain.strip()[:60]!r}: {close_matches(plain.strip().replace('-', '_'), _all_names())}dlprobe list shows all names")
     if len(homes) > 1:
         choices = " or ".join(f"{kind}:{_own_name(kind, plain)}" for kind in homes)
         raise ConfigError(f"{plain.strip()!r} is a name of several kinds: type {choices}")

@@ -16,6 +16,4 @@ def reading(path: Path) -> Iterator[None]:
         yield
     except (LookupError, ValueError, TypeError, ArithmeticError) as error:
         found = f"{type(error).__name__}: {error}"
-        raise RunFileError(
-            f"{path}: its contents do not fit together ({found}): it is damaged or was not written by dlprobe; --debug shows where"
-        ) from error
+        raise RunFileError(f"{path}: its contents do not fit together ({found}): it is damaged or was not written by dlprobe; --debug shows where") from error
