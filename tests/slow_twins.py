@@ -41,10 +41,11 @@ def activate(spec: Spec, z: Array) -> npt.NDArray[np.float64]:
     values = tuple(spec.parameters.values())
     if not isinstance(spec.record, RowActivation):
         return each(spec.record.value, z, parameters=values)
-    out = np.empty(z.shape)
-    for row, a in zip(wide(z), out, strict=True):
-        spec.record.row_value(row, a, *values)
-    return out
+    out = []
+    for row in wide(z).tolist():  # lists: plain floats make NaN of ∞ − ∞ without a warning
+        out.append([0.0] * len(row))
+        spec.record.row_value(row, out[-1], *values)
+    return np.array(out).reshape(z.shape)
 
 
 def slopes(spec: Spec, z: Array, a: Array) -> npt.NDArray[np.float64] | None:
@@ -59,10 +60,11 @@ def activate_backward(spec: Spec, z: Array, a: Array, da: Array) -> npt.NDArray[
     slope = slopes(spec, z, a)
     if slope is not None:
         return wide(da) * slope
-    out = np.empty(z.shape)
-    for row, d, e in zip(wide(a), wide(da), out, strict=True):
-        spec.record.row_backward(row, d, e, *spec.parameters.values())
-    return out
+    out = []
+    for row, d in zip(wide(a).tolist(), wide(da).tolist(), strict=True):
+        out.append([0.0] * len(row))
+        spec.record.row_backward(row, d, out[-1], *spec.parameters.values())
+    return np.array(out).reshape(z.shape)
 
 
 def flat_and_dead(spec: Spec, slope: Array) -> tuple[float, float]:
@@ -138,8 +140,13 @@ def optimize(spec: Spec, w: Array, g: Array, state: Array, numbers: tuple[float,
 def update_sums(w: Array, g: Array, after: Array) -> list[float]:
     """Σg, Σ|g|, Σg², Σw², max|w|, how many w are 0, ΣΔw², by exact summation; w before the step."""
     w, g, moved = wide(w), wide(g), wide(after) - wide(w)
-    totals = [math.fsum(part) for part in (g, abs(g), g * g, w * w)]
-    return [*totals, float(np.max(np.abs(w))), float(np.count_nonzero(w == 0)), math.fsum(moved * moved)]
+    totals = [total(part) for part in (g, abs(g), g * g, w * w)]
+    return [*totals, float(np.max(np.abs(w))), float(np.count_nonzero(w == 0)), total(moved * moved)]
+
+
+def total(values: Array) -> float:
+    """The sum, exact where it is finite."""
+    return math.fsum(values) if np.isfinite(values).all() else float(np.sum(values))
 
 
 # --- random order --------------------------------------------------------------------------------------------------------------------------------------------

@@ -48,9 +48,9 @@ def classify(
     """Judge a depth profile of the error signal; every command and rule that says "vanishing" says it through this function.
 
     error_signal_rms: (n,), hidden_1 … hidden_n. units: (n,) widths. kappas: one number or (n,), `Moments.kappa` of each layer's activation at its
-    predicted or measured q (NaN: 5). activation_sample_variance, activation_mean_square: (n,), for the collapse test. output_error_signal_rms: the output layer's error
-    signal, needed only to judge a profile of zeros. diverged: where the run became non-finite ("step 12, hidden_3"), empty if it did not.
-    decomposition: quoted in the reason. Raises ValueError where lengths differ or an error signal is negative.
+    predicted or measured q (NaN: 5). activation_sample_variance, activation_mean_square: (n,), for the collapse test. output_error_signal_rms: the
+    output layer's error signal, needed only to judge a profile of zeros. diverged: where the run became non-finite ("step 12, hidden_3"), empty if it
+    did not. decomposition: quoted in the reason. Raises ValueError where lengths differ or an error signal is negative.
 
     With r = log10 RMS δ_1/RMS δ_n, s the standard deviation of r over random nets of the same depth, widths and activation that sit exactly between
     vanishing and exploding (χ = 1), s = √(Σ_{l<n} κ_l/N_l)/(2 ln 10), and **band = max(1, 4 s)**:

@@ -323,7 +323,7 @@ def compiled_passes(dtype: str) -> tuple[Any, Any]:
     return tuple(
         compiled(signature, no_cpython_wrapper=True)(function)
         for signature, function in ((signatures.forward, forward_pass), (signatures.backward, backward_pass))
-    )  # type: ignore[return-value]
+    )
 
 
 def passes(dtype: str) -> tuple[int, int]:
