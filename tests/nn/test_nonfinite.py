@@ -80,7 +80,7 @@ def test_nonfinite_elements_are_counted_as_defined(bad: float, activation: str) 
     inputs, targets = data_for(net, BATCH)
     inputs[1, 2] = bad
     with np.errstate(invalid="ignore"):
-        traced = [layer for layer in forward_only(net, inputs)]
+        traced = forward_only(net, inputs)
     found = net.train(inputs, targets, 0, np.zeros(1)).statistics[0, :, observe.NONFINITE_FORWARD]
     assert found.tolist() == [slow_twins.nonfinite(z, a) for z, a in traced]
 

@@ -1,0 +1,342 @@
+"""Every kernel of the registry against its slow twin, in both precisions, on ordinary, constant, huge, NaN-laden, small and one-element arrays."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+import slow_twins
+from kernel_arrays import HUGE, KINDS, assert_close, block
+from small_nets import DTYPES, Array, spec
+
+from dlprobe import registry
+from dlprobe.nn import kernels
+from dlprobe.parts.activations import Activation, RowActivation
+from dlprobe.registry import Spec
+
+NO = {dtype: np.zeros(0, dtype) for dtype in DTYPES}  # an operation without learned numbers or state
+COUNTER = np.zeros(3, np.uint64)
+ACTIVATIONS = list(registry.records("activation"))
+NORMALIZATIONS = list(registry.records("normalization"))
+FUSED = [name for name, record in registry.records("loss").items() if record.fused]
+
+
+def constants_of(operation: kernels.Operation, dtype: str) -> Array:
+    return np.array(operation.constants, dtype)
+
+
+# --- activations ---------------------------------------------------------------------------------------------------------------------------------------------
+
+
+def run_forward(chosen: Spec, x: Array) -> Array:
+    """The compiled φ of a block."""
+    dtype = x.dtype.name
+    operation = kernels.activation(chosen, dtype)
+    y = np.full_like(x, 7)
+    operation.forward(x, y, NO[dtype], NO[dtype], constants_of(operation, dtype), COUNTER, True)
+    return y
+
+
+def run_backward(chosen: Spec, x: Array, y: Array, dy: Array) -> tuple[Array, Array, Array]:
+    """(dx, peak, slopes) of the compiled backward kernel."""
+    dtype = x.dtype.name
+    operation = kernels.activation(chosen, dtype)
+    dx, peak, slopes = np.full_like(x, 7), np.full(x.shape[1], 7, dtype), np.full(3, 7.0)
+    operation.backward(x, y, dy, dx, NO[dtype], NO[dtype], NO[dtype], constants_of(operation, dtype), COUNTER, peak, slopes)
+    return dx, peak, slopes
+
+
+@pytest.mark.parametrize("dtype", DTYPES)
+@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize("name", ACTIVATIONS)
+def test_activation_forward_is_its_twin(name: str, kind: str, dtype: str) -> None:
+    x = block(kind, dtype)
+    assert_close(run_forward(spec("activation", name), x), slow_twins.activate(spec("activation", name), x), dtype)
+
+
+@pytest.mark.parametrize("dtype", DTYPES)
+@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize("name", ACTIVATIONS)
+def test_activation_backward_is_its_twin(name: str, kind: str, dtype: str) -> None:
+    chosen, x, dy = spec("activation", name), block(kind, dtype), block("ordinary", dtype, seed=1)
+    dy = np.ascontiguousarray(dy[: len(x), : x.shape[1]])
+    y = run_forward(chosen, x)
+    dx, peak, slopes = run_backward(chosen, x, y, dy)
+    assert_close(dx, slow_twins.activate_backward(chosen, x, y, dy), dtype)
+    slope = slow_twins.slopes(chosen, x, y)
+    if slope is None:
+        assert slopes[2] == 0
+        return
+    flat, dead = slow_twins.flat_and_dead(chosen, slope)
+    assert slopes[1:].tolist() == [round(flat * x.size), 1]
+    assert np.mean(peak == 0) == dead
+    assert_close(slopes[:1], np.array([np.sum(slope**2)]), dtype)
+    assert_close(peak, np.fmax.reduce(np.abs(slope), axis=0, initial=0), dtype)
+
+
+@pytest.mark.parametrize("name", ACTIVATIONS)
+def test_activations_of_no_samples_do_nothing(name: str) -> None:
+    x = np.zeros((0, 5), np.float32)
+    assert run_forward(spec("activation", name), x).shape == (0, 5)
+
+
+@pytest.mark.parametrize("dtype", DTYPES)
+@pytest.mark.parametrize("name", [name for name in ACTIVATIONS if registry.get("activation", name).parameters])
+def test_parameters_reach_the_kernel(name: str, dtype: str) -> None:
+    """With every parameter moved off its default, forward and backward follow."""
+    record = registry.get("activation", name)
+    chosen = spec("activation", name, **{p.name: float(p.default) + 0.3 for p in record.parameters})
+    x, dy = block("ordinary", dtype), block("ordinary", dtype, seed=1)
+    y = run_forward(chosen, x)
+    assert_close(y, slow_twins.activate(chosen, x), dtype)
+    assert not np.array_equal(y, run_forward(spec("activation", name), x))
+    assert_close(run_backward(chosen, x, y, dy)[0], slow_twins.activate_backward(chosen, x, y, dy), dtype)
+
+
+@pytest.mark.parametrize("dtype", DTYPES)
+@pytest.mark.parametrize("name", [name for name in ACTIVATIONS if isinstance(registry.get("activation", name), RowActivation)])
+def test_rowwise_activations_of_equal_rows_are_equal(name: str, dtype: str) -> None:
+    """A row's result must not depend on where in the block it stands."""
+    x = np.repeat(block("ordinary", dtype, rows=1), 5, axis=0)
+    y = run_forward(spec("activation", name), x)
+    assert (y == y[0]).all()
+
+
+# --- normalizations ------------------------------------------------------------------------------------------------------------------------------------------
+
+
+class Norm:
+    """A compiled normalization with its buffers."""
+
+    def __init__(self, name: str, units: int, dtype: str, seed: int = 2) -> None:
+        self.chosen, self.dtype, record = spec("normalization", name), dtype, registry.get("normalization", name)
+        self.operation = kernels.normalization(self.chosen, dtype)
+        rng = np.random.default_rng(seed)
+        self.learned = np.concatenate([1 + 0.3 * rng.standard_normal(units), rng.standard_normal(units)]).astype(dtype)
+        self.scale, self.shift = self.learned[:units], self.learned[units:]
+        self.state = np.zeros(record.persistent(units) + record.scratch(units), dtype)
+        self.gradient = np.full(2 * units, 7, dtype)
+
+    def forward(self, x: Array, training: bool = True) -> Array:
+        y = np.full_like(x, 7)
+        self.operation.forward(x, y, self.learned, self.state, constants_of(self.operation, self.dtype), COUNTER, training)
+        return y
+
+    def backward(self, x: Array, y: Array, dy: Array) -> Array:
+        dx, peak, slopes = np.full_like(x, 7), np.zeros(x.shape[1], self.dtype), np.zeros(3)
+        self.operation.backward(x, y, dy, dx, self.learned, self.gradient, self.state, constants_of(self.operation, self.dtype), COUNTER, peak, slopes)
+        return dx
+
+
+@pytest.mark.parametrize("dtype", DTYPES)
+@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize("name", NORMALIZATIONS)
+def test_normalization_is_its_twin(name: str, kind: str, dtype: str) -> None:
+    """Constant blocks divide by √ε only, which makes 300 of every rounding error."""
+    x = block(kind, dtype)
+    dy = np.ascontiguousarray(block("ordinary", dtype, seed=1)[: len(x), : x.shape[1]])
+    norm = Norm(name, x.shape[1], dtype)
+    y = norm.forward(x)
+    dx = norm.backward(x, y, dy)
+    with np.errstate(all="ignore"):
+        expected = slow_twins.normalize(norm.chosen, x, norm.scale, norm.shift)
+        expected_dx, d_scale, d_shift = slow_twins.normalize_backward(norm.chosen, x, dy, norm.scale, norm.shift)
+    size = 300.0 if kind in ("constant", "one_element", "small") else 0.0
+    assert_close(y, expected, dtype, size=size)
+    assert_close(dx, expected_dx, dtype, 64, size=size)
+    assert_close(norm.gradient, np.concatenate([d_scale, d_shift]), dtype, size=size)
+
+
+@pytest.mark.parametrize("name", NORMALIZATIONS)
+def test_normalization_backward_is_the_derivative_of_its_forward(name: str) -> None:
+    """Central differences of Σ c·y by every element of x, γ and β: needs no definition but the kernel's own."""
+    x, c, step = block("ordinary", "float64"), block("ordinary", "float64", seed=1), 1e-5
+    norm = Norm(name, x.shape[1], "float64")
+    dx = norm.backward(x, norm.forward(x), c)
+    found, expected = np.concatenate([dx.ravel(), norm.gradient]), []
+    for values in (x.ravel(), norm.learned):
+        for k, value in enumerate(values.tolist()):
+            ends = []
+            for moved in (value + step, value - step):
+                values[k] = moved
+                ends.append(float(np.sum(c * norm.forward(x))))
+            values[k] = value
+            expected.append((ends[0] - ends[1]) / (2 * step))
+    np.testing.assert_allclose(found, expected, rtol=1e-7, atol=1e-8)
+
+
+@pytest.mark.parametrize("dtype", DTYPES)
+def test_running_statistics_take_a_tenth_of_every_batch(dtype: str) -> None:
+    """Momentum .1, the variance divided by rows − 1; evaluation uses them."""
+    norm, x = Norm("batch", 6, dtype), block("ordinary", dtype) + np.asarray(3, dtype)
+    norm.state[6:12] = 1
+    for _ in range(2):
+        norm.forward(x)
+    mean, variance = x.mean(axis=0, dtype=float), x.var(axis=0, ddof=1, dtype=float)
+    assert_close(norm.state[:6], 0.19 * mean, dtype)
+    assert_close(norm.state[6:12], 0.81 + 0.19 * variance, dtype)
+    expected = (x - 0.19 * mean) / np.sqrt(0.81 + 0.19 * variance + 1e-5) * norm.scale + norm.shift
+    assert_close(norm.forward(x, training=False), expected, dtype)
+
+
+@pytest.mark.parametrize("dtype", DTYPES)
+def test_a_large_mean_costs_batch_norm_no_digits(dtype: str) -> None:
+    """Numbers 1,000 ± 1e-2: sums are shifted by the first row, so that only the digits of x itself are missing."""
+    x = (1000 + 0.01 * block("ordinary", dtype)).astype(dtype)
+    norm = Norm("batch", 6, dtype)
+    expected = slow_twins.normalize(norm.chosen, x, norm.scale, norm.shift)
+    assert np.max(np.abs(norm.forward(x) - expected)) < (2e-2 if dtype == "float32" else 1e-9)  # float32: spacing 6e-5 of s.d. 1e-2
+
+
+# --- losses --------------------------------------------------------------------------------------------------------------------------------------------------
+
+
+def outputs_and_targets(name: str, kind: str, dtype: str) -> tuple[Array, Array]:
+    """Outputs a loss may meet: probabilities, an exact 0 among them, where it takes probabilities."""
+    a = block(kind, dtype)
+    if registry.get("loss", name).fused:
+        a = np.where(np.isfinite(a), 1 / (1 + np.exp(-np.clip(a, -9, 9))), a).astype(dtype)
+        a[0, 0] = 0
+    hits = np.random.default_rng(3).integers(0, 2, a.shape)
+    return a, np.ascontiguousarray(hits, dtype)
+
+
+def run_loss(name: str, fused: bool, z: Array, a: Array, targets: Array, scale: float) -> tuple[float, Array]:
+    d = np.full_like(a, 7)
+    total = kernels.loss(name, fused, a.dtype.name)(z, a, targets, d, a.dtype.type(scale))
+    return float(total), d
+
+
+@pytest.mark.parametrize("dtype", DTYPES)
+@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize("name", list(registry.records("loss")))
+def test_loss_is_its_twin(name: str, kind: str, dtype: str) -> None:
+    a, targets = outputs_and_targets(name, kind, dtype)
+    total, d = run_loss(name, False, a, a, targets, 0.125)
+    chosen = spec("loss", name)
+    expected = slow_twins.losses(chosen, a, targets)
+    assert_close(np.array([total]), np.array([expected.sum()]), "float64" if kind == "nan_laden" else dtype)
+    assert_close(d, slow_twins.loss_slope(chosen, a, targets) / 8, dtype)
+
+
+@pytest.mark.parametrize("dtype", DTYPES)
+@pytest.mark.parametrize("name", FUSED)
+def test_surely_wrong_probabilities_cost_the_clipped_loss(name: str, dtype: str) -> None:
+    """p clipped to 1e-7 is 16.12 nats; float32 has 1 − 1.19e-7 instead of 1 − 1e-7, which makes 15.94. Clipping leaves no derivative."""
+    for a, target in ((0.0, 1.0), *([(1.0, 0.0)] if name == "binary_cross_entropy" else [])):
+        total, d = run_loss(name, False, *(np.full((1, 1), value, dtype) for value in (a, a, target)), 1)
+        assert total == pytest.approx(7 * np.log(10), rel=0.012 if dtype == "float32" else 1e-8)
+        assert d[0, 0] == 0
+
+
+@pytest.mark.parametrize("dtype", DTYPES)
+@pytest.mark.parametrize("kind", ["ordinary", "constant", "small"])
+@pytest.mark.parametrize("name", FUSED)
+def test_joined_loss_is_output_activation_then_loss(name: str, kind: str, dtype: str) -> None:
+    """Where no probability is so small that the separate form clips it."""
+    record = registry.get("loss", name)
+    output, z = spec("activation", record.fused), block(kind, dtype)
+    targets = np.ascontiguousarray(np.eye(6)[np.arange(11) % 6], dtype)
+    total, d = run_loss(name, True, z, run_forward(output, z), targets, 0.125)
+    a = slow_twins.activate(output, z)
+    assert_close(np.array([total]), np.array([slow_twins.losses(spec("loss", name), a, targets).sum()]), dtype)
+    da = slow_twins.loss_slope(spec("loss", name), a, targets) / 8
+    assert_close(d, slow_twins.activate_backward(output, z, a, da), dtype)
+
+
+@pytest.mark.parametrize("dtype", DTYPES)
+def test_softmax_cross_entropy_keeps_what_clipping_loses(dtype: str) -> None:
+    """z = (0, h), the wrong class by h: the loss is h though the probability is e^−h = 0; the derivative is (−1, 1)."""
+    for h in (50.0, 1e4, HUGE[dtype]):
+        z, targets = np.array([[0, h]], dtype), np.array([[1, 0]], dtype)
+        total, d = run_loss("cross_entropy", True, z, run_forward(spec("activation", "softmax"), z), targets, 1)
+        assert total == float(z[0, 1])
+        assert d.tolist() == [[-1, 1]]
+
+
+@pytest.mark.parametrize("dtype", DTYPES)
+def test_sigmoid_binary_cross_entropy_keeps_what_clipping_loses(dtype: str) -> None:
+    """Surely wrong by h costs h, surely right nothing."""
+    h = HUGE[dtype]
+    z, targets = np.array([[h, -h, h, -h]], dtype), np.array([[0, 1, 1, 0]], dtype)
+    total, d = run_loss("binary_cross_entropy", True, z, run_forward(spec("activation", "sigmoid"), z), targets, 1)
+    assert total == pytest.approx(2 * h, rel=1e-6)
+    assert d.tolist() == [[1, -1, 0, 0]]
+
+
+@pytest.mark.parametrize("name", FUSED)
+@pytest.mark.parametrize("bad", [np.nan, np.inf, -np.inf])
+def test_joined_loss_of_nonfinite_preactivations_is_not_finite(name: str, bad: float) -> None:
+    """Every position; sure and right is the one case in which infinity costs nothing."""
+    output = spec("activation", registry.get("loss", name).fused)
+    for position in range(3):
+        z, targets = np.array([[0.5, -1.0, 2.0]]), np.ones((1, 3))
+        z[0, position] = bad
+        total, _ = run_loss(name, True, z, run_forward(output, z), targets, 1)
+        right = name == "binary_cross_entropy" and bad > 0
+        assert right or not np.isfinite(total)
+
+
+# --- optimizers ----------------------------------------------------------------------------------------------------------------------------------------------
+
+OPTIMIZERS = list(registry.records("optimizer"))
+SIZES = {"ordinary": 2500, "constant": 1025, "huge": 1024, "nan_laden": 40, "small": 1500, "one_element": 1}
+
+
+def run_update(chosen: Spec, w: Array, g: Array, moments: Array, step: int, rate: float) -> tuple[Array, Array, Array]:
+    """(w, moments, sums) after one compiled update; moments (states, size)."""
+    dtype = w.dtype.name
+    update, prepare = kernels.optimizer(chosen.name, dtype)
+    numbers, sums = np.zeros(16, dtype), np.full(kernels.UPDATE_SUMS, 7.0)
+    prepare(float(step), rate, np.array([float(v) for v in chosen.parameters.values()]), numbers)
+    w, state = w.copy(), moments.ravel().copy()
+    update(w, g, state, 0, len(w), numbers, sums)
+    return w, state.reshape(moments.shape), sums
+
+
+def compiled_numbers(chosen: Spec, step: int, rate: float, dtype: str) -> tuple[float, ...]:
+    """The coefficients as the kernel has them: rounded to its precision."""
+    return tuple(np.array(slow_twins.coefficients(chosen, step, rate), dtype).tolist())
+
+
+@pytest.mark.parametrize("dtype", DTYPES)
+@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize("name", OPTIMIZERS)
+def test_optimizer_update_is_its_twin(name: str, kind: str, dtype: str) -> None:
+    """Sizes around the 1,024 numbers that are worked through at a time."""
+    chosen, size = spec("optimizer", name), SIZES[kind]
+    w, g = (block(kind, dtype, 1, size, seed)[0] for seed in (0, 1))
+    state = np.abs(block("ordinary", dtype, max(1, chosen.record.states), size, 2))[: chosen.record.states]
+    after, moments, sums = run_update(chosen, w, g, state, 3, 0.1)
+    numbers = compiled_numbers(chosen, 3, 0.1, dtype)
+    with np.errstate(all="ignore"):
+        expected, expected_moments = slow_twins.optimize(chosen, w, g, state, numbers)
+        expected_sums = slow_twins.update_sums(w, g, after)
+    assert_close(after, expected, dtype)
+    assert_close(moments, expected_moments, dtype)
+    asked = (1, 2, 3, 5, 6) if kind == "nan_laden" else (1, 2, 3, 4, 5, 6)  # a NaN weight ends a run on the way forward: its max |w| is never recorded
+    np.testing.assert_allclose(sums[list(asked)], [expected_sums[k] for k in asked], rtol=1e3 * np.finfo(dtype).eps, equal_nan=True)
+    if kind != "nan_laden":
+        assert sums[0] == pytest.approx(expected_sums[0], abs=1e2 * float(np.finfo(dtype).eps) * expected_sums[1])
+
+
+@pytest.mark.parametrize("name", OPTIMIZERS)
+def test_optimizer_update_stays_inside_its_part(name: str) -> None:
+    """Parameters 5 … 11 of 20: the memory of the others is untouched."""
+    chosen = spec("optimizer", name)
+    update, prepare = kernels.optimizer(name, "float64")
+    numbers, sums, state = np.zeros(16), np.zeros(kernels.UPDATE_SUMS), np.full(20 * chosen.record.states, 0.5)
+    prepare(1.0, 0.1, np.array([float(v) for v in chosen.parameters.values()]), numbers)
+    update(np.ones(7), np.ones(7), state, 5, 20, numbers, sums)
+    changed = np.flatnonzero(state.reshape(-1, 20)[0] != 0.5).tolist() if chosen.record.states else []
+    assert set(changed) <= set(range(5, 12))
+
+
+@pytest.mark.parametrize("dtype", DTYPES)
+def test_zero_weights_are_counted(dtype: str) -> None:
+    w = np.array([0.0, -0.0, 1.0, 1e-30], dtype)
+    sums = run_update(spec("optimizer", "sgd"), w, np.ones(4, dtype), np.zeros((0, 4), dtype), 1, 0.1)[2]
+    assert sums[5] == 2
+
+
+def test_elementwise_and_rowwise_records_are_all_there_is() -> None:
+    assert all(isinstance(record, Activation | RowActivation) for record in registry.records("activation").values())
