@@ -6,10 +6,12 @@ by a hash over every source file that can reach a kernel (`nn` and `parts`) and 
 
 from __future__ import annotations
 
+import atexit
 import contextlib
 import hashlib
 import os
 import platform
+import shutil
 import tempfile
 import warnings
 from collections.abc import Callable, Iterator
@@ -37,23 +39,28 @@ def source_hash() -> str:
     root = Path(dlprobe.__file__).parent
     digest = hashlib.sha256(f"{platform.python_version()} {numba.__version__} {np.__version__} {platform.machine()}".encode())
     for folder in ("nn", "parts"):
-        for file in sorted((root / folder).glob("*.py")):
-            digest.update(file.name.encode())
+        for file in sorted((root / folder).rglob("*.py")):
+            digest.update(str(file.relative_to(root)).encode())
             digest.update(file.read_bytes())
     return digest.hexdigest()[:16]
+
+
+# Taken when the first module of `nn` is imported: a file that is edited while a process runs must not put that process's old code under the new hash.
+HASH_AT_IMPORT = source_hash()
 
 
 @cache
 def cache_folder() -> Path:
     """The folder of this version's kernels: below `DLPROBE_CACHE_DIR` or the user's cache folder; a temporary one where neither can be written."""
     base = Path(os.environ.get("DLPROBE_CACHE_DIR") or platformdirs.user_cache_dir("dlprobe"))
-    folder = base / "kernels" / source_hash()
+    folder = base / "kernels" / HASH_AT_IMPORT
     try:
         folder.mkdir(parents=True, exist_ok=True)
         with tempfile.TemporaryFile(dir=folder):
             return folder
     except OSError:
         fallback = Path(tempfile.mkdtemp(prefix="dlprobe-kernels-"))
+        atexit.register(shutil.rmtree, fallback, ignore_errors=True)
         warnings.warn(
             f"the cache folder {folder} cannot be written; compiled kernels go to {fallback} and are compiled again next time. "
             "Set DLPROBE_CACHE_DIR to a writable folder to keep them.",
