@@ -199,15 +199,6 @@ def backward_layer(
     return other, update_layer(net, kernels, index, base, coefficients, sums, statistics)
 
 
-def forward_pass(net: Any, kernels: Any, rows: Any, training: Any, counter: Any, statistics: Any) -> Any:
-    """All layers forward; returns the number of non-finite elements met."""
-    found = 0.0
-    for index in range(len(net.layers)):
-        forward_layer(net, kernels, index, rows, training, counter, statistics[index])
-        found += statistics[index, observe.NONFINITE_FORWARD]
-    return found
-
-
 def batch_loss(net: Any, kernels: Any, rows: Any, fused: Any, scale: Any) -> Any:
     """The loss kernel on the batch in memory; leaves its derivative in delta buffer 0. Returns the sum of the samples' losses."""
     layer = net.layers[-1]
@@ -216,6 +207,25 @@ def batch_loss(net: Any, kernels: Any, rows: Any, fused: Any, scale: Any) -> Any
     z = block_of(net, last[p.X], rows, last[p.WIDTH_IN])
     target = net.targets[: rows * units].reshape(rows, units)
     return invoke_for_number(kernels.loss, (z, block_of(net, layer[p.OUTPUT], rows, units), target, delta_of(net, 0, rows, units), scale))
+
+
+def forward_pass(net: Any, kernels: Any, work: Any, start: Any, rows: Any, training: Any, scale: Any, counter: Any, statistics: Any) -> Any:
+    """Gather the batch work.order[start : start + rows], all layers forward, the loss; returns the sum of the samples' losses.
+
+    Leaves scale · dL/da of the last layer (dL/dz where the loss is joined with its activation) in delta buffer 0.
+    """
+    gather(net, work, work.order[start : start + rows])
+    for index in range(len(net.layers)):
+        forward_layer(net, kernels, index, rows, training, counter, statistics[index])
+    return batch_loss(net, kernels, rows, work.fused, scale)
+
+
+def count_lost(statistics: Any, side: Any) -> Any:
+    """Non-finite elements of all layers in one direction, `side` the column of their count."""
+    found = 0.0
+    for index in range(statistics.shape[0]):
+        found += statistics[index, side]
+    return found
 
 
 def backward_pass(net: Any, kernels: Any, work: Any, rows: Any, rate: Any, step: Any, counter: Any, statistics: Any) -> Any:
@@ -242,6 +252,7 @@ for _function in (
     forward_pass,
     batch_loss,
     backward_pass,
+    count_lost,
 ):
     inlined(_function, SUMS)
 
@@ -296,7 +307,8 @@ class Signatures:
 
     @property
     def forward(self) -> Any:
-        return types.float64(*self.model, types.int64, types.boolean, types.uint64[::1], self.statistics)
+        batch = (types.int64, types.int64, types.boolean, self.precision.scalar)
+        return types.float64(*self.model, work_type(self.precision), *batch, types.uint64[::1], self.statistics)
 
     @property
     def backward(self) -> Any:
@@ -351,20 +363,17 @@ def run(net: Any, kernels: Any, forward: Any, backward: Any, work: Any, steps: A
             shuffled = epoch
         start = (step - epoch * per_epoch) * work.batch
         rows = min(work.batch, samples - start)
-        gather(net, work, work.order[start : start + rows])
         of_step, scalar = statistics[done], scalars[done]
         observe.clear(of_step)
         counter[2] = np.uint64(step)
-        lost = invoke_for_number(forward, (net, kernels, rows, True, counter, of_step))
-        scalar[BATCH_LOSS] = batch_loss(net, kernels, rows, work.fused, one / net.parameters.dtype.type(rows)) / rows
+        scale = one / net.parameters.dtype.type(rows)
+        scalar[BATCH_LOSS] = invoke_for_number(forward, (net, kernels, work, start, rows, True, scale, counter, of_step)) / rows
         scalar[PENALTY], scalar[LEARNING_RATE], scalar[GRADIENT_NORM], scalar[CLIP_SCALE] = 0.0, work.rates[done], np.nan, 1.0
-        if lost > 0 or not is_finite(scalar[BATCH_LOSS]):
+        if count_lost(of_step, observe.NONFINITE_FORWARD) > 0 or not is_finite(scalar[BATCH_LOSS]):
             return -(done + 1)  # before any parameter is stepped
         square = invoke_for_number(backward, (net, kernels, work, rows, work.rates[done], step, counter, of_step))
         scalar[GRADIENT_NORM] = math.sqrt(square)
-        for index in range(len(net.layers)):
-            lost += of_step[index, observe.NONFINITE_BACKWARD]
-        if lost > 0:
+        if count_lost(of_step, observe.NONFINITE_BACKWARD) > 0:
             return -(done + 1)
     return steps
 
@@ -378,12 +387,11 @@ def evaluate(net: Any, kernels: Any, forward: Any, work: Any, outputs: Any, aliv
     counter, slopes = np.zeros(3, np.uint64), np.zeros(3)
     counter[0] = work.seed
     statistics = np.zeros((layers, len(observe.STATISTICS)), net.parameters.dtype)
+    one = net.parameters.dtype.type(1)
     total = 0.0
     for start in range(0, samples, work.batch):
         rows = min(work.batch, samples - start)
-        gather(net, work, work.order[start : start + rows])
-        invoke_for_number(forward, (net, kernels, rows, False, counter, statistics))
-        total += batch_loss(net, kernels, rows, work.fused, net.parameters.dtype.type(1))
+        total += invoke_for_number(forward, (net, kernels, work, start, rows, False, one, counter, statistics))
         a = block_of(net, net.layers[-1, p.OUTPUT], rows, units)
         for i in range(rows):
             for j in range(units):
