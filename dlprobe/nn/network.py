@@ -171,9 +171,8 @@ class Network:
     def scale_to_unit_variance(self, inputs: Array, tolerance: float = 0.01, rounds: int = 10) -> None:
         """LSUV: divide each data-dependent layer's weights by the s.d. of its preactivations on `inputs` (samples, features), layer after layer."""
         targets = np.zeros((len(inputs), self.layers[-1].fan_out), self.dtype)
-        for index, layer in enumerate(self.layers):
-            if not layer.initializer.record.data_dependent:
-                continue
+        dependent = [(index, layer) for index, layer in enumerate(self.layers) if layer.initializer.record.data_dependent]
+        for index, _ in dependent:
             for _ in range(rounds):
                 variance = self._preactivation_variance(index, inputs, targets)
                 if not variance > 0 or not math.isfinite(variance) or abs(variance - 1) < tolerance:

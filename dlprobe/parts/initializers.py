@@ -231,7 +231,7 @@ register(
         data_dependent=True,
         source="Mishkin & Matas 2016, All you need is a good init",
         use="Any activation, where theory has no formula.",
-        traps="It looks at the data: the batch it uses is the first of the training set.",
+        traps="It looks at the data: at the 256 samples that training visits first.",
     ),
 )
 register(

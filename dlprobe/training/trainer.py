@@ -15,6 +15,7 @@ from dlprobe.data import PreparedData as PreparedData  # experiments, which do n
 from dlprobe.nn import observe
 from dlprobe.nn.block import BATCH_LOSS
 from dlprobe.nn.network import Evaluation, Network
+from dlprobe.nn.random import epoch_order
 from dlprobe.training import metrics
 from dlprobe.training.model import Model, build, encode_targets, resolve
 from dlprobe.training.recording import Recorder
@@ -24,7 +25,7 @@ Array = npt.NDArray[Any]
 BLOCK_SECONDS = 0.05  # a block aims at this long: short enough for progress and Ctrl-C, long enough that entering Python costs nothing
 LARGEST_BLOCK = 4096
 LARGEST_BLOCK_BYTES = 2**25
-CHUNK = 256  # samples of the first batch that LSUV looks at, at most
+CHUNK = 256  # samples that LSUV looks at
 
 
 @dataclass(frozen=True)
@@ -62,10 +63,11 @@ class Session:
 
 
 def start(config: RunConfig, data: PreparedData) -> Session:
-    """Build the net for prepared data; data-dependent initializers see the first training samples."""
+    """Build the net for prepared data; data-dependent initializers see the samples that training visits first."""
     model = resolve(config, data)
     network = build(config, model)
-    network.scale_to_unit_variance(data.inputs["train"][:CHUNK])
+    inputs = data.inputs["train"]
+    network.scale_to_unit_variance(inputs[epoch_order(config.training.seed, 0, len(inputs))[:CHUNK]])
     targets = {part: encode_targets(model, data, part, config.training.dtype) for part in data.inputs}
     return Session(config, data, model, network, targets, network.parameters.copy())
 

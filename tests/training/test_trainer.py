@@ -1,0 +1,167 @@
+"""The loop around the engine: what is recorded, when it ends, and that nothing in it changes what is computed."""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+import numpy as np
+import pytest
+
+from dlprobe import registry
+from dlprobe.config import from_options
+from dlprobe.data import load, prepare
+from dlprobe.runs import RunWriter
+from dlprobe.training import describe, metrics, trainer
+from dlprobe.training.recording import Snapshots
+from dlprobe.training.stopping import Stop
+
+SMALL = {"layers": "12,8", "epochs": "2", "data": "wine"}
+
+
+def session(**options: str) -> trainer.Session:
+    config = from_options(None, {**SMALL, **options} if "steps" not in options else {**{k: v for k, v in SMALL.items() if k != "epochs"}, **options})
+    return trainer.start(config, prepare(load(config.data, 0), config.data, 0, config.training.dtype))
+
+
+class Log:
+    """A recorder that keeps everything it is handed."""
+
+    def __init__(self) -> None:
+        self.steps: list[int] = []
+        self.statistics: list[Any] = []
+        self.scalars: list[Any] = []
+        self.evaluated: list[int] = []
+        self.checkpoints: list[int] = []
+        self.ends: list[tuple[str, dict[str, Any], dict[str, Any]]] = []
+
+    def rows(self, first_step: int, steps: Any, statistics: Any, scalars: Any, seconds: float) -> None:
+        self.steps += steps.tolist()
+        self.statistics += list(statistics.copy())
+        self.scalars += list(scalars.copy())
+
+    def evaluation(self, step: int, values: Any, layer_values: Any) -> None:
+        self.evaluated.append(step)
+
+    def checkpoint(self, step: int, parameters: Any) -> None:
+        self.checkpoints.append(step)
+
+    def end(self, status: str, final: Any, predictions: Any) -> None:
+        self.ends.append((status, dict(final), dict(predictions)))
+
+
+def run(stop: Stop | None = None, **options: str) -> tuple[trainer.Session, Log]:
+    one, log = session(**options), Log()
+    trainer.run(one, log, stop=stop)
+    return one, log
+
+
+def test_every_step_is_recorded_once_and_evaluated_every_epoch() -> None:
+    one, log = run()
+    per_epoch = math.ceil(len(one.data.inputs["train"]) / 32)
+    assert log.steps == list(range(2 * per_epoch))
+    assert log.evaluated == [0, per_epoch, 2 * per_epoch]
+    assert [status for status, _, _ in log.ends] == ["finished"]
+
+
+@pytest.mark.parametrize("options", [{"record_every": "7"}, {"evaluate_every": "never"}, {"checkpoint_every": "3"}])
+def test_what_is_recorded_does_not_change_the_weights(options: dict[str, str]) -> None:
+    plain, _ = run()
+    other, log = run(**options)
+    np.testing.assert_array_equal(plain.network.parameters, other.network.parameters)
+    assert log.steps == [step for step in range(plain.steps) if step % int(options.get("record_every", 1)) == 0]
+
+
+@pytest.mark.parametrize("size", [1, 3, 1000])
+def test_block_length_does_not_change_the_record(size: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    _, expected = run(layers="6")
+    monkeypatch.setattr(trainer, "_next_size", lambda *_: size)
+    _, found = run(layers="6")
+    np.testing.assert_array_equal(np.array(expected.statistics), np.array(found.statistics))
+    np.testing.assert_array_equal(np.array(expected.scalars), np.array(found.scalars))
+
+
+def test_a_stop_ends_the_run_as_interrupted_with_its_prefix() -> None:
+    _, whole = run(steps="400")
+    stop = Stop()
+    one, log = session(steps="400"), Log()
+    trainer.run(one, log, stop=stop, progress=lambda told: stop.ask() if told.step >= 20 else None)
+    assert log.ends[0][0] == "interrupted"
+    assert 20 <= len(log.steps) < 400
+    np.testing.assert_array_equal(np.array(log.statistics), np.array(whole.statistics)[: len(log.steps)])
+
+
+def test_non_finite_numbers_end_the_run_and_their_step_is_kept() -> None:
+    one, log = run(optimizer="sgd", lr="1e30", steps="50", record_every="100")
+    status, final, _ = log.ends[0]
+    assert status == "diverged"
+    assert final["stop_reason"] == "non-finite numbers"
+    assert one.step < 50
+    assert log.steps[-1] == one.step
+    column = list(registry.records("statistic")).index("nonfinite_forward")
+    assert np.array(log.statistics)[-1, :, column].sum() > 0
+
+
+def test_final_numbers_are_those_of_the_confusion_matrix() -> None:
+    one, log = run(epochs="5")
+    _, final, predictions = log.ends[0]
+    for part in ("train", "val", "test"):
+        table = final[f"{part}_confusion"]
+        assert table.sum() == len(one.data.targets[part])
+        assert final[f"{part}_error"] == pytest.approx(1 - np.trace(table) / table.sum())
+    assert set(predictions) == {"val_outputs", "val_targets", "test_outputs", "test_targets"}
+
+
+def test_lr_zero_and_one_step_record_the_initial_state() -> None:
+    one, log = run(steps="1", lr="0")
+    assert log.steps == [0]
+    np.testing.assert_array_equal(one.initial, one.network.parameters)
+
+
+def test_regression_reports_root_mean_square_error_and_r2() -> None:
+    one, log = run(data="diabetes", steps="40")
+    final = log.ends[0][1]
+    outputs = one.network.evaluate(one.data.inputs["val"], one.targets["val"]).outputs
+    targets = one.data.targets["val"]
+    assert final["val_error"] == pytest.approx(float(np.sqrt(np.mean((outputs - targets) ** 2))), rel=1e-5)
+    assert "val_confusion" not in final
+
+
+def test_metrics_agree_with_scikit_learn() -> None:
+    oracle = pytest.importorskip("sklearn.metrics")
+    rng = np.random.default_rng(0)
+    outputs, classes = rng.normal(size=(50, 4)), rng.integers(0, 4, 50)
+    predicted = outputs.argmax(axis=1)
+    assert metrics.error("classification", outputs, classes) == pytest.approx(oracle.zero_one_loss(classes, predicted))
+    np.testing.assert_array_equal(metrics.confusion(outputs, classes, 4), oracle.confusion_matrix(classes, predicted, labels=range(4)))
+    values = rng.normal(size=(50, 2))
+    assert metrics.r2(outputs[:, :2], values) == pytest.approx(oracle.r2_score(values, outputs[:, :2], multioutput="variance_weighted"), rel=0.2)
+    assert metrics.r2(outputs[:, :1], values[:, :1]) == pytest.approx(oracle.r2_score(values[:, :1], outputs[:, :1]))
+    assert metrics.error("regression", outputs[:, :2], values) == pytest.approx(oracle.root_mean_squared_error(values.ravel(), outputs[:, :2].ravel()))
+
+
+def test_two_classes_under_binary_cross_entropy_share_one_sigmoid_output() -> None:
+    one, log = run(data="breast_cancer", loss="binary_cross_entropy", epochs="10")
+    assert [str(layer.activation) for layer in one.model.layers][-1] == "sigmoid"
+    assert one.model.outputs == 1
+    assert log.ends[0][1]["val_error"] < 0.15
+
+
+def test_lsuv_starts_with_unit_preactivation_variance_in_every_layer() -> None:
+    one = session(layers="40x4", init="lsuv", data="digits", batch_size="256", steps="1", lr="0")
+    kept = Snapshots()
+    trainer.run(one, kept)
+    assert kept.first is not None
+    column = list(registry.records("statistic")).index("preactivation_variance")
+    assert kept.first[:, column] == pytest.approx(1.0, abs=0.02)
+
+
+def test_run_description_names_what_the_layout_table_has() -> None:
+    one = session(norm="batch", bias="no")
+    with RunWriter.create(None, describe.describe(one)) as writer:
+        trainer.run(one, writer)
+        assert writer.bytes()
+    layers = describe.describe_layers(one)
+    assert layers["parameter_count"] == [13 * 12 + 2 * 12, 12 * 8 + 2 * 8, 8 * 3]
+    assert layers["bias_offset"] == [-1, -1, -1]
+    assert sum(layers["parameter_count"]) == len(one.network.parameters)
