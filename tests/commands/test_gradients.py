@@ -1,0 +1,116 @@
+"""gradients on the command line: the documented keys, the study file, early ends, wrong input."""
+
+from __future__ import annotations
+
+import json
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+from command_line import dlprobe
+
+import dlprobe as package
+
+TINY = ["--data", "wine", "--depth", "2,3", "--width", "8", "--activation", "relu,tanh", "--init", "he_normal", "--seeds", "2", "--epochs", "1", "--quiet"]
+
+
+def test_json_has_the_documented_keys() -> None:
+    data = dlprobe("gradients", *TINY, "--format", "json").data
+    assert data["schema"] == "dlprobe-gradients/1"
+    assert len(data["cells"]) == 4
+    cell = data["cells"][1]
+    assert {key: cell[key] for key in ("depth", "activation", "init", "norm", "width", "seeds")} == {
+        "depth": 3,
+        "activation": "relu",
+        "init": "he_normal",
+        "norm": "none",
+        "width": 8,
+        "seeds": [0, 1],
+    }
+    assert cell["verdict"] in ("vanishing", "exploding", "healthy", "diverged", "collapsed")
+    assert cell["reason"]
+    assert set(cell["initial"]["log10_error_signal_ratio"]) >= {"median", "low", "high", "theory"}
+    assert set(cell["initial"]["log10_error_signal_ratio"]["theory"]) >= {"value", "low", "high"}
+    assert set(cell["final"]) >= {"log10_error_signal_ratio", "train_loss", "train_accuracy", "val_accuracy"}
+    for moment in ("initial", "final"):
+        for profile in ("activation_variance", "error_signal_rms", "gradient_rms"):
+            assert len(cell[moment][profile]) == 3
+
+
+def test_table_fits_eighty_columns_and_says_what_to_type_next() -> None:
+    out = dlprobe("gradients", *TINY).out
+    table, hint = out.rsplit("next: ", 1)
+    assert "relu · he_normal" in table
+    assert max(len(line) for line in table.splitlines()) <= 80
+    assert hint.startswith("dlprobe gradients -o study.h5")
+
+
+def test_study_file_keeps_every_run_and_the_verdicts(tmp_path: Path) -> None:
+    path = tmp_path / "study.h5"
+    assert dlprobe("gradients", *TINY, "-o", str(path)).code == 0
+    with package.open_run(path) as study:
+        assert study.status == "finished"
+        assert len(study.runs) == 8
+        assert list(study.axes["depth"]) == [2, 3]
+        assert len(study.table["verdict"]) == 4
+    assert "relu-he_normal" in dlprobe("inspect", str(path)).out
+    again = dlprobe("gradients", *TINY, "-o", str(path))
+    assert again.code == 2
+    assert "study.h5" in again.err
+    assert dlprobe("gradients", *TINY, "-o", str(path), "--force").code == 0
+
+
+def test_threads_change_no_number() -> None:
+    one, two = (dlprobe("gradients", *TINY, "--threads", count, "--format", "json").data["cells"] for count in ("1", "2"))
+    assert one == two
+
+
+def test_configuration_file_gives_what_no_option_names(tmp_path: Path) -> None:
+    (tmp_path / "net.toml").write_text('[data]\ndata = "wine"\n[model]\nlayers = "9,9"\nactivation = "elu"\nnorm = "layer"\n[training]\nsteps = 2\n')
+    data = dlprobe("gradients", "--depth", "2", "--seeds", "1", "--format", "json", "--quiet", str(tmp_path / "net.toml")).data
+    (cell,) = data["cells"]
+    assert (cell["activation"], cell["init"], cell["norm"], cell["width"], data["steps"]) == ("elu", "he_normal", "layer", 9, 2)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        (["--depth", "0"], "--depth '0'"),
+        (["--depth", "5,x"], "--depth 'x'"),
+        (["--width", "-3"], "--width"),
+        (["--activation", "rellu"], "did you mean 'relu'"),
+        (["--init", "normal(std=-1)"], "std"),
+        (["--norm", "bach"], "did you mean 'batch'"),
+        (["--seeds", "0"], "--seeds"),
+        (["--data", "nothing.csv"], "nothing.csv"),
+        (["--layers", "5"], "--layers"),
+    ],
+)
+def test_wrong_input_is_one_line(arguments: list[str], said: str) -> None:
+    found = dlprobe("gradients", *arguments, "--quiet")
+    assert found.code == 2
+    assert said in found.err
+    assert len(found.err.strip().splitlines()) == 1
+    assert not found.out
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="POSIX signals")
+def test_ctrl_c_leaves_a_study_of_what_had_ended(tmp_path: Path) -> None:
+    path = tmp_path / "study.h5"
+    arguments = ["gradients", "--depth", "3", "--width", "30", "--activation", "relu", "--init", "he_normal", "--seeds", "400", "--epochs", "3"]
+    command = [sys.executable, "-m", "dlprobe", *arguments, "--quiet", "--format", "json", "-o", str(path)]
+    process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+    journal = Path(f"{path}.journal")
+    while process.poll() is None and not (journal.exists() and journal.stat().st_size > 200_000):
+        time.sleep(0.02)
+    process.send_signal(signal.SIGINT)
+    out, _ = process.communicate(timeout=60)
+    assert process.returncode == 130
+    data = json.loads(out)
+    assert not data["complete"]
+    with package.open_run(path) as study:
+        assert study.status == "interrupted"
+        assert len(study.runs) == len(data["cells"][0]["seeds"]) > 0
