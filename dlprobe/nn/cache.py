@@ -13,6 +13,7 @@ import os
 import platform
 import shutil
 import tempfile
+import threading
 import warnings
 from collections.abc import Callable, Iterator
 from functools import cache
@@ -70,15 +71,19 @@ def cache_folder() -> Path:
         return fallback
 
 
+_compiling = threading.RLock()  # numba's setting is one for the process: two threads that compile would restore each other's
+
+
 @contextlib.contextmanager
 def our_folder() -> Iterator[None]:
     """Numba's cache folder set to ours while our decorators run, so that other people's caches stay where they are."""
-    before = numba_config.CACHE_DIR
-    numba_config.CACHE_DIR = str(cache_folder())
-    try:
-        yield
-    finally:
-        numba_config.CACHE_DIR = before
+    with _compiling:
+        before = numba_config.CACHE_DIR
+        numba_config.CACHE_DIR = str(cache_folder())
+        try:
+            yield
+        finally:
+            numba_config.CACHE_DIR = before
 
 
 def is_warm() -> bool:

@@ -158,3 +158,23 @@ print("new", cache.source_hash())
 def test_an_edit_while_a_process_runs_does_not_file_its_old_code_under_the_new_hash(copy: Path, tmp_path: Path) -> None:
     names = printed(run(LATE_EDIT, copy, tmp_path / "cache"))
     assert names["old"] != names["new"] == printed(run(LATE_EDIT, copy, tmp_path / "cache"))["old"]
+
+
+def test_threads_that_compile_do_not_move_each_others_cache_folder(tmp_path: Path) -> None:
+    """Two threads that swapped numba's one setting left kernels in the working directory."""
+    script = (
+        "import threading, numba\n"
+        "from dlprobe.nn import cache\n"
+        "before = numba.config.CACHE_DIR\n"
+        "def plus(n): return lambda x: x + n\n"
+        "def work(n): cache.compiled(numba.float64(numba.float64))(plus(n))\n"
+        "threads = [threading.Thread(target=work, args=(float(n),)) for n in range(8)]\n"
+        "[t.start() for t in threads]; [t.join() for t in threads]\n"
+        "assert numba.config.CACHE_DIR == before\n"
+    )
+    work = tmp_path / "work"
+    work.mkdir()
+    environment = {**os.environ, "DLPROBE_CACHE_DIR": str(tmp_path / "cache"), "PYTHONPATH": str(Path(__file__).parents[2])}
+    done = subprocess.run([sys.executable, "-c", script], cwd=work, env=environment, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    assert not list(work.iterdir())
