@@ -25,6 +25,7 @@ def test_killed_training_leaves_an_exact_prefix(tmp_path: Path) -> None:
     assert main([*ARGUMENTS, "-o", str(whole)]) == 0
     random.seed(1)
     read = 0
+    refused: list[str] = []
     with dlprobe.open_run(whole) as uninterrupted:
         for number in range(5):
             path = tmp_path / f"killed-{number}.h5"
@@ -37,8 +38,8 @@ def test_killed_training_leaves_an_exact_prefix(tmp_path: Path) -> None:
             process.wait()
             try:
                 run = dlprobe.open_run(path)
-            except RunFileError as error:
-                assert "before it began" in str(error) or "does not exist" in str(error)
+            except RunFileError as error:  # killed before the first frame stood: nothing was recorded yet
+                refused.append(str(error))
                 continue
             with run:
                 read += len(run.steps) > 0
@@ -47,3 +48,4 @@ def test_killed_training_leaves_an_exact_prefix(tmp_path: Path) -> None:
                 for name in ("error_signal_rms", "weight_l2"):
                     np.testing.assert_array_equal(run.statistic(name), uninterrupted.statistic(name)[: len(run.steps)])
     assert read >= 2
+    assert all("before it began" in text or "does not exist" in text for text in refused)
