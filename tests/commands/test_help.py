@@ -84,9 +84,7 @@ print([name for name in sys.modules if name.startswith("dlprobe.commands.") and 
 def test_completion_offers_commands_options_and_names(tmp_path: Path) -> None:
     def offered(words: str) -> str:
         variables = {"_DLPROBE_COMPLETE": "complete_bash", "COMP_WORDS": words, "COMP_CWORD": str(len(words.split(" ")) - 1)}
-        done = subprocess.run(
-            [sys.executable, "-m", "dlprobe"], env=environment(**variables), cwd=tmp_path, capture_output=True, text=True, check=False
-        )
+        done = subprocess.run([sys.executable, "-m", "dlprobe"], env=environment(**variables), cwd=tmp_path, capture_output=True, text=True, check=False)
         return done.stdout
 
     assert "train" in offered("dlprobe tr").split()

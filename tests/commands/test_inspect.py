@@ -69,9 +69,7 @@ def test_statistic_over_layers_shows_first_and_last_step() -> None:
     assert len(data["values"][0]) == len(data["layers"]) == 3
 
 
-@pytest.mark.parametrize(
-    ("name", "group", "rows"), [("batch_loss", "scalars", 8), ("val_loss", "evaluations", 3), ("weight_distance", "evaluations", 3)]
-)
+@pytest.mark.parametrize(("name", "group", "rows"), [("batch_loss", "scalars", 8), ("val_loss", "evaluations", 3), ("weight_distance", "evaluations", 3)])
 def test_scalars_and_evaluations_are_quantities_too(name: str, group: str, rows: int) -> None:
     data = dlprobe("inspect", "run.h5", "--statistic", name, "--format", "json").data
     assert (data["group"], len(data["values"])) == (group, rows)

@@ -31,9 +31,7 @@ def test_closed_pipe_ends_quietly(tmp_path: Path) -> None:
     assert process("train", *TINY, "-o", "run.h5", folder=tmp_path).code == 0
     script = " ".join(command_of("inspect", "run.h5", "--statistic", "batch_loss")) + ' | head -n 1; echo "code ${PIPESTATUS[0]}"'
     for unbuffered in ("", "1"):
-        done = subprocess.run(
-            ["bash", "-c", script], cwd=tmp_path, env=environment(PYTHONUNBUFFERED=unbuffered), capture_output=True, text=True, check=True
-        )
+        done = subprocess.run(["bash", "-c", script], cwd=tmp_path, env=environment(PYTHONUNBUFFERED=unbuffered), capture_output=True, text=True, check=True)
         assert done.stderr == ""
         assert done.stdout.splitlines()[-1] == "code 0"
 
@@ -92,9 +90,7 @@ def test_progress_is_for_terminals(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
 def test_signal_during_training_leaves_a_readable_run_and_exit_130(number: signal.Signals, tmp_path: Path) -> None:
-    child = subprocess.Popen(
-        command_of(*ENDLESS, "-o", "run.h5"), cwd=tmp_path, env=environment(), stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
-    )
+    child = subprocess.Popen(command_of(*ENDLESS, "-o", "run.h5"), cwd=tmp_path, env=environment(), stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
     journal = tmp_path / "run.h5.journal"
     deadline = time.monotonic() + 100
     while not (journal.exists() and journal.stat().st_size > 200_000) and time.monotonic() < deadline and child.poll() is None:
