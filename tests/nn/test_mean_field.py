@@ -1,7 +1,8 @@
 """Nets of width 512 at their first step against mean-field theory: the profile of the error signal, and mean squares and variances of the activations.
 
-Medians over eight seeds, held against four standard deviations of such a median: one net's ln of a squared norm over n layers has variance κn/N, N the
-width, of which a batch of 32 independent inputs leaves less. Inputs are normal with every row scaled to mean square 1.
+Medians over eight seeds, held against four standard deviations of such a median. For a batch of 32 independent inputs and width 512, ln(δ_1²/δ_n²) of a ReLU
+net has standard deviation .11, .26 and .44 at 10, 50 and 100 layers, i.e. variance .0014 … .0020 per layer; tanh has half of it. Inputs are normal with every
+row scaled to mean square 1.
 """
 
 from __future__ import annotations
@@ -18,7 +19,7 @@ from dlprobe.nn.network import Network
 from dlprobe.nn.observe import STATISTICS
 
 WIDTH, ROWS, SEEDS = 512, 32, 8
-LARGEST_KAPPA = 5.0  # ReLU's
+VARIANCE_PER_LAYER = 0.002
 CASES = [("relu", "he_normal"), ("relu", "glorot_normal"), ("tanh", "glorot_normal"), ("sigmoid", "glorot_normal")]
 # log10 RMS(δ_1)/RMS(δ_n), infinite width
 RATIOS = {
@@ -60,7 +61,7 @@ def predicted(activation: str, initializer: str, depth: int) -> theory.Predictio
 
 def tolerance(steps: int) -> float:
     """Four standard deviations of a median of SEEDS nets, in ln of a squared norm (a median's are 1.2533 times a mean's)."""
-    return 4 * 1.2533 * math.sqrt(LARGEST_KAPPA * steps / WIDTH / SEEDS)
+    return 4 * 1.2533 * math.sqrt(VARIANCE_PER_LAYER * steps / SEEDS)
 
 
 @pytest.mark.parametrize("depth", [10, 20])
@@ -84,9 +85,9 @@ def test_every_layer_of_the_error_signal_is_where_theory_says(activation: str, i
 
 @pytest.mark.parametrize(("activation", "initializer"), CASES)
 def test_activations_have_the_size_theory_says(activation: str, initializer: str) -> None:
-    """Mean square of z and variance of a, layer by layer. The variance of one layer's units over units and samples adds √(2κ/(N · 32))."""
+    """Mean square of z and variance of a, layer by layer. What a layer itself adds is the sampling error of a mean of 512 · 32 squares, s.d. .02."""
     prediction = predicted(activation, initializer, 20)
-    own = 4 * math.sqrt(2 * LARGEST_KAPPA / WIDTH)
+    own = 4 * 1.2533 * 0.02 / math.sqrt(SEEDS)
     for name, expected in (
         ("preactivation_mean_square", prediction.preactivation_mean_square),
         ("activation_variance", prediction.activation_variance),
@@ -100,7 +101,7 @@ def test_slopes_have_the_mean_square_theory_says(activation: str, initializer: s
     """χ_l = n Var(W) E φ'², so the recorded mean squared slope is the predicted backward factor over n Var(W)."""
     scale = WIDTH * float(spec("initializer", initializer).record.variance(WIDTH, WIDTH))
     measured = median(activation, initializer, 20, "slope_mean_square")[:-1]
-    np.testing.assert_allclose(np.log(measured * scale / predicted(activation, initializer, 20).backward_factors), 0, atol=0.1)
+    np.testing.assert_allclose(np.log(measured * scale / predicted(activation, initializer, 20).backward_factors), 0, atol=0.05)
 
 
 def test_relu_with_glorot_vanishes_though_its_weight_gradients_do_not() -> None:

@@ -13,9 +13,9 @@ from dlprobe.nn.network import Network
 NAMES = tuple(registry.records("statistic"))
 SIZES = (6, 9, 8, 7, 3)
 # relative to the statistic; float32 nets lose digits on the way through four layers and a batch norm
-TOLERANCE = {"float64": 1e-12, "float32": 2e-4}
+TOLERANCE = {"float64": 1e-12, "float32": 5e-5}
 # differences of nearly equal numbers: their errors are relative to the size of what is subtracted
-ABSOLUTE = {"float64": 1e-14, "float32": 2e-6}
+ABSOLUTE = {"float64": 1e-14, "float32": 1e-6}
 
 
 def one_step(batch: int, norm: tuple[str, bool] | None, dtype: str, bias: bool = True, samples: int = 32, step: int = 0) -> tuple[Array, Array, Network]:
@@ -53,6 +53,17 @@ def test_statistics_of_the_last_short_batch_are_as_defined(dtype: str) -> None:
     """32 samples in batches of 9: step 3 works on 5."""
     measured, defined, _ = one_step(9, None, dtype, step=3)
     assert_as_defined(measured, defined, dtype)
+
+
+@pytest.mark.parametrize("after", [False, True])
+def test_a_last_batch_of_one_sample_with_batch_norm_is_as_defined(after: bool) -> None:
+    """28 samples in batches of 9: the norm of the one sample left is its shift, and no gradient passes it (but rounding, which dividing by √ε enlarges)."""
+    measured, defined, net = one_step(9, ("batch", after), "float64", samples=28, step=3)
+    for name, found, expected in zip(NAMES, measured, defined, strict=True):
+        if "gradient" not in name or name == "gradient_sample_rms":
+            np.testing.assert_allclose(found, expected, rtol=1e-12, atol=1e-13, equal_nan=True, err_msg=name)
+    assert np.all(np.array(named(measured, "gradient_rms"))[:-1] < 1e-13)
+    assert np.isfinite(net.parameters).all()
 
 
 @pytest.mark.parametrize("activation", list(registry.records("activation")))
