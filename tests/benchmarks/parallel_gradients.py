@@ -1,11 +1,13 @@
 """What threads give: the gradient experiment and K models side by side, on two threads against one. Wall time, sides take turns.
 
-Needs two idle processors; the results of both sides have to be the same.
+The results of both sides have to be the same. Two idle processors are needed for a ratio that means something: the last row, SHA-256 in threads, says what
+this machine gives to two threads at this moment, whatever dlprobe does.
 """
 
 from __future__ import annotations
 
 import argparse
+import hashlib
 import json
 import os
 import subprocess
@@ -44,6 +46,20 @@ def models(threads: int) -> list[nets.Array]:
         return list(pool.map(one, range(MODELS)))
 
 
+def hashes(threads: int) -> list[str]:
+    """Work in C that needs no interpreter lock and no memory to speak of: the control."""
+    block = bytes(2**20)
+
+    def one(number: int) -> str:
+        digest = hashlib.sha256()
+        for _ in range(100):
+            digest.update(block)
+        return digest.hexdigest()
+
+    with ThreadPoolExecutor(threads) as pool:
+        return list(pool.map(one, range(MODELS)))
+
+
 def row(name: str, found: Seconds, target: str) -> list[str]:
     one, two = found["one"], found["two"]
     return [name, f"{np.median(one):.2f}", f"{np.median(two):.2f}", f"{median_ratio(one, two):.2f}×", target]
@@ -59,10 +75,12 @@ def main() -> None:
     assert all(np.array_equal(a, b) for a, b in zip(models(1), models(2), strict=True)), "the weights depend on the number of threads"
     command: dict[str, Side] = {"one": lambda: gradients(1, grid), "two": lambda: gradients(2, grid)}
     alone: dict[str, Side] = {"one": lambda: models(1), "two": lambda: models(2)}
+    control: dict[str, Side] = {"one": lambda: hashes(1), "two": lambda: hashes(2)}
     began = time.perf_counter()
     rows = [
         row(" ".join(["dlprobe gradients", *grid]), by_turns(command, given.rounds, time.perf_counter), "≥ 1.8×"),
         row(f"{MODELS} models {SHAPE}, {STEPS} steps each", by_turns(alone, given.rounds, time.perf_counter), "≥ 1.9×"),
+        row("this machine: SHA-256 in threads", by_turns(control, given.rounds, time.perf_counter), "2×"),
     ]
     print_table(f"Two threads against one (wall time, median of {given.rounds})", ["what", "one thread s", "two threads s", "ratio", "target"], rows)
     load = os.getloadavg()[0] if hasattr(os, "getloadavg") else float("nan")
