@@ -193,8 +193,8 @@ def backward_layer(
     other = (current + 1) % 3
     start, size = layer[p.WEIGHT], fan_in * fan_out
     gradient = net.gradients[base + start : base + start + size]
-    if index > 0:  # before W is stepped; the gradient's place is still free
-        product_with_transposed(d, net.parameters[start : start + size].reshape(fan_in, fan_out), delta_of(net, other, rows, fan_in), gradient)
+    if index > 0:  # before W is stepped
+        product_with_transposed(d, net.parameters[start : start + size].reshape(fan_in, fan_out), delta_of(net, other, rows, fan_in))
     transposed_product(x, d, gradient.reshape(fan_in, fan_out))
     return other, update_layer(net, kernels, index, base, coefficients, sums, statistics)
 
