@@ -1,8 +1,7 @@
-"""The files that HDF5 reads and writes through, instead of opening paths itself.
+"""The file that HDF5 writes through, instead of opening a path itself.
 
-Reading: HDF5 gets one descriptor that was checked, and opens no path at all, so no other file can be reached through it.
-Writing: HDF5 crashes the interpreter after a failed write (a full disk), so it is never told: the failure is kept here, the bytes stay in memory,
-and whoever writes asks `failure` after each block and stops.
+HDF5 crashes the interpreter after a failed write (a full disk), so it is never told: the failure is kept here, the bytes stay in memory, and whoever
+writes asks `failure` after each block and stops.
 """
 
 from __future__ import annotations
@@ -36,31 +35,6 @@ class _Positioned:
 
     def _size(self) -> int:
         return os.fstat(self.descriptor).st_size
-
-
-class ReadFile(_Positioned):
-    """A file for reading; a failed or short read gives zeros, which no checksum passes.
-
-    `stopped` is a Ctrl-C that arrived while HDF5 was reading; HDF5 must not see it, whoever reads raises it afterwards.
-    """
-
-    stopped: BaseException | None = None
-
-    def readinto(self, buffer: memoryview) -> int:
-        data = b""
-        try:
-            data = read_at(self.descriptor, self._position, len(buffer))
-        except OSError:
-            pass
-        except BaseException as stop:
-            self.stopped = stop
-        buffer[: len(data)] = data
-        buffer[len(data) :] = bytes(len(buffer) - len(data))
-        self._position += len(buffer)
-        return len(buffer)
-
-    def flush(self) -> None:
-        """Nothing to flush."""
 
 
 class WriteFile(_Positioned):

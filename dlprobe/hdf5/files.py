@@ -31,6 +31,14 @@ def open_regular(path: Path) -> int:
     return descriptor
 
 
+def reopened(descriptor: int, path: Path) -> str:
+    """A path by which a library that takes only paths gets the very file behind a descriptor; `path` itself where the system has none (Windows)."""
+    for folder in ("/proc/self/fd", "/dev/fd"):
+        if os.path.exists(f"{folder}/{descriptor}"):
+            return f"{folder}/{descriptor}"
+    return str(path)
+
+
 def sync_folder(folder: Path) -> None:
     """Make a rename in `folder` survive a power cut. Windows cannot open folders and needs no such thing."""
     if os.name == "nt":

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import contextlib
 import math
+import os
 import re
 import zlib
 from collections.abc import Iterator
@@ -19,9 +20,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from dlprobe.errors import RunFileError
-from dlprobe.hdf5.file_objects import ReadFile
-from dlprobe.hdf5.files import MAX_TEXT, open_regular, printable
-from dlprobe.hdf5.library import h5a, h5d, h5f, h5fd, h5g, h5i, h5l, h5o, h5p, h5s, h5t, h5z
+from dlprobe.hdf5.files import MAX_TEXT, open_regular, printable, reopened
+from dlprobe.hdf5.library import h5a, h5d, h5f, h5g, h5i, h5l, h5o, h5p, h5s, h5t, h5z
 from dlprobe.hdf5.preflight import ANY_SUPERBLOCK, CHECKSUMMED_SUPERBLOCKS, examine
 
 __all__ = ["ANY_SUPERBLOCK", "CHECKSUMMED_SUPERBLOCKS", "GuardedFile", "Stored"]
@@ -57,11 +57,11 @@ class GuardedFile:
         self.name, self._budget, self._id = printable(path), budget, None
         self._sets: dict[str, Any] = {}
         self._counted: set[str] = set()
-        self._file = ReadFile(open_regular(path))
+        self._descriptor = open_regular(path)
         try:
-            examine(self._file.descriptor, self.name, superblocks)
-            self._size = self._file.seek(0, 2)
-            self._id = self._open()
+            examine(self._descriptor, self.name, superblocks)
+            self._size = os.fstat(self._descriptor).st_size
+            self._id = self._open(path)
         except BaseException:
             self.close()
             raise
@@ -82,8 +82,9 @@ class GuardedFile:
         if self._id is not None:
             self._id.close()
             self._id = None
-        if hasattr(self, "_file"):
-            self._file.close()
+        if getattr(self, "_descriptor", -1) >= 0:
+            os.close(self._descriptor)
+            self._descriptor = -1
 
     def has(self, path: str) -> bool:
         """Whether a group or data set is there. Raises RunFileError where a link on the way is not a hard link."""
@@ -145,12 +146,15 @@ class GuardedFile:
             attribute.read(value, mtype=attribute.get_type() if found.dtype.kind == "S" else None)
             return value
 
-    def _open(self) -> Any:
+    def _open(self, path: Path) -> Any:
+        """The file behind the checked descriptor, whatever stands at its path by now.
+
+        Not through a Python file object: HDF5 keeps a damaged file's driver until the process ends, and then calls an interpreter that is gone (SIGSEGV).
+        """
         access = h5p.create(h5p.FILE_ACCESS)
-        access.set_fileobj_driver(h5fd.fileobj_driver, self._file)
         access.set_fclose_degree(h5f.CLOSE_STRONG)
         with self._hdf5("the file"):
-            return h5f.open(b"dlprobe", h5f.ACC_RDONLY, fapl=access)
+            return h5f.open(os.fsencode(reopened(self._descriptor, path)), h5f.ACC_RDONLY, fapl=access)
 
     def _find(self, path: str) -> Any:
         """The open object at `path`, or None. One component at a time, so that no link is followed unseen."""
@@ -275,8 +279,6 @@ class GuardedFile:
         try:
             yield
         except (OSError, RuntimeError, ValueError, KeyError, TypeError, OverflowError, NotImplementedError, AttributeError) as error:
-            if self._file.stopped is not None:
-                raise self._file.stopped from None
             reason = re.sub(r"\s+", " ", printable(str(error)))[:200]
             raise RunFileError(f"{self.name} is damaged: {printable(what)} cannot be read ({reason}); fetch or make it again") from error
 

@@ -4,7 +4,10 @@ from __future__ import annotations
 
 import gzip
 import io
+import os
 import struct
+import subprocess
+import sys
 from collections.abc import Callable
 from pathlib import Path
 
@@ -99,3 +102,20 @@ def test_changed_bytes_are_refused_in_one_line_or_read(tmp_path: Path, name: str
         path.write_bytes(mutated(good, rng))
         message = refusal(config)
         assert message is None or (message.isprintable() and name in message)
+
+
+def test_a_process_that_read_damaged_hdf5_ends_normally(tmp_path: Path) -> None:
+    """HDF5 keeps parts of damaged files until the process ends; that must not need an interpreter that is gone by then."""
+    good, rng = hdf5(), np.random.default_rng(1)
+    for number in range(MUTATIONS):
+        (tmp_path / f"{number}.h5").write_bytes(mutated(good, rng))
+    script = (
+        "import sys, pathlib\n"
+        "from dlprobe.errors import RunFileError\n"
+        "from dlprobe.hdf5 import read_arrays\n"
+        "for path in sorted(pathlib.Path(sys.argv[1]).glob('*.h5')):\n"
+        "    try: read_arrays(path, ['X', 'y'])\n"
+        "    except RunFileError: pass\n"
+    )
+    environment = {**os.environ, "PYTHONPATH": str(Path(__file__).parents[2])}
+    assert subprocess.run([sys.executable, "-c", script, str(tmp_path)], env=environment, check=False).returncode == 0
