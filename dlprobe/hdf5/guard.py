@@ -21,7 +21,7 @@ from numpy.typing import NDArray
 
 from dlprobe.errors import RunFileError
 from dlprobe.hdf5.files import MAX_TEXT, open_regular, printable, reopened
-from dlprobe.hdf5.library import h5a, h5d, h5f, h5g, h5i, h5l, h5o, h5p, h5s, h5t, h5z
+from dlprobe.hdf5.library import h5a, h5d, h5f, h5g, h5i, h5l, h5o, h5s, h5t, h5z
 from dlprobe.hdf5.preflight import ANY_SUPERBLOCK, CHECKSUMMED_SUPERBLOCKS, examine
 
 __all__ = ["ANY_SUPERBLOCK", "CHECKSUMMED_SUPERBLOCKS", "GuardedFile", "Stored"]
@@ -151,10 +151,8 @@ class GuardedFile:
 
         Not through a Python file object: HDF5 keeps a damaged file's driver until the process ends, and then calls an interpreter that is gone (SIGSEGV).
         """
-        access = h5p.create(h5p.FILE_ACCESS)
-        access.set_fclose_degree(h5f.CLOSE_STRONG)
         with self._hdf5("the file"):
-            return h5f.open(os.fsencode(reopened(self._descriptor, path)), h5f.ACC_RDONLY, fapl=access)
+            return h5f.open(os.fsencode(reopened(self._descriptor, path)), h5f.ACC_RDONLY)
 
     def _find(self, path: str) -> Any:
         """The open object at `path`, or None. One component at a time, so that no link is followed unseen."""
