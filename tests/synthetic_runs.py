@@ -62,7 +62,7 @@ def write_rows(writer: RunWriter, start: int, stop: int, block: int, dtype: str 
     """Steps start … stop - 1 in blocks."""
     for first in range(start, stop, block):
         steps = np.arange(first, min(first + block, stop))
-        writer.rows(first, steps, *rows_of(steps, dtype), seconds=0.001 * len(steps))
+        writer.rows(first, steps, *rows_of(steps, dtype), seconds=0.001)
 
 
 def evaluate(writer: RunWriter, step: int) -> None:

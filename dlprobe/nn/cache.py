@@ -38,7 +38,8 @@ EXACT = {"contract"}
 def source_hash() -> str:
     """Hex digest over everything that compiled code depends on."""
     root = Path(dlprobe.__file__).parent
-    digest = hashlib.sha256(f"{platform.python_version()} {numba.__version__} {np.__version__} {platform.machine()}".encode())
+    # numba asks for the same path too, so the folder of another installation would hold nothing for this one
+    digest = hashlib.sha256(f"{platform.python_version()} {numba.__version__} {np.__version__} {platform.machine()} {root}".encode())
     for folder in ("nn", "parts"):
         for file in sorted((root / folder).rglob("*.py")):
             digest.update(str(file.relative_to(root)).encode())

@@ -66,11 +66,6 @@ class _Block:
     def size(self) -> int:
         return int(self.statistics.nbytes + self.scalars.nbytes + self.steps.nbytes)
 
-    @property
-    def step_seconds(self) -> float:
-        """Wall time per step, counted to the last recorded row."""
-        return self.seconds / max(int(self.steps[-1]) - self.first_step + 1, 1)
-
 
 class RunWriter:
     """The writer of one run. Made by `create`; then `rows`, `evaluation`, `checkpoint` in step order, `end`, `pack` (or `bytes`).
@@ -115,7 +110,7 @@ class RunWriter:
         """The recorded steps of one block, in order.
 
         first_step: first step of the block, recorded or not. steps: int64 (n,). statistics: (n, layer, statistic), columns in the registry's order.
-        scalars: float64 (n, 5), columns in the order of `layout.SCALARS`. seconds: wall time of the block. The arrays are copied.
+        scalars: float64 (n, 5), columns in the order of `layout.SCALARS`. seconds: wall time of one step. The arrays are copied.
         """
         self._check_rows(steps, statistics, scalars)
         if not len(steps):
@@ -252,6 +247,6 @@ def _rows_frame(blocks: tuple[_Block, ...]) -> bytes:
         "statistics": np.concatenate([block.statistics for block in blocks]),
         "scalars": np.concatenate([block.scalars for block in blocks]),
         "timing/step": np.array([block.first_step for block in blocks], "<i8"),
-        "timing/step_seconds": np.array([block.step_seconds for block in blocks], "<f8"),
+        "timing/step_seconds": np.array([block.seconds for block in blocks], "<f8"),
     }
     return frames.encode(FrameType.ROWS, int(blocks[0].steps[0]), {}, arrays)

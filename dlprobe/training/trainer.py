@@ -122,7 +122,7 @@ def _block(session: Session, recorder: Recorder, steps: int) -> tuple[float, boo
     rates = np.full(steps, session.config.training.resolved_lr)
     result = session.network.train(session.data.inputs["train"], session.targets["train"], first, rates)
     done = len(result.scalars)
-    seconds = time.perf_counter() - entered
+    seconds = (time.perf_counter() - entered) / done
     numbers = np.arange(first, first + done)
     chosen = numbers % session.config.recording.record_every == 0
     if result.diverged:
