@@ -34,7 +34,7 @@ from dlprobe.parts.optimizers import Optimizer
 
 Array = Any
 FLAT_SHARE = 0.01  # a slope below this share of the activation's largest slope counts as flat
-CHUNK = 1024  # parameters whose sums run in T; their gradients and weights stay in the first-level cache
+CHUNK = 2048  # parameters whose sums run in T; their gradients and weights stay in the first-level cache
 UPDATE_SUMS = 7  # Σg, Σ|g|, Σg², Σw², max|w|, zero weights, ΣΔw²
 
 
