@@ -252,35 +252,19 @@ def optimizer(name: str, dtype: str) -> tuple[Any, Any]:
     return compiled(precision.update)(loop), compiled(precision.prepare, EXACT)(prepare)
 
 
-def weight_sums(w: Any, g: Any, zero: Any) -> Any:
-    """Σg, Σ|g|, Σg², Σw², the bits of max |w| and the number of zero weights of a chunk, in the precision of `zero`: adding it widens where it is float64."""
-    total = absolute = square = weight_square = zeros = zero
-    largest = size_bits(w.dtype.type(0))
-    one = zero + type(zero)(1)
-    for i in range(len(w)):
-        wide_g, wide_w = g[i] + zero, w[i] + zero
-        total += wide_g
-        absolute += abs(wide_g)
-        square += wide_g * wide_g
-        weight_square += wide_w * wide_w
-        largest = max(size_bits(w[i]), largest)
-        zeros += one if wide_w == zero else zero
-    return np.float64(total), np.float64(absolute), np.float64(square), np.float64(weight_square), largest, np.float64(zeros)
-
-
-def add_weight_sums(w: Any, g: Any, sums: Any) -> Any:
-    """Add a chunk's sums to `sums` (see UPDATE_SUMS); returns whether its squares hold in T."""
-    found = weight_sums(w, g, w.dtype.type(0))
-    narrow = sums_hold(found[2]) and sums_hold(found[3])
-    if not narrow:
-        found = weight_sums(w, g, 0.0)
-    sums[0] += found[0]
-    sums[1] += found[1]
-    sums[2] += found[2]
-    sums[3] += found[3]
-    sums[4] = max(sums[4], from_bits(found[4]))
-    sums[5] += found[5]
-    return narrow
+def observe_weight(w: Any, g: Any, after: Any, running: Any) -> Any:
+    """Add one weight, its gradient and its update to the running sums, all in T; max |w| by its bits, which order as sizes do."""
+    total, absolute, square, weight_square, largest, zeros, moved_square = running
+    change = moved(after, w)
+    return (
+        total + g,
+        absolute + abs(g),
+        square + g * g,
+        weight_square + w * w,
+        max(size_bits(w), largest),
+        zeros + (type(w)(1) if w == 0 else type(w)(0)),
+        moved_square + change * change,
+    )
 
 
 def moved(after: Any, before: Any) -> Any:
@@ -288,31 +272,50 @@ def moved(after: Any, before: Any) -> Any:
     return after - before
 
 
-for _function in (weight_sums, add_weight_sums):
+def settle(running: Any, before: Any, g: Any, after: Any, sums: Any) -> None:
+    """Add a chunk's running sums to `sums`; where its squares came near under- or overflow of T they are taken again, widened first."""
+    total, absolute, square, weight_square, largest, zeros, moved_square = running
+    sums[4] = max(sums[4], from_bits(largest))
+    sums[5] += zeros
+    if sums_hold(square) and sums_hold(weight_square):
+        sums[0] += total
+        sums[1] += absolute
+        sums[2] += square
+        sums[3] += weight_square
+        sums[6] += moved_square
+        return
+    for i in range(len(g)):
+        wide_g, wide_w, change = np.float64(g[i]), np.float64(before[i]), np.float64(after[i]) - np.float64(before[i])
+        sums[0] += wide_g
+        sums[1] += abs(wide_g)
+        sums[2] += wide_g * wide_g
+        sums[3] += wide_w * wide_w
+        sums[6] += change * change
+
+
+for _function in (observe_weight, settle):
     inlined(_function, {"reassoc", "contract", "nsz"})
 inlined(moved, EXACT)
 
 
 def update_loop_0(step: Callable[..., Any], count: int) -> Any:
-    """The loop of an optimizer without memory."""
+    """The loop of an optimizer without memory. `before` keeps a chunk's weights as they were, for the case that sums must be taken again."""
 
     def update(w: Array, g: Array, state: Array, offset: int, stride: int, coefficients: Array, sums: Array) -> None:
         c = to_fixed_tuple(coefficients, count)
+        zero = w.dtype.type(0)
+        before = np.empty(CHUNK, w.dtype)
         for k in range(UPDATE_SUMS):
             sums[k] = 0.0
         for start in range(0, len(w), CHUNK):
             chunk, gradient = w[start : start + CHUNK], g[start : start + CHUNK]
-            narrow = add_weight_sums(chunk, gradient, sums)
-            square = w.dtype.type(0)
-            wide = 0.0
+            running = (zero, zero, zero, zero, size_bits(zero), zero, zero)
             for i in range(len(chunk)):
                 (after,) = step(chunk[i], gradient[i], *c)
-                change = moved(after, chunk[i])
-                square += change * change
-                if not narrow:
-                    wide += np.float64(change) * np.float64(change)
+                running = observe_weight(chunk[i], gradient[i], after, running)
+                before[i] = chunk[i]
                 chunk[i] = after
-            sums[6] += np.float64(square) if narrow else wide
+            settle(running, before, gradient, chunk, sums)
 
     return update
 
@@ -322,22 +325,20 @@ def update_loop_1(step: Callable[..., Any], count: int) -> Any:
 
     def update(w: Array, g: Array, state: Array, offset: int, stride: int, coefficients: Array, sums: Array) -> None:
         c = to_fixed_tuple(coefficients, count)
+        zero = w.dtype.type(0)
+        before = np.empty(CHUNK, w.dtype)
         for k in range(UPDATE_SUMS):
             sums[k] = 0.0
         for start in range(0, len(w), CHUNK):
             chunk, gradient = w[start : start + CHUNK], g[start : start + CHUNK]
             first = state[offset + start : offset + start + len(chunk)]
-            narrow = add_weight_sums(chunk, gradient, sums)
-            square = w.dtype.type(0)
-            wide = 0.0
+            running = (zero, zero, zero, zero, size_bits(zero), zero, zero)
             for i in range(len(chunk)):
                 after, first[i] = step(chunk[i], gradient[i], first[i], *c)
-                change = moved(after, chunk[i])
-                square += change * change
-                if not narrow:
-                    wide += np.float64(change) * np.float64(change)
+                running = observe_weight(chunk[i], gradient[i], after, running)
+                before[i] = chunk[i]
                 chunk[i] = after
-            sums[6] += np.float64(square) if narrow else wide
+            settle(running, before, gradient, chunk, sums)
 
     return update
 
@@ -347,22 +348,20 @@ def update_loop_2(step: Callable[..., Any], count: int) -> Any:
 
     def update(w: Array, g: Array, state: Array, offset: int, stride: int, coefficients: Array, sums: Array) -> None:
         c = to_fixed_tuple(coefficients, count)
+        zero = w.dtype.type(0)
+        before = np.empty(CHUNK, w.dtype)
         for k in range(UPDATE_SUMS):
             sums[k] = 0.0
         for start in range(0, len(w), CHUNK):
             chunk, gradient = w[start : start + CHUNK], g[start : start + CHUNK]
             first = state[offset + start : offset + start + len(chunk)]
             second = state[stride + offset + start : stride + offset + start + len(chunk)]
-            narrow = add_weight_sums(chunk, gradient, sums)
-            square = w.dtype.type(0)
-            wide = 0.0
+            running = (zero, zero, zero, zero, size_bits(zero), zero, zero)
             for i in range(len(chunk)):
                 after, first[i], second[i] = step(chunk[i], gradient[i], first[i], second[i], *c)
-                change = moved(after, chunk[i])
-                square += change * change
-                if not narrow:
-                    wide += np.float64(change) * np.float64(change)
+                running = observe_weight(chunk[i], gradient[i], after, running)
+                before[i] = chunk[i]
                 chunk[i] = after
-            sums[6] += np.float64(square) if narrow else wide
+            settle(running, before, gradient, chunk, sums)
 
     return update

@@ -25,7 +25,7 @@ from measuring import median_ratio, microseconds, print_table
 SHAPES = (("64-[64]×20-10", 32), ("64-[100]×20-10", 32), ("64-[256]×20-10", 32), ("784-300-100-10", 128), ("2-16-16-2", 32))
 TARGETS = {"2-16-16-2": "≤ 15 %"}
 TARGET = "≤ 5 %"
-GROUPS = ("preactivation", "activation", "slopes", "error", "underflow", "weights", "update", "rest")
+GROUPS = ("preactivation", "activation", "slopes", "error", "underflow", "weights", "rest")
 
 
 # What stands in for each pass. Each does what training needs, in the same order of operations.
@@ -78,12 +78,12 @@ def clear(statistics: Any) -> None:
             statistics[index, k] = 0
 
 
-def add_weight_sums(w: Any, g: Any, sums: Any) -> Any:
-    return True
+def observe_weight(w: Any, g: Any, after: Any, running: Any) -> Any:
+    return running
 
 
-def moved(after: Any, before: Any) -> Any:
-    return type(after)(0)
+def settle(running: Any, before: Any, g: Any, after: Any, sums: Any) -> None:
+    return
 
 
 def elementwise_loops(value: Callable[..., float], slope: Callable[..., float], count: int) -> tuple[Any, Any]:
@@ -113,8 +113,7 @@ REPLACED = {
     "slopes": ("kernels", (elementwise_loops,)),
     "error": ("observe", (observe_error,)),
     "underflow": ("observe", (count_underflow,)),
-    "weights": ("kernels", (add_weight_sums,)),
-    "update": ("kernels", (moved,)),
+    "weights": ("kernels", (observe_weight, settle)),
     "rest": ("observe", (clear, observe_slopes, sample_gradient_rms, observe_update, root_mean_square)),
 }
 
@@ -132,7 +131,7 @@ def leave_out(groups: list[str]) -> None:
             if not hasattr(modules[name], function.__name__):
                 raise SystemExit(f"dlprobe.nn.{name} has no {function.__name__} any more: adapt statistics_cost.py to the engine")
             if function is not elementwise_loops:
-                cache.inlined(function, cache.EXACT if function in (moved, add_bias) else cache.SUMS)
+                cache.inlined(function, cache.EXACT if function is add_bias else cache.SUMS)
             setattr(modules[name], function.__name__, function)
 
 
