@@ -33,8 +33,9 @@ Net = namedtuple(
     "Net",
     "layers operations constants parameters gradients moments state blocks deltas targets no_bias peak input_square error_square narrow wide",
 )
-# Addresses of kernels: int64 arrays for the operations, in the order of the program's kernel numbers, and one number each for the others.
-Kernels = namedtuple("Kernels", "forward backward loss update prepare")
+# Addresses: of kernels, int64 arrays for the operations in the order of the program's kernel numbers and one number each for the others; and of the three
+# passes below. Compiled into both loops, and into each other, the passes would cost twice the time on a cold cache.
+Kernels = namedtuple("Kernels", "forward backward loss update prepare gather forward_layer backward_layer")
 # What a block works through: prepared data (samples, features) and (samples, outputs), the visiting order, and where in the run it stands.
 Work = namedtuple("Work", "inputs targets order batch seed first_step rates optimizer_parameters fused keep_gradients")
 
@@ -42,7 +43,7 @@ NET_TYPES = ("int64_2d", "int64_2d", *("vector",) * 6, "matrix", "vector", "vect
 
 
 ADDRESSES = types.Array(types.int64, 1, "C", aligned=True)
-KERNELS_TYPE = types.NamedTuple([ADDRESSES, ADDRESSES, types.int64, types.int64, types.int64], Kernels)
+KERNELS_TYPE = types.NamedTuple([ADDRESSES, ADDRESSES, *(types.int64,) * 6], Kernels)
 
 
 def net_type(precision: Types) -> Any:
@@ -74,9 +75,10 @@ def delta_of(net: Any, which: Any, rows: Any, width: Any) -> Any:
     return net.deltas[which][: rows * width].reshape(rows, width)
 
 
-def gather(net: Any, work: Any, order: Any) -> None:
-    """Copy the batch's rows next to each other, and note each row's Σ x²."""
-    rows, features, outputs = len(order), work.inputs.shape[1], work.targets.shape[1]
+def gather(net: Any, work: Any, start: Any, rows: Any) -> None:
+    """Copy the batch work.order[start : start + rows] row by row next to each other, and note each row's Σ x²."""
+    order = work.order[start : start + rows]
+    features, outputs = work.inputs.shape[1], work.targets.shape[1]
     x = block_of(net, net.layers[0, p.INPUT], rows, features)
     target = net.targets[: rows * outputs].reshape(rows, outputs)
     for i in range(rows):
@@ -173,9 +175,10 @@ def update_layer(net: Any, kernels: Any, index: Any, base: Any, coefficients: An
 
 
 def backward_layer(
-    net: Any, kernels: Any, work: Any, index: Any, rows: Any, current: Any, counter: Any, slopes: Any, coefficients: Any, sums: Any, statistics: Any
+    net: Any, kernels: Any, work: Any, index: Any, rows: Any, place: Any, counter: Any, slopes: Any, coefficients: Any, sums: Any, statistics: Any
 ) -> Any:
-    """One layer of the backward pass, from dL/da in buffer `current`; returns (the buffer of the previous layer's dL/da, Σ g² of the layer)."""
+    """One layer of the backward pass, from dL/da in delta buffer place[0]; leaves the previous layer's dL/da and notes where. Returns Σ g² of the layer."""
+    current = place[0]
     layer = net.layers[index]
     fan_in, fan_out, last = layer[p.FAN_IN], layer[p.FAN_OUT], len(net.layers) - 1
     base = 0 if work.keep_gradients else -layer[p.WEIGHT]
@@ -196,7 +199,8 @@ def backward_layer(
     if index > 0:  # before W is stepped
         product_with_transposed(d, net.parameters[start : start + size].reshape(fan_in, fan_out), delta_of(net, other, rows, fan_in))
     transposed_product(x, d, gradient.reshape(fan_in, fan_out))
-    return other, update_layer(net, kernels, index, base, coefficients, sums, statistics)
+    place[0] = other
+    return update_layer(net, kernels, index, base, coefficients, sums, statistics)
 
 
 def batch_loss(net: Any, kernels: Any, rows: Any, fused: Any, scale: Any) -> Any:
@@ -210,13 +214,13 @@ def batch_loss(net: Any, kernels: Any, rows: Any, fused: Any, scale: Any) -> Any
 
 
 def forward_pass(net: Any, kernels: Any, work: Any, start: Any, rows: Any, training: Any, scale: Any, counter: Any, statistics: Any) -> Any:
-    """Gather the batch work.order[start : start + rows], all layers forward, the loss; returns the sum of the samples' losses.
+    """Gather a batch, all layers forward, the loss; returns the sum of the samples' losses.
 
     Leaves scale · dL/da of the last layer (dL/dz where the loss is joined with its activation) in delta buffer 0.
     """
-    gather(net, work, work.order[start : start + rows])
+    invoke(kernels.gather, (net, work, start, rows))
     for index in range(len(net.layers)):
-        forward_layer(net, kernels, index, rows, training, counter, statistics[index])
+        invoke(kernels.forward_layer, (net, kernels, index, rows, training, counter, statistics[index]))
     return batch_loss(net, kernels, rows, work.fused, scale)
 
 
@@ -228,16 +232,15 @@ def count_lost(statistics: Any, side: Any) -> Any:
     return found
 
 
-def backward_pass(net: Any, kernels: Any, work: Any, rows: Any, rate: Any, step: Any, counter: Any, statistics: Any) -> Any:
+def backward_pass(net: Any, kernels: Any, work: Any, rows: Any, rate: Any, step: Any, counter: Any, scratch: Any, statistics: Any) -> Any:
     """All layers backward from the loss's derivative in delta buffer 0, each stepped as soon as its gradient is known; returns the Σ g² of all parameters."""
-    coefficients = np.zeros(16, net.parameters.dtype)
-    sums, slopes = np.zeros(UPDATE_SUMS), np.zeros(3)
+    coefficients, sums, slopes, place = scratch
     invoke(kernels.prepare, (np.float64(step + 1), rate, work.optimizer_parameters, coefficients))
-    current = 0
+    place[0] = 0
     square = 0.0
     for index in range(len(net.layers) - 1, -1, -1):
-        current, of_layer = backward_layer(net, kernels, work, index, rows, current, counter, slopes, coefficients, sums, statistics[index])
-        square += of_layer
+        arguments = (net, kernels, work, index, rows, place, counter, slopes, coefficients, sums, statistics[index])
+        square += invoke_for_number(kernels.backward_layer, arguments)
     return square
 
 
@@ -302,49 +305,44 @@ class Signatures:
         return net_type(self.precision), KERNELS_TYPE
 
     @property
-    def statistics(self) -> Any:
-        return types.Array(self.precision.scalar, 2, "C", aligned=True)
+    def gather(self) -> Any:
+        return types.void(self.model[0], work_type(self.precision), types.int64, types.int64)
 
     @property
-    def forward(self) -> Any:
-        batch = (types.int64, types.int64, types.boolean, self.precision.scalar)
-        return types.float64(*self.model, work_type(self.precision), *batch, types.uint64[::1], self.statistics)
+    def forward_layer(self) -> Any:
+        return types.void(*self.model, types.int64, types.int64, types.boolean, types.uint64[::1], self.precision.vector)
 
     @property
-    def backward(self) -> Any:
-        work = work_type(self.precision)
-        return types.float64(*self.model, work, types.int64, types.float64, types.int64, types.uint64[::1], self.statistics)
+    def backward_layer(self) -> Any:
+        integers, floats = types.int64[::1], types.float64[::1]
+        arrays = (integers, types.uint64[::1], floats, self.precision.vector, floats, self.precision.vector)
+        return types.float64(*self.model, work_type(self.precision), types.int64, types.int64, *arrays)
 
     @property
     def run(self) -> Any:
-        passes = (types.int64, types.int64)
         blocks = (types.Array(self.precision.scalar, 3, "C", aligned=True), types.Array(types.float64, 2, "C", aligned=True))
-        return types.int64(*self.model, *passes, work_type(self.precision), types.int64, *blocks)
+        return types.int64(*self.model, work_type(self.precision), types.int64, *blocks)
 
     @property
     def evaluate(self) -> Any:
         outputs = (self.precision.matrix, types.Array(types.float64, 2, "C", aligned=True))
-        return types.float64(*self.model, types.int64, work_type(self.precision), *outputs)
+        return types.float64(*self.model, work_type(self.precision), *outputs)
 
 
-# The passes are compiled apart and called by address too: compiled into both loops they would cost twice the time on a cold cache.
 @cache
-def compiled_passes(dtype: str) -> tuple[Any, Any]:
-    """The compiled forward and backward pass of one precision; they are called from compiled code only."""
+def compiled_passes(dtype: str) -> tuple[Any, ...]:
+    """The compiled `gather`, `forward_layer` and `backward_layer` of one precision; they are called from compiled code only."""
     signatures = Signatures(PRECISIONS[dtype])
-    return tuple(
-        compiled(signature, no_cpython_wrapper=True)(function)
-        for signature, function in ((signatures.forward, forward_pass), (signatures.backward, backward_pass))
-    )
+    pairs = ((signatures.gather, gather), (signatures.forward_layer, forward_layer), (signatures.backward_layer, backward_layer))
+    return tuple(compiled(signature, no_cpython_wrapper=True)(function) for signature, function in pairs)
 
 
-def passes(dtype: str) -> tuple[int, int]:
-    """The addresses of the forward and the backward pass."""
-    forward, backward = compiled_passes(dtype)
-    return address(forward), address(backward)
+def passes(dtype: str) -> tuple[int, ...]:
+    """The addresses of the passes, in the order of the fields of Kernels."""
+    return tuple(address(function) for function in compiled_passes(dtype))
 
 
-def run(net: Any, kernels: Any, forward: Any, backward: Any, work: Any, steps: Any, statistics: Any, scalars: Any) -> Any:
+def run(net: Any, kernels: Any, work: Any, steps: Any, statistics: Any, scalars: Any) -> Any:
     """A block of whole steps: returns the steps done, negative if the last of them met non-finite numbers.
 
     statistics: (steps, layer, STATISTICS) of T; scalars: (steps, SCALARS) float64. `work.order` is scratch for the order of an epoch.
@@ -354,6 +352,7 @@ def run(net: Any, kernels: Any, forward: Any, backward: Any, work: Any, steps: A
     one = net.parameters.dtype.type(1)
     counter = np.zeros(3, np.uint64)
     counter[0] = work.seed
+    scratch = (np.zeros(16, net.parameters.dtype), np.zeros(UPDATE_SUMS), np.zeros(3), np.zeros(1, np.int64))
     shuffled = -1
     for done in range(steps):
         step = work.first_step + done
@@ -367,18 +366,18 @@ def run(net: Any, kernels: Any, forward: Any, backward: Any, work: Any, steps: A
         observe.clear(of_step)
         counter[2] = np.uint64(step)
         scale = one / net.parameters.dtype.type(rows)
-        scalar[BATCH_LOSS] = invoke_for_number(forward, (net, kernels, work, start, rows, True, scale, counter, of_step)) / rows
+        scalar[BATCH_LOSS] = forward_pass(net, kernels, work, start, rows, True, scale, counter, of_step) / rows
         scalar[PENALTY], scalar[LEARNING_RATE], scalar[GRADIENT_NORM], scalar[CLIP_SCALE] = 0.0, work.rates[done], np.nan, 1.0
         if count_lost(of_step, observe.NONFINITE_FORWARD) > 0 or not is_finite(scalar[BATCH_LOSS]):
             return -(done + 1)  # before any parameter is stepped
-        square = invoke_for_number(backward, (net, kernels, work, rows, work.rates[done], step, counter, of_step))
+        square = backward_pass(net, kernels, work, rows, work.rates[done], step, counter, scratch, of_step)
         scalar[GRADIENT_NORM] = math.sqrt(square)
         if count_lost(of_step, observe.NONFINITE_BACKWARD) > 0:
             return -(done + 1)
     return steps
 
 
-def evaluate(net: Any, kernels: Any, forward: Any, work: Any, outputs: Any, alive: Any) -> Any:
+def evaluate(net: Any, kernels: Any, work: Any, outputs: Any, alive: Any) -> Any:
     """Sum of the losses of all samples in evaluation mode.
 
     Fills outputs (samples, units) of T and, where `alive` (layer, widest) has columns, each unit's largest |slope| over all samples, NaN where undefined.
@@ -391,7 +390,7 @@ def evaluate(net: Any, kernels: Any, forward: Any, work: Any, outputs: Any, aliv
     total = 0.0
     for start in range(0, samples, work.batch):
         rows = min(work.batch, samples - start)
-        total += invoke_for_number(forward, (net, kernels, work, start, rows, False, one, counter, statistics))
+        total += forward_pass(net, kernels, work, start, rows, False, one, counter, statistics)
         a = block_of(net, net.layers[-1, p.OUTPUT], rows, units)
         for i in range(rows):
             for j in range(units):

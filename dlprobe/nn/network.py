@@ -65,7 +65,6 @@ class Network:
         self.rows = max(batch, EVALUATION_ROWS)
         self.program = program.assemble([self._plan(layer) for layer in layers], self.rows)
         self._kernels = self._link()
-        self._passes = block.passes(self.dtype.name)
         self._run, self._evaluate = block.compiled_run(self.dtype.name), block.compiled_evaluate(self.dtype.name)
         self._net = self._allocate()
         self.initialize()
@@ -84,7 +83,7 @@ class Network:
         loss = kernels.loss(self.loss.name, self.fused, self.dtype.name)
         forward = np.array([calling.address(operation.forward) for operation in self.program.kernels])
         backward = np.array([calling.address(operation.backward) for operation in self.program.kernels])
-        return block.Kernels(forward, backward, *map(calling.address, (loss, update, prepare)))
+        return block.Kernels(forward, backward, *map(calling.address, (loss, update, prepare)), *block.passes(self.dtype.name))
 
     def _allocate(self) -> block.Net:
         table, rows, dtype = self.program, self.rows, self.dtype
@@ -201,7 +200,7 @@ class Network:
         statistics = np.empty((steps, len(self.layers), len(observe.STATISTICS)), self.dtype)
         scalars = np.empty((steps, block.SCALARS))
         work = self._work(inputs, targets, np.empty(len(inputs), np.int64), self.batch, first_step, rates)
-        done = int(self._run(self._net, self._kernels, *self._passes, work, steps, statistics, scalars))
+        done = int(self._run(self._net, self._kernels, work, steps, statistics, scalars))
         return BlockResult(statistics[: abs(done)], scalars[: abs(done)], done < 0)
 
     def evaluate(self, inputs: Array, targets: Array, *, dead: bool = False) -> Evaluation:
@@ -211,7 +210,7 @@ class Network:
         alive = np.zeros((len(self.layers), widest))
         order = np.arange(len(inputs))
         work = self._work(inputs, targets, order, self.rows, 0, np.zeros(0))
-        total = float(self._evaluate(self._net, self._kernels, self._passes[0], work, outputs, alive))
+        total = float(self._evaluate(self._net, self._kernels, work, outputs, alive))
         shares = [
             float(np.mean(row[: layer.fan_out] == 0)) if dead and not np.isnan(row[0]) else math.nan for row, layer in zip(alive, self.layers, strict=True)
         ]
