@@ -106,9 +106,9 @@ def _record_norm(spec: Spec, x: Array, scale: Array, shift: Array, dy: Array | N
     learned, constants = np.concatenate([wide(scale), wide(shift)]), np.array([float(v) for v in spec.parameters.values()])
     state = np.zeros(record.persistent(units) + record.scratch(units))
     y, dx, gradient = np.empty(x.shape), np.empty(x.shape), np.zeros(2 * units)
-    record.forward(wide(x), y, learned, state, constants, True)
+    record.forward(wide(x), y, learned, state, constants, None, True)
     if dy is not None:
-        record.backward(wide(x), wide(dy), dx, learned, gradient, state, constants)
+        record.backward(wide(x), y, wide(dy), dx, learned, gradient, state, constants, None, None, None)
     return y, dx, gradient[:units], gradient[units:]
 
 

@@ -189,18 +189,8 @@ def row_operation(name: str, dtype: str) -> tuple[Any, Any]:
 @cache
 def normalization_operation(name: str, dtype: str) -> tuple[Any, Any]:
     record: Normalization = _record("normalization", name)
-    record_forward, record_backward = inlined(record.forward), inlined(record.backward)
-
-    def forward(x: Array, y: Array, learned: Array, state: Array, constants: Array, counter: Array, training: bool) -> None:
-        record_forward(x, y, learned, state, constants, training)
-
-    def backward(
-        x: Array, y: Array, dy: Array, dx: Array, learned: Array, gradient: Array, state: Array, constants: Array, counter: Array, peak: Array, slopes: Array
-    ) -> None:
-        record_backward(x, dy, dx, learned, gradient, state, constants)
-
     precision = PRECISIONS[dtype]
-    return compiled(precision.forward)(forward), compiled(precision.backward)(backward)
+    return compiled(precision.forward)(record.forward), compiled(precision.backward)(record.backward)
 
 
 @cache

@@ -116,21 +116,23 @@ def observe_activation(a: Any, row_square: Any, narrow: Any, wide: Any, statisti
     square = 0.0
     for start in range(0, rows, NARROW_ROWS):
         part = a[start : start + NARROW_ROWS]
-        active += unit_sums(part, first, row_square[start : start + NARROW_ROWS], narrow[0], narrow[1], a.dtype.type(0))
+        active += unit_sums(part, first, row_square[start : start + NARROW_ROWS], narrow[0], narrow[1])
         for j in range(units):
             wide[0, j] += narrow[0, j]
             wide[1, j] += narrow[1, j]
         for i in range(len(part)):
             square += row_square[start + i]
     if not sums_hold(square):
-        active = unit_sums(a, first, row_square, wide[0], wide[1], 0.0)
+        for j in range(units):
+            wide[0, j] = wide[1, j] = 0.0
+        active = add_rows(a, 0, first, row_square, wide[0], wide[1])
     _finish_activation(a, first, wide[0], wide[1], active, statistics)
 
 
-def unit_sums(a: Any, first: Any, row_square: Any, sums: Any, squares: Any, zero: Any) -> Any:
-    """Fill each unit's sums and each row's Σ a², in the precision of `zero`: adding it widens a number where it is float64. Returns how many a > 0."""
+def unit_sums(a: Any, first: Any, row_square: Any, sums: Any, squares: Any) -> Any:
+    """Fill each unit's sums (units,) of T and each row's Σ a²; returns how many a > 0."""
     rows, units = a.shape
-    one = zero + type(zero)(1)
+    zero, one = a.dtype.type(0), a.dtype.type(1)
     for j in range(units):
         sums[j] = squares[j] = zero
     active = 0.0
@@ -139,7 +141,7 @@ def unit_sums(a: Any, first: Any, row_square: Any, sums: Any, squares: Any, zero
         r0, r1, r2, r3 = a[i], a[i + 1], a[i + 2], a[i + 3]
         q0 = q1 = q2 = q3 = n = zero
         for j in range(units):
-            v0, v1, v2, v3, shift = r0[j] + zero, r1[j] + zero, r2[j] + zero, r3[j] + zero, first[j] + zero
+            v0, v1, v2, v3, shift = r0[j], r1[j], r2[j], r3[j], first[j]
             d0, d1, d2, d3 = v0 - shift, v1 - shift, v2 - shift, v3 - shift
             sums[j] += (d0 + d1) + (d2 + d3)
             squares[j] += (d0 * d0 + d1 * d1) + (d2 * d2 + d3 * d3)
@@ -151,19 +153,23 @@ def unit_sums(a: Any, first: Any, row_square: Any, sums: Any, squares: Any, zero
         row_square[i], row_square[i + 1], row_square[i + 2], row_square[i + 3] = q0, q1, q2, q3
         active += n
         i += 4
-    while i < rows:
+    return active + (add_rows(a, i, first, row_square, sums, squares) if i < rows else 0.0)
+
+
+def add_rows(a: Any, start: Any, first: Any, row_square: Any, sums: Any, squares: Any) -> Any:
+    """Add the rows from `start` on to each unit's sums, in the precision of `sums`, every number widened to float64 first; returns how many a > 0."""
+    active = 0.0
+    for i in range(start, a.shape[0]):
         row = a[i]
-        q0 = n = zero
-        for j in range(units):
-            v0 = row[j] + zero
-            d0 = v0 - (first[j] + zero)
-            sums[j] += d0
-            squares[j] += d0 * d0
-            q0 += v0 * v0
-            n += one if v0 > zero else zero
-        row_square[i] = q0
-        active += n
-        i += 1
+        square = 0.0
+        for j in range(len(row)):
+            value = np.float64(row[j])
+            deviation = value - np.float64(first[j])
+            sums[j] += deviation
+            squares[j] += deviation * deviation
+            square += value * value
+            active += 1.0 if value > 0.0 else 0.0
+        row_square[i] = square
     return active
 
 
@@ -276,6 +282,7 @@ for _function in (
     count_nonfinite,
     sums_hold,
     deviations,
+    add_rows,
     unit_sums,
     add_bias,
     observe_activation,

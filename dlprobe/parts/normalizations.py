@@ -1,7 +1,8 @@
 """Normalizations: one record each.
 
-forward(x, y, learned, state, constants, training) and backward(x, dy, dx, learned, gradient, state, constants) are plain loops over 2-D blocks
-(samples, units); the engine compiles them as they stand. `learned` is scale γ then shift β, `gradient` their gradients in the same order, each (2·units,).
+forward(x, y, learned, state, constants, counter, training) and backward(x, y, dy, dx, learned, gradient, state, constants, counter, peak, slopes) are plain
+loops over 2-D blocks (samples, units), with the very arguments of a kernel, so that the engine compiles them as they stand; the last ones are not theirs.
+`learned` is scale γ then shift β, `gradient` their gradients in the same order, each (2·units,).
 `state` is the record's own memory: first `persistent(units)` numbers that outlive a step (running statistics), then scratch.
 """
 
@@ -38,7 +39,7 @@ class Normalization:
     traps: str = ""
 
 
-def batch_forward(x: Array, y: Array, learned: Array, state: Array, constants: Array, training: bool) -> None:
+def batch_forward(x: Array, y: Array, learned: Array, state: Array, constants: Array, counter: Array, training: bool) -> None:
     """constants: epsilon, momentum. state: running mean, running variance | batch mean, 1/σ, two rows of scratch; `units` numbers each."""
     rows, units = x.shape
     epsilon = like(x[0, 0], constants[0])
@@ -79,7 +80,9 @@ def batch_forward(x: Array, y: Array, learned: Array, state: Array, constants: A
             out[j] = (row[j] - mean[j]) * inverse[j] * scale[j] + shift[j]
 
 
-def batch_backward(x: Array, dy: Array, dx: Array, learned: Array, gradient: Array, state: Array, constants: Array) -> None:
+def batch_backward(
+    x: Array, y: Array, dy: Array, dx: Array, learned: Array, gradient: Array, state: Array, constants: Array, counter: Array, peak: Array, slopes: Array
+) -> None:
     """The derivative through the batch's own mean and variance (Ioffe & Szegedy 2015, §3)."""
     rows, units = x.shape
     scale = learned[:units]
@@ -125,7 +128,7 @@ register(
 )
 
 
-def layer_forward(x: Array, y: Array, learned: Array, state: Array, constants: Array, training: bool) -> None:
+def layer_forward(x: Array, y: Array, learned: Array, state: Array, constants: Array, counter: Array, training: bool) -> None:
     """constants: epsilon. No state: the backward pass computes each row's statistics again."""
     rows, units = x.shape
     epsilon = like(x[0, 0], constants[0])
@@ -145,7 +148,9 @@ def layer_forward(x: Array, y: Array, learned: Array, state: Array, constants: A
             out[j] = (row[j] - mean) * inverse * scale[j] + shift[j]
 
 
-def layer_backward(x: Array, dy: Array, dx: Array, learned: Array, gradient: Array, state: Array, constants: Array) -> None:
+def layer_backward(
+    x: Array, y: Array, dy: Array, dx: Array, learned: Array, gradient: Array, state: Array, constants: Array, counter: Array, peak: Array, slopes: Array
+) -> None:
     """The derivative through the row's own mean and variance (Ba, Kiros & Hinton 2016, §3)."""
     rows, units = x.shape
     epsilon = like(x[0, 0], constants[0])
