@@ -130,7 +130,7 @@ _DATA = (
     *((f"{part}_class_counts", "i8", ("class",), f"samples per class in the {part} part") for part in PARTS),
     ("scaler", "text", (), "standardize | minmax | none"),
     ("scaler_shift", "f8", ("feature",), "what scaling subtracts, fitted on the training part"),
-    ("scaler_scale", "f8", ("feature",), "what scaling divides by, fitted on the training part"),
+    ("scaler_scale", "f8", ("feature",), "what scaling multiplies by after the shift, fitted on the training part; 0 for a constant column"),
     *((f"feature_{what}", "f8", ("feature",), f"{what} of the raw training inputs") for what in ("min", "max", "mean", "std")),
     ("duplicates_train_val", "i8", (), "validation samples whose inputs occur in the training part too"),
     ("duplicates_train_test", "i8", (), "test samples whose inputs occur in the training part too"),

@@ -25,7 +25,7 @@ Array = npt.NDArray[Any]
 BLOCK_SECONDS = 0.05  # a block aims at this long: short enough for progress and Ctrl-C, long enough that entering Python costs nothing
 LARGEST_BLOCK = 4096
 LARGEST_BLOCK_BYTES = 2**25
-CHUNK = 256  # samples that LSUV looks at
+LSUV_SAMPLES = 256  # the samples that training visits first
 
 
 @dataclass(frozen=True)
@@ -67,7 +67,7 @@ def start(config: RunConfig, data: PreparedData) -> Session:
     model = resolve(config, data)
     network = build(config, model)
     inputs = data.inputs["train"]
-    network.scale_to_unit_variance(inputs[epoch_order(config.training.seed, 0, len(inputs))[:CHUNK]])
+    network.scale_to_unit_variance(inputs[epoch_order(config.training.seed, 0, len(inputs))[:LSUV_SAMPLES]])
     targets = {part: encode_targets(model, data, part, config.training.dtype) for part in data.inputs}
     return Session(config, data, model, network, targets, network.parameters.copy())
 

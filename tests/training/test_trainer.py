@@ -165,3 +165,10 @@ def test_run_description_names_what_the_layout_table_has() -> None:
     assert layers["parameter_count"] == [13 * 12 + 2 * 12, 12 * 8 + 2 * 8, 8 * 3]
     assert layers["bias_offset"] == [-1, -1, -1]
     assert sum(layers["parameter_count"]) == len(one.network.parameters)
+
+
+def test_the_stored_scaler_makes_the_trained_inputs_from_the_raw_ones() -> None:
+    one = session()
+    stored = describe.describe_data(one.data)
+    raw = load(one.config.data, 0).inputs[stored["train_indices"]]
+    np.testing.assert_allclose((raw - stored["scaler_shift"]) * stored["scaler_scale"], one.data.inputs["train"], rtol=1e-5, atol=1e-6)
