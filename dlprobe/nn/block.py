@@ -19,10 +19,11 @@ from dlprobe.nn import observe
 from dlprobe.nn import program as p
 from dlprobe.nn.cache import SUMS, compiled, inlined
 from dlprobe.nn.calling import address, invoke, invoke_for_number
-from dlprobe.nn.kernels import PRECISIONS, UPDATE_SUMS, Types
+from dlprobe.nn.kernels import PRECISIONS, Types
 from dlprobe.nn.matmul import product, product_with_transposed, transposed_product
 from dlprobe.nn.random import shuffle
 from dlprobe.nn.scalar import is_finite
+from dlprobe.nn.updates import UPDATE_SUMS
 
 FINISHED, DIVERGED = 0, 1
 BATCH_LOSS, PENALTY, LEARNING_RATE, GRADIENT_NORM, CLIP_SCALE, SCALARS = range(6)

@@ -25,8 +25,7 @@ from numba import types
 from numba.np.unsafe.ndarray import to_fixed_tuple
 
 from dlprobe.nn.cache import EXACT, compiled, inlined
-from dlprobe.nn.observe import sums_hold
-from dlprobe.nn.scalar import from_bits, size_bits
+from dlprobe.nn.updates import update_loop
 from dlprobe.parts.activations import Activation, RowActivation
 from dlprobe.parts.losses import Loss
 from dlprobe.parts.normalizations import Normalization
@@ -34,8 +33,6 @@ from dlprobe.parts.optimizers import Optimizer
 
 Array = Any
 FLAT_SHARE = 0.01  # a slope below this share of the activation's largest slope counts as flat
-CHUNK = 2048  # parameters whose sums run in T; their gradients and weights stay in the first-level cache
-UPDATE_SUMS = 7  # Σg, Σ|g|, Σg², Σw², max|w|, zero weights, ΣΔw²
 
 
 @dataclass(frozen=True)
@@ -231,7 +228,7 @@ def optimizer(name: str, dtype: str) -> tuple[Any, Any]:
     record: Optimizer = _record("optimizer", name)
     step = inlined(record.update)
     count = record.update.__code__.co_argcount - 2 - record.states
-    loop = (update_loop_0, update_loop_1, update_loop_2)[record.states](step, count)
+    loop = update_loop(step, count, record.states)
     coefficients, parameters = inlined(record.coefficients), len(record.parameters)
 
     def prepare(step: float, rate: float, values: Array, out: Array) -> None:
@@ -240,118 +237,3 @@ def optimizer(name: str, dtype: str) -> tuple[Any, Any]:
 
     precision = PRECISIONS[dtype]
     return compiled(precision.update)(loop), compiled(precision.prepare, EXACT)(prepare)
-
-
-def observe_weight(w: Any, g: Any, after: Any, running: Any) -> Any:
-    """Add one weight, its gradient and its update to the running sums, all in T; max |w| by its bits, which order as sizes do."""
-    total, absolute, square, weight_square, largest, zeros, moved_square = running
-    change = moved(after, w)
-    return (
-        total + g,
-        absolute + abs(g),
-        square + g * g,
-        weight_square + w * w,
-        max(size_bits(w), largest),
-        zeros + (type(w)(1) if w == 0 else type(w)(0)),
-        moved_square + change * change,
-    )
-
-
-def moved(after: Any, before: Any) -> Any:
-    """after − before, exactly as rounded: reordering would give the step that was meant, not the one that was made."""
-    return after - before
-
-
-def settle(running: Any, before: Any, g: Any, after: Any, sums: Any) -> None:
-    """Add a chunk's running sums to `sums`; where its squares came near under- or overflow of T they are taken again, widened first."""
-    total, absolute, square, weight_square, largest, zeros, moved_square = running
-    sums[4] = max(sums[4], from_bits(largest))
-    sums[5] += zeros
-    if sums_hold(square) and sums_hold(weight_square):
-        sums[0] += total
-        sums[1] += absolute
-        sums[2] += square
-        sums[3] += weight_square
-        sums[6] += moved_square
-        return
-    for i in range(len(g)):
-        wide_g, wide_w, change = np.float64(g[i]), np.float64(before[i]), np.float64(after[i]) - np.float64(before[i])
-        sums[0] += wide_g
-        sums[1] += abs(wide_g)
-        sums[2] += wide_g * wide_g
-        sums[3] += wide_w * wide_w
-        sums[6] += change * change
-
-
-for _function in (observe_weight, settle):
-    inlined(_function, {"reassoc", "contract", "nsz"})
-inlined(moved, EXACT)
-
-
-def update_loop_0(step: Callable[..., Any], count: int) -> Any:
-    """The loop of an optimizer without memory. `before` keeps a chunk's weights as they were, for the case that sums must be taken again."""
-
-    def update(w: Array, g: Array, state: Array, offset: int, stride: int, coefficients: Array, sums: Array) -> None:
-        c = to_fixed_tuple(coefficients, count)
-        zero = w.dtype.type(0)
-        before = np.empty(CHUNK, w.dtype)
-        for k in range(UPDATE_SUMS):
-            sums[k] = 0.0
-        for start in range(0, len(w), CHUNK):
-            chunk, gradient = w[start : start + CHUNK], g[start : start + CHUNK]
-            running = (zero, zero, zero, zero, size_bits(zero), zero, zero)
-            for i in range(len(chunk)):
-                (after,) = step(chunk[i], gradient[i], *c)
-                running = observe_weight(chunk[i], gradient[i], after, running)
-                before[i] = chunk[i]
-                chunk[i] = after
-            settle(running, before, gradient, chunk, sums)
-
-    return update
-
-
-def update_loop_1(step: Callable[..., Any], count: int) -> Any:
-    """The loop of an optimizer with one number per parameter."""
-
-    def update(w: Array, g: Array, state: Array, offset: int, stride: int, coefficients: Array, sums: Array) -> None:
-        c = to_fixed_tuple(coefficients, count)
-        zero = w.dtype.type(0)
-        before = np.empty(CHUNK, w.dtype)
-        for k in range(UPDATE_SUMS):
-            sums[k] = 0.0
-        for start in range(0, len(w), CHUNK):
-            chunk, gradient = w[start : start + CHUNK], g[start : start + CHUNK]
-            first = state[offset + start : offset + start + len(chunk)]
-            running = (zero, zero, zero, zero, size_bits(zero), zero, zero)
-            for i in range(len(chunk)):
-                after, first[i] = step(chunk[i], gradient[i], first[i], *c)
-                running = observe_weight(chunk[i], gradient[i], after, running)
-                before[i] = chunk[i]
-                chunk[i] = after
-            settle(running, before, gradient, chunk, sums)
-
-    return update
-
-
-def update_loop_2(step: Callable[..., Any], count: int) -> Any:
-    """The loop of an optimizer with two numbers per parameter."""
-
-    def update(w: Array, g: Array, state: Array, offset: int, stride: int, coefficients: Array, sums: Array) -> None:
-        c = to_fixed_tuple(coefficients, count)
-        zero = w.dtype.type(0)
-        before = np.empty(CHUNK, w.dtype)
-        for k in range(UPDATE_SUMS):
-            sums[k] = 0.0
-        for start in range(0, len(w), CHUNK):
-            chunk, gradient = w[start : start + CHUNK], g[start : start + CHUNK]
-            first = state[offset + start : offset + start + len(chunk)]
-            second = state[stride + offset + start : stride + offset + start + len(chunk)]
-            running = (zero, zero, zero, zero, size_bits(zero), zero, zero)
-            for i in range(len(chunk)):
-                after, first[i], second[i] = step(chunk[i], gradient[i], first[i], second[i], *c)
-                running = observe_weight(chunk[i], gradient[i], after, running)
-                before[i] = chunk[i]
-                chunk[i] = after
-            settle(running, before, gradient, chunk, sums)
-
-    return update

@@ -89,10 +89,7 @@ def settle(running: Any, before: Any, g: Any, after: Any, sums: Any) -> None:
 def elementwise_loops(value: Callable[..., float], slope: Callable[..., float], count: int) -> tuple[Any, Any]:
     from numba.np.unsafe.ndarray import to_fixed_tuple
 
-    from dlprobe.nn import kernels
-
     forward, _ = kernels_loops(value, slope, count)
-    assert kernels.CHUNK > 0
 
     def backward(x: Any, y: Any, dy: Any, dx: Any, learned: Any, gradient: Any, state: Any, constants: Any, counter: Any, peak: Any, slopes: Any) -> None:
         p = to_fixed_tuple(constants, count)
@@ -113,7 +110,7 @@ REPLACED = {
     "slopes": ("kernels", (elementwise_loops,)),
     "error": ("observe", (observe_error,)),
     "underflow": ("observe", (count_underflow,)),
-    "weights": ("kernels", (observe_weight, settle)),
+    "weights": ("updates", (observe_weight, settle)),
     "rest": ("observe", (clear, observe_slopes, sample_gradient_rms, observe_update, root_mean_square)),
 }
 
@@ -121,9 +118,9 @@ REPLACED = {
 def leave_out(groups: list[str]) -> None:
     """Put the stand-ins into the engine's modules, before anything is compiled. `clear` keeps what the groups that stay in do not write."""
     global kernels_loops
-    from dlprobe.nn import cache, kernels, observe
+    from dlprobe.nn import cache, kernels, observe, updates
 
-    modules = {"observe": observe, "kernels": kernels}
+    modules = {"observe": observe, "kernels": kernels, "updates": updates}
     kernels_loops = kernels.elementwise_loops
     for group in groups:
         name, functions = REPLACED[group]

@@ -9,7 +9,7 @@ from kernel_arrays import HUGE, KINDS, assert_close, block
 from small_nets import DTYPES, Array, spec
 
 from dlprobe import registry
-from dlprobe.nn import kernels
+from dlprobe.nn import kernels, updates
 from dlprobe.parts.activations import Activation, RowActivation
 from dlprobe.registry import Spec
 
@@ -286,7 +286,7 @@ def run_update(chosen: Spec, w: Array, g: Array, moments: Array, step: int, rate
     """(w, moments, sums) after one compiled update; moments (states, size)."""
     dtype = w.dtype.name
     update, prepare = kernels.optimizer(chosen.name, dtype)
-    numbers, sums = np.zeros(16, dtype), np.full(kernels.UPDATE_SUMS, 7.0)
+    numbers, sums = np.zeros(16, dtype), np.full(updates.UPDATE_SUMS, 7.0)
     prepare(float(step), rate, np.array([float(v) for v in chosen.parameters.values()]), numbers)
     w, state = w.copy(), moments.ravel().copy()
     update(w, g, state, 0, len(w), numbers, sums)
@@ -324,7 +324,7 @@ def test_optimizer_update_stays_inside_its_part(name: str) -> None:
     """Parameters 5 … 11 of 20: the memory of the others is untouched."""
     chosen = spec("optimizer", name)
     update, prepare = kernels.optimizer(name, "float64")
-    numbers, sums, state = np.zeros(16), np.zeros(kernels.UPDATE_SUMS), np.full(20 * chosen.record.states, 0.5)
+    numbers, sums, state = np.zeros(16), np.zeros(updates.UPDATE_SUMS), np.full(20 * chosen.record.states, 0.5)
     prepare(1.0, 0.1, np.array([float(v) for v in chosen.parameters.values()]), numbers)
     update(np.ones(7), np.ones(7), state, 5, 20, numbers, sums)
     changed = np.flatnonzero(state.reshape(-1, 20)[0] != 0.5).tolist() if chosen.record.states else []

@@ -1,0 +1,34 @@
+"""The one loop of all optimizers serves any number of remembered numbers."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import numpy as np
+import pytest
+
+from dlprobe.nn import updates
+from dlprobe.nn.cache import compiled
+from dlprobe.nn.kernels import PRECISIONS
+
+
+def none(w: float, g: float, rate: float) -> tuple[float]:
+    return (w - rate * g,)
+
+
+def four(w: float, g: float, a: float, b: float, c: float, d: float, rate: float) -> tuple[float, float, float, float, float]:
+    return (w - rate * d, a + g, b + a, c + b, d + c)
+
+
+@pytest.mark.parametrize(("step", "states"), [(none, 0), (four, 4)])
+def test_any_number_of_states_is_kept(step: Callable[..., tuple[float, ...]], states: int) -> None:
+    """Five parameters from offset 2 of 8; whole numbers, so that sums are exact."""
+    update = compiled(PRECISIONS["float32"].update)(updates.update_loop(updates.inlined(step), 1, states))
+    w, g = np.arange(1, 6, dtype=np.float32), np.arange(2, 7, dtype=np.float32)
+    state = np.arange(8 * states, dtype=np.float32)
+    kept = state.reshape(states, 8).copy()
+    update(w, g, state, 2, 8, np.full(1, 2, np.float32), np.zeros(updates.UPDATE_SUMS))
+    now = np.array([step(*numbers, np.float32(2)) for numbers in zip(np.arange(1, 6), g, *kept[:, 2:7], strict=True)]).T
+    kept[:, 2:7] = now[1:]
+    np.testing.assert_array_equal(w, now[0])
+    np.testing.assert_array_equal(state.reshape(states, 8), kept)
