@@ -29,18 +29,20 @@ FINISHED, DIVERGED = 0, 1
 BATCH_LOSS, PENALTY, LEARNING_RATE, GRADIENT_NORM, CLIP_SCALE, SCALARS = range(6)
 SCALAR_NAMES = ("batch_loss", "penalty", "learning_rate", "gradient_norm", "clip_scale")
 
-# All memory of one model. `blocks` holds one batch of every layer's inputs and outputs; `deltas` three blocks that dL/da and dL/dz pass through in turn.
+# All memory of one model. `blocks` holds one batch of every layer's inputs and outputs; `deltas` three blocks that dL/da and dL/dz pass through in turn;
+# `carry` the derivative that goes around a layer, `weight_delta` that of a transformed W: both empty where nothing needs them.
 Net = namedtuple(
     "Net",
-    "layers operations constants parameters gradients moments state blocks deltas targets no_bias peak input_square error_square narrow wide",
+    "layers operations constants parameters gradients moments state blocks carry weight_delta deltas targets no_bias peak "
+    "input_square error_square narrow wide",
 )
 # Addresses: of kernels, int64 arrays for the operations in the order of the program's kernel numbers and one number each for the others; and of the three
 # passes below. Compiled into both loops, and into each other, the passes would cost twice the time on a cold cache.
 Kernels = namedtuple("Kernels", "forward backward loss update prepare gather forward_layer backward_layer")
 # What a block works through: prepared data (samples, features) and (samples, outputs), the visiting order, and where in the run it stands.
-Work = namedtuple("Work", "inputs targets order batch seed first_step rates optimizer_parameters fused keep_gradients")
+Work = namedtuple("Work", "inputs targets order batch seed first_step rates optimizer_parameters fused keep_gradients deferred")
 
-NET_TYPES = ("int64_2d", "int64_2d", *("vector",) * 6, "matrix", "vector", "vector", "vector", "float64_1d", "float64_1d", "matrix", "float64_2d")
+NET_TYPES = ("int64_2d", "int64_2d", *("vector",) * 8, "matrix", "vector", "vector", "vector", "float64_1d", "float64_1d", "matrix", "float64_2d")
 
 
 ADDRESSES = types.Array(types.int64, 1, "C", aligned=True)
@@ -61,9 +63,7 @@ def net_type(precision: Types) -> Any:
 def work_type(precision: Types) -> Any:
     integers = types.Array(types.int64, 1, "C", aligned=True)
     floats = types.Array(types.float64, 1, "C", aligned=True)
-    return types.NamedTuple(
-        [precision.matrix, precision.matrix, integers, types.int64, types.uint64, types.int64, floats, floats, types.boolean, types.boolean], Work
-    )
+    return types.NamedTuple([precision.matrix, precision.matrix, integers, types.int64, types.uint64, types.int64, floats, floats, *(types.boolean,) * 3], Work)
 
 
 def block_of(net: Any, offset: Any, rows: Any, width: Any) -> Any:
@@ -94,81 +94,142 @@ def gather(net: Any, work: Any, start: Any, rows: Any) -> None:
             wanted[j] = label[j]
 
 
-def forward_layer(net: Any, kernels: Any, index: Any, rows: Any, training: Any, counter: Any, statistics: Any) -> None:
-    """z = x W + b, then the layer's operations, and the statistics of z and a."""
+def source_of(net: Any, index: Any, rows: Any) -> Any:
+    """The block (rows, fan_in) that a layer gets from the previous one."""
+    return block_of(net, net.layers[index, p.SOURCE], rows, net.layers[index, p.FAN_IN])
+
+
+def input_squares(net: Any, index: Any, rows: Any) -> Any:
+    """Where each sample's Σ x² of a layer's input stands, (rows,)."""
+    width = len(net.input_square) // (len(net.layers) + 1)
+    return net.input_square[index * width : index * width + rows]
+
+
+def weights_of(net: Any, index: Any) -> Any:
+    """The weight matrix (fan_in, fan_out) of a layer."""
     layer = net.layers[index]
-    fan_in, fan_out, units = layer[p.FAN_IN], layer[p.FAN_OUT], layer[p.UNITS]
+    return net.parameters[layer[p.WEIGHT] : layer[p.WEIGHT] + layer[p.FAN_IN] * layer[p.FAN_OUT]].reshape(layer[p.FAN_IN], layer[p.FAN_OUT])
+
+
+def multiplied_weights(net: Any, index: Any) -> Any:
+    """What the layer's input is multiplied with: W, or what W's transform has made of it."""
+    layer = net.layers[index]
+    return weights_of(net, index) if layer[p.TRANSFORM] < 0 else block_of(net, layer[p.EFFECTIVE], layer[p.FAN_IN], layer[p.FAN_OUT])
+
+
+def apply(net: Any, kernels: Any, op: Any, x: Any, y: Any, counter: Any) -> None:
+    """An operation's forward kernel, from x to y."""
+    learned, state, constants = (
+        net.parameters[op[p.LEARNED] : op[p.LEARNED_END]],
+        net.state[op[p.STATE] : op[p.STATE_END]],
+        net.constants[op[p.CONSTANT] : op[p.CONSTANT_END]],
+    )
+    invoke(kernels.forward[op[p.KERNEL]], (x, y, learned, state, constants, counter, counter[3] != 0))
+
+
+def multiply(net: Any, kernels: Any, index: Any, rows: Any, counter: Any, statistics: Any) -> None:
+    """z = x W + b, and the preactivation statistics."""
+    layer = net.layers[index]
+    fan_in, fan_out = layer[p.FAN_IN], layer[p.FAN_OUT]
     x = block_of(net, layer[p.INPUT], rows, fan_in)
     z = block_of(net, layer[p.Z], rows, fan_out)
-    product(x, net.parameters[layer[p.WEIGHT] : layer[p.WEIGHT] + fan_in * fan_out].reshape(fan_in, fan_out), z)
+    if layer[p.INPUT] != layer[p.SOURCE]:
+        observe.square_rows(x, input_squares(net, index, rows))
+    if layer[p.TRANSFORM] >= 0:
+        apply(net, kernels, net.operations[layer[p.TRANSFORM]], weights_of(net, index), multiplied_weights(net, index), counter)
+    if layer[p.WEIGHT] >= 0:
+        product(x, multiplied_weights(net, index), z)
     bias = net.parameters[layer[p.BIAS] : layer[p.BIAS] + fan_out] if layer[p.BIAS] >= 0 else net.no_bias[:fan_out]
     observe.add_bias(z, bias, statistics)
+
+
+def forward_layer(net: Any, kernels: Any, index: Any, rows: Any, counter: Any, statistics: Any) -> None:
+    """The layer's operations in their order, the product among them, and the statistics of z and a."""
+    layer = net.layers[index]
     counter[1] = index
     for k in range(layer[p.FIRST_OPERATION], layer[p.END_OPERATION]):
         op = net.operations[k]
-        arguments = (
-            block_of(net, op[p.X], rows, op[p.WIDTH_IN]),
-            block_of(net, op[p.Y], rows, op[p.WIDTH_OUT]),
-            net.parameters[op[p.LEARNED] : op[p.LEARNED_END]],
-            net.state[op[p.STATE] : op[p.STATE_END]],
-            net.constants[op[p.CONSTANT] : op[p.CONSTANT_END]],
-            counter,
-            training,
-        )
-        invoke(kernels.forward[op[p.KERNEL]], arguments)
-    a = block_of(net, layer[p.OUTPUT], rows, units)
-    following = index + 1
-    width = len(net.input_square) // (len(net.layers) + 1)
-    observe.observe_activation(a, net.input_square[following * width : following * width + rows], net.narrow, net.wide, statistics)
+        if op[p.ROLE] == p.PRODUCT:
+            multiply(net, kernels, index, rows, counter, statistics)
+            continue
+        y = block_of(net, op[p.Y], rows, op[p.WIDTH_OUT])
+        if op[p.ROLE] == p.RESIDUAL:  # its kernel adds to what stands in y
+            copy(source_of(net, index, rows), y)
+        apply(net, kernels, op, block_of(net, op[p.X], rows, op[p.WIDTH_IN]), y, counter)
+    a = block_of(net, layer[p.OUTPUT], rows, layer[p.UNITS])
+    observe.observe_activation(a, input_squares(net, index + 1, rows), net.narrow, net.wide, statistics)
 
 
-def backward_operations(
-    net: Any, kernels: Any, index: Any, rows: Any, current: Any, skip_last: Any, counter: Any, slopes: Any, base: Any, statistics: Any
-) -> Any:
-    """Pass dL/da back through the layer's operations, last first; returns which delta buffer then holds dL/dz.
+def copy(block: Any, out: Any) -> None:
+    """out ← block, 2-D."""
+    for i in range(block.shape[0]):
+        row, to = block[i], out[i]
+        for j in range(len(row)):
+            to[j] = row[j]
 
-    `skip_last`: the loss was joined with the last operation and gave dL/dz already; that operation's backward pass still runs for its slope statistics.
-    """
-    layer = net.layers[index]
-    slopes[2] = 0.0
-    counter[1] = index
-    for k in range(layer[p.END_OPERATION] - 1, layer[p.FIRST_OPERATION] - 1, -1):
-        op = net.operations[k]
-        other = (current + 1) % 3
-        arguments = (
-            block_of(net, op[p.X], rows, op[p.WIDTH_IN]),
-            block_of(net, op[p.Y], rows, op[p.WIDTH_OUT]),
-            delta_of(net, current, rows, op[p.WIDTH_OUT]),
-            delta_of(net, other, rows, op[p.WIDTH_IN]),
-            net.parameters[op[p.LEARNED] : op[p.LEARNED_END]],
-            net.gradients[base + op[p.LEARNED] : base + op[p.LEARNED_END]],
-            net.state[op[p.STATE] : op[p.STATE_END]],
-            net.constants[op[p.CONSTANT] : op[p.CONSTANT_END]],
-            counter,
-            net.peak[: op[p.WIDTH_OUT]],
-            slopes,
-        )
-        invoke(kernels.backward[op[p.KERNEL]], arguments)
-        if not (skip_last and k == layer[p.END_OPERATION] - 1):
-            current = other
-    observe.observe_slopes(slopes, net.peak[: layer[p.UNITS]], rows, statistics)
-    return current
+
+def apply_back(net: Any, kernels: Any, op: Any, x: Any, y: Any, dy: Any, dx: Any, base: Any, counter: Any, slopes: Any) -> None:
+    """An operation's backward kernel, from dy to dx; fills the gradient of its learned numbers."""
+    arguments = (
+        x,
+        y,
+        dy,
+        dx,
+        net.parameters[op[p.LEARNED] : op[p.LEARNED_END]],
+        net.gradients[base + op[p.LEARNED] : base + op[p.LEARNED_END]],
+        net.state[op[p.STATE] : op[p.STATE_END]],
+        net.constants[op[p.CONSTANT] : op[p.CONSTANT_END]],
+        counter,
+        net.peak[: op[p.WIDTH_OUT]],
+        slopes,
+    )
+    invoke(kernels.backward[op[p.KERNEL]], arguments)
+
+
+def multiply_back(net: Any, kernels: Any, index: Any, rows: Any, current: Any, base: Any, counter: Any, slopes: Any, statistics: Any) -> Any:
+    """From dL/dz to dL/dW, dL/db and, in the next delta buffer, dL/dx; records slopes and error signal. Returns the delta buffer of dL/dx."""
+    layer, of_layer = net.layers[index], statistics[index]
+    fan_in, fan_out = layer[p.FAN_IN], layer[p.FAN_OUT]
+    observe.observe_slopes(slopes, net.peak[: layer[p.UNITS]], rows, of_layer)
+    d = delta_of(net, current, rows, fan_out)
+    bias_gradient = net.gradients[base + layer[p.BIAS] : base + layer[p.BIAS] + fan_out] if layer[p.BIAS] >= 0 else net.peak[:fan_out]
+    observe.observe_error(d, bias_gradient, net.error_square, of_layer)
+    if layer[p.COUPLED] == 0:
+        of_layer[observe.GRADIENT_SAMPLE_RMS] = observe.sample_gradient_rms(input_squares(net, index, rows), net.error_square, rows, fan_in * fan_out)
+    if layer[p.WEIGHT] < 0:
+        return current
+    other = (current + 1) % 3
+    if index > 0:  # before W is stepped
+        product_with_transposed(d, multiplied_weights(net, index), delta_of(net, other, rows, fan_in))
+    start, x = base + layer[p.WEIGHT], block_of(net, layer[p.INPUT], rows, fan_in)
+    gradient = net.gradients[start : start + fan_in * fan_out].reshape(fan_in, fan_out)
+    if layer[p.TRANSFORM] < 0:
+        transposed_product(x, d, gradient)
+        return other
+    of_product = net.weight_delta[: fan_in * fan_out].reshape(fan_in, fan_out)
+    transposed_product(x, d, of_product)
+    weights, effective = weights_of(net, index), multiplied_weights(net, index)
+    apply_back(net, kernels, net.operations[layer[p.TRANSFORM]], weights, effective, of_product, gradient, base, counter, slopes)
+    return other
 
 
 def update_layer(net: Any, kernels: Any, index: Any, base: Any, coefficients: Any, sums: Any, statistics: Any) -> Any:
     """Step the layer's weights, then its other parameters; returns the Σ g² of all of them, and records gradient, weight and update statistics."""
     layer = net.layers[index]
-    start, size, end = layer[p.WEIGHT], layer[p.FAN_IN] * layer[p.FAN_OUT], layer[p.END]
-    stride = len(net.parameters)
-    gradient = net.gradients[base + start : base + start + size]
-    invoke(kernels.update, (net.parameters[start : start + size], gradient, net.moments, start, stride, coefficients, sums))
-    observe.observe_update(sums, size, statistics)
-    square = sums[2]
-    if not is_finite(square):
-        statistics[observe.NONFINITE_BACKWARD] += observe.count_nonfinite(gradient.reshape(layer[p.FAN_IN], layer[p.FAN_OUT]))
+    start, end, stride = layer[p.START], layer[p.END], len(net.parameters)
+    square = 0.0
+    rest = start
+    if layer[p.WEIGHT] >= 0:
+        size = layer[p.FAN_IN] * layer[p.FAN_OUT]
+        gradient = net.gradients[base + start : base + start + size]
+        invoke(kernels.update, (net.parameters[start : start + size], gradient, net.moments, start, stride, coefficients, sums))
+        observe.observe_update(sums, size, statistics)
+        square = sums[2]
+        if not is_finite(square):
+            statistics[observe.NONFINITE_BACKWARD] += observe.count_nonfinite(gradient.reshape(layer[p.FAN_IN], layer[p.FAN_OUT]))
+        rest = start + size
     bias = net.parameters[layer[p.BIAS] : layer[p.BIAS] + layer[p.FAN_OUT]] if layer[p.BIAS] >= 0 else net.parameters[:0]
     statistics[observe.BIAS_RMS] = observe.root_mean_square(bias)
-    rest = start + size
     if end > rest:
         invoke(kernels.update, (net.parameters[rest:end], net.gradients[base + rest : base + end], net.moments, rest, stride, coefficients, sums))
         square += sums[2]
@@ -178,30 +239,49 @@ def update_layer(net: Any, kernels: Any, index: Any, base: Any, coefficients: An
 def backward_layer(
     net: Any, kernels: Any, work: Any, index: Any, rows: Any, place: Any, counter: Any, slopes: Any, coefficients: Any, sums: Any, statistics: Any
 ) -> Any:
-    """One layer of the backward pass, from dL/da in delta buffer place[0]; leaves the previous layer's dL/da and notes where. Returns Σ g² of the layer."""
-    current = place[0]
+    """One layer of the backward pass, from dL/da in delta buffer place[0]; leaves the previous layer's dL/da and notes where. Returns Σ g² of the layer.
+
+    Where the loss was joined with the last operation, dL/dz is given already; that operation's backward pass still runs for its slope statistics.
+    """
     layer = net.layers[index]
-    fan_in, fan_out, last = layer[p.FAN_IN], layer[p.FAN_OUT], len(net.layers) - 1
-    base = 0 if work.keep_gradients else -layer[p.WEIGHT]
-    width = len(net.input_square) // (len(net.layers) + 1)
-    if index < last:
-        statistics[observe.UNDERFLOW_COUNT] = observe.count_underflow(delta_of(net, current, rows, layer[p.UNITS]), net.error_square)
-    current = backward_operations(net, kernels, index, rows, current, index == last and work.fused, counter, slopes, base, statistics)
-    d = delta_of(net, current, rows, fan_out)
-    bias_gradient = net.gradients[base + layer[p.BIAS] : base + layer[p.BIAS] + fan_out] if layer[p.BIAS] >= 0 else net.peak[:fan_out]
-    observe.observe_error(d, bias_gradient, net.error_square, statistics)
-    x = block_of(net, layer[p.INPUT], rows, fan_in)
-    if layer[p.COUPLED] == 0:
-        input_square = net.input_square[index * width : index * width + rows]
-        statistics[observe.GRADIENT_SAMPLE_RMS] = observe.sample_gradient_rms(input_square, net.error_square, rows, fan_in * fan_out)
-    other = (current + 1) % 3
-    start, size = layer[p.WEIGHT], fan_in * fan_out
-    gradient = net.gradients[base + start : base + start + size]
-    if index > 0:  # before W is stepped
-        product_with_transposed(d, net.parameters[start : start + size].reshape(fan_in, fan_out), delta_of(net, other, rows, fan_in))
-    transposed_product(x, d, gradient.reshape(fan_in, fan_out))
-    place[0] = other
-    return update_layer(net, kernels, index, base, coefficients, sums, statistics)
+    current, joined = place[0], work.fused and index == len(net.layers) - 1
+    base = 0 if work.keep_gradients else -layer[p.START]
+    slopes[2] = 0.0
+    counter[1] = index
+    for k in range(layer[p.END_OPERATION] - 1, layer[p.FIRST_OPERATION] - 1, -1):
+        op = net.operations[k]
+        if op[p.ROLE] == p.PRODUCT:
+            current = multiply_back(net, kernels, index, rows, current, base, counter, slopes, statistics)
+            if index == 0:
+                break
+            if layer[p.SKIPPED] == 0:  # before dropout sets elements to zero on purpose
+                note_underflow(net, index, rows, current, statistics)
+            continue
+        dy, other = delta_of(net, current, rows, op[p.WIDTH_OUT]), (current + 1) % 3
+        if op[p.ROLE] == p.RESIDUAL:
+            copy(dy, net.carry[: rows * op[p.WIDTH_OUT]].reshape(rows, op[p.WIDTH_OUT]))
+        x, y, dx = block_of(net, op[p.X], rows, op[p.WIDTH_IN]), block_of(net, op[p.Y], rows, op[p.WIDTH_OUT]), delta_of(net, other, rows, op[p.WIDTH_IN])
+        apply_back(net, kernels, op, x, y, dy, dx, base, counter, slopes)
+        if not (joined and k == layer[p.END_OPERATION] - 1):
+            current = other
+    if layer[p.SKIPPED] > 0 and index > 0:
+        add_carry(delta_of(net, current, rows, layer[p.FAN_IN]), net.carry)
+        note_underflow(net, index, rows, current, statistics)
+    place[0] = current
+    return 0.0 if work.deferred else update_layer(net, kernels, index, base, coefficients, sums, statistics[index])
+
+
+def note_underflow(net: Any, index: Any, rows: Any, current: Any, statistics: Any) -> None:
+    """Count the zeros and subnormals that the layer before `index` gets as dL/da."""
+    da = delta_of(net, current, rows, net.layers[index, p.FAN_IN])
+    statistics[index - 1, observe.UNDERFLOW_COUNT] = observe.count_underflow(da, net.error_square)
+
+
+def add_carry(d: Any, carry: Any) -> None:
+    """d (rows, width) += what went around the layer."""
+    flat = d.reshape(d.size)
+    for i in range(len(flat)):
+        flat[i] += carry[i]
 
 
 def batch_loss(net: Any, kernels: Any, rows: Any, fused: Any, scale: Any) -> Any:
@@ -220,8 +300,9 @@ def forward_pass(net: Any, kernels: Any, work: Any, start: Any, rows: Any, train
     Leaves scale · dL/da of the last layer (dL/dz where the loss is joined with its activation) in delta buffer 0.
     """
     invoke(kernels.gather, (net, work, start, rows))
+    counter[3] = 1 if training else 0
     for index in range(len(net.layers)):
-        invoke(kernels.forward_layer, (net, kernels, index, rows, training, counter, statistics[index]))
+        invoke(kernels.forward_layer, (net, kernels, index, rows, counter, statistics[index]))
     return batch_loss(net, kernels, rows, work.fused, scale)
 
 
@@ -240,7 +321,7 @@ def backward_pass(net: Any, kernels: Any, work: Any, rows: Any, rate: Any, step:
     place[0] = 0
     square = 0.0
     for index in range(len(net.layers) - 1, -1, -1):
-        arguments = (net, kernels, work, index, rows, place, counter, slopes, coefficients, sums, statistics[index])
+        arguments = (net, kernels, work, index, rows, place, counter, slopes, coefficients, sums, statistics)
         square += invoke_for_number(kernels.backward_layer, arguments)
     return square
 
@@ -249,9 +330,19 @@ for _function in (
     block_of,
     delta_of,
     gather,
+    source_of,
+    input_squares,
+    weights_of,
+    multiplied_weights,
+    apply,
+    multiply,
+    copy,
     forward_layer,
-    backward_operations,
+    apply_back,
+    multiply_back,
     update_layer,
+    note_underflow,
+    add_carry,
     backward_layer,
     forward_pass,
     batch_loss,
@@ -267,23 +358,11 @@ def note_alive(net: Any, kernels: Any, index: Any, rows: Any, counter: Any, slop
     defined = False
     for k in range(layer[p.FIRST_OPERATION], layer[p.END_OPERATION]):
         op = net.operations[k]
-        if op[p.LEARNED_END] > op[p.LEARNED]:
+        if op[p.ROLE] != p.ACTIVATION:
             continue
         slopes[2] = 0.0
-        arguments = (
-            block_of(net, op[p.X], rows, op[p.WIDTH_IN]),
-            block_of(net, op[p.Y], rows, op[p.WIDTH_OUT]),
-            delta_of(net, 1, rows, op[p.WIDTH_OUT]),
-            delta_of(net, 2, rows, op[p.WIDTH_IN]),
-            net.parameters[:0],
-            net.gradients[:0],
-            net.state[op[p.STATE] : op[p.STATE_END]],
-            net.constants[op[p.CONSTANT] : op[p.CONSTANT_END]],
-            counter,
-            net.peak[: op[p.WIDTH_OUT]],
-            slopes,
-        )
-        invoke(kernels.backward[op[p.KERNEL]], arguments)
+        x, y = block_of(net, op[p.X], rows, op[p.WIDTH_IN]), block_of(net, op[p.Y], rows, op[p.WIDTH_OUT])
+        apply_back(net, kernels, op, x, y, delta_of(net, 1, rows, op[p.WIDTH_OUT]), delta_of(net, 2, rows, op[p.WIDTH_IN]), -op[p.LEARNED], counter, slopes)
         if slopes[2] > 0.0:
             defined = True
             for j in range(op[p.WIDTH_OUT]):
@@ -311,12 +390,12 @@ class Signatures:
 
     @property
     def forward_layer(self) -> Any:
-        return types.void(*self.model, types.int64, types.int64, types.boolean, types.uint64[::1], self.precision.vector)
+        return types.void(*self.model, types.int64, types.int64, types.uint64[::1], self.precision.vector)
 
     @property
     def backward_layer(self) -> Any:
         integers, floats = types.int64[::1], types.float64[::1]
-        arrays = (integers, types.uint64[::1], floats, self.precision.vector, floats, self.precision.vector)
+        arrays = (integers, types.uint64[::1], floats, self.precision.vector, floats, self.precision.matrix)
         return types.float64(*self.model, work_type(self.precision), types.int64, types.int64, *arrays)
 
     @property
@@ -351,7 +430,7 @@ def run(net: Any, kernels: Any, work: Any, steps: Any, statistics: Any, scalars:
     samples = len(work.inputs)
     per_epoch = (samples + work.batch - 1) // work.batch
     one = net.parameters.dtype.type(1)
-    counter = np.zeros(3, np.uint64)
+    counter = np.zeros(4, np.uint64)
     counter[0] = work.seed
     scratch = (np.zeros(16, net.parameters.dtype), np.zeros(UPDATE_SUMS), np.zeros(3), np.zeros(1, np.int64))
     shuffled = -1
@@ -384,7 +463,7 @@ def evaluate(net: Any, kernels: Any, work: Any, outputs: Any, alive: Any) -> Any
     Fills outputs (samples, units) of T and, where `alive` (layer, widest) has columns, each unit's largest |slope| over all samples, NaN where undefined.
     """
     samples, layers, units = len(work.inputs), len(net.layers), outputs.shape[1]
-    counter, slopes = np.zeros(3, np.uint64), np.zeros(3)
+    counter, slopes = np.zeros(4, np.uint64), np.zeros(3)
     counter[0] = work.seed
     statistics = np.zeros((layers, len(observe.STATISTICS)), net.parameters.dtype)
     one = net.parameters.dtype.type(1)

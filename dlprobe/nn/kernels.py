@@ -8,7 +8,7 @@ loss                 (z, a, target, d, scale) -> sum of the samples' losses     
 optimizer update     (w, g, state, offset, stride, coefficients, sums)                       steps w in place, adds up the statistics of w, g and the update
 optimizer prepare    (step, rate, parameters, coefficients)                                  the coefficients of one step
 
-`learned` are an operation's own parameters, `state` its memory, `constants` its hyperparameters, `counter` (seed, layer, step) for random numbers.
+`learned` are an operation's own parameters, `state` its memory, `constants` its hyperparameters, `counter` (seed, layer, step, training?) for random numbers.
 `peak` (units,) receives each unit's largest |slope| on the batch; `slopes` receives [Σ slope², number of flat elements, 1 where slopes are defined].
 These signatures are wide enough for row-wise, gated, learned and random operations; an elementwise record is wrapped into them.
 """

@@ -70,13 +70,18 @@ class Network:
         self.initialize()
 
     def _plan(self, layer: LayerSpec) -> program.LayerPlan:
-        steps = [program.OperationPlan(kernels.activation(layer.activation, self.dtype.name), layer.fan_out)]
+        steps = [program.OperationPlan(kernels.activation(layer.activation, self.dtype.name), layer.fan_out, program.ACTIVATION)]
         if layer.norm is not None:
-            record, units = layer.norm.record, layer.fan_out
-            state = record.persistent(units) + record.scratch(units)
-            norm = program.OperationPlan(kernels.normalization(layer.norm, self.dtype.name), units, 2 * units, state, record.couples_samples)
-            steps.insert(1 if layer.norm_after else 0, norm)
+            steps.insert(1 if layer.norm_after else 0, self._norm_plan(layer.norm, layer.fan_out))
         return program.LayerPlan(layer.fan_in, layer.fan_out, layer.bias, tuple(steps))
+
+    def _norm_plan(self, norm: Spec, units: int) -> program.OperationPlan:
+        """Scale 1 and shift 0; running mean 0 and running variance 1, then scratch."""
+        record = norm.record
+        persistent = record.persistent(units)
+        state = (0.0,) * (persistent // 2) + (1.0,) * (persistent - persistent // 2) + (0.0,) * record.scratch(units)
+        learned = (1.0,) * units + (0.0,) * units
+        return program.OperationPlan(kernels.normalization(norm, self.dtype.name), units, program.NORMALIZATION, learned, state, record.couples_samples)
 
     def _link(self) -> block.Kernels:
         update, prepare = kernels.optimizer(self.optimizer.name, self.dtype.name)
@@ -88,7 +93,7 @@ class Network:
     def _allocate(self) -> block.Net:
         table, rows, dtype = self.program, self.rows, self.dtype
         widest = max(max(layer.fan_in, layer.fan_out) for layer in self.layers)
-        largest = max(int(row[program.END] - row[program.WEIGHT]) for row in table.layers)
+        largest = max(int(row[program.END] - row[program.START]) for row in table.layers)
         line = -(-rows * widest // program.LINE) * program.LINE
         return block.Net(
             layers=table.layers,
@@ -99,6 +104,8 @@ class Network:
             moments=program.aligned(table.parameters * self.optimizer.record.states, dtype),
             state=program.aligned(table.state, dtype),
             blocks=program.aligned(table.block, dtype),
+            carry=program.aligned(rows * widest if (table.layers[:, program.SKIPPED] > 0).any() else 0, dtype),
+            weight_delta=program.aligned(largest if (table.layers[:, program.TRANSFORM] >= 0).any() else 0, dtype),
             deltas=program.aligned(3 * line, dtype).reshape(3, line),
             targets=program.aligned(rows * self.layers[-1].fan_out, dtype),
             no_bias=program.aligned(widest, dtype),
@@ -150,14 +157,10 @@ class Network:
             self.weights(index)[:] = record.weights(rng, layer.fan_in, layer.fan_out, *values)
             if layer.bias:
                 self.biases(index)[:] = self._initial_biases(index, layer)
-            scale, shift = self.program.norm_offsets[index]
-            if scale >= 0:
-                self.parameters[scale:shift] = 1
-                self.parameters[shift : shift + layer.fan_out] = 0
-        for row in self.program.operations:
-            if row[program.LEARNED_END] > row[program.LEARNED] and row[program.STATE_END] > row[program.STATE]:
-                units = int(row[program.WIDTH_OUT])
-                self._net.state[row[program.STATE] + units : row[program.STATE] + 2 * units] = 1  # running variance
+        for start, learned in self.program.initial_learned:
+            self.parameters[start : start + len(learned)] = learned
+        for start, state in self.program.initial_state:
+            self._net.state[start : start + len(state)] = state
 
     def _initial_biases(self, index: int, layer: LayerSpec) -> Array | float:
         rng = random.generator(self.seed, random.BIASES, index)
@@ -189,7 +192,7 @@ class Network:
 
     def _work(self, inputs: Array, targets: Array, order: Array, batch: int, first_step: int, rates: Array) -> block.Work:
         values = np.array([float(v) for v in self.optimizer.parameters.values()], np.float64)
-        return block.Work(inputs, targets, order, batch, np.uint64(self.seed), first_step, rates, values, self.fused, self.keep_gradients)
+        return block.Work(inputs, targets, order, batch, np.uint64(self.seed), first_step, rates, values, self.fused, self.keep_gradients, False)
 
     def train(self, inputs: Array, targets: Array, first_step: int, rates: npt.NDArray[np.float64]) -> BlockResult:
         """Run len(rates) whole steps from step `first_step`, one learning rate each.

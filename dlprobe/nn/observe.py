@@ -231,6 +231,16 @@ def count_underflow(da: Any, next_row_square: Any) -> Any:
     return found
 
 
+def square_rows(block: Any, out: Any) -> None:
+    """out (rows,) of float64 ← Σ x² of each row, every number widened first."""
+    for i in range(block.shape[0]):
+        row = block[i]
+        square = 0.0
+        for j in range(len(row)):
+            square += np.float64(row[j]) * np.float64(row[j])
+        out[i] = square
+
+
 def sample_gradient_rms(input_square: Any, error_square: Any, rows: Any, size: Any) -> Any:
     """Of a dense layer ‖dℓ_i/dW‖² = ‖a_i‖²·‖δ_i‖², δ_i = B·dL/dz_i; no matrix per sample is needed."""
     total = 0.0
@@ -289,6 +299,7 @@ for _function in (
     _finish_activation,
     observe_error,
     count_underflow,
+    square_rows,
     sample_gradient_rms,
     observe_slopes,
     observe_update,
