@@ -114,6 +114,7 @@ HOMES: dict[str, str] = {
     "statistic": "dlprobe.parts.statistics",
     "data": "dlprobe.data.sets",
     "file_format": "dlprobe.data.files",
+    "rule": "dlprobe.rules.catalogue",
 }
 
 R = TypeVar("R", bound=Record)

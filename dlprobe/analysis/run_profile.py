@@ -66,7 +66,7 @@ def step_profile(run: Run, row: int, hidden: Sequence[int], activations: Sequenc
     """The profile of one recorded row. `activations` None: unknown, so the usual κ is assumed."""
 
     def profile(name: str) -> Floats:
-        return run.statistic(name)[row, list(hidden)].astype(np.float64)
+        return _row(run, name, row)[list(hidden)]
 
     units = [int(run.layers["units"][index]) for index in hidden]
     signal, variance = profile("error_signal_rms"), profile("activation_variance")
@@ -86,18 +86,24 @@ def step_profile(run: Run, row: int, hidden: Sequence[int], activations: Sequenc
         theory.USUAL_KAPPA if activations is None else theory.kappas_at(activations, squares.tolist()),
         activation_sample_variance=profile("activation_sample_variance"),
         activation_mean_square=variance + profile("activation_mean") ** 2,
-        output_error_signal_rms=float(run.statistic("error_signal_rms")[row, -1]),
+        output_error_signal_rms=float(_row(run, "error_signal_rms", row)[-1]),
         diverged=_divergence(run, row),
         decomposition=pieces,
     )
     return StepProfile(int(run.steps[row]), variance, signal, profile("gradient_rms"), pieces, verdict)
 
 
+def _row(run: Run, name: str, row: int) -> Floats:
+    """(layer,): one row of a statistic, without reading the others."""
+    values: Floats = run.statistic_rows(name, row, row + 1)[0].astype(np.float64)
+    return values
+
+
 def _divergence(run: Run, row: int) -> str:
     """Where a diverged run met its first number that is not finite ("step 12, hidden_3"); empty for other rows and runs."""
     if run.status != "diverged" or row != len(run.steps) - 1:
         return ""
-    forward, backward = (np.flatnonzero(run.statistic(f"nonfinite_{side}")[row] != 0) for side in ("forward", "backward"))
+    forward, backward = (np.flatnonzero(_row(run, f"nonfinite_{side}", row) != 0) for side in ("forward", "backward"))
     # forward passes run towards the output, backward ones towards the input
     where = f", {run.layers.names[forward[0]]}" if len(forward) else f", {run.layers.names[backward[-1]]}" if len(backward) else ""
     return f"step {run.steps[row]}{where}"

@@ -110,6 +110,18 @@ class GuardedFile:
             at += len(slab)
         return whole
 
+    def read_rows(self, path: str, start: int, stop: int) -> NDArray[Any]:
+        """Rows `start` up to `stop` (as a slice counts them, negative from the end) of a data set, without reading the others."""
+        handle, found = self._data_set(path)
+        self._count(path, found)
+        if not found.shape:
+            raise RunFileError(f"{self.name}: {printable(path)} is a single value, rows were asked for")
+        first, behind, _ = slice(start, stop).indices(found.shape[0])
+        count = (max(behind - first, 0), *found.shape[1:])
+        if 0 in count:
+            return np.empty(count, found.dtype)
+        return self._read(handle, path, found, (first, *(0 for _ in found.shape[1:])), count)
+
     def slabs(self, path: str) -> Iterator[NDArray[Any]]:
         """A data set in pieces along its first axis, each about 4 MiB at most; a single value comes as one piece."""
         handle, found = self._data_set(path)

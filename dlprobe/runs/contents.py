@@ -55,6 +55,10 @@ class Contents(Protocol):
         """A whole data set."""
         ...
 
+    def read_rows(self, path: str, start: int, stop: int) -> NDArray[Any]:
+        """Rows of a data set as a slice counts them, without reading the others."""
+        ...
+
     def shapes(self) -> Shapes:
         """Dtype and shape of every data set that is there, in the layout table's order, levels left out."""
         ...

@@ -83,6 +83,18 @@ class JournalContents:
             return np.stack([payload.array(path) for payload in self._checkpoints.values()])
         return self._small(path)
 
+    def read_rows(self, path: str, start: int, stop: int) -> NDArray[Any]:
+        dtype, shape = self.shapes()[path]
+        first, behind, _ = slice(start, stop).indices(shape[0])
+        if path not in self._row_paths:
+            return self.read(path)[first:behind]
+        found, at = [np.empty((0, *shape[1:]), dtype)], 0
+        for rows in self._rows:
+            if at < behind and at + rows.kept > first:
+                found.append(self._row_array(rows, path)[max(first - at, 0) : behind - at])
+            at += rows.kept
+        return np.concatenate(found)
+
     def shapes(self) -> Shapes:
         return self._shapes
 

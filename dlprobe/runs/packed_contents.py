@@ -43,6 +43,10 @@ class PackedContents:
         self._check(path)
         return self._file.read(self._at(path))
 
+    def read_rows(self, path: str, start: int, stop: int) -> NDArray[Any]:
+        self._check(path)
+        return self._file.read_rows(self._at(path), start, stop)
+
     def shapes(self) -> Shapes:
         found: Shapes = {}
         for path, line in layout.data_sets().items():

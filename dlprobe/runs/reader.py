@@ -92,6 +92,11 @@ class Run:
         """float32 (float64 in a float64 run) (step, layer); NaN = not recorded. Raises ConfigError for an unknown name."""
         return self._read("stats", registry.get("statistic", name).name)
 
+    def statistic_rows(self, name: str, start: int, stop: int) -> NDArray[Any]:
+        """Rows `start` up to `stop` of a statistic, as a slice counts them (negative from the end), without reading the others: (rows, layer)."""
+        name = registry.get("statistic", name).name
+        return self.contents.read_rows(self._present("stats", name), start, stop)
+
     def scalar(self, name: str) -> NDArray[Any]:
         """float64 (step,). Raises ConfigError for an unknown name."""
         if name not in layout.SCALARS:
@@ -170,9 +175,12 @@ class Run:
         return content.content_sha256(self.contents)
 
     def _read(self, group: str, name: str) -> NDArray[Any]:
+        return self.contents.read(self._present(group, name))
+
+    def _present(self, group: str, name: str) -> str:
         if not self.contents.has(f"{group}/{name}"):
             raise RunFileError(f"{self.contents.name} holds no {name}: it was written by an older dlprobe; train the run again")
-        return self.contents.read(f"{group}/{name}")
+        return f"{group}/{name}"
 
     def _group(self, group: str) -> dict[str, Any]:
         """Every data set of one group that is there."""

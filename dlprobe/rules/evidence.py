@@ -1,0 +1,152 @@
+"""What rules look at: one view of a run, shared by all of them, that reads each thing once and as little of it as is needed.
+
+A run of a million steps must be judged in seconds, so a statistic is read whole only while it is short; beyond that rules see the stored levels
+(minimum, maximum and mean of every 64, 4,096 or 262,144 rows) and single rows.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any, TypeAlias, TypeVar
+
+import numpy as np
+import numpy.typing as npt
+
+from dlprobe.analysis.run_profile import hidden_layers
+from dlprobe.config import from_mapping
+from dlprobe.config.records import RunConfig
+from dlprobe.errors import ConfigError
+from dlprobe.rules.outcome import NotEvaluableError
+from dlprobe.runs import Run, layout
+
+Floats: TypeAlias = npt.NDArray[np.float64]
+Steps: TypeAlias = npt.NDArray[np.int64]
+T = TypeVar("T")
+
+WHOLE = 2**21  # numbers of a statistic that are read as they are
+
+
+@dataclass(frozen=True)
+class Series:
+    """A statistic over training: `rows` recorded rows in each bin (1 where it is read whole), first step of each bin (bin,), and (bin, layer) numbers."""
+
+    rows: int
+    steps: Steps
+    mean: Floats
+    low: Floats
+    high: Floats
+
+
+class Evidence:
+    """A run as rules see it. What a run lacks raises NotEvaluableError, which makes the rule *not evaluated*; damage raises RunFileError."""
+
+    def __init__(self, run: Run) -> None:
+        self.run = run
+        self._known: dict[Any, Any] = {}
+
+    @cached_property
+    def names(self) -> tuple[str, ...]:
+        """Names of the layers, index 0 nearest the input."""
+        return tuple(str(name) for name in self.run.layers.names)
+
+    @cached_property
+    def hidden(self) -> list[int]:
+        """Indices of the hidden layers."""
+        return hidden_layers(self.run)
+
+    @cached_property
+    def steps(self) -> Steps:
+        """The recorded steps, at least one."""
+        if not len(self.run.steps):
+            raise NotEvaluableError("no step was recorded")
+        return self.run.steps.astype(np.int64)
+
+    @cached_property
+    def config(self) -> RunConfig | None:
+        """The configuration; None where another program wrote one that this dlprobe cannot read."""
+        try:
+            return from_mapping(self.run.config)
+        except ConfigError:
+            return None
+
+    def layer_column(self, name: str) -> Any:
+        """A column of the layer table."""
+        if name not in self.run.layers:
+            raise NotEvaluableError(f"the layer table has no {name}")
+        return self.run.layers[name]
+
+    def require_hidden(self, count: int = 1) -> list[int]:
+        """Indices of the hidden layers, of which there must be so many."""
+        if len(self.hidden) < count:
+            raise NotEvaluableError(f"no such layer: {count} hidden layers are needed, the net has {len(self.hidden)}")
+        return self.hidden
+
+    def require_steps(self, count: int) -> None:
+        """At least so many updates must have been made."""
+        made = int(self.run.final.get("steps_done", self.steps[-1] + 1)) if self.run.final else int(self.steps[-1]) + 1
+        if made < count:
+            raise NotEvaluableError(f"too few steps: {made} were made, {count} are needed")
+
+    def series(self, name: str) -> Series:
+        """A statistic over training, in few enough bins to be cheap."""
+        return self._once(("series", name), lambda: self._series(name))
+
+    def rows(self, name: str, start: int, stop: int) -> Floats:
+        """Recorded rows of a statistic as a slice counts them, (rows, layer)."""
+        self._require(name)
+
+        def read() -> Floats:
+            values: Floats = self.run.statistic_rows(name, start, stop).astype(np.float64)
+            return values
+
+        return self._once(("rows", name, start, stop), read)
+
+    def row(self, name: str, index: int) -> Floats:
+        """(layer,): one recorded row of a statistic; −1 is the last."""
+        index = index if index >= 0 else len(self.steps) + index
+        numbers: Floats = self.rows(name, index, index + 1)[0]
+        return numbers
+
+    def first_row(self, name: str, high: Callable[[Floats], npt.NDArray[np.bool_]]) -> int | None:
+        """The first recorded row in which a layer's number is as `high` asks (a monotone question: it is first asked of maxima); None where no row is."""
+        found = self.series(name)
+        bins = np.flatnonzero(high(found.high).any(axis=1))
+        if not len(bins):
+            return None
+        start = int(bins[0]) * found.rows
+        if found.rows == 1:
+            return start
+        inside = np.flatnonzero(high(self.rows(name, start, start + found.rows)).any(axis=1))
+        return start + int(inside[0])
+
+    def scalar(self, name: str) -> Floats:
+        """(row,): a scalar of every recorded step."""
+        if name not in self.run.scalars:
+            raise NotEvaluableError(f"{name} was not recorded")
+        return self._once(("scalar", name), lambda: self.run.scalar(name))
+
+    def _once(self, key: Any, read: Callable[[], T]) -> T:
+        if key not in self._known:
+            self._known[key] = read()
+        found: T = self._known[key]
+        return found
+
+    def _require(self, name: str) -> None:
+        if name not in self.run.statistics:
+            raise NotEvaluableError(f"{name} was not recorded")
+
+    def _series(self, name: str) -> Series:
+        self._require(name)
+        size = len(self.steps) * len(self.names)
+        factor = next((each for each in (1, *layout.LEVEL_FACTORS) if size <= WHOLE * each), layout.LEVEL_FACTORS[-1])
+        if factor == 1:
+            values = self.run.statistic(name).astype(np.float64)
+            found = Series(1, self.steps, values, values, values)
+        else:
+            level = self.run.level(name, factor)
+            found = Series(factor, level.bin_start.astype(np.int64), *(each.astype(np.float64) for each in (level.mean, level.minimum, level.maximum)))
+        if np.isnan(found.mean).all():
+            raise NotEvaluableError(f"{name} was not recorded or is not defined for any layer of this net")
+        return found

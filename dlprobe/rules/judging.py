@@ -1,0 +1,133 @@
+"""Judging a run: which rules, with which thresholds, and what each of them said."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from typing import Any, TypeAlias
+
+from dlprobe import registry
+from dlprobe.config import parse_spec
+from dlprobe.errors import ConfigError
+from dlprobe.registry import Value
+from dlprobe.rules.evidence import Evidence
+from dlprobe.rules.outcome import SEVERITIES, Finding, Fired, NotEvaluated, Outcome, Severity, worst
+from dlprobe.rules.rule import Rule
+from dlprobe.runs import Run
+
+Settings: TypeAlias = Mapping[str, Mapping[str, Value]]
+
+
+def all_rules() -> dict[str, Rule]:
+    """Every rule by code, in the order of codes."""
+    rules: list[Rule] = sorted(registry.records("rule").values(), key=lambda rule: rule.code)
+    return {rule.code: rule for rule in rules}
+
+
+@dataclass(frozen=True)
+class Selection:
+    """Which rules: codes or prefixes of codes (`G`, `G00`, `G001`), or names. `select` empty means all; `ignore` goes last.
+
+    Raises ConfigError, when it is made, for what no rule answers to.
+    """
+
+    select: tuple[str, ...] = ()
+    ignore: tuple[str, ...] = ()
+
+    def __post_init__(self) -> None:
+        for text in (*self.select, *self.ignore):
+            matching(text)
+
+    @property
+    def rules(self) -> tuple[Rule, ...]:
+        """The chosen rules in the order of codes."""
+        chosen = {code for text in self.select for code in matching(text)} if self.select else set(all_rules())
+        left_out = {code for text in self.ignore for code in matching(text)}
+        return tuple(rule for code, rule in all_rules().items() if code in chosen - left_out)
+
+
+def matching(text: str) -> tuple[str, ...]:
+    """Codes of the rules that a code, a prefix or a name means. Raises ConfigError with a suggestion and the list for none."""
+    rules = all_rules()
+    plain = text.strip().replace("-", "_").lower()
+    found = tuple(code for code, rule in rules.items() if plain and (code.lower().startswith(plain) or rule.name == plain))
+    if not found:
+        raise ConfigError(f"{registry.unknown('rule', text.strip()[:60], rules)}; a prefix such as {next(iter(rules))[0]} means all that begin with it")
+    return found
+
+
+def read_settings(texts: Iterable[str] | Mapping[str, Mapping[str, Any]]) -> dict[str, dict[str, Value]]:
+    """Thresholds by code and name, typed and checked, from `CODE.threshold=value` texts or a mapping of tables (as in TOML).
+
+    Raises ConfigError for an unknown rule or threshold and for a value it does not take.
+
+    >>> read_settings(["N001.shown=2"])
+    {'N001': {'shown': 2}}
+    """
+    tables: dict[str, dict[str, Any]] = {}
+    for code, table in texts.items() if isinstance(texts, Mapping) else map(_setting, texts):
+        tables.setdefault(_one_rule(code).code, {}).update(table)
+    return {code: _checked(all_rules()[code], table) for code, table in tables.items()}
+
+
+def _setting(text: str) -> tuple[str, dict[str, Any]]:
+    place, equals, value = text.partition("=")
+    code, dot, name = place.strip().partition(".")
+    if not (equals and dot and name.strip() and value.strip()):
+        raise ConfigError(f"{text[:70]!r} is not a setting: expected CODE.threshold=value, for example G001.decades=2; dlprobe explain CODE lists thresholds")
+    return code, {name.strip().replace("-", "_"): value.strip()}
+
+
+def _one_rule(text: str) -> Rule:
+    codes = matching(text)
+    if len(codes) > 1:
+        raise ConfigError(f"{text!r} means {len(codes)} rules ({', '.join(codes)}): thresholds are set for one")
+    return all_rules()[codes[0]]
+
+
+def _checked(rule: Rule, table: Mapping[str, Any]) -> dict[str, Value]:
+    spec = parse_spec("rule", {**table, "name": rule.name})
+    return {name: spec.parameters[name] for name in spec.given}
+
+
+@dataclass(frozen=True)
+class Judgement:
+    """What the rules said of one run: findings in the order of severity and code, codes that passed, and reasons of those not evaluated by code."""
+
+    findings: tuple[Finding, ...] = ()
+    passed: tuple[str, ...] = ()
+    not_evaluated: Mapping[str, str] = field(default_factory=dict)
+
+    @property
+    def evaluated(self) -> int:
+        """How many rules could look; where it is 0 the run has not passed anything."""
+        return len(self.passed) + len({finding.code for finding in self.findings})
+
+    @property
+    def worst(self) -> Severity | None:
+        """The most severe severity among the findings; None without findings."""
+        return worst(self.findings)
+
+    def to_json(self) -> dict[str, Any]:
+        """The judgement as data, without the path of its run."""
+        return {
+            "findings": [finding.to_json() for finding in self.findings],
+            "passed": list(self.passed),
+            "not_evaluated": [{"code": code, "reason": reason} for code, reason in self.not_evaluated.items()],
+        }
+
+
+def judge(run: Run, selection: Selection | None = None, settings: Settings | None = None) -> Judgement:
+    """Apply the chosen rules to a run. Raises RunFileError where the file is damaged."""
+    evidence = Evidence(run)
+    outcomes = {rule.code: rule.apply(evidence, (settings or {}).get(rule.code)) for rule in (selection or Selection()).rules}
+    return collected(outcomes)
+
+
+def collected(outcomes: Mapping[str, Outcome]) -> Judgement:
+    """The judgement that outcomes by code make."""
+    findings = [finding for outcome in outcomes.values() if isinstance(outcome, Fired) for finding in outcome.findings]
+    findings.sort(key=lambda finding: (SEVERITIES.index(finding.severity or "info"), finding.code))
+    reasons = {code: outcome.reason for code, outcome in outcomes.items() if isinstance(outcome, NotEvaluated)}
+    passed = tuple(code for code, outcome in outcomes.items() if code not in reasons and not isinstance(outcome, Fired))
+    return Judgement(tuple(findings), passed, reasons)

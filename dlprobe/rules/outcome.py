@@ -1,0 +1,96 @@
+"""What a rule says of a run: it fired, it passed, or it could not be evaluated."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Literal, TypeAlias
+
+Severity: TypeAlias = Literal["error", "warning", "info"]
+SEVERITIES: tuple[Severity, ...] = ("error", "warning", "info")
+
+
+class NotEvaluableError(Exception):
+    """Raised inside a rule where the run lacks what it needs; the message becomes the reason of `NotEvaluated`."""
+
+
+@dataclass(frozen=True)
+class Remedy:
+    """A change of the configuration that may cure: `patch` maps `table.key` to the value as typed, `why` is one line."""
+
+    patch: Mapping[str, str]
+    why: str
+
+    def to_json(self) -> dict[str, Any]:
+        """The remedy as data."""
+        return {"patch": dict(self.patch), "why": self.why}
+
+
+@dataclass(frozen=True)
+class Finding:
+    """One diagnosis. A rule fills everything but code, name and severity, which are its own unless it says otherwise.
+
+    layers: names, the worst or the first first. steps: () for the whole run, one step, or the first and last of a range. measured, threshold: the number
+    and what it was compared with, NaN where the diagnosis is not a number. evidence: one sentence that can be verified in the file.
+    """
+
+    measured: float
+    threshold: float
+    evidence: str
+    layers: tuple[str, ...] = ()
+    steps: tuple[int, ...] = ()
+    remedies: tuple[Remedy, ...] = ()
+    code: str = ""
+    name: str = ""
+    severity: Severity | Literal[""] = ""
+
+    def to_json(self) -> dict[str, Any]:
+        """The finding as data, keys as documented; what is not finite is null."""
+        return {
+            "code": self.code,
+            "name": self.name,
+            "severity": self.severity,
+            "layers": list(self.layers),
+            "steps": list(self.steps),
+            "measured": _finite(self.measured),
+            "threshold": _finite(self.threshold),
+            "evidence": self.evidence,
+            "remedies": [remedy.to_json() for remedy in self.remedies],
+        }
+
+
+def _finite(number: float) -> float | None:
+    return float(number) if math.isfinite(number) else None
+
+
+@dataclass(frozen=True)
+class Fired:
+    """The rule found what it looks for, once or several times."""
+
+    findings: tuple[Finding, ...]
+
+
+@dataclass(frozen=True)
+class Passed:
+    """The rule looked, and did not find."""
+
+
+@dataclass(frozen=True)
+class NotEvaluated:
+    """The rule could not look."""
+
+    reason: str
+
+
+Outcome: TypeAlias = Fired | Passed | NotEvaluated
+
+
+def fired(*findings: Finding) -> Outcome:
+    """Fired with these findings, or passed where there are none."""
+    return Fired(findings) if findings else Passed()
+
+
+def worst(findings: Sequence[Finding]) -> Severity | None:
+    """The most severe severity among findings; None for none."""
+    return next((severity for severity in SEVERITIES if any(finding.severity == severity for finding in findings)), None)

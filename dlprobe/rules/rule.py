@@ -1,0 +1,81 @@
+"""What a rule is: a record with code, severity, thresholds and their origin, a lesson, and a function that looks at the evidence."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import TypeAlias
+
+from dlprobe.registry import Parameter, Value
+from dlprobe.registry import register as register_record
+from dlprobe.rules.evidence import Evidence
+from dlprobe.rules.outcome import Fired, NotEvaluableError, NotEvaluated, Outcome, Severity
+
+HEADINGS = ("What it looks for", "Why it hurts", "How it is measured", "When it stays silent", "What to try", "References")
+CODE = re.compile(r"[A-Z][0-9]{3}")
+
+
+@dataclass(frozen=True)
+class Threshold(Parameter):
+    """A number that a rule compares with, settable as `CODE.name=value`; `origin` says where the default comes from."""
+
+    origin: str = ""
+
+
+Settings: TypeAlias = Mapping[str, Value]
+Check: TypeAlias = Callable[[Evidence, Settings], Outcome]
+
+
+@dataclass(frozen=True)
+class Rule:
+    """One diagnosis.
+
+    name: with `_`, the registry's name; code: a letter and three digits, stable once released. needs: what the run must have recorded, in words.
+    lesson: the docstring of the rule's file, a first line and the HEADINGS. check(evidence, thresholds by name) gives the outcome.
+    """
+
+    code: str
+    name: str
+    severity: Severity
+    lesson: str
+    check: Check
+    needs: tuple[str, ...] = ()
+    parameters: tuple[Threshold, ...] = ()
+
+    @property
+    def title(self) -> str:
+        """The name as findings show it."""
+        return self.name.replace("_", "-")
+
+    @property
+    def summary(self) -> str:
+        """The first line of the lesson."""
+        return self.lesson.strip().splitlines()[0].rstrip(".")
+
+    @property
+    def sections(self) -> dict[str, str]:
+        """The lesson by heading, each as one paragraph."""
+        pieces = re.split(rf"^({'|'.join(HEADINGS)}):", self.lesson.strip(), flags=re.MULTILINE)
+        return {heading: " ".join(text.split()) for heading, text in zip(pieces[1::2], pieces[2::2], strict=True)}
+
+    def apply(self, evidence: Evidence, settings: Settings | None = None) -> Outcome:
+        """Look at the evidence, with thresholds by name on top of the defaults."""
+        values = {threshold.name: threshold.default for threshold in self.parameters} | dict(settings or {})
+        try:
+            outcome = self.check(evidence, values)
+        except NotEvaluableError as reason:
+            return NotEvaluated(str(reason))
+        return self._signed(outcome)
+
+    def _signed(self, outcome: Outcome) -> Outcome:
+        if not isinstance(outcome, Fired):
+            return outcome
+        return Fired(tuple(replace(each, code=self.code, name=self.title, severity=each.severity or self.severity) for each in outcome.findings))
+
+
+def register(
+    code: str, name: str, severity: Severity, lesson: str | None, check: Check, needs: Sequence[str] = (), thresholds: Sequence[Threshold] = ()
+) -> Rule:
+    """Register a rule; called once at the end of its file, with the file's docstring as the lesson."""
+    return register_record("rule", Rule(code, name, severity, lesson or "", check, tuple(needs), tuple(thresholds)))
