@@ -115,6 +115,7 @@ HOMES: dict[str, str] = {
     "data": "dlprobe.data.sets",
     "file_format": "dlprobe.data.files",
     "rule": "dlprobe.rules.catalogue",
+    "output_format": "dlprobe.render",
 }
 
 R = TypeVar("R", bound=Record)

@@ -12,6 +12,7 @@ from enum import Enum
 from pathlib import PurePath
 from typing import Any, TextIO
 
+from dlprobe.render import formats
 from dlprobe.render.document import Document
 
 
@@ -49,3 +50,6 @@ def _key(key: Any, place: str) -> str:
     if isinstance(plain, str | int) and not isinstance(plain, bool):
         return str(plain)
     raise TypeError(f"{place} has the key {key!r}; JSON keys are text")
+
+
+formats.register("json", "one JSON record with a schema field", render)

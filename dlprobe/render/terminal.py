@@ -20,7 +20,7 @@ from rich.table import Table as RichTable
 from rich.text import Text
 
 from dlprobe.render import document as doc
-from dlprobe.render import heat, line_chart, sparkline
+from dlprobe.render import formats, heat, line_chart, sparkline
 from dlprobe.render.columns import Group, Widths, breakable, fit, wrap_name
 from dlprobe.render.numbers import value_text
 from dlprobe.render.safe_text import encodable, visible
@@ -430,3 +430,5 @@ _DRAWINGS: dict[type, Callable[[_Page, Any], None]] = {
     doc.Verdict: _verdict,
     doc.Hint: _hint,
 }
+
+formats.register("table", "tables and pictures for people, as wide as the terminal", render)

@@ -8,43 +8,51 @@ from typing import Annotated, Any
 
 import typer
 
-from dlprobe.commands.base.screen import COMMON, FORMATS, Screen
+from dlprobe.commands.base.screen import COMMON, Screen
 from dlprobe.registry import unknown
+from dlprobe.render.formats import formats_for
 
 
-def _known_format(name: str) -> str:
-    if name not in FORMATS:
-        raise typer.BadParameter(unknown("format", name, FORMATS))
-    return name
+def format_option(schema: str = "") -> Any:
+    """The annotation of --format for a command that prints this record: the formats that print every record, and those made for it."""
+    names = tuple(formats_for(schema))
+
+    def known(name: str) -> str:
+        if name not in names:
+            raise typer.BadParameter(unknown("format", name, names))
+        return name
+
+    return Annotated[
+        str,
+        typer.Option(
+            "--format",
+            metavar="|".join(names),
+            help="how the result is printed [default: table]",
+            callback=known,
+            autocompletion=lambda incomplete: [name for name in names if name.startswith(incomplete)],
+            rich_help_panel=COMMON,
+        ),
+    ]
 
 
-Format = Annotated[
-    str,
-    typer.Option(
-        "--format",
-        metavar="|".join(FORMATS),
-        help="how the result is printed on stdout [default: table]",
-        callback=_known_format,
-        autocompletion=lambda incomplete: [name for name in FORMATS if name.startswith(incomplete)],
-        rich_help_panel=COMMON,
-    ),
-]
 Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="no progress, notes or warnings on stderr", rich_help_panel=COMMON)]
 NoColor = Annotated[bool, typer.Option("--no-color", help="no colour; the environment variable NO_COLOR does the same", rich_help_panel=COMMON)]
 Debug = Annotated[bool, typer.Option("--debug", help="show where an error came from", rich_help_panel=COMMON)]
 
-SHARED = {"format": (Format, "table"), "quiet": (Quiet, False), "no_color": (NoColor, False), "debug": (Debug, False)}
+SHARED = {"quiet": (Quiet, False), "no_color": (NoColor, False), "debug": (Debug, False)}
 
 
-def declare(function: Callable[..., Any]) -> Callable[..., Any]:
-    """`function(..., screen: Screen)` as typer wants it: every shared option instead of `screen`."""
+def declare(function: Callable[..., Any], schema: str = "") -> Callable[..., Any]:
+    """`function(..., screen: Screen)` as typer wants it: every shared option instead of `screen`; `schema` names the record that it prints."""
     own = [parameter for parameter in inspect.signature(function, eval_str=True).parameters.values() if parameter.name != "screen"]
 
+    shared = {"format": (format_option(schema), "table"), **SHARED}
+
     def command(**values: Any) -> Any:
-        format, quiet, no_color, debug = (values.pop(name) for name in SHARED)
+        format, quiet, no_color, debug = (values.pop(name) for name in shared)
         return function(**values, screen=Screen(format, quiet, False if no_color else None, debug))
 
-    return with_signature(command, [*own, *(option(name, annotation, default) for name, (annotation, default) in SHARED.items())])
+    return with_signature(command, [*own, *(option(name, annotation, default) for name, (annotation, default) in shared.items())])
 
 
 def option(name: str, annotation: Any, default: Any) -> inspect.Parameter:

@@ -6,16 +6,12 @@ import contextlib
 import sys
 from collections.abc import Iterator
 from dataclasses import dataclass
-from importlib import import_module
 from typing import TYPE_CHECKING, Protocol, TextIO
 
 from dlprobe.render.safe_text import visible
 
 if TYPE_CHECKING:
     from dlprobe.render.document import Document
-
-# name of a format -> the module that renders it; modules are imported when they are used
-FORMATS = {"table": "dlprobe.render.terminal", "json": "dlprobe.render.json"}
 
 COMMON = "Common options"  # the group that --help puts the options of all commands in
 
@@ -28,7 +24,7 @@ class Report(Protocol):
 
 @dataclass(frozen=True)
 class Screen:
-    """The choices that all commands share. format: a key of FORMATS. color: False switches it off, None asks each stream."""
+    """The choices that all commands share. format: an output format's name. color: False switches it off, None asks each stream."""
 
     format: str = "table"
     quiet: bool = False
@@ -37,7 +33,9 @@ class Screen:
 
     def show(self, document: Document) -> None:
         """Print a result on stdout."""
-        import_module(FORMATS[self.format]).render(document, sys.stdout, color=self.color)
+        from dlprobe import registry
+
+        registry.get("output_format", self.format).render(document, sys.stdout, color=self.color)
         sys.stdout.flush()
 
     def note(self, text: str) -> None:

@@ -1,0 +1,51 @@
+"""Findings → GitHub Actions workflow commands (`::error file=…,title=…::message`), which become annotations.
+
+Escaping as in actions/toolkit (command.ts): `%`, CR and LF in messages; `:` and `,` too in properties.
+"""
+
+from __future__ import annotations
+
+from typing import TextIO
+
+from dlprobe.render import formats
+from dlprobe.render.checked import SCHEMA, CheckedRun, FindingLine, checked
+from dlprobe.render.document import Document
+from dlprobe.render.safe_text import visible
+
+COMMANDS = {"error": "error", "warning": "warning", "info": "notice"}
+_MESSAGE = str.maketrans({"%": "%25", "\r": "%0D", "\n": "%0A"})
+_PROPERTY = str.maketrans({"%": "%25", "\r": "%0D", "\n": "%0A", ":": "%3A", ",": "%2C"})
+
+
+def render(document: Document, stream: TextIO, *, width: int | None = None, color: bool | None = None) -> None:
+    """Write one command per finding, and an error for each run that nothing could be said of."""
+    for run in checked(document).runs:
+        for finding in run.findings:
+            stream.write(annotation(run, finding) + "\n")
+        if not run.evaluated:
+            stream.write(command("error", run.file, "nothing could be evaluated", f"{run.path}: {run.unreadable or 'no rule could look at it'}") + "\n")
+
+
+def annotation(run: CheckedRun, finding: FindingLine) -> str:
+    """The workflow command of one finding."""
+    place = f" ({finding.place})" if finding.place else ""
+    tries = "".join(f"\ntry: {_patch(remedy)}: {remedy.get('why', '')}" for remedy in finding.remedies[:1])
+    return command(COMMANDS[finding.severity], run.file, f"{finding.code} {finding.name}", f"{run.path}: {finding.evidence}{place}{tries}")
+
+
+def _patch(remedy: object) -> str:
+    patch = remedy.get("patch", {}) if hasattr(remedy, "get") else {}
+    return ", ".join(f"{key} = {value}" for key, value in patch.items())
+
+
+def command(name: str, file: str, title: str, message: str) -> str:
+    """One workflow command in ASCII with every text escaped; lines of the message stay lines.
+
+    >>> command("error", "a:b.h5", "50%", "no\\nmore")
+    '::error file=a%3Ab.h5,title=50%25::no%0Amore'
+    """
+    lines = "\n".join(visible(part) for part in message.split("\n"))
+    return f"::{name} file={visible(file).translate(_PROPERTY)},title={visible(title).translate(_PROPERTY)}::{lines.translate(_MESSAGE)}"
+
+
+formats.register("github", "GitHub Actions annotations", render, (SCHEMA,))

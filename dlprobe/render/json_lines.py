@@ -1,0 +1,21 @@
+"""Findings → JSON lines: one record per finding, `path` first; nothing where there is none."""
+
+from __future__ import annotations
+
+import json
+from typing import TextIO
+
+from dlprobe.render import formats
+from dlprobe.render.checked import SCHEMA, checked
+from dlprobe.render.document import Document
+from dlprobe.render.json import jsonable
+
+
+def render(document: Document, stream: TextIO, *, width: int | None = None, color: bool | None = None) -> None:
+    """Write the findings of the document's data, each with the path of its run."""
+    for run in checked(document).data["runs"]:
+        for finding in run["findings"]:
+            stream.write(json.dumps(jsonable({"path": run["path"], **finding}), allow_nan=False) + "\n")
+
+
+formats.register("json_lines", "one JSON record per finding and line", render, (SCHEMA,))

@@ -1,0 +1,145 @@
+"""Document → GitHub-flavoured Markdown, for pull requests and issues.
+
+Text is escaped: nothing in it becomes markup, a link, HTML, or a mention of somebody. Pictures that need characters of one width become tables.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Sequence
+from typing import Any, TextIO
+
+from dlprobe.render import document as doc
+from dlprobe.render import formats
+from dlprobe.render.heat import number_of
+from dlprobe.render.numbers import value_text
+from dlprobe.render.safe_text import encodable, visible
+
+_SPECIAL = re.compile(r"[\\`*_\[\]|~$]|^[-+#=]|^(?P<number>\d+)(?=[.)])")
+_LINK = re.compile(r"\b(https?|ftp)(:)(?=//)|\b(www)(\.)", re.IGNORECASE)
+_MARKS = {"good": "✅ ", "bad": "❌ ", "warning": "⚠️ ", "neutral": ""}
+_SHOWN_POINTS = 8
+
+
+def render(document: doc.Document, stream: TextIO, *, width: int | None = None, color: bool | None = None) -> None:
+    """Write the document; `width` and `color` are there because every format has them."""
+    parts = [f"## {escaped(document.title)}"] if document.title else []
+    parts += [text for block in document.blocks if (text := _DRAWINGS[type(block)](block))]
+    stream.write(encodable("\n\n".join(parts) + "\n", getattr(stream, "encoding", None) or "utf-8"))
+
+
+def escaped(text: str) -> str:
+    r"""Text that Markdown shows as it is, on one line.
+
+    >>> print(escaped("a_b <i> | @you #3"))
+    a\_b &lt;i&gt; \| @&#8203;you #&#8203;3
+    """
+    plain = visible(text).strip().replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")
+    plain = _SPECIAL.sub(lambda found: f"{found['number']}&#8203;" if found["number"] else f"\\{found[0]}", plain)
+    plain = re.sub(r"(?<=[@#])(?=[^\W_])(?<!&#)", "&#8203;", plain)  # neither a mention nor a reference to an issue
+    return _LINK.sub(lambda found: f"{found[1] or found[3]}&#{58 if found[2] else 46};", plain)
+
+
+def code(text: str) -> str:
+    """Text as a code span, with a fence longer than any in it.
+
+    >>> code("a `b` c")
+    '``a `b` c``'
+    """
+    plain = visible(text)
+    fence = "`" * (1 + max(map(len, re.findall("`+", plain)), default=0))
+    pad = " " if plain.startswith("`") or plain.endswith("`") else ""
+    return f"{fence}{pad}{plain}{pad}{fence}"
+
+
+def fenced(lines: Sequence[str]) -> str:
+    """Lines as a code block."""
+    shown = [visible(line.expandtabs(4)) for line in lines]
+    fence = "`" * max(3, 1 + max((len(run) for line in shown for run in re.findall("`+", line)), default=0))
+    return "\n".join([fence, *shown, fence])
+
+
+def _cell(value: doc.Cell, digits: int = 4) -> str:
+    mark = _MARKS[value.tone] if isinstance(value, doc.Toned) else ""
+    return mark + escaped(value_text(value, digits))
+
+
+def _rows(names: Sequence[str], aligns: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
+    rule = ["---:" if align == "right" else "---" for align in aligns]
+    return "\n".join(f"| {' | '.join(cells)} |" for cells in [[name or " " for name in names], rule, *rows])
+
+
+def _captioned(caption: str, text: str) -> str:
+    return f"**{escaped(caption)}**\n\n{text}" if caption else text
+
+
+def _heading(block: doc.Heading) -> str:
+    return f"{'#' * (block.level + 2)} {escaped(block.text)}"
+
+
+def _verdict(block: doc.Verdict) -> str:
+    return f"{_MARKS[block.tone]}{escaped(block.line)}"
+
+
+def _bullets(block: doc.Bullets) -> str:
+    return "\n".join(f"- {escaped(item)}" for item in block.items)
+
+
+def _facts(block: doc.Facts) -> str:
+    return _rows(["", ""], ["left", "left"], [[escaped(key), _cell(value, 6)] for key, value in block.pairs]) if block.pairs else ""
+
+
+def _table(block: doc.Table) -> str:
+    names = [escaped(f"{column.name} [{column.unit}]" if column.unit else column.name) for column in block.columns]
+    rows = [[_cell(cell, column.digits) for cell, column in zip(row, block.columns, strict=True)] for row in block.rows]
+    return _captioned(block.caption, _rows(names, [column.align for column in block.columns], rows))
+
+
+def _heat_table(block: doc.HeatTable) -> str:
+    names = [escaped(block.stub), *(escaped(f"{block.across} {name}".strip()) for name in block.columns)]
+    rows = [
+        [escaped(name), *(_MARKS[cell.tone] + escaped(f"{number_of(cell)} {cell.verdict}".strip()) for cell in row)]
+        for name, row in zip(block.rows, block.cells, strict=True)
+    ]
+    return _captioned(block.caption, f"{_rows(names, ['left', *['right'] * len(block.columns)], rows)}\n\n{escaped(f'number: {block.meaning}')}")
+
+
+def _chart(block: doc.Chart) -> str:
+    """A few points of every series, first and last among them."""
+    rows = []
+    for series in block.series:
+        last = len(series.x) - 1
+        shown = sorted({round(index * last / (_SHOWN_POINTS - 1)) for index in range(_SHOWN_POINTS)}) if last >= 0 else []
+        rows += [[escaped(series.name), value_text(series.x[index]), escaped(value_text(float(series.y[index])))] for index in shown]
+    names = ["series", escaped(block.x_label or "x"), escaped(block.y_label or "y")]
+    return _captioned(block.caption, _rows(names, ["left", "right", "right"], rows)) if rows else ""
+
+
+def _profile(block: doc.Profile) -> str:
+    if not block.series:
+        return ""
+    depth = max(len(series.values) for series in block.series)
+    layers = block.layers or [f"layer {index + 1}" for index in range(depth)]
+    judged = [f"{series.name} ({series.verdict})" if series.verdict else series.name for series in block.series]
+    rows = [
+        [escaped(layer), *(escaped(value_text(float(series.values[index]), 3)) if index < len(series.values) else "-" for series in block.series)]
+        for index, layer in enumerate(layers)
+    ]
+    return _captioned(block.caption, _rows(["layer", *map(escaped, judged)], ["left", *["right"] * len(judged)], rows))
+
+
+_DRAWINGS: dict[type, Callable[[Any], str]] = {
+    doc.Heading: _heading,
+    doc.Paragraph: lambda block: escaped(block.text),
+    doc.Lines: lambda block: fenced(block.lines),
+    doc.Bullets: _bullets,
+    doc.Facts: _facts,
+    doc.Table: _table,
+    doc.HeatTable: _heat_table,
+    doc.Chart: _chart,
+    doc.Profile: _profile,
+    doc.Verdict: _verdict,
+    doc.Hint: lambda block: f"next: {code(block.command)}",
+}
+
+formats.register("markdown", "Markdown for pull requests and issues", render)
