@@ -16,6 +16,7 @@ import numpy.typing as npt
 from dlprobe import registry
 from dlprobe.nn.network import LayerSpec, Network
 from dlprobe.parts.activations import RowActivation
+from dlprobe.parts.losses import RowLoss
 from dlprobe.registry import Spec
 
 Array = npt.NDArray[Any]
@@ -116,13 +117,27 @@ def _record_norm(spec: Spec, x: Array, scale: Array, shift: Array, dy: Array | N
 
 
 def losses(spec: Spec, a: Array, targets: Array) -> npt.NDArray[np.float64]:
-    """Each sample's loss (samples,), the sum over its outputs."""
-    return each(spec.record.value, a, targets).sum(axis=1)
+    """Each sample's loss (samples,), the sum or mean over its outputs."""
+    if isinstance(spec.record, RowLoss):
+        return _row_losses(spec, a, targets)[0]
+    values = each(spec.record.value, a, targets, parameters=spec.record.numbers(spec.parameters)).sum(axis=1)
+    return values / a.shape[1] if spec.parameters.get("reduction") == "mean" else values
 
 
 def loss_slope(spec: Spec, a: Array, targets: Array) -> npt.NDArray[np.float64]:
     """dℓ/da of each sample's own loss."""
-    return each(spec.record.slope, a, targets)
+    if isinstance(spec.record, RowLoss):
+        return _row_losses(spec, a, targets)[1]
+    values = each(spec.record.slope, a, targets, parameters=spec.record.numbers(spec.parameters))
+    return values / a.shape[1] if spec.parameters.get("reduction") == "mean" else values
+
+
+def _row_losses(spec: Spec, a: Array, targets: Array) -> tuple[npt.NDArray[np.float64], npt.NDArray[np.float64]]:
+    values, slopes = [], []
+    for row, y in zip(wide(a).tolist(), wide(targets).tolist(), strict=True):
+        slopes.append([math.nan] * len(row))
+        values.append(float(spec.record.row(row, y, slopes[-1], *spec.record.numbers(spec.parameters))))
+    return np.array(values), np.array(slopes).reshape(a.shape)
 
 
 def coefficients(spec: Spec, step: int, rate: float) -> tuple[float, ...]:

@@ -52,7 +52,7 @@ def layers(
 def network(
     sizes: Sequence[int],
     *,
-    loss: str = "mse",
+    loss: Any = "mse",
     optimizer: Any = "sgd",
     batch: int = 8,
     seed: int = 0,
@@ -62,7 +62,8 @@ def network(
 ) -> Network:
     """A net of `layers(sizes, **parts)`."""
     chosen = optimizer if isinstance(optimizer, Spec) else spec("optimizer", optimizer)
-    return Network(layers(sizes, **parts), spec("loss", loss), chosen, batch=batch, seed=seed, dtype=dtype, keep_gradients=keep_gradients)
+    cost = loss if isinstance(loss, Spec) else spec("loss", loss)
+    return Network(layers(sizes, **parts), cost, chosen, batch=batch, seed=seed, dtype=dtype, keep_gradients=keep_gradients)
 
 
 def jitter(net: Network, seed: int = 0, size: float = 0.3) -> Network:
@@ -72,11 +73,12 @@ def jitter(net: Network, seed: int = 0, size: float = 0.3) -> Network:
 
 
 def targets_for(loss: str, samples: int, outputs: int, seed: int = 0, dtype: str = "float64") -> Array:
-    """Targets a loss can take: one-hot rows for probabilities of classes, zeros and ones for independent outputs, numbers for the others."""
-    rng = np.random.default_rng((seed, 1))
-    if loss == "binary_cross_entropy":
-        return rng.integers(0, 2, (samples, outputs)).astype(dtype)
-    if "classification" in registry.get("loss", loss).tasks and "regression" not in registry.get("loss", loss).tasks:
+    """Targets a loss can take: one-hot rows for classes, zeros and ones (signs where it takes signs) for independent outputs, numbers for the others."""
+    rng, record = np.random.default_rng((seed, 1)), registry.get("loss", loss)
+    if record.independent:
+        hits = rng.integers(0, 2, (samples, outputs)).astype(dtype)
+        return hits * 2 - 1 if record.signed else hits
+    if "regression" not in record.tasks:
         return np.eye(outputs, dtype=dtype)[rng.integers(0, outputs, samples)]
     return rng.standard_normal((samples, outputs)).astype(dtype)
 

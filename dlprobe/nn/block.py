@@ -34,15 +34,18 @@ SCALAR_NAMES = ("batch_loss", "penalty", "learning_rate", "gradient_norm", "clip
 Net = namedtuple(
     "Net",
     "layers operations constants parameters gradients moments state blocks carry weight_delta deltas targets no_bias peak "
-    "input_square error_square narrow wide",
+    "input_square error_square narrow wide row_weight loss_constants",
 )
 # Addresses: of kernels, int64 arrays for the operations in the order of the program's kernel numbers and one number each for the others; and of the three
 # passes below. Compiled into both loops, and into each other, the passes would cost twice the time on a cold cache.
 Kernels = namedtuple("Kernels", "forward backward loss update prepare gather forward_layer backward_layer")
-# What a block works through: prepared data (samples, features) and (samples, outputs), the visiting order, and where in the run it stands.
-Work = namedtuple("Work", "inputs targets order batch seed first_step rates optimizer_parameters fused keep_gradients deferred")
+# What a block works through: prepared data (samples, features) and (samples, outputs), each sample's weight in the loss (empty where all weigh 1), the
+# visiting order, and where in the run it stands.
+Work = namedtuple("Work", "inputs targets weights order batch seed first_step rates optimizer_parameters fused keep_gradients deferred")
 
-NET_TYPES = ("int64_2d", "int64_2d", *("vector",) * 8, "matrix", "vector", "vector", "vector", "float64_1d", "float64_1d", "matrix", "float64_2d")
+NET_TYPES = (
+    *("int64_2d",) * 2, *("vector",) * 8, "matrix", *("vector",) * 3, "float64_1d", "float64_1d", "matrix", "float64_2d", *("vector",) * 2,
+)  # fmt: skip
 
 
 ADDRESSES = types.Array(types.int64, 1, "C", aligned=True)
@@ -63,7 +66,8 @@ def net_type(precision: Types) -> Any:
 def work_type(precision: Types) -> Any:
     integers = types.Array(types.int64, 1, "C", aligned=True)
     floats = types.Array(types.float64, 1, "C", aligned=True)
-    return types.NamedTuple([precision.matrix, precision.matrix, integers, types.int64, types.uint64, types.int64, floats, floats, *(types.boolean,) * 3], Work)
+    data = [precision.matrix, precision.matrix, precision.vector, integers]
+    return types.NamedTuple([*data, types.int64, types.uint64, types.int64, floats, floats, *(types.boolean,) * 3], Work)
 
 
 def block_of(net: Any, offset: Any, rows: Any, width: Any) -> Any:
@@ -77,7 +81,7 @@ def delta_of(net: Any, which: Any, rows: Any, width: Any) -> Any:
 
 
 def gather(net: Any, work: Any, start: Any, rows: Any) -> None:
-    """Copy the batch work.order[start : start + rows] row by row next to each other, and note each row's Σ x²."""
+    """Copy the batch work.order[start : start + rows] row by row next to each other, and note each row's Σ x² and weight in the loss."""
     order = work.order[start : start + rows]
     features, outputs = work.inputs.shape[1], work.targets.shape[1]
     x = block_of(net, net.layers[0, p.INPUT], rows, features)
@@ -89,6 +93,7 @@ def gather(net: Any, work: Any, start: Any, rows: Any) -> None:
             row[j] = source[j]
             square += np.float64(source[j]) * np.float64(source[j])
         net.input_square[i] = square
+        net.row_weight[i] = work.weights[order[i]] if len(work.weights) > 0 else net.row_weight.dtype.type(1)
         label, wanted = work.targets[order[i]], target[i]
         for j in range(outputs):
             wanted[j] = label[j]
@@ -285,13 +290,14 @@ def add_carry(d: Any, carry: Any) -> None:
 
 
 def batch_loss(net: Any, kernels: Any, rows: Any, fused: Any, scale: Any) -> Any:
-    """The loss kernel on the batch in memory; leaves its derivative in delta buffer 0. Returns the sum of the samples' losses."""
+    """The loss kernel on the batch in memory; leaves its derivative in delta buffer 0. Returns the weighted sum of the samples' losses."""
     layer = net.layers[-1]
     units = layer[p.UNITS]
     last = net.operations[layer[p.END_OPERATION] - 1]
     z = block_of(net, last[p.X], rows, last[p.WIDTH_IN])
     target = net.targets[: rows * units].reshape(rows, units)
-    return invoke_for_number(kernels.loss, (z, block_of(net, layer[p.OUTPUT], rows, units), target, delta_of(net, 0, rows, units), scale))
+    a, d = block_of(net, layer[p.OUTPUT], rows, units), delta_of(net, 0, rows, units)
+    return invoke_for_number(kernels.loss, (z, a, target, d, scale, net.row_weight, net.loss_constants))
 
 
 def forward_pass(net: Any, kernels: Any, work: Any, start: Any, rows: Any, training: Any, scale: Any, counter: Any, statistics: Any) -> Any:

@@ -4,7 +4,7 @@ The training loop calls kernels by address, so it is compiled once for all of th
 
 operation forward    (x, y, learned, state, constants, counter, training)                    fills y from x; both (samples, units) of T
 operation backward   (x, y, dy, dx, learned, gradient, state, constants, counter, peak, slopes)    fills dx from dy, and the gradient of `learned`
-loss                 (z, a, target, d, scale) -> sum of the samples' losses                  fills d with scale·dℓ/da, or scale·dℓ/dz where fused
+loss                 (z, a, target, d, scale, weights, constants) -> Σ w ℓ of the samples    fills d with scale·w·dℓ/da, or scale·w·dℓ/dz where fused
 optimizer update     (w, g, state, offset, stride, coefficients, sums)                       steps w in place, adds up the statistics of w, g and the update
 optimizer prepare    (step, rate, parameters, coefficients)                                  the coefficients of one step
 
@@ -27,7 +27,9 @@ from numba.np.unsafe.ndarray import to_fixed_tuple
 from dlprobe.nn.cache import EXACT, compiled, inlined
 from dlprobe.nn.updates import update_loop
 from dlprobe.parts.activations import Activation, RowActivation
-from dlprobe.parts.losses import Loss
+from dlprobe.parts.losses import REDUCTION, ElementwiseLoss, Loss, RowLoss
+from dlprobe.parts.losses.entropies import softmax_cross_entropy_row
+from dlprobe.parts.losses.margins import true_class
 from dlprobe.parts.normalizations import Normalization
 from dlprobe.parts.optimizers import Optimizer
 
@@ -61,8 +63,8 @@ class Types:
 
     @property
     def loss(self) -> Any:
-        m = self.matrix
-        return types.float64(m, m, m, m, self.scalar)
+        v, m = self.vector, self.matrix
+        return types.float64(m, m, m, m, self.scalar, v, v)
 
     @property
     def update(self) -> Any:
@@ -192,31 +194,63 @@ def normalization_operation(name: str, dtype: str) -> tuple[Any, Any]:
 
 @cache
 def loss(name: str, fused: bool, dtype: str) -> Any:
-    """Compile a loss; `fused` takes its joint form with the output activation."""
+    """Compile a loss; `fused` takes its joint form with the output activation. Its constants are those of `loss_constants`."""
     record: Loss = _record("loss", name)
-    loops = fused_loss_loop(inlined(record.fused_row)) if fused and record.fused_row else plain_loss_loop(inlined(record.value), inlined(record.slope))
+    count = sum(parameter is not REDUCTION for parameter in record.parameters)
+    if fused and record.fused_row:
+        loops = fused_loss_loop(inlined(record.fused_row), count)
+    elif isinstance(record, RowLoss):
+        loops = row_loss_loop(inlined(record.row), count)
+    elif isinstance(record, ElementwiseLoss):
+        loops = elementwise_loss_loop(inlined(record.value), inlined(record.slope), count)
     return compiled(PRECISIONS[dtype].loss, EXACT)(loops)
 
 
-def plain_loss_loop(value: Callable[..., float], slope: Callable[..., float]) -> Any:
-    def batch_loss(z: Array, a: Array, target: Array, d: Array, scale: float) -> float:
+def loss_constants(spec: Any, outputs: int) -> tuple[float, ...]:
+    """The numbers of a loss's Spec, and what the sum over `outputs` is multiplied by."""
+    return (*spec.record.numbers(spec.parameters), spec.record.share(spec.parameters, outputs))
+
+
+def elementwise_loss_loop(value: Callable[..., float], slope: Callable[..., float], count: int) -> Any:
+    def batch_loss(z: Array, a: Array, target: Array, d: Array, scale: float, weights: Array, constants: Array) -> float:
+        p = to_fixed_tuple(constants, count)
         total = 0.0
         for i in range(a.shape[0]):
+            weight = weights[i] * constants[count]
+            factor = scale * weight
             for j in range(a.shape[1]):
-                total += np.float64(value(a[i, j], target[i, j]))
-                d[i, j] = scale * slope(a[i, j], target[i, j])
+                total += np.float64(weight) * np.float64(value(a[i, j], target[i, j], *p))
+                d[i, j] = factor * slope(a[i, j], target[i, j], *p)
         return total
 
     return batch_loss
 
 
-def fused_loss_loop(fused_row: Callable[..., float]) -> Any:
-    def batch_loss(z: Array, a: Array, target: Array, d: Array, scale: float) -> float:
+def row_loss_loop(row: Callable[..., float], count: int) -> Any:
+    def batch_loss(z: Array, a: Array, target: Array, d: Array, scale: float, weights: Array, constants: Array) -> float:
+        p = to_fixed_tuple(constants, count)
+        total = 0.0
+        for i in range(a.shape[0]):
+            weight = weights[i] * constants[count]
+            total += np.float64(weight) * np.float64(row(a[i], target[i], d[i], *p))
+            factor = scale * weight
+            for j in range(d.shape[1]):
+                d[i, j] *= factor
+        return total
+
+    return batch_loss
+
+
+def fused_loss_loop(fused_row: Callable[..., float], count: int) -> Any:
+    def batch_loss(z: Array, a: Array, target: Array, d: Array, scale: float, weights: Array, constants: Array) -> float:
+        p = to_fixed_tuple(constants, count)
         total = 0.0
         for i in range(z.shape[0]):
-            total += np.float64(fused_row(z[i], a[i], target[i], d[i]))
+            weight = weights[i] * constants[count]
+            total += np.float64(weight) * np.float64(fused_row(z[i], a[i], target[i], d[i], *p))
+            factor = scale * weight
             for j in range(d.shape[1]):
-                d[i, j] *= scale
+                d[i, j] *= factor
         return total
 
     return batch_loss
@@ -237,3 +271,7 @@ def optimizer(name: str, dtype: str) -> tuple[Any, Any]:
 
     precision = PRECISIONS[dtype]
     return compiled(precision.update)(loop), compiled(precision.prepare, EXACT)(prepare)
+
+
+for _shared in (softmax_cross_entropy_row, true_class):  # called by records' functions
+    inlined(_shared)

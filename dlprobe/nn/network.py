@@ -114,6 +114,8 @@ class Network:
             error_square=np.zeros(rows),
             narrow=np.zeros((2, widest), dtype),
             wide=np.zeros((2, widest)),
+            row_weight=np.ones(rows, dtype),
+            loss_constants=np.array(kernels.loss_constants(self.loss, self.layers[-1].fan_out), dtype),
         )
 
     @property
@@ -190,19 +192,21 @@ class Network:
         z = self._net.blocks[row[program.Z] : row[program.Z] + rows * row[program.FAN_OUT]]
         return float(np.var(z, dtype=np.float64))
 
-    def _work(self, inputs: Array, targets: Array, order: Array, batch: int, first_step: int, rates: Array) -> block.Work:
+    def _work(self, inputs: Array, targets: Array, order: Array, batch: int, first_step: int, rates: Array, weights: Array | None = None) -> block.Work:
         values = np.array([float(v) for v in self.optimizer.parameters.values()], np.float64)
-        return block.Work(inputs, targets, order, batch, np.uint64(self.seed), first_step, rates, values, self.fused, self.keep_gradients, False)
+        each = np.zeros(0, self.dtype) if weights is None else weights
+        return block.Work(inputs, targets, each, order, batch, np.uint64(self.seed), first_step, rates, values, self.fused, self.keep_gradients, False)
 
-    def train(self, inputs: Array, targets: Array, first_step: int, rates: npt.NDArray[np.float64]) -> BlockResult:
+    def train(self, inputs: Array, targets: Array, first_step: int, rates: npt.NDArray[np.float64], weights: Array | None = None) -> BlockResult:
         """Run len(rates) whole steps from step `first_step`, one learning rate each.
 
-        inputs (samples, features) and targets (samples, outputs) of the net's dtype, row-major. Stops after the first step that meets NaN or infinity.
+        inputs (samples, features), targets (samples, outputs) and weights (samples,) of the net's dtype, row-major. A batch's loss is the mean of
+        w_i ℓ_i, w_i = 1 without weights. Stops after the first step that meets NaN or infinity.
         """
         steps = len(rates)
         statistics = np.empty((steps, len(self.layers), len(observe.STATISTICS)), self.dtype)
         scalars = np.empty((steps, block.SCALARS))
-        work = self._work(inputs, targets, np.empty(len(inputs), np.int64), self.batch, first_step, rates)
+        work = self._work(inputs, targets, np.empty(len(inputs), np.int64), self.batch, first_step, rates, weights)
         done = int(self._run(self._net, self._kernels, work, steps, statistics, scalars))
         return BlockResult(statistics[: abs(done)], scalars[: abs(done)], done < 0)
 

@@ -58,8 +58,8 @@ def resolve(config: RunConfig, data: PreparedData) -> Model:
 
 
 def output_units(loss: Spec, data: PreparedData) -> int:
-    """One output per class or target column; two classes under binary cross-entropy share one."""
-    return 1 if data.task == "classification" and loss.name == "binary_cross_entropy" and data.outputs == 2 else data.outputs
+    """One output per class or target column; two classes share one under a loss whose outputs say yes or no each."""
+    return 1 if data.task == "classification" and loss.record.independent and data.outputs == 2 else data.outputs
 
 
 def auto_output_activation(loss: Spec, data: PreparedData) -> str:
@@ -79,15 +79,16 @@ def warnings_for_data(model: Model, data: PreparedData) -> list[str]:
 
 
 def encode_targets(model: Model, data: PreparedData, part: str, dtype: npt.DTypeLike) -> Array:
-    """Targets of a part as (samples, outputs) of `dtype`: one-hot classes, the class index for a single output, or the values."""
+    """Targets of a part as (samples, outputs) of `dtype`: one-hot classes, the class index for a single output, or values; signs for a signed loss."""
     targets = data.targets[part]
     if data.task == "regression":
         return np.ascontiguousarray(targets.reshape(len(targets), model.outputs), dtype)
-    if model.outputs == 1:
-        return targets.astype(dtype).reshape(-1, 1)
     encoded = np.zeros((len(targets), model.outputs), dtype)
-    encoded[np.arange(len(targets)), targets] = 1
-    return encoded
+    if model.outputs == 1:
+        encoded[:, 0] = targets
+    else:
+        encoded[np.arange(len(targets)), targets] = 1
+    return 2 * encoded - 1 if model.loss.record.signed else encoded
 
 
 def build(config: RunConfig, model: Model, *, keep_gradients: bool = False) -> Network:

@@ -70,7 +70,7 @@ def test_an_edited_record_gives_its_new_value_never_a_stale_kernel(copy: Path, t
     assert third == first
 
 
-@pytest.mark.parametrize("changed", ["nn/observe.py", "nn/cache.py", "parts/scalar.py", "parts/losses.py"])
+@pytest.mark.parametrize("changed", ["nn/observe.py", "nn/cache.py", "parts/scalar.py", "parts/losses/margins.py"])
 def test_any_edit_in_nn_or_parts_changes_the_hash(changed: str, copy: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(dlprobe, "__file__", str(copy / "dlprobe" / "__init__.py"))
     before = cache.source_hash()
@@ -148,7 +148,7 @@ LATE_EDIT = """
 import pathlib
 import dlprobe
 from dlprobe.nn import cache
-file = pathlib.Path(dlprobe.__file__).parent / "parts" / "losses.py"
+file = pathlib.Path(dlprobe.__file__).parent / "parts" / "losses" / "margins.py"
 file.write_text(file.read_text() + "# an edit")
 print("old", cache.cache_folder().name)
 print("new", cache.source_hash())

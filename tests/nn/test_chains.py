@@ -9,7 +9,9 @@ import math
 
 import numpy as np
 import pytest
-from small_nets import DTYPES, network
+from small_nets import DTYPES, Array, network
+
+from dlprobe.nn.random import epoch_order
 
 LN3 = math.log(3)
 
@@ -102,3 +104,29 @@ def test_five_steps_end_where_the_formulas_say(optimizer: str) -> None:
         x = np.array([gradient])
         net.train(x, x @ net.weights(0) - 0.5, step, np.array([0.1]))
     np.testing.assert_allclose(net.weights(0)[:, 0], ENDS[optimizer], atol=5e-11)
+
+
+def rosenblatt(inputs: Array, signs: Array, order: Array) -> Array:
+    """The perceptron rule of 1958: every sample on the wrong side (or on the line) is added to the weights, with its sign."""
+    w, found = np.zeros(inputs.shape[1]), []
+    for sample in order:
+        if signs[sample] * (w @ inputs[sample]) <= 0:
+            w = w + signs[sample] * inputs[sample]
+        found.append(w)
+    return np.array(found)
+
+
+def test_a_single_layer_under_the_perceptron_loss_learns_by_rosenblatts_rule() -> None:
+    """Whole-numbered inputs, so that every step is exact: batch 1, sgd, rate 1, from weights 0. Separable classes come to rest after some epochs."""
+    rng = np.random.default_rng(0)
+    inputs = rng.integers(-5, 6, (30, 3)).astype(float)
+    inputs[:, 2] = 1  # the bias as an input that is always 1
+    signs = np.where(inputs @ [2.0, -1.0, 0.5] > 0, 1.0, -1.0)
+    net = network((3, 1), loss="perceptron", initializer="zeros", batch=1, bias=False)
+    order = np.concatenate([epoch_order(net.seed, epoch, 30) for epoch in range(20)])
+    expected = rosenblatt(inputs, signs, order)
+    for step, wanted in enumerate(expected):
+        net.train(inputs, signs[:, None], step, np.ones(1))
+        np.testing.assert_array_equal(net.weights(0)[:, 0], wanted)
+    assert len(np.unique(expected, axis=0)) > 5
+    assert np.all(signs * (inputs @ expected[-1]) > 0)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 import pytest
 import slow_twins
@@ -193,16 +195,19 @@ def test_a_large_mean_costs_batch_norm_no_digits(dtype: str) -> None:
 def outputs_and_targets(name: str, kind: str, dtype: str) -> tuple[Array, Array]:
     """Outputs a loss may meet: probabilities, an exact 0 among them, where it takes probabilities."""
     a = block(kind, dtype)
-    if registry.get("loss", name).fused:
+    record = registry.get("loss", name)
+    if record.fused:
         a = np.where(np.isfinite(a), 1 / (1 + np.exp(-np.clip(a, -9, 9))), a).astype(dtype)
         a[0, 0] = 0
     hits = np.random.default_rng(3).integers(0, 2, a.shape)
-    return a, np.ascontiguousarray(hits, dtype)
+    return a, np.ascontiguousarray(2 * hits - 1 if record.signed else hits, dtype)
 
 
-def run_loss(name: str, fused: bool, z: Array, a: Array, targets: Array, scale: float) -> tuple[float, Array]:
-    d = np.full_like(a, 7)
-    total = kernels.loss(name, fused, a.dtype.name)(z, a, targets, d, a.dtype.type(scale))
+def run_loss(name: str, fused: bool, z: Array, a: Array, targets: Array, scale: float, weights: Array | None = None, **given: Any) -> tuple[float, Array]:
+    """The compiled loss with the record's defaults except `given`."""
+    d, constants = np.full_like(a, 7), np.array(kernels.loss_constants(spec("loss", name, **given), a.shape[1]), a.dtype)
+    each = np.ones(len(a), a.dtype) if weights is None else weights
+    total = kernels.loss(name, fused, a.dtype.name)(z, a, targets, d, a.dtype.type(scale), each, constants)
     return float(total), d
 
 
@@ -216,6 +221,22 @@ def test_loss_is_its_twin(name: str, kind: str, dtype: str) -> None:
     expected = slow_twins.losses(chosen, a, targets)
     assert_close(np.array([total]), np.array([expected.sum()]), "float64" if kind == "nan_laden" else dtype)
     assert_close(d, slow_twins.loss_slope(chosen, a, targets) / 8, dtype)
+
+
+@pytest.mark.parametrize(("name", "fused"), [*((name, False) for name in registry.records("loss")), *((name, True) for name in FUSED)])
+def test_weights_multiply_samples_and_parameters_reach_the_kernel(name: str, fused: bool) -> None:
+    """Every parameter away from its default, every sample with its own weight, one of them 0."""
+    record = registry.get("loss", name)
+    given = {each.name: "mean" if each.choices else float(each.default) * 0.7 for each in record.parameters}
+    chosen, weights = spec("loss", name, **given), np.linspace(0, 3, 11)
+    z = block("ordinary", "float64")
+    output = spec("activation", record.output_activation)
+    a, targets = slow_twins.activate(output, z), outputs_and_targets(name, "ordinary", "float64")[1]
+    targets[:] = np.eye(6)[np.arange(11) % 6] * (2 if record.signed else 1) - record.signed
+    total, d = run_loss(name, fused, z, a, targets, 0.125, weights, **given)
+    assert total == pytest.approx(float(slow_twins.losses(chosen, a, targets) @ weights), rel=1e-12)
+    da = slow_twins.loss_slope(chosen, a, targets) * weights[:, None] / 8
+    np.testing.assert_allclose(d, slow_twins.activate_backward(output, z, a, da) if fused else da, rtol=1e-10, atol=1e-15)
 
 
 @pytest.mark.parametrize("dtype", DTYPES)

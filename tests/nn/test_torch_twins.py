@@ -51,8 +51,12 @@ CRITERIA: dict[str, Callable[[Any, Any], Any]] = {
     "binary_cross_entropy": lambda z, y: torch.nn.functional.binary_cross_entropy_with_logits(z, y, reduction="none").sum(1).mean(),
     "mse": lambda a, y: ((a - y) ** 2).sum(1).mean(),
     "mae": lambda a, y: (a - y).abs().sum(1).mean(),
+    "huber": lambda a, y: torch.nn.functional.huber_loss(a, y, reduction="none").sum(1).mean(),
+    "kl": lambda z, y: torch.nn.functional.kl_div(torch.log_softmax(z, 1), y, reduction="batchmean"),
+    "multi_margin": lambda a, y: torch.nn.functional.multi_margin_loss(a, y.argmax(1)),
+    "hinge": lambda a, y: torch.clamp(1 - a * y, min=0).sum(1).mean(),
 }
-FROM_LOGITS = ("cross_entropy", "binary_cross_entropy")
+FROM_LOGITS = ("cross_entropy", "binary_cross_entropy", "kl")
 
 
 def rate_of(optimizer: str) -> float:
@@ -100,6 +104,23 @@ class FromRecord(torch.nn.Module):  # type: ignore[misc]
 
     def forward(self, z: Any) -> Any:
         return RecordActivation.apply(z, self.chosen)
+
+
+class RecordLoss(torch.autograd.Function):  # type: ignore[misc]
+    """A loss that PyTorch does not have in this form: the record's own plain functions, mean over samples."""
+
+    @staticmethod
+    def forward(ctx: Any, a: Any, y: Any, chosen: Spec) -> Any:
+        ctx.slope = slow_twins.loss_slope(chosen, a.detach().numpy(), y.numpy()) / len(a)
+        return torch.tensor(slow_twins.losses(chosen, a.detach().numpy(), y.numpy()).mean())
+
+    @staticmethod
+    def backward(ctx: Any, weight: Any) -> Any:
+        return weight * torch.tensor(ctx.slope), None, None
+
+
+def criterion(name: str, a: Any, y: Any) -> Any:
+    return CRITERIA[name](a, y) if name in CRITERIA else RecordLoss.apply(a, y, spec("loss", name))
 
 
 class RecordOptimizer:
@@ -157,7 +178,7 @@ def train_torch(model: Any, case: Case, inputs: Array, targets: Array, seed: int
     x, y, found = torch.tensor(inputs), torch.tensor(targets), []
     for chosen in map(torch.tensor, batch_indices(case.batch, seed)):
         optimizer.zero_grad()
-        loss = CRITERIA[case.loss](model(x[chosen]), y[chosen])
+        loss = criterion(case.loss, model(x[chosen]), y[chosen])
         loss.backward()
         optimizer.step()
         found.append(loss.item())

@@ -1,40 +1,15 @@
-"""Losses: one record each.
-
-`value(p, y)` and `slope(p, y)` are scalar functions of an output p and its target y; the loss of a sample is the sum over outputs, the loss of a batch
-the mean over samples. `fused` names the output activation with which the loss has a joint form that loses no digits: `fused_row(z, a, y, d)` fills d
-with dℓ/dz and returns ℓ.
-"""
+"""Losses of probabilities, in nats."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import dataclass
 from typing import Any
 
+from dlprobe.parts.losses import REDUCTION, ElementwiseLoss
 from dlprobe.parts.scalar import exp, like, log, log1p
-from dlprobe.registry import Parameter, register
+from dlprobe.registry import register
 
 Array = Any
 SMALLEST_PROBABILITY = 1e-7
-
-
-@dataclass(frozen=True)
-class Loss:
-    """What is known of a loss. `tasks` are the tasks it suits, `output_activation` what `auto` picks for it."""
-
-    name: str
-    summary: str
-    formula: str
-    value: Callable[[float, float], float]
-    slope: Callable[[float, float], float]
-    output_activation: str
-    tasks: tuple[str, ...]
-    source: str
-    fused: str | None = None
-    fused_row: Callable[..., float] | None = None
-    parameters: tuple[Parameter, ...] = ()
-    use: str = ""
-    traps: str = ""
 
 
 def cross_entropy(p: float, y: float) -> float:
@@ -67,7 +42,7 @@ def softmax_cross_entropy_row(z: Array, a: Array, y: Array, d: Array) -> float:
 
 register(
     "loss",
-    Loss(
+    ElementwiseLoss(
         name="cross_entropy",
         summary="cross-entropy of class probabilities, in nats",
         formula="ℓ = −Σ_k y_k ln p_k, p clipped to [1e-7, 1]",
@@ -80,6 +55,39 @@ register(
         fused_row=softmax_cross_entropy_row,
         use="Classification.",
         traps="It takes probabilities. PyTorch's CrossEntropyLoss takes preactivations: it is softmax followed by this loss.",
+    ),
+)
+
+
+def kl(p: float, y: float) -> float:
+    clipped = min(max(p, like(p, SMALLEST_PROBABILITY)), like(p, 1.0))
+    return y * (log(y) - log(clipped)) if y > like(y, 0.0) else like(p, 0.0)
+
+
+def softmax_kl_row(z: Array, a: Array, y: Array, d: Array) -> float:
+    """Cross-entropy minus the target's own entropy; the derivative is that of cross-entropy."""
+    loss = softmax_cross_entropy_row(z, a, y, d)
+    for j in range(len(y)):
+        if y[j] > like(y[j], 0.0):
+            loss += y[j] * log(y[j])
+    return loss
+
+
+register(
+    "loss",
+    ElementwiseLoss(
+        name="kl",
+        summary="Kullback-Leibler divergence of the predicted from the target distribution, in nats",
+        formula="ℓ = Σ_k y_k ln(y_k/p_k), 0 where y_k = 0, p clipped to [1e-7, 1]",
+        value=kl,
+        slope=cross_entropy_slope,
+        output_activation="softmax",
+        tasks=("classification",),
+        source="Kullback & Leibler 1951",
+        fused="softmax",
+        fused_row=softmax_kl_row,
+        use="Targets that are distributions; its smallest value is 0.",
+        traps="With one class per sample it is cross_entropy; with smoothed labels it is cross_entropy minus a constant, so it trains alike.",
     ),
 )
 
@@ -105,7 +113,7 @@ def sigmoid_binary_cross_entropy_row(z: Array, a: Array, y: Array, d: Array) -> 
 
 register(
     "loss",
-    Loss(
+    ElementwiseLoss(
         name="binary_cross_entropy",
         summary="cross-entropy of independent yes/no outputs, in nats",
         formula="ℓ = −Σ_k [y_k ln p_k + (1 − y_k) ln(1 − p_k)], p clipped to [1e-7, 1 − 1e-7]",
@@ -116,59 +124,9 @@ register(
         source="Bishop 1995, §6.7",
         fused="sigmoid",
         fused_row=sigmoid_binary_cross_entropy_row,
+        independent=True,
+        parameters=(REDUCTION,),
         use="Two classes with one output; several labels at once.",
         traps="With a softmax of one unit every output is 1 and no gradient flows.",
-    ),
-)
-
-
-def squared_error(p: float, y: float) -> float:
-    return (p - y) * (p - y)
-
-
-def squared_error_slope(p: float, y: float) -> float:
-    return like(p, 2.0) * (p - y)
-
-
-register(
-    "loss",
-    Loss(
-        name="mse",
-        summary="squared error, summed over outputs, mean over samples",
-        formula="ℓ = Σ_k (p_k − y_k)²",
-        value=squared_error,
-        slope=squared_error_slope,
-        output_activation="linear",
-        tasks=("regression", "classification"),
-        source="Legendre 1805; Gauss 1809",
-        use="Regression.",
-        traps="Keras and PyTorch divide by the number of outputs too; with one output all agree.",
-    ),
-)
-
-
-def absolute_error(p: float, y: float) -> float:
-    return abs(p - y)
-
-
-def absolute_error_slope(p: float, y: float) -> float:
-    if p > y:
-        return like(p, 1.0)
-    return like(p, -1.0) if p < y else like(p, 0.0)
-
-
-register(
-    "loss",
-    Loss(
-        name="mae",
-        summary="absolute error, summed over outputs, mean over samples",
-        formula="ℓ = Σ_k |p_k − y_k|",
-        value=absolute_error,
-        slope=absolute_error_slope,
-        output_activation="linear",
-        tasks=("regression", "classification"),
-        source="Laplace 1774",
-        use="Regression with outliers.",
-        traps="Its gradient has the same size near and far from the target: the last digits need a falling rate.",
     ),
 )

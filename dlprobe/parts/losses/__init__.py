@@ -1,0 +1,67 @@
+"""Losses: one record each, in the modules of this folder.
+
+The loss of a sample is the sum (mean, where `reduction` says so) over its outputs, the loss of a batch the mean over samples. An elementwise loss gives
+`value(p, y, *numbers)` and `slope(p, y, *numbers)` of one output p and its target y; a row-wise one `row(a, y, d, *numbers)`, which fills d with dℓ/da and
+returns ℓ. `fused` names the output activation with which a loss has a joint form that loses no digits: `fused_row(z, a, y, d, *numbers)` fills d with dℓ/dz
+and returns ℓ. `numbers` are the loss's parameters without `reduction`.
+
+Classes are targets of zeros and ones, one output each; losses with `signed` take −1 and +1 instead. Under losses with `independent` outputs two classes share
+one output: the second class is 1.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+
+from dlprobe.registry import Parameter, Value
+
+REDUCTION = Parameter("reduction", "sum", "what is taken over a sample's outputs", choices=("sum", "mean"))
+
+
+@dataclass(frozen=True, kw_only=True)
+class Loss:
+    """What is known of a loss. `tasks` are the tasks it suits, `output_activation` what `auto` picks for it."""
+
+    name: str
+    summary: str
+    formula: str
+    output_activation: str
+    tasks: tuple[str, ...]
+    source: str
+    fused: str | None = None
+    fused_row: Callable[..., float] | None = None
+    signed: bool = False
+    independent: bool = False
+    soft_targets: bool = True
+    parameters: tuple[Parameter, ...] = ()
+    use: str = ""
+    traps: str = ""
+
+    def numbers(self, parameters: Mapping[str, Value]) -> tuple[float, ...]:
+        """The parameters that the record's functions take, in their order."""
+        return tuple(float(parameters[each.name]) for each in self.parameters if each is not REDUCTION)
+
+    def share(self, parameters: Mapping[str, Value], outputs: int) -> float:
+        """What the sum over a sample's outputs is multiplied by: 1, or 1/outputs for the mean."""
+        return 1.0 / outputs if parameters.get("reduction") == "mean" else 1.0
+
+    @property
+    def threshold(self) -> float:
+        """The value of a single output above which it means the second class."""
+        return 0.0 if self.signed else 0.5
+
+
+@dataclass(frozen=True, kw_only=True)
+class ElementwiseLoss(Loss):
+    """A loss that is added up output by output."""
+
+    value: Callable[..., float]
+    slope: Callable[..., float]
+
+
+@dataclass(frozen=True, kw_only=True)
+class RowLoss(Loss):
+    """A loss of all outputs of a sample together."""
+
+    row: Callable[..., float]
