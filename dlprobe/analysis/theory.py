@@ -111,7 +111,7 @@ def describe(
     normalization: str | None = None,
     position: str = "before",
 ) -> InitialNet:
-    """The net that a configuration makes, with variances from the initializers' records (NaN for one that looks at the data, such as lsuv).
+    """The net that a configuration makes, with variances from the initializers' records (NaN for one without a formula, such as lsuv).
 
     One activation stands for all hidden layers. `bias_initializer` None means what the initializer itself draws for biases.
     Raises ValueError where activations and units differ in number.
@@ -231,7 +231,7 @@ def _obstacle(net: InitialNet) -> str:
     if rowwise:
         return f"{rowwise[0]} mixes the units of a row, so it has no slope of its own"
     if any(math.isnan(variance) for variance in net.weight_variance):
-        return "the initializer sets its variance from the data, so it is known only when measured"
+        return "no formula tells the variance of these initial weights, so it is known only when measured"
     if any(variance <= 0.0 for variance in net.weight_variance):
         return "weights without variance are not random: theory needs independent zero-mean weights"
     if any(math.isnan(variance) for variance in net.bias_variance):

@@ -96,21 +96,21 @@ class Whole(Form):
 
 
 class Number(Form):
-    """A finite number with a smallest value."""
+    """A finite number between bounds."""
 
     type_name = "number"
 
-    def __init__(self, low: float, words: tuple[str, ...] = ()) -> None:
+    def __init__(self, low: float, high: float | None = None, words: tuple[str, ...] = ()) -> None:
         super().__init__(words)
-        self.low = low
+        self.low, self.high = low, high
 
     @property
     def described(self) -> str:
-        return f"a finite number >= {self.low:g}"
+        return f"a finite number >= {self.low:g}" if self.high is None else f"a number, {self.low:g} to {self.high:g}"
 
     def parse(self, value: object) -> float:
         number = read_number(value)
-        if number is None or number < self.low:
+        if number is None or number < self.low or (self.high is not None and number > self.high):
             raise ValueError
         return number
 

@@ -69,10 +69,13 @@ class DataConfig(Table):
     data: Annotated[str, Source()] = option("digits", "embedded or generated data set, or a data file")
     target: Annotated[str | None, Text(words=AUTO)] = option("auto", "label column of a data file; auto: as the file's format says")
     task: Annotated[str, Choice("auto", "classification", "regression")] = option("auto", "what is learned; auto: from the labels")
-    scaling: Annotated[str, Choice("standardize", "minmax", "none")] = option("standardize", "scaling of the inputs, fitted on the training part")
+    scaling: Annotated[str, Choice("standardize", "minmax", "robust", "none")] = option("standardize", "scaling of the inputs, fitted on the training part")
     split: Annotated[tuple[float, float, float], Split()] = option("60,20,20", "percent of the samples for training, validation and test")
     stratify: Annotated[bool, YesNo()] = option("yes", "keep the share of every class in each part (classification)")
     data_seed: Annotated[int | None, Whole(0, LARGEST_SEED, words=AUTO)] = option("auto", "seed of split and generated data; auto: the seed")
+
+    label_noise: Annotated[float, Number(0.0, 1.0)] = option("0", "share of training labels replaced; regression: noise in deviations of the target")
+    outliers: Annotated[float, Number(0.0, 1.0)] = option("0", "share of training rows whose inputs are replaced by far-off values")
 
     @property
     def spec(self) -> Spec | None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, Protocol, TypeAlias
 
 import numpy as np
@@ -18,6 +18,10 @@ PARTS = ("train", "val", "test")
 
 # 4 GiB as float64: more is refused before any memory is taken, whatever a file's header or an option asks for
 LARGEST_ELEMENTS = 2**29
+
+
+def no_rows() -> Indices:
+    return np.zeros(0, np.int64)
 
 
 class Options(Protocol):
@@ -37,6 +41,10 @@ class Options(Protocol):
     def stratify(self) -> bool: ...
     @property
     def data_seed(self) -> int | None: ...
+    @property
+    def label_noise(self) -> float: ...
+    @property
+    def outliers(self) -> float: ...
 
 
 @dataclass(frozen=True)
@@ -93,6 +101,8 @@ class PreparedData:
     class_counts: int64 (classes,) per part; empty for regression.
     duplicates: rows of the second part whose raw inputs are also in the first, keyed `train_val`, `train_test`, `val_test`.
     input_mean, input_mean_square: over all elements of the prepared training inputs.
+    noisy_labels: rows of the Dataset in the training part whose class was replaced; outlier_rows: whose inputs were. int64, ascending.
+    label_noise_std: float64 (outputs,), deviation of the noise added to regression targets of the training part; empty where there is none.
     """
 
     name: str
@@ -118,3 +128,6 @@ class PreparedData:
     licence: str = ""
     noise_variance: float | None = None
     clean_targets: Mapping[str, Floats] | None = None
+    noisy_labels: Indices = field(default_factory=no_rows)
+    outlier_rows: Indices = field(default_factory=no_rows)
+    label_noise_std: Floats = field(default_factory=lambda: np.zeros(0))

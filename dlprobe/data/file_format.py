@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import stat
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -57,9 +58,16 @@ def format_of(path: str | Path) -> FileFormat | None:
 
 def read_file(path: Path, options: Options) -> Dataset:
     """The user's file as a Dataset. Raises DataError, one line, whatever is wrong with the file."""
-    try:
+    with one_clear_line(path):
         head = first_bytes(path)
         return chosen_format(path, head).read(path, options)
+
+
+@contextmanager
+def one_clear_line(path: Path) -> Iterator[None]:
+    """Whatever goes wrong while a file is read becomes a DataError that names it."""
+    try:
+        yield
     except DlprobeError:
         raise
     except MemoryError:

@@ -9,6 +9,7 @@ from itertools import combinations
 import numpy as np
 import numpy.typing as npt
 
+from dlprobe.data.corruption import corruption_notes, with_noisy_labels, with_outliers
 from dlprobe.data.dataset import PARTS, Array, Dataset, Floats, Indices, Options, PreparedData, Scaler
 from dlprobe.data.places import quoted
 from dlprobe.data.scaling import fit
@@ -17,7 +18,7 @@ from dlprobe.errors import DataError
 
 
 def prepare(dataset: Dataset, options: Options, seed: int, dtype: npt.DTypeLike) -> PreparedData:
-    """Split by percentages, scale by the training part, and describe the result.
+    """Split by percentages, spoil the training part where that is asked for, scale by it, and describe the result.
 
     `seed` is the run's seed; the configuration's `data_seed` goes before it. `dtype` (float32 or float64) is that of the prepared inputs.
     Raises DataError where the training part is empty or a value does not fit the dtype.
@@ -29,9 +30,11 @@ def prepare(dataset: Dataset, options: Options, seed: int, dtype: npt.DTypeLike)
         found = f"the training part of split {words(options.split)} is empty with {len(dataset.inputs)} rows"
         raise DataError(f"{dataset.name}: {found}: give training a larger share")
     raw = {part: dataset.inputs[rows[part]] for part in PARTS}
+    targets = {part: np.ascontiguousarray(dataset.targets[rows[part]]) for part in PARTS}
+    raw["train"], far = with_outliers(raw["train"], options.outliers, seed)
+    targets["train"], noise = with_noisy_labels(dataset, targets["train"], options.label_noise, seed)
     scaler = fit(options.scaling, raw["train"], dataset.feature_names)
     inputs = {part: cast(dataset, rows[part], scaler.apply(raw[part]), dtype) for part in PARTS}
-    targets = {part: np.ascontiguousarray(dataset.targets[rows[part]]) for part in PARTS}
     clean = dataset.clean_targets
     return PreparedData(
         name=dataset.name,
@@ -49,11 +52,14 @@ def prepare(dataset: Dataset, options: Options, seed: int, dtype: npt.DTypeLike)
         duplicates=duplicates_across(raw),
         input_mean=float(inputs["train"].mean(dtype=np.float64)),
         input_mean_square=float(np.square(inputs["train"], dtype=np.float64).mean()),
-        notes=(*dataset.notes, *split_notes(dataset, options, rows, scaler)),
+        notes=(*dataset.notes, *split_notes(dataset, options, rows, scaler), *corruption_notes(len(rows["train"]), far, noise)),
         source=dataset.source,
         licence=dataset.licence,
         noise_variance=dataset.noise_variance,
         clean_targets=None if clean is None else {part: clean[rows[part]] for part in PARTS},
+        noisy_labels=rows["train"][noise.changed],
+        outlier_rows=rows["train"][far],
+        label_noise_std=noise.std,
     )
 
 

@@ -8,7 +8,7 @@ from dlprobe.data.dataset import Floats, Mask, Scaler
 from dlprobe.data.places import quoted
 from dlprobe.errors import ConfigError, DataError
 
-KINDS = ("standardize", "minmax", "none")
+KINDS = ("standardize", "minmax", "robust", "none")
 
 
 def fit(kind: str, inputs: Floats, feature_names: tuple[str, ...]) -> Scaler:
@@ -21,6 +21,8 @@ def fit(kind: str, inputs: Floats, feature_names: tuple[str, ...]) -> Scaler:
             shift, spread = inputs.mean(axis=0), inputs.std(axis=0)
         elif kind == "minmax":
             shift, spread = low.copy(), high - low
+        elif kind == "robust":
+            shift, spread = robust(inputs)
         else:
             raise ConfigError(f"scaling {kind!r} is unknown, expected {' | '.join(KINDS)}")
     # the mean of equal numbers can miss them by a rounding error: the range decides what is constant, not the deviation
@@ -30,6 +32,13 @@ def fit(kind: str, inputs: Floats, feature_names: tuple[str, ...]) -> Scaler:
         scale = np.where(constant, 0.0, 1.0 / spread)
     refuse_unscalable(np.isfinite(shift) & np.isfinite(spread) & np.isfinite(scale), low, high, feature_names, kind)
     return Scaler(kind, shift, scale)
+
+
+def robust(inputs: Floats) -> tuple[Floats, Floats]:
+    """Median and interquartile range of each column; a range of 0 counts as 1 (as scikit-learn): the column is only shifted."""
+    quarter, middle, three_quarters = np.percentile(inputs, (25.0, 50.0, 75.0), axis=0)
+    spread = three_quarters - quarter
+    return middle, np.where(spread == 0.0, 1.0, spread)
 
 
 def refuse_unscalable(usable: Mask, low: Floats, high: Floats, feature_names: tuple[str, ...], kind: str) -> None:

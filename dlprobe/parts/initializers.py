@@ -1,8 +1,9 @@
 """Initializers: one record each.
 
-`weights(rng, fan_in, fan_out, *parameters)` draws a matrix (fan_in, fan_out) in float64; `variance(fan_in, fan_out, *parameters)` is what theory uses.
+`weights(rng, fan_in, fan_out, *parameters)` draws a matrix (fan_in, fan_out) in float64; `variance(fan_in, fan_out, *parameters)` is what theory uses: the
+mean square of independent weights around 0, NaN where they are not that or no formula tells it.
 `biases(rng, fan_in, fan_out, *parameters)` is given only where the initializer is defined to draw them; otherwise they start at 0.
-`data_dependent` initializers are finished by the engine on a first batch.
+`data_dependent` initializers are finished by the engine on a first batch; `from_file` ones take their arrays from the file at `path`.
 """
 
 from __future__ import annotations
@@ -33,6 +34,7 @@ class Initializer:
     biases: Draw | None = None
     bias_variance: Callable[..., float] = lambda *_: 0.0
     data_dependent: bool = False
+    from_file: bool = False
     parameters: tuple[Parameter, ...] = ()
     use: str = ""
     traps: str = ""
@@ -57,6 +59,16 @@ def draw_truncated(rng: np.random.Generator, shape: tuple[int, ...], std: float)
         drawn[outside] = rng.standard_normal(int(outside.sum()))
     return drawn * (std / TRUNCATED_STD)
 
+
+# distribution -> how it is drawn from a generator, a shape and a variance, and what formulas add to the variance
+_DISTRIBUTIONS: dict[str, tuple[Callable[[np.random.Generator, tuple[int, ...], float], Matrix], str]] = {
+    "normal": (lambda rng, shape, variance: draw_normal(rng, shape, math.sqrt(variance)), ""),
+    "uniform": (lambda rng, shape, variance: draw_uniform(rng, shape, math.sqrt(3.0 * variance)), ", uniform on ±√(3·variance)"),
+    "truncated": (
+        lambda rng, shape, variance: draw_truncated(rng, shape, math.sqrt(variance)),
+        ", cut at two deviations of the uncut normal (Keras's form)",
+    ),
+}
 
 # family -> (variance of one weight, formula of the variance, source, what it is for)
 _FAMILIES: dict[str, tuple[Callable[[int, int], float], str, str, str]] = {
@@ -85,11 +97,7 @@ _FAMILIES: dict[str, tuple[Callable[[int, int], float], str, str, str]] = {
 
 def _register_family(family: str) -> None:
     variance, text, source, use = _FAMILIES[family]
-    for shape, draw, extra in (
-        ("normal", lambda rng, size, var: draw_normal(rng, size, math.sqrt(var)), ""),
-        ("uniform", lambda rng, size, var: draw_uniform(rng, size, math.sqrt(3.0 * var)), ", uniform on ±√(3·variance)"),
-        ("truncated", lambda rng, size, var: draw_truncated(rng, size, math.sqrt(var)), ", cut at two deviations of the uncut normal (Keras's form)"),
-    ):
+    for shape, (draw, extra) in _DISTRIBUTIONS.items():
         register(
             "initializer",
             Initializer(
@@ -107,6 +115,33 @@ def _register_family(family: str) -> None:
 for _family in _FAMILIES:
     _register_family(_family)
 
+
+def fan_of(mode: str, fan_in: int, fan_out: int) -> float:
+    """The fan that a variance is divided by: fan_in, fan_out, or fan_avg, their mean."""
+    return {"fan_in": float(fan_in), "fan_out": float(fan_out), "fan_avg": (fan_in + fan_out) / 2.0}[mode]
+
+
+register(
+    "initializer",
+    Initializer(
+        name="variance_scaling",
+        summary="weights with variance scale/fan, the fan and the distribution by name: the general form of Glorot, He and LeCun",
+        formula="Var w = scale/fan, fan one of fan_in, fan_out, fan_avg = (fan_in + fan_out)/2",
+        weights=lambda rng, fan_in, fan_out, scale, mode, distribution: _DISTRIBUTIONS[distribution][0](
+            rng, (fan_in, fan_out), scale / fan_of(mode, fan_in, fan_out)
+        ),
+        variance=lambda fan_in, fan_out, scale, mode, distribution: scale / fan_of(mode, fan_in, fan_out),
+        source="Keras, VarianceScaling; PyTorch's kaiming with mode fan_out is scale=2, mode=fan_out, distribution=normal",
+        parameters=(
+            Parameter("scale", 1.0, "variance times fan: 1 is LeCun's (with fan_avg Glorot's), 2 He's", low=0.0),
+            Parameter("mode", "fan_in", "what the variance is divided by", choices=("fan_in", "fan_out", "fan_avg")),
+            Parameter("distribution", "truncated", "truncated at two deviations of the uncut normal, normal, or uniform", choices=tuple(_DISTRIBUTIONS)),
+        ),
+        use="Comparing fans and distributions one at a time.",
+        traps="Keras's `normal` is `truncated` here, its `untruncated_normal` is `normal`. With fan_out the backward signal is kept, not the forward one.",
+    ),
+)
+
 register(
     "initializer",
     Initializer(
@@ -118,6 +153,19 @@ register(
         source="none needed",
         use="Biases; showing what symmetry does.",
         traps="Units of a layer stay identical for ever, and no gradient passes.",
+    ),
+)
+register(
+    "initializer",
+    Initializer(
+        name="ones",
+        summary="all weights one",
+        formula="w = 1",
+        weights=lambda rng, fan_in, fan_out: np.ones((fan_in, fan_out)),
+        variance=lambda fan_in, fan_out: 0.0,
+        source="none needed",
+        use="Showing what symmetry does.",
+        traps="Units of a layer stay identical for ever, and preactivations grow by fan_in per layer.",
     ),
 )
 register(
@@ -247,5 +295,69 @@ register(
         source="Poole et al. 2016; Schoenholz et al. 2017",
         parameters=(Parameter("sigma_w", 1.0, "σ_w", low=0.0), Parameter("sigma_b", 0.0, "σ_b", low=0.0)),
         use="Holding measurement against theory.",
+    ),
+)
+register(
+    "initializer",
+    Initializer(
+        name="identity",
+        summary="ones on the diagonal times gain, zeros elsewhere; units beyond fan_in get no signal",
+        formula="w_ij = gain if i = j, else 0",
+        weights=lambda rng, fan_in, fan_out, gain: gain * np.eye(fan_in, fan_out),
+        variance=lambda fan_in, fan_out, gain: math.nan,
+        source="Le, Jaitly & Hinton 2015 (IRNN); PyTorch, torch.nn.init.eye_",
+        parameters=(Parameter("gain", 1.0, "the value on the diagonal"),),
+        use="Layers of one width, whose stack then starts as the activation applied again and again.",
+        traps="Nothing is drawn, so every seed starts alike; where fan_out exceeds fan_in the units beyond start dead under ReLU (a slope of 0 at 0).",
+    ),
+)
+
+
+def zeros_of(sparsity: float, fan_in: int) -> int:
+    """How many of a unit's incoming weights are 0: the share rounded up, one weight always left."""
+    return min(math.ceil(sparsity * fan_in), fan_in - 1)
+
+
+def draw_sparse(rng: np.random.Generator, fan_in: int, fan_out: int, sparsity: float, std: float) -> Matrix:
+    """Normal weights of which every column (a unit's incoming weights) has the same number of zeros, at random places."""
+    drawn = draw_normal(rng, (fan_in, fan_out), std)
+    places = np.argsort(rng.random((fan_in, fan_out)), axis=0)
+    np.put_along_axis(drawn, places[: zeros_of(sparsity, fan_in)], 0.0, axis=0)
+    return drawn
+
+
+register(
+    "initializer",
+    Initializer(
+        name="sparse",
+        summary="normal weights, a fixed share of every unit's incoming ones set to zero",
+        formula="w ~ N(0, std²) on fan_in − ⌈sparsity·fan_in⌉ random inputs of each unit (one at least), else 0",
+        weights=draw_sparse,
+        variance=lambda fan_in, fan_out, sparsity, std: std * std * (1.0 - zeros_of(sparsity, fan_in) / fan_in),
+        source="Martens 2010, Deep learning via Hessian-free optimization, §5; PyTorch, torch.nn.init.sparse_",
+        parameters=(
+            Parameter("sparsity", 0.9, "share of a unit's incoming weights that are 0", low=0.0, high=1.0, open_high=True),
+            Parameter("std", 0.01, "standard deviation of the others", low=0.0),
+        ),
+        use="Units that saturate late although their weights are large: Martens took 15 inputs of std 1.",
+        traps="std .01 (PyTorch's) is far too small for a deep net. PyTorch zeroes each input's outgoing weights, this each unit's incoming ones.",
+    ),
+)
+register(
+    "initializer",
+    Initializer(
+        name="file",
+        summary="your own arrays from an .npz file, one for each layer",
+        formula="W = <layer>_weights (fan_in, fan_out), b = <layer>_bias (fan_out,), e.g. hidden_1_weights, output_bias",
+        weights=lambda rng, fan_in, fan_out, path, sha256: np.zeros((fan_in, fan_out)),
+        variance=lambda fan_in, fan_out, path, sha256: math.nan,
+        from_file=True,
+        source="none needed",
+        parameters=(
+            Parameter("path", "", "the .npz file, made with np.savez(path, hidden_1_weights=…, hidden_1_bias=…, …, output_weights=…)"),
+            Parameter("sha256", "", "first digits of the file's SHA-256, checked when given; a run file records them, so that a repeat sees the same arrays"),
+        ),
+        use="Starting two programs from the same numbers; weights of another framework; as bias_init, biases only.",
+        traps="PyTorch stores (fan_out, fan_in): transpose. Every layer needs its weights; a bias that the file does not hold starts at 0, norms at 1 and 0.",
     ),
 )

@@ -16,7 +16,7 @@ from dlprobe.nn import observe
 from dlprobe.nn.block import BATCH_LOSS
 from dlprobe.nn.network import Evaluation, Network
 from dlprobe.nn.random import epoch_order
-from dlprobe.training import metrics
+from dlprobe.training import metrics, own_arrays
 from dlprobe.training.model import Model, build, encode_targets, resolve
 from dlprobe.training.recording import Recorder
 from dlprobe.training.stopping import Stop
@@ -64,8 +64,10 @@ class Session:
 
 def start(config: RunConfig, data: PreparedData) -> Session:
     """Build the net for prepared data; data-dependent initializers see the samples that training visits first."""
+    config = own_arrays.pinned(config)
     model = resolve(config, data)
     network = build(config, model)
+    own_arrays.fill(network, model)
     inputs = data.inputs["train"]
     network.scale_to_unit_variance(inputs[epoch_order(config.training.seed, 0, len(inputs))[:LSUV_SAMPLES]])
     targets = {part: encode_targets(model, data, part, config.training.dtype) for part in data.inputs}

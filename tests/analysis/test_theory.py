@@ -102,7 +102,8 @@ def test_one_hidden_layer_is_compared_with_itself() -> None:
         ("softmax", "glorot_normal", None, "softmax mixes"),
         ("relu", "zeros", None, "weights without variance"),
         ("relu", "constant", None, "weights without variance"),
-        ("relu", "lsuv", None, "from the data"),
+        ("relu", "lsuv", None, "known only when measured"),
+        ("relu", "identity", None, "known only when measured"),
         ("relu", "glorot_normal", "spectral", "no prediction is derived for normalization spectral"),
     ],
 )

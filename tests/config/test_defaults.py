@@ -14,6 +14,8 @@ DEFAULTS = {
     "split": "60,20,20",
     "stratify": "yes",
     "data_seed": "auto",
+    "label_noise": "0",
+    "outliers": "0",
     "layers": "100,100",
     "activation": "relu",
     "output_activation": "auto",
@@ -67,7 +69,7 @@ def test_keys_are_unique_over_the_tables() -> None:
 
 def test_completion_knows_choices_kinds_and_words() -> None:
     by_key = {field.key: field for field in fields()}
-    assert by_key["scaling"].choices == ("standardize", "minmax", "none")
+    assert by_key["scaling"].choices == ("standardize", "minmax", "robust", "none")
     assert (by_key["init"].kind, by_key["init"].words) == ("initializer", ("auto",))
     assert by_key["data"].kind == "data"
 

@@ -54,7 +54,7 @@ def configurations(draw: st.DrawFn) -> RunConfig:
                 "data": draw(names("data") | readable.map(lambda text: "./" + text)),
                 "target": draw(st.just("auto") | readable),
                 "task": draw(st.sampled_from(["auto", "classification", "regression"])),
-                "scaling": draw(st.sampled_from(["standardize", "minmax", "none"])),
+                "scaling": draw(st.sampled_from(["standardize", "minmax", "robust", "none"])),
                 "split": draw(splits()),
                 "stratify": draw(st.booleans()),
                 "data_seed": draw(st.none() | st.integers(0, LARGEST_SEED)),
