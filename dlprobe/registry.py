@@ -112,6 +112,7 @@ HOMES: dict[str, str] = {
     "optimizer": "dlprobe.parts.optimizers",
     "loss": "dlprobe.parts.losses",
     "statistic": "dlprobe.parts.statistics",
+    "instrument": "dlprobe.parts.instruments",
     "data": "dlprobe.data.sets",
     "file_format": "dlprobe.data.files",
     "rule": "dlprobe.rules.catalogue",

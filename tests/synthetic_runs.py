@@ -42,6 +42,7 @@ def description(dtype: str = "float32", **config: Any) -> RunDescription:
         },
         initial_parameters=np.linspace(-1, 1, PARAMETERS).astype(dtype),
         environment={"python": "3.11", "command": ["dlprobe", "train"]},
+        tracked={"layer": [0, 2], "unit": [1, 0]},
     )
 
 
@@ -71,6 +72,20 @@ def evaluate(writer: RunWriter, step: int) -> None:
     writer.evaluation(step, values, {"dead_fraction": np.full(LAYERS, step / 1000), "weight_distance": np.arange(LAYERS) * step / 1000})
 
 
+def measured_at(step: int) -> dict[str, np.ndarray]:
+    """What instruments measured at a step, by path: histograms of 4 bins, numbers per layer, tracked units."""
+    values = {}
+    for k, what in enumerate(registry.get("instrument", "histogram").of):
+        values |= {
+            f"histograms/{what}/counts": np.arange(LAYERS * 4).reshape(LAYERS, 4) + step,
+            f"histograms/{what}/edges": np.tile(np.linspace(-1, step + 1, 5), (LAYERS, 1)) + k,
+            f"histograms/{what}/percentiles": np.tile(np.linspace(-1, step, 5), (LAYERS, 1)),
+            f"histograms/{what}/nonfinite": np.arange(LAYERS) + k,
+        }
+    values |= {path: np.full(LAYERS if "layer" in line.dims else (), step / 8) for path, line in layout.data_sets().items() if line.group == "instruments"}
+    return {**values, "tracked/percentiles": np.full((2, 5), step / 4)}
+
+
 def finish(writer: RunWriter, step: int, dtype: str = "float32", status: str = "finished") -> None:
     """Final checkpoint and end."""
     state = {"optimizer_state": np.arange(4.0), "counters": np.array([step, 3])}
@@ -85,6 +100,7 @@ def write(path: Path | None, steps: int = 700, block: int = 64, dtype: str = "fl
     writer = RunWriter.create(path, description(dtype, **config), force)
     for start in range(0, steps, 200):
         evaluate(writer, start)
+        writer.instruments(start, measured_at(start))
         write_rows(writer, start, min(start + 200, steps), block, dtype)
     finish(writer, steps, dtype)
     return writer

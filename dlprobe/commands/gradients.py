@@ -43,7 +43,7 @@ Force = Annotated[bool, typer.Option("--force", help="overwrite FILE", rich_help
 
 
 @configuration_options(
-    exclude=("layers", "threads", "evaluate_every", "checkpoint_every"),
+    exclude=("layers", "threads", "evaluate_every", "checkpoint_every", "histogram_every", "track_unit", "track_every", "jacobian", "sharpness"),
     lists=("activation", "init", "norm", "split"),
     defaults={
         "activation": "sigmoid,tanh,relu",
@@ -134,7 +134,8 @@ def read_base(config: Path | None, options: dict[str, str | None]) -> RunConfig:
     if config is None and options.get("epochs") is None and options.get("steps") is None:
         options = {**options, "epochs": str(DEFAULT_EPOCHS)}
     base = read_configuration(config, options)
-    return with_values(base, {"recording.evaluate_every": "never", "data.data_seed": base.resolved_data_seed})
+    without = {"recording.histogram_every": "never", "recording.track_unit": "none", "recording.jacobian": "none", "recording.sharpness": "none"}
+    return with_values(base, {"recording.evaluate_every": "never", "data.data_seed": base.resolved_data_seed, **without})
 
 
 def steps_per_epoch(base: RunConfig, data: PreparedData) -> int:

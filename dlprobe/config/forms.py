@@ -263,6 +263,34 @@ def _block(item: object) -> tuple[int, int]:
     return units, count
 
 
+class Units(Form):
+    """Single units, each LAYER:UNIT."""
+
+    type_name = "units"
+
+    @property
+    def described(self) -> str:
+        return "LAYER:UNIT, one or several, e.g. hidden_1:0,output:3; units count from 0"
+
+    def parse(self, value: object) -> tuple[str, ...]:
+        items = value.split(",") if isinstance(value, str) else value
+        if not isinstance(items, list | tuple) or not items:
+            raise ValueError
+        return tuple(dict.fromkeys(_unit(item) for item in items))
+
+    def plain_value(self, value: tuple[str, ...]) -> list[str]:
+        return list(value)
+
+
+def _unit(item: object) -> str:
+    """`hidden_1:3` in its own spelling. Raises ValueError for anything else."""
+    layer, colon, unit = (item.strip().lower().replace("-", "_") if isinstance(item, str) else "").partition(":")
+    whole = read_whole(unit)
+    if not colon or not re.fullmatch(r"hidden_[1-9][0-9]*|output", layer) or whole is None or whole < 0:
+        raise ValueError
+    return f"{layer}:{whole}"
+
+
 class Split(Form):
     """Percent of the samples for training, validation and test."""
 

@@ -14,7 +14,7 @@ from typing import Annotated, Any, ClassVar, Literal, Self
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
 from dlprobe import registry
-from dlprobe.config.forms import Choice, Form, Layers, Named, NamedPerLayer, Number, Source, Split, Text, Whole, YesNo, is_path
+from dlprobe.config.forms import Choice, Form, Layers, Named, NamedPerLayer, Number, Source, Split, Text, Units, Whole, YesNo, is_path
 from dlprobe.config.naming import parse_spec
 from dlprobe.config.problems import FieldError, stray_key
 from dlprobe.config.scalars import show
@@ -176,6 +176,15 @@ class RecordingConfig(Table):
     record_every: Annotated[int, Whole(1)] = option("1", "steps from one record of the statistics to the next")
     evaluate_every: Annotated[int | Literal["never"], Whole(1, own_words=("never",))] = option("1", "epochs from one evaluation to the next")
     checkpoint_every: Annotated[int | None, Whole(1, words=("never", "none"))] = option("never", "steps from one checkpoint to the next")
+    histogram_every: Annotated[int | Literal["never"] | None, Whole(1, words=AUTO, own_words=("never",))] = option(
+        "auto", "steps from one histogram of each layer to the next; auto: about 20 a run"
+    )
+    track_unit: Annotated[tuple[str, ...] | None, Units(words=NONE)] = option("none", "units whose preactivation percentiles are followed")
+    track_every: Annotated[int | None, Whole(1, words=AUTO)] = option("auto", "steps from one look at tracked units to the next; auto: about 200 a run")
+    jacobian: Annotated[int | None, Whole(1, words=NONE)] = option("none", "training samples whose input-output Jacobian is taken at each histogram")
+    sharpness: Annotated[int | None, Whole(1, words=NONE)] = option(
+        "none", "training samples on which the Hessian's largest eigenvalue is taken at each histogram"
+    )
 
 
 class RunConfig(Table):

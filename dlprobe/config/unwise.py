@@ -8,7 +8,7 @@ from dlprobe.registry import Spec
 
 def warnings_for(config: RunConfig) -> list[str]:
     """One line per unwise combination: what was found, what it does, what to choose instead. Empty for an ordinary configuration."""
-    checks = (_norm_of_single_samples, _norm_of_no_layer, _unused_bias_init, _identical_units, _no_probabilities, _sparse_record)
+    checks = (_norm_of_single_samples, _norm_of_no_layer, _unused_bias_init, _identical_units, _no_probabilities, _sparse_record, _no_histograms)
     return [warning for check in checks if (warning := check(config)) is not None]
 
 
@@ -58,3 +58,11 @@ def _sparse_record(config: RunConfig) -> str | None:
     if steps is None or steps == 1 or every < steps:
         return None
     return f"record_every = {every} with steps = {steps} records step 0 alone: take a smaller record_every"
+
+
+def _no_histograms(config: RunConfig) -> str | None:
+    recording = config.recording
+    asked = [name for name, value in (("jacobian", recording.jacobian), ("sharpness", recording.sharpness)) if value is not None]
+    if recording.histogram_every != "never" or not asked:
+        return None
+    return f"{' and '.join(asked)} with histogram_every = never has no effect: it is measured at each histogram; give histogram_every steps or auto"

@@ -141,13 +141,30 @@ class Network:
 
     def weights(self, index: int) -> Array:
         """The weight matrix of a layer, a view (fan_in, fan_out)."""
+        return self.weights_in(self.parameters, index)
+
+    def weights_in(self, flat: Array, index: int) -> Array:
+        """The weight matrix of a layer, or its gradient, in an array (P,) like `parameters`: a view (fan_in, fan_out)."""
         layer, start = self.layers[index], int(self.program.layers[index, program.WEIGHT])
-        return self.parameters[start : start + layer.fan_in * layer.fan_out].reshape(layer.fan_in, layer.fan_out)
+        return flat[start : start + layer.fan_in * layer.fan_out].reshape(layer.fan_in, layer.fan_out)
 
     def biases(self, index: int) -> Array:
         """The bias parameters of a layer, a view (fan_out,), empty without bias."""
         start = int(self.program.layers[index, program.BIAS])
         return self.parameters[start : start + self.layers[index].fan_out] if start >= 0 else self.parameters[:0]
+
+    def preactivations(self, index: int, rows: int) -> Array:
+        """z of a layer for the batch or block of `rows` samples that was last worked through, a view (rows, fan_out)."""
+        row = self.program.layers[index]
+        return self._block(int(row[program.Z]), rows, int(row[program.FAN_OUT]))
+
+    def activations(self, index: int, rows: int) -> Array:
+        """a of a layer for the batch or block of `rows` samples that was last worked through, a view (rows, units)."""
+        row = self.program.layers[index]
+        return self._block(int(row[program.OUTPUT]), rows, int(row[program.UNITS]))
+
+    def _block(self, offset: int, rows: int, width: int) -> Array:
+        return self._net.blocks[offset : offset + rows * width].reshape(rows, width)  # type: ignore[no-any-return]
 
     def initialize(self) -> None:
         """Draw all parameters anew from the seed; running statistics, optimizer memory and step count start over."""
@@ -187,26 +204,44 @@ class Network:
 
     def _preactivation_variance(self, index: int, inputs: Array, targets: Array) -> float:
         self.evaluate(inputs, targets)
-        row = self.program.layers[index]
-        rows = (len(inputs) - 1) % self.rows + 1
-        z = self._net.blocks[row[program.Z] : row[program.Z] + rows * row[program.FAN_OUT]]
-        return float(np.var(z, dtype=np.float64))
+        return float(np.var(self.preactivations(index, (len(inputs) - 1) % self.rows + 1), dtype=np.float64))
 
-    def _work(self, inputs: Array, targets: Array, order: Array, batch: int, first_step: int, rates: Array, weights: Array | None = None) -> block.Work:
+    def _work(
+        self,
+        inputs: Array,
+        targets: Array,
+        order: Array,
+        batch: int,
+        first_step: int,
+        rates: Array,
+        weights: Array | None = None,
+        keep_gradients: bool = False,
+    ) -> block.Work:
         values = np.array([float(v) for v in self.optimizer.parameters.values()], np.float64)
         each = np.zeros(0, self.dtype) if weights is None else weights
-        return block.Work(inputs, targets, each, order, batch, np.uint64(self.seed), first_step, rates, values, self.fused, self.keep_gradients, False)
+        return block.Work(inputs, targets, each, order, batch, np.uint64(self.seed), first_step, rates, values, self.fused, keep_gradients, False)
 
-    def train(self, inputs: Array, targets: Array, first_step: int, rates: npt.NDArray[np.float64], weights: Array | None = None) -> BlockResult:
+    def train(
+        self,
+        inputs: Array,
+        targets: Array,
+        first_step: int,
+        rates: npt.NDArray[np.float64],
+        weights: Array | None = None,
+        *,
+        keep_gradients: bool = True,
+    ) -> BlockResult:
         """Run len(rates) whole steps from step `first_step`, one learning rate each.
 
         inputs (samples, features), targets (samples, outputs) and weights (samples,) of the net's dtype, row-major. A batch's loss is the mean of
         w_i ℓ_i, w_i = 1 without weights. Stops after the first step that meets NaN or infinity.
+        keep_gradients = False spares a net that keeps its gradients this for these steps; the numbers are the same.
         """
         steps = len(rates)
         statistics = np.empty((steps, len(self.layers), len(observe.STATISTICS)), self.dtype)
         scalars = np.empty((steps, block.SCALARS))
-        work = self._work(inputs, targets, np.empty(len(inputs), np.int64), self.batch, first_step, rates, weights)
+        keep = self.keep_gradients and keep_gradients
+        work = self._work(inputs, targets, np.empty(len(inputs), np.int64), self.batch, first_step, rates, weights, keep)
         done = int(self._run(self._net, self._kernels, work, steps, statistics, scalars))
         return BlockResult(statistics[: abs(done)], scalars[: abs(done)], done < 0)
 

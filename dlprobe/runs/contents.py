@@ -23,6 +23,9 @@ SIZES = {
     "checkpoint": "checkpoints/step",
     "parameter": "initial/parameters",
     "block": "timing/step",
+    "histogram": "histograms/step",
+    "tracked": "tracked/step",
+    "unit": "tracked/unit",
 }
 
 

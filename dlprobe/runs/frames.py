@@ -43,7 +43,7 @@ class FrameType(IntEnum):
     CONFIG = 1  # configuration, layers, data, initial parameters: always the first frame
     ROWS = 2  # a block of recorded steps: step, all statistics, all scalars
     EVALUATION = 3  # losses and errors on whole parts at one step
-    HISTOGRAM = 4
+    HISTOGRAM = 4  # what instruments measured at one step: histograms, single numbers, tracked units
     CHECKPOINT = 5  # all parameters at one step, and what a resume needs
     RESUME = 6  # rows, evaluations and checkpoints from its step on, written before it, are void
     END = 7  # status, final results, predictions; of a study: its table

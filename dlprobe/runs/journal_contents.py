@@ -14,6 +14,7 @@ from dlprobe.errors import RunFileError
 from dlprobe.runs import frames, layout
 from dlprobe.runs.contents import SIZES, Facts, Shapes, check, check_version
 from dlprobe.runs.frames import FrameType, Payload
+from dlprobe.runs.measurements import Measurements
 from dlprobe.runs.sources import FileSource, Source
 
 _SMALL = 2**24  # bytes of a journal whose rows are kept in memory once read
@@ -66,6 +67,7 @@ class JournalContents:
         self._rows: list[_Rows] = []
         self._evaluations: dict[int, Payload] = {}
         self._checkpoints: dict[int, Payload] = {}
+        self._measured = {dim: Measurements(source, dim) for dim in ("histogram", "tracked")}
         self._end: Payload | None = None
         scan = frames.scan(source)
         for frame in scan.frames[1:]:
@@ -81,7 +83,8 @@ class JournalContents:
             return np.concatenate([np.empty((0, *shape[1:]), dtype), *(self._row_array(rows, path) for rows in self._rows)])
         if path == "checkpoints/parameters":
             return np.stack([payload.array(path) for payload in self._checkpoints.values()])
-        return self._small(path)
+        measured = self._measured_by_path.get(path)
+        return measured.read(path) if measured else self._small(path)
 
     def read_rows(self, path: str, start: int, stop: int) -> NDArray[Any]:
         dtype, shape = self.shapes()[path]
@@ -100,11 +103,13 @@ class JournalContents:
 
     def slabs(self) -> Iterator[tuple[str, NDArray[Any]]]:
         for path in self._shapes:
-            if path not in self._row_paths and path != "checkpoints/parameters":
+            if path not in self._row_paths and path != "checkpoints/parameters" and path not in self._measured_by_path:
                 yield path, self._small(path)
         for group in self._gathered():
             for path in self._row_paths:
                 yield path, np.concatenate([self._row_array(rows, path) for rows in group])
+        for measured in self._measured.values():
+            yield from measured.slabs()
         for payload in self._checkpoints.values():
             yield "checkpoints/parameters", payload.array("checkpoints/parameters")[None]
 
@@ -116,6 +121,8 @@ class JournalContents:
     def _shapes(self) -> Shapes:
         """Computed once: a journal is read as it was when it was opened."""
         found = {**self._row_shapes(), **{path: (array.dtype, array.shape) for path, array in self._small_arrays.items()}}
+        for measured in self._measured.values():
+            found |= measured.shapes()
         if self._checkpoints:
             places = [payload.place("checkpoints/parameters") for payload in self._checkpoints.values()]
             found["checkpoints/parameters"] = (places[-1].dtype, (len(places), *places[-1].shape))
@@ -134,6 +141,10 @@ class JournalContents:
         return ("stats/step", *(path for path in (*self._statistics, *self._scalars) if path in known))
 
     @cached_property
+    def _measured_by_path(self) -> dict[str, Measurements]:
+        return {path: measured for measured in self._measured.values() for path in measured.shapes()}
+
+    @cached_property
     def _small_arrays(self) -> dict[str, NDArray[Any]]:
         """What is made from many frames or from the last one, and fits memory."""
         arrays = {"stats/layer": np.arange(self._layer_count, dtype="<i4"), **self._timing(), **self._evaluation_arrays()}
@@ -149,6 +160,10 @@ class JournalContents:
         return self._small_arrays[path] if path in self._small_arrays else self._config.array(path)
 
     def _take(self, frame: frames.Frame) -> None:
+        if frame.type == FrameType.HISTOGRAM:
+            for measured in self._measured.values():
+                measured.take(frame)
+            return
         takers: dict[int, Callable[[int, Payload], None]] = {
             FrameType.ROWS: self._take_rows,
             FrameType.EVALUATION: self._evaluations.__setitem__,
@@ -179,6 +194,8 @@ class JournalContents:
         for later in (self._evaluations, self._checkpoints):
             for key in [key for key in later if key > step]:
                 del later[key]
+        for measured in self._measured.values():
+            measured.cut(step)
         self._end = None
 
     def _take_end(self, step: int, payload: Payload) -> None:

@@ -20,7 +20,6 @@ SCHEMA_VERSION = (1, 0)  # same major: readable; a reader ignores names that it 
 
 STATUSES = ("finished", "interrupted", "failed", "diverged")  # what an ended run says; a journal without an end is running or interrupted
 LEVEL_FACTORS = (64, 4096, 262144)
-HISTOGRAMS = ("preactivation", "activation", "weight", "gradient")
 PARTS = ("train", "val", "test")
 TEXT_BYTES = 1024  # longer texts are cut at a character boundary
 
@@ -186,12 +185,39 @@ def _parameters() -> list[DataSet]:
     ]
 
 
+_MEASURED_AS = {
+    "preactivation": "preactivations z of the batch",
+    "activation": "activations a of the batch",
+    "weight": "weights W before the update",
+    "gradient": "gradient dL/dW of the batch, before clipping, without penalty terms",
+}
+
+
 def _histograms() -> list[DataSet]:
-    sets = [DataSet("histograms/step", "i8", ("histogram",), "1", "step of the histogram")]
-    for what in HISTOGRAMS:
-        sets.append(DataSet(f"histograms/{what}/counts", "u4", ("histogram", "layer", "bin"), "1", f"elements of the {what} per bin"))
-        sets.append(DataSet(f"histograms/{what}/edges", "f", ("histogram", "layer", "edge"), "1", f"bin edges of the {what}"))
+    sets = [DataSet("histograms/step", "i8", ("histogram",), "1", "step of the histograms and of /instruments; they describe the step before its update")]
+    record = registry.get("instrument", "percentiles")
+    percents = ", ".join(f"{percent:g}" for percent in record.percents)
+    for what in record.of:
+        where, named = f"histograms/{what}", _MEASURED_AS[what]
+        sets += [
+            DataSet(f"{where}/counts", "u4", ("histogram", "layer", "bin"), "1", f"values per bin, {named}; the last bin holds its right edge"),
+            DataSet(f"{where}/edges", "f", ("histogram", "layer", "edge"), "1", f"bin edges, {named}; NaN where there is no finite value"),
+            DataSet(f"{where}/percentiles", "f", ("histogram", "layer", "percentile"), "1", f"percentiles {percents} of the finite values, {named}"),
+            DataSet(f"{where}/nonfinite", "i8", ("histogram", "layer"), "1", f"NaN and infinite values, {named}"),
+        ]
     return sets
+
+
+def _instruments() -> list[DataSet]:
+    records = registry.records("instrument").values()
+    percents = ", ".join(f"{percent:g}" for percent in registry.get("instrument", "unit_percentiles").percents)
+    return [
+        *(DataSet(each.place, "f", each.dims, each.units, each.summary) for each in records if each.place.startswith("instruments/")),
+        DataSet("tracked/layer", "i4", ("unit",), "1", "layer index of each tracked unit"),
+        DataSet("tracked/unit", "i4", ("unit",), "1", "number of each tracked unit in its layer, from 0"),
+        DataSet("tracked/step", "i8", ("tracked",), "1", "step at which tracked units were looked at, before its update"),
+        DataSet("tracked/percentiles", "f", ("tracked", "unit", "percentile"), "1", f"percentiles {percents} of the unit's preactivation over the batch"),
+    ]
 
 
 def _timing() -> list[DataSet]:
@@ -225,6 +251,7 @@ def data_sets() -> dict[str, DataSet]:
         *(DataSet(f"data/{name}", dtype, dims, "1", meaning, name not in _DATA_NOT_HASHED) for name, dtype, dims, meaning in _DATA),
         *_predictions(),
         *_histograms(),
+        *_instruments(),
         *_levels(),
         *_parameters(),
     ]

@@ -36,6 +36,31 @@ class Layers(Mapping[str, Any]):
         return len(self.columns)
 
 
+@dataclass(frozen=True)
+class Histograms:
+    """The distribution of one quantity in every layer as training goes on.
+
+    steps: int64 (h,); counts: uint32 (h, layer, bin); edges: (h, layer, bin + 1), NaN where no value is finite; percentiles: (h, layer, percentile), of the
+    finite values; nonfinite: int64 (h, layer).
+    """
+
+    steps: NDArray[Any]
+    counts: NDArray[Any]
+    edges: NDArray[Any]
+    percentiles: NDArray[Any]
+    nonfinite: NDArray[Any]
+
+
+@dataclass(frozen=True)
+class TrackedUnits:
+    """Percentiles of single units' preactivation. steps: int64 (t,); layers, units: int32 (unit,); percentiles: (t, unit, percentile)."""
+
+    steps: NDArray[Any]
+    layers: NDArray[Any]
+    units: NDArray[Any]
+    percentiles: NDArray[Any]
+
+
 class Run:
     """A stored run. Statistics are read when they are asked for. Every access may raise RunFileError where the file is damaged.
 
@@ -123,6 +148,34 @@ class Run:
     def evaluation_layers(self) -> dict[str, NDArray[Any]]:
         """What is evaluated per layer, each (evaluation, layer)."""
         return {name: array for name, array in self._group("evaluations").items() if array.ndim == 2}
+
+    def histograms(self, what: str) -> Histograms:
+        """Histograms and percentiles of `preactivation`, `activation`, `weight` or `gradient`.
+
+        Raises ConfigError for another name, RunFileError where the run recorded none.
+        """
+        known = registry.get("instrument", "histogram").of
+        if what not in known:
+            raise ConfigError(registry.unknown("histogram", what, known))
+        if not self.contents.has(f"histograms/{what}/counts"):
+            raise RunFileError(f"{self.contents.name} holds no histograms: train again with histogram_every = auto or a number of steps")
+        counts, edges, percentiles, nonfinite = (self._read(f"histograms/{what}", name) for name in ("counts", "edges", "percentiles", "nonfinite"))
+        if edges.shape[2] != counts.shape[2] + 1 or percentiles.shape[2] != len(registry.get("instrument", "percentiles").percents):
+            raise RunFileError(f"{self.contents.name} is damaged or was not written by dlprobe: histograms of the {what} have the wrong shape")
+        return Histograms(self.contents.read("histograms/step"), counts, edges, percentiles, nonfinite)
+
+    @cached_property
+    def instruments(self) -> dict[str, NDArray[Any]]:
+        """`step` int64 (h,) and what was measured at each, (h,) or (h, layer); empty where the run measured nothing."""
+        found = self._group("instruments")
+        return {"step": self.contents.read("histograms/step"), **found} if found else {}
+
+    @cached_property
+    def tracked(self) -> TrackedUnits | None:
+        """The units that were tracked; None where there are none."""
+        if not self.contents.has("tracked/percentiles"):
+            return None
+        return TrackedUnits(*(self.contents.read(f"tracked/{name}") for name in ("step", "layer", "unit", "percentiles")))
 
     @cached_property
     def final(self) -> dict[str, Any]:

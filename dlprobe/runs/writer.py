@@ -28,7 +28,8 @@ class RunDescription:
     """What is known of a run before its first step.
 
     `config`: JSON-able mapping. `layers`, `data`: values by the names that the layout table has in these groups; `layers` needs `name`.
-    `initial_parameters`: flat, (parameter,); its dtype, float32 or float64, is the dtype of the run's statistics. `environment`: JSON-able mapping.
+    `tracked`: likewise, `layer` and `unit` of the units that are tracked. `environment`: JSON-able mapping.
+    `initial_parameters`: flat, (parameter,); its dtype, float32 or float64, is the dtype of the run's statistics.
     """
 
     config: Mapping[str, Any]
@@ -36,6 +37,7 @@ class RunDescription:
     data: Mapping[str, Any]
     initial_parameters: NDArray[Any]
     environment: Mapping[str, Any] = field(default_factory=dict)
+    tracked: Mapping[str, Any] = field(default_factory=dict)
 
     @cached_property
     def real(self) -> np.dtype[Any]:
@@ -48,7 +50,7 @@ class RunDescription:
     @cached_property
     def arrays(self) -> dict[str, NDArray[Any]]:
         """Everything that is an array, by path of the layout table. Raises ValueError for names or shapes that the table does not have."""
-        values = {"layers": self.layers, "data": self.data, "initial": {"parameters": self.initial_parameters}}
+        values = {"layers": self.layers, "data": self.data, "tracked": self.tracked, "initial": {"parameters": self.initial_parameters}}
         return stored_groups(values, self.real)
 
 
@@ -142,6 +144,15 @@ class RunWriter:
             line = line_of("evaluations", name)
             arrays[line.path] = stored(line, [value], self._description.real)[0]
         self._frame(FrameType.EVALUATION, step, {}, arrays)
+
+    def instruments(self, step: int, values: Mapping[str, NDArray[Any]]) -> None:
+        """What instruments measured at `step` before its update, by path of the layout table, e.g. `histograms/weight/counts` (layer, bin).
+
+        Every call gives the same paths in the same shapes, but for tracked units, which have steps of their own.
+        """
+        lines = {path: layout.data_sets()[path] for path in values}
+        arrays = {path: stored(line, np.asarray(values[path])[None], self._description.real)[0] for path, line in lines.items()}
+        self._frame(FrameType.HISTOGRAM, step, {}, arrays)
 
     def checkpoint(self, step: int, parameters: NDArray[Any], state: Mapping[str, NDArray[Any]] | None = None) -> None:
         """All parameters after `step` updates, flat; the last checkpoint before `end` holds the final ones. `state` is what a resume needs.

@@ -25,6 +25,7 @@ def describe(session: Session) -> RunDescription:
         data=describe_data(session.data),
         initial_parameters=session.initial,
         environment=environment(session.config),
+        tracked=session.watch.described(),
     )
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any, Protocol
+from typing import Any, Protocol, runtime_checkable
 
 import numpy as np
 import numpy.typing as npt
@@ -29,6 +29,15 @@ class Recorder(Protocol):
 
     def end(self, status: str, final: Mapping[str, Any], predictions: Mapping[str, Array]) -> None:
         """The run is over."""
+        ...
+
+
+@runtime_checkable
+class InstrumentRecorder(Protocol):
+    """A recorder that takes what instruments measure too; for any other they are not even read."""
+
+    def instruments(self, step: int, values: Mapping[str, Array]) -> None:
+        """What was measured at `step` before its update, by path of the run file's layout."""
         ...
 
 

@@ -16,7 +16,7 @@ from dlprobe.nn import observe
 from dlprobe.nn.block import BATCH_LOSS
 from dlprobe.nn.network import Evaluation, Network
 from dlprobe.nn.random import epoch_order
-from dlprobe.training import metrics, own_arrays
+from dlprobe.training import instruments, metrics, own_arrays
 from dlprobe.training.model import Model, build, encode_targets, resolve
 from dlprobe.training.recording import Recorder
 from dlprobe.training.stopping import Stop
@@ -48,6 +48,7 @@ class Session:
     network: Network
     targets: dict[str, Array]
     initial: Array
+    watch: instruments.Watch
     step: int = 0
 
     @property
@@ -66,12 +67,13 @@ def start(config: RunConfig, data: PreparedData) -> Session:
     """Build the net for prepared data; data-dependent initializers see the samples that training visits first."""
     config = own_arrays.pinned(config)
     model = resolve(config, data)
-    network = build(config, model)
+    watch = instruments.Watch(config, model, data)
+    network = build(config, model, keep_gradients=watch.histogram_every is not None)
     own_arrays.fill(network, model)
     inputs = data.inputs["train"]
     network.scale_to_unit_variance(inputs[epoch_order(config.training.seed, 0, len(inputs))[:LSUV_SAMPLES]])
     targets = {part: encode_targets(model, data, part, config.training.dtype) for part in data.inputs}
-    return Session(config, data, model, network, targets, network.parameters.copy())
+    return Session(config, data, model, network, targets, network.parameters.copy(), watch)
 
 
 def run(session: Session, recorder: Recorder, *, stop: Stop | None = None, progress: Callable[[Progress], None] | None = None) -> str:
@@ -79,6 +81,7 @@ def run(session: Session, recorder: Recorder, *, stop: Stop | None = None, progr
     began = time.perf_counter()
     status = "finished"
     size = 8
+    session.watch.begin(session, recorder)
     _evaluate(session, recorder)
     while session.step < session.steps:
         if stop is not None and stop.asked:
@@ -87,7 +90,8 @@ def run(session: Session, recorder: Recorder, *, stop: Stop | None = None, progr
         first, entered = session.step, time.perf_counter()
         loss, diverged = _block(session, recorder, min(size, _until_boundary(session)))
         spent = time.perf_counter() - entered
-        size = _next_size(session, size, session.step - first, spent)
+        if not session.watch.due(first):
+            size = _next_size(session, size, session.step - first, spent)
         if progress is not None:
             progress(Progress(session.step, session.steps, loss, time.perf_counter() - began))
         if diverged:
@@ -106,9 +110,9 @@ def _next_size(session: Session, size: int, done: int, spent: float) -> int:
 
 
 def _until_boundary(session: Session) -> int:
-    """Steps to the next evaluation, checkpoint or the end."""
+    """Steps to the next evaluation, checkpoint, step that instruments look at (a block of its own) or the end."""
     recording = session.config.recording
-    marks = [session.steps]
+    marks = [session.steps, session.watch.next_mark(session.step)]
     if recording.evaluate_every != "never":
         every = int(recording.evaluate_every) * session.per_epoch
         marks.append((session.step // every + 1) * every)
@@ -122,7 +126,8 @@ def _block(session: Session, recorder: Recorder, steps: int) -> tuple[float, boo
     first = session.step
     entered = time.perf_counter()
     rates = np.full(steps, session.config.training.resolved_lr)
-    result = session.network.train(session.data.inputs["train"], session.targets["train"], first, rates)
+    before = session.watch.before(session)
+    result = session.network.train(session.data.inputs["train"], session.targets["train"], first, rates, keep_gradients=before is not None)
     done = len(result.scalars)
     seconds = (time.perf_counter() - entered) / done
     numbers = np.arange(first, first + done)
@@ -130,6 +135,7 @@ def _block(session: Session, recorder: Recorder, steps: int) -> tuple[float, boo
     if result.diverged:
         chosen[-1] = True  # the step that explains the end is always recorded
     recorder.rows(first, numbers[chosen], result.statistics[chosen], result.scalars[chosen], seconds)
+    session.watch.after(session, first, before, result)
     session.step = first + done - (1 if result.diverged else 0)
     return float(result.scalars[-1, BATCH_LOSS]), result.diverged
 

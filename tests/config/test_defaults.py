@@ -36,6 +36,11 @@ DEFAULTS = {
     "record_every": "1",
     "evaluate_every": "1",
     "checkpoint_every": "never",
+    "histogram_every": "auto",
+    "track_unit": "none",
+    "track_every": "auto",
+    "jacobian": "none",
+    "sharpness": "none",
 }
 
 

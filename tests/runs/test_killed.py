@@ -25,6 +25,8 @@ def _child(path: Path) -> None:
     """Write for ever: small blocks, evaluations, now and then a checkpoint."""
     writer = RunWriter.create(path, synthetic_runs.description())
     for start in range(0, 10**7, 50):
+        if start % 200 == 0:
+            writer.instruments(start, synthetic_runs.measured_at(start))
         synthetic_runs.write_rows(writer, start, start + 50, 5)
         synthetic_runs.evaluate(writer, start + 50)
         time.sleep(0.0005)  # else reading all of it back takes most of the test's time
@@ -70,6 +72,11 @@ def _assert_prefix(run: Run) -> None:
     assert not len(evaluations) or evaluations[-1] <= len(run.steps)
     if len(evaluations):
         np.testing.assert_array_equal(run.evaluations["train_loss"], 1 / (evaluations + 1))
+    measured = run.instruments.get("step", np.empty(0, int))
+    np.testing.assert_array_equal(measured, np.arange(len(measured)) * 200)
+    assert 200 * len(measured) + 400 > len(run.steps)
+    for step, counts in zip(measured, run.histograms("weight").counts if len(measured) else (), strict=True):
+        np.testing.assert_array_equal(counts, synthetic_runs.measured_at(step)["histograms/weight/counts"])
     if run.final_parameters is not None:
         np.testing.assert_array_equal(run.final_parameters, synthetic_runs.parameters_at(int(run.checkpoints["step"][-1])))
 

@@ -11,8 +11,11 @@ import pytest
 import synthetic_runs
 
 import dlprobe
-from dlprobe.errors import ConfigError
+from dlprobe.errors import ConfigError, RunFileError
 from dlprobe.runs import Run, RunWriter, layout
+from dlprobe.runs.frames import FrameType, encode
+from dlprobe.runs.journal_contents import JournalContents
+from dlprobe.runs.sources import MemorySource
 
 STEPS = 700
 
@@ -52,7 +55,7 @@ def _same(left: object, right: object) -> None:
         assert left == right
 
 
-@pytest.mark.parametrize("what", ["evaluations", "evaluation_layers", "final", "data", "predictions", "timing", "checkpoints"])
+@pytest.mark.parametrize("what", ["evaluations", "evaluation_layers", "final", "data", "predictions", "timing", "checkpoints", "instruments"])
 def test_every_group_is_the_same_in_journal_and_packed_file(both: tuple[Run, Run], what: str) -> None:
     journal, packed = both
     assert getattr(journal, what)
@@ -74,6 +77,49 @@ def test_statistics_and_scalars_are_the_written_ones(both: tuple[Run, Run], dtyp
             np.testing.assert_array_equal(run.statistic(name), statistics[:, :, column])
         for column, name in enumerate(run.scalars):
             np.testing.assert_array_equal(run.scalar(name), scalars[:, column])
+
+
+def test_instruments_are_the_written_ones(both: tuple[Run, Run]) -> None:
+    steps = list(range(0, STEPS, 200))
+    for run in both:
+        for path, value in synthetic_runs.measured_at(0).items():
+            found = run.contents.read(path)
+            assert found.shape == (len(steps), *value.shape)
+            np.testing.assert_allclose(found, np.array([synthetic_runs.measured_at(step)[path] for step in steps]), rtol=1e-6)
+        histograms, tracked = run.histograms("gradient"), run.tracked
+        assert tracked is not None
+        assert histograms.steps.tolist() == tracked.steps.tolist() == run.instruments["step"].tolist() == steps
+        assert (tracked.layers.tolist(), tracked.units.tolist()) == ([0, 2], [1, 0])
+        np.testing.assert_array_equal(histograms.counts, run.contents.read("histograms/gradient/counts"))
+        with pytest.raises(ConfigError, match="did you mean 'weight'"):
+            run.histograms("weights")
+
+
+def test_a_run_without_histograms_says_so(tmp_path: Path) -> None:
+    with RunWriter.create(tmp_path / "a.h5", synthetic_runs.description()) as writer:
+        synthetic_runs.write_rows(writer, 0, 10, 10)
+        run = dlprobe.open_run(writer.pack())
+    assert (run.instruments, run.tracked) == ({}, None)
+    with pytest.raises(RunFileError, match="holds no histograms: train again with histogram_every"):
+        run.histograms("weight")
+
+
+def test_measurements_of_different_shapes_are_damage(tmp_path: Path) -> None:
+    with RunWriter.create(tmp_path / "a.h5", synthetic_runs.description()) as writer:
+        for step, bins in ((0, 4), (5, 3)):
+            counts = np.zeros((synthetic_runs.LAYERS, bins))
+            writer.instruments(step, {"histograms/weight/counts": counts})
+    with dlprobe.open_run(tmp_path / "a.h5") as run, pytest.raises(RunFileError, match="differ in shape"):
+        run.contents.read("histograms/weight/counts")
+
+
+def test_measurements_after_a_resume_are_void() -> None:
+    with RunWriter.create(None, synthetic_runs.description()) as writer:
+        for step in (0, 5, 10):
+            writer.instruments(step, synthetic_runs.measured_at(step))
+        data = writer.bytes() + encode(FrameType.RESUME, 5, {}, {})
+    found = JournalContents(MemorySource(data))
+    assert found.read("histograms/step").tolist() == found.read("tracked/step").tolist() == [0]
 
 
 def test_what_was_described_comes_back(both: tuple[Run, Run], dtype: str) -> None:

@@ -26,10 +26,11 @@ METAVARS = {
     "layers": "UNITS",
     "three percents": "A,B,C",
     "name or path": "NAME|PATH",
+    "units": "LAYER:UNIT",
     "text": "TEXT",
 }
 LONGEST_METAVAR = 16
-LISTS = ("layers", "activation", "split")  # repeated, these options are one list
+LISTS = ("layers", "activation", "split", "track_unit")  # repeated, these options are one list
 RUN_FILE_STARTS = (b"\x89HDF\r\n\x1a\n", b"\x89DLP")
 
 ConfigFile = Annotated[

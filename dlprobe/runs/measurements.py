@@ -1,0 +1,87 @@
+"""What instruments left in a journal: one frame per measurement, read again whenever it is asked for, so that many of them take no memory."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from functools import cached_property
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from dlprobe.errors import RunFileError
+from dlprobe.runs import layout
+from dlprobe.runs.contents import Shapes
+from dlprobe.runs.frames import Frame, Payload
+from dlprobe.runs.sources import Source
+
+_STEPS = {"histogram": "histograms/step", "tracked": "tracked/step"}
+_SLAB = 2**20  # bytes that are gathered before they are handed on
+
+
+class Measurements:
+    """The frames that hold data sets counted by one dimension, `histogram` or `tracked`. Raises RunFileError where frames do not fit each other."""
+
+    def __init__(self, source: Source, dim: str) -> None:
+        self._source, self._step_path = source, _STEPS[dim]
+        self._paths = tuple(path for path, line in layout.data_sets().items() if line.dims[:1] == (dim,) and path != self._step_path)
+        self._frames: dict[int, Frame] = {}
+
+    def take(self, frame: Frame) -> None:
+        """The next frame of this type in the journal; one without our data sets is passed over."""
+        if any(path in self._paths for path in Payload(self._source, frame).places):
+            self._frames[frame.first_step] = frame
+
+    def cut(self, step: int) -> None:
+        """Measurements from `step` on are void: the run went on from an earlier checkpoint."""
+        self._frames = {key: frame for key, frame in self._frames.items() if key < step}
+
+    def shapes(self) -> Shapes:
+        """Dtype and shape of every data set that the frames hold; all that counts must be there when this is first asked."""
+        return self._shapes
+
+    def read(self, path: str) -> NDArray[Any]:
+        """One whole data set."""
+        dtype, shape = self._shapes[path]
+        whole = np.empty(shape, dtype)
+        if path == self._step_path:
+            whole[:] = list(self._frames)
+            return whole
+        for index, frame in enumerate(self._frames.values()):
+            whole[index] = self._payload(frame).array(path)
+        return whole
+
+    def slabs(self) -> Iterator[tuple[str, NDArray[Any]]]:
+        """All data sets in pieces of about a MiB."""
+        if not self._frames:
+            return
+        yield self._step_path, self.read(self._step_path)
+        payloads: list[Payload] = []
+        for frame in self._frames.values():
+            payloads.append(self._payload(frame))
+            if len(payloads) * frame.length >= _SLAB:
+                yield from self._stacked(payloads)
+                payloads = []
+        yield from self._stacked(payloads)
+
+    def _stacked(self, payloads: list[Payload]) -> Iterator[tuple[str, NDArray[Any]]]:
+        for path in self._shapes if payloads else ():
+            if path != self._step_path:
+                yield path, np.stack([payload.array(path) for payload in payloads])
+
+    @cached_property
+    def _shapes(self) -> Shapes:
+        count = len(self._frames)
+        if not count:
+            return {}
+        places = Payload(self._source, next(iter(self._frames.values()))).places
+        found: Shapes = {self._step_path: (np.dtype("<i8"), (count,))}
+        return found | {path: (places[path].dtype, (count, *places[path].shape)) for path in self._paths if path in places}
+
+    def _payload(self, frame: Frame) -> Payload:
+        """A frame's payload, after a look whether it holds what the first one holds."""
+        payload = Payload(self._source, frame)
+        for path, (dtype, shape) in self._shapes.items():
+            if path != self._step_path and (path not in payload.places or (payload.places[path].dtype, payload.places[path].shape) != (dtype, shape[1:])):
+                raise RunFileError(f"{self._source.name} is damaged or was not written by dlprobe: the measurements of {path} differ in shape")
+        return payload

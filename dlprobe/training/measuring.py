@@ -1,0 +1,145 @@
+"""What instruments compute from one array: its distribution, a matrix's spectral norm, how alike samples have become. NumPy, no state."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from dlprobe.parts.instruments import BINS, PERCENTS
+
+Array = npt.NDArray[Any]
+PARTS = ("counts", "edges", "percentiles", "nonfinite")
+DENSE = 128  # the eigenvalues of a Gram matrix of this size are faster than Lanczos steps
+SHARES = np.array(PERCENTS) / 100
+STEPS = np.arange(BINS + 1) / BINS
+
+
+@dataclass(frozen=True)
+class Distribution:
+    """counts (bin,), edges (bin + 1,) and percentiles (5,) of the finite values, of the values' dtype, NaN where there are none; nonfinite: the others."""
+
+    counts: npt.NDArray[np.int64]
+    edges: Array
+    percentiles: Array
+    nonfinite: int
+
+
+def distribution(values: Array) -> Distribution:
+    """Histogram and percentiles of all values from one sort. The last bin holds its right edge, as in numpy.histogram."""
+    ordered = _finite_sorted(values)
+    lost = values.size - len(ordered)
+    if not len(ordered):
+        nothing = np.full(BINS + 1, np.nan, values.dtype)
+        return Distribution(np.zeros(BINS, np.int64), nothing, nothing[: len(SHARES)], lost)
+    edges = _edges(ordered)
+    below = np.searchsorted(ordered, edges)
+    below[-1] = len(ordered)
+    return Distribution(np.diff(below), edges, _interpolated(ordered), lost)
+
+
+def percentiles(values: Array) -> Array:
+    """The percentiles (5,) of the finite values; NaN where there are none."""
+    ordered = _finite_sorted(values)
+    return _interpolated(ordered) if len(ordered) else np.full(len(SHARES), np.nan, values.dtype)
+
+
+def _finite_sorted(values: Array) -> Array:
+    ordered = np.sort(values, axis=None)  # NaN last
+    return ordered[np.searchsorted(ordered, -np.inf, side="right") : np.searchsorted(ordered, np.inf)]
+
+
+def _edges(ordered: Array) -> Array:
+    """Equal steps from the smallest to the largest value; where they are one, a half (or half of itself, for large values) to either side."""
+    low, high = float(ordered[0]), float(ordered[-1])
+    if low == high:
+        room, largest = max(0.5, abs(low) / 2), float(np.finfo(ordered.dtype).max)
+        low, high = max(-largest, low - room), min(largest, high + room)
+    edges = (low * (1 - STEPS) + high * STEPS).astype(ordered.dtype)
+    return np.maximum.accumulate(np.clip(edges, low, high, dtype=ordered.dtype))
+
+
+def _interpolated(ordered: Array) -> Array:
+    """Percentiles of sorted values, linear between neighbours (numpy's default)."""
+    position = SHARES * (len(ordered) - 1)
+    lower = position.astype(np.int64)
+    share = position - lower
+    upper = np.minimum(lower + 1, len(ordered) - 1)
+    return (ordered[lower].astype(np.float64) * (1 - share) + ordered[upper].astype(np.float64) * share).astype(ordered.dtype)
+
+
+def spectral_norm(matrix: Array) -> float:
+    """Largest singular value, to 1e-6 of itself; NaN for an empty matrix or one with non-finite numbers."""
+    largest = float(np.abs(matrix).max()) if matrix.size else math.nan
+    if not math.isfinite(largest) or largest == 0:
+        return largest if largest == 0 else math.nan
+    scaled = matrix / matrix.dtype.type(largest)
+    tall = scaled if scaled.shape[0] >= scaled.shape[1] else scaled.T
+    if tall.shape[1] <= DENSE:
+        wide = tall.astype(np.float64)
+        square = float(np.linalg.eigvalsh(wide.T @ wide)[-1])
+    else:
+        start = np.random.default_rng(0).standard_normal(tall.shape[1]).astype(matrix.dtype)
+        square = largest_eigenvalue(lambda vector: tall.T @ (tall @ vector), start, tolerance=1e-5, most=300)
+    return largest * math.sqrt(max(square, 0.0))
+
+
+def largest_eigenvalue(product: Callable[[Array], Array], start: Array, *, tolerance: float, most: int) -> float:
+    """Largest eigenvalue of a symmetric matrix, given by its product with a vector: Lanczos steps from `start` (n,) (Lanczos 1950; Paige 1972).
+
+    Three vectors of memory: without orthogonalizing anew, eigenvalues may come twice, which leaves the largest as it is. Ends when the residual is below
+    `tolerance` of the value (whose error is then its square over the gap to the next), or after `most` products.
+    """
+    vector, previous, beta = start / np.linalg.norm(start), np.zeros_like(start), 0.0
+    diagonal: list[float] = []
+    beside: list[float] = []
+    value = math.nan
+    for count in range(1, min(most, 2 * len(start)) + 1):
+        following = product(vector) - _scaled(beta, previous)
+        diagonal.append(float(following @ vector))
+        following = following - _scaled(diagonal[-1], vector)
+        beta = float(np.linalg.norm(following))
+        if not math.isfinite(beta):
+            return math.nan
+        last = count == most or beta <= 1e-12 * abs(diagonal[0])
+        if last or count % 4 == 0:
+            values, vectors = np.linalg.eigh(np.diag(diagonal) + np.diag(beside, 1) + np.diag(beside, -1))
+            value = float(values[-1])
+            if last or beta * abs(float(vectors[-1, -1])) <= tolerance * abs(value):
+                break
+        beside.append(beta)
+        vector, previous = following / vector.dtype.type(beta), vector
+    return value
+
+
+def _scaled(factor: float, vector: Array) -> Array:
+    """factor · vector, of the vector's dtype."""
+    scaled: Array = vector * vector.dtype.type(factor)
+    return scaled
+
+
+def effective_rank(activations: Array) -> float:
+    """Participation ratio (Σλ)²/Σλ² of the eigenvalues of the covariance of activations (rows, units); NaN where nothing varies or is not finite."""
+    with np.errstate(all="ignore"):
+        centred = activations - activations.mean(axis=0, dtype=np.float64)
+        largest = np.abs(centred).max()
+        if not 0 < largest < np.inf:
+            return math.nan
+        centred = centred / largest
+        gram = centred @ centred.T if len(centred) <= centred.shape[1] else centred.T @ centred
+        return float(np.trace(gram) ** 2 / np.square(gram).sum())
+
+
+def mean_cosine(activations: Array) -> float:
+    """Mean cosine between two different rows of activations (rows, units), rows of zeros left out; NaN for fewer than two or non-finite numbers."""
+    wide = activations.astype(np.float64)
+    lengths = np.linalg.norm(wide, axis=1)
+    if not np.isfinite(lengths).all():
+        return math.nan
+    directions = wide[lengths > 0] / lengths[lengths > 0, None]
+    count = len(directions)
+    return float((np.square(directions.sum(axis=0)).sum() - count) / (count * (count - 1))) if count > 1 else math.nan
