@@ -35,13 +35,13 @@ MAY_IMPORT: dict[str, set[str]] = {
     "executors": {"training", "runs"},
     "rules": {"analysis", "runs", "parts"},
     "experiments": {"executors", "training", "analysis", "runs", "rules", "parts"},
-    "reports": {"render.document"},
+    "reports": {"render.document", "render.checked"},
     "exporters": {"runs"},
     "recorders": {"runs"},
 }
 MAY_IMPORT["commands"] = set(MAY_IMPORT) - {"__main__"}
 # Annotations only: a report takes result records, it does not make them.
-MAY_ANNOTATE: dict[str, set[str]] = {"reports": {"analysis", "runs", "experiments"}}
+MAY_ANNOTATE: dict[str, set[str]] = {"reports": {"analysis", "runs", "rules", "experiments"}}
 OWNERS: dict[str, set[str]] = {
     "numba": {"nn"},
     "llvmlite": {"nn"},

@@ -17,9 +17,9 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from dlprobe.commands.base.arguments import one_of
-from dlprobe.commands.base.reading import reading
 from dlprobe.commands.base.screen import Screen
 from dlprobe.errors import ConfigError
+from dlprobe.runs.reading import reading
 
 if TYPE_CHECKING:
     from dlprobe.render.document import Document

@@ -66,23 +66,22 @@ def steps_text(steps: Sequence[int]) -> str:
 
 @dataclass(frozen=True)
 class CheckedRun:
-    """The outcome of every rule for one run. path: the file, with `#id` for a run of a study. unreadable: why the file could not be judged at all."""
+    """The outcome of every rule for one run. path: the file, with `#id` for a run of a study. unreadable: why the file could not be judged at all.
+
+    evaluated: whether any rule could look at it; True also where all that was found is known from a baseline and left out.
+    """
 
     path: str
     findings: Sequence[FindingLine] = ()
     passed: Sequence[str] = ()
     not_evaluated: Mapping[str, str] = field(default_factory=dict)
     unreadable: str = ""
+    evaluated: bool = True
 
     @property
     def file(self) -> str:
         """The path without the run's id."""
         return self.path.partition("#")[0]
-
-    @property
-    def evaluated(self) -> bool:
-        """Whether any rule could look at it."""
-        return bool(self.findings or self.passed)
 
 
 @dataclass(frozen=True)

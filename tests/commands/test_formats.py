@@ -15,6 +15,8 @@ CALLS = {
     "dlprobe-inspect/1 environment": ["inspect", "run.h5", "--show", "environment"],
     "dlprobe-inspect/1 statistic": ["inspect", "run.h5", "--statistic", "slope_mean_square"],
     "dlprobe-inspect/1 profile": ["inspect", "run.h5", "--statistic", "gradient_rms", "--over", "layer"],
+    "dlprobe-check/1": ["check", "run.h5", "--exit-zero"],
+    "dlprobe-check-counts/1": ["check", "run.h5", "--exit-zero", "--counts"],
     "dlprobe-summary/1": ["summary", "run.h5"],
     "dlprobe-list/1": ["list"],
     "dlprobe-list/1 kind": ["list", "data"],

@@ -36,7 +36,7 @@ def document(*runs: CheckedRun, exit_code: int = 1) -> CheckDocument:
 
 ILL = CheckedRun("runs/a b.h5", (finding(), finding("warning", code="A001"), finding("info", code="B001")), ("N001",), {"A007": "no batch norm"})
 CLEAN = CheckedRun("clean.h5", (), ("G001", "N001"))
-SILENT = CheckedRun("gone.h5", not_evaluated={"G001": "cannot be read"}, unreadable="cannot be read")
+SILENT = CheckedRun("gone.h5", not_evaluated={"G001": "cannot be read"}, unreadable="cannot be read", evaluated=False)
 WILD = CheckedRun(
     f"{HOSTILE}.h5", (finding(evidence=HOSTILE, layers=(HOSTILE,), remedies=({"patch": {HOSTILE: HOSTILE}, "why": HOSTILE},)),), (), {"A": HOSTILE}
 )

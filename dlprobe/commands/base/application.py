@@ -24,6 +24,7 @@ from dlprobe.commands.base import failures
 from dlprobe.commands.base.declaring import declare
 from dlprobe.commands.base.help import print_help
 from dlprobe.commands.base.screen import Screen
+from dlprobe.commands.base.version import own_version
 from dlprobe.errors import DlprobeError, DlprobeWarning
 from dlprobe.registry import unknown
 
@@ -102,12 +103,7 @@ class Group(TyperGroup):
 
 def _print_version(wanted: bool) -> None:
     if wanted:
-        from importlib.metadata import PackageNotFoundError, version
-
-        try:
-            print(f"dlprobe {version('dlprobe')}")
-        except PackageNotFoundError:
-            print("dlprobe (not installed)")
+        print(f"dlprobe {own_version() or '(not installed)'}")
         raise typer.Exit()
 
 

@@ -12,10 +12,13 @@ from dlprobe.commands.base.screen import COMMON, Screen
 from dlprobe.registry import unknown
 from dlprobe.render.formats import formats_for
 
+LISTED = 3  # formats that fit into the metavar
+
 
 def format_option(schema: str = "") -> Any:
     """The annotation of --format for a command that prints this record: the formats that print every record, and those made for it."""
     names = tuple(formats_for(schema))
+    short = len(names) <= LISTED
 
     def known(name: str) -> str:
         if name not in names:
@@ -26,8 +29,8 @@ def format_option(schema: str = "") -> Any:
         str,
         typer.Option(
             "--format",
-            metavar="|".join(names),
-            help="how the result is printed [default: table]",
+            metavar="|".join(names) if short else "FORMAT",
+            help=f"how the result is printed{'' if short else ': ' + ', '.join(names)} [default: table]",
             callback=known,
             autocompletion=lambda incomplete: [name for name in names if name.startswith(incomplete)],
             rich_help_panel=COMMON,

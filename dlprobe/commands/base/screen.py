@@ -6,8 +6,10 @@ import contextlib
 import sys
 from collections.abc import Iterator
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING, Protocol, TextIO
 
+from dlprobe.errors import ConfigError
 from dlprobe.render.safe_text import visible
 
 if TYPE_CHECKING:
@@ -37,6 +39,20 @@ class Screen:
 
         registry.get("output_format", self.format).render(document, sys.stdout, color=self.color)
         sys.stdout.flush()
+
+    def write(self, document: Document, path: Path | None, force: bool = False) -> None:
+        """Write a result to a file, or print it where there is none. Raises ConfigError where the file exists already and `force` is not set."""
+        if path is None:
+            return self.show(document)
+        if path.exists() and not force:
+            raise ConfigError(f"{path} exists: give another name, or --force to overwrite it")
+        from dlprobe import registry
+
+        path.parent.mkdir(parents=True, exist_ok=True)
+        with path.open("w", encoding="utf-8", newline="\n") as file:
+            registry.get("output_format", self.format).render(document, file, color=False)
+        self.note(f"the result is in {path}")
+        return None
 
     def note(self, text: str) -> None:
         """Say something in passing on stderr, unless quiet."""

@@ -1,0 +1,31 @@
+"""In how many runs each rule fired, with an interval: over all runs, or over the repetitions of each configuration."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from dlprobe.analysis.proportions import wilson
+from dlprobe.reports.check import RuleCount
+from dlprobe.rules.files import Criteria, JudgedRun
+
+
+def counts_of(judged: Sequence[JudgedRun], criteria: Criteria, together: bool) -> list[RuleCount]:
+    """The rules that fired, most frequent first. together: over all runs; else over each configuration that has several runs."""
+    readable = [each for each in judged if not each.unreadable]
+    if together:
+        return _counts(readable, criteria, 0)
+    groups: dict[str, list[JudgedRun]] = {}
+    for each in readable:
+        groups.setdefault(each.configuration, []).append(each)
+    repeated = [group for group in groups.values() if len(group) > 1]
+    return [count for number, group in enumerate(repeated, 1) for count in _counts(group, criteria, number)]
+
+
+def _counts(group: Sequence[JudgedRun], criteria: Criteria, number: int) -> list[RuleCount]:
+    found = []
+    for rule in criteria.selection.rules:
+        fired = sum(any(finding.code == rule.code for finding in each.judgement.findings) for each in group)
+        evaluated = fired + sum(rule.code in each.judgement.passed for each in group)
+        if fired:
+            found.append(RuleCount(rule.code, rule.title, criteria.severity(rule), fired, evaluated, *wilson(fired, evaluated), number))
+    return sorted(found, key=lambda each: -each.fired)

@@ -1,0 +1,167 @@
+"""Judge run files by rules: what is wrong, in which layer and at which step, and what to try.
+
+Exit code 0: nothing found (or nothing as severe as --fail-on asks); 1: findings; 2: a file could not be read, or nothing could be evaluated.
+Options may stand in [tool.dlprobe] of pyproject.toml or in dlprobe.toml; the command line wins.
+
+Examples:
+  dlprobe check runs/digits-1.h5
+  dlprobe check runs/digits-1.h5 --select N --fail-on warning
+  dlprobe check runs/digits-1.h5 --format sarif -o findings.sarif
+  dlprobe check runs/digits-1.h5 --write-baseline known.json
+  dlprobe check runs/digits-1.h5 --baseline known.json
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from dlprobe.commands.base.arguments import one_of
+from dlprobe.commands.base.screen import Screen
+from dlprobe.errors import ConfigError, ExitCode
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from dlprobe.commands.base.project_file import ProjectFile
+    from dlprobe.render.checked import CheckDocument
+    from dlprobe.rules.files import Criteria, JudgedRun
+
+SCHEMA = "dlprobe-check/1"
+FAIL_ON = {"error": ("error",), "warning": ("error", "warning"), "never": ()}
+RULES, BASELINE, RESULT = "Rules", "Baseline", "Result"
+
+Runs = Annotated[list[Path], typer.Argument(metavar="RUN", help="run or study files, their journals, or folders of them")]
+Select = Annotated[list[str] | None, typer.Option("--select", metavar="CODES", help="judge by these rules only: codes or prefixes", rich_help_panel=RULES)]
+Ignore = Annotated[list[str] | None, typer.Option("--ignore", metavar="CODES", help="leave these rules out", rich_help_panel=RULES)]
+Extend = Annotated[list[str] | None, typer.Option("--extend-select", metavar="CODES", help="judge by these rules too", rich_help_panel=RULES)]
+Set = Annotated[
+    list[str] | None,
+    typer.Option("--set", metavar="CODE.NAME=X", help="set a threshold (dlprobe explain CODE lists them), or CODE.severity", rich_help_panel=RULES),
+]
+FailOn = Annotated[
+    str | None,
+    typer.Option(
+        "--fail-on",
+        metavar="|".join(FAIL_ON),
+        help="exit with 1 from this severity on [default: error]",
+        callback=one_of(tuple(FAIL_ON)),
+        rich_help_panel=RESULT,
+    ),
+]
+ExitZero = Annotated[bool, typer.Option("--exit-zero", help="exit with 0 in spite of findings", rich_help_panel=RESULT)]
+Counts = Annotated[bool, typer.Option("--counts", help="how often each rule fired, in place of the findings", rich_help_panel=RESULT)]
+Output = Annotated[Path | None, typer.Option("-o", "--output", metavar="FILE", help="write the result to FILE in place of stdout", rich_help_panel=RESULT)]
+Force = Annotated[bool, typer.Option("--force", help="overwrite FILE", rich_help_panel=RESULT)]
+Baseline = Annotated[Path | None, typer.Option("--baseline", metavar="FILE", help="known findings: only new ones count", rich_help_panel=BASELINE)]
+Write = Annotated[Path | None, typer.Option("--write-baseline", metavar="FILE", help="write the findings as known, and exit with 0", rich_help_panel=BASELINE)]
+
+
+def command(
+    runs: Runs,
+    select: Select = None,
+    ignore: Ignore = None,
+    extend_select: Extend = None,
+    set: Set = None,
+    fail_on: FailOn = None,
+    exit_zero: ExitZero = False,
+    counts: Counts = False,
+    baseline: Baseline = None,
+    write_baseline: Write = None,
+    output: Output = None,
+    force: Force = False,
+    *,
+    screen: Screen,
+) -> ExitCode:
+    """Read the options, judge, show."""
+    from dlprobe.commands.base.project_file import project_file
+
+    project = project_file()
+    chosen = read_criteria(project, select, ignore, extend_select, set)
+    fails_on = FAIL_ON[fail_on or _project_fail_on(project)]
+    known = None if write_baseline else baseline or _path(project.options.get("baseline"))
+    judged = judge_all(runs, chosen, known, screen)
+    code = exit_code(judged, fails_on, exit_zero or bool(project.options.get("exit-zero")) or write_baseline is not None)
+    if write_baseline is not None and code == ExitCode.DONE:
+        _write(write_baseline, judged, screen)
+    screen.write(_document(judged, chosen, code, fails_on, counts), output, force)
+    return code
+
+
+def read_criteria(project: ProjectFile, select: Any, ignore: Any, extend: Any, settings: Any) -> Criteria:
+    """Project file and command line: lists on the command line replace those of the file, --extend-select and --set add to them."""
+    from dlprobe.commands.base.project_file import settings_from, settings_of
+    from dlprobe.rules.files import criteria
+
+    chosen = _codes(select) or project.texts("select")
+    added = [*_codes(extend), *project.texts("extend-select")]
+    tables = settings_of(project.options.get("set", {}))
+    for code, table in settings_from(settings or ()).items():
+        tables.setdefault(code, {}).update(table)
+    return criteria([*chosen, *added] if chosen else [], _codes(ignore) or project.texts("ignore"), tables)
+
+
+def _codes(given: Sequence[str] | None) -> list[str]:
+    return [code.strip() for text in given or () for code in text.split(",")]
+
+
+def _project_fail_on(project: ProjectFile) -> str:
+    from dlprobe.registry import unknown
+
+    given = str(project.options.get("fail-on", "error"))
+    if given not in FAIL_ON:
+        raise ConfigError(f"{project.path}: fail-on: {unknown('severity', given[:60], FAIL_ON)}")
+    return given
+
+
+def _path(text: Any) -> Path | None:
+    return None if text is None else Path(text)
+
+
+def judge_all(runs: Sequence[Path], chosen: Criteria, known: Path | None, screen: Screen) -> list[JudgedRun]:
+    """Every run judged, what stands in the way said on stderr, known findings left out."""
+    from dlprobe.rules.files import judged_files, run_files
+    from dlprobe.rules.known import read_baseline
+
+    accepted = None if known is None else read_baseline(known)
+    judged = []
+    for each in judged_files(run_files(runs), chosen.judge, chosen.selection.rules):
+        tell_of(each, screen)
+        judged.append(each if accepted is None else accepted.without_known(each))
+    return judged
+
+
+def tell_of(judged: JudgedRun, screen: Screen) -> None:
+    """Why a run could not be judged, on stderr."""
+    if judged.unreadable:
+        screen.error(judged.unreadable)
+    elif not judged.evaluated:
+        reasons = "; ".join(f"{code}: {reason}" for code, reason in list(judged.judgement.not_evaluated.items())[:3])
+        screen.error(f"{judged.path}: nothing could be evaluated: {reasons}")
+
+
+def exit_code(judged: Sequence[JudgedRun], fails_on: Sequence[str], exit_zero: bool) -> ExitCode:
+    """2 where a run could not be judged, else 1 where a finding is as severe as asked."""
+    if any(each.unreadable or not each.evaluated for each in judged):
+        return ExitCode.FAILED
+    found = any(finding.severity in fails_on for each in judged for finding in each.judgement.findings)
+    return ExitCode.FINDINGS if found and not exit_zero else ExitCode.DONE
+
+
+def _write(path: Path, judged: Sequence[JudgedRun], screen: Screen) -> None:
+    from dlprobe.rules.known import write_baseline
+
+    path.parent.mkdir(parents=True, exist_ok=True)
+    count = write_baseline(path, judged)
+    screen.note(f"{path}: {count} finding{'' if count == 1 else 's'} of {len(judged)} run{'' if len(judged) == 1 else 's'} known from now on")
+
+
+def _document(judged: Sequence[JudgedRun], chosen: Criteria, code: ExitCode, fails_on: Sequence[Any], counted: bool) -> CheckDocument:
+    from dlprobe.commands.base.rule_counts import counts_of
+    from dlprobe.commands.base.version import own_version
+    from dlprobe.reports.check import check_document
+
+    counts = counts_of(judged, chosen, together=counted)
+    return check_document(judged, chosen, counts, exit_code=int(code), fails_on=fails_on, counted=counted, version=own_version())

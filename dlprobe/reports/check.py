@@ -1,0 +1,151 @@
+"""What `check` says: findings run by run, what several runs of one configuration have in common, counts."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from dlprobe.render.checked import SCHEMA, SEVERITIES, CheckDocument, CheckedRun, FindingLine, RuleLine, Severity, layers_text
+from dlprobe.render.document import Block, Bullets, Column, Heading, Hint, Paragraph, Table, Tone, Toned, Verdict
+
+if TYPE_CHECKING:
+    from dlprobe.rules import Finding
+    from dlprobe.rules.files import Criteria, JudgedRun
+
+COUNTS_SCHEMA = "dlprobe-check-counts/1"
+TONES: dict[str, Tone] = {"error": "bad", "warning": "warning", "info": "neutral"}
+LONGEST_LIST = 12
+
+
+@dataclass(frozen=True)
+class RuleCount:
+    """How often a rule fired among the runs that it could be evaluated on. low, high: 95 % interval of the share. configuration: 0 for all runs."""
+
+    code: str
+    name: str
+    severity: Severity
+    fired: int
+    evaluated: int
+    low: float
+    high: float
+    configuration: int = 0
+
+
+def check_document(
+    judged: Sequence[JudgedRun],
+    criteria: Criteria,
+    counts: Sequence[RuleCount],
+    *,
+    exit_code: int,
+    fails_on: Sequence[Severity],
+    counted: bool = False,
+    version: str = "",
+) -> CheckDocument:
+    """The whole answer. counts: of the configurations with several runs; with `counted`, of all runs, and then they are all that is shown."""
+    data: dict[str, Any] = {"schema": SCHEMA, "runs": [{"path": each.path, **each.judgement.to_json()} for each in judged], "exit_code": exit_code}
+    blocks = [_count_table(counts, "")] if counted else _blocks(judged, counts)
+    if counted:
+        data = {"schema": COUNTS_SCHEMA, "runs": len(judged), "counts": [_count_data(each) for each in counts], "exit_code": exit_code}
+    rules = {rule.code: RuleLine(rule.code, rule.title, criteria.severity(rule), rule.summary, rule.lesson.strip()) for rule in criteria.selection.rules}
+    title = judged[0].path if len(judged) == 1 else f"{len(judged)} runs"
+    return CheckDocument(f"check {title}", blocks, data, runs=[checked_run(each) for each in judged], rules=rules, fails_on=fails_on, version=version)
+
+
+def checked_run(judged: JudgedRun) -> CheckedRun:
+    """A judged run as formats draw it."""
+    judgement = judged.judgement
+    lines = [finding_line(finding) for finding in judgement.findings]
+    return CheckedRun(judged.path, lines, judgement.passed, judgement.not_evaluated, judged.unreadable, judged.evaluated)
+
+
+def finding_line(finding: Finding) -> FindingLine:
+    """A finding as formats draw it."""
+    found = finding.to_json()
+    remedies = tuple(found.pop("remedies"))
+    return FindingLine(**found, remedies=remedies)
+
+
+def _blocks(judged: Sequence[JudgedRun], counts: Sequence[RuleCount]) -> list[Block]:
+    several = len(judged) > 1
+    blocks: list[Block] = []
+    for each in judged:
+        run = checked_run(each)
+        if several and run.findings:
+            blocks.append(Heading(run.path, 2))
+        blocks += [block for finding in run.findings for block in finding_blocks(finding)]
+        if not run.findings or (run.passed and not several):
+            blocks.append(_summary_of(run, several))
+    if counts:
+        blocks.append(_count_table(counts, "Runs of one configuration with other seeds: in how many each rule fired, with a 95 % interval."))
+    blocks.append(_total(judged))
+    codes = Counter(finding.code for each in judged for finding in each.judgement.findings)
+    return blocks + ([Hint(f"dlprobe explain {_first_code(judged, codes)}")] if codes else [])
+
+
+def _first_code(judged: Sequence[JudgedRun], codes: Mapping[str, int]) -> str:
+    """The code to read about first: of the worst severity, the most frequent."""
+    severities = {finding.code: SEVERITIES.index(finding.severity or "info") for each in judged for finding in each.judgement.findings}
+    return min(codes, key=lambda code: (severities[code], -codes[code], code))
+
+
+def finding_blocks(finding: FindingLine) -> list[Block]:
+    """A finding: what, where, and what to try."""
+    details = "; ".join(filter(None, [finding.place, finding.numbers]))
+    tries = [f"try {patch_text(remedy['patch'])}: {remedy['why']}" for remedy in finding.remedies]
+    line = Verdict(f"{finding.code} {finding.name} ({finding.severity}): {finding.evidence}", TONES[finding.severity])
+    return [line, Bullets([*filter(None, [details]), *tries])]
+
+
+def patch_text(patch: Mapping[str, Any]) -> str:
+    """A change of the configuration as a reader types it.
+
+    >>> patch_text({"model.activation": "relu", "training.lr": "0.01"})
+    'model.activation = relu, training.lr = 0.01'
+    """
+    return ", ".join(f"{key} = {value}" for key, value in patch.items())
+
+
+def _summary_of(run: CheckedRun, named: bool) -> Verdict:
+    """One line on what a run passed and what could not be asked of it."""
+    where = f"{run.path}: " if named else ""
+    if run.unreadable:
+        return Verdict(f"{where}cannot be judged", "bad")
+    missing = f"; {len(run.not_evaluated)} not evaluated ({layers_text(list(run.not_evaluated), LONGEST_LIST)})" if run.not_evaluated else ""
+    if not run.evaluated:
+        return Verdict(f"{where}nothing could be evaluated{missing}", "bad")
+    return Verdict(f"{where}{_rules(len(run.passed))} passed{missing}", "neutral" if run.findings else "good")
+
+
+def _rules(count: int) -> str:
+    return f"{count} rule{'' if count == 1 else 's'}"
+
+
+def _total(judged: Sequence[JudgedRun]) -> Paragraph:
+    """How much was found, in one line."""
+    found = Counter(finding.severity for each in judged for finding in each.judgement.findings)
+    told = ", ".join(f"{found[severity]} {severity}{'' if found[severity] == 1 or severity == 'info' else 's'}" for severity in SEVERITIES if found[severity])
+    known = sum(each.known for each in judged)
+    left_out = f"; {known} known from the baseline left out" if known else ""
+    return Paragraph(f"{told or ('no new finding' if known else 'no finding')} in {len(judged)} run{'' if len(judged) == 1 else 's'}{left_out}")
+
+
+def _count_table(counts: Sequence[RuleCount], caption: str) -> Block:
+    if not counts:
+        return Paragraph("no rule fired")
+    several = len({each.configuration for each in counts}) > 1
+    columns = [Column("code"), Column("rule"), Column("severity"), Column("fired", align="right"), Column("95 %", align="right")]
+    rows: list[list[Any]] = [
+        [each.code, each.name, Toned(each.severity, TONES[each.severity]), f"{each.fired} of {each.evaluated}", f"{each.low:.0%} to {each.high:.0%}"]
+        for each in counts
+    ]
+    if several:
+        columns.append(Column("configuration", align="right"))
+        rows = [[*row, each.configuration] for row, each in zip(rows, counts, strict=True)]
+    return Table(columns, rows, caption)
+
+
+def _count_data(count: RuleCount) -> dict[str, Any]:
+    named = {"code": count.code, "name": count.name, "severity": count.severity}
+    return {**named, "fired": count.fired, "evaluated": count.evaluated, "low": count.low, "high": count.high}

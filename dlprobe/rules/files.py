@@ -1,0 +1,132 @@
+"""Judging files: every run in them by every chosen rule; a file that cannot be read is an outcome too and stops nothing."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Any
+
+from dlprobe.errors import ConfigError, RunFileError
+from dlprobe.registry import Value, unknown
+from dlprobe.rules.judging import Judgement, Selection, judge, matching, read_settings
+from dlprobe.rules.outcome import SEVERITIES, Severity
+from dlprobe.rules.rule import Rule
+from dlprobe.runs import Run, open_run
+from dlprobe.runs.reading import reading
+
+SEED_KEYS = {("training", "seed"), ("data", "data_seed"), ("training", "threads")}  # what repetitions of one configuration may differ in
+
+
+@dataclass(frozen=True)
+class Criteria:
+    """By what runs are judged: which rules, thresholds by code, severities by code in place of the rules' own."""
+
+    selection: Selection = field(default_factory=Selection)
+    settings: Mapping[str, Mapping[str, Value]] = field(default_factory=dict)
+    severities: Mapping[str, Severity] = field(default_factory=dict)
+
+    def judge(self, run: Run) -> Judgement:
+        """Judge one run. Raises RunFileError where the file is damaged."""
+        return self.graded(judge(run, self.selection, self.settings))
+
+    def graded(self, judgement: Judgement) -> Judgement:
+        """The judgement with the severities that were asked for."""
+        found = [replace(each, severity=self.severities.get(each.code, each.severity)) for each in judgement.findings]
+        found.sort(key=lambda each: (SEVERITIES.index(each.severity or "info"), each.code))
+        return replace(judgement, findings=tuple(found))
+
+    def severity(self, rule: Rule) -> Severity:
+        """The severity of a rule's findings."""
+        return self.severities.get(rule.code, rule.severity)
+
+
+@dataclass(frozen=True)
+class JudgedRun:
+    """One run and what was said of it. path: the file as given, with `#id` for a run of a study; configuration: the same for repetitions of one
+    configuration with other seeds; unreadable: why it could not be judged; known: findings that a baseline knows and that were left out.
+    """
+
+    path: str
+    judgement: Judgement
+    configuration: str = ""
+    unreadable: str = ""
+    known: int = 0
+
+    @property
+    def evaluated(self) -> bool:
+        """Whether any rule could look; a run of which nothing was asked has nothing to miss."""
+        return bool(self.judgement.evaluated or self.known) or not self.judgement.not_evaluated
+
+
+def criteria(select: Sequence[str], ignore: Sequence[str], settings: Mapping[str, Mapping[str, Any]]) -> Criteria:
+    """What texts mean: codes or prefixes, and by code thresholds by name or `severity`. Raises ConfigError."""
+    graded = {code: str(table["severity"]) for code, table in settings.items() if "severity" in table}
+    thresholds = {code: {name: value for name, value in table.items() if name != "severity"} for code, table in settings.items()}
+    severities = {code: severity for codes, text in graded.items() for code, severity in _severities(codes, text).items()}
+    chosen = Criteria(
+        Selection(tuple(select), tuple(ignore)), read_settings({code: table for code, table in thresholds.items() if table or code not in graded}), severities
+    )
+    if not chosen.selection.rules:
+        raise ConfigError("no rule is left: --ignore takes away everything that --select names")
+    return chosen
+
+
+def _severities(codes: str, text: str) -> dict[str, Severity]:
+    found = next((severity for severity in SEVERITIES if severity == text), None)
+    if found is None:
+        raise ConfigError(unknown("severity", text[:60], SEVERITIES))
+    return dict.fromkeys(matching(codes), found)
+
+
+def judged_files(paths: Sequence[Path], judge_run: Callable[[Run], Judgement], rules: Sequence[Rule]) -> Iterator[JudgedRun]:
+    """Every run of every file in order; a folder means the run files in it. What cannot be read comes as a run whose rules were not evaluated."""
+    for path in paths:
+        yield from _judged_file(path, judge_run, rules)
+
+
+def _judged_file(path: Path, judge_run: Callable[[Run], Judgement], rules: Sequence[Rule]) -> Iterator[JudgedRun]:
+    where = str(path)
+    try:
+        for where, run in each_run(path):
+            with reading(path):
+                yield JudgedRun(where, judge_run(run), configuration_of(run))
+    except RunFileError as error:
+        yield JudgedRun(where, Judgement(not_evaluated={rule.code: str(error) for rule in rules}), unreadable=str(error))
+
+
+def each_run(path: Path) -> Iterator[tuple[str, Run]]:
+    """What is called what: the run of a file, or every run of a study as `file#id`, each closed before the next. Raises RunFileError."""
+    with reading(path), open_run(path) as found:
+        if isinstance(found, Run):
+            yield str(path), found
+            return
+        if not found.runs:
+            raise RunFileError(f"{path} is a study without a run: train one, or give another file")
+        for id in found.runs:
+            yield f"{path}#{id}", found.runs.open(id)
+
+
+def run_files(given: Sequence[Path]) -> list[Path]:
+    """The files that are meant: a folder stands for the run files in it, in the order of names. Raises RunFileError for a folder without any."""
+    files: list[Path] = []
+    for path in given:
+        if not path.is_dir():
+            files.append(path)
+            continue
+        found = sorted({*path.glob("*.h5"), *(each.with_suffix("") for each in path.glob("*.h5.journal"))})
+        if not found:
+            raise RunFileError(f"{path} is a folder without run files: expected files that end in .h5")
+        files += found
+    return files
+
+
+def configuration_of(run: Run) -> str:
+    """What two runs share that repeat one configuration with other seeds: the configuration without seeds, threads and recording, as a text."""
+    tables = {table: values for table, values in run.config.items() if table != "recording"}
+    return json.dumps({table: _without_seeds(table, values) for table, values in tables.items()}, sort_keys=True)
+
+
+def _without_seeds(table: str, values: Any) -> Any:
+    return {key: value for key, value in values.items() if (table, key) not in SEED_KEYS} if isinstance(values, Mapping) else values

@@ -1,0 +1,82 @@
+"""A findings baseline: what is known and accepted, kept in a JSON file, so that only what is new fails.
+
+A finding is known by the path of its run (relative to the baseline's folder), its code, and no milder a severity. Layers and numbers may move.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any, TypeAlias
+
+from dlprobe.errors import RunFileError
+from dlprobe.rules.files import JudgedRun
+from dlprobe.rules.outcome import SEVERITIES
+
+SCHEMA = "dlprobe-baseline/1"
+LARGEST_FILE = 16_000_000  # bytes
+Key: TypeAlias = tuple[str, str]
+
+
+@dataclass(frozen=True)
+class Known:
+    """The accepted findings: by run and code, the index of the worst accepted severity."""
+
+    folder: Path
+    findings: dict[Key, int]
+
+    def without_known(self, judged: JudgedRun) -> JudgedRun:
+        """The run with its new findings only."""
+        place = _place(judged.path, self.folder)
+        new = tuple(
+            each for each in judged.judgement.findings if SEVERITIES.index(each.severity or "info") < self.findings.get((place, each.code), len(SEVERITIES))
+        )
+        return replace(judged, judgement=replace(judged.judgement, findings=new), known=len(judged.judgement.findings) - len(new))
+
+
+def _place(path: str, folder: Path) -> str:
+    file, mark, id = path.partition("#")
+    return Path(os.path.relpath(file, folder)).as_posix() + mark + id
+
+
+def write_baseline(path: Path, judged: Sequence[JudgedRun]) -> int:
+    """Write the findings of these runs as known, in place of what the file holds; how many. Raises OSError."""
+    worst: dict[Key, int] = {}
+    for run in judged:
+        for each in run.judgement.findings:
+            key = (_place(run.path, path.parent), each.code)
+            worst[key] = min(worst.get(key, len(SEVERITIES)), SEVERITIES.index(each.severity or "info"))
+    records = [{"run": run, "code": code, "severity": SEVERITIES[index]} for (run, code), index in sorted(worst.items())]
+    temporary = path.with_name(path.name + ".tmp")
+    temporary.write_text(json.dumps({"schema": SCHEMA, "findings": records}, indent=2) + "\n", encoding="utf-8")
+    temporary.replace(path)
+    return len(records)
+
+
+def read_baseline(path: Path) -> Known:
+    """The known findings of a file. Raises RunFileError, one line, where it is missing or not a findings baseline."""
+    again = f"write it with dlprobe check RUN --write-baseline {path}"
+    try:
+        with path.open("rb") as file:
+            text = file.read(LARGEST_FILE + 1)
+        if text.startswith(b"\x89"):
+            raise RunFileError(f"{path} is a run file, not a findings baseline: compare numbers with --against {path}")
+        record = json.loads(text) if len(text) <= LARGEST_FILE else None
+    except FileNotFoundError:
+        raise RunFileError(f"{path}: no such baseline: {again}") from None
+    except OSError as error:
+        raise RunFileError(f"{path}: cannot be read: {error.strerror or error}: {again}") from None
+    except (ValueError, RecursionError):
+        record = None
+    if not isinstance(record, dict) or record.get("schema") != SCHEMA or not isinstance(record.get("findings"), list):
+        raise RunFileError(f"{path} is not a findings baseline ({SCHEMA}): {again}")
+    return Known(path.parent, dict(_entry(each, path, again) for each in record["findings"]))
+
+
+def _entry(record: Any, path: Path, again: str) -> tuple[Key, int]:
+    if isinstance(record, dict) and isinstance(record.get("run"), str) and isinstance(record.get("code"), str) and record.get("severity") in SEVERITIES:
+        return (record["run"], record["code"]), SEVERITIES.index(record["severity"])
+    raise RunFileError(f"{path} is not a findings baseline ({SCHEMA}): an entry lacks run, code or severity: {again}")

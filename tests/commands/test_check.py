@@ -1,0 +1,222 @@
+"""`check`: outcomes, exit codes, selection, project file, findings baseline, and what it must not load."""
+
+from __future__ import annotations
+
+import json
+import re
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from command_line import ROOT, Outcome, dlprobe, environment
+
+from dlprobe.rules import all_rules
+
+SAMPLES = ROOT / "sample_runs"
+KEYS = ["code", "name", "severity", "layers", "steps", "measured", "threshold", "evidence", "remedies"]
+
+
+@pytest.fixture
+def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A working folder with a good run, an ill one and a damaged one."""
+    for name in ("healthy", "diverged", "damaged"):
+        shutil.copy(SAMPLES / f"{name}.h5", tmp_path)
+    monkeypatch.chdir(tmp_path)
+    return tmp_path
+
+
+def check(*arguments: str, select: str = "N001") -> Outcome:
+    return dlprobe("check", *arguments, *(("--select", select) if select else ()))
+
+
+def codes(outcome: Outcome) -> list[list[str]]:
+    return [[finding["code"] for finding in run["findings"]] for run in outcome.data["runs"]]
+
+
+def test_json_has_exactly_the_documented_keys(folder: Path) -> None:
+    data = check("diverged.h5", "healthy.h5", "--format", "json", select="").data
+    assert list(data) == ["schema", "runs", "exit_code"]
+    assert (data["schema"], data["exit_code"]) == ("dlprobe-check/1", 1)
+    for run in data["runs"]:
+        assert list(run) == ["path", "findings", "passed", "not_evaluated"]
+        assert [list(finding) for finding in run["findings"]] == [KEYS] * len(run["findings"])
+        assert all(list(each) == ["code", "reason"] and each["reason"] for each in run["not_evaluated"])
+        told = [*{each["code"] for each in run["findings"]}, *run["passed"], *(each["code"] for each in run["not_evaluated"])]
+        assert sorted(told) == list(all_rules())
+
+
+@pytest.mark.parametrize(
+    ("arguments", "code"),
+    [
+        (("healthy.h5",), 0),
+        (("diverged.h5",), 1),
+        (("diverged.h5", "--exit-zero"), 0),
+        (("diverged.h5", "--fail-on", "never"), 0),
+        (("diverged.h5", "--set", "N001.severity=warning"), 0),
+        (("diverged.h5", "--set", "N001.severity=warning", "--fail-on", "warning"), 1),
+        (("diverged.h5", "--set", "N.severity=info", "--fail-on", "warning"), 0),
+        (("missing.h5",), 2),
+        (("damaged.h5", "--exit-zero"), 2),
+        (("diverged.h5", "damaged.h5"), 2),
+        (("healthy.h5", "--baseline", "missing.json"), 2),
+        (("healthy.h5", "--ignore", "N"), 2),
+        ((), 2),
+    ],
+)
+def test_exit_codes(arguments: tuple[str, ...], code: int, folder: Path) -> None:
+    outcome = check(*arguments)
+    assert outcome.code == code
+    assert len(outcome.errors) == (code == 2)
+    assert "Traceback" not in outcome.err
+
+
+def test_one_unreadable_file_stops_nothing(folder: Path) -> None:
+    outcome = check("diverged.h5", "damaged.h5", "healthy.h5", "--format", "json")
+    assert outcome.code == outcome.data["exit_code"] == 2
+    assert codes(outcome) == [["N001"], [], []]
+    assert "cut or damaged" in outcome.data["runs"][1]["not_evaluated"][0]["reason"]
+    assert outcome.errors[0].startswith("error: damaged.h5 is cut or damaged")
+
+
+def test_findings_go_to_stdout_and_only_findings(folder: Path) -> None:
+    outcome = check("diverged.h5", "damaged.h5", "--format", "concise")
+    assert re.fullmatch(r"diverged\.h5: N001 error non-finite: [^\n]+\n", outcome.out)
+
+
+def test_a_run_without_a_step_has_not_passed(folder: Path) -> None:
+    """The journal of a run that was killed before its first row."""
+    import synthetic_runs
+
+    from dlprobe.runs import RunWriter
+
+    with RunWriter.create(folder / "empty.h5", synthetic_runs.description()):
+        pass
+    outcome = check("empty.h5")
+    assert outcome.code == 2
+    assert "empty.h5: nothing could be evaluated: N001: " in outcome.err
+
+
+def test_selection_by_code_prefix_and_list(folder: Path) -> None:
+    def asked(*arguments: str) -> list[str]:
+        run = check("healthy.h5", "--format", "json", *arguments, select="").data["runs"][0]
+        return sorted([*run["passed"], *(each["code"] for each in run["not_evaluated"]), *(each["code"] for each in run["findings"])])
+
+    everything = list(all_rules())
+    assert asked() == everything
+    assert asked("--select", "N001") == ["N001"]
+    assert asked("--select", "N") == [code for code in everything if code[0] == "N"]
+    assert len(everything) == 1 or asked("--ignore", "N001") == [code for code in everything if code != "N001"]
+    assert asked("--select", "N001", "--extend-select", "N") == [code for code in everything if code[0] == "N"]
+
+
+def test_unknown_codes_and_settings_say_what_there_is(folder: Path) -> None:
+    for arguments in (("--ignore", "Q9"), ("--set", "N001.nothing=1"), ("--set", "N001"), ("--set", "N001.severity=bad")):
+        outcome = check("healthy.h5", *arguments)
+        assert (outcome.code, outcome.out, len(outcome.errors)) == (2, "", 1), arguments
+
+
+@pytest.mark.parametrize("name", ["dlprobe.toml", "pyproject.toml"])
+def test_the_project_file_gives_options_and_the_command_line_wins(name: str, folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    table = "[tool.dlprobe]\n" if name == "pyproject.toml" else ""
+    (folder / name).write_text(f'{table}select = ["N001"]\nfail_on = "warning"\nset = {{ "N001.severity" = "warning" }}\n', encoding="utf-8")
+    (folder / "below").mkdir()
+    monkeypatch.chdir(folder / "below")
+    run = "../diverged.h5"
+    assert check(run, select="").code == 1
+    assert check(run, "--fail-on", "error", select="").code == 0
+    assert check(run, "--fail-on", "error", "--set", "N001.severity=error", select="").code == 1
+    assert len(check(run, "--format", "json", select="").data["runs"][0]["passed"]) == 0
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [("selct = []", "did you mean 'select'"), ('select = "N"', "expected a list"), ("exit-zero = 1", "expected true or false"), ("[", "cannot be read")],
+)
+def test_a_wrong_project_file_is_one_line(text: str, said: str, folder: Path) -> None:
+    (folder / "dlprobe.toml").write_text(text, encoding="utf-8")
+    outcome = check("healthy.h5", select="")
+    assert (outcome.code, outcome.out, len(outcome.errors)) == (2, "", 1)
+    assert said in outcome.err
+    assert "dlprobe.toml" in outcome.err
+
+
+def test_a_findings_baseline_lets_only_new_findings_fail(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    assert check("diverged.h5", "--write-baseline", "kept/known.json").code == 0
+    again = check("diverged.h5", "--baseline", "kept/known.json", "--format", "json")
+    assert (again.code, codes(again)) == (0, [[]])
+    shutil.copy("diverged.h5", "other.h5")
+    new = check("diverged.h5", "other.h5", "--baseline", "kept/known.json", "--format", "json")
+    assert (new.code, codes(new)) == (1, [[], ["N001"]])
+    monkeypatch.chdir(folder / "kept")
+    assert check("../diverged.h5", "--baseline", "known.json").code == 0
+
+
+def test_a_known_finding_that_became_more_severe_is_new(folder: Path) -> None:
+    check("diverged.h5", "--write-baseline", "known.json", "--set", "N001.severity=info")
+    assert check("diverged.h5", "--baseline", "known.json").code == 1
+
+
+@pytest.mark.parametrize("text", ["", "[]", "{}", '{"schema": "dlprobe-baseline/1", "findings": [1]}', "[" * 100_000])
+def test_what_is_no_baseline_is_one_line(text: str, folder: Path) -> None:
+    (folder / "known.json").write_text(text, encoding="utf-8")
+    outcome = check("healthy.h5", "--baseline", "known.json")
+    assert (outcome.code, outcome.out, len(outcome.errors)) == (2, "", 1)
+    assert "--write-baseline known.json" in outcome.err
+
+
+def test_a_run_file_as_findings_baseline_names_the_option_that_was_meant(folder: Path) -> None:
+    assert "--against healthy.h5" in check("healthy.h5", "--baseline", "healthy.h5").err
+
+
+def test_the_result_goes_to_a_file_that_is_not_overwritten_by_chance(folder: Path) -> None:
+    for arguments, code in (((), 1), ((), 2), (("--force",), 1)):
+        outcome = check("diverged.h5", "--format", "sarif", "-o", "out/found.sarif", *arguments)
+        assert (outcome.code, outcome.out) == (code, "")
+    assert json.loads((folder / "out/found.sarif").read_text(encoding="utf-8"))["version"] == "2.1.0"
+
+
+def test_a_folder_means_the_runs_in_it(folder: Path) -> None:
+    outcome = check(".", "--format", "json")
+    assert [run["path"] for run in outcome.data["runs"]] == ["damaged.h5", "diverged.h5", "healthy.h5"]
+    (folder / "empty").mkdir()
+    assert "without run files" in check("empty").err
+
+
+def test_repeated_runs_of_one_configuration_are_counted_together(folder: Path) -> None:
+    for copy in ("a", "b", "c"):
+        shutil.copy("diverged.h5", f"{copy}.h5")
+    shown = " ".join(check("a.h5", "b.h5", "c.h5", "healthy.h5").out.split())
+    assert "N001 non-finite error 3 of 3 44% to 100%" in shown  # Wilson: 3/(3 + 1.96²) = .438
+    data = check("a.h5", "healthy.h5", "--counts", "--format", "json").data
+    assert list(data) == ["schema", "runs", "counts", "exit_code"]
+    assert [(each["code"], each["fired"], each["evaluated"]) for each in data["counts"]] == [("N001", 1, 2)]
+
+
+def test_a_study_is_judged_run_by_run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    grid = ("--depth", "2", "--width", "4", "--activation", "relu", "--init", "he_normal", "--norm", "none")
+    assert dlprobe("gradients", *grid, "--data", "wine", "--steps", "2", "--seeds", "2", "-o", "study.h5").code == 0
+    data = check("study.h5", "--format", "json").data
+    assert len(data["runs"]) == 2
+    assert all(run["path"].startswith("study.h5#") for run in data["runs"])
+
+
+@pytest.mark.parametrize("format", ["table", "json", "sarif", "junit", "markdown", "github", "concise", "json-lines"])
+def test_judging_saved_runs_loads_neither_the_compiler_nor_training(format: str, folder: Path) -> None:
+    script = f"""
+import sys
+from dlprobe.commands import main
+main(["check", "healthy.h5", "diverged.h5", "--format", {format!r}])
+print([name for name in sys.modules if name.split(".")[0] in ("numba", "polars") or name.startswith(("dlprobe.training", "dlprobe.nn"))])
+"""
+    done = subprocess.run([sys.executable, "-c", script], env=environment(), cwd=folder, capture_output=True, text=True, check=True)
+    assert done.stdout.splitlines()[-1] == "[]"
+
+
+@pytest.mark.parametrize("width", [80, 200])
+def test_the_table_fits(width: int, folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("COLUMNS", str(width))
+    lines = check("diverged.h5", "healthy.h5", "damaged.h5", select="").out.splitlines()
+    assert [line for line in lines if len(line) > width and not line.startswith("next: ")] == []
