@@ -124,6 +124,11 @@ class Network:
         return self._net.parameters  # type: ignore[no-any-return]
 
     @property
+    def memory(self) -> block.Net:
+        """All buffers, for the other modules of this folder."""
+        return self._net
+
+    @property
     def gradients(self) -> Array:
         """dL/d parameters of the last step, like `parameters`; whole only with keep_gradients."""
         return self._net.gradients  # type: ignore[no-any-return]

@@ -6,6 +6,7 @@ Nothing here writes to the net, so training is bitwise the same with and without
 from __future__ import annotations
 
 import sys
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -16,10 +17,12 @@ from dlprobe.config import RunConfig
 from dlprobe.data import PreparedData
 from dlprobe.errors import ConfigError
 from dlprobe.nn import observe
+from dlprobe.nn.jacobian import log_singular_values
 from dlprobe.nn.network import BlockResult
 from dlprobe.training import measuring
 from dlprobe.training.model import Model
 from dlprobe.training.recording import InstrumentRecorder, Recorder
+from dlprobe.training.sharpness import Sharpness
 
 if TYPE_CHECKING:
     from dlprobe.training.trainer import Session
@@ -27,6 +30,14 @@ if TYPE_CHECKING:
 Array = npt.NDArray[Any]
 HISTOGRAMS = 20  # per run
 LOOKS_AT_UNITS = 200  # per run
+
+
+@dataclass(frozen=True)
+class Before:
+    """Parameters (P,) before a step, and what was measured there by path of the run file."""
+
+    parameters: Array
+    values: dict[str, Array]
 
 
 class Watch:
@@ -39,6 +50,8 @@ class Watch:
         self.histogram_every = None if wanted == "never" else wanted or max(1, steps // HISTOGRAMS)
         self.units = [_place(text, model) for text in recording.track_unit or ()]
         self.track_every = (recording.track_every or max(1, steps // LOOKS_AT_UNITS)) if self.units else None
+        self.jacobian, self.sharpness = recording.jacobian or 0, recording.sharpness or 0
+        self._hessian: Sharpness | None = None
         self._recorder: InstrumentRecorder | None = None
 
     def begin(self, session: Session, recorder: Recorder) -> None:
@@ -55,18 +68,21 @@ class Watch:
             return sys.maxsize
         return step + 1 if self.due(step) else min(((step // every + 1) * every for every in self._cadences()), default=sys.maxsize)
 
-    def before(self, session: Session) -> Array | None:
-        """A copy of the parameters where the coming step's histograms are taken."""
-        return session.network.parameters.copy() if self._histograms_due(session.step) else None
+    def before(self, session: Session) -> Before | None:
+        """What has to be taken before the coming step where its histograms are due: the parameters, and what needs a pass through the net of its own."""
+        if not self._histograms_due(session.step):
+            return None
+        parameters = session.network.parameters.copy()
+        return Before(parameters, self._on_request(session, parameters))
 
-    def after(self, session: Session, step: int, before: Array | None, result: BlockResult) -> None:
+    def after(self, session: Session, step: int, before: Before | None, result: BlockResult) -> None:
         """Read what is due at `step`, the one step of the block that has just been run, and hand it on."""
         if self._recorder is None or not self.due(step):
             return
         values: dict[str, Array] = {}
         rows = _batch_rows(session, step)
         if before is not None:
-            values |= _histograms(session, before, rows, _has_gradient(result))
+            values |= before.values | _histograms(session, before.parameters, rows, _has_gradient(result))
         if self.track_every is not None and step % self.track_every == 0:
             values["tracked/percentiles"] = np.array(
                 [measuring.percentiles(session.network.preactivations(layer, rows)[:, unit]) for layer, unit in self.units]
@@ -76,6 +92,20 @@ class Watch:
     def described(self) -> dict[str, list[int]]:
         """Layer and number of each tracked unit, as the run file names them."""
         return {"layer": [layer for layer, _ in self.units], "unit": [unit for _, unit in self.units]} if self.units else {}
+
+    def _on_request(self, session: Session, parameters: Array) -> dict[str, Array]:
+        """What was asked for, on the first training samples."""
+        inputs, targets = session.data.inputs["train"], session.targets["train"]
+        values: dict[str, Array] = {}
+        if self.jacobian:
+            logs = log_singular_values(session.network, inputs[: self.jacobian], targets[: self.jacobian])
+            values |= {f"instruments/jacobian_{name}": np.array(number) for name, number in measuring.spread(logs).items()}
+        if self.sharpness:
+            if self._hessian is None:
+                training = session.config.training
+                self._hessian = Sharpness(session.model, inputs[: self.sharpness], targets[: self.sharpness], training.seed, training.dtype)
+            values["instruments/sharpness"] = np.array(self._hessian.largest_eigenvalue(parameters))
+        return values
 
     def _cadences(self) -> list[int]:
         return [every for every in (self.histogram_every, self.track_every) if every is not None]

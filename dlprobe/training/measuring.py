@@ -143,3 +143,19 @@ def mean_cosine(activations: Array) -> float:
     directions = wide[lengths > 0] / lengths[lengths > 0, None]
     count = len(directions)
     return float((np.square(directions.sum(axis=0)).sum() - count) / (count * (count - 1))) if count > 1 else math.nan
+
+
+def spread(logs: Array) -> dict[str, float]:
+    """Mean and variance over the singular values σ > 0 of ln σ (samples, values), averaged over samples, and the share of σ = 0 (−inf). NaN where none is."""
+    means, variances = [], []
+    for sample in logs:
+        positive = sample[np.isfinite(sample)]
+        if len(positive):
+            means.append(float(positive.mean()))
+            variances.append(float(positive.var()))
+    known = logs[~np.isnan(logs)]
+    return {
+        "log_mean": sum(means) / len(means) if means else math.nan,
+        "log_variance": sum(variances) / len(variances) if variances else math.nan,
+        "zero_fraction": float(np.isneginf(known).mean()) if known.size else math.nan,
+    }

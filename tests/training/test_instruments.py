@@ -33,7 +33,9 @@ def recorded(folder: Any, **options: str) -> Run:
     return found
 
 
-@pytest.mark.parametrize("options", [{"histogram_every": "1"}, {"histogram_every": "7"}, {"track_unit": "hidden_1:0", "track_every": "3"}, {}])
+@pytest.mark.parametrize(
+    "options", [{"histogram_every": "1"}, {"histogram_every": "7"}, {"track_unit": "hidden_1:0", "track_every": "3"}, {"jacobian": "5", "sharpness": "20"}, {}]
+)
 def test_instruments_do_not_change_a_bit_of_training(options: dict[str, str]) -> None:
     plain, watched = session(histogram_every="never", norm="batch"), session(norm="batch", **options)
     rows = []
@@ -122,6 +124,20 @@ def test_tracked_units_are_columns_of_the_preactivation(tmp_path: Any) -> None:
 def test_a_unit_that_the_net_does_not_have_is_refused(unit: str, message: str) -> None:
     with pytest.raises(ConfigError, match=message):
         session(track_unit=unit)
+
+
+def test_what_is_asked_for_is_measured_on_the_first_training_samples_before_the_step(tmp_path: Any) -> None:
+    """A linear net's Jacobian is the product of its weights for every sample."""
+    options = {"jacobian": "4", "sharpness": "200", "activation": "linear", "optimizer": "sgd", "lr": "0.1", "steps": "20", "histogram_every": "10"}
+    run = recorded(tmp_path, **options)
+    first = run.initial_parameters.astype("f8")
+    matrices = [first[start : start + a * b].reshape(a, b) for start, a, b in zip(run.layers["weight_offset"], (13, 12, 8), (12, 8, 3), strict=True)]
+    logs = np.log(np.linalg.svd(np.linalg.multi_dot(matrices), compute_uv=False))
+    assert run.instruments["jacobian_log_mean"][0] == pytest.approx(logs.mean(), abs=1e-4)
+    assert run.instruments["jacobian_log_variance"][0] == pytest.approx(logs.var(), rel=1e-3)
+    assert run.instruments["jacobian_zero_fraction"].tolist() == [0, 0]
+    assert (run.instruments["sharpness"] > 0).all()
+    assert run.instruments["sharpness"][0] != run.instruments["sharpness"][1]
 
 
 def test_a_step_that_meets_infinity_has_its_values_counted(tmp_path: Any) -> None:

@@ -116,3 +116,9 @@ def test_mean_cosine_over_pairs() -> None:
     assert measuring.mean_cosine(np.vstack([rows, np.zeros((2, 5))])) == pytest.approx(np.mean(cosines))
     assert math.isnan(measuring.mean_cosine(rows[:1]))
     assert math.isnan(measuring.mean_cosine(np.array([[np.nan], [1.0]])))
+
+
+def test_spread_of_singular_values_leaves_zeros_out_and_counts_them() -> None:
+    found = measuring.spread(np.array([[2.0, 0.0, -np.inf], [3.0, 1.0, 2.0]]))
+    assert found == {"log_mean": 1.5, "log_variance": pytest.approx((1 + 2 / 3) / 2), "zero_fraction": pytest.approx(1 / 6)}
+    assert np.isnan(list(measuring.spread(np.full((2, 2), np.nan)).values())).all()

@@ -1,0 +1,51 @@
+"""The largest eigenvalue of the Hessian of the data loss, from differences of gradients of a second net with the same parameters.
+
+The second net has memory of its own, so the one that is trained does not notice.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from dlprobe.config import parse_spec
+from dlprobe.nn.network import Network
+from dlprobe.training.measuring import largest_eigenvalue
+from dlprobe.training.model import Model
+
+Array = npt.NDArray[Any]
+MOST_PRODUCTS = 60
+TOLERANCE = {"float32": 1e-3, "float64": 1e-5}  # of the residual; the value's error is its square over the gap
+
+
+class Sharpness:
+    """Measures one model on fixed samples: inputs (n, features) and targets (n, outputs) of `dtype`, all in one batch."""
+
+    def __init__(self, model: Model, inputs: Array, targets: Array, seed: int, dtype: str):
+        self._inputs, self._targets = inputs, targets
+        self._net = Network(model.layers, model.loss, parse_spec("optimizer", "sgd"), batch=len(inputs), seed=seed, dtype=dtype, keep_gradients=True)
+        self._start = np.random.default_rng(0).standard_normal(len(self._net.parameters))
+
+    def largest_eigenvalue(self, parameters: Array) -> float:
+        """At these parameters, flat (P,); NaN where a gradient is not finite."""
+        centre = parameters.astype(np.float64)
+        if not np.isfinite(centre).all():
+            return float("nan")
+        reach = float(np.cbrt(np.finfo(self._net.dtype).eps)) * max(1.0, float(np.linalg.norm(centre)))
+
+        def product(direction: Array) -> Array:
+            there, back = (self._gradient(centre + side * reach * direction) for side in (1, -1))
+            difference: Array = (there - back) / (2 * reach)
+            return difference
+
+        return largest_eigenvalue(product, self._start, tolerance=TOLERANCE[self._net.dtype.name], most=MOST_PRODUCTS)
+
+    def _gradient(self, parameters: Array) -> Array:
+        """The batch's gradient in training mode, without a step: the rate is 0."""
+        self._net.parameters[:] = parameters
+        self._net.gradients[:] = np.nan  # stays where the forward pass meets infinity
+        self._net.train(self._inputs, self._targets, 0, np.zeros(1))
+        gradient: Array = self._net.gradients.astype(np.float64)
+        return gradient
