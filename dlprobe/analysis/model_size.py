@@ -67,7 +67,7 @@ def layer_size(name: str, fan_in: int, units: int, *, bias: bool, norm: Normaliz
     >>> layer_size("hidden_1", 784, 300, bias=True, norm=None).parameters
     235500
     """
-    learned, running = (2 * units, norm.persistent(units)) if norm is not None else (0, 0)
+    learned, running = (len(norm.learned(units)), norm.persistent(units)) if norm is not None else (0, 0)
     return LayerSize(name, fan_in, units, fan_in * units, units if bias else 0, learned, running)
 
 

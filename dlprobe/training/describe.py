@@ -58,7 +58,8 @@ def bias_initializer(layer: LayerSpec) -> str:
 
 def parameter_count(layer: LayerSpec) -> int:
     """Trained parameters: weights, biases, norm scale and shift."""
-    return layer.fan_in * layer.fan_out + layer.fan_out * (int(layer.bias) + 2 * int(layer.norm is not None))
+    learned = len(layer.norm.record.learned(layer.fan_out)) if layer.norm is not None else 0
+    return layer.fan_in * layer.fan_out + layer.fan_out * int(layer.bias) + learned
 
 
 def describe_data(data: PreparedData) -> dict[str, Any]:

@@ -20,7 +20,7 @@ from dlprobe.parts.activations import Activation
 from dlprobe.registry import Spec
 
 STEP = 1e-5
-SIZES = (4, 5, 4, 3)
+SIZES = (4, 6, 4, 3)
 HIDDEN = [name for name, record in registry.records("activation").items() if isinstance(record, Activation)]
 # Every loss with the output it is meant for (joined with it in one kernel where it can be) and with two others
 PROBABILITIES = ("softmax", "sigmoid")
