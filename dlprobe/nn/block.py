@@ -44,7 +44,7 @@ Kernels = namedtuple("Kernels", "forward backward loss update prepare gather for
 Work = namedtuple("Work", "inputs targets weights order batch seed first_step rates optimizer_parameters fused keep_gradients deferred")
 
 NET_TYPES = (
-    *("int64_2d",) * 2, *("vector",) * 8, "matrix", *("vector",) * 3, "float64_1d", "float64_1d", "matrix", "float64_2d", *("vector",) * 2,
+    *("int64_2d",) * 2, *("vector",) * 8, "matrix", *("vector",) * 3, "float64_1d", "float64_1d", "vector", "float64_1d", *("vector",) * 2,
 )  # fmt: skip
 
 
@@ -55,7 +55,6 @@ KERNELS_TYPE = types.NamedTuple([ADDRESSES, ADDRESSES, *(types.int64,) * 6], Ker
 def net_type(precision: Types) -> Any:
     known = {
         "int64_2d": types.Array(types.int64, 2, "C", aligned=True),
-        "float64_2d": types.Array(types.float64, 2, "C", aligned=True),
         "float64_1d": types.Array(types.float64, 1, "C", aligned=True),
         "vector": precision.vector,
         "matrix": precision.matrix,

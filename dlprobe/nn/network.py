@@ -112,8 +112,8 @@ class Network:
             peak=program.aligned(widest, dtype),
             input_square=np.zeros(rows * (len(self.layers) + 1)),
             error_square=np.zeros(rows),
-            narrow=np.zeros((2, widest), dtype),
-            wide=np.zeros((2, widest)),
+            narrow=program.aligned(widest, dtype),
+            wide=program.aligned(widest, np.float64),
             row_weight=np.ones(rows, dtype),
             loss_constants=np.array(kernels.loss_constants(self.loss, self.layers[-1].fan_out), dtype),
         )

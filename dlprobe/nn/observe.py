@@ -14,7 +14,8 @@ from typing import Any
 import numpy as np
 
 from dlprobe import registry
-from dlprobe.nn.cache import SUMS, inlined
+from dlprobe.nn.cache import EXACT, SUMS, inlined
+from dlprobe.nn.calling import whole_registers
 from dlprobe.nn.scalar import is_finite
 
 STATISTICS = tuple(registry.records("statistic"))
@@ -65,20 +66,7 @@ def add_bias(z: Any, bias: Any, statistics: Any) -> None:
     rows, units = z.shape
     count = rows * units
     shift = z[0, 0] + bias[0]
-    total = 0.0
-    square = 0.0
-    for i in range(rows):
-        row = z[i]
-        row_total = z.dtype.type(0)
-        row_square = z.dtype.type(0)
-        for j in range(units):
-            value = row[j] + bias[j]
-            row[j] = value
-            deviation = value - shift
-            row_total += deviation
-            row_square += deviation * deviation
-        total += row_total
-        square += row_square
+    total, square = biased_sums(z, bias, shift)
     if not sums_hold(square):
         total, square = deviations(z, shift)
     mean = total / count
@@ -88,6 +76,31 @@ def add_bias(z: Any, bias: Any, statistics: Any) -> None:
     statistics[PREACTIVATION_VARIANCE] = variance if rows > 1 else np.nan
     statistics[PREACTIVATION_MEAN_SQUARE] = variance + mean * mean
     statistics[NONFINITE_FORWARD] = 0 if is_finite(square) else count_nonfinite(z)
+
+
+def biased_sums(z: Any, bias: Any, shift: Any) -> Any:
+    """z (rows, units) += bias (units,); returns Σ (z − shift) and Σ (z − shift)². Two rows at a time: with more, LLVM gives up telling the arrays apart."""
+    zero = z.dtype.type(0)
+    total = square = 0.0
+    for i in range(0, len(z) - 1, 2):
+        r0, r1 = z[i], z[i + 1]
+        of_rows = squares = zero
+        for j in range(len(bias)):
+            v0, v1 = r0[j] + bias[j], r1[j] + bias[j]
+            r0[j], r1[j] = v0, v1
+            d0, d1 = v0 - shift, v1 - shift
+            of_rows += d0 + d1
+            squares += d0 * d0 + d1 * d1
+        total += of_rows
+        square += squares
+    for i in range(len(z) - len(z) % 2, len(z)):
+        row = z[i]
+        for j in range(len(bias)):
+            row[j] += bias[j]
+            deviation = np.float64(row[j]) - np.float64(shift)
+            total += deviation
+            square += deviation * deviation
+    return total, square
 
 
 def deviations(block: Any, shift: Any) -> Any:
@@ -106,45 +119,43 @@ def deviations(block: Any, shift: Any) -> Any:
 def observe_activation(a: Any, row_square: Any, narrow: Any, wide: Any, statistics: Any) -> None:
     """Activation statistics of a (rows, units). Fills row_square (rows,) with each sample's Σ a².
 
-    `narrow` of T and `wide` of float64, both (2, widest), are scratch for each unit's Σ (a − first row) and Σ (a − first row)².
+    `narrow` of T and `wide` of float64, both (widest,), are scratch for each unit's Σ (a − first row).
     """
     rows, units = a.shape
-    first = a[0]
-    for j in range(units):
-        wide[0, j] = wide[1, j] = 0.0
-    active = 0.0
-    square = 0.0
-    for start in range(0, rows, NARROW_ROWS):
-        part = a[start : start + NARROW_ROWS]
-        active += unit_sums(part, first, row_square[start : start + NARROW_ROWS], narrow[0], narrow[1])
+    first, sums = a[0], wide[:units]
+    whole = rows - rows % 4
+    active = square = deviation = 0.0
+    for start in range(0, whole, NARROW_ROWS):
+        end = min(start + NARROW_ROWS, whole)
+        found = unit_sums(a[start:end], first, row_square[start:end], narrow[:units])
+        active, square, deviation = active + found[0], square + found[1], deviation + found[2]
         for j in range(units):
-            wide[0, j] += narrow[0, j]
-            wide[1, j] += narrow[1, j]
-        for i in range(len(part)):
-            square += row_square[start + i]
+            sums[j] = np.float64(narrow[j]) + (sums[j] if start > 0 else 0.0)
     if not sums_hold(square):
+        whole, active, deviation = 0, 0.0, 0.0
         for j in range(units):
-            wide[0, j] = wide[1, j] = 0.0
-        active = add_rows(a, 0, first, row_square, wide[0], wide[1])
-    _finish_activation(a, first, wide[0], wide[1], active, statistics)
+            sums[j] = 0.0
+    if whole < rows:
+        found = widened_sums(a, whole, first, row_square, sums)
+        active, deviation = active + found[0], deviation + found[1]
+    _finish_activation(a, first, sums, deviation, active, statistics)
 
 
-def unit_sums(a: Any, first: Any, row_square: Any, sums: Any, squares: Any) -> Any:
-    """Fill each unit's sums (units,) of T and each row's Σ a²; returns how many a > 0."""
-    rows, units = a.shape
+def unit_sums(a: Any, first: Any, row_square: Any, sums: Any) -> Any:
+    """Of a (rows, units), four rows for four: fills each unit's Σ (a − first) and each row's Σ a²; returns how many a > 0, Σ a² and Σ (a − first)²."""
+    whole_registers()
     zero, one = a.dtype.type(0), a.dtype.type(1)
-    for j in range(units):
-        sums[j] = squares[j] = zero
-    active = 0.0
-    i = 0
-    while i < rows - 3:  # four rows at a time: the running sums of a unit are loaded and stored once for four
+    for j in range(len(sums)):
+        sums[j] = zero
+    active = square = deviation = 0.0
+    for i in range(0, len(a), 4):
         r0, r1, r2, r3 = a[i], a[i + 1], a[i + 2], a[i + 3]
-        q0 = q1 = q2 = q3 = n = zero
-        for j in range(units):
+        q0 = q1 = q2 = q3 = squares = n = zero
+        for j in range(len(sums)):
             v0, v1, v2, v3, shift = r0[j], r1[j], r2[j], r3[j], first[j]
             d0, d1, d2, d3 = v0 - shift, v1 - shift, v2 - shift, v3 - shift
             sums[j] += (d0 + d1) + (d2 + d3)
-            squares[j] += (d0 * d0 + d1 * d1) + (d2 * d2 + d3 * d3)
+            squares += (d0 * d0 + d1 * d1) + (d2 * d2 + d3 * d3)
             q0 += v0 * v0
             q1 += v1 * v1
             q2 += v2 * v2
@@ -152,13 +163,14 @@ def unit_sums(a: Any, first: Any, row_square: Any, sums: Any, squares: Any) -> A
             n += ((one if v0 > zero else zero) + (one if v1 > zero else zero)) + ((one if v2 > zero else zero) + (one if v3 > zero else zero))
         row_square[i], row_square[i + 1], row_square[i + 2], row_square[i + 3] = q0, q1, q2, q3
         active += n
-        i += 4
-    return active + (add_rows(a, i, first, row_square, sums, squares) if i < rows else 0.0)
+        square += (row_square[i] + row_square[i + 1]) + (row_square[i + 2] + row_square[i + 3])
+        deviation += squares
+    return active, square, deviation
 
 
-def add_rows(a: Any, start: Any, first: Any, row_square: Any, sums: Any, squares: Any) -> Any:
-    """Add the rows from `start` on to each unit's sums, in the precision of `sums`, every number widened to float64 first; returns how many a > 0."""
-    active = 0.0
+def widened_sums(a: Any, start: Any, first: Any, row_square: Any, sums: Any) -> Any:
+    """Add the rows from `start` on to each unit's sums, every number widened to float64 first; returns how many a > 0, and Σ (a − first)²."""
+    active = total = 0.0
     for i in range(start, a.shape[0]):
         row = a[i]
         square = 0.0
@@ -166,28 +178,18 @@ def add_rows(a: Any, start: Any, first: Any, row_square: Any, sums: Any, squares
             value = np.float64(row[j])
             deviation = value - np.float64(first[j])
             sums[j] += deviation
-            squares[j] += deviation * deviation
+            total += deviation * deviation
             square += value * value
             active += 1.0 if value > 0.0 else 0.0
         row_square[i] = square
-    return active
+    return active, total
 
 
-def _finish_activation(a: Any, first: Any, sums: Any, squares: Any, active: Any, statistics: Any) -> None:
+def _finish_activation(a: Any, first: Any, sums: Any, deviation: Any, active: Any, statistics: Any) -> None:
     """Pooled variance = mean variance within units + variance between the units' means."""
     rows, units = a.shape
-    share = 1.0 / rows
-    within = 0.0
-    total = 0.0
-    spread = 0.0
-    shift = np.float64(first[0]) + sums[0] * share
-    for j in range(units):
-        offset = sums[j] * share
-        within += squares[j] * share - offset * offset
-        mean = np.float64(first[j]) + offset - shift
-        total += mean
-        spread += mean * mean
-    within = max(within / units, 0.0)
+    within, total, spread, shift = unit_means(first, sums, 1.0 / rows)
+    within = max((deviation / rows - within) / units, 0.0)
     mean = total / units
     between = max(spread / units - mean * mean, 0.0)
     statistics[ACTIVATION_MEAN] = mean + shift
@@ -198,22 +200,65 @@ def _finish_activation(a: Any, first: Any, sums: Any, squares: Any, active: Any,
         statistics[NONFINITE_FORWARD] += count_nonfinite(a)
 
 
+def unit_means(first: Any, sums: Any, share: Any) -> Any:
+    """Over the units, with o = mean of a − first row and m = mean of a − shift: Σ o², Σ m, Σ m² and the shift, the first unit's mean."""
+    whole_registers()
+    shift = np.float64(first[0]) + sums[0] * share
+    squares = total = spread = 0.0
+    for j in range(len(sums)):
+        offset = sums[j] * share
+        mean = np.float64(first[j]) + offset - shift
+        squares += offset * offset
+        total += mean
+        spread += mean * mean
+    return squares, total, spread, shift
+
+
 def observe_error(d: Any, bias_gradient: Any, row_square: Any, statistics: Any) -> None:
     """Sums d = dL/dz (rows, units) over samples into bias_gradient (units,), and records its size times B, the derivative of each sample's own loss."""
     rows, units = d.shape
-    for j in range(units):
-        bias_gradient[j] = d.dtype.type(0)
-    total = 0.0
+    sum_samples(d, bias_gradient, row_square)
+    lost = total = 0.0
     for i in range(rows):
-        row = d[i]
-        square = d.dtype.type(0)
-        for j in range(units):
-            square += row[j] * row[j]
-            bias_gradient[j] += row[j]
-        row_square[i] = square if sums_hold(square) else deviations(d[i : i + 1], d.dtype.type(0))[1]
+        lost += 0.0 if sums_hold(row_square[i]) else 1.0
         total += row_square[i]
+    if lost > 0.0:
+        total = 0.0
+        for i in range(rows):
+            row_square[i] = deviations(d[i : i + 1], d.dtype.type(0))[1]
+            total += row_square[i]
     statistics[ERROR_SIGNAL_RMS] = rows * math.sqrt(total / (rows * units))
     statistics[NONFINITE_BACKWARD] = 0 if is_finite(total) else count_nonfinite(d)
+
+
+def sum_samples(d: Any, sums: Any, row_square: Any) -> None:
+    """Of d (rows, units): sums (units,) over the rows, and each row's Σ d²."""
+    whole_registers()
+    zero = d.dtype.type(0)
+    for j in range(len(sums)):
+        sums[j] = zero
+    four = len(d) - len(d) % 4
+    for i in range(0, four, 4):
+        r0, r1, r2, r3 = d[i], d[i + 1], d[i + 2], d[i + 3]
+        q0 = q1 = q2 = q3 = zero
+        for j in range(len(sums)):
+            sums[j] = add_four(sums[j], r0[j], r1[j], r2[j], r3[j])
+            q0 += r0[j] * r0[j]
+            q1 += r1[j] * r1[j]
+            q2 += r2[j] * r2[j]
+            q3 += r3[j] * r3[j]
+        row_square[i], row_square[i + 1], row_square[i + 2], row_square[i + 3] = q0, q1, q2, q3
+    for i in range(four, len(d)):
+        row, square = d[i], zero
+        for j in range(len(sums)):
+            sums[j] += row[j]
+            square += row[j] * row[j]
+        row_square[i] = square
+
+
+def add_four(total: Any, v0: Any, v1: Any, v2: Any, v3: Any) -> Any:
+    """The sum that training uses, in this order whatever is summed beside it."""
+    return total + ((v0 + v1) + (v2 + v3))
 
 
 def count_underflow(da: Any, next_row_square: Any) -> Any:
@@ -291,9 +336,12 @@ for _function in (
     clear,
     count_nonfinite,
     sums_hold,
+    biased_sums,
     deviations,
-    add_rows,
+    widened_sums,
     unit_sums,
+    unit_means,
+    sum_samples,
     add_bias,
     observe_activation,
     _finish_activation,
@@ -306,3 +354,4 @@ for _function in (
     root_mean_square,
 ):
     inlined(_function, SUMS)
+inlined(add_four, EXACT)

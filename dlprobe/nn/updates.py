@@ -11,6 +11,7 @@ from numba.extending import intrinsic
 from numba.np.unsafe.ndarray import to_fixed_tuple
 
 from dlprobe.nn.cache import EXACT, inlined
+from dlprobe.nn.calling import whole_registers
 from dlprobe.nn.observe import sums_hold
 from dlprobe.nn.scalar import from_bits, size_bits
 
@@ -27,6 +28,7 @@ def update_loop(step: Callable[..., Any], count: int, states: int) -> Any:
     which = tuple(range(states))
 
     def update(w: Array, g: Array, state: Array, offset: int, stride: int, coefficients: Array, sums: Array) -> None:
+        whole_registers()
         c = to_fixed_tuple(coefficients, count)
         zero = w.dtype.type(0)
         before = np.empty(CHUNK, w.dtype)

@@ -21,6 +21,11 @@ from typing import Any
 
 import numpy as np
 from measuring import median_ratio, microseconds, print_table
+from numba.np.unsafe.ndarray import to_fixed_tuple
+
+from dlprobe.nn import cache, kernels, observe, updates
+from dlprobe.nn.calling import whole_registers
+from dlprobe.nn.observe import add_four
 
 SHAPES = (("64-[64]×20-10", 32), ("64-[100]×20-10", 32), ("64-[256]×20-10", 32), ("784-300-100-10", 128), ("2-16-16-2", 32))
 TARGETS = {"2-16-16-2": "≤ 15 %"}
@@ -32,19 +37,26 @@ GROUPS = ("preactivation", "activation", "slopes", "error", "underflow", "weight
 
 
 def add_bias(z: Any, bias: Any, statistics: Any) -> None:
+    whole_registers()
     for i in range(z.shape[0]):
         row = z[i]
         for j in range(len(row)):
             row[j] += bias[j]
 
 
-def observe_error(d: Any, bias_gradient: Any, row_square: Any, statistics: Any) -> None:
-    for j in range(d.shape[1]):
-        bias_gradient[j] = d.dtype.type(0)
-    for i in range(d.shape[0]):
+def observe_error(d: Any, sums: Any, row_square: Any, statistics: Any) -> None:
+    whole_registers()
+    for j in range(len(sums)):
+        sums[j] = d.dtype.type(0)
+    four = len(d) - len(d) % 4
+    for i in range(0, four, 4):
+        r0, r1, r2, r3 = d[i], d[i + 1], d[i + 2], d[i + 3]
+        for j in range(len(sums)):
+            sums[j] = add_four(sums[j], r0[j], r1[j], r2[j], r3[j])
+    for i in range(four, len(d)):
         row = d[i]
-        for j in range(len(row)):
-            bias_gradient[j] += row[j]
+        for j in range(len(sums)):
+            sums[j] += row[j]
 
 
 def observe_activation(a: Any, row_square: Any, narrow: Any, wide: Any, statistics: Any) -> None:
@@ -78,17 +90,23 @@ def clear(statistics: Any) -> None:
             statistics[index, k] = 0
 
 
-def observe_weight(w: Any, g: Any, after: Any, running: Any) -> Any:
-    return running
+def update_loop(step: Callable[..., Any], count: int, states: int) -> Any:
+    which = tuple(range(states))
 
+    def update(w: Any, g: Any, state: Any, offset: int, stride: int, coefficients: Any, sums: Any) -> None:
+        whole_registers()
+        c = to_fixed_tuple(coefficients, count)
+        for k in range(updates.UPDATE_SUMS):
+            sums[k] = 0.0
+        for i in range(len(w)):
+            stepped = step(w[i], g[i], *(updates.recall(which, state, offset, stride, i) + c))
+            w[i] = stepped[0]
+            updates.remember(which, state, offset, stride, i, stepped)
 
-def settle(running: Any, before: Any, g: Any, after: Any, sums: Any) -> None:
-    return
+    return update
 
 
 def elementwise_loops(value: Callable[..., float], slope: Callable[..., float], count: int) -> tuple[Any, Any]:
-    from numba.np.unsafe.ndarray import to_fixed_tuple
-
     forward, _ = kernels_loops(value, slope, count)
 
     def backward(x: Any, y: Any, dy: Any, dx: Any, learned: Any, gradient: Any, state: Any, constants: Any, counter: Any, peak: Any, slopes: Any) -> None:
@@ -110,7 +128,7 @@ REPLACED = {
     "slopes": ("kernels", (elementwise_loops,)),
     "error": ("observe", (observe_error,)),
     "underflow": ("observe", (count_underflow,)),
-    "weights": ("updates", (observe_weight, settle)),
+    "weights": ("kernels", (update_loop,)),
     "rest": ("observe", (clear, observe_slopes, sample_gradient_rms, observe_update, root_mean_square)),
 }
 
@@ -118,16 +136,14 @@ REPLACED = {
 def leave_out(groups: list[str]) -> None:
     """Put the stand-ins into the engine's modules, before anything is compiled. `clear` keeps what the groups that stay in do not write."""
     global kernels_loops
-    from dlprobe.nn import cache, kernels, observe, updates
-
-    modules = {"observe": observe, "kernels": kernels, "updates": updates}
+    modules = {"observe": observe, "kernels": kernels}
     kernels_loops = kernels.elementwise_loops
     for group in groups:
         name, functions = REPLACED[group]
         for function in functions:
             if not hasattr(modules[name], function.__name__):
                 raise SystemExit(f"dlprobe.nn.{name} has no {function.__name__} any more: adapt statistics_cost.py to the engine")
-            if function is not elementwise_loops:
+            if name == "observe":
                 cache.inlined(function, cache.EXACT if function is add_bias else cache.SUMS)
             setattr(modules[name], function.__name__, function)
 

@@ -41,7 +41,7 @@ def activation_statistics(a: Array) -> tuple[Array, Array]:
     """(statistics, Σ a² of every row)."""
     statistics, row_square = empty_row(a.dtype.name), np.full(len(a), 7.0)
     statistics[observe.NONFINITE_FORWARD] = 0
-    scratch = np.full((2, a.shape[1]), 7, a.dtype), np.full((2, a.shape[1]), 7.0)
+    scratch = np.full(a.shape[1], 7, a.dtype), np.full(a.shape[1], 7.0)
     call(observe.observe_activation, a, row_square, *scratch, statistics)
     return statistics, row_square
 
