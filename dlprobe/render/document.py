@@ -149,6 +149,27 @@ class Chart:
 
 
 @dataclass(frozen=True)
+class Density:
+    """How values are distributed as time goes on: one column per `x`, each the share of values (0 … 1) in rows of equal height from `low` to `high`.
+
+    `shares` is (column, row), lowest row first; a column without values is all zero.
+    """
+
+    shares: Sequence[Sequence[float]]
+    x: Sequence[float]
+    low: float
+    high: float
+    x_label: str = ""
+    y_label: str = ""
+    caption: str = ""
+
+    def __post_init__(self) -> None:
+        _require(len(self.shares) == len(self.x), f"{len(self.shares)} columns for {len(self.x)} x")
+        _require(len({len(column) for column in self.shares}) <= 1, "columns of a density have equally many rows")
+        _require(self.low < self.high, f"a density runs from low to high, not from {self.low} to {self.high}")
+
+
+@dataclass(frozen=True)
 class LayerSeries:
     """One value per layer, layer 0 nearest the input, with an optional verdict in one word."""
 
@@ -191,7 +212,7 @@ class Hint:
     command: str
 
 
-Block: TypeAlias = Heading | Paragraph | Lines | Bullets | Facts | Table | HeatTable | Chart | Profile | Verdict | Hint
+Block: TypeAlias = Heading | Paragraph | Lines | Bullets | Facts | Table | HeatTable | Chart | Density | Profile | Verdict | Hint
 
 
 @dataclass(frozen=True)

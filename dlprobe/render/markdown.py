@@ -9,8 +9,8 @@ import re
 from collections.abc import Callable, Sequence
 from typing import Any, TextIO
 
+from dlprobe.render import density, formats
 from dlprobe.render import document as doc
-from dlprobe.render import formats
 from dlprobe.render.heat import number_of
 from dlprobe.render.numbers import value_text
 from dlprobe.render.safe_text import encodable, visible
@@ -115,6 +115,13 @@ def _chart(block: doc.Chart) -> str:
     return _captioned(block.caption, _rows(names, ["left", "right", "right"], rows)) if rows else ""
 
 
+def _density(block: doc.Density) -> str:
+    picture = density.draw(block, 100, density.SHADES)
+    lines = [f"{number:>{picture.margin}} │{text}".rstrip() for number, text in picture.rows]
+    axes = f"{block.y_label} over {block.x_label}" if block.x_label else block.y_label
+    return _captioned(block.caption, f"{escaped(axes)}\n\n{fenced([*lines, ' ' * (picture.margin + 2) + picture.steps])}") if lines else ""
+
+
 def _profile(block: doc.Profile) -> str:
     if not block.series:
         return ""
@@ -137,6 +144,7 @@ _DRAWINGS: dict[type, Callable[[Any], str]] = {
     doc.Table: _table,
     doc.HeatTable: _heat_table,
     doc.Chart: _chart,
+    doc.Density: _density,
     doc.Profile: _profile,
     doc.Verdict: _verdict,
     doc.Hint: lambda block: f"next: {code(block.command)}",

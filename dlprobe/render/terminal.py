@@ -19,8 +19,8 @@ from rich.console import Console
 from rich.table import Table as RichTable
 from rich.text import Text
 
+from dlprobe.render import density, formats, heat, line_chart, sparkline
 from dlprobe.render import document as doc
-from dlprobe.render import formats, heat, line_chart, sparkline
 from dlprobe.render.columns import Group, Widths, breakable, fit, wrap_name
 from dlprobe.render.numbers import value_text
 from dlprobe.render.safe_text import encodable, visible
@@ -44,6 +44,7 @@ class Glyphs:
     swatch: str
     blocks: str
     chart: str
+    shades: str
     table: box.Box
 
 
@@ -57,6 +58,7 @@ _UNICODE = Glyphs(
     swatch="━",
     blocks=sparkline.BLOCKS,
     chart=line_chart.MARKS,
+    shades=density.SHADES,
     table=box.SIMPLE_HEAD,
 )
 _ASCII = Glyphs(
@@ -69,6 +71,7 @@ _ASCII = Glyphs(
     swatch="-",
     blocks=sparkline.ASCII_BLOCKS,
     chart=line_chart.ASCII_MARKS,
+    shades=density.ASCII_SHADES,
     table=box.Box(str(box.SIMPLE_HEAD).replace("─", "-"), ascii=True),
 )
 
@@ -93,7 +96,7 @@ def wants_color(stream: TextIO) -> bool:
 
 def _glyphs(encoding: str) -> Glyphs:
     try:
-        "⠿█▁•×○─═└│✓✗━".encode(encoding)
+        "⠿█▁░▒▓•×○─═└│✓✗━".encode(encoding)
     except UnicodeEncodeError:
         return _ASCII
     return _UNICODE
@@ -363,6 +366,18 @@ def _series_style(owner: int) -> str:
     return _SERIES[owner % len(_SERIES)]
 
 
+def _density(page: _Page, block: doc.Density) -> None:
+    page.caption(block.caption)
+    picture = density.draw(block, min(page.width, 110), page.glyphs.shades)
+    if not picture.rows:
+        page.note("no finite value to draw")
+        return
+    page.note(f"{block.y_label} over {block.x_label}".removesuffix(" over ").strip())
+    for number, characters in picture.rows:
+        page.line(Text.assemble((f"{number:>{picture.margin}} {page.glyphs.upright}", "dim"), (characters, "cyan")))
+    page.line(" " * (picture.margin + 2) + picture.steps, "dim")
+
+
 def _profile(page: _Page, block: doc.Profile) -> None:
     page.caption(block.caption)
     if not block.series:
@@ -426,6 +441,7 @@ _DRAWINGS: dict[type, Callable[[_Page, Any], None]] = {
     doc.Table: _table,
     doc.HeatTable: _heat_table,
     doc.Chart: _chart,
+    doc.Density: _density,
     doc.Profile: _profile,
     doc.Verdict: _verdict,
     doc.Hint: _hint,

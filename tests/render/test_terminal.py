@@ -60,6 +60,7 @@ def everything() -> list[doc.Block]:
             "loss",
             True,
         ),
+        doc.Density([[0.2, 0.8], [1.0, 0.0]], [0, 5], -1.0, 1.0, "step", "z", caption="hidden_1"),
         doc.Profile(
             [doc.LayerSeries("step 0", [10.0**-k for k in range(20)], "vanishing", "bad")], [f"hidden_{k}" for k in range(1, 21)], caption="error signal"
         ),
@@ -166,6 +167,7 @@ def hostile_blocks() -> list[doc.Block]:
         doc.Table([doc.Column(HOSTILE, HOSTILE)], [[HOSTILE], [doc.Toned(HOSTILE, "bad")]], HOSTILE),
         doc.HeatTable([HOSTILE], [HOSTILE], [[doc.HeatCell(1.0, HOSTILE, "bad", HOSTILE)]], HOSTILE, -1, 1, HOSTILE, HOSTILE, HOSTILE, HOSTILE, HOSTILE),
         doc.Chart([doc.Series(HOSTILE, [0, 1], [0, 1])], HOSTILE, HOSTILE, caption=HOSTILE),
+        doc.Density([[1.0]], [0], 0.0, 1.0, HOSTILE, HOSTILE, HOSTILE),
         doc.Profile([doc.LayerSeries(HOSTILE, [1.0], HOSTILE)], [HOSTILE], caption=HOSTILE),
         doc.Verdict(HOSTILE, "bad"),
         doc.Hint(HOSTILE),

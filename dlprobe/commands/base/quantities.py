@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+import numpy as np
+
+from dlprobe import registry
+from dlprobe.analysis.noise_scale import noise_scale
 from dlprobe.errors import ConfigError
 from dlprobe.registry import unknown
 from dlprobe.reports.statistic import Quantity
 from dlprobe.runs import Run, layout
 
-GROUPS = {"statistics": "stats", "scalars": "scalars", "evaluations": "evaluations"}
+GROUPS = {"statistics": "stats", "scalars": "scalars", "evaluations": "evaluations", "instruments": "instruments"}
+DERIVED = ("gradient_noise_scale",)  # made from statistics when asked for
 
 
 def find_quantity(run: Run, name: str, where: str) -> Quantity:
@@ -29,16 +34,29 @@ def find_quantity(run: Run, name: str, where: str) -> Quantity:
 def names(run: Run) -> dict[str, tuple[str, ...]]:
     """What the run holds, by group; a name that several groups have means the first."""
     evaluations = tuple(name for name in (*run.evaluations, *run.evaluation_layers) if name != "step")
-    return {"statistics": run.statistics, "scalars": run.scalars, "evaluations": evaluations}
+    instruments = tuple(name for name in run.instruments if name != "step")
+    return {"statistics": run.statistics, "scalars": run.scalars, "evaluations": evaluations, "instruments": instruments, "derived": DERIVED}
 
 
 def _quantity(run: Run, group: str, name: str, where: str) -> Quantity:
+    if group == "derived":
+        return _noise_scale(run, name, where)
     definition = layout.data_sets()[f"{GROUPS[group]}/{name}"].meaning
     if group == "statistics":
         return Quantity(where, name, definition, run.steps, run.statistic(name), run.layers.names, group)
     if group == "scalars":
         return Quantity(where, name, definition, run.steps, run.scalar(name), (), group)
+    if group == "instruments":
+        values = run.instruments[name]
+        return Quantity(where, name, definition, run.instruments["step"], values, run.layers.names if values.ndim == 2 else (), group)
     steps = run.evaluations["step"]
     if name in run.evaluations:
         return Quantity(where, name, definition, steps, run.evaluations[name], (), group)
     return Quantity(where, name, definition, steps, run.evaluation_layers[name], run.layers.names, group)
+
+
+def _noise_scale(run: Run, name: str, where: str) -> Quantity:
+    """Per layer, and of all weights together in a last column."""
+    found = noise_scale(run)
+    values = np.column_stack([found.layers, found.whole])
+    return Quantity(where, name, registry.get("instrument", name).summary, found.steps, values, (*run.layers.names, "all weights"), "derived")
