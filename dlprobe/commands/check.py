@@ -9,6 +9,7 @@ Examples:
   dlprobe check runs/digits-1.h5 --format sarif -o findings.sarif
   dlprobe check runs/digits-1.h5 --write-baseline known.json
   dlprobe check runs/digits-1.h5 --baseline known.json
+  dlprobe check runs/digits-1.h5 --against runs/digits-1.h5
 """
 
 from __future__ import annotations
@@ -31,6 +32,7 @@ if TYPE_CHECKING:
 
 SCHEMA = "dlprobe-check/1"
 FAIL_ON = {"error": ("error",), "warning": ("error", "warning"), "never": ()}
+GREEDY = ("--against",)  # takes all that follows, as shells expand --against old/*.h5
 RULES, BASELINE, RESULT = "Rules", "Baseline", "Result"
 
 Runs = Annotated[list[Path], typer.Argument(metavar="RUN", help="run or study files, their journals, or folders of them")]
@@ -56,6 +58,12 @@ Counts = Annotated[bool, typer.Option("--counts", help="how often each rule fire
 Output = Annotated[Path | None, typer.Option("-o", "--output", metavar="FILE", help="write the result to FILE in place of stdout", rich_help_panel=RESULT)]
 Force = Annotated[bool, typer.Option("--force", help="overwrite FILE", rich_help_panel=RESULT)]
 Baseline = Annotated[Path | None, typer.Option("--baseline", metavar="FILE", help="known findings: only new ones count", rich_help_panel=BASELINE)]
+Against = Annotated[
+    list[Path] | None,
+    typer.Option(
+        "--against", metavar="RUN…", help="runs to compare numbers with, up to the next option; seeds are compared as groups", rich_help_panel=BASELINE
+    ),
+]
 Write = Annotated[Path | None, typer.Option("--write-baseline", metavar="FILE", help="write the findings as known, and exit with 0", rich_help_panel=BASELINE)]
 
 
@@ -69,6 +77,7 @@ def command(
     exit_zero: ExitZero = False,
     counts: Counts = False,
     baseline: Baseline = None,
+    against: Against = None,
     write_baseline: Write = None,
     output: Output = None,
     force: Force = False,
@@ -82,7 +91,8 @@ def command(
     chosen = read_criteria(project, select, ignore, extend_select, set)
     fails_on = FAIL_ON[fail_on or _project_fail_on(project)]
     known = None if write_baseline else baseline or _path(project.options.get("baseline"))
-    judged = judge_all(runs, chosen, known, screen)
+    old = against or [Path(path) for path in project.texts("against")]
+    judged = judge_all(runs, chosen, known, old, screen)
     code = exit_code(judged, fails_on, exit_zero or bool(project.options.get("exit-zero")) or write_baseline is not None)
     if write_baseline is not None and code == ExitCode.DONE:
         _write(write_baseline, judged, screen)
@@ -120,14 +130,16 @@ def _path(text: Any) -> Path | None:
     return None if text is None else Path(text)
 
 
-def judge_all(runs: Sequence[Path], chosen: Criteria, known: Path | None, screen: Screen) -> list[JudgedRun]:
+def judge_all(runs: Sequence[Path], chosen: Criteria, known: Path | None, old: Sequence[Path], screen: Screen) -> list[JudgedRun]:
     """Every run judged, what stands in the way said on stderr, known findings left out."""
+    from dlprobe.rules.against import judged_against
     from dlprobe.rules.files import judged_files, run_files
     from dlprobe.rules.known import read_baseline
 
     accepted = None if known is None else read_baseline(known)
     judged = []
-    for each in judged_files(run_files(runs), chosen.judge, chosen.selection.rules):
+    files = run_files(runs)
+    for each in judged_against(files, chosen, run_files(old)) if old else judged_files(files, chosen):
         tell_of(each, screen)
         judged.append(each if accepted is None else accepted.without_known(each))
     return judged

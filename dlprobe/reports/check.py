@@ -49,7 +49,7 @@ def check_document(
     if counted:
         data = {"schema": COUNTS_SCHEMA, "runs": len(judged), "counts": [_count_data(each) for each in counts], "exit_code": exit_code}
     rules = {rule.code: RuleLine(rule.code, rule.title, criteria.severity(rule), rule.summary, rule.lesson.strip()) for rule in criteria.selection.rules}
-    title = judged[0].path if len(judged) == 1 else f"{len(judged)} runs"
+    title = judged[0].path if len(judged) == 1 else _runs(judged)
     return CheckDocument(f"check {title}", blocks, data, runs=[checked_run(each) for each in judged], rules=rules, fails_on=fails_on, version=version)
 
 
@@ -128,7 +128,12 @@ def _total(judged: Sequence[JudgedRun]) -> Paragraph:
     told = ", ".join(f"{found[severity]} {severity}{'' if found[severity] == 1 or severity == 'info' else 's'}" for severity in SEVERITIES if found[severity])
     known = sum(each.known for each in judged)
     left_out = f"; {known} known from the baseline left out" if known else ""
-    return Paragraph(f"{told or ('no new finding' if known else 'no finding')} in {len(judged)} run{'' if len(judged) == 1 else 's'}{left_out}")
+    return Paragraph(f"{told or ('no new finding' if known else 'no finding')} in {_runs(judged)}{left_out}")
+
+
+def _runs(judged: Sequence[JudgedRun]) -> str:
+    count = sum(not each.group for each in judged)
+    return f"{count} run{'' if count == 1 else 's'}"
 
 
 def _count_table(counts: Sequence[RuleCount], caption: str) -> Block:

@@ -14,6 +14,7 @@ from typing import Any, TypeAlias, TypeVar
 import numpy as np
 import numpy.typing as npt
 
+from dlprobe.analysis.baseline import Comparison
 from dlprobe.analysis.run_profile import hidden_layers
 from dlprobe.config import from_mapping
 from dlprobe.config.records import RunConfig
@@ -42,8 +43,10 @@ class Series:
 class Evidence:
     """A run as rules see it. What a run lacks raises NotEvaluableError, which makes the rule *not evaluated*; damage raises RunFileError."""
 
-    def __init__(self, run: Run) -> None:
+    def __init__(self, run: Run, comparison: Comparison | None = None) -> None:
         self.run = run
+        self.comparison = comparison
+        """The run, or the repetitions that it belongs to, against a numbers baseline; None where none was given."""
         self._known: dict[Any, Any] = {}
 
     @cached_property
@@ -76,6 +79,12 @@ class Evidence:
         if name not in self.run.layers:
             raise NotEvaluableError(f"the layer table has no {name}")
         return self.run.layers[name]
+
+    def require_comparison(self) -> Comparison:
+        """The comparison with a numbers baseline."""
+        if self.comparison is None:
+            raise NotEvaluableError("no baseline was given: add --against RUN")
+        return self.comparison
 
     def require_hidden(self, count: int = 1) -> list[int]:
         """Indices of the hidden layers, of which there must be so many."""

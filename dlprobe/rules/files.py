@@ -8,6 +8,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
+from dlprobe.analysis.baseline import Comparison
 from dlprobe.errors import ConfigError, RunFileError
 from dlprobe.registry import Value, unknown
 from dlprobe.rules.judging import Judgement, Selection, judge, matching, read_settings
@@ -27,9 +28,14 @@ class Criteria:
     settings: Mapping[str, Mapping[str, Value]] = field(default_factory=dict)
     severities: Mapping[str, Severity] = field(default_factory=dict)
 
-    def judge(self, run: Run) -> Judgement:
+    def judge(self, run: Run, comparison: Comparison | None = None) -> Judgement:
         """Judge one run. Raises RunFileError where the file is damaged."""
-        return self.graded(judge(run, self.selection, self.settings))
+        return self.graded(judge(run, self.selection, self.settings, comparison))
+
+    def restricted(self, codes: Sequence[str]) -> Criteria:
+        """The same criteria for those of the chosen rules only."""
+        others = tuple(rule.code for rule in self.selection.rules if rule.code not in codes)
+        return replace(self, selection=Selection(self.selection.select, (*self.selection.ignore, *others)))
 
     def graded(self, judgement: Judgement) -> Judgement:
         """The judgement with the severities that were asked for."""
@@ -45,7 +51,8 @@ class Criteria:
 @dataclass(frozen=True)
 class JudgedRun:
     """One run and what was said of it. path: the file as given, with `#id` for a run of a study; configuration: the same for repetitions of one
-    configuration with other seeds; unreadable: why it could not be judged; known: findings that a baseline knows and that were left out.
+    configuration with other seeds; unreadable: why it could not be judged; known: findings that a baseline knows and that were left out;
+    group: this is no run but the comparison of several with their baseline.
     """
 
     path: str
@@ -53,6 +60,7 @@ class JudgedRun:
     configuration: str = ""
     unreadable: str = ""
     known: int = 0
+    group: bool = False
 
     @property
     def evaluated(self) -> bool:
@@ -80,20 +88,23 @@ def _severities(codes: str, text: str) -> dict[str, Severity]:
     return dict.fromkeys(matching(codes), found)
 
 
-def judged_files(paths: Sequence[Path], judge_run: Callable[[Run], Judgement], rules: Sequence[Rule]) -> Iterator[JudgedRun]:
+def judged_files(paths: Sequence[Path], criteria: Criteria) -> Iterator[JudgedRun]:
     """Every run of every file in order; a folder means the run files in it. What cannot be read comes as a run whose rules were not evaluated."""
+    return walked(paths, criteria, lambda path, run: JudgedRun(path, criteria.judge(run), configuration_of(run)))
+
+
+def walked(paths: Sequence[Path], criteria: Criteria, look: Callable[[str, Run], JudgedRun]) -> Iterator[JudgedRun]:
+    """What `look` says of every run of every file; a file that cannot be read comes as a run whose rules were not evaluated."""
     for path in paths:
-        yield from _judged_file(path, judge_run, rules)
-
-
-def _judged_file(path: Path, judge_run: Callable[[Run], Judgement], rules: Sequence[Rule]) -> Iterator[JudgedRun]:
-    where = str(path)
-    try:
-        for where, run in each_run(path):
-            with reading(path):
-                yield JudgedRun(where, judge_run(run), configuration_of(run))
-    except RunFileError as error:
-        yield JudgedRun(where, Judgement(not_evaluated={rule.code: str(error) for rule in rules}), unreadable=str(error))
+        where = str(path)
+        try:
+            for where, run in each_run(path):
+                with reading(path):
+                    judged = look(where, run)
+                yield judged
+        except RunFileError as error:
+            reasons = dict.fromkeys((rule.code for rule in criteria.selection.rules), str(error))
+            yield JudgedRun(where, Judgement(not_evaluated=reasons), unreadable=str(error))
 
 
 def each_run(path: Path) -> Iterator[tuple[str, Run]]:

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from typing import Any, TypeAlias
 
 from dlprobe import registry
+from dlprobe.analysis.baseline import Comparison
 from dlprobe.config import parse_spec
 from dlprobe.errors import ConfigError
 from dlprobe.registry import Value
@@ -117,9 +118,9 @@ class Judgement:
         }
 
 
-def judge(run: Run, selection: Selection | None = None, settings: Settings | None = None) -> Judgement:
-    """Apply the chosen rules to a run. Raises RunFileError where the file is damaged."""
-    evidence = Evidence(run)
+def judge(run: Run, selection: Selection | None = None, settings: Settings | None = None, comparison: Comparison | None = None) -> Judgement:
+    """Apply the chosen rules to a run; `comparison` is for those that compare with a numbers baseline. Raises RunFileError where the file is damaged."""
+    evidence = Evidence(run, comparison)
     outcomes = {rule.code: rule.apply(evidence, (settings or {}).get(rule.code)) for rule in (selection or Selection()).rules}
     return collected(outcomes)
 

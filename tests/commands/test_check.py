@@ -220,3 +220,56 @@ def test_the_table_fits(width: int, folder: Path, monkeypatch: pytest.MonkeyPatc
     monkeypatch.setenv("COLUMNS", str(width))
     lines = check("diverged.h5", "healthy.h5", "damaged.h5", select="").out.splitlines()
     assert [line for line in lines if len(line) > width and not line.startswith("next: ")] == []
+
+
+@pytest.fixture(scope="module")
+def seeds(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Three runs of one small net with other seeds, and one with another learning rate."""
+    path = tmp_path_factory.mktemp("seeds")
+    for name, options in {"a": ("--seed", "1"), "b": ("--seed", "2"), "c": ("--seed", "3"), "slow": ("--lr", "1e-6")}.items():
+        assert dlprobe("train", "--data", "wine", "--layers", "5,4", "--epochs", "2", *options, "-o", str(path / f"{name}.h5")).code == 0
+    return path
+
+
+def outcomes(outcome: Outcome, run: int = 0) -> dict[str, str]:
+    """What each rule said of one entry."""
+    entry = outcome.data["runs"][run]
+    told = {each["code"]: "fired" for each in entry["findings"]} | dict.fromkeys(entry["passed"], "passed")
+    return told | {each["code"]: each["reason"] for each in entry["not_evaluated"]}
+
+
+def test_a_run_against_itself_passes_and_another_configuration_is_named(seeds: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(seeds)
+    same = check("a.h5", "--against", "a.h5", "--format", "json", select="R")
+    assert (same.code, outcomes(same)) == (0, {"R001": "passed", "R002": "passed", "R003": "passed"})
+    other = check("slow.h5", "--against", "a.h5", "--format", "json", select="R")
+    assert (other.code, outcomes(other)["R003"]) == (1, "fired")
+    assert "training.lr: auto → 1e-06" in other.data["runs"][0]["findings"][0]["evidence"]
+
+
+def test_against_takes_all_that_follows_as_shells_expand_it(seeds: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(seeds)
+    found = check("a.h5", "--select", "R", "--against", "a.h5", "b.h5", "c.h5", "--format", "json", select="")
+    assert [run["path"] for run in found.data["runs"]] == ["a.h5"]
+    assert outcomes(found)["R002"] in ("passed", "fired")
+
+
+def test_repetitions_are_compared_as_a_group(seeds: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(seeds)
+    found = check("a.h5", "b.h5", "--select", "N,R", "--against", "b.h5", "c.h5", "--format", "json", select="")
+    assert [run["path"] for run in found.data["runs"]] == ["a.h5", "b.h5", "a.h5, b.h5 against b.h5, c.h5"]
+    assert [sorted(code[0] for code in outcomes(found, run)) for run in range(3)] == [["N"], ["N"], ["R", "R", "R"]]
+    assert "6 against 6" in outcomes(found, 2)["R002"]
+
+
+def test_a_numbers_baseline_that_cannot_be_read_is_one_line(seeds: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(seeds)
+    outcome = check("a.h5", "--against", "missing.h5", select="R")
+    assert (outcome.code, outcome.out, len(outcome.errors)) == (2, "", 1)
+    assert "missing.h5" in outcome.err
+
+
+def test_comparing_rules_without_a_baseline_say_what_to_add(seeds: Path) -> None:
+    outcome = check(str(seeds / "a.h5"), select="R")
+    assert outcome.code == 2
+    assert "--against" in outcome.err

@@ -62,22 +62,48 @@ def load(name: str) -> TyperCommand:
     settings = {"help_option_names": ["-h", "--help"]}
     app.command(name, cls=Command, help=module.__doc__, context_settings=settings)(declare(module.command, getattr(module, "SCHEMA", "")))
     command = typer.main.get_command(app)
-    assert isinstance(command, TyperCommand)
+    assert isinstance(command, Command)
+    command.greedy = getattr(module, "GREEDY", ())
     return command
 
 
 class Command(TyperCommand):
-    """A subcommand; it prints its help as all results are printed, and its name stands in every complaint about its options."""
+    """A subcommand; it prints its help as all results are printed, and its name stands in every complaint about its options.
+
+    greedy: options that take every value up to the next option, as a shell expands `--against old/*.h5`.
+    """
+
+    greedy: Sequence[str] = ()
 
     def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
         try:
-            return super().parse_args(ctx, args)
+            return super().parse_args(ctx, spread(args, self.greedy))
         except failures.UsageError as error:
             error.ctx = getattr(error, "ctx", None) or ctx  # type: ignore[attr-defined]
             raise
 
     def format_help(self, ctx: Any, formatter: Any) -> None:
         print_help(self, ctx)
+
+
+def spread(arguments: Sequence[str], greedy: Sequence[str]) -> list[str]:
+    """The arguments with a greedy option repeated before each of its values.
+
+    >>> spread(["a", "--against", "b", "c", "--quiet", "d"], ["--against"])
+    ['a', '--against', 'b', '--against', 'c', '--quiet', 'd']
+    """
+    found: list[str] = []
+    option, first = "", False
+    for index, argument in enumerate(arguments):
+        if argument == "--":
+            return [*found, *arguments[index:]]
+        if argument.startswith("-"):
+            option, first = (argument, True) if argument in greedy else ("", False)
+            found.append(argument)
+        else:
+            found += [argument] if first or not option else [option, argument]
+            first = False
+    return found
 
 
 class Group(TyperGroup):

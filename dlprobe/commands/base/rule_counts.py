@@ -11,7 +11,7 @@ from dlprobe.rules.files import Criteria, JudgedRun
 
 def counts_of(judged: Sequence[JudgedRun], criteria: Criteria, together: bool) -> list[RuleCount]:
     """The rules that fired, most frequent first. together: over all runs; else over each configuration that has several runs."""
-    readable = [each for each in judged if not each.unreadable]
+    readable = [each for each in judged if not (each.unreadable or each.group)]
     if together:
         return _counts(readable, criteria, 0)
     groups: dict[str, list[JudgedRun]] = {}

@@ -1,0 +1,253 @@
+"""Runs against a numbers baseline: what of them is compared, and how."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, TypeAlias
+
+import numpy as np
+import numpy.typing as npt
+
+from dlprobe.analysis import rank_test
+from dlprobe.analysis.theory import USUAL_KAPPA, log10_deviation
+from dlprobe.runs import Run
+
+Floats: TypeAlias = npt.NDArray[np.float64]
+
+METRICS = tuple(f"{part}_{what}" for what in ("loss", "error") for part in ("train", "val", "test"))  # smaller is better
+PROFILES = ("activation_variance", "error_signal_rms", "gradient_rms", "weight_rms", "update_ratio", "flat_fraction", "active_fraction")
+POWERS = {"activation_variance": 2, "error_signal_rms": 1, "gradient_rms": 2}  # how chance enters: a gradient is a signal times an error signal
+LAYER_FACTS = ("name", "units", "activation", "normalization")
+LAST_SHARE, LAST_ROWS = 10, 256  # the end of a run is its last tenth, at most so many recorded rows: a single batch fluctuates too much
+FEWEST = 3  # runs whose spread can be told
+
+
+@dataclass(frozen=True)
+class Numbers:
+    """What is compared of one run. configuration: as text, without seeds. layers: what the net is made of. data: fingerprint and the seed of the split.
+
+    profiles: by (statistic, "start" or "end") the numbers per layer, (layer,).
+    """
+
+    path: str
+    configuration: str
+    layers: tuple[tuple[str, ...], ...]
+    names: tuple[str, ...]
+    fingerprint: str
+    data_seed: str
+    metrics: Mapping[str, float]
+    profiles: Mapping[tuple[str, str], Floats]
+    units: tuple[int, ...] = ()
+
+
+@dataclass(frozen=True)
+class Comparison:
+    """New runs and those of the baseline."""
+
+    new: tuple[Numbers, ...]
+    old: tuple[Numbers, ...]
+
+    @property
+    def sizes(self) -> str:
+        """`5 against 5 runs`."""
+        return f"{len(self.new)} against {len(self.old)} run{'' if len(self.old) == 1 else 's'}"
+
+
+@dataclass(frozen=True)
+class Change:
+    """How a metric changed. factor: new over old, with low and high; old, new: medians; how: by what it was judged; worse: whether it fires."""
+
+    metric: str
+    old: float
+    new: float
+    factor: float
+    low: float
+    high: float
+    how: str
+    worse: bool
+
+
+@dataclass(frozen=True)
+class Drift:
+    """A profile that left its band in some layers. layers: worst first; measured: how far out, as a factor of the band's edge or a difference to it."""
+
+    statistic: str
+    when: str
+    layers: tuple[str, ...]
+    value: float
+    low: float
+    high: float
+    measured: float
+
+
+def numbers_of(run: Run, path: str, configuration: str) -> Numbers:
+    """Read what is compared of a run. Raises RunFileError where the file is damaged."""
+    columns = {name: [str(value) for value in run.layers[name]] for name in LAYER_FACTS if name in run.layers}
+    metrics = {name: float(run.final[name]) for name in METRICS if name in run.final and not _absent(run, name)}
+    layers = tuple(zip(*columns.values(), strict=True)) if columns else ()
+    names = tuple(str(name) for name in run.layers.names)
+    units = tuple(int(each) for each in run.layers["units"]) if "units" in run.layers else ()
+    return Numbers(path, configuration, layers, names, str(run.data.get("fingerprint", "")), _data_seed(run.config), metrics, _profiles(run), units)
+
+
+def _data_seed(config: Mapping[str, Any]) -> str:
+    """The seed that the split derives from, as text: `data_seed`, or the run's seed."""
+    training, data = (table if isinstance(table, Mapping) else {} for table in (config.get("training"), config.get("data")))
+    seed = data.get("data_seed")
+    return json.dumps(training.get("seed") if seed in (None, "auto") else seed)
+
+
+def _absent(run: Run, name: str) -> bool:
+    """NaN of a part without samples; NaN of a run that diverged is a result."""
+    return bool(np.isnan(run.final[name])) and run.status != "diverged"
+
+
+def _profiles(run: Run) -> dict[tuple[str, str], Floats]:
+    rows = len(run.steps)
+    if not rows:
+        return {}
+    last = max(1, min(rows // LAST_SHARE, LAST_ROWS))
+    found: dict[tuple[str, str], Floats] = {}
+    for name in PROFILES:
+        if name in run.statistics:
+            found[name, "start"] = run.statistic_rows(name, 0, 1)[0].astype(np.float64)
+            found[name, "end"] = np.median(run.statistic_rows(name, rows - last, rows).astype(np.float64), axis=0)
+    return found
+
+
+def common_metrics(comparison: Comparison) -> tuple[str, ...]:
+    """Metrics that every run has."""
+    return tuple(name for name in METRICS if all(name in run.metrics for run in (*comparison.new, *comparison.old)))
+
+
+def missing_runs(new: int, old: int, level: float) -> str:
+    """Why groups of these sizes cannot be compared at the level, and how many runs are needed; empty where they can.
+
+    >>> missing_runs(5, 5, 0.002)
+    '5 against 5 runs cannot reach p <= 0.002 in a rank test: 6 against 6 are needed, or 1 against at least 3'
+    """
+    if (new == 1 and old >= FEWEST) or rank_test.least_p(new, old) <= level:
+        return ""
+    count = rank_test.needed(level)
+    return f"{new} against {old} runs cannot reach p <= {level:g} in a rank test: {count} against {count} are needed, or 1 against at least {FEWEST}"
+
+
+def change(comparison: Comparison, metric: str, factor: float, level: float) -> Change:
+    """How one metric changed: worse where chance is ruled out at the level *and* the factor is within reach of the interval.
+
+    With several runs on each side chance is ruled out by a one-sided rank test; one run is compared with the prediction interval of the others. A change
+    that is surely smaller than the factor is not reported, however sure it is that there is one.
+    """
+    new, old = ([run.metrics[metric] for run in runs] for runs in (comparison.new, comparison.old))
+    if len(new) == 1:
+        found, low, high, limit = rank_test.factor_of_one(new[0], old, level)
+        sure, how = found > limit, f"a further run of the baseline would stay below {limit:.3g} times its mean, but for a chance of {level:g}"
+    else:
+        found, low, high = rank_test.factor_between(new, old)
+        p = rank_test.p_larger(new, old)
+        sure, how = p <= level, f"rank test p = {p:.2g}"
+    worse = sure and found > 1.0 and high >= factor
+    return Change(metric, float(np.median(old)), float(np.median(_nan_last(new))), found, low, high, how, worse)
+
+
+def _nan_last(values: Sequence[float]) -> Floats:
+    array = np.asarray(values, dtype=np.float64)
+    return np.where(np.isnan(array), np.inf, array)
+
+
+def drift(comparison: Comparison, statistic: str, when: str, tolerance: float) -> Drift | None:
+    """Whether a profile left the band of the baseline: from its smallest number divided by the tolerance to its largest times it, in each layer.
+
+    The tolerance of what random weights of this width move by themselves (signals, gradients) is widened by that: see `chance`. Shares (`…_fraction`) have
+    a band of ± the tolerance instead. Several new runs are represented by their median. None where it did not, or where
+    nothing finite is there on one of the sides.
+    """
+    new, old = (_stack(runs, (statistic, when)) for runs in (comparison.new, comparison.old))
+    if new is None or old is None:
+        return None
+    value, low, high = np.median(new, axis=0), old.min(axis=0), old.max(axis=0)
+    share = statistic.endswith("_fraction")
+    tolerance *= chance(comparison.new[0].units) ** POWERS.get(statistic, 0)
+    low, high = (low - tolerance, high + tolerance) if share else (low / tolerance, high * tolerance)
+    with np.errstate(all="ignore"):
+        outside = np.maximum(value - high, low - value) if share else np.maximum(_quotient(value, high), _quotient(low, value))
+    bad = np.flatnonzero(outside > (0.0 if share else 1.0))
+    if not len(bad):
+        return None
+    worst = bad[np.argsort(-outside[bad], kind="stable")]
+    first = worst[0]
+    names = tuple(comparison.new[0].names[index] for index in worst)
+    return Drift(statistic, when, names, float(value[first]), float(low[first]), float(high[first]), float(outside[first]))
+
+
+def chance(units: Sequence[int]) -> float:
+    """The factor by which RMS signals of two random nets of these widths differ at most, but for one pair in hundreds: 10^(2 s), with s the standard
+    deviation over nets between vanishing and exploding (`theory.log10_deviation`).
+
+    >>> [round(chance([width] * 11), 1) for width in (50, 100, 1000)]
+    [2.7, 2.0, 1.3]
+    """
+    return float(10 ** (2 * log10_deviation([USUAL_KAPPA] * len(units), units))) if units else 1.0
+
+
+def _quotient(above: Floats, below: Floats) -> Floats:
+    """above/below; 0/0 is no change."""
+    quotient: Floats = np.where((above == 0) & (below == 0), 1.0, above / np.where(below == 0, 1e-300, below))
+    return quotient
+
+
+def _stack(runs: Sequence[Numbers], key: tuple[str, str]) -> Floats | None:
+    """(run, layer); None where a run does not have it."""
+    if any(key not in run.profiles for run in runs):
+        return None
+    return np.stack([run.profiles[key] for run in runs])
+
+
+def structure_differences(comparison: Comparison) -> list[str]:
+    """What makes the runs other experiments than those of the baseline, in words: layers, data, configuration."""
+    found = []
+    for words, of in _ASPECTS:
+        new, old = ({of(run) for run in runs} for runs in (comparison.new, comparison.old))
+        if not new <= old:
+            found.append(words)
+    if _data_differs(comparison):
+        found.append("data")
+    return found
+
+
+_ASPECTS: tuple[tuple[str, Callable[[Numbers], Any]], ...] = (
+    ("layers", lambda run: run.layers),
+    ("configuration", lambda run: run.configuration),
+)
+
+
+def same_layers(comparison: Comparison) -> bool:
+    """Whether all runs have the same layers."""
+    return len({run.layers for run in (*comparison.new, *comparison.old)}) == 1
+
+
+def _data_differs(comparison: Comparison) -> bool:
+    """Other data for the same seed of the split: with another seed the parts differ anyway."""
+    known = {run.data_seed: run.fingerprint for run in comparison.old}
+    return any(known.get(run.data_seed, run.fingerprint) != run.fingerprint for run in comparison.new)
+
+
+def configuration_changes(new: str, old: str) -> list[str]:
+    """The keys in which two configurations differ, `training.lr: 0.001 → 0.01`."""
+    ours, theirs = _flat(json.loads(new)), _flat(json.loads(old))
+    missing = object()
+    keys = [key for key in dict.fromkeys([*theirs, *ours]) if ours.get(key, missing) != theirs.get(key, missing)]
+    return [f"{key}: {_shown(theirs, key)} → {_shown(ours, key)}" for key in keys]
+
+
+def _flat(tables: Any, prefix: str = "") -> dict[str, Any]:
+    if not isinstance(tables, dict):
+        return {prefix: tables}
+    return {key: value for name, inner in tables.items() for key, value in _flat(inner, f"{prefix}.{name}" if prefix else str(name)).items()}
+
+
+def _shown(flat: Mapping[str, Any], key: str) -> str:
+    value = flat.get(key, "(not there)")
+    return value if isinstance(value, str) else json.dumps(value)

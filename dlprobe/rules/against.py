@@ -1,0 +1,83 @@
+"""Runs against a numbers baseline: repetitions of one configuration are compared as a group with those of the baseline."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from dlprobe.analysis.baseline import Comparison, Numbers, numbers_of
+from dlprobe.errors import RunFileError
+from dlprobe.rules.files import Criteria, JudgedRun, configuration_of, each_run, walked
+from dlprobe.runs import Run
+from dlprobe.runs.reading import reading
+
+PREFIX = "R"  # codes of the rules that compare
+
+
+@dataclass(frozen=True)
+class Baseline:
+    """The numbers of both sides."""
+
+    new: tuple[Numbers, ...]
+    old: tuple[Numbers, ...]
+
+    def comparison(self, configuration: str) -> Comparison:
+        """The new runs of a configuration and those of the baseline that repeat it; all of the baseline where none does."""
+        new, old = (tuple(run for run in runs if run.configuration == configuration) for runs in (self.new, self.old))
+        return Comparison(new, old or self.old)
+
+
+def read_numbers(paths: Sequence[Path]) -> tuple[Numbers, ...]:
+    """The numbers of every run of these files. Raises RunFileError, one line, where a file is missing or damaged."""
+    found = []
+    for path in paths:
+        with reading(path):
+            found += [numbers_of(run, where, configuration_of(run)) for where, run in each_run(path)]
+    return tuple(found)
+
+
+def judged_against(paths: Sequence[Path], criteria: Criteria, old: Sequence[Path]) -> Iterator[JudgedRun]:
+    """Every run judged, and compared with the baseline: a single run of its configuration by itself, repetitions as one more entry at the end.
+
+    Raises RunFileError where the baseline cannot be read.
+    """
+    baseline = Baseline(_readable(paths), read_numbers(old))
+    codes = [rule.code for rule in criteria.selection.rules]
+    alone, compared = (criteria.restricted([code for code in codes if (code[0] == PREFIX) is comparing]) for comparing in (False, True))
+    groups: dict[str, JudgedRun] = {}
+
+    def look(path: str, run: Run) -> JudgedRun:
+        configuration = configuration_of(run)
+        comparison = baseline.comparison(configuration)
+        if len(comparison.new) == 1:
+            return JudgedRun(path, criteria.judge(run, comparison), configuration)
+        if configuration not in groups:
+            name = f"{_listed(comparison.new)} against {_listed(comparison.old)}"
+            groups[configuration] = JudgedRun(name, compared.judge(run, comparison), group=True)
+        return JudgedRun(path, alone.judge(run), configuration)
+
+    yield from walked(paths, criteria, look)
+    if compared.selection.rules:
+        yield from groups.values()
+
+
+def _readable(paths: Sequence[Path]) -> tuple[Numbers, ...]:
+    """The numbers of the files that can be read; of the others judging tells."""
+    found: list[Numbers] = []
+    for path in paths:
+        try:
+            found += read_numbers([path])
+        except RunFileError:
+            continue
+    return tuple(found)
+
+
+def _listed(runs: Sequence[Numbers], most: int = 2) -> str:
+    """The first paths, and how many more.
+
+    >>> _listed([]), PREFIX
+    ('', 'R')
+    """
+    shown = ", ".join(run.path for run in runs[:most])
+    return f"{shown} and {len(runs) - most} more" if len(runs) > most else shown
