@@ -15,13 +15,12 @@ import numpy.typing as npt
 
 from dlprobe import registry
 from dlprobe.nn.network import LayerSpec, Network
-from dlprobe.parts.activations import RowActivation
+from dlprobe.parts.activations import Activation, GatedActivation, LearnedActivation, RandomActivation, RowActivation
 from dlprobe.parts.losses import RowLoss
 from dlprobe.registry import Spec
 
 Array = npt.NDArray[Any]
-DEFINED_NORMS = ("batch", "layer", "group", "rms")  # written below from their definitions; another one is run as its record stands
-FLAT_SHARE = 0.01
+NORM_AXIS = {"batch": 0, "layer": 1}  # over what a normalization takes mean and variance; one that is not here is run as its record stands
 
 
 def wide(values: Array) -> npt.NDArray[np.float64]:
@@ -37,91 +36,110 @@ def each(function: Callable[..., float], *arrays: Array, parameters: tuple[Any, 
 # --- activations ---------------------------------------------------------------------------------------------------------------------------------------------
 
 
-def activate(spec: Spec, z: Array) -> npt.NDArray[np.float64]:
-    """φ(z) of a block (samples, units)."""
-    values = tuple(spec.parameters.values())
-    if not isinstance(spec.record, RowActivation):
-        return each(spec.record.value, z, parameters=values)
-    out = []
-    for row in wide(z).tolist():  # lists: plain floats make NaN of ∞ − ∞ without a warning
-        out.append([0.0] * len(row))
-        spec.record.row_value(row, out[-1], *values)
-    return np.array(out).reshape(z.shape)
+def numbers(spec: Spec, z: Array, learned: Array | None, counter: tuple[int, ...] | None) -> list[Array]:
+    """What an elementwise record's functions take besides z, each of the shape of z: its parameters, a learned number, or one drawn for every element.
+
+    counter: (seed, layer, step) of a training step, None in evaluation. `learned` None: as initialized.
+    """
+    if isinstance(spec.record, LearnedActivation) and learned is not None:
+        return [np.broadcast_to(wide(learned), z.shape)]
+    if isinstance(spec.record, RandomActivation) and counter is not None:
+        lower, upper = (float(value) for value in spec.parameters.values())
+        return [lower + (upper - lower) * shares(z.size, counter).reshape(z.shape)]
+    return [np.full(z.shape, value) for value in spec.record.numbers(*spec.parameters.values())]
 
 
-def slopes(spec: Spec, z: Array, a: Array) -> npt.NDArray[np.float64] | None:
+def shares(size: int, counter: tuple[int, ...]) -> Array:
+    """Draws from U(0, 1) of 24 bits, in the order of the elements."""
+    seed, layer, step = counter
+    purpose = 4
+    key = mix(mix(mix(seed) ^ purpose) ^ mix(layer) ^ step)
+    return np.array([((mix((key + i) % WORD) >> 40) + 0.5) / 2**24 for i in range(size)])
+
+
+def activate(spec: Spec, z: Array, learned: Array | None = None, counter: tuple[int, ...] | None = None) -> npt.NDArray[np.float64]:
+    """φ(z) of a block (samples, fan_out)."""
+    if isinstance(spec.record, Activation):
+        return each(spec.record.value, z, *numbers(spec, z, learned, counter))
+    # lists: plain floats make NaN of ∞ − ∞ without a warning
+    rows = [spec.record.evaluate(row, *spec.parameters.values()) for row in wide(z).tolist()]
+    return np.array(rows).reshape(len(z), spec.record.width(z.shape[1]))
+
+
+def slopes(spec: Spec, z: Array, a: Array, learned: Array | None = None, counter: tuple[int, ...] | None = None) -> npt.NDArray[np.float64] | None:
     """φ'(z) elementwise, None where an activation has no slope of its own."""
-    if isinstance(spec.record, RowActivation):
+    if not isinstance(spec.record, Activation):
         return None
-    return each(spec.record.slope, z, a, parameters=tuple(spec.parameters.values()))
+    return each(spec.record.slope, z, a, *numbers(spec, z, learned, counter))
 
 
-def activate_backward(spec: Spec, z: Array, a: Array, da: Array) -> npt.NDArray[np.float64]:
+def activate_backward(
+    spec: Spec, z: Array, a: Array, da: Array, learned: Array | None = None, counter: tuple[int, ...] | None = None
+) -> npt.NDArray[np.float64]:
     """dL/dz from dL/da."""
-    slope = slopes(spec, z, a)
+    slope = slopes(spec, z, a, learned, counter)
     if slope is not None:
         return wide(da) * slope
-    out = []
-    for row, d in zip(wide(a).tolist(), wide(da).tolist(), strict=True):
+    out, values = [], tuple(spec.parameters.values())
+    for row, of_row, d in zip(wide(z).tolist(), wide(a).tolist(), wide(da).tolist(), strict=True):
+        if isinstance(spec.record, GatedActivation):
+            half = len(row) // 2
+            pairs = [spec.record.slopes(u, v, *values) for u, v in zip(row[:half], row[half:], strict=True)]
+            out.append([dj * pair[side] for side in (0, 1) for dj, pair in zip(d, pairs, strict=True)])
+            continue
+        assert isinstance(spec.record, RowActivation)
         out.append([0.0] * len(row))
-        spec.record.row_backward(row, d, out[-1], *spec.parameters.values())
+        spec.record.row_backward(of_row, d, out[-1], *values)
     return np.array(out).reshape(z.shape)
+
+
+def learned_gradient(spec: Spec, z: Array, da: Array, learned: Array) -> npt.NDArray[np.float64]:
+    """dL/d of an activation's learned numbers: Σ over samples of da·∂a/∂s, over units too where one is shared."""
+    if not isinstance(spec.record, LearnedActivation):
+        return np.zeros(0)
+    every = wide(da) * each(spec.record.learned_slope, z, np.broadcast_to(wide(learned), z.shape))
+    return every.sum(axis=0) if len(learned) == z.shape[1] else np.array([every.sum()])
 
 
 def flat_and_dead(spec: Spec, slope: Array) -> tuple[float, float]:
-    """Shares of elements with |slope| under 1 % of the largest, and of units with slope 0 on every sample."""
-    threshold = FLAT_SHARE * spec.record.largest_slope(*spec.parameters.values())
+    """Shares of elements with |slope| under the flat threshold, and of units with slope 0 on every sample."""
+    threshold = spec.record.flat_below(*spec.parameters.values())
     return float(np.mean(np.abs(slope) < threshold)), float(np.mean(np.all(slope == 0, axis=0)))
 
 
 # --- normalizations ------------------------------------------------------------------------------------------------------------------------------------------
 
 
-def _gathered(spec: Spec, x: Array) -> npt.NDArray[np.float64]:
-    """x (samples, units) with what is normalized together along the last axis."""
-    if spec.name == "batch":
-        return wide(x).T
-    return wide(x).reshape(len(x), -1, x.shape[1] // int(spec.parameters.get("groups", 1)))
-
-
-def _scattered(spec: Spec, values: Array, shape: tuple[int, ...]) -> npt.NDArray[np.float64]:
-    return values.T if spec.name == "batch" else values.reshape(shape)
-
-
-def _standardized(spec: Spec, x: Array) -> tuple[Array, Array, float]:
-    """(x̂, √(variance + ε), what the sum of squares is divided by), gathered; rms takes no mean off."""
-    gathered = _gathered(spec, x)
-    centred = gathered if spec.name == "rms" else gathered - gathered.mean(axis=-1, keepdims=True)
-    divisor = gathered.shape[-1] - float(spec.parameters.get("ddof", 0))
-    deviation = np.sqrt(np.sum(centred**2, axis=-1, keepdims=True) / divisor + spec.parameters["epsilon"])
-    return centred / deviation, deviation, divisor
-
-
 def normalize(spec: Spec, x: Array, scale: Array, shift: Array) -> npt.NDArray[np.float64]:
-    """Training-mode forward pass: (x − mean)/√(variance + ε)·γ + β; without β where `shift` is empty."""
-    if spec.name not in DEFINED_NORMS:
+    """Training-mode forward pass: (x − mean)/√(variance + ε)·γ + β with mean and variance over NORM_AXIS."""
+    if spec.name not in NORM_AXIS:
         return _record_norm(spec, x, scale, shift)[0]
-    return _scattered(spec, _standardized(spec, x)[0], x.shape) * wide(scale) + (wide(shift) if len(shift) else 0.0)
+    axis = NORM_AXIS[spec.name]
+    x = wide(x)
+    centred = x - x.mean(axis=axis, keepdims=True)
+    deviation = np.sqrt(np.mean(centred**2, axis=axis, keepdims=True) + spec.parameters["epsilon"])
+    return centred / deviation * wide(scale) + wide(shift)
 
 
 def normalize_backward(spec: Spec, x: Array, dy: Array, scale: Array, shift: Array) -> tuple[Array, Array, Array]:
-    """(dL/dx, dL/dγ, dL/dβ): dx = (g − mean g − x̂·Σ(g x̂)/divisor)/√(variance + ε), g = γ·dy; rms without the mean."""
-    if spec.name not in DEFINED_NORMS:
+    """(dL/dx, dL/dγ, dL/dβ): dx = (g − mean g − x̂·mean(g x̂))/√(variance + ε), g = γ·dy, means over NORM_AXIS."""
+    if spec.name not in NORM_AXIS:
         return _record_norm(spec, x, scale, shift, dy)[1:]
-    normalized, deviation, divisor = _standardized(spec, x)
-    g = _gathered(spec, wide(dy) * wide(scale))
-    level = 0.0 if spec.name == "rms" else g.mean(axis=-1, keepdims=True)
-    dx = (g - level - normalized * np.sum(g * normalized, axis=-1, keepdims=True) / divisor) / deviation
-    d_scale = (wide(dy) * _scattered(spec, normalized, x.shape)).sum(axis=0)
-    return _scattered(spec, dx, x.shape), d_scale, wide(dy).sum(axis=0) if len(shift) else np.zeros(0)
+    axis = NORM_AXIS[spec.name]
+    x, dy = wide(x), wide(dy)
+    centred = x - x.mean(axis=axis, keepdims=True)
+    deviation = np.sqrt(np.mean(centred**2, axis=axis, keepdims=True) + spec.parameters["epsilon"])
+    normalized, g = centred / deviation, dy * wide(scale)
+    dx = (g - g.mean(axis=axis, keepdims=True) - normalized * np.mean(g * normalized, axis=axis, keepdims=True)) / deviation
+    return dx, (dy * normalized).sum(axis=0), dy.sum(axis=0)
 
 
 def _record_norm(spec: Spec, x: Array, scale: Array, shift: Array, dy: Array | None = None) -> tuple[Array, ...]:
     """A record's own plain functions, in float64."""
     record, units = spec.record, x.shape[1]
-    learned, constants = np.concatenate([wide(scale), wide(shift)]), np.array(record.constants(*spec.parameters.values()))
+    learned, constants = np.concatenate([wide(scale), wide(shift)]), np.array([float(v) for v in spec.parameters.values()])
     state = np.zeros(record.persistent(units) + record.scratch(units))
-    y, dx, gradient = np.empty(x.shape), np.empty(x.shape), np.zeros(len(learned))
+    y, dx, gradient = np.empty(x.shape), np.empty(x.shape), np.zeros(2 * units)
     record.forward(wide(x), y, learned, state, constants, None, True)
     if dy is not None:
         record.backward(wide(x), y, wide(dy), dx, learned, gradient, state, constants, None, None, None)
@@ -218,6 +236,8 @@ class LayerTrace:
     bias: Array
     scale: Array
     shift: Array
+    learned: Array  # by the activation
+    counter: tuple[int, int, int]
     x: Array
     z: Array = field(default_factory=lambda: np.empty(0))
     argument: Array = field(default_factory=lambda: np.empty(0))
@@ -231,12 +251,12 @@ class LayerTrace:
     coupled: bool = False
 
 
-def trace(net: Network, inputs: Array, targets: Array) -> tuple[list[LayerTrace], float]:
+def trace(net: Network, inputs: Array, targets: Array, step: int = 0) -> tuple[list[LayerTrace], float]:
     """What one training step on this batch computes before it updates: all layers, and the mean loss."""
     found: list[LayerTrace] = []
     x = wide(inputs)
     for index in range(len(net.layers)):
-        found.append(_forward(net, index, x))
+        found.append(_forward(net, index, x, step))
         x = found[-1].a
     da = loss_slope(net.loss, x, targets) / len(x)
     coupled = False
@@ -246,31 +266,36 @@ def trace(net: Network, inputs: Array, targets: Array) -> tuple[list[LayerTrace]
     return found, float(losses(net.loss, x, targets).mean())
 
 
-def _forward(net: Network, index: int, x: Array) -> LayerTrace:
+def _forward(net: Network, index: int, x: Array, step: int) -> LayerTrace:
     spec, offsets = net.layers[index], net.offsets()
     scale, shift = offsets["norm_scale_offset"][index], offsets["norm_shift_offset"][index]
-    learned = [wide(net.parameters[at : at + spec.fan_out]) if at >= 0 else np.zeros(0) for at in (scale, shift)]
-    layer = LayerTrace(spec, wide(net.weights(index)), wide(net.biases(index)), *learned, x)
+    learned = [wide(net.parameters[at : at + spec.normalized]) if at >= 0 else np.zeros(0) for at in (scale, shift)]
+    at = offsets["activation_offset"][index]
+    own = wide(net.parameters[at : at + len(spec.activation_learned)])
+    layer = LayerTrace(spec, wide(net.weights(index)), wide(net.biases(index)), *learned, own, (net.seed, index, step), x)
     layer.z = x @ layer.weights + (layer.bias if spec.bias else 0.0)
     before = spec.norm is not None and not spec.norm_after
     layer.argument = normalize(spec.norm, layer.z, *learned) if before and spec.norm else layer.z
-    layer.value = activate(spec.activation, layer.argument)
-    layer.slope = slopes(spec.activation, layer.argument, layer.value)
+    layer.value = activate(spec.activation, layer.argument, own, layer.counter)
+    layer.slope = slopes(spec.activation, layer.argument, layer.value, own, layer.counter)
     layer.a = normalize(spec.norm, layer.value, *learned) if spec.norm and spec.norm_after else layer.value
     return layer
 
 
 def _backward(layer: LayerTrace, da: Array) -> Array:
-    """Fill da, d and the gradients (weights, bias, norm scale, norm shift); returns dL/da of the layer before."""
+    """Fill da, d and the gradients (weights, bias, then the operations' in their order); returns dL/da of the layer before."""
     layer.da = da
     norm, learned = layer.spec.norm, []
     if norm and layer.spec.norm_after:
         da, *learned = normalize_backward(norm, layer.value, da, layer.scale, layer.shift)
-    d = activate_backward(layer.spec.activation, layer.argument, layer.value, da)
+    own = [learned_gradient(layer.spec.activation, layer.argument, da, layer.learned)] if len(layer.learned) else []
+    d = activate_backward(layer.spec.activation, layer.argument, layer.value, da, layer.learned, layer.counter)
+    order = [*own, *learned]
     if norm and not layer.spec.norm_after:
         d, *learned = normalize_backward(norm, layer.z, d, layer.scale, layer.shift)
+        order = [*learned, *own]
     layer.d, layer.weight_gradient = d, layer.x.T @ d
-    layer.gradients = [layer.weight_gradient.ravel(), *([d.sum(axis=0)] if layer.spec.bias else []), *learned]
+    layer.gradients = [layer.weight_gradient.ravel(), *([d.sum(axis=0)] if layer.spec.bias else []), *order]
     return d @ layer.weights.T
 
 

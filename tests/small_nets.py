@@ -23,15 +23,6 @@ def spec(kind: str, name: str, **parameters: Any) -> Spec:
     return Spec(kind, name, {**defaults, **parameters})
 
 
-def norm_spec(name: str, units: int, **parameters: Any) -> Spec:
-    """A normalization that suits a width: groups, where there are any, of three units or more (two are always normalized to ±1)."""
-    chosen = spec("normalization", name, **parameters)
-    if "groups" in chosen.parameters and "groups" not in parameters:
-        groups = max(g for g in range(1, int(chosen.parameters["groups"]) + 1) if units % g == 0 and (units >= 3 * g or g == 1))
-        chosen = spec("normalization", name, **{**parameters, "groups": groups})
-    return chosen
-
-
 def layers(
     sizes: Sequence[int],
     activation: Any = "tanh",
@@ -46,11 +37,11 @@ def layers(
     start = initializer if isinstance(initializer, Spec) else spec("initializer", initializer)
     return [
         LayerSpec(
-            sizes[k],
+            sizes[k] if k == 0 else hidden.record.width(sizes[k]),
             sizes[k + 1],
             spec("activation", output) if k == last else hidden,
             start,
-            norm=norm_spec(norm[0], sizes[k + 1]) if norm and k < last else None,
+            norm=spec("normalization", norm[0]) if norm and k < last else None,
             norm_after=bool(norm and norm[1]),
             bias=bias,
         )
@@ -95,7 +86,7 @@ def targets_for(loss: str, samples: int, outputs: int, seed: int = 0, dtype: str
 def data_for(net: Network, samples: int, seed: int = 0) -> tuple[Array, Array]:
     """Normal inputs (samples, features) and targets (samples, outputs) that suit the net's loss."""
     inputs = np.random.default_rng(seed).standard_normal((samples, net.layers[0].fan_in)).astype(net.dtype)
-    return inputs, targets_for(net.loss.name, samples, net.layers[-1].fan_out, seed, net.dtype.name)
+    return inputs, targets_for(net.loss.name, samples, net.layers[-1].units, seed, net.dtype.name)
 
 
 def gradient_of(net: Network, inputs: Array, targets: Array) -> Array:

@@ -27,6 +27,7 @@ def description(dtype: str = "float32", **config: Any) -> RunDescription:
             "activation": ["relu", "leaky_relu(slope=0.2)", "linear"],
             "weight_offset": [0, 15, 23],
             "norm_scale_offset": [-1, -1, -1],
+            "activation_offset": [-1, -1, -1],
         },
         data={
             "name": "digits",

@@ -74,6 +74,8 @@ def _settle(activation: Spec, weight: float, bias: float, q: float) -> float:
         if not TINY_Q < q < LARGEST_Q:
             return math.inf if q >= LARGEST_Q else 0.0
         at = moments(activation, q)
+        if math.isnan(at.mean_square):  # an unbounded slope: it grows from here on
+            return math.inf
         gap = weight * at.mean_square + bias - q
         if abs(gap) <= 1e-14 * q:
             break
@@ -125,8 +127,9 @@ class CorrelationMap:
 
 def hermite_squares(activation: Spec, q: float, terms: int = TERMS) -> Floats:
     """h_k² for k < terms, shape (terms,): h_k = E[φ(√q Z) He_k(Z)]/√k!, by the stable three-term recurrence of the normalized polynomials."""
-    points, weights = nodes(activation.record.kinks, q, per_panel=TERMS // 2)
-    values, _ = tabulate(activation.record, parameters_of(activation), points)
+    parameters = parameters_of(activation)
+    points, weights = nodes(activation.record.kinks(*parameters), q, per_panel=TERMS // 2)
+    values, _ = tabulate(activation.record, parameters, points)
     z = points / math.sqrt(q)
     weighted = weights * values
     before, here = np.zeros_like(z), np.ones_like(z)

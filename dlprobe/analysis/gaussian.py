@@ -26,6 +26,7 @@ RANGE = 12.0  # a standard normal lies outside with probability 4e-33
 SPLITS = (1.0, 3.0, 8.0, 20.0, 60.0, 500.0, 5e3, 1e5)  # the far ones are for algebraic tails (softsign) and do nothing below q = 25
 BENDS = (0.0, *SPLITS, *(-split for split in SPLITS))
 NODES = 40  # per panel; 80 change no table value by 1e-13
+LARGEST_UNBOUNDED_Q = 4.0  # of activations whose slope grows without bound: E e^(4u) has its mass at z = 4√q, which has to lie within RANGE
 LARGEST_Q = 1e200  # beyond it the squares below overflow, and so would any net
 
 
@@ -54,7 +55,7 @@ class Moments:
 
 
 def parameters_of(activation: Spec) -> tuple[float, ...]:
-    """The parameters of an elementwise activation in its record's order. Raises ConfigError for a row-wise one, which has no scalar slope."""
+    """The parameters of an elementwise activation in its record's order. Raises ConfigError for any other, whose units have no slope of their own."""
     record = activation.record
     if not isinstance(record, Activation):
         raise ConfigError(
@@ -65,7 +66,7 @@ def parameters_of(activation: Spec) -> tuple[float, ...]:
 
 
 def moments(activation: Spec, q: float) -> Moments:
-    """The Gaussian averages of `activation` at preactivation mean square q ≥ 0; all NaN where q is not finite or above 1e200.
+    """The Gaussian averages of `activation` at preactivation mean square q ≥ 0; all NaN where q is not finite or above 1e200 (4 for e^z).
 
     Remembered per (activation, parameters, q). Raises ConfigError for a row-wise activation.
     """
@@ -79,10 +80,14 @@ def _remembered(name: str, parameters: tuple[float, ...], q: float) -> Moments:
 
 def integrate(record: Activation, parameters: tuple[float, ...], q: float) -> Moments:
     """The Gaussian averages of a record, without memory; see `moments`."""
-    if not 0.0 <= q <= LARGEST_Q:
+    largest = LARGEST_Q if math.isfinite(record.largest_slope(*parameters)) else LARGEST_UNBOUNDED_Q
+    if not 0.0 <= q <= largest:
         return Moments(q, *[math.nan] * 6)
-    points, weights = nodes(record.kinks, q)
-    values, slopes = tabulate(record, parameters, points)
+    inner, inner_weights = nodes(record.kinks(*parameters), q)
+    draws = record.draws(*parameters)
+    tables = [_at(record, numbers, inner) for _, numbers in draws]
+    values, slopes = (np.concatenate(columns) for columns in zip(*tables, strict=True))
+    points, weights = np.tile(inner, len(draws)), np.concatenate([share * inner_weights for share, _ in draws])
     squares = slopes * slopes
     mean = float(weights @ values)
     return Moments(
@@ -98,12 +103,16 @@ def integrate(record: Activation, parameters: tuple[float, ...], q: float) -> Mo
 
 
 def tabulate(record: Activation, parameters: tuple[float, ...], points: Floats) -> tuple[Floats, Floats]:
-    """Values and slopes of a record's scalar functions at `points`, both float64 of the same shape."""
+    """Values and slopes of a record's scalar functions at `points`, both float64 of the same shape; a number that is drawn at its mean."""
+    return _at(record, record.numbers(*parameters), points)
+
+
+def _at(record: Activation, numbers: tuple[float, ...], points: Floats) -> tuple[Floats, Floats]:
     value: Callable[..., float] = record.value
     slope: Callable[..., float] = record.slope
     where = points.tolist()
-    values = [value(z, *parameters) for z in where]
-    slopes = [slope(z, a, *parameters) for z, a in zip(where, values, strict=True)]
+    values = [value(z, *numbers) for z in where]
+    slopes = [slope(z, a, *numbers) for z, a in zip(where, values, strict=True)]
     return np.array(values, dtype=np.float64), np.array(slopes, dtype=np.float64)
 
 

@@ -10,19 +10,25 @@ from dlprobe.parts.normalizations import Normalization
 
 @dataclass(frozen=True)
 class LayerSize:
-    """One layer. `trained`: weights, bias parameters, norm scale and shift. `running`: what a norm keeps without training it (running mean and variance)."""
+    """One layer of `fan_out` preactivations and `units` activations.
+
+    `trained`: weights, bias parameters, norm scale and shift, what the activation learns. `running`: what a norm keeps without training it (running mean and
+    variance).
+    """
 
     name: str
     fan_in: int
+    fan_out: int
     units: int
     weights: int
     biases: int
     norm_trained: int
     running: int
+    activation_trained: int = 0
 
     @property
     def trained(self) -> int:
-        return self.weights + self.biases + self.norm_trained
+        return self.weights + self.biases + self.norm_trained + self.activation_trained
 
     @property
     def parameters(self) -> int:
@@ -61,14 +67,26 @@ class ModelSize:
         return self.parameter_bytes + self.optimizer_bytes + self.gradient_bytes + self.activation_bytes
 
 
-def layer_size(name: str, fan_in: int, units: int, *, bias: bool, norm: Normalization | None) -> LayerSize:
-    """The size of one dense layer.
+def layer_size(
+    name: str,
+    fan_in: int,
+    fan_out: int,
+    *,
+    bias: bool,
+    norm: Normalization | None,
+    normalized: int | None = None,
+    units: int | None = None,
+    activation_trained: int = 0,
+) -> LayerSize:
+    """The size of one dense layer. normalized: width that the norm sees; units: width of the activation; both `fan_out` unless given.
 
     >>> layer_size("hidden_1", 784, 300, bias=True, norm=None).parameters
     235500
     """
-    learned, running = (len(norm.learned(units)), norm.persistent(units)) if norm is not None else (0, 0)
-    return LayerSize(name, fan_in, units, fan_in * units, units if bias else 0, learned, running)
+    width = fan_out if normalized is None else normalized
+    learned, running = (2 * width, norm.persistent(width)) if norm is not None else (0, 0)
+    units = fan_out if units is None else units
+    return LayerSize(name, fan_in, fan_out, units, fan_in * fan_out, fan_out if bias else 0, learned, running, activation_trained)
 
 
 def model_size(layers: Sequence[LayerSize], batch: int, item_bytes: int, optimizer_states: int, statistics: int, scalars: int) -> ModelSize:
@@ -78,7 +96,7 @@ def model_size(layers: Sequence[LayerSize], batch: int, item_bytes: int, optimiz
     """
     trained, running = sum(layer.trained for layer in layers), sum(layer.running for layer in layers)
     products = [2 * batch * layer.weights for layer in layers]
-    blocks = batch * (layers[0].fan_in + sum(layer.units * (3 if layer.norm_trained else 2) for layer in layers))
+    blocks = batch * (layers[0].fan_in + sum(layer.fan_out + layer.units + layer.norm_trained // 2 for layer in layers))
     return ModelSize(
         layers=tuple(layers),
         batch=batch,

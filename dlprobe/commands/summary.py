@@ -57,7 +57,16 @@ def _size(configuration: RunConfig, model: Model) -> ModelSize:
     from dlprobe.runs.layout import SCALARS
 
     layers = [
-        layer_size(name, layer.fan_in, layer.fan_out, bias=layer.bias, norm=layer.norm.record if layer.norm else None)
+        layer_size(
+            name,
+            layer.fan_in,
+            layer.fan_out,
+            bias=layer.bias,
+            norm=layer.norm.record if layer.norm else None,
+            normalized=layer.normalized,
+            units=layer.units,
+            activation_trained=len(layer.activation_learned),
+        )
         for name, layer in zip(model.names, model.layers, strict=True)
     ]
     training = configuration.training

@@ -32,6 +32,8 @@ def parse_spec(kind: str, text: str | Given | Spec, words: Iterable[str] = ()) -
     by_name: dict[str, Parameter] = {parameter.name: parameter for parameter in record.parameters}
     values = {key: _value(record, by_name, key, value) for key, value in _clean(record.name, given).items()}
     full = {key: values.get(key, parameter.default) for key, parameter in by_name.items()}
+    if (objection := getattr(record, "objection", lambda *_: None)(*full.values())) is not None:
+        raise ConfigError(f"{record.name}: {objection}")
     return Spec(kind, record.name, full, tuple(key for key in by_name if key in values))
 
 

@@ -111,6 +111,15 @@ class ModelConfig(Table):
         return self
 
     @model_validator(mode="after")
+    def _gates_have_their_halves(self) -> Self:
+        for index, (units, spec) in enumerate(zip(self.layers, self.activations, strict=True), 1):
+            share = spec.record.inputs_per_unit
+            if units % share:
+                reason = f"{spec} makes one unit of {share} columns of W: expected a multiple of {share} for hidden_{index}, found {units}"
+                raise FieldError(self.table, "layers", list(self.layers), f"{reason}; try {units + 1}")
+        return self
+
+    @model_validator(mode="after")
     def _biases_need_no_data(self) -> Self:
         if self.bias_init is not None and self.bias_init.record.data_dependent:
             reason = "it rescales weights on data: expected an initializer that draws numbers, or auto"

@@ -8,7 +8,16 @@ from dlprobe.registry import Spec
 
 def warnings_for(config: RunConfig) -> list[str]:
     """One line per unwise combination: what was found, what it does, what to choose instead. Empty for an ordinary configuration."""
-    checks = (_norm_of_single_samples, _norm_of_no_layer, _unused_bias_init, _identical_units, _no_probabilities, _sparse_record, _no_histograms)
+    checks = (
+        _norm_of_single_samples,
+        _norm_of_no_layer,
+        _unused_bias_init,
+        _identical_units,
+        _constant_layer,
+        _no_probabilities,
+        _sparse_record,
+        _no_histograms,
+    )
     return [warning for check in checks if (warning := check(config)) is not None]
 
 
@@ -39,6 +48,15 @@ def _identical_units(config: RunConfig) -> str | None:
     return f"init = {init} gives every weight the same value: the units of a layer stay identical; take an initializer that draws weights"
 
 
+def _constant_layer(config: RunConfig) -> str | None:
+    """A row-wise activation of one unit: softmax of one number is 1."""
+    for index, (units, spec) in enumerate(zip(config.model.layers, config.model.activations, strict=True), 1):
+        low, high = (spec.record.evaluate([z], *spec.parameters.values()) for z in (-3.0, 3.0)) if units == 1 else ([0.0], [1.0])
+        if low == high and low:
+            return f"activation = {spec} of the one unit of hidden_{index} is always {low[0]:g}, no gradient passes: take more units or another activation"
+    return None
+
+
 def _no_probabilities(config: RunConfig) -> str | None:
     loss, output = config.training.loss, config.model.output_activation
     if loss is None or output is None or loss.record.fused is None or _gives_probabilities(output):
@@ -48,9 +66,8 @@ def _no_probabilities(config: RunConfig) -> str | None:
 
 
 def _gives_probabilities(activation: Spec) -> bool:
-    """Whether the activation stays within 0 to 1. Row-wise ones (softmax) hold no scalar `value`, and do."""
-    value = getattr(activation.record, "value", None)
-    return value is None or all(0.0 <= value(z, *activation.parameters.values()) <= 1.0 for z in (-3.0, 3.0))
+    """Whether the activation stays within 0 to 1."""
+    return all(0.0 <= a <= 1.0 for a in activation.record.evaluate([-3.0, 3.0, 1.5, 0.5], *activation.parameters.values()))
 
 
 def _sparse_record(config: RunConfig) -> str | None:

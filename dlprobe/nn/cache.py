@@ -18,6 +18,7 @@ import warnings
 from collections.abc import Callable, Iterator
 from functools import cache
 from pathlib import Path
+from types import FunctionType
 from typing import Any
 
 import numba
@@ -28,6 +29,7 @@ from numba.extending import register_jitable
 
 import dlprobe
 from dlprobe.errors import DlprobeWarning
+from dlprobe.parts import scalar
 
 # Reductions may be reordered and contracted; NaN and infinity keep their meaning (fastmath=True made a kernel count 0 of 3 non-finite values).
 SUMS = {"reassoc", "contract", "arcp", "nsz", "afn"}
@@ -46,6 +48,8 @@ def source_hash() -> str:
             digest.update(file.read_bytes())
     return digest.hexdigest()[:16]
 
+
+_with_helpers: set[Callable[..., Any]] = set()
 
 # Taken when the first module of `nn` is imported: a file that is edited while a process runs must not put that process's old code under the new hash.
 HASH_AT_IMPORT = source_hash()
@@ -100,6 +104,18 @@ def compiled(signature: Any, flags: set[str] = SUMS, **options: bool) -> Callabl
             return numba.njit(signature, cache=True, nogil=True, error_model="numpy", fastmath=flags, boundscheck=False, **options)(function)
 
     return decorate
+
+
+def inlined_with_helpers(function: Callable[..., Any]) -> Callable[..., Any]:
+    """`inlined` for a record's function and for the plain functions that it calls; those of `parts.scalar` have compiled forms of their own."""
+    if function not in _with_helpers:
+        _with_helpers.add(function)
+        inlined(function)
+        for name in function.__code__.co_names:
+            helper = function.__globals__.get(name)
+            if isinstance(helper, FunctionType) and helper.__module__ != scalar.__name__:
+                inlined_with_helpers(helper)
+    return function
 
 
 def inlined(function: Callable[..., Any], flags: set[str] = EXACT) -> Callable[..., Any]:

@@ -24,17 +24,15 @@ import numpy as np
 from numba import types
 from numba.np.unsafe.ndarray import to_fixed_tuple
 
-from dlprobe.nn.cache import EXACT, compiled, inlined
+from dlprobe.nn.activation_loops import gated_loops, learned_loops, random_loops
+from dlprobe.nn.cache import EXACT, compiled, inlined_with_helpers
 from dlprobe.nn.updates import update_loop
-from dlprobe.parts.activations import Activation, RowActivation
+from dlprobe.parts.activations import Activation, GatedActivation, LearnedActivation, RandomActivation, RowActivation
 from dlprobe.parts.losses import REDUCTION, ElementwiseLoss, Loss, RowLoss
-from dlprobe.parts.losses.entropies import softmax_cross_entropy_row
-from dlprobe.parts.losses.margins import true_class
 from dlprobe.parts.normalizations import Normalization
 from dlprobe.parts.optimizers import Optimizer
 
 Array = Any
-FLAT_SHARE = 0.01  # a slope below this share of the activation's largest slope counts as flat
 
 
 @dataclass(frozen=True)
@@ -96,17 +94,17 @@ def constants_of(parameters: Any, *more: float) -> tuple[float, ...]:
 def activation(spec: Any, dtype: str) -> Operation:
     """Compile the activation of a Spec for one precision."""
     record, parameters = spec.record, tuple(spec.parameters.values())
-    if isinstance(record, RowActivation):
-        forward, backward = row_operation(record.name, dtype)
-        return Operation(forward, backward, constants_of(spec.parameters))
-    forward, backward = elementwise_operation(record.name, dtype)
-    return Operation(forward, backward, constants_of(spec.parameters, FLAT_SHARE * record.largest_slope(*parameters)))
+    forward, backward = activation_operation(record.name, dtype)
+    if isinstance(record, LearnedActivation):
+        return Operation(forward, backward, (record.flat_below(*parameters),))
+    more = (record.flat_below(*parameters),) if isinstance(record, Activation) else ()
+    return Operation(forward, backward, constants_of(spec.parameters, *more))
 
 
 def normalization(spec: Any, dtype: str) -> Operation:
     """Compile the normalization of a Spec for one precision."""
     forward, backward = normalization_operation(spec.name, dtype)
-    return Operation(forward, backward, tuple(spec.record.constants(*spec.parameters.values())))
+    return Operation(forward, backward, constants_of(spec.parameters))
 
 
 def _record(kind: str, name: str) -> Any:
@@ -116,12 +114,26 @@ def _record(kind: str, name: str) -> Any:
 
 
 @cache
-def elementwise_operation(name: str, dtype: str) -> tuple[Any, Any]:
-    record: Activation = _record("activation", name)
-    value, slope = inlined(record.value), inlined(record.slope)
-    forward, backward = elementwise_loops(value, slope, len(record.parameters))
+def activation_operation(name: str, dtype: str) -> tuple[Any, Any]:
+    """(forward, backward) of a record, compiled."""
+    forward, backward = activation_loops(_record("activation", name))
     precision = PRECISIONS[dtype]
     return compiled(precision.forward)(forward), compiled(precision.backward)(backward)
+
+
+def activation_loops(record: Any) -> tuple[Any, Any]:
+    """The loops around a record's functions, by its kind."""
+    count = len(record.parameters)
+    if isinstance(record, RowActivation):
+        return row_loops(inlined_with_helpers(record.row_value), inlined_with_helpers(record.row_backward), count)
+    if isinstance(record, GatedActivation):
+        return gated_loops(inlined_with_helpers(record.value), inlined_with_helpers(record.slopes), count)
+    value, slope = inlined_with_helpers(record.value), inlined_with_helpers(record.slope)
+    if isinstance(record, LearnedActivation):
+        return learned_loops(value, slope, inlined_with_helpers(record.learned_slope))
+    if isinstance(record, RandomActivation):
+        return random_loops(value, slope)
+    return elementwise_loops(value, slope, count)
 
 
 def elementwise_loops(value: Callable[..., float], slope: Callable[..., float], count: int) -> tuple[Any, Any]:
@@ -162,11 +174,8 @@ def elementwise_loops(value: Callable[..., float], slope: Callable[..., float], 
     return forward, backward
 
 
-@cache
-def row_operation(name: str, dtype: str) -> tuple[Any, Any]:
-    record: RowActivation = _record("activation", name)
-    row_value, row_backward = inlined(record.row_value), inlined(record.row_backward)
-    count = len(record.parameters)
+def row_loops(row_value: Callable[..., None], row_backward: Callable[..., None], count: int) -> tuple[Any, Any]:
+    """The loops around a row-wise record with `count` parameters."""
 
     def forward(x: Array, y: Array, learned: Array, state: Array, constants: Array, counter: Array, training: bool) -> None:
         p = to_fixed_tuple(constants, count)
@@ -181,8 +190,7 @@ def row_operation(name: str, dtype: str) -> tuple[Any, Any]:
             row_backward(y[i], dy[i], dx[i], *p)
         slopes[2] = 0.0
 
-    precision = PRECISIONS[dtype]
-    return compiled(precision.forward)(forward), compiled(precision.backward)(backward)
+    return forward, backward
 
 
 @cache
@@ -198,11 +206,11 @@ def loss(name: str, fused: bool, dtype: str) -> Any:
     record: Loss = _record("loss", name)
     count = sum(parameter is not REDUCTION for parameter in record.parameters)
     if fused and record.fused_row:
-        loops = fused_loss_loop(inlined(record.fused_row), count)
+        loops = fused_loss_loop(inlined_with_helpers(record.fused_row), count)
     elif isinstance(record, RowLoss):
-        loops = row_loss_loop(inlined(record.row), count)
+        loops = row_loss_loop(inlined_with_helpers(record.row), count)
     elif isinstance(record, ElementwiseLoss):
-        loops = elementwise_loss_loop(inlined(record.value), inlined(record.slope), count)
+        loops = elementwise_loss_loop(inlined_with_helpers(record.value), inlined_with_helpers(record.slope), count)
     return compiled(PRECISIONS[dtype].loss, EXACT)(loops)
 
 
@@ -260,10 +268,10 @@ def fused_loss_loop(fused_row: Callable[..., float], count: int) -> Any:
 def optimizer(name: str, dtype: str) -> tuple[Any, Any]:
     """Compile an optimizer's (update, prepare)."""
     record: Optimizer = _record("optimizer", name)
-    step = inlined(record.update)
+    step = inlined_with_helpers(record.update)
     count = record.update.__code__.co_argcount - 2 - record.states
     loop = update_loop(step, count, record.states)
-    coefficients, parameters = inlined(record.coefficients), len(record.parameters)
+    coefficients, parameters = inlined_with_helpers(record.coefficients), len(record.parameters)
 
     def prepare(step: float, rate: float, values: Array, out: Array) -> None:
         for k, c in enumerate(coefficients(step, rate, *to_fixed_tuple(values, parameters))):
@@ -271,7 +279,3 @@ def optimizer(name: str, dtype: str) -> tuple[Any, Any]:
 
     precision = PRECISIONS[dtype]
     return compiled(precision.update)(loop), compiled(precision.prepare, EXACT)(prepare)
-
-
-for _shared in (softmax_cross_entropy_row, true_class):  # called by records' functions
-    inlined(_shared)

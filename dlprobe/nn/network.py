@@ -30,6 +30,21 @@ class LayerSpec:
     norm_after: bool = False
     bias: bool = True
 
+    @property
+    def units(self) -> int:
+        """The width of a: half of fan_out behind a gate, else fan_out."""
+        return int(self.activation.record.width(self.fan_out))
+
+    @property
+    def normalized(self) -> int:
+        """The width that the normalization sees; 0 without."""
+        return 0 if self.norm is None else self.units if self.norm_after else self.fan_out
+
+    @property
+    def activation_learned(self) -> tuple[float, ...]:
+        """Initial values of the activation's own learned numbers."""
+        return tuple(self.activation.record.learned(self.units, *self.activation.parameters.values()))
+
 
 @dataclass(frozen=True)
 class BlockResult:
@@ -70,18 +85,20 @@ class Network:
         self.initialize()
 
     def _plan(self, layer: LayerSpec) -> program.LayerPlan:
-        steps = [program.OperationPlan(kernels.activation(layer.activation, self.dtype.name), layer.fan_out, program.ACTIVATION)]
+        learned = layer.activation_learned
+        scratch = (0.0,) * (2 * layer.units if learned else 0)
+        steps = [program.OperationPlan(kernels.activation(layer.activation, self.dtype.name), layer.units, program.ACTIVATION, learned, scratch)]
         if layer.norm is not None:
-            steps.insert(1 if layer.norm_after else 0, self._norm_plan(layer.norm, layer.fan_out))
+            steps.insert(1 if layer.norm_after else 0, self._norm_plan(layer.norm, layer.normalized))
         return program.LayerPlan(layer.fan_in, layer.fan_out, layer.bias, tuple(steps))
 
     def _norm_plan(self, norm: Spec, units: int) -> program.OperationPlan:
-        """The record's first scale and shift; running mean 0 and running variance 1, then scratch."""
+        """Scale 1 and shift 0; running mean 0 and running variance 1, then scratch."""
         record = norm.record
         persistent = record.persistent(units)
         state = (0.0,) * (persistent // 2) + (1.0,) * (persistent - persistent // 2) + (0.0,) * record.scratch(units)
-        operation = kernels.normalization(norm, self.dtype.name)
-        return program.OperationPlan(operation, units, program.NORMALIZATION, record.learned(units), state, record.couples_samples)
+        learned = (1.0,) * units + (0.0,) * units
+        return program.OperationPlan(kernels.normalization(norm, self.dtype.name), units, program.NORMALIZATION, learned, state, record.couples_samples)
 
     def _link(self) -> block.Kernels:
         update, prepare = kernels.optimizer(self.optimizer.name, self.dtype.name)
@@ -107,7 +124,7 @@ class Network:
             carry=program.aligned(rows * widest if (table.layers[:, program.SKIPPED] > 0).any() else 0, dtype),
             weight_delta=program.aligned(largest if (table.layers[:, program.TRANSFORM] >= 0).any() else 0, dtype),
             deltas=program.aligned(3 * line, dtype).reshape(3, line),
-            targets=program.aligned(rows * self.layers[-1].fan_out, dtype),
+            targets=program.aligned(rows * self.layers[-1].units, dtype),
             no_bias=program.aligned(widest, dtype),
             peak=program.aligned(widest, dtype),
             input_square=np.zeros(rows * (len(self.layers) + 1)),
@@ -115,12 +132,13 @@ class Network:
             narrow=program.aligned(widest, dtype),
             wide=program.aligned(widest, np.float64),
             row_weight=np.ones(rows, dtype),
-            loss_constants=np.array(kernels.loss_constants(self.loss, self.layers[-1].fan_out), dtype),
+            loss_constants=np.array(kernels.loss_constants(self.loss, self.layers[-1].units), dtype),
         )
 
     @property
     def parameters(self) -> Array:
-        """All learned numbers, flat (P,), of the net's dtype: per layer W row-major (fan_in, fan_out), bias, norm scale, norm shift. Writable."""
+        """All learned numbers, flat (P,), of the net's dtype, writable: per layer W row-major (fan_in, fan_out), bias, then what its operations learn
+        in their order: norm scale and shift, activation slopes."""
         return self._net.parameters  # type: ignore[no-any-return]
 
     @property
@@ -142,6 +160,7 @@ class Network:
             "bias_offset": [int(row[program.BIAS]) for row in rows],
             "norm_scale_offset": [scale for scale, _ in norm],
             "norm_shift_offset": [shift for _, shift in norm],
+            "activation_offset": self.program.activation_offsets,
         }
 
     def weights(self, index: int) -> Array:
@@ -198,7 +217,7 @@ class Network:
 
     def scale_to_unit_variance(self, inputs: Array, tolerance: float = 0.01, rounds: int = 10) -> None:
         """LSUV: divide each data-dependent layer's weights by the s.d. of its preactivations on `inputs` (samples, features), layer after layer."""
-        targets = np.zeros((len(inputs), self.layers[-1].fan_out), self.dtype)
+        targets = np.zeros((len(inputs), self.layers[-1].units), self.dtype)
         dependent = [(index, layer) for index, layer in enumerate(self.layers) if layer.initializer.record.data_dependent]
         for index, _ in dependent:
             for _ in range(rounds):
@@ -252,13 +271,11 @@ class Network:
 
     def evaluate(self, inputs: Array, targets: Array, *, dead: bool = False) -> Evaluation:
         """The net on all given samples in evaluation mode (running statistics, no random operations)."""
-        outputs = np.empty((len(inputs), self.layers[-1].fan_out), self.dtype)
-        widest = max(layer.fan_out for layer in self.layers) if dead else 0
+        outputs = np.empty((len(inputs), self.layers[-1].units), self.dtype)
+        widest = max(layer.units for layer in self.layers) if dead else 0
         alive = np.zeros((len(self.layers), widest))
         order = np.arange(len(inputs))
         work = self._work(inputs, targets, order, self.rows, 0, np.zeros(0))
         total = float(self._evaluate(self._net, self._kernels, work, outputs, alive))
-        shares = [
-            float(np.mean(row[: layer.fan_out] == 0)) if dead and not np.isnan(row[0]) else math.nan for row, layer in zip(alive, self.layers, strict=True)
-        ]
+        shares = [float(np.mean(row[: layer.units] == 0)) if dead and not np.isnan(row[0]) else math.nan for row, layer in zip(alive, self.layers, strict=True)]
         return Evaluation(total / max(len(inputs), 1), outputs, np.array(shares))

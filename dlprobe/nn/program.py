@@ -90,6 +90,12 @@ class Program:
             found.append((-1, -1) if not len(rows) else _scale_and_shift(rows[0]))
         return found
 
+    @property
+    def activation_offsets(self) -> list[int]:
+        """Per layer the offset of the activation's learned numbers among the parameters, −1 where there are none."""
+        rows = [self.operations_of(index, ACTIVATION) for index in range(len(self.layers))]
+        return [next((int(row[LEARNED]) for row in found if row[LEARNED_END] > row[LEARNED]), -1) for found in rows]
+
 
 def _scale_and_shift(row: npt.NDArray[np.int64]) -> tuple[int, int]:
     """Scale first, then shift where there is one; each as wide as the operation."""

@@ -11,8 +11,9 @@ from typing import Any
 import numpy as np
 
 from dlprobe.nn.cache import EXACT, inlined
+from dlprobe.parts.scalar import like
 
-SHUFFLE, WEIGHTS, BIASES = 1, 2, 3  # purposes: streams that must never meet
+SHUFFLE, WEIGHTS, BIASES, SLOPES = 1, 2, 3, 4  # purposes: streams that must never meet
 
 
 def mix(x: Any) -> Any:
@@ -39,7 +40,18 @@ def shuffle(order: Any, seed: Any, epoch: Any) -> None:
         order[i], order[j] = order[j], order[i]
 
 
-for _function in (mix, stream, shuffle):
+def operation_key(counter: Any, purpose: Any) -> Any:
+    """The key of one operation's draws in one step; counter (seed, layer, step, …) as kernels get it."""
+    return stream(counter[0], purpose, mix(counter[1]) ^ counter[2])
+
+
+def share(x: Any, key: Any, position: Any) -> Any:
+    """A draw from U(0, 1) in the precision of `x`, the same for both precisions: 24 bits, which both hold, and half a step, so that it is neither 0 nor 1."""
+    bits = np.int32(mix(key + np.uint64(position)) >> np.uint64(40))
+    return (like(x, float(bits)) + like(x, 0.5)) * like(x, 2.0**-24)
+
+
+for _function in (mix, stream, shuffle, operation_key, share):
     inlined(_function, EXACT)
 
 

@@ -21,7 +21,6 @@ FANS = ((100, 100), (784, 100))
 TOLD = (
     ("formula", "formula"),
     ("slope_formula", "slope"),
-    ("kinks", "kinks at"),
     ("initializer", "default initializer"),
     ("data_dependent", "looks at the data"),
     ("couples_samples", "couples samples"),
@@ -43,7 +42,7 @@ TOLD = (
     ("source", "source"),
     ("licence", "licence"),
 )
-CALLED = (("gain", "gain"), ("largest_slope", "largest slope"))  # functions of the parameters
+CALLED = (("gain", "gain"), ("largest_slope", "largest slope"), ("kinks", "kinks at"))  # functions of the parameters
 
 
 @dataclass(frozen=True)
@@ -83,7 +82,7 @@ def _facts(thing: Spec) -> dict[str, tuple[str, Cell]]:
         if value or (isinstance(value, int) and not isinstance(value, bool)):
             facts[name] = (word, _words(value))
         if name == "slope_formula":
-            facts |= {called: (title, _number(getattr(record, called)(*thing.parameters.values()))) for called, title in CALLED if hasattr(record, called)}
+            facts |= {called: (title, _words(getattr(record, called)(*thing.parameters.values()))) for called, title in CALLED if hasattr(record, called)}
     if thing.kind == "initializer":
         facts["variance"] = ("variance of a weight", "; ".join(f"{_number(_variance(thing, *fans))} for {fans[0]}×{fans[1]}" for fans in FANS))
     if thing.kind == "statistic":

@@ -23,7 +23,7 @@ def summary_document(size: ModelSize, made_of: Sequence[Mapping[str, str]], cont
     numbers = ("weights", "parameters", "trained", "not trained")
     columns = [Column("layer"), *map(Column, MADE_OF), *(Column(name, align="right") for name in numbers)]
     rows: list[list[Cell]] = [
-        [layer.name, *(parts[name] for name in MADE_OF), f"{layer.fan_in}×{layer.units}", layer.parameters, layer.trained, layer.running]
+        [layer.name, *(parts[name] for name in MADE_OF), f"{layer.fan_in}×{layer.fan_out}", layer.parameters, layer.trained, layer.running]
         for layer, parts in layers
     ]
     table = Table(columns, rows)
@@ -81,6 +81,7 @@ def _data(size: ModelSize, made_of: Sequence[Mapping[str, str]], context: Mappin
         {
             "name": layer.name,
             "fan_in": layer.fan_in,
+            "fan_out": layer.fan_out,
             "units": layer.units,
             **parts,
             "parameters": layer.parameters,

@@ -74,11 +74,12 @@ _LAYERS = (
     ("bias_initializer", "text", "initializer of the bias parameters; empty without bias"),
     ("normalization", "text", "normalization with its parameters, or none"),
     ("norm_position", "text", "before | after the activation; empty without normalization"),
-    ("parameter_count", "i8", "trained parameters of the layer: W, bias, normalization"),
+    ("parameter_count", "i8", "trained parameters of the layer: W, bias, normalization, activation"),
     ("weight_offset", "i8", "first entry of W in the flat parameters; W is row-major (fan_in, fan_out); -1 where there is none"),
     ("bias_offset", "i8", "first bias parameter in the flat parameters; -1 where there is none"),
     ("norm_scale_offset", "i8", "first normalization scale in the flat parameters; -1 where there is none"),
     ("norm_shift_offset", "i8", "first normalization shift in the flat parameters; -1 where there is none"),
+    ("activation_offset", "i8", "first number that the activation learns (slopes of prelu) in the flat parameters; -1 where it learns none"),
 )
 
 SCALARS = {

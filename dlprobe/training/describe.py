@@ -36,7 +36,7 @@ def describe_layers(session: Session) -> dict[str, Any]:
         "name": list(session.model.names),
         "fan_in": [layer.fan_in for layer in layers],
         "fan_out": [layer.fan_out for layer in layers],
-        "units": [layer.fan_out for layer in layers],
+        "units": [layer.units for layer in layers],
         "activation": [str(layer.activation) for layer in layers],
         "initializer": [str(layer.initializer) for layer in layers],
         "bias_initializer": [bias_initializer(layer) for layer in layers],
@@ -57,9 +57,8 @@ def bias_initializer(layer: LayerSpec) -> str:
 
 
 def parameter_count(layer: LayerSpec) -> int:
-    """Trained parameters: weights, biases, norm scale and shift."""
-    learned = len(layer.norm.record.learned(layer.fan_out)) if layer.norm is not None else 0
-    return layer.fan_in * layer.fan_out + layer.fan_out * int(layer.bias) + learned
+    """Trained parameters: weights, biases, norm scale and shift, what the activation learns."""
+    return layer.fan_in * layer.fan_out + layer.fan_out * int(layer.bias) + 2 * layer.normalized + len(layer.activation_learned)
 
 
 def describe_data(data: PreparedData) -> dict[str, Any]:

@@ -10,7 +10,6 @@ import numpy.typing as npt
 
 from dlprobe.config import RunConfig, parse_spec
 from dlprobe.data import PreparedData
-from dlprobe.errors import ConfigError
 from dlprobe.nn.network import LayerSpec, Network
 from dlprobe.registry import Spec
 
@@ -26,13 +25,6 @@ class Model:
     batch: int
     outputs: int
 
-    def __post_init__(self) -> None:
-        """Raises ConfigError for a normalization that a layer's width does not allow."""
-        for name, layer in zip(self.names, self.layers, strict=True):
-            problem = layer.norm.record.problem(layer.fan_out, *layer.norm.parameters.values()) if layer.norm else ""
-            if problem:
-                raise ConfigError(f"norm = {layer.norm}: {name}: {problem}")
-
     @property
     def names(self) -> tuple[str, ...]:
         """hidden_1 … hidden_n, output; index 0 is nearest the input."""
@@ -44,13 +36,14 @@ def resolve(config: RunConfig, data: PreparedData) -> Model:
     loss = config.training.loss or parse_spec("loss", "cross_entropy" if data.task == "classification" else "mse")
     outputs = output_units(loss, data)
     output_activation = config.model.output_activation or parse_spec("activation", auto_output_activation(loss, data))
-    widths = (len(data.feature_names), *config.model.layers, outputs)
     activations = (*config.model.activations, output_activation)
     hidden = len(config.model.layers)
+    columns = (*config.model.layers, outputs * output_activation.record.inputs_per_unit)  # of every W
+    inputs = (len(data.feature_names), *(activations[k].record.width(columns[k]) for k in range(hidden)))
     layers = tuple(
         LayerSpec(
-            fan_in=widths[k],
-            fan_out=widths[k + 1],
+            fan_in=inputs[k],
+            fan_out=columns[k],
             activation=activations[k],
             initializer=config.model.resolved_init,
             bias_initializer=config.model.bias_init,

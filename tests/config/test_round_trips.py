@@ -22,7 +22,7 @@ TEXTS_FOR = {"slope": 0.2, "std": 1.5, "beta1": 0.5, "epsilon": 1e-7, "momentum"
 
 def names(kind: str) -> st.SearchStrategy[str]:
     """Texts of registered things, with and without parameters."""
-    bare = list(registry.records(kind))
+    bare = [name for name, record in registry.records(kind).items() if getattr(record, "inputs_per_unit", 1) == 1]  # gates ask for even widths
     dressed = [
         f"{record.name}({parameter.name}={TEXTS_FOR[parameter.name]})"
         for record in registry.records(kind).values()

@@ -8,17 +8,17 @@ import numpy as np
 import pytest
 import slow_twins
 from kernel_arrays import HUGE, KINDS, assert_close, block
-from small_nets import DTYPES, Array, norm_spec, spec
+from small_nets import DTYPES, Array, spec
 
 from dlprobe import registry
 from dlprobe.nn import kernels, updates
-from dlprobe.parts.activations import Activation, RowActivation
+from dlprobe.parts.activations import LearnedActivation, RandomActivation, RowActivation
 from dlprobe.registry import Spec
 
 NO = {dtype: np.zeros(0, dtype) for dtype in DTYPES}  # an operation without learned numbers or state
-COUNTER = np.zeros(3, np.uint64)
+COUNTER = np.array([3, 2, 5, 1], np.uint64)  # seed, layer, step, training
 ACTIVATIONS = list(registry.records("activation"))
-VARIANTS = [*((name, {}) for name in registry.records("normalization")), ("layer", {"ddof": 1}), ("group", {"groups": 2}), ("batch", {"epsilon": 0.1})]
+NORMALIZATIONS = list(registry.records("normalization"))
 FUSED = [name for name, record in registry.records("loss").items() if record.fused]
 
 
@@ -29,69 +29,97 @@ def constants_of(operation: kernels.Operation, dtype: str) -> Array:
 # --- activations ---------------------------------------------------------------------------------------------------------------------------------------------
 
 
+WHERE = (3, 2, 5)
+
+
+class Phi:
+    """A compiled activation with its buffers for blocks of `units` units, its learned numbers moved off their initial values."""
+
+    def __init__(self, chosen: Spec, columns: int, dtype: str) -> None:
+        self.chosen, self.dtype, record = chosen, dtype, chosen.record
+        self.units = record.width(columns)
+        self.operation = kernels.activation(chosen, dtype)
+        start = np.array(record.learned(self.units, *chosen.parameters.values()))
+        self.learned = (start + 0.1 * np.arange(len(start))).astype(dtype)
+        self.gradient, self.state = np.full_like(self.learned, 7), np.zeros(2 * self.units, dtype)
+
+    def forward(self, x: Array, counter: Array = COUNTER) -> Array:
+        y = np.full((len(x), self.units), 7, self.dtype)
+        self.operation.forward(x, y, self.learned, self.state, constants_of(self.operation, self.dtype), counter, counter[3] == 1)
+        return y
+
+    def backward(self, x: Array, y: Array, dy: Array) -> tuple[Array, Array, Array]:
+        """(dx, peak, slopes) of the compiled backward kernel."""
+        dx, peak, slopes = np.full_like(x, 7), np.full(self.units, 7, self.dtype), np.full(3, 7.0)
+        constants = constants_of(self.operation, self.dtype)
+        self.operation.backward(x, y, dy, dx, self.learned, self.gradient, self.state, constants, COUNTER, peak, slopes)
+        return dx, peak, slopes
+
+
+def variants(name: str) -> list[Spec]:
+    """The record with its defaults, and with every parameter moved: numbers up, switches over."""
+    moved = {p.name: not p.default if isinstance(p.default, bool) else float(p.default) + 0.3 for p in registry.get("activation", name).parameters}
+    return [spec("activation", name), *([spec("activation", name, **moved)] if moved else [])]
+
+
 def run_forward(chosen: Spec, x: Array) -> Array:
-    """The compiled φ of a block."""
-    dtype = x.dtype.name
-    operation = kernels.activation(chosen, dtype)
-    y = np.full_like(x, 7)
-    operation.forward(x, y, NO[dtype], NO[dtype], constants_of(operation, dtype), COUNTER, True)
-    return y
+    return Phi(chosen, x.shape[1], x.dtype.name).forward(x)
 
 
-def run_backward(chosen: Spec, x: Array, y: Array, dy: Array) -> tuple[Array, Array, Array]:
-    """(dx, peak, slopes) of the compiled backward kernel."""
-    dtype = x.dtype.name
-    operation = kernels.activation(chosen, dtype)
-    dx, peak, slopes = np.full_like(x, 7), np.full(x.shape[1], 7, dtype), np.full(3, 7.0)
-    operation.backward(x, y, dy, dx, NO[dtype], NO[dtype], NO[dtype], constants_of(operation, dtype), COUNTER, peak, slopes)
-    return dx, peak, slopes
+def columns_for(name: str, x: Array) -> Array:
+    """The block, its columns doubled where there is one and the activation halves them."""
+    share = registry.get("activation", name).inputs_per_unit
+    return x if x.shape[1] % share == 0 else np.ascontiguousarray(np.repeat(x, share, axis=1))
 
 
 @pytest.mark.parametrize("dtype", DTYPES)
 @pytest.mark.parametrize("kind", KINDS)
 @pytest.mark.parametrize("name", ACTIVATIONS)
 def test_activation_forward_is_its_twin(name: str, kind: str, dtype: str) -> None:
-    x = block(kind, dtype)
-    assert_close(run_forward(spec("activation", name), x), slow_twins.activate(spec("activation", name), x), dtype)
+    x = columns_for(name, block(kind, dtype))
+    for chosen in variants(name):
+        phi = Phi(chosen, x.shape[1], dtype)
+        with np.errstate(over="ignore"):
+            assert_close(phi.forward(x), slow_twins.activate(chosen, x, phi.learned, WHERE), dtype)
 
 
 @pytest.mark.parametrize("dtype", DTYPES)
 @pytest.mark.parametrize("kind", KINDS)
 @pytest.mark.parametrize("name", ACTIVATIONS)
 def test_activation_backward_is_its_twin(name: str, kind: str, dtype: str) -> None:
-    chosen, x, dy = spec("activation", name), block(kind, dtype), block("ordinary", dtype, seed=1)
-    dy = np.ascontiguousarray(dy[: len(x), : x.shape[1]])
-    y = run_forward(chosen, x)
-    dx, peak, slopes = run_backward(chosen, x, y, dy)
-    assert_close(dx, slow_twins.activate_backward(chosen, x, y, dy), dtype)
-    slope = slow_twins.slopes(chosen, x, y)
-    if slope is None:
-        assert slopes[2] == 0
-        return
-    flat, dead = slow_twins.flat_and_dead(chosen, slope)
-    assert slopes[1:].tolist() == [round(flat * x.size), 1]
-    assert np.mean(peak == 0) == dead
-    assert_close(slopes[:1], np.array([np.sum(slope**2)]), dtype)
-    assert_close(peak, np.fmax.reduce(np.abs(slope), axis=0, initial=0), dtype)
+    x, dy = columns_for(name, block(kind, dtype)), block("ordinary", dtype, seed=1)
+    for chosen in variants(name):
+        phi = Phi(chosen, x.shape[1], dtype)
+        dy = np.ascontiguousarray(dy[: len(x), : phi.units])
+        y = phi.forward(x)
+        dx, peak, slopes = phi.backward(x, y, dy)
+        with np.errstate(all="ignore"):
+            assert_close(dx, slow_twins.activate_backward(chosen, x, y, dy, phi.learned, WHERE), dtype)
+            assert_close(phi.gradient, slow_twins.learned_gradient(chosen, x, dy, phi.learned), dtype)
+            slope = slow_twins.slopes(chosen, x, y, phi.learned, WHERE)
+            if slope is None:
+                assert slopes[2] == 0
+                continue
+            flat, dead = slow_twins.flat_and_dead(chosen, slope.astype(dtype))  # squares of 1e-30 are 0 in float32
+            assert slopes[1:].tolist() == [round(flat * x.size), 1]
+            assert np.mean(peak == 0) == dead
+            assert_close(slopes[:1], np.array([np.sum(slope**2)]), dtype)
+            assert_close(peak, np.fmax.reduce(np.abs(slope), axis=0, initial=0), dtype)
 
 
 @pytest.mark.parametrize("name", ACTIVATIONS)
 def test_activations_of_no_samples_do_nothing(name: str) -> None:
-    x = np.zeros((0, 5), np.float32)
-    assert run_forward(spec("activation", name), x).shape == (0, 5)
+    chosen = spec("activation", name)
+    assert run_forward(chosen, np.zeros((0, 6), np.float32)).shape == (0, chosen.record.width(6))
 
 
 @pytest.mark.parametrize("dtype", DTYPES)
 @pytest.mark.parametrize("name", [name for name in ACTIVATIONS if registry.get("activation", name).parameters])
 def test_parameters_reach_the_kernel(name: str, dtype: str) -> None:
-    """With every parameter moved off its default, forward and backward follow."""
-    record = registry.get("activation", name)
-    chosen = spec("activation", name, **{p.name: float(p.default) + 0.3 for p in record.parameters})
-    x, dy = block("ordinary", dtype), block("ordinary", dtype, seed=1)
-    y = run_forward(chosen, x)
-    assert_close(y, slow_twins.activate(chosen, x), dtype)
-    assert not np.array_equal(y, run_forward(spec("activation", name), x))
-    assert_close(run_backward(chosen, x, y, dy)[0], slow_twins.activate_backward(chosen, x, y, dy), dtype)
+    """Moved off its default, a parameter changes the result; `init` of prelu is where learned numbers start, so it is not the kernel's."""
+    chosen, x = spec("activation", name), block("ordinary", dtype)
+    moved = Phi(variants(name)[1], x.shape[1], dtype)
+    assert not np.array_equal(moved.forward(x), run_forward(chosen, x))
 
 
 @pytest.mark.parametrize("dtype", DTYPES)
@@ -103,21 +131,62 @@ def test_rowwise_activations_of_equal_rows_are_equal(name: str, dtype: str) -> N
     assert (y == y[0]).all()
 
 
+RANDOM = [name for name in ACTIVATIONS if isinstance(registry.get("activation", name), RandomActivation)]
+
+
+@pytest.mark.parametrize("dtype", DTYPES)
+@pytest.mark.parametrize("name", RANDOM)
+def test_random_activations_draw_anew_for_every_element_layer_and_step_and_not_in_evaluation(name: str, dtype: str) -> None:
+    chosen, x = spec("activation", name), np.full((40, 50), -1, dtype)
+    phi = Phi(chosen, 50, dtype)
+    draws = [phi.forward(x, np.array([*counter, 1], np.uint64)) for counter in ((3, 2, 5), (4, 2, 5), (3, 1, 5), (3, 2, 6))]
+    for k, first in enumerate(draws):
+        assert len(np.unique(first)) > 0.99 * first.size  # of 24 bits
+        lower, upper = (float(value) for value in chosen.parameters.values())
+        assert -first.min() < upper
+        assert -first.max() > lower
+        # mean and variance of U(lower, upper) within 4 standard errors; the kurtosis of U is 9/5
+        assert abs(-first.mean() - (lower + upper) / 2) < 4 * (upper - lower) / np.sqrt(12 * first.size)
+        assert abs(first.var() * 12 / (upper - lower) ** 2 - 1) < 4 * np.sqrt(0.8 / first.size)
+        for second in draws[k + 1 :]:
+            assert abs(np.corrcoef(first.ravel(), second.ravel())[0, 1]) < 4 / np.sqrt(first.size)
+    evaluated = phi.forward(x, np.array([3, 2, 5, 0], np.uint64))
+    assert_close(evaluated, slow_twins.activate(chosen, x), dtype)
+
+
+@pytest.mark.parametrize("name", [name for name in ACTIVATIONS if isinstance(registry.get("activation", name), LearnedActivation)])
+def test_learned_numbers_have_the_derivative_of_the_forward_pass(name: str) -> None:
+    """Central differences of Σ c·y by every learned number, per unit and shared."""
+    x, c, step = block("ordinary", "float64"), block("ordinary", "float64", seed=1), 1e-5
+    for shared in (False, True):
+        phi = Phi(spec("activation", name, shared=shared), x.shape[1], "float64")
+        phi.backward(x, phi.forward(x), c)
+        expected = []
+        for k, value in enumerate(phi.learned.tolist()):
+            ends = []
+            for moved in (value + step, value - step):
+                phi.learned[k] = moved
+                ends.append(float(np.sum(c * phi.forward(x))))
+            phi.learned[k] = value
+            expected.append((ends[0] - ends[1]) / (2 * step))
+        assert len(phi.gradient) == (1 if shared else x.shape[1])
+        np.testing.assert_allclose(phi.gradient, expected, rtol=1e-8)
+
+
 # --- normalizations ------------------------------------------------------------------------------------------------------------------------------------------
 
 
 class Norm:
     """A compiled normalization with its buffers."""
 
-    def __init__(self, name: str, units: int, dtype: str, seed: int = 2, **parameters: float) -> None:
-        self.chosen, self.dtype, record = norm_spec(name, units, **parameters), dtype, registry.get("normalization", name)
+    def __init__(self, name: str, units: int, dtype: str, seed: int = 2) -> None:
+        self.chosen, self.dtype, record = spec("normalization", name), dtype, registry.get("normalization", name)
         self.operation = kernels.normalization(self.chosen, dtype)
         rng = np.random.default_rng(seed)
-        size = len(record.learned(units))
-        self.learned = np.concatenate([1 + 0.3 * rng.standard_normal(units), rng.standard_normal(units)])[:size].astype(dtype)
+        self.learned = np.concatenate([1 + 0.3 * rng.standard_normal(units), rng.standard_normal(units)]).astype(dtype)
         self.scale, self.shift = self.learned[:units], self.learned[units:]
         self.state = np.zeros(record.persistent(units) + record.scratch(units), dtype)
-        self.gradient = np.full(size, 7, dtype)
+        self.gradient = np.full(2 * units, 7, dtype)
 
     def forward(self, x: Array, training: bool = True) -> Array:
         y = np.full_like(x, 7)
@@ -132,12 +201,12 @@ class Norm:
 
 @pytest.mark.parametrize("dtype", DTYPES)
 @pytest.mark.parametrize("kind", KINDS)
-@pytest.mark.parametrize(("name", "parameters"), VARIANTS, ids=str)
-def test_normalization_is_its_twin(name: str, parameters: dict[str, float], kind: str, dtype: str) -> None:
+@pytest.mark.parametrize("name", NORMALIZATIONS)
+def test_normalization_is_its_twin(name: str, kind: str, dtype: str) -> None:
     """Constant blocks divide by √ε only, which makes 300 of every rounding error."""
     x = block(kind, dtype)
     dy = np.ascontiguousarray(block("ordinary", dtype, seed=1)[: len(x), : x.shape[1]])
-    norm = Norm(name, x.shape[1], dtype, **(parameters if kind != "one_element" else {}))
+    norm = Norm(name, x.shape[1], dtype)
     y = norm.forward(x)
     dx = norm.backward(x, y, dy)
     with np.errstate(all="ignore"):
@@ -149,11 +218,11 @@ def test_normalization_is_its_twin(name: str, parameters: dict[str, float], kind
     assert_close(norm.gradient, np.concatenate([d_scale, d_shift]), dtype, size=size)
 
 
-@pytest.mark.parametrize(("name", "parameters"), VARIANTS, ids=str)
-def test_normalization_backward_is_the_derivative_of_its_forward(name: str, parameters: dict[str, float]) -> None:
+@pytest.mark.parametrize("name", NORMALIZATIONS)
+def test_normalization_backward_is_the_derivative_of_its_forward(name: str) -> None:
     """Central differences of Σ c·y by every element of x, γ and β: needs no definition but the kernel's own."""
     x, c, step = block("ordinary", "float64"), block("ordinary", "float64", seed=1), 1e-5
-    norm = Norm(name, x.shape[1], "float64", **parameters)
+    norm = Norm(name, x.shape[1], "float64")
     dx = norm.backward(x, norm.forward(x), c)
     found, expected = np.concatenate([dx.ravel(), norm.gradient]), []
     for values in (x.ravel(), norm.learned):
@@ -179,15 +248,6 @@ def test_running_statistics_take_a_tenth_of_every_batch(dtype: str) -> None:
     assert_close(norm.state[6:12], 0.81 + 0.19 * variance, dtype)
     expected = (x - 0.19 * mean) / np.sqrt(0.81 + 0.19 * variance + 1e-5) * norm.scale + norm.shift
     assert_close(norm.forward(x, training=False), expected, dtype)
-
-
-def test_running_statistics_in_the_form_of_keras() -> None:
-    """Momentum .99 there is .01 here, ε .001, the variance divided by rows."""
-    norm, x = Norm("batch", 6, "float64", momentum=0.01, epsilon=1e-3, unbiased=False), block("ordinary", "float64")
-    norm.state[6:12] = 1
-    norm.forward(x)
-    assert_close(norm.state[:6], 0.01 * x.mean(axis=0), "float64")
-    assert_close(norm.state[6:12], 0.99 + 0.01 * x.var(axis=0), "float64")
 
 
 @pytest.mark.parametrize("dtype", DTYPES)
@@ -367,7 +427,3 @@ def test_zero_weights_are_counted(dtype: str) -> None:
     w = np.array([0.0, -0.0, 1.0, 1e-30], dtype)
     sums = run_update(spec("optimizer", "sgd"), w, np.ones(4, dtype), np.zeros((0, 4), dtype), 1, 0.1)[2]
     assert sums[5] == 2
-
-
-def test_elementwise_and_rowwise_records_are_all_there_is() -> None:
-    assert all(isinstance(record, Activation | RowActivation) for record in registry.records("activation").values())

@@ -27,13 +27,13 @@ FUNCTIONS: dict[str, Callable[[Any], Any]] = {
     "log1p": mpmath.log1p,
     "erf": mpmath.erf,
 }
-OWN = ("exp", "expm1", "tanh", "sigmoid")
+OWN = ("exp", "expm1", "tanh", "sigmoid", "erf")
 # where results are normal numbers, so that a unit in the last place has a fixed share
 RANGES = {
     "float32": {"exp": (-87.3, 88.7), "expm1": (-20.0, 88.7), "tanh": (-12.0, 12.0), "sigmoid": (-87.3, 30.0)},
     "float64": {"exp": (-708.3, 709.7), "expm1": (-40.0, 709.7), "tanh": (-25.0, 25.0), "sigmoid": (-708.3, 50.0)},
 }
-OTHERS = {"sqrt": (0.0, 1e6), "log": (1e-6, 1e6), "log1p": (-0.999, 1e6), "erf": (-4.0, 4.0)}
+OTHERS = {"sqrt": (0.0, 1e6), "log": (1e-6, 1e6), "log1p": (-0.9999, 1e6), "erf": (-6.5, 6.5)}
 
 
 @cache
@@ -84,7 +84,7 @@ def test_errors_stay_below_the_stated_bound(name: str, dtype: str) -> None:
 @pytest.mark.parametrize("dtype", DTYPES)
 @pytest.mark.parametrize(
     ("name", "at_zero", "at_infinity", "at_minus_infinity"),
-    [("exp", 1, np.inf, 0), ("expm1", 0, np.inf, -1), ("tanh", 0, 1, -1), ("sigmoid", 0.5, 1, 0)],
+    [("exp", 1, np.inf, 0), ("expm1", 0, np.inf, -1), ("tanh", 0, 1, -1), ("sigmoid", 0.5, 1, 0), ("erf", 0, 1, -1)],
 )
 def test_special_values(name: str, at_zero: float, at_infinity: float, at_minus_infinity: float, dtype: str) -> None:
     huge = float(np.finfo(dtype).max)
@@ -98,7 +98,7 @@ def test_special_values(name: str, at_zero: float, at_infinity: float, at_minus_
 def test_they_rise_and_stay_within_their_limits(name: str, dtype: str) -> None:
     """Never a step down by more than the errors allow, and saturation is exact: no value beyond the limit, none below after it was reached."""
     found = values(name, np.linspace(-800, 800, 20001).astype(dtype)).astype(np.float64)
-    low, high = {"exp": (0, np.inf), "expm1": (-1, np.inf), "tanh": (-1, 1), "sigmoid": (0, 1)}[name]
+    low, high = {"exp": (0, np.inf), "expm1": (-1, np.inf), "tanh": (-1, 1), "sigmoid": (0, 1), "erf": (-1, 1)}[name]
     assert found[0] == low
     assert found[-1] == high
     assert found.min() == low
@@ -122,7 +122,16 @@ def test_exp_overflows_and_underflows_where_it_should(dtype: str) -> None:
 
 
 @pytest.mark.parametrize("dtype", DTYPES)
-@pytest.mark.parametrize("name", ["expm1", "tanh"])
+def test_log1p_at_its_ends(dtype: str) -> None:
+    """−1 → −∞, below and NaN → NaN, ∞ → ∞, the largest number → its logarithm, the number above −1 → ln of the spacing below 1."""
+    big, tiny = float(np.finfo(dtype).max), float(np.finfo(dtype).epsneg)
+    x = np.array([-1.0, -1.5, -np.inf, np.nan, np.inf, big, tiny - 1, 0.0], dtype)
+    expected = [-np.inf, np.nan, np.nan, np.nan, np.inf, np.log(big), np.log(tiny), 0.0]
+    np.testing.assert_allclose(values("log1p", x), expected, rtol=2 * np.finfo(dtype).eps)
+
+
+@pytest.mark.parametrize("dtype", DTYPES)
+@pytest.mark.parametrize("name", ["expm1", "tanh", "log1p"])
 def test_near_zero_they_are_their_argument(name: str, dtype: str) -> None:
     x = np.array([1e-30, -1e-30, 1e-12, -1e-12], dtype)
     if dtype == "float64":

@@ -23,7 +23,7 @@ def one_step(batch: int, norm: tuple[str, bool] | None, dtype: str, bias: bool =
     net = jitter(network(SIZES, loss="cross_entropy", output="softmax", activation="relu", batch=batch, norm=norm, dtype=dtype, bias=bias))
     inputs, targets = data_for(net, samples)
     chosen = list(slow_twins.batches(samples, batch, net.seed, step + 1))[step]
-    traced, _ = slow_twins.trace(net, inputs[chosen], targets[chosen])
+    traced, _ = slow_twins.trace(net, inputs[chosen], targets[chosen], step)
     result = net.train(inputs, targets, step, np.array([0.1]))
     return result.statistics[0].T.astype(np.float64), np.array([slow_twins.statistics(name, traced, net) for name in NAMES]), net
 
@@ -68,12 +68,16 @@ def test_a_last_batch_of_one_sample_with_batch_norm_is_as_defined(after: bool) -
 
 @pytest.mark.parametrize("activation", list(registry.records("activation")))
 def test_slope_statistics_are_as_defined_for_every_activation(activation: str) -> None:
-    net = jitter(network((6, 9, 8, 2), activation=activation, batch=16), size=2.0)
+    size = 0.3 if activation == "exponential" else 1.5  # it would overflow
+    net = jitter(network((6, 10, 8, 2), activation=activation, batch=16), size=size)
     inputs, targets = data_for(net, 16)
-    traced, _ = slow_twins.trace(net, inputs, targets)
+    (order,) = slow_twins.batches(16, 16, net.seed, 1)
+    traced, _ = slow_twins.trace(net, inputs[order], targets[order])
     found = net.train(inputs, targets, 0, np.zeros(1)).statistics[0].T
     for name in ("slope_mean_square", "flat_fraction", "dead_fraction", "active_fraction"):
-        np.testing.assert_allclose(found[NAMES.index(name)], slow_twins.statistics(name, traced, net), rtol=1e-12, err_msg=name)
+        # e^z makes 1e-16 of z, which is some hundreds here, that many more of a
+        rtol = 1e-10 if activation == "exponential" else 1e-12
+        np.testing.assert_allclose(found[NAMES.index(name)], slow_twins.statistics(name, traced, net), rtol=rtol, err_msg=name)
 
 
 def test_every_statistic_has_a_definition_here() -> None:

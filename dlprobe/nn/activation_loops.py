@@ -1,0 +1,162 @@
+"""The loops around activation records that need more than a number: a gate, a learned number, a random one. Signatures as in `kernels`.
+
+Each factory takes a record's functions, already made callable from compiled code, and returns (forward, backward).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+from numba.np.unsafe.ndarray import to_fixed_tuple
+
+from dlprobe.nn.cache import inlined
+from dlprobe.nn.random import SLOPES, operation_key, share
+
+Array = Any
+
+
+def gated_loops(value: Callable[..., float], slopes_of: Callable[..., tuple[float, float]], count: int) -> tuple[Any, Any]:
+    """Of a GatedActivation with `count` parameters: x (samples, 2m), y (samples, m)."""
+
+    def forward(x: Array, y: Array, learned: Array, state: Array, constants: Array, counter: Array, training: bool) -> None:
+        p = to_fixed_tuple(constants, count)
+        units = y.shape[1]
+        for i in range(x.shape[0]):
+            first, gate, out = x[i, :units], x[i, units:], y[i]
+            for j in range(units):
+                out[j] = value(first[j], gate[j], *p)
+
+    def backward(
+        x: Array, y: Array, dy: Array, dx: Array, learned: Array, gradient: Array, state: Array, constants: Array, counter: Array, peak: Array, slopes: Array
+    ) -> None:
+        p = to_fixed_tuple(constants, count)
+        units = y.shape[1]
+        for i in range(x.shape[0]):
+            first, gate, d, d_first, d_gate = x[i, :units], x[i, units:], dy[i], dx[i, :units], dx[i, units:]
+            for j in range(units):
+                of_first, of_gate = slopes_of(first[j], gate[j], *p)
+                d_first[j] = d[j] * of_first
+                d_gate[j] = d[j] * of_gate
+        slopes[2] = 0.0
+
+    return forward, backward
+
+
+def learned_loops(value: Callable[..., float], slope: Callable[..., float], learned_slope: Callable[..., float]) -> tuple[Any, Any]:
+    """Of a LearnedActivation: one number per unit, or one in all; the constant is the flat threshold.
+
+    `state` (2·units,) is scratch: the numbers spread over the units, so that one loop serves both, and their gradients before they are collected.
+    """
+
+    def forward(x: Array, y: Array, learned: Array, state: Array, constants: Array, counter: Array, training: bool) -> None:
+        units = x.shape[1]
+        numbers = state[:units]
+        spread(learned, numbers)
+        for i in range(x.shape[0]):
+            row, out = x[i], y[i]
+            for j in range(units):
+                out[j] = value(row[j], numbers[j])
+
+    def backward(
+        x: Array, y: Array, dy: Array, dx: Array, learned: Array, gradient: Array, state: Array, constants: Array, counter: Array, peak: Array, slopes: Array
+    ) -> None:
+        units = x.shape[1]
+        numbers, sums = state[:units], state[units : 2 * units]
+        spread(learned, numbers)
+        zero, one = peak.dtype.type(0), peak.dtype.type(1)
+        threshold = constants[0]
+        squares = flat = 0.0
+        for j in range(units):
+            peak[j] = sums[j] = zero
+        for i in range(x.shape[0]):
+            row, out, d, e = x[i], y[i], dy[i], dx[i]
+            of_row = flat_of_row = zero
+            for j in range(units):
+                s = slope(row[j], out[j], numbers[j])
+                size = abs(s)
+                e[j] = d[j] * s
+                sums[j] += d[j] * learned_slope(row[j], numbers[j])
+                peak[j] = size if size > peak[j] else peak[j]
+                of_row += s * s
+                flat_of_row += one if size < threshold else zero
+            squares += of_row
+            flat += flat_of_row
+        collect(sums, gradient)
+        slopes[0] = squares
+        slopes[1] = flat
+        slopes[2] = 1.0
+
+    return forward, backward
+
+
+def spread(learned: Array, numbers: Array) -> None:
+    """The learned number of every unit, one of each or the same for all."""
+    shared = len(learned) == 1
+    for j in range(len(numbers)):
+        numbers[j] = learned[0 if shared else j]
+
+
+def collect(sums: Array, gradient: Array) -> None:
+    """The gradient from each unit's sum: the same, or their total where the number is shared."""
+    if len(gradient) == 1:
+        gradient[0] = sums[0]
+        for j in range(1, len(sums)):
+            gradient[0] += sums[j]
+        return
+    for j in range(len(sums)):
+        gradient[j] = sums[j]
+
+
+def random_loops(value: Callable[..., float], slope: Callable[..., float]) -> tuple[Any, Any]:
+    """Of a RandomActivation: constants are lower, upper and the flat threshold. The backward pass draws the same numbers again."""
+
+    def forward(x: Array, y: Array, learned: Array, state: Array, constants: Array, counter: Array, training: bool) -> None:
+        lower, width, fixed = interval(constants, counter)
+        key = operation_key(counter, SLOPES)
+        units = x.shape[1]
+        for i in range(x.shape[0]):
+            row, out = x[i], y[i]
+            for j in range(units):
+                s = lower + width * (fixed if fixed > 0 else share(row[j], key, i * units + j))
+                out[j] = value(row[j], s)
+
+    def backward(
+        x: Array, y: Array, dy: Array, dx: Array, learned: Array, gradient: Array, state: Array, constants: Array, counter: Array, peak: Array, slopes: Array
+    ) -> None:
+        lower, width, fixed = interval(constants, counter)
+        key = operation_key(counter, SLOPES)
+        units = x.shape[1]
+        threshold = constants[2]
+        zero, one = peak.dtype.type(0), peak.dtype.type(1)
+        squares = flat = 0.0
+        for j in range(units):
+            peak[j] = zero
+        for i in range(x.shape[0]):
+            row, out, d, e = x[i], y[i], dy[i], dx[i]
+            of_row = flat_of_row = zero
+            for j in range(units):
+                s = slope(row[j], out[j], lower + width * (fixed if fixed > 0 else share(row[j], key, i * units + j)))
+                size = abs(s)
+                e[j] = d[j] * s
+                peak[j] = size if size > peak[j] else peak[j]
+                of_row += s * s
+                flat_of_row += one if size < threshold else zero
+            squares += of_row
+            flat += flat_of_row
+        slopes[0] = squares
+        slopes[1] = flat
+        slopes[2] = 1.0
+
+    return forward, backward
+
+
+def interval(constants: Array, counter: Array) -> Any:
+    """(lower, upper − lower, share of it): the share is ½ in evaluation, and 0, which stands for a draw, in training."""
+    kind = constants.dtype.type
+    return constants[0], constants[1] - constants[0], kind(0) if counter[3] == np.uint64(1) else kind(0.5)
+
+
+for _function in (spread, collect, interval):
+    inlined(_function)
