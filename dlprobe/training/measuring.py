@@ -50,6 +50,8 @@ def percentiles(values: Array) -> Array:
 
 def _finite_sorted(values: Array) -> Array:
     ordered = np.sort(values, axis=None)  # NaN last
+    if not len(ordered) or (ordered[0] > -np.inf and ordered[-1] < np.inf):
+        return ordered
     return ordered[np.searchsorted(ordered, -np.inf, side="right") : np.searchsorted(ordered, np.inf)]
 
 
@@ -59,8 +61,11 @@ def _edges(ordered: Array) -> Array:
     if low == high:
         room, largest = max(0.5, abs(low) / 2), float(np.finfo(ordered.dtype).max)
         low, high = max(-largest, low - room), min(largest, high + room)
-    edges = (low * (1 - STEPS) + high * STEPS).astype(ordered.dtype)
-    return np.maximum.accumulate(np.clip(edges, low, high, dtype=ordered.dtype))
+    span = high - low
+    steps = low + span * STEPS if span < math.inf else low * (1 - STEPS) + high * STEPS
+    steps[-1] = high
+    edges: Array = np.minimum(steps, high).astype(ordered.dtype)
+    return edges
 
 
 def _interpolated(ordered: Array) -> Array:
@@ -68,8 +73,9 @@ def _interpolated(ordered: Array) -> Array:
     position = SHARES * (len(ordered) - 1)
     lower = position.astype(np.int64)
     share = position - lower
-    upper = np.minimum(lower + 1, len(ordered) - 1)
-    return (ordered[lower].astype(np.float64) * (1 - share) + ordered[upper].astype(np.float64) * share).astype(ordered.dtype)
+    ends = ordered[np.minimum(np.stack([lower, lower + 1]), len(ordered) - 1)].astype(np.float64)
+    found: Array = (ends[0] * (1 - share) + ends[1] * share).astype(ordered.dtype)
+    return found
 
 
 def spectral_norm(matrix: Array) -> float:
