@@ -111,6 +111,8 @@ HOMES: dict[str, str] = {
     "normalization": "dlprobe.parts.normalizations",
     "optimizer": "dlprobe.parts.optimizers",
     "loss": "dlprobe.parts.losses",
+    "metric": "dlprobe.parts.metrics",
+    "stopping": "dlprobe.parts.stopping",
     "statistic": "dlprobe.parts.statistics",
     "instrument": "dlprobe.parts.instruments",
     "data": "dlprobe.data.sets",

@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from dlprobe.render.document import Document
     from dlprobe.runs import Run, Study
 
-SHOW = ("layers", "config", "environment")
+SHOW = ("metrics", "layers", "config", "environment")
 OVER = ("step", "layer")
 STRETCHES = 40  # of tracked units' curves: a batch's own percentiles jump
 WHAT = ("preactivation", "activation", "weight", "gradient")
@@ -116,6 +116,8 @@ def _run(run: Run, path: Path, id: str, view: View) -> Document:
         return _tracked(run, where)
     if view.show == "layers":
         return inspect_run.layers(run, where)
+    if view.show == "metrics":
+        return inspect_run.metrics(run, where)
     if view.show == "config":
         return inspect_run.configuration(run)
     if view.show == "environment":

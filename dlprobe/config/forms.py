@@ -96,23 +96,49 @@ class Whole(Form):
 
 
 class Number(Form):
-    """A finite number between bounds."""
+    """A finite number between bounds; `open_low` excludes the smaller one, `below` excludes itself and what is larger."""
 
     type_name = "number"
 
-    def __init__(self, low: float, high: float | None = None, words: tuple[str, ...] = ()) -> None:
+    def __init__(self, low: float, high: float | None = None, words: tuple[str, ...] = (), *, open_low: bool = False, below: float | None = None) -> None:
         super().__init__(words)
-        self.low, self.high = low, high
+        self.low, self.high, self.open_low, self.below = low, high, open_low, below
 
     @property
     def described(self) -> str:
-        return f"a finite number >= {self.low:g}" if self.high is None else f"a number, {self.low:g} to {self.high:g}"
+        if self.high is not None:
+            return f"a number, {self.low:g} to {self.high:g}"
+        upper = "" if self.below is None else f" and < {self.below:g}"
+        return f"a finite number {'>' if self.open_low else '>='} {self.low:g}{upper}"
 
     def parse(self, value: object) -> float:
         number = read_number(value)
-        if number is None or number < self.low or (self.high is not None and number > self.high):
+        if number is None or number < self.low or (self.open_low and number == self.low):
+            raise ValueError
+        if (self.high is not None and number > self.high) or (self.below is not None and number >= self.below):
             raise ValueError
         return number
+
+
+class Weights(Form):
+    """A list of numbers that say how much things count."""
+
+    type_name = "numbers"
+
+    @property
+    def described(self) -> str:
+        return "finite numbers >= 0, one of them > 0, separated by commas"
+
+    def parse(self, value: object) -> tuple[float, ...]:
+        items = value.split(",") if isinstance(value, str) else value
+        found = [read_number(item) for item in items] if isinstance(items, list | tuple) else []
+        numbers = tuple(-1.0 if number is None else number for number in found)
+        if not numbers or min(numbers) < 0 or max(numbers) == 0:
+            raise ValueError
+        return numbers
+
+    def plain_value(self, value: tuple[float, ...]) -> list[float]:
+        return list(value)
 
 
 class Choice(Form):
@@ -211,6 +237,22 @@ class Named(Form):
 
     def plain_value(self, value: Spec) -> str:
         return str(value)
+
+
+class NamedOrYes(Named):
+    """A registered thing with its parameters, `yes` standing for the usual one."""
+
+    def __init__(self, kind: str, usual: str, words: tuple[str, ...] = ()) -> None:
+        super().__init__(kind, words)
+        self.usual = usual
+
+    @property
+    def described(self) -> str:
+        return f"yes ({self.usual}), {super().described}"
+
+    def parse(self, value: object) -> Spec:
+        yes = value is True or (isinstance(value, str) and value.strip().lower() in ("yes", "true"))
+        return super().parse(self.usual if yes else value)
 
 
 class NamedPerLayer(Named):

@@ -14,7 +14,7 @@ from typing import Annotated, Any, ClassVar, Literal, Self
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
 from dlprobe import registry
-from dlprobe.config.forms import Choice, Form, Layers, Named, NamedPerLayer, Number, Source, Split, Text, Units, Whole, YesNo, is_path
+from dlprobe.config.forms import Choice, Form, Layers, Named, NamedOrYes, NamedPerLayer, Number, Source, Split, Text, Units, Weights, Whole, YesNo, is_path
 from dlprobe.config.naming import parse_spec
 from dlprobe.config.problems import FieldError, stray_key
 from dlprobe.config.scalars import show
@@ -25,6 +25,7 @@ LARGEST_SEED = 2**63 - 1
 DEFAULT_EPOCHS = 20
 AUTO = ("auto",)
 NONE = ("none",)
+NO = ("none", "no")
 
 
 def option(default: str, help_line: str) -> Any:
@@ -146,6 +147,13 @@ class TrainingConfig(Table):
     table: ClassVar[str] = "training"
 
     loss: Annotated[Spec | None, Named("loss", words=AUTO)] = option("auto", "loss; auto: what suits the task")
+    class_weights: Annotated[tuple[float, ...] | Literal["balanced"] | None, Weights(words=NONE, own_words=("balanced",))] = option(
+        "none", "weights of the classes in the training loss, in the order of the classes; balanced: inverse to their sizes"
+    )
+    label_smoothing: Annotated[float, Number(0.0, below=1.0)] = option("0", "share of every training label that is spread over all classes")
+    early_stopping: Annotated[Spec | None, NamedOrYes("stopping", "early_stopping", words=NO)] = option(
+        "none", "end the run when evaluations no longer improve, and keep the best parameters"
+    )
     optimizer: Annotated[Spec, Named("optimizer")] = option("adam", "optimizer")
     lr: Annotated[float | None, Number(0.0, words=AUTO)] = option("auto", "learning rate; auto: the optimizer's usual one")
     batch_size: Annotated[int | Literal["full"], Whole(1, own_words=("full",))] = option("32", "samples per step; full: the whole training part")
@@ -205,6 +213,13 @@ class RunConfig(Table):
     model: ModelConfig = Field(default_factory=ModelConfig)
     training: TrainingConfig = Field(default_factory=TrainingConfig)
     recording: RecordingConfig = Field(default_factory=RecordingConfig)
+
+    @model_validator(mode="after")
+    def _early_stopping_has_evaluations(self) -> Self:
+        if self.training.early_stopping is not None and self.recording.evaluate_every == "never":
+            reason = "it goes by evaluations, and evaluate_every is never: expected none, or evaluations"
+            raise FieldError(self.training.table, "early_stopping", str(self.training.early_stopping), reason)
+        return self
 
     @property
     def resolved_data_seed(self) -> int:

@@ -205,6 +205,14 @@ class Network:
         for start, state in self.program.initial_state:
             self._net.state[start : start + len(state)] = state
 
+    def snapshot(self) -> tuple[Array, Array]:
+        """Copies of what evaluations depend on: all parameters and the normalizations' running statistics."""
+        return self.parameters.copy(), self._net.state.copy()
+
+    def restore(self, snapshot: tuple[Array, Array]) -> None:
+        """Put back what `snapshot` copied; the optimizer's memory stays."""
+        self._net.parameters[:], self._net.state[:] = snapshot
+
     def _initial_biases(self, index: int, layer: LayerSpec) -> Array | float:
         rng = random.generator(self.seed, random.BIASES, index)
         if layer.bias_initializer is not None:

@@ -7,7 +7,21 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 from dlprobe.render.document import Block, Column, Document, Facts, Hint, Lines, Paragraph, Table, Toned
-from dlprobe.reports.run import depth_profiles, facts, loss_chart, profile_data, quoted, results_table, train_data, verdict_lines
+from dlprobe.reports.run import (
+    PARTS,
+    class_result,
+    depth_profiles,
+    facts,
+    loss_chart,
+    metric_names,
+    part_size,
+    profile_data,
+    quoted,
+    result,
+    results_table,
+    train_data,
+    verdict_lines,
+)
 
 if TYPE_CHECKING:
     from dlprobe.analysis.loss_curve import Curve
@@ -15,6 +29,7 @@ if TYPE_CHECKING:
     from dlprobe.runs import Run
 
 SCHEMA = "dlprobe-inspect/1"
+WIDEST_CONFUSION = 12  # classes of a confusion matrix that is printed; JSON has any
 
 
 def overview(run: Run, profile: RunProfile | None, curve: Curve | None, where: str) -> Document:
@@ -38,7 +53,7 @@ def _state(run: Run) -> list[tuple[str, Any]]:
 
 
 def _names(run: Run) -> dict[str, Any]:
-    evaluations = [*run.evaluations, *run.evaluation_layers]
+    evaluations = [*run.evaluations, *run.evaluation_layers, *run.evaluation_classes]
     return {"statistics": list(run.statistics), "scalars": list(run.scalars), "evaluations": [name for name in evaluations if name != "step"]}
 
 
@@ -66,6 +81,34 @@ def _layer_row(record: Mapping[str, Any]) -> list[Any]:
     norm = f"{record.get('normalization', 'none')} {record.get('norm_position', '')}".strip()
     cells = [record.get(name) for name in names]
     return [*(None if cell == "" else cell for cell in cells), None if norm == "none" else norm, record.get("parameter_count")]
+
+
+def metrics(run: Run, where: str) -> Document:
+    """Every metric of every part, those per class as a row per class, and the confusion matrices."""
+    parts = {part: word for part, word in PARTS.items() if part_size(run, part)}
+    names = ["loss", *metric_names(run, per_class=False)]
+    columns = [Column("metric"), *(Column(word, align="right") for word in parts.values())]
+    blocks: list[Block] = [Table(columns, [[name, *(result(run, f"{part}_{name}") for part in parts)] for name in names])]
+    for part, word in parts.items():
+        blocks += _class_tables(run, part, word)
+    data = {name: value for name, value in train_data(run, None).items() if name.partition("_")[0] in PARTS}
+    confusions = {f"{part}_confusion": run.final.get(f"{part}_confusion") for part in PARTS}
+    return Document(f"{where}: metrics", blocks, {"schema": SCHEMA, "path": str(run.path), "classes": run.data.get("class_names"), **data, **confusions})
+
+
+def _class_tables(run: Run, part: str, word: str) -> list[Block]:
+    """The metrics of each class on one part, and how often each true class was taken for which."""
+    classes = list(run.data.get("class_names", ()))
+    found = {name: values for name in metric_names(run, per_class=True) if (values := class_result(run, f"{part}_{name}")) is not None}
+    if not classes or not found:
+        return []
+    columns = [Column("class"), *(Column(name, align="right") for name in found)]
+    blocks: list[Block] = [Table(columns, [list(row) for row in zip(classes, *found.values(), strict=True)], f"Each class, {word} part")]
+    table = run.final.get(f"{part}_confusion")
+    if table is not None and len(classes) <= WIDEST_CONFUSION:
+        heads = [Column("true \\ predicted"), *(Column(name, align="right") for name in classes)]
+        blocks.append(Table(heads, [[name, *map(int, row)] for name, row in zip(classes, table, strict=True)], f"Confusion, {word} part"))
+    return blocks
 
 
 def _plain(value: Any) -> Any:

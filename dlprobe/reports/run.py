@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import math
+import re
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
+from dlprobe import registry
 from dlprobe.render.document import Block, Chart, Column, Document, Facts, Hint, LayerSeries, Profile, Series, Table, Tone, Toned, Verdict
 
 if TYPE_CHECKING:
@@ -36,10 +38,18 @@ def facts(run: Run) -> list[tuple[str, Any]]:
     if run.final.get("stop_reason"):
         pairs[0] = ("status", Toned(f"{run.status} at step {run.final['stopped_step']}: {run.final['stop_reason']}", STATUS_TONES[run.status]))
     pairs += [("data", data_line(run)), ("net", net_line(run)), ("training", training_line(run))]
+    if "best_step" in run.final:
+        pairs.append(("best", f"{monitor(run)} {float(run.final['best_value']):.4g} at step {run.final['best_step']}"))
     seconds = training_seconds(run)
     pace = f" in {seconds:.3g} s of training" if math.isfinite(seconds) else ""
     pairs.append(("steps", f"{steps_done(run)}{epochs(run)}{pace}"))
     return pairs
+
+
+def monitor(run: Run) -> str:
+    """What early stopping watched, as the configuration says it."""
+    found = re.search(r"monitor=(\w+)", str(run.config.get("training", {}).get("early_stopping")))
+    return found[1] if found else "val_loss"
 
 
 def training_line(run: Run) -> str:
@@ -112,20 +122,19 @@ def training_seconds(run: Run) -> float:
     return float(sum((end - start) * each for start, end, each in zip(timing["step"], ends, timing["step_seconds"], strict=True)))
 
 
+CHOSEN = {  # the metrics of the table, with their titles; JSON and inspect --show metrics have all
+    "regression": {"error": "error (RMS)", "mean_absolute_error": "mean |error|", "r2": "R²"},
+    "classification": {"error": "error", "balanced_accuracy": "balanced accuracy", "macro_f1": "macro F1", "calibration_error": "calibration error"},
+}
+
+
 def results_table(run: Run) -> Table:
-    """Loss and error of every part that has samples, with the final parameters."""
-    regression = run.data.get("task") == "regression"
-    columns = [
-        Column("part"),
-        Column("samples", align="right"),
-        Column("loss", align="right"),
-        Column("error (RMS)" if regression else "error", align="right"),
-    ]
-    keys = ["loss", "error"]
-    if regression:
-        columns.append(Column("R²", align="right"))
-        keys.append("r2")
-    rows = [[word, part_size(run, part), *(result(run, f"{part}_{key}") for key in keys)] for part, word in PARTS.items() if part_size(run, part)]
+    """Loss and the chosen metrics of every part that has samples, with the final parameters; a metric that an older file lacks is left out."""
+    chosen = {"loss": "loss", **CHOSEN.get(str(run.data.get("task")), {"error": "error"})}
+    parts = {part: word for part, word in PARTS.items() if part_size(run, part)}
+    keys = [key for key in chosen if key in ("loss", "error") or any(result(run, f"{part}_{key}") is not None for part in parts)]
+    columns = [Column("part"), Column("samples", align="right"), *(Column(chosen[key], align="right") for key in keys)]
+    rows = [[word, part_size(run, part), *(result(run, f"{part}_{key}") for key in keys)] for part, word in parts.items()]
     evaluated: Sequence[int] = list(run.evaluations.get("step", ()))
     caption = "" if run.final or not len(evaluated) else f"At the last evaluation, after {evaluated[-1]} steps"
     return Table(columns, rows, caption)
@@ -137,6 +146,19 @@ def result(run: Run, name: str) -> float | None:
     if found is None and len(run.evaluations.get(name, ())):
         found = run.evaluations[name][-1]
     return None if found is None else float(found)
+
+
+def class_result(run: Run, name: str) -> list[float] | None:
+    """A result of each class at the end, or of the last evaluation; None where there is none."""
+    found = run.final.get(name)
+    if found is None and len(run.evaluation_classes.get(name, ())):
+        found = run.evaluation_classes[name][-1]
+    return None if found is None else [float(value) for value in found]
+
+
+def metric_names(run: Run, *, per_class: bool) -> list[str]:
+    """The registered metrics that suit the run's task, in the registry's order."""
+    return [name for name, record in registry.records("metric").items() if run.data.get("task") in record.tasks and record.per_class == per_class]
 
 
 def loss_chart(run: Run, curve: Curve | None) -> list[Block]:
@@ -202,8 +224,9 @@ def overall(profile: RunProfile) -> Judgement:
 
 def train_data(run: Run, profile: RunProfile | None) -> dict[str, Any]:
     """What `train --format json` prints."""
-    names = [f"{part}_{key}" for key in ("loss", "error", "r2") for part in PARTS]
-    found = {name: result(run, name) for name in names if not name.endswith("r2") or run.data.get("task") == "regression"}
+    found: dict[str, Any] = {f"{part}_{key}": result(run, f"{part}_{key}") for key in ("loss", *metric_names(run, per_class=False)) for part in PARTS}
+    found |= {f"{part}_{key}": class_result(run, f"{part}_{key}") for key in metric_names(run, per_class=True) for part in PARTS}
+    found |= {key: run.final.get(key) for key in ("best_step", "best_value", "stopped_step", "stop_reason")}
     judged = None if profile is None else overall(profile)
     return {
         "schema": "dlprobe-train/1",

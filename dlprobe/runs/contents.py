@@ -20,6 +20,7 @@ SIZES = {
     "step": "stats/step",
     "layer": "layers/name",
     "evaluation": "evaluations/step",
+    "class": "data/class_names",
     "checkpoint": "checkpoints/step",
     "parameter": "initial/parameters",
     "block": "timing/step",

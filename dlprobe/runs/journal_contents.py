@@ -244,12 +244,19 @@ class JournalContents:
         for path, line in layout.data_sets().items():
             if line.group != "evaluations" or not any(path in payload for payload in payloads):
                 continue
-            shape = (self._layer_count,) if "layer" in line.dims else ()
+            shape = tuple(self._size(dim) for dim in line.dims[1:])
             values = [payload.get(path, np.full(shape, np.nan)) for payload in payloads]
             if any(value.shape != shape or value.dtype.kind != "f" for value in values):
                 raise self._wrong(f"an evaluation has {path} in the wrong shape")
             arrays[path] = np.array(values, self._real if line.dtype == "f" else "<f8")
         return arrays
+
+    def _size(self, dim: str) -> int:
+        """Entries of an evaluation along layers or classes."""
+        if dim == "layer":
+            return self._layer_count
+        shape = self._config.place(SIZES[dim]).shape if SIZES[dim] in self._config.places else ()
+        return shape[0] if len(shape) == 1 else 0
 
     def _columns(self, key: str, group: str) -> list[str]:
         """Paths of the columns that the journal's arrays have."""

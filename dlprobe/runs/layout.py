@@ -83,22 +83,15 @@ _LAYERS = (
 )
 
 SCALARS = {
-    "batch_loss": "data loss of the batch, before the update, without penalty terms",
+    "batch_loss": "data loss of the batch as it is trained: before the update, with class weights and label smoothing, without penalty terms",
     "penalty": "penalty terms added to the loss",
     "learning_rate": "learning rate of the update",
     "gradient_norm": "Euclidean norm of the gradient of loss + penalty over all parameters, before clipping",
     "clip_scale": "factor by which clipping scaled the gradient; 1 where it did not",
 }
 
-_EVALUATIONS = (
-    ("train_loss", "loss on the whole training part in evaluation mode"),
-    ("val_loss", "loss on the whole validation part in evaluation mode"),
-    ("train_error", "share of wrong classes on the training part; for regression the root mean square error"),
-    ("val_error", "share of wrong classes on the validation part; for regression the root mean square error"),
-    ("train_r2", "coefficient of determination on the training part (regression)"),
-    ("val_r2", "coefficient of determination on the validation part (regression)"),
-    ("penalty", "penalty terms of the parameters"),
-)
+_EVALUATED = {"train": "the whole training part", "val": "the whole validation part"}
+_EVALUATIONS = (("penalty", "penalty terms of the parameters"),)
 
 _LAYER_EVALUATIONS = (
     ("dead_fraction", "share of units with zero slope on the whole training part"),
@@ -106,12 +99,11 @@ _LAYER_EVALUATIONS = (
 )
 
 _FINAL = (
-    *((f"{part}_loss", "f8", (), f"loss on the {part} part with the final parameters") for part in PARTS),
-    *((f"{part}_error", "f8", (), f"share of wrong classes (regression: root mean square error) on the {part} part") for part in PARTS),
-    *((f"{part}_r2", "f8", (), f"coefficient of determination on the {part} part (regression)") for part in PARTS),
     *((f"{part}_confusion", "u4", ("true", "predicted"), f"samples of the {part} part per true and predicted class") for part in PARTS),
     ("steps_done", "i8", (), "updates made"),
     ("epochs_done", "f8", (), "passes over the training part made"),
+    ("best_step", "i8", (), "step of early stopping's best evaluation, whose parameters a finished run ends with where restore_best says so"),
+    ("best_value", "f8", (), "what early stopping monitors, at its best evaluation"),
     ("stopped_step", "i8", (), "step at which the run ended early; absent where it did not"),
     ("stop_reason", "text", (), "why the run ended early"),
 )
@@ -167,7 +159,25 @@ def _statistics() -> list[DataSet]:
 def _evaluations() -> list[DataSet]:
     step = DataSet("evaluations/step", "i8", ("evaluation",), "1", "updates made before the evaluation")
     plain = [DataSet(f"evaluations/{name}", "f8", ("evaluation",), "1", meaning) for name, meaning in _EVALUATIONS]
-    return [step, *plain, *(DataSet(f"evaluations/{name}", "f", ("evaluation", "layer"), "1", meaning) for name, meaning in _LAYER_EVALUATIONS)]
+    metrics = [_metric("evaluations", part, metric, ("evaluation",), f"on {words}") for metric in _metrics() for part, words in _EVALUATED.items()]
+    return [step, *metrics, *plain, *(DataSet(f"evaluations/{name}", "f", ("evaluation", "layer"), "1", meaning) for name, meaning in _LAYER_EVALUATIONS)]
+
+
+def _metrics() -> list[tuple[str, str, bool]]:
+    """Name, meaning and whether there is one number per class, of everything that is measured of a part: <part>_<name> in the file."""
+    records = registry.records("metric").values()
+    return [("loss", "loss, without penalty terms, class weights and label smoothing", False), *((r.name, r.summary, r.per_class) for r in records)]
+
+
+def _metric(group: str, part: str, metric: tuple[str, str, bool], dims: tuple[str, ...], where: str) -> DataSet:
+    name, meaning, per_class = metric
+    return DataSet(f"{group}/{part}_{name}", "f8", (*dims, "class") if per_class else dims, "1", f"{meaning}; {where}, in evaluation mode")
+
+
+def _final() -> list[DataSet]:
+    where = "part with the final parameters"
+    metrics = [_metric("final", part, metric, (), f"on the {part} {where}") for metric in _metrics() for part in PARTS]
+    return [*metrics, *(DataSet(f"final/{name}", dtype, dims, "1", meaning) for name, dtype, dims, meaning in _FINAL)]
 
 
 def _predictions() -> list[DataSet]:
@@ -248,7 +258,7 @@ def data_sets() -> dict[str, DataSet]:
         *(DataSet(f"scalars/{name}", "f8", ("step",), "1", meaning) for name, meaning in SCALARS.items()),
         *_timing(),
         *_evaluations(),
-        *(DataSet(f"final/{name}", dtype, dims, "1", meaning) for name, dtype, dims, meaning in _FINAL),
+        *_final(),
         *(DataSet(f"data/{name}", dtype, dims, "1", meaning, name not in _DATA_NOT_HASHED) for name, dtype, dims, meaning in _DATA),
         *_predictions(),
         *_histograms(),

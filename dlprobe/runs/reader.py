@@ -141,13 +141,18 @@ class Run:
 
     @cached_property
     def evaluations(self) -> dict[str, NDArray[Any]]:
-        """`step` int64 and the losses and errors float64, each (evaluation,)."""
-        return {name: array for name, array in self._group("evaluations").items() if array.ndim == 1}
+        """`step` int64, losses and metrics that are one number float64, each (evaluation,)."""
+        return self._evaluated(())
 
     @cached_property
     def evaluation_layers(self) -> dict[str, NDArray[Any]]:
         """What is evaluated per layer, each (evaluation, layer)."""
-        return {name: array for name, array in self._group("evaluations").items() if array.ndim == 2}
+        return self._evaluated(("layer",))
+
+    @cached_property
+    def evaluation_classes(self) -> dict[str, NDArray[Any]]:
+        """Metrics of each class, each (evaluation, class)."""
+        return self._evaluated(("class",))
 
     def histograms(self, what: str) -> Histograms:
         """Histograms and percentiles of `preactivation`, `activation`, `weight` or `gradient`.
@@ -234,6 +239,10 @@ class Run:
         if not self.contents.has(f"{group}/{name}"):
             raise RunFileError(f"{self.contents.name} holds no {name}: it was written by an older dlprobe; train the run again")
         return f"{group}/{name}"
+
+    def _evaluated(self, dims: tuple[str, ...]) -> dict[str, NDArray[Any]]:
+        known = layout.data_sets()
+        return {name: array for name, array in self._group("evaluations").items() if known[f"evaluations/{name}"].dims[1:] == dims}
 
     def _group(self, group: str) -> dict[str, Any]:
         """Every data set of one group that is there."""

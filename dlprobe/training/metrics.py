@@ -1,4 +1,4 @@
-"""What evaluations report besides the loss."""
+"""What evaluations report besides the loss: every registered metric that suits the task."""
 
 from __future__ import annotations
 
@@ -7,36 +7,39 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from dlprobe import registry
+from dlprobe.parts.metrics import Metric, Scored
+from dlprobe.registry import unknown
+
 Array = npt.NDArray[Any]
+WATCHED_PARTS = ("train", "val")
 
 
-def predicted_classes(outputs: Array) -> npt.NDArray[np.int64]:
-    """The class of each row of outputs (samples, units): the largest output, or the side of 1/2 for a single one."""
-    return np.argmax(outputs, axis=1) if outputs.shape[1] > 1 else (outputs[:, 0] > 0.5).astype(np.int64)
+def suited(task: str) -> dict[str, Metric]:
+    """The metrics of a task by name."""
+    return {name: record for name, record in registry.records("metric").items() if task in record.tasks}
 
 
-def error(task: str, outputs: Array, targets: Array) -> float:
-    """Share of wrong classes; for regression the root mean square error over samples and outputs. NaN for an empty part."""
-    if not len(outputs):
-        return float("nan")
-    if task == "classification":
-        return float(np.mean(predicted_classes(outputs) != targets))
-    with np.errstate(all="ignore"):
-        return float(np.sqrt(np.mean(np.square(outputs.astype(np.float64) - targets.reshape(len(targets), -1)))))
+def numbers(task: str, part: str, scored: Scored) -> dict[str, float]:
+    """The metrics of one part that are one number, by their names in the run file; NaN for an empty part."""
+    chosen = {name: record for name, record in suited(task).items() if not record.per_class}
+    return {f"{part}_{name}": float(record.measure(scored)) if len(scored.targets) else float("nan") for name, record in chosen.items()}
 
 
-def r2(outputs: Array, targets: Array) -> float:
-    """Coefficient of determination 1 − Σ(y − p)²/Σ(y − ȳ)², summed over outputs; NaN where the targets are constant or there are none."""
-    if not len(targets):
-        return float("nan")
-    wanted = targets.reshape(len(targets), -1).astype(np.float64)
-    with np.errstate(all="ignore"):
-        spread = float(np.square(wanted - wanted.mean(axis=0)).sum())
-        return float(1.0 - np.square(outputs.astype(np.float64) - wanted).sum() / spread) if spread > 0 else float("nan")
+def per_class(task: str, part: str, scored: Scored) -> dict[str, npt.NDArray[np.float64]]:
+    """The metrics of one part that have a number per class, by their names in the run file, each (class,)."""
+    chosen = {name: record for name, record in suited(task).items() if record.per_class}
+    return {f"{part}_{name}": record.measure(scored) if len(scored.targets) else np.full(scored.classes, np.nan) for name, record in chosen.items()}
 
 
-def confusion(outputs: Array, targets: Array, classes: int) -> npt.NDArray[np.uint32]:
-    """Samples per (true, predicted) class."""
-    table = np.zeros((classes, classes), np.uint32)
-    np.add.at(table, (targets, np.minimum(predicted_classes(outputs), classes - 1)), 1)
-    return table
+def higher_is_better(monitor: str, task: str) -> bool:
+    """The direction of what an evaluation calls `monitor`. Raises ValueError, saying what is known, where evaluations of this task have no such number."""
+    part, _, name = monitor.strip().replace("-", "_").lower().partition("_")
+    if part == "test":
+        raise ValueError("the test part is looked at once, at the end: expected train_… or val_…")
+    names = [name for name, record in suited(task).items() if not record.per_class]
+    if part in WATCHED_PARTS and name == "loss":
+        return False
+    if part not in WATCHED_PARTS or name not in names:
+        raise ValueError(unknown("evaluation", monitor, [f"{part}_{each}" for part in ("val", "train") for each in ("loss", *names)]))
+    return suited(task)[name].higher_is_better

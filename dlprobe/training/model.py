@@ -12,6 +12,7 @@ from dlprobe.config import RunConfig, parse_spec
 from dlprobe.data import PreparedData
 from dlprobe.nn.network import LayerSpec, Network
 from dlprobe.registry import Spec
+from dlprobe.training.emphasis import refuse_impossible
 
 Array = npt.NDArray[Any]
 
@@ -34,6 +35,7 @@ class Model:
 def resolve(config: RunConfig, data: PreparedData) -> Model:
     """Decide loss, outputs and layers for this data."""
     loss = config.training.loss or parse_spec("loss", "cross_entropy" if data.task == "classification" else "mse")
+    refuse_impossible(config, loss, data)
     outputs = output_units(loss, data)
     output_activation = config.model.output_activation or parse_spec("activation", auto_output_activation(loss, data))
     activations = (*config.model.activations, output_activation)
@@ -68,9 +70,12 @@ def auto_output_activation(loss: Spec, data: PreparedData) -> str:
     return str(loss.record.output_activation) if data.task == "classification" else "linear"
 
 
-def warnings_for_data(model: Model, data: PreparedData) -> list[str]:
+def warnings_for_data(model: Model, data: PreparedData, config: RunConfig) -> list[str]:
     """Combinations of data and loss that train, but hardly as meant."""
     found = []
+    if config.training.label_smoothing > 0 and "regression" in model.loss.record.tasks:
+        effect = "it moves the target of every output, but there are no probabilities to keep from certainty"
+        found.append(f"label_smoothing = {config.training.label_smoothing:g} with loss = {model.loss}: {effect}; take cross_entropy")
     if data.task not in model.loss.record.tasks:
         suits = " or ".join(model.loss.record.tasks)
         found.append(f"loss = {model.loss} is meant for {suits}, the data is {data.task}: it trains, but the loss cannot express the targets")

@@ -16,7 +16,10 @@ from dlprobe.nn import observe
 from dlprobe.nn.block import BATCH_LOSS
 from dlprobe.nn.network import Evaluation, Network
 from dlprobe.nn.random import epoch_order
+from dlprobe.parts.metrics import Scored
 from dlprobe.training import instruments, metrics, own_arrays
+from dlprobe.training.early_stopping import EarlyStopping, early_stopping_of
+from dlprobe.training.emphasis import sample_weights, smoothed
 from dlprobe.training.model import Model, build, encode_targets, resolve
 from dlprobe.training.recording import Recorder
 from dlprobe.training.stopping import Stop
@@ -40,15 +43,21 @@ class Progress:
 
 @dataclass
 class Session:
-    """One run while it is made: the net, its data as arrays, and where it stands."""
+    """One run while it is made: the net, its data as arrays, and where it stands.
+
+    targets: those of evaluations, by part. trained_targets, weights: what training takes of the training part, with label smoothing and class weights.
+    """
 
     config: RunConfig
     data: PreparedData
     model: Model
     network: Network
     targets: dict[str, Array]
+    trained_targets: Array
+    weights: Array | None
     initial: Array
     watch: instruments.Watch
+    early: EarlyStopping | None = None
     step: int = 0
 
     @property
@@ -67,13 +76,15 @@ def start(config: RunConfig, data: PreparedData) -> Session:
     """Build the net for prepared data; data-dependent initializers see the samples that training visits first."""
     config = own_arrays.pinned(config)
     model = resolve(config, data)
+    early = early_stopping_of(config, data)
     watch = instruments.Watch(config, model, data)
     network = build(config, model, keep_gradients=watch.histogram_every is not None)
     own_arrays.fill(network, model)
     inputs = data.inputs["train"]
     network.scale_to_unit_variance(inputs[epoch_order(config.training.seed, 0, len(inputs))[:LSUV_SAMPLES]])
     targets = {part: encode_targets(model, data, part, config.training.dtype) for part in data.inputs}
-    return Session(config, data, model, network, targets, network.parameters.copy(), watch)
+    trained = smoothed(targets["train"], config.training.label_smoothing, model.loss.record.independent)
+    return Session(config, data, model, network, targets, trained, sample_weights(config, data), network.parameters.copy(), watch, early)
 
 
 def run(session: Session, recorder: Recorder, *, stop: Stop | None = None, progress: Callable[[Progress], None] | None = None) -> str:
@@ -98,6 +109,8 @@ def run(session: Session, recorder: Recorder, *, stop: Stop | None = None, progr
             status = "diverged"
             break
         _at_boundary(session, recorder)
+        if session.early is not None and session.early.stopped:
+            break
     _finish(session, recorder, status)
     return status
 
@@ -127,7 +140,8 @@ def _block(session: Session, recorder: Recorder, steps: int) -> tuple[float, boo
     entered = time.perf_counter()
     rates = np.full(steps, session.config.training.resolved_lr)
     before = session.watch.before(session)
-    result = session.network.train(session.data.inputs["train"], session.targets["train"], first, rates, keep_gradients=before is not None)
+    inputs, keep = session.data.inputs["train"], before is not None
+    result = session.network.train(inputs, session.trained_targets, first, rates, session.weights, keep_gradients=keep)
     done = len(result.scalars)
     seconds = (time.perf_counter() - entered) / done
     numbers = np.arange(first, first + done)
@@ -147,29 +161,42 @@ def _at_boundary(session: Session, recorder: Recorder) -> None:
     if recording.evaluate_every == "never" or session.step >= session.steps:
         return
     if session.step % (int(recording.evaluate_every) * session.per_epoch) == 0:
-        _evaluate(session, recorder)
+        values, _ = _evaluate(session, recorder)
+        _after_evaluation(session, values)
 
 
-def evaluate_part(session: Session, part: str) -> tuple[dict[str, float], Evaluation]:
-    """Loss and error (for regression R² too) of one part in evaluation mode, and the evaluation itself."""
-    outcome = session.network.evaluate(session.data.inputs[part], session.targets[part], dead=part == "train")
-    targets = session.data.targets[part]
-    values = {f"{part}_loss": outcome.loss if len(targets) else float("nan"), f"{part}_error": metrics.error(session.data.task, outcome.outputs, targets)}
-    if session.data.task == "regression":
-        values[f"{part}_r2"] = metrics.r2(outcome.outputs, targets)
-    return values, outcome
+def _after_evaluation(session: Session, values: dict[str, float]) -> None:
+    """What an evaluation of the training so far decides. The one before the first update decides nothing."""
+    if session.early is not None:
+        session.early.observe(session.step, values[session.early.monitor], session.network.snapshot)
 
 
-def _evaluate(session: Session, recorder: Recorder) -> tuple[dict[str, float], dict[str, Evaluation]]:
+@dataclass(frozen=True)
+class PartEvaluation:
+    """One part in evaluation mode: loss and metrics by their names in the run file, those per class (class,), and what they were taken from."""
+
+    values: dict[str, float]
+    per_class: dict[str, Array]
+    scored: Scored
+    outcome: Evaluation
+
+
+def evaluate_part(session: Session, part: str) -> PartEvaluation:
+    """Loss and all metrics of one part."""
+    data, outcome = session.data, session.network.evaluate(session.data.inputs[part], session.targets[part], dead=part == "train")
+    scored = Scored(outcome.outputs, data.targets[part], len(data.class_names), session.model.loss.record.threshold)
+    loss = {f"{part}_loss": outcome.loss if len(scored.targets) else float("nan")}
+    return PartEvaluation(loss | metrics.numbers(data.task, part, scored), metrics.per_class(data.task, part, scored), scored, outcome)
+
+
+def _evaluate(session: Session, recorder: Recorder) -> tuple[dict[str, float], dict[str, PartEvaluation]]:
     """Evaluate training and validation part, and record it."""
-    values: dict[str, float] = {}
-    outcomes = {}
-    for part in ("train", "val"):
-        found, outcomes[part] = evaluate_part(session, part)
-        values.update(found)
-    per_layer = {"dead_fraction": outcomes["train"].dead_fraction, "weight_distance": weight_distance(session)}
-    recorder.evaluation(session.step, values, {name: array.astype(session.network.dtype) for name, array in per_layer.items()})
-    return values, outcomes
+    parts = {part: evaluate_part(session, part) for part in ("train", "val")}
+    values = {name: value for part in parts.values() for name, value in part.values.items()}
+    per_layer = {"dead_fraction": parts["train"].outcome.dead_fraction, "weight_distance": weight_distance(session)}
+    arrays = {name: array.astype(session.network.dtype) for name, array in per_layer.items()}
+    recorder.evaluation(session.step, values, arrays | parts["train"].per_class | parts["val"].per_class)
+    return values, parts
 
 
 def weight_distance(session: Session) -> npt.NDArray[np.float64]:
@@ -186,19 +213,43 @@ def weight_distance(session: Session) -> npt.NDArray[np.float64]:
 
 def _finish(session: Session, recorder: Recorder, status: str) -> None:
     """Evaluate all parts (the test part for the only time), keep predictions and final parameters, and close the record."""
-    values, outcomes = _evaluate(session, recorder)
-    found, outcomes["test"] = evaluate_part(session, "test")
-    final: dict[str, Any] = {**values, **found, "steps_done": session.step, "epochs_done": session.step / session.per_epoch}
-    if status != "finished":
-        final["stopped_step"] = session.step
-        final["stop_reason"] = {"diverged": "non-finite numbers", "interrupted": "asked to stop"}.get(status, status)
+    parts = _last_evaluation(session, recorder, status)
+    parts["test"] = evaluate_part(session, "test")
+    final: dict[str, Any] = {"steps_done": session.step, "epochs_done": session.step / session.per_epoch, **_ending(session, status)}
     predictions: dict[str, Array] = {}
-    for part, outcome in outcomes.items():
-        targets = session.data.targets[part]
-        if session.data.task == "classification" and len(targets):
-            final[f"{part}_confusion"] = metrics.confusion(outcome.outputs, targets, len(session.data.class_names))
-        if part != "train" and len(targets):
-            predictions[f"{part}_outputs"] = outcome.outputs
-            predictions[f"{part}_targets"] = targets
+    for part, found in parts.items():
+        final |= found.values | found.per_class
+        if found.scored.classes and len(found.scored.targets):
+            final[f"{part}_confusion"] = found.scored.confusion
+        if part != "train" and len(found.scored.targets):
+            predictions[f"{part}_outputs"] = found.outcome.outputs
+            predictions[f"{part}_targets"] = found.scored.targets
     recorder.checkpoint(session.step, session.network.parameters.copy())
     recorder.end(status, final, predictions)
+
+
+def _last_evaluation(session: Session, recorder: Recorder, status: str) -> dict[str, PartEvaluation]:
+    """Training and validation part with the parameters that the run ends with: the last ones, or the best that early stopping kept.
+
+    The last ones are recorded as an evaluation of this step; where early stopping ended the run they have been. A run that did not finish keeps its last ones.
+    """
+    early = session.early
+    if early is None or not early.stopped:
+        values, parts = _evaluate(session, recorder)
+        if early is None or status != "finished":
+            return parts
+        _after_evaluation(session, values)
+    if early.kept is not None:
+        session.network.restore(early.kept)
+    return {part: evaluate_part(session, part) for part in ("train", "val")}
+
+
+def _ending(session: Session, status: str) -> dict[str, Any]:
+    """Where and why a run ended before its budget was spent, and which evaluation was the best."""
+    early, found = session.early, dict[str, Any]()
+    if early is not None and early.best_step >= 0:
+        found |= {"best_step": early.best_step, "best_value": early.best_value}
+    reason = {"diverged": "non-finite numbers", "interrupted": "asked to stop"}.get(status, status)
+    if status == "finished" and early is not None and early.stopped and session.step < session.steps:
+        reason = early.reason
+    return {**found, "stopped_step": session.step, "stop_reason": reason} if reason != "finished" else found

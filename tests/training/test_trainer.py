@@ -11,8 +11,8 @@ import pytest
 from dlprobe import registry
 from dlprobe.config import from_options
 from dlprobe.data import load, prepare
-from dlprobe.runs import RunWriter
-from dlprobe.training import describe, metrics, trainer
+from dlprobe.runs import RunWriter, layout
+from dlprobe.training import describe, trainer
 from dlprobe.training.recording import Snapshots
 from dlprobe.training.stopping import Stop
 
@@ -127,17 +127,22 @@ def test_regression_reports_root_mean_square_error_and_r2() -> None:
     assert "val_confusion" not in final
 
 
-def test_metrics_agree_with_scikit_learn() -> None:
-    oracle = pytest.importorskip("sklearn.metrics")
-    rng = np.random.default_rng(0)
-    outputs, classes = rng.normal(size=(50, 4)), rng.integers(0, 4, 50)
-    predicted = outputs.argmax(axis=1)
-    assert metrics.error("classification", outputs, classes) == pytest.approx(oracle.zero_one_loss(classes, predicted))
-    np.testing.assert_array_equal(metrics.confusion(outputs, classes, 4), oracle.confusion_matrix(classes, predicted, labels=range(4)))
-    values = rng.normal(size=(50, 2))
-    assert metrics.r2(outputs[:, :2], values) == pytest.approx(oracle.r2_score(values, outputs[:, :2], multioutput="variance_weighted"), rel=0.2)
-    assert metrics.r2(outputs[:, :1], values[:, :1]) == pytest.approx(oracle.r2_score(values[:, :1], outputs[:, :1]))
-    assert metrics.error("regression", outputs[:, :2], values) == pytest.approx(oracle.root_mean_squared_error(values.ravel(), outputs[:, :2].ravel()))
+def test_every_metric_of_the_task_is_evaluated_and_has_its_place_in_the_file() -> None:
+    """One number per part and evaluation, those per class as arrays, all by names of the layout table."""
+    for data, task in (("wine", "classification"), ("diabetes", "regression")):
+        one = session(data=data)
+        found = trainer.evaluate_part(one, "val")
+        suited = {f"val_{name}" for name, record in registry.records("metric").items() if task in record.tasks}
+        assert {*found.values, *found.per_class} == {"val_loss", *suited}
+        assert {*found.values, *found.per_class} <= {*layout.names("evaluations")} & {*layout.names("final")}
+        assert all(values.shape == (3,) for values in found.per_class.values())
+
+
+def test_metrics_of_an_empty_part_are_nan() -> None:
+    one = session(split="100,0,0")
+    found = trainer.evaluate_part(one, "val")
+    assert all(math.isnan(value) for value in found.values.values())
+    assert all(np.isnan(values).all() for values in found.per_class.values())
 
 
 def test_two_classes_under_binary_cross_entropy_share_one_sigmoid_output() -> None:

@@ -33,7 +33,7 @@ def find_quantity(run: Run, name: str, where: str) -> Quantity:
 
 def names(run: Run) -> dict[str, tuple[str, ...]]:
     """What the run holds, by group; a name that several groups have means the first."""
-    evaluations = tuple(name for name in (*run.evaluations, *run.evaluation_layers) if name != "step")
+    evaluations = tuple(name for name in (*run.evaluations, *run.evaluation_layers, *run.evaluation_classes) if name != "step")
     instruments = tuple(name for name in run.instruments if name != "step")
     return {"statistics": run.statistics, "scalars": run.scalars, "evaluations": evaluations, "instruments": instruments, "derived": DERIVED}
 
@@ -52,6 +52,8 @@ def _quantity(run: Run, group: str, name: str, where: str) -> Quantity:
     steps = run.evaluations["step"]
     if name in run.evaluations:
         return Quantity(where, name, definition, steps, run.evaluations[name], (), group)
+    if name in run.evaluation_classes:
+        return Quantity(where, name, definition, steps, run.evaluation_classes[name], tuple(run.data["class_names"]), group)
     return Quantity(where, name, definition, steps, run.evaluation_layers[name], run.layers.names, group)
 
 

@@ -43,7 +43,7 @@ def prepare_session(configuration: RunConfig, screen: Screen) -> Session:
     from dlprobe.training import model, trainer
 
     session = trainer.start(configuration, data)
-    for warning in model.warnings_for_data(session.model, data):
+    for warning in model.warnings_for_data(session.model, data, configuration):
         screen.warn(warning)
     return session
 

@@ -1,0 +1,288 @@
+"""Metrics: one record each, of what a net's outputs on one part of the data are worth.
+
+`measure(scored)` returns one number, or one per class where `per_class` says so. 0/0 is NaN, never 0 or 1, and NaN classes are left out of macro means
+(scikit-learn's zero_division=nan): no recall of a class that the part does not have, no precision of a class that was never predicted.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from dlprobe.registry import Parameter, register
+
+Array = npt.NDArray[Any]
+Floats = npt.NDArray[np.float64]
+CALIBRATION_BINS = 15
+BOTH, CLASSES, VALUES = ("classification", "regression"), ("classification",), ("regression",)
+
+
+@dataclass(frozen=True)
+class Scored:
+    """One part of the data with what the net made of it.
+
+    outputs: (samples, units). targets: class indices (samples,), or values (samples, units) where `classes` is 0. A single output means the second class
+    where it is above `threshold`.
+    """
+
+    outputs: Array
+    targets: Array
+    classes: int = 0
+    threshold: float = 0.5
+
+    @cached_property
+    def predicted(self) -> npt.NDArray[np.int64]:
+        """The class of each sample: the largest output, or the side of a single one."""
+        found = np.argmax(self.outputs, axis=1) if self.outputs.shape[1] > 1 else self.outputs[:, 0] > self.threshold
+        return np.minimum(found, self.classes - 1).astype(np.int64)
+
+    @cached_property
+    def confusion(self) -> npt.NDArray[np.int64]:
+        """Samples per (true, predicted) class."""
+        pairs = self.targets * self.classes + self.predicted
+        return np.bincount(pairs, minlength=self.classes**2).reshape(self.classes, self.classes)
+
+    @cached_property
+    def residuals(self) -> Floats:
+        """Output minus target, (samples, units)."""
+        return self.outputs.astype(np.float64) - self.targets.reshape(len(self.targets), -1)
+
+
+@dataclass(frozen=True)
+class Metric:
+    """What is known of a metric. `higher_is_better` is the direction in which `early_stopping` and plateau schedules want it."""
+
+    name: str
+    summary: str
+    formula: str
+    measure: Callable[[Scored], Any]
+    tasks: tuple[str, ...]
+    higher_is_better: bool
+    source: str
+    per_class: bool = False
+    parameters: tuple[Parameter, ...] = ()
+    use: str = ""
+    traps: str = ""
+
+
+def error(scored: Scored) -> float:
+    return rmse(scored) if scored.classes == 0 else 1.0 - accuracy(scored)
+
+
+register(
+    "metric",
+    Metric(
+        name="error",
+        summary="share of wrong classes; for regression the root mean square error",
+        formula="1 − accuracy; for regression rmse",
+        measure=error,
+        tasks=BOTH,
+        higher_is_better=False,
+        source="what textbooks call training and validation error",
+    ),
+)
+
+
+def accuracy(scored: Scored) -> float:
+    return float(np.mean(scored.predicted == scored.targets))
+
+
+register(
+    "metric",
+    Metric(
+        name="accuracy",
+        summary="share of right classes",
+        formula="Σ_k C_kk / n, C_jk the samples of class j that were taken for k",
+        measure=accuracy,
+        tasks=CLASSES,
+        higher_is_better=True,
+        source="scikit-learn: accuracy_score",
+        traps="With classes of unequal size the largest one alone makes it high: read balanced_accuracy beside it.",
+    ),
+)
+
+
+def ratio(part: Array, whole: Array) -> Floats:
+    """part/whole elementwise, NaN for 0/0."""
+    with np.errstate(all="ignore"):
+        return np.asarray(part / whole.astype(np.float64), np.float64)
+
+
+def mean_of_defined(values: Floats) -> float:
+    """The mean without NaN; NaN where nothing else is there."""
+    defined = values[~np.isnan(values)]
+    return float(defined.mean()) if len(defined) else float("nan")
+
+
+def precision(scored: Scored) -> Floats:
+    return ratio(np.diag(scored.confusion), scored.confusion.sum(axis=0))
+
+
+def recall(scored: Scored) -> Floats:
+    return ratio(np.diag(scored.confusion), scored.confusion.sum(axis=1))
+
+
+def specificity(scored: Scored) -> Floats:
+    table = scored.confusion
+    others = table.sum() - table.sum(axis=1)
+    return ratio(others - table.sum(axis=0) + np.diag(table), others)
+
+
+def f1(scored: Scored) -> Floats:
+    table = scored.confusion
+    return ratio(2 * np.diag(table), table.sum(axis=0) + table.sum(axis=1))
+
+
+PER_CLASS: dict[str, tuple[Callable[[Scored], Floats], str, str, str]] = {
+    "precision": (precision, "of what was taken for the class, the share that is of it", "TP/(TP + FP)", "NaN for a class that was never predicted."),
+    "recall": (recall, "of what is of the class, the share that was found (sensitivity)", "TP/(TP + FN)", "NaN for a class that the part does not have."),
+    "specificity": (specificity, "of what is not of the class, the share that was not taken for it", "TN/(TN + FP)", "Near 1 for each of many classes."),
+    "f1": (
+        f1,
+        "harmonic mean of precision and recall",
+        "2 TP/(2 TP + FP + FN)",
+        "0 for a class of the part that was never found, NaN for one that is not there.",
+    ),
+}
+
+
+def macro(per_class: Callable[[Scored], Floats]) -> Callable[[Scored], float]:
+    """The mean over classes of a metric, NaN classes left out."""
+    return lambda scored: mean_of_defined(per_class(scored))
+
+
+for _name, (_measure, _summary, _formula, _traps) in PER_CLASS.items():
+    register(
+        "metric",
+        Metric(
+            name=_name,
+            summary=f"{_summary}, for each class",
+            formula=f"{_formula}, the class against all others",
+            measure=_measure,
+            tasks=CLASSES,
+            higher_is_better=True,
+            source="van Rijsbergen 1979; scikit-learn with zero_division=nan",
+            per_class=True,
+            traps=_traps,
+        ),
+    )
+    register(
+        "metric",
+        Metric(
+            name=f"macro_{_name}",
+            summary=f"mean of {_name} over the classes",
+            formula=f"1/K Σ_k {_name}_k over the K classes where it is defined",
+            measure=macro(_measure),
+            tasks=CLASSES,
+            higher_is_better=True,
+            source="scikit-learn: average='macro', zero_division=nan",
+            use="Classes count alike however many samples they have.",
+        ),
+    )
+
+register(
+    "metric",
+    Metric(
+        name="balanced_accuracy",
+        summary="accuracy with every class counted alike",
+        formula="mean recall of the classes that the part has",
+        measure=macro(recall),
+        tasks=CLASSES,
+        higher_is_better=True,
+        source="Brodersen et al. 2010; scikit-learn: balanced_accuracy_score",
+        use="Classes of unequal size: guessing the largest one gives 1/K.",
+        traps="The same number as macro_recall.",
+    ),
+)
+
+
+def calibration_error(scored: Scored) -> float:
+    """Bins (0, 1/15], …, (14/15, 1] of the confidence; NaN where an output is not within 0 to 1."""
+    outputs = scored.outputs.astype(np.float64)
+    if not np.all((outputs >= 0) & (outputs <= 1)):
+        return float("nan")
+    confidence = outputs.max(axis=1) if outputs.shape[1] > 1 else np.maximum(outputs[:, 0], 1 - outputs[:, 0])
+    bins = np.clip(np.ceil(confidence * CALIBRATION_BINS).astype(np.int64) - 1, 0, CALIBRATION_BINS - 1)
+    gap = np.bincount(bins, (scored.predicted == scored.targets) - confidence, CALIBRATION_BINS)
+    return float(np.abs(gap).sum() / len(outputs))
+
+
+register(
+    "metric",
+    Metric(
+        name="calibration_error",
+        summary="how far the confidence of predictions is from the share that is right (expected calibration error)",
+        formula=f"Σ_b n_b/n |accuracy_b − mean confidence_b| over {CALIBRATION_BINS} equal bins b of the predicted class's probability",
+        measure=calibration_error,
+        tasks=CLASSES,
+        higher_is_better=False,
+        source="Guo et al. 2017, On calibration of modern neural networks, with its 15 bins",
+        traps="NaN where outputs are not probabilities. Biased upwards on small parts: every bin adds the size of its sampling error.",
+    ),
+)
+
+
+def rmse(scored: Scored) -> float:
+    with np.errstate(all="ignore"):
+        return float(np.sqrt(np.mean(np.square(scored.residuals))))
+
+
+register(
+    "metric",
+    Metric(
+        name="rmse",
+        summary="root mean square error",
+        formula="√(mean over samples and outputs of (p − y)²)",
+        measure=rmse,
+        tasks=VALUES,
+        higher_is_better=False,
+        source="Gauss 1809; scikit-learn: root_mean_squared_error of all outputs together",
+    ),
+)
+
+
+def mean_absolute_error(scored: Scored) -> float:
+    with np.errstate(all="ignore"):
+        return float(np.mean(np.abs(scored.residuals)))
+
+
+register(
+    "metric",
+    Metric(
+        name="mean_absolute_error",
+        summary="mean absolute error",
+        formula="mean over samples and outputs of |p − y|",
+        measure=mean_absolute_error,
+        tasks=VALUES,
+        higher_is_better=False,
+        source="scikit-learn: mean_absolute_error",
+        use="Less moved by a few large errors than rmse.",
+    ),
+)
+
+
+def r2(scored: Scored) -> float:
+    wanted = scored.targets.reshape(len(scored.targets), -1).astype(np.float64)
+    with np.errstate(all="ignore"):
+        spread = float(np.square(wanted - wanted.mean(axis=0)).sum())
+        return float(1.0 - np.square(scored.residuals).sum() / spread) if spread > 0 else float("nan")
+
+
+register(
+    "metric",
+    Metric(
+        name="r2",
+        summary="coefficient of determination",
+        formula="R² = 1 − Σ(y − p)²/Σ(y − ȳ)², both summed over samples and outputs",
+        measure=r2,
+        tasks=VALUES,
+        higher_is_better=True,
+        source="Wright 1921; scikit-learn: r2_score with multioutput='variance_weighted'",
+        traps="0 is what the mean of the targets gives; below 0 is worse. NaN where the targets are constant.",
+    ),
+)
