@@ -110,6 +110,7 @@ HOMES: dict[str, str] = {
     "initializer": "dlprobe.parts.initializers",
     "normalization": "dlprobe.parts.normalizations",
     "optimizer": "dlprobe.parts.optimizers",
+    "schedule": "dlprobe.parts.schedules",
     "loss": "dlprobe.parts.losses",
     "metric": "dlprobe.parts.metrics",
     "stopping": "dlprobe.parts.stopping",

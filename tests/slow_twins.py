@@ -174,8 +174,20 @@ def _row_losses(spec: Spec, a: Array, targets: Array) -> tuple[npt.NDArray[np.fl
 
 
 def coefficients(spec: Spec, step: int, rate: float) -> tuple[float, ...]:
-    """An optimizer's numbers of one step; step counts from 1."""
-    return tuple(spec.record.coefficients(float(step), rate, *(float(value) for value in spec.parameters.values())))
+    """An optimizer's numbers of one step at a constant rate; step counts from 1. Numbers that run on from step to step are run through from the first."""
+    running, values = spec.record.running, [float(value) for value in spec.parameters.values()]
+    found: tuple[float, ...] = ()
+    for t in range(1 if running else step, step + 1):
+        found = tuple(spec.record.coefficients(float(t), rate, *values, *running))
+        running = found[len(found) - len(running) :]
+    return found[: len(found) - len(running)]
+
+
+def initial_state(spec: Spec, size: int) -> Array:
+    """What an optimizer remembers (states, size) before the first step."""
+    record = spec.record
+    start = record.initial(*spec.parameters.values()) if record.initial else [0.0] * record.states
+    return np.tile(np.array(start, np.float64).reshape(-1, 1), size)
 
 
 def optimize(spec: Spec, w: Array, g: Array, state: Array, numbers: tuple[float, ...]) -> tuple[Array, Array]:

@@ -156,6 +156,8 @@ class TrainingConfig(Table):
     )
     optimizer: Annotated[Spec, Named("optimizer")] = option("adam", "optimizer")
     lr: Annotated[float | None, Number(0.0, words=AUTO)] = option("auto", "learning rate; auto: the optimizer's usual one")
+    schedule: Annotated[Spec, Named("schedule")] = option("constant", "how the learning rate runs through training")
+    warmup: Annotated[int, Whole(0)] = option("0", "first steps in which the rate rises in a straight line to the schedule's")
     batch_size: Annotated[int | Literal["full"], Whole(1, own_words=("full",))] = option("32", "samples per step; full: the whole training part")
     epochs: Annotated[int | None, Whole(1, words=NONE)] = option(str(DEFAULT_EPOCHS), "passes over the training part; none where steps is given")
     steps: Annotated[int | None, Whole(1, words=NONE)] = option("none", "updates, in place of epochs")
@@ -219,6 +221,13 @@ class RunConfig(Table):
         if self.training.early_stopping is not None and self.recording.evaluate_every == "never":
             reason = "it goes by evaluations, and evaluate_every is never: expected none, or evaluations"
             raise FieldError(self.training.table, "early_stopping", str(self.training.early_stopping), reason)
+        return self
+
+    @model_validator(mode="after")
+    def _schedule_has_evaluations(self) -> Self:
+        if self.training.schedule.record.observe is not None and self.recording.evaluate_every == "never":
+            reason = "it lowers the rate by what evaluations show, and evaluate_every is never: expected evaluations, or another schedule"
+            raise FieldError(self.training.table, "schedule", str(self.training.schedule), reason)
         return self
 
     @property

@@ -26,8 +26,8 @@ from dlprobe.nn.scalar import is_finite
 from dlprobe.nn.updates import UPDATE_SUMS
 
 FINISHED, DIVERGED = 0, 1
-BATCH_LOSS, PENALTY, LEARNING_RATE, GRADIENT_NORM, CLIP_SCALE, SCALARS = range(6)
-SCALAR_NAMES = ("batch_loss", "penalty", "learning_rate", "gradient_norm", "clip_scale")
+BATCH_LOSS, PENALTY, LEARNING_RATE, MOMENTUM, GRADIENT_NORM, CLIP_SCALE, SCALARS = range(7)
+SCALAR_NAMES = ("batch_loss", "penalty", "learning_rate", "momentum", "gradient_norm", "clip_scale")
 
 # All memory of one model. `blocks` holds one batch of every layer's inputs and outputs; `deltas` three blocks that dL/da and dL/dz pass through in turn;
 # `carry` the derivative that goes around a layer, `weight_delta` that of a transformed W: both empty where nothing needs them.
@@ -40,8 +40,9 @@ Net = namedtuple(
 # passes below. Compiled into both loops, and into each other, the passes would cost twice the time on a cold cache.
 Kernels = namedtuple("Kernels", "forward backward loss update prepare gather forward_layer backward_layer")
 # What a block works through: prepared data (samples, features) and (samples, outputs), each sample's weight in the loss (empty where all weigh 1), the
-# visiting order, and where in the run it stands.
-Work = namedtuple("Work", "inputs targets weights order batch seed first_step rates optimizer_parameters fused keep_gradients deferred")
+# visiting order, and where in the run it stands. `rates` has one learning rate per step, `momenta` (if not empty) one value per step of the optimizer's
+# parameter number `momentum` (-1: it has none to cycle).
+Work = namedtuple("Work", "inputs targets weights order batch seed first_step rates momenta momentum optimizer_parameters fused keep_gradients deferred")
 
 NET_TYPES = (
     *("int64_2d",) * 2, *("vector",) * 8, "matrix", *("vector",) * 3, "float64_1d", "float64_1d", "vector", "float64_1d", *("vector",) * 2,
@@ -66,7 +67,8 @@ def work_type(precision: Types) -> Any:
     integers = types.Array(types.int64, 1, "C", aligned=True)
     floats = types.Array(types.float64, 1, "C", aligned=True)
     data = [precision.matrix, precision.matrix, precision.vector, integers]
-    return types.NamedTuple([*data, types.int64, types.uint64, types.int64, floats, floats, *(types.boolean,) * 3], Work)
+    place = [types.int64, types.uint64, types.int64]
+    return types.NamedTuple([*data, *place, floats, floats, types.int64, floats, *(types.boolean,) * 3], Work)
 
 
 def block_of(net: Any, offset: Any, rows: Any, width: Any) -> Any:
@@ -427,6 +429,18 @@ def passes(dtype: str) -> tuple[int, ...]:
     return tuple(address(function) for function in compiled_passes(dtype))
 
 
+def set_momentum(work: Any, done: Any) -> Any:
+    """The optimizer's momentum in this step of the block, set first where it is cycled; NaN where the optimizer has none."""
+    if work.momentum < 0:
+        return np.nan
+    if len(work.momenta) > 0:
+        work.optimizer_parameters[work.momentum] = work.momenta[done]
+    return work.optimizer_parameters[work.momentum]
+
+
+inlined(set_momentum)
+
+
 def run(net: Any, kernels: Any, work: Any, steps: Any, statistics: Any, scalars: Any) -> Any:
     """A block of whole steps: returns the steps done, negative if the last of them met non-finite numbers.
 
@@ -453,6 +467,7 @@ def run(net: Any, kernels: Any, work: Any, steps: Any, statistics: Any, scalars:
         scale = one / net.parameters.dtype.type(rows)
         scalar[BATCH_LOSS] = forward_pass(net, kernels, work, start, rows, True, scale, counter, of_step) / rows
         scalar[PENALTY], scalar[LEARNING_RATE], scalar[GRADIENT_NORM], scalar[CLIP_SCALE] = 0.0, work.rates[done], np.nan, 1.0
+        scalar[MOMENTUM] = set_momentum(work, done)
         if count_lost(of_step, observe.NONFINITE_FORWARD) > 0 or not is_finite(scalar[BATCH_LOSS]):
             return -(done + 1)  # before any parameter is stepped
         square = backward_pass(net, kernels, work, rows, work.rates[done], step, counter, scratch, of_step)

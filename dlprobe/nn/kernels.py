@@ -6,7 +6,8 @@ operation forward    (x, y, learned, state, constants, counter, training)       
 operation backward   (x, y, dy, dx, learned, gradient, state, constants, counter, peak, slopes)    fills dx from dy, and the gradient of `learned`
 loss                 (z, a, target, d, scale, weights, constants) -> Σ w ℓ of the samples    fills d with scale·w·dℓ/da, or scale·w·dℓ/dz where fused
 optimizer update     (w, g, state, offset, stride, coefficients, sums)                       steps w in place, adds up the statistics of w, g and the update
-optimizer prepare    (step, rate, parameters, coefficients)                                  the coefficients of one step
+optimizer prepare    (step, rate, values, coefficients)                                      the coefficients of one step from the parameters and,
+                                                                                             behind them in `values`, the running numbers it takes on
 
 `learned` are an operation's own parameters, `state` its memory, `constants` its hyperparameters, `counter` (seed, layer, step, training?) for random numbers.
 `peak` (units,) receives each unit's largest |slope| on the batch; `slopes` receives [Σ slope², number of flat elements, 1 where slopes are defined].
@@ -271,11 +272,15 @@ def optimizer(name: str, dtype: str) -> tuple[Any, Any]:
     step = inlined_with_helpers(record.update)
     count = record.update.__code__.co_argcount - 2 - record.states
     loop = update_loop(step, count, record.states)
-    coefficients, parameters = inlined_with_helpers(record.coefficients), len(record.parameters)
+    coefficients, running = inlined_with_helpers(record.coefficients), len(record.parameters)
+    numbers = running + len(record.running)
 
     def prepare(step: float, rate: float, values: Array, out: Array) -> None:
-        for k, c in enumerate(coefficients(step, rate, *to_fixed_tuple(values, parameters))):
-            out[k] = c
+        for k, c in enumerate(coefficients(step, rate, *to_fixed_tuple(values, numbers))):
+            if k < count:
+                out[k] = c
+            else:
+                values[running + k - count] = c
 
     precision = PRECISIONS[dtype]
     return compiled(precision.update)(loop), compiled(precision.prepare, EXACT)(prepare)

@@ -14,6 +14,7 @@ from dlprobe.nn import block, calling, kernels, observe, program, random
 from dlprobe.registry import Spec
 
 Array = npt.NDArray[Any]
+NO_NUMBERS: npt.NDArray[np.float64] = np.zeros(0)
 EVALUATION_ROWS = 256  # evaluation works through a part in blocks of at least this many samples
 
 
@@ -48,7 +49,7 @@ class LayerSpec:
 
 @dataclass(frozen=True)
 class BlockResult:
-    """What a block of steps left: statistics (steps, layer, statistic), scalars (steps, 5), and whether it ended in non-finite numbers."""
+    """What a block of steps left: statistics (steps, layer, statistic), scalars (steps, 6), and whether it ended in non-finite numbers."""
 
     statistics: Array
     scalars: npt.NDArray[np.float64]
@@ -192,7 +193,8 @@ class Network:
 
     def initialize(self) -> None:
         """Draw all parameters anew from the seed; running statistics, optimizer memory and step count start over."""
-        self._net.moments[:] = 0
+        self._optimizer_values = self._initial_optimizer_values()
+        self._net.moments.reshape(-1, max(len(self.parameters), 1)).T[:] = self._initial_moments()
         self._net.state[:] = 0
         for index, layer in enumerate(self.layers):
             record, values = layer.initializer.record, layer.initializer.parameters.values()
@@ -223,6 +225,19 @@ class Network:
             return 0.0
         return record.biases(rng, layer.fan_in, layer.fan_out, *layer.initializer.parameters.values())  # type: ignore[no-any-return]
 
+    def _initial_optimizer_values(self) -> npt.NDArray[np.float64]:
+        """The optimizer's parameters, and behind them the numbers that it carries from step to step."""
+        return np.array([*map(float, self.optimizer.parameters.values()), *self.optimizer.record.running])
+
+    def _initial_moments(self) -> Array:
+        record = self.optimizer.record
+        return np.array(record.initial(*self.optimizer.parameters.values()) if record.initial else [0.0] * record.states, self.dtype)
+
+    def optimizer_state(self, index: int) -> Array:
+        """What the optimizer keeps of a layer's weights, a copy (states, fan_in·fan_out)."""
+        start, size = int(self.program.layers[index, program.WEIGHT]), self.weights(index).size
+        return self._net.moments.reshape(self.optimizer.record.states, -1)[:, start : start + size].copy()  # type: ignore[no-any-return]
+
     def scale_to_unit_variance(self, inputs: Array, tolerance: float = 0.01, rounds: int = 10) -> None:
         """LSUV: divide each data-dependent layer's weights by the s.d. of its preactivations on `inputs` (samples, features), layer after layer."""
         targets = np.zeros((len(inputs), self.layers[-1].units), self.dtype)
@@ -245,13 +260,16 @@ class Network:
         order: Array,
         batch: int,
         first_step: int,
-        rates: Array,
+        rates: Array = NO_NUMBERS,
+        momenta: Array = NO_NUMBERS,
         weights: Array | None = None,
         keep_gradients: bool = False,
     ) -> block.Work:
-        values = np.array([float(v) for v in self.optimizer.parameters.values()], np.float64)
         each = np.zeros(0, self.dtype) if weights is None else weights
-        return block.Work(inputs, targets, each, order, batch, np.uint64(self.seed), first_step, rates, values, self.fused, keep_gradients, False)
+        data = (inputs, targets, each, order, batch, np.uint64(self.seed), first_step)
+        known = list(self.optimizer.parameters)
+        momentum = known.index(self.optimizer.record.momentum) if self.optimizer.record.momentum else -1
+        return block.Work(*data, rates, momenta, momentum, self._optimizer_values, self.fused, keep_gradients, False)
 
     def train(
         self,
@@ -260,10 +278,11 @@ class Network:
         first_step: int,
         rates: npt.NDArray[np.float64],
         weights: Array | None = None,
+        momenta: npt.NDArray[np.float64] = NO_NUMBERS,
         *,
         keep_gradients: bool = True,
     ) -> BlockResult:
-        """Run len(rates) whole steps from step `first_step`, one learning rate each.
+        """Run len(rates) whole steps from step `first_step`, one learning rate each, and one momentum each where `momenta` is not empty.
 
         inputs (samples, features), targets (samples, outputs) and weights (samples,) of the net's dtype, row-major. A batch's loss is the mean of
         w_i ℓ_i, w_i = 1 without weights. Stops after the first step that meets NaN or infinity.
@@ -273,7 +292,7 @@ class Network:
         statistics = np.empty((steps, len(self.layers), len(observe.STATISTICS)), self.dtype)
         scalars = np.empty((steps, block.SCALARS))
         keep = self.keep_gradients and keep_gradients
-        work = self._work(inputs, targets, np.empty(len(inputs), np.int64), self.batch, first_step, rates, weights, keep)
+        work = self._work(inputs, targets, np.empty(len(inputs), np.int64), self.batch, first_step, rates, momenta, weights, keep)
         done = int(self._run(self._net, self._kernels, work, steps, statistics, scalars))
         return BlockResult(statistics[: abs(done)], scalars[: abs(done)], done < 0)
 
@@ -283,7 +302,7 @@ class Network:
         widest = max(layer.units for layer in self.layers) if dead else 0
         alive = np.zeros((len(self.layers), widest))
         order = np.arange(len(inputs))
-        work = self._work(inputs, targets, order, self.rows, 0, np.zeros(0))
+        work = self._work(inputs, targets, order, self.rows, 0)
         total = float(self._evaluate(self._net, self._kernels, work, outputs, alive))
         shares = [float(np.mean(row[: layer.units] == 0)) if dead and not np.isnan(row[0]) else math.nan for row, layer in zip(alive, self.layers, strict=True)]
         return Evaluation(total / max(len(inputs), 1), outputs, np.array(shares))

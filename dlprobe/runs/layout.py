@@ -86,6 +86,7 @@ SCALARS = {
     "batch_loss": "data loss of the batch as it is trained: before the update, with class weights and label smoothing, without penalty terms",
     "penalty": "penalty terms added to the loss",
     "learning_rate": "learning rate of the update",
+    "momentum": "momentum of the update (beta1 for the family of adam); NaN where the optimizer has none",
     "gradient_norm": "Euclidean norm of the gradient of loss + penalty over all parameters, before clipping",
     "clip_scale": "factor by which clipping scaled the gradient; 1 where it did not",
 }
@@ -96,6 +97,10 @@ _EVALUATIONS = (("penalty", "penalty terms of the parameters"),)
 _LAYER_EVALUATIONS = (
     ("dead_fraction", "share of units with zero slope on the whole training part"),
     ("weight_distance", "‖W_t - W_0‖₂ / ‖W_0‖₂: how far the layer's weights have moved"),
+    (
+        "effective_rate",
+        "median over the layer's weights of η/(√s + ε), what an adaptive optimizer makes of the rate; NaN before the first update and for others",
+    ),
 )
 
 _FINAL = (

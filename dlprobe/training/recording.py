@@ -16,7 +16,7 @@ class Recorder(Protocol):
     """The loop's view of a recorder; runs.RunWriter is one."""
 
     def rows(self, first_step: int, steps: npt.NDArray[np.int64], statistics: Array, scalars: npt.NDArray[np.float64], seconds: float) -> None:
-        """One block: steps (n,), statistics (n, layer, statistic), scalars (n, 5); `seconds` is the wall time of one step."""
+        """One block: steps (n,), statistics (n, layer, statistic), scalars (n, 6); `seconds` is the wall time of one step."""
         ...
 
     def evaluation(self, step: int, values: Mapping[str, float], layer_values: Mapping[str, Array]) -> None:

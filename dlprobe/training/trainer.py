@@ -21,6 +21,7 @@ from dlprobe.training import instruments, metrics, own_arrays
 from dlprobe.training.early_stopping import EarlyStopping, early_stopping_of
 from dlprobe.training.emphasis import sample_weights, smoothed
 from dlprobe.training.model import Model, build, encode_targets, resolve
+from dlprobe.training.rates import Rates, rates_of
 from dlprobe.training.recording import Recorder
 from dlprobe.training.stopping import Stop
 
@@ -57,19 +58,19 @@ class Session:
     weights: Array | None
     initial: Array
     watch: instruments.Watch
+    rates: Rates
     early: EarlyStopping | None = None
     step: int = 0
 
     @property
     def per_epoch(self) -> int:
         """Steps of one epoch; the last short batch counts."""
-        return -(-len(self.data.inputs["train"]) // self.model.batch)
+        return self.rates.per_epoch
 
     @property
     def steps(self) -> int:
         """Steps of the whole run."""
-        training = self.config.training
-        return training.steps if training.steps is not None else (training.epochs or 1) * self.per_epoch
+        return self.rates.steps
 
 
 def start(config: RunConfig, data: PreparedData) -> Session:
@@ -84,7 +85,11 @@ def start(config: RunConfig, data: PreparedData) -> Session:
     network.scale_to_unit_variance(inputs[epoch_order(config.training.seed, 0, len(inputs))[:LSUV_SAMPLES]])
     targets = {part: encode_targets(model, data, part, config.training.dtype) for part in data.inputs}
     trained = smoothed(targets["train"], config.training.label_smoothing, model.loss.record.independent)
-    return Session(config, data, model, network, targets, trained, sample_weights(config, data), network.parameters.copy(), watch, early)
+    per_epoch = -(-len(inputs) // model.batch)
+    steps = config.training.steps or (config.training.epochs or 1) * per_epoch
+    rates = rates_of(config, per_epoch, steps, validated=len(data.inputs["val"]) > 0)
+    weights = sample_weights(config, data)
+    return Session(config, data, model, network, targets, trained, weights, network.parameters.copy(), watch, rates, early)
 
 
 def run(session: Session, recorder: Recorder, *, stop: Stop | None = None, progress: Callable[[Progress], None] | None = None) -> str:
@@ -138,10 +143,10 @@ def _block(session: Session, recorder: Recorder, steps: int) -> tuple[float, boo
     """Run a block and hand its recorded rows on; returns the last loss and whether it met non-finite numbers."""
     first = session.step
     entered = time.perf_counter()
-    rates = np.full(steps, session.config.training.resolved_lr)
+    rates, momenta = session.rates.rates(first, steps), session.rates.momenta(first, steps)
     before = session.watch.before(session)
     inputs, keep = session.data.inputs["train"], before is not None
-    result = session.network.train(inputs, session.trained_targets, first, rates, session.weights, keep_gradients=keep)
+    result = session.network.train(inputs, session.trained_targets, first, rates, session.weights, momenta, keep_gradients=keep)
     done = len(result.scalars)
     seconds = (time.perf_counter() - entered) / done
     numbers = np.arange(first, first + done)
@@ -167,6 +172,7 @@ def _at_boundary(session: Session, recorder: Recorder) -> None:
 
 def _after_evaluation(session: Session, values: dict[str, float]) -> None:
     """What an evaluation of the training so far decides. The one before the first update decides nothing."""
+    session.rates.observe(values)
     if session.early is not None:
         session.early.observe(session.step, values[session.early.monitor], session.network.snapshot)
 
@@ -194,6 +200,7 @@ def _evaluate(session: Session, recorder: Recorder) -> tuple[dict[str, float], d
     parts = {part: evaluate_part(session, part) for part in ("train", "val")}
     values = {name: value for part in parts.values() for name, value in part.values.items()}
     per_layer = {"dead_fraction": parts["train"].outcome.dead_fraction, "weight_distance": weight_distance(session)}
+    per_layer["effective_rate"] = effective_rate(session)
     arrays = {name: array.astype(session.network.dtype) for name, array in per_layer.items()}
     recorder.evaluation(session.step, values, arrays | parts["train"].per_class | parts["val"].per_class)
     return values, parts
@@ -209,6 +216,19 @@ def weight_distance(session: Session) -> npt.NDArray[np.float64]:
             before = session.initial[start_at : start_at + now.size].astype(np.float64)
             found.append(float(np.linalg.norm(now - before) / np.linalg.norm(before)))
     return np.array(found)
+
+
+def effective_rate(session: Session) -> npt.NDArray[np.float64]:
+    """Median over each layer's weights of η/(√s + ε) as the last update had it; NaN before the first one and for optimizers that do not scale."""
+    network, layers = session.network, len(session.model.layers)
+    effective = network.optimizer.record.effective
+    if effective is None or session.step == 0:
+        return np.full(layers, np.nan)
+    rate = float(session.rates.rates(session.step - 1, 1)[0])
+    values = [float(value) for value in network.optimizer.parameters.values()]
+    with np.errstate(all="ignore"):
+        states = (network.optimizer_state(index).astype(np.float64) for index in range(layers))
+        return np.array([np.median(effective(float(session.step), rate, state, *values)) for state in states])
 
 
 def _finish(session: Session, recorder: Recorder, status: str) -> None:

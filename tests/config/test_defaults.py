@@ -30,6 +30,8 @@ DEFAULTS = {
     "early_stopping": "none",
     "optimizer": "adam",
     "lr": "auto",
+    "schedule": "constant",
+    "warmup": "0",
     "batch_size": "32",
     "epochs": "20",
     "steps": "none",

@@ -48,6 +48,7 @@ def configurations(draw: st.DrawFn) -> RunConfig:
     readable = st.text(st.characters(exclude_categories=["Cs"], exclude_characters="\0"), min_size=1).filter(str.strip)
     length = draw(st.sampled_from([{}, {"epochs": draw(st.integers(1, 10**9))}, {"steps": draw(st.integers(1, 10**9))}]))
     bias_inits = names("initializer").filter(lambda name: not name.startswith("lsuv"))
+    schedule = draw(names("schedule"))
     return from_mapping(
         {
             "data": {
@@ -72,6 +73,8 @@ def configurations(draw: st.DrawFn) -> RunConfig:
             "training": {
                 "loss": draw(st.just("auto") | names("loss")),
                 "optimizer": draw(names("optimizer")),
+                "schedule": schedule,
+                "warmup": draw(st.integers(0, 10**6)),
                 "lr": draw(st.none() | st.floats(0, allow_infinity=False)),
                 "batch_size": draw(st.just("full") | st.integers(1, 10**9)),
                 "seed": draw(st.integers(0, LARGEST_SEED)),
@@ -81,7 +84,7 @@ def configurations(draw: st.DrawFn) -> RunConfig:
             },
             "recording": {
                 "record_every": draw(st.integers(1, 10**6)),
-                "evaluate_every": draw(st.just("never") | st.integers(1, 10**6)),
+                "evaluate_every": draw(st.integers(1, 10**6) if schedule.startswith("performance") else st.just("never") | st.integers(1, 10**6)),
                 "checkpoint_every": draw(st.none() | st.integers(1, 10**6)),
             },
         }

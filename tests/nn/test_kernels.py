@@ -378,7 +378,9 @@ def run_update(chosen: Spec, w: Array, g: Array, moments: Array, step: int, rate
     dtype = w.dtype.name
     update, prepare = kernels.optimizer(chosen.name, dtype)
     numbers, sums = np.zeros(16, dtype), np.full(updates.UPDATE_SUMS, 7.0)
-    prepare(float(step), rate, np.array([float(v) for v in chosen.parameters.values()]), numbers)
+    values = np.array([*map(float, chosen.parameters.values()), *chosen.record.running])
+    for t in range(1 if chosen.record.running else step, step + 1):
+        prepare(float(t), rate, values, numbers)
     w, state = w.copy(), moments.ravel().copy()
     update(w, g, state, 0, len(w), numbers, sums)
     return w, state.reshape(moments.shape), sums
@@ -416,7 +418,7 @@ def test_optimizer_update_stays_inside_its_part(name: str) -> None:
     chosen = spec("optimizer", name)
     update, prepare = kernels.optimizer(name, "float64")
     numbers, sums, state = np.zeros(16), np.zeros(updates.UPDATE_SUMS), np.full(20 * chosen.record.states, 0.5)
-    prepare(1.0, 0.1, np.array([float(v) for v in chosen.parameters.values()]), numbers)
+    prepare(1.0, 0.1, np.array([*map(float, chosen.parameters.values()), *chosen.record.running]), numbers)
     update(np.ones(7), np.ones(7), state, 5, 20, numbers, sums)
     changed = np.flatnonzero(state.reshape(-1, 20)[0] != 0.5).tolist() if chosen.record.states else []
     assert set(changed) <= set(range(5, 12))
