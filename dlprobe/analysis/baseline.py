@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, TypeAlias
 
 import numpy as np
@@ -16,7 +16,8 @@ from dlprobe.runs import Run
 
 Floats: TypeAlias = npt.NDArray[np.float64]
 
-METRICS = tuple(f"{part}_{what}" for what in ("loss", "error") for part in ("train", "val", "test"))  # smaller is better
+PARTS = ("train", "val", "test")
+METRICS = tuple(f"{part}_{what}" for what in ("loss", "error") for part in PARTS)  # smaller is better
 PROFILES = ("activation_variance", "error_signal_rms", "gradient_rms", "weight_rms", "update_ratio", "flat_fraction", "active_fraction")
 POWERS = {"activation_variance": 2, "error_signal_rms": 1, "gradient_rms": 2}  # how chance enters: a gradient is a signal times an error signal
 LAYER_FACTS = ("name", "units", "activation", "normalization")
@@ -40,6 +41,8 @@ class Numbers:
     metrics: Mapping[str, float]
     profiles: Mapping[tuple[str, str], Floats]
     units: tuple[int, ...] = ()
+    samples: Mapping[str, int] = field(default_factory=dict)
+    classification: bool = False
 
 
 @dataclass(frozen=True)
@@ -89,7 +92,19 @@ def numbers_of(run: Run, path: str, configuration: str) -> Numbers:
     layers = tuple(zip(*columns.values(), strict=True)) if columns else ()
     names = tuple(str(name) for name in run.layers.names)
     units = tuple(int(each) for each in run.layers["units"]) if "units" in run.layers else ()
-    return Numbers(path, configuration, layers, names, str(run.data.get("fingerprint", "")), _data_seed(run.config), metrics, _profiles(run), units)
+    return Numbers(
+        path,
+        configuration,
+        layers,
+        names,
+        str(run.data.get("fingerprint", "")),
+        _data_seed(run.config),
+        metrics,
+        _profiles(run),
+        units,
+        _samples(run),
+        run.data.get("task") == "classification",
+    )
 
 
 def _data_seed(config: Mapping[str, Any]) -> str:
@@ -97,6 +112,11 @@ def _data_seed(config: Mapping[str, Any]) -> str:
     training, data = (table if isinstance(table, Mapping) else {} for table in (config.get("training"), config.get("data")))
     seed = data.get("data_seed")
     return json.dumps(training.get("seed") if seed in (None, "auto") else seed)
+
+
+def _samples(run: Run) -> dict[str, int]:
+    """Samples of each part."""
+    return {part: len(run.data[f"{part}_indices"]) for part in PARTS if f"{part}_indices" in run.data}
 
 
 def _absent(run: Run, name: str) -> bool:
@@ -236,18 +256,23 @@ def _data_differs(comparison: Comparison) -> bool:
 
 def configuration_changes(new: str, old: str) -> list[str]:
     """The keys in which two configurations differ, `training.lr: 0.001 → 0.01`."""
-    ours, theirs = _flat(json.loads(new)), _flat(json.loads(old))
+    ours, theirs = flat(json.loads(new)), flat(json.loads(old))
     missing = object()
     keys = [key for key in dict.fromkeys([*theirs, *ours]) if ours.get(key, missing) != theirs.get(key, missing)]
     return [f"{key}: {_shown(theirs, key)} → {_shown(ours, key)}" for key in keys]
 
 
-def _flat(tables: Any, prefix: str = "") -> dict[str, Any]:
-    if not isinstance(tables, dict):
-        return {prefix: tables}
-    return {key: value for name, inner in tables.items() for key, value in _flat(inner, f"{prefix}.{name}" if prefix else str(name)).items()}
-
-
 def _shown(flat: Mapping[str, Any], key: str) -> str:
     value = flat.get(key, "(not there)")
     return value if isinstance(value, str) else json.dumps(value)
+
+
+def flat(tables: Any, prefix: str = "") -> dict[str, Any]:
+    """Nested tables as `table.key`.
+
+    >>> flat({"a": {"b": 1}, "c": [2]})
+    {'a.b': 1, 'c': [2]}
+    """
+    if not isinstance(tables, dict):
+        return {prefix: tables}
+    return {key: value for name, inner in tables.items() for key, value in flat(inner, f"{prefix}.{name}" if prefix else str(name)).items()}

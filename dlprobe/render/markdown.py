@@ -15,7 +15,7 @@ from dlprobe.render.heat import number_of
 from dlprobe.render.numbers import value_text
 from dlprobe.render.safe_text import encodable, visible
 
-_SPECIAL = re.compile(r"[\\`*_\[\]|~$]|^[-+#=]|^(?P<number>\d+)(?=[.)])")
+_SPECIAL = re.compile(r"[\\`*_\[\]|~$]|^[-+#=]|^(?P<number>\d+)(?=[.)](?:\s|$))")
 _LINK = re.compile(r"\b(https?|ftp)(:)(?=//)|\b(www)(\.)", re.IGNORECASE)
 _MARKS = {"good": "✅ ", "bad": "❌ ", "warning": "⚠️ ", "neutral": ""}
 _SHOWN_POINTS = 8

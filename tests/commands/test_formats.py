@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
-from command_line import TINY, dlprobe
+from command_line import ROOT, TINY, dlprobe
 
 CALLS = {
     "dlprobe-train/1": ["train", *TINY, "-o", "new.h5", "--force"],
@@ -17,6 +17,7 @@ CALLS = {
     "dlprobe-inspect/1 profile": ["inspect", "run.h5", "--statistic", "gradient_rms", "--over", "layer"],
     "dlprobe-check/1": ["check", "run.h5", "--exit-zero"],
     "dlprobe-check-counts/1": ["check", "run.h5", "--exit-zero", "--counts"],
+    "dlprobe-diff/1": ["diff", "run.h5", str(ROOT / "sample_runs" / "healthy.h5")],
     "dlprobe-summary/1": ["summary", "run.h5"],
     "dlprobe-list/1": ["list"],
     "dlprobe-list/1 kind": ["list", "data"],

@@ -1,0 +1,169 @@
+"""What `diff` says: configuration, metrics with intervals, verdicts that appeared or vanished, profiles side by side."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Literal
+
+from dlprobe.render.document import Block, Cell, Column, Document, Heading, LayerSeries, Paragraph, Profile, Table, Toned, Verdict
+
+if TYPE_CHECKING:
+    from dlprobe.analysis.run_diff import MetricDiff, ProfileDiff
+
+SCHEMA = "dlprobe-diff/1"
+MOMENTS = {"start": "at the first recorded step", "end": "at the end"}
+
+
+@dataclass(frozen=True)
+class VerdictDiff:
+    """A rule on both sides: fired and evaluated runs of each, and the first evidence."""
+
+    code: str
+    name: str
+    severity: str
+    a: tuple[int, int]
+    b: tuple[int, int]
+    a_evidence: str
+    b_evidence: str
+
+    @property
+    def change(self) -> Literal["appeared", "vanished", ""]:
+        """Whether most runs of one side have it and most of the other do not."""
+        before, after = (2 * fired > evaluated for fired, evaluated in (self.a, self.b))
+        return "" if before == after else "appeared" if after else "vanished"
+
+
+@dataclass(frozen=True)
+class PairDiff:
+    """Runs of one configuration on both sides; a side with 0 runs has none of it. configuration: (key, a, b)."""
+
+    name: str
+    a_runs: int
+    b_runs: int
+    identical: bool
+    configuration: Sequence[tuple[str, Any, Any]]
+    metrics: Sequence[MetricDiff]
+    profiles: Sequence[ProfileDiff]
+    verdicts: Sequence[VerdictDiff]
+    other_data: bool
+
+    @property
+    def changed(self) -> bool:
+        """Whether anything is different that is more than chance: configuration, data, verdicts, a metric beyond its interval."""
+        if self.identical:
+            return False
+        told = [bool(self.configuration), self.other_data, not (self.a_runs and self.b_runs)]
+        return any(told) or any(each.change for each in self.verdicts) or any(each.changed for each in self.metrics)
+
+
+def diff_document(a: str, b: str, pairs: Sequence[PairDiff], exit_code: int) -> Document:
+    """The whole comparison."""
+    blocks: list[Block] = []
+    for pair in pairs:
+        if len(pairs) > 1:
+            blocks.append(Heading(f"{pair.name} ({pair.a_runs} and {pair.b_runs} runs)", 2))
+        blocks += _pair_blocks(pair)
+    changed = any(pair.changed for pair in pairs)
+    data = {"schema": SCHEMA, "a": a, "b": b, "changed": changed, "pairs": [_pair_data(pair) for pair in pairs], "exit_code": exit_code}
+    return Document(f"{a} → {b}", blocks, data)
+
+
+def _pair_blocks(pair: PairDiff) -> list[Block]:
+    if not (pair.a_runs and pair.b_runs):
+        return [Verdict(f"only in the {'first' if pair.a_runs else 'second'} file", "warning")]
+    if pair.identical:
+        return [Verdict("identical: the content hashes are the same", "good")]
+    blocks: list[Block] = [*_configuration(pair), *_metrics(pair), *_verdicts(pair), *map(_profile, pair.profiles)]
+    return [*blocks, Paragraph("Something changed." if pair.changed else "Nothing changed beyond chance.")]
+
+
+def _configuration(pair: PairDiff) -> list[Block]:
+    rows: list[list[Cell]] = [[key, _text(a), _text(b)] for key, a, b in pair.configuration]
+    if pair.other_data:
+        rows.append(["data (fingerprint)", "one", "another"])
+    if not rows:
+        return [Paragraph("Configuration: the same.")]
+    return [Table([Column("configuration"), Column("a"), Column("b")], rows)]
+
+
+def _text(value: Any) -> str:
+    if value is None:
+        return "-"
+    return value if isinstance(value, str) else json.dumps(value)
+
+
+def _metrics(pair: PairDiff) -> list[Block]:
+    if not pair.metrics:
+        return [Paragraph("Metrics: none that both sides have.")]
+    several = pair.a_runs > 1 and pair.b_runs > 1
+    spread = "range" if several else "95 %"
+    columns = [Column("metric"), *(Column(name, align="right") for name in ("a", f"a {spread}", "b", f"b {spread}", "b/a")), Column("changed")]
+    rows: list[list[Cell]] = [
+        [each.metric, each.a, _span(each.a_interval), each.b, _span(each.b_interval), _factor(each), _verdict(each)] for each in pair.metrics
+    ]
+    caption = f"Medians of {pair.a_runs} and {pair.b_runs} runs; b / a with its 95 % interval." if several else ""
+    return [Table(columns, rows, caption)]
+
+
+def _span(interval: tuple[float, float] | None) -> str:
+    return "-" if interval is None else f"{interval[0]:.3g} to {interval[1]:.3g}"
+
+
+def _factor(metric: MetricDiff) -> str:
+    if metric.a == 0.0:
+        return "-" if metric.b else "1"
+    interval = f" ({_span(metric.factor_interval)})" if metric.factor_interval else ""
+    return f"{metric.factor:.3g}{interval}"
+
+
+def _verdict(metric: MetricDiff) -> Cell:
+    if not metric.changed:
+        return "cannot tell" if metric.changed is None else "no"
+    return Toned("worse", "bad") if metric.b > metric.a else Toned("better", "good")
+
+
+def _verdicts(pair: PairDiff) -> list[Block]:
+    if not pair.verdicts:
+        return [Paragraph("Findings: none on either side.")]
+    tones = {"appeared": "bad", "vanished": "good", "": "neutral"}
+    rows: list[list[Cell]] = [
+        [each.code, each.name, each.severity, _count(each.a), _count(each.b), Toned(each.change or "the same", tones[each.change])]  # type: ignore[arg-type]
+        for each in pair.verdicts
+    ]
+    table = Table([Column("code"), Column("finding"), Column("severity"), Column("a"), Column("b"), Column("")], rows)
+    told = [Verdict(f"{each.code} {each.change}: {each.b_evidence or each.a_evidence}", tones[each.change]) for each in pair.verdicts if each.change]  # type: ignore[arg-type]
+    return [table, *told]
+
+
+def _count(count: tuple[int, int]) -> str:
+    fired, evaluated = count
+    if not evaluated:
+        return "not evaluated"
+    return ("yes" if fired else "no") if evaluated == 1 else f"{fired} of {evaluated}"
+
+
+def _profile(diff: ProfileDiff) -> Block:
+    series = [LayerSeries("a", diff.a.tolist()), LayerSeries("b", diff.b.tolist())]
+    layers = diff.a_layers if diff.a_layers == diff.b_layers else ()
+    return Profile(series, layers, caption=f"{diff.statistic} {MOMENTS[diff.moment]}")
+
+
+def _pair_data(pair: PairDiff) -> dict[str, Any]:
+    return {
+        "name": pair.name,
+        "runs": {"a": pair.a_runs, "b": pair.b_runs},
+        "identical": pair.identical,
+        "changed": pair.changed,
+        "other_data": pair.other_data,
+        "configuration": [{"key": key, "a": a, "b": b} for key, a, b in pair.configuration],
+        "metrics": [vars(each) for each in pair.metrics],
+        "verdicts": [_verdict_data(each) for each in pair.verdicts],
+        "profiles": [vars(each) for each in pair.profiles],
+    }
+
+
+def _verdict_data(each: VerdictDiff) -> dict[str, Any]:
+    sides = {"a": {"fired": each.a[0], "evaluated": each.a[1]}, "b": {"fired": each.b[0], "evaluated": each.b[1]}}
+    return {"code": each.code, "name": each.name, "severity": each.severity, **sides, "change": each.change or None}
