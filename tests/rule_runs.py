@@ -60,16 +60,20 @@ def made(
     predictions: Mapping[str, Any] | None = None,
     status: str = "finished",
     parameters: tuple[Any, Any] | None = None,
+    layers: Mapping[str, Any] | None = None,
+    instruments: Mapping[str, Any] | None = None,
 ) -> Run:
     """A run of `steps` steps and ten classes in memory; a statistic is a number, (layer,), (step, 1) or (step, layer), NaN for not recorded.
 
     `evaluations` are values over training, spread evenly from step 0 to the end; one that learned is the default. `parameters`: first and last ones.
+    `layers` replaces columns of the layer table. `instruments`: by path, (look, …), at ten looks spread evenly.
     """
+    evaluations = LEARNED if evaluations is None else evaluations
     names = [*(f"hidden_{k + 1}" for k in range(hidden)), "output"]
     first, last = parameters if parameters is not None else (np.ones(4, "f4"), np.ones(4, "f4"))
     described = RunDescription(
         config=to_mapping(from_mapping({"model": {"layers": f"{units}x{hidden}" if hidden else ""}, **(config or {})})),
-        layers=_layers(names, units, activation, output_activation, norm),
+        layers={**_layers(names, units, activation, output_activation, norm), **(layers or {})},
         data={"name": "digits", "task": "classification", "class_names": list("abcdefghij"), "train_class_counts": [100] * 10, **(data or {})},
         initial_parameters=first,
     )
@@ -78,9 +82,11 @@ def made(
     loss = np.linspace(2.3, 0.05, steps)
     values = {"batch_loss": loss, "penalty": 0.0, **SCALARS, **(scalars or {})}
     _write_rows(writer, np.stack(columns, axis=-1), np.stack([np.broadcast_to(values[name], steps) for name in layout.SCALARS], axis=-1))
-    _evaluate(writer, steps, evaluations or LEARNED, layer_evaluations or {})
+    for look, step in enumerate(np.linspace(0, steps - 1, 10).astype(int) if instruments else ()):
+        writer.instruments(int(step), {path: np.asarray(values)[look] for path, values in instruments.items()})
+    _evaluate(writer, steps, evaluations, layer_evaluations or {})
     writer.checkpoint(steps, last)
-    ends = {name: series[-1] for name, series in (evaluations or LEARNED).items() if f"final/{name}" in layout.data_sets()}
+    ends = {name: series[-1] for name, series in evaluations.items() if f"final/{name}" in layout.data_sets()}
     writer.end(status, {**ends, "steps_done": steps, **(final or {})}, predictions or {})
     return Run(JournalContents(MemorySource(writer.bytes())))
 
@@ -113,7 +119,7 @@ def _write_rows(writer: RunWriter, statistics: np.ndarray, scalars: np.ndarray) 
 
 
 def _evaluate(writer: RunWriter, steps: int, evaluations: Mapping[str, Sequence[float]], layers: Mapping[str, Any]) -> None:
-    count = max(len(series) for series in evaluations.values())
+    count = max((len(series) for series in evaluations.values()), default=0)
     for index, step in enumerate(np.linspace(0, steps, count).astype(int)):
         values = {name: float(series[index]) for name, series in evaluations.items()}
         writer.evaluation(int(step), values, {name: np.asarray(series[index], "f4") for name, series in layers.items()})

@@ -51,7 +51,7 @@ def run_profile(run: Run) -> RunProfile | None:
     if not len(run.steps):
         return None
     hidden = hidden_layers(run)
-    specs = _activations(run, hidden)
+    specs = activations_of(run, hidden)
     first, last = (step_profile(run, row, hidden, specs) for row in (0, len(run.steps) - 1))
     names = tuple(run.layers.names[index] for index in hidden)
     return RunProfile(names, first, last, predicted(run, hidden, specs))
@@ -114,7 +114,8 @@ def _of_layer(run: Run, column: str, index: int) -> str:
     return str(run.layers[column][index]) if column in run.layers else ""
 
 
-def _activations(run: Run, hidden: Sequence[int]) -> list[Spec] | None:
+def activations_of(run: Run, hidden: Sequence[int]) -> list[Spec] | None:
+    """The activations of some layers; None where the file names one that this dlprobe does not have, or none."""
     try:
         return [parse_spec("activation", _of_layer(run, "activation", index)) for index in hidden]
     except ConfigError:  # written by a dlprobe that knows more, or by a program that says less

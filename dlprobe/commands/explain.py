@@ -1,4 +1,4 @@
-"""Explain an activation, optimizer, statistic, data set …
+"""Explain a rule, activation, optimizer, statistic, data set …
 
 Formula, parameters, source, use and traps come from the thing's own record; an activation is plotted too, with its mean-field numbers. Parameters can be
 filled in. Where several kinds have a name, kind:name says which is meant.
@@ -8,6 +8,7 @@ Examples:
   dlprobe explain "leaky_relu(slope=0.2)"
   dlprobe explain error_signal_rms
   dlprobe explain activation:linear
+  dlprobe explain N001
 """
 
 from __future__ import annotations
@@ -29,8 +30,12 @@ Name = Annotated[str, typer.Argument(metavar="NAME", help="a name, with paramete
 def command(name: Name, *, screen: Screen) -> None:
     """Find, work out the numbers, show."""
     from dlprobe.reports.explanation import explanation
+    from dlprobe.reports.lesson import lesson
 
     thing = find_thing(name)
+    if thing.kind == "rule":
+        screen.show(lesson(thing.record))
+        return
     screen.show(explanation(thing, _activation_numbers(thing)))
 
 

@@ -13,7 +13,7 @@ SCHEMA = "dlprobe-list/1"
 
 def all_kinds(shelves: Mapping[str, Mapping[str, Any]]) -> Document:
     """Every kind with its names."""
-    facts = Facts([(f"{kind} ({len(shelf)})", ", ".join(shelf)) for kind, shelf in shelves.items()])
+    facts = Facts([(f"{kind} ({len(shelf)})", ", ".join(map(_called, shelf.values()))) for kind, shelf in shelves.items()])
     data = {"schema": SCHEMA, "kinds": {kind: list(shelf) for kind, shelf in shelves.items()}}
     return Document("", [facts, Hint("dlprobe list activation"), Hint("dlprobe explain relu")], data)
 
@@ -21,11 +21,21 @@ def all_kinds(shelves: Mapping[str, Mapping[str, Any]]) -> Document:
 def one_kind(kind: str, shelf: Mapping[str, Any]) -> Document:
     """Every thing of one kind, with its parameters and what it is."""
     heading = "what it is (its parameters)" if any(record.parameters for record in shelf.values()) else "what it is"
-    table = Table([Column("name"), Column(heading)], [[name, record.summary + _names(record.parameters)] for name, record in shelf.items()])
-    records = [{"name": name, "summary": record.summary, "parameters": [parameter_data(each) for each in record.parameters]} for name, record in shelf.items()]
+    table = Table([Column("name"), Column(heading)], [[_called(record), record.summary + _names(record.parameters)] for record in shelf.values()])
+    records = [{**_codes(record), "summary": record.summary, "parameters": [parameter_data(each) for each in record.parameters]} for record in shelf.values()]
     first = next(iter(shelf), "")
     data = {"schema": SCHEMA, "kind": kind, "records": records}
     return Document(kind.replace("_", " "), [table, Hint(f"dlprobe explain {kind}:{first}")], data)
+
+
+def _codes(record: Any) -> dict[str, Any]:
+    """Name, and of a rule code and severity."""
+    return {"name": record.name, **{key: getattr(record, key) for key in ("code", "severity") if hasattr(record, key)}}
+
+
+def _called(record: Any) -> str:
+    """The name as people look it up; a rule goes by its code."""
+    return f"{record.code} {record.title}" if hasattr(record, "code") else str(record.name)
 
 
 def _names(parameters: Sequence[Parameter]) -> str:

@@ -15,7 +15,8 @@ import numpy as np
 import numpy.typing as npt
 
 from dlprobe.analysis.baseline import Comparison
-from dlprobe.analysis.run_profile import hidden_layers
+from dlprobe.analysis.learning import FEW, Learning, learning
+from dlprobe.analysis.run_profile import StepProfile, activations_of, hidden_layers, step_profile
 from dlprobe.config import from_mapping
 from dlprobe.config.records import RunConfig
 from dlprobe.errors import ConfigError
@@ -26,6 +27,8 @@ Floats: TypeAlias = npt.NDArray[np.float64]
 Steps: TypeAlias = npt.NDArray[np.int64]
 T = TypeVar("T")
 
+MOMENTS = 9
+PROFILED = ("error_signal_rms", "activation_mean", "activation_variance", "activation_sample_variance", "slope_mean_square", "weight_rms")
 WHOLE = 2**21  # numbers of a statistic that are read as they are
 
 
@@ -92,11 +95,41 @@ class Evidence:
             raise NotEvaluableError(f"no such layer: {count} hidden layers are needed, the net has {len(self.hidden)}")
         return self.hidden
 
-    def require_steps(self, count: int) -> None:
-        """At least so many updates must have been made."""
-        made = int(self.run.final.get("steps_done", self.steps[-1] + 1)) if self.run.final else int(self.steps[-1]) + 1
-        if made < count:
-            raise NotEvaluableError(f"too few steps: {made} were made, {count} are needed")
+    @cached_property
+    def learning(self) -> Learning:
+        """How well the run learned."""
+        found = learning(self.run)
+        if found is None:
+            raise NotEvaluableError("the run was never evaluated: give evaluate-every")
+        return found
+
+    @property
+    def well(self) -> bool:
+        """Whether the run learned well: then no rule accuses what did not hinder it."""
+        return self.learning.well
+
+    def require_time(self) -> Learning:
+        """How well the run learned, of a run that had the time to: a run of a few updates is not judged by its result."""
+        if self.learning.brief:
+            raise NotEvaluableError(f"too few steps: {self.learning.updates} updates were made, {FEW} are needed")
+        return self.learning
+
+    @cached_property
+    def moments(self) -> list[int]:
+        """Recorded rows at which profiles are looked at: the first, the last and seven between them, evenly."""
+        return sorted({round(each) for each in np.linspace(0, len(self.steps) - 1, MOMENTS)})
+
+    @cached_property
+    def profiles(self) -> list[StepProfile]:
+        """Depth profiles with their verdicts at `moments`; at least two hidden layers are needed."""
+        hidden = self.require_hidden(2)
+        for name in PROFILED:
+            self._require(name)
+        specs = activations_of(self.run, hidden)
+        found = [step_profile(self.run, row, hidden, specs) for row in self.moments]
+        if all(np.isnan(each.error_signal_rms).all() for each in found):
+            raise NotEvaluableError("error_signal_rms was not recorded")
+        return found
 
     def series(self, name: str) -> Series:
         """A statistic over training, in few enough bins to be cheap."""
@@ -113,10 +146,35 @@ class Evidence:
         return self._once(("rows", name, start, stop), read)
 
     def row(self, name: str, index: int) -> Floats:
-        """(layer,): one recorded row of a statistic; −1 is the last."""
+        """(layer,): one recorded row of a statistic; −1 is the last. Short statistics are read whole, once."""
         index = index if index >= 0 else len(self.steps) + index
+        if len(self.steps) * len(self.names) <= WHOLE:
+            whole: Floats = self.rows(name, 0, len(self.steps))[index]
+            return whole
         numbers: Floats = self.rows(name, index, index + 1)[0]
         return numbers
+
+    def typical(self, name: str) -> Floats:
+        """(layer,): the median over training of a statistic; NaN where a layer has none."""
+        values = self.series(name).mean
+        return np.array([np.median(kept) if len(kept := column[np.isfinite(column)]) else np.nan for column in values.T])
+
+    def instrument(self, name: str) -> tuple[Steps, Floats]:
+        """Steps and numbers of an instrument, (look,) and (look, layer) or (look,)."""
+        found = self.run.instruments
+        if name not in found or np.isnan(found[name]).all():
+            raise NotEvaluableError(f"{name} was not recorded")
+        return found["step"].astype(np.int64), found[name].astype(np.float64)
+
+    @property
+    def span(self) -> tuple[int, int]:
+        """The first and the last recorded step."""
+        return int(self.steps[0]), int(self.steps[-1])
+
+    @property
+    def second_half(self) -> tuple[int, int]:
+        """The second half of the recorded steps, first and last."""
+        return int(self.steps[len(self.steps) // 2]), int(self.steps[-1])
 
     def first_row(self, name: str, high: Callable[[Floats], npt.NDArray[np.bool_]]) -> int | None:
         """The first recorded row in which a layer's number is as `high` asks (a monotone question: it is first asked of maxima); None where no row is."""
@@ -151,7 +209,7 @@ class Evidence:
         size = len(self.steps) * len(self.names)
         factor = next((each for each in (1, *layout.LEVEL_FACTORS) if size <= WHOLE * each), layout.LEVEL_FACTORS[-1])
         if factor == 1:
-            values = self.run.statistic(name).astype(np.float64)
+            values = self.rows(name, 0, len(self.steps))
             found = Series(1, self.steps, values, values, values)
         else:
             level = self.run.level(name, factor)

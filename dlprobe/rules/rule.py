@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import re
+import warnings
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import TypeAlias
+
+import numpy as np
 
 from dlprobe.registry import Parameter, Value
 from dlprobe.registry import register as register_record
@@ -63,7 +66,9 @@ class Rule:
         """Look at the evidence, with thresholds by name on top of the defaults."""
         values = {threshold.name: threshold.default for threshold in self.parameters} | dict(settings or {})
         try:
-            outcome = self.check(evidence, values)
+            with np.errstate(all="ignore"), warnings.catch_warnings():  # runs are full of NaN and infinity; a rule says itself what it does with them
+                warnings.simplefilter("ignore", RuntimeWarning)
+                outcome = self.check(evidence, values)
         except NotEvaluableError as reason:
             return NotEvaluated(str(reason))
         return self._signed(outcome)

@@ -61,7 +61,7 @@ def test_thresholds_say_what_they_are_and_where_their_default_comes_from(rule: R
 
 @each_rule
 def test_needs_are_names_of_the_run_file(rule: Rule) -> None:
-    known = {line.name for line in layout.data_sets().values()} | {"status", "config"}
+    known = {name for line in layout.data_sets().values() for name in (line.name, line.path)} | {"status", "config"}
     assert rule.needs
     assert set(rule.needs) <= known
 

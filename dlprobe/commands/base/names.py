@@ -47,9 +47,9 @@ def _spec(kind: str, text: str) -> Spec:
 
 
 def _own_name(kind: str, name: str) -> str | None:
-    """The record's name in its own spelling."""
+    """The record's name in its own spelling; a rule answers to its code too."""
     plain = name.strip().replace("-", "_").lower()
-    return next((known for known in registry.records(kind) if known.lower() == plain), None)
+    return next((known for known, record in registry.records(kind).items() if plain in (known.lower(), getattr(record, "code", known).lower())), None)
 
 
 def _all_names() -> list[str]:
@@ -64,4 +64,5 @@ def complete_kind(incomplete: str) -> list[str]:
 def complete_name(incomplete: str) -> list[Any]:
     """Names with their summary for the shell; of kinds whose import is cheap."""
     light = [kind for kind in registry.kinds() if kind not in ("data", "file_format")]
-    return [(name, record.summary) for kind in light for name, record in registry.records(kind).items() if name.startswith(incomplete)]
+    named = [(getattr(record, "code", name), record.summary) for kind in light for name, record in registry.records(kind).items()]
+    return [(name, summary) for name, summary in named if name.startswith(incomplete)]

@@ -1,0 +1,114 @@
+"""How well a run learned: its evaluations on one scale, on which 0 is the best constant answer and 1 a perfect one."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any, TypeAlias
+
+import numpy as np
+import numpy.typing as npt
+
+from dlprobe.runs import Run
+
+Floats: TypeAlias = npt.NDArray[np.float64]
+Steps: TypeAlias = npt.NDArray[np.int64]
+
+WELL = 0.8  # skill on the training part
+WELL_NEW = 0.7  # skill on the validation part, where there is one
+FEW = 100
+
+
+@dataclass(frozen=True)
+class Learning:
+    """The evaluations of a run, each (evaluation,), NaN where there is none.
+
+    steps: updates made before each. loss, val_loss; error, val_error: share of wrong classes, or root mean square error. skill, val_skill:
+    1 − error/chance, chance being the error of always naming the part's commonest class; for regression R². `ceiling` is the largest skill that the
+    noise in the targets leaves where it is known, else 1. `chance` is that error (classification) on the training part, NaN for regression.
+    """
+
+    task: str
+    steps: Steps
+    loss: Floats
+    val_loss: Floats
+    error: Floats
+    val_error: Floats
+    skill: Floats
+    val_skill: Floats
+    chance: float
+    ceiling: float
+    updates: int
+
+    @property
+    def reached(self) -> float:
+        """Skill on the training part at the end, as a share of the ceiling; −∞ where it is not a number."""
+        last = float(self.skill[-1]) / self.ceiling
+        return last if math.isfinite(last) else -math.inf
+
+    @property
+    def best(self) -> float:
+        """Largest skill on the training part, as a share of the ceiling."""
+        found = self.skill[np.isfinite(self.skill)]
+        return float(found.max()) / self.ceiling if len(found) else -math.inf
+
+    @property
+    def well(self) -> bool:
+        """Whether the run learned well: most of what there was to learn, on its training part and on its validation part where there is one."""
+        new = float(self.val_skill[-1]) / self.ceiling
+        return self.reached >= WELL and not new < WELL_NEW
+
+    @property
+    def brief(self) -> bool:
+        """Whether too few updates were made to expect much."""
+        return self.updates < FEW
+
+    @cached_property
+    def loss_fall(self) -> float:
+        """By which share of itself the training loss fell from the first evaluation to the best one."""
+        first, finite = float(self.loss[0]), self.loss[np.isfinite(self.loss)]
+        return 1.0 - float(finite.min()) / first if len(finite) and math.isfinite(first) and first > 0 else 0.0
+
+
+def learning(run: Run) -> Learning | None:
+    """How well a run learned; None without evaluations. Raises RunFileError where the file is damaged."""
+    found = run.evaluations
+    steps = np.asarray(found.get("step", ()), np.int64)
+    if not len(steps) or "train_loss" not in found:
+        return None
+
+    def series(name: str) -> Floats:
+        return np.asarray(found.get(name, np.full(len(steps), np.nan)), np.float64)
+
+    task = str(run.data.get("task", "classification"))
+    chance = {part: chance_error(run.data.get(f"{part}_class_counts")) for part in ("train", "val")}
+    skills = {}
+    for part in ("train", "val"):
+        with np.errstate(all="ignore"):
+            skills[part] = series(f"{part}_r2") if task == "regression" else 1.0 - series(f"{part}_error") / chance[part]
+    losses, errors = ({part: series(f"{part}_{what}") for part in ("train", "val")} for what in ("loss", "error"))
+    updates = int(run.final.get("steps_done", max(steps[-1], run.steps[-1] + 1 if len(run.steps) else 0)))
+    ceiling = noise_ceiling(task, run.data.get("noise_variance"), errors["train"], skills["train"])
+    values = (losses["train"], losses["val"], errors["train"], errors["val"], skills["train"], skills["val"])
+    return Learning(task, steps, *values, chance["train"], ceiling, updates)
+
+
+def chance_error(counts: Any) -> float:
+    """Error of always naming the commonest class; NaN where there are no counts.
+
+    >>> chance_error([30, 10])
+    0.25
+    """
+    found = np.asarray(() if counts is None else counts, np.float64)
+    return 1.0 - float(found.max() / found.sum()) if found.size and found.sum() > 0 else math.nan
+
+
+def noise_ceiling(task: str, noise_variance: float | None, error: Floats, r2: Floats) -> float:
+    """The R² that known noise leaves, 1 − noise/variance of the targets, which is error²/(1 − R²) of any evaluation; 1 where it is not known."""
+    usable = np.isfinite(error) & np.isfinite(r2) & (r2 < 1.0)
+    if task != "regression" or noise_variance is None or not usable.any():
+        return 1.0
+    at = int(np.argmax(usable))
+    variance = error[at] ** 2 / (1.0 - r2[at])
+    return max(1.0 - float(noise_variance) / variance, 0.05) if variance > 0 else 1.0

@@ -1,0 +1,55 @@
+"""Units that no sample activates.
+
+What it looks for: hidden layers of which many units have slope zero on the whole training part, in a run that did not learn.
+
+Why it hurts: a unit with slope zero on every sample gets no gradient and never comes back by itself. A layer that is dead altogether cuts off
+everything below it.
+
+How it is measured: dead_fraction per layer, of the last evaluation, over the whole training part; single batches (the statistic of the same name)
+would call units dead that other batches wake. Without evaluations of layers the rule cannot look.
+
+When it stays silent: a run that learned well is not accused: dead units are normal in deep ReLU nets, and more so in trained ones. Layers whose
+activation has a slope everywhere never count.
+
+What to try: leaky units; a smaller learning rate (one large step can push biases far below 0); biases that start at 0; batch normalization.
+
+References: Maas, Hannun & Ng 2013, Rectifier nonlinearities improve neural network acoustic models; Lu et al. 2020, Dying ReLU and initialization.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+
+from dlprobe.rules.evidence import Evidence
+from dlprobe.rules.outcome import Finding, NotEvaluableError, Outcome, Passed, fired
+from dlprobe.rules.remedies import remedies
+from dlprobe.rules.rule import Settings, Threshold, register
+
+
+def check(evidence: Evidence, settings: Settings) -> Outcome:
+    hidden = evidence.require_hidden()
+    found = evidence.run.evaluation_layers.get("dead_fraction")
+    if found is None or np.isnan(found[-1][hidden]).all():
+        raise NotEvaluableError("dead_fraction was not evaluated, or no hidden layer's activation can be dead")
+    if evidence.well:
+        return Passed()
+    dead = np.nan_to_num(found[-1][hidden].astype(np.float64))
+    touched = np.flatnonzero(dead >= float(settings["share"]))
+    if not len(touched):
+        return Passed()
+    worst = int(np.argmax(dead))
+    layers = tuple(evidence.names[hidden[index]] for index in touched)
+    evident = f"{dead[worst]:.0%} of the units of {evidence.names[hidden[worst]]} have slope 0 on the whole training part at the last evaluation"
+    cure = remedies(evidence, "leaky", "lower_rate", "batch_norm")
+    return fired(Finding(float(dead[worst]), float(settings["share"]), evident, layers, (int(evidence.learning.steps[-1]),), cure))
+
+
+register(
+    "A001",
+    "dead_units",
+    "error",
+    __doc__,
+    check,
+    needs=("dead_fraction", "train_loss"),
+    thresholds=[Threshold("share", 0.5, "share of a layer's units that are dead", low=0.0, high=1.0, origin="choice: half; 10 % is usual in healthy nets")],
+)

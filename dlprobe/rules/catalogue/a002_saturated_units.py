@@ -1,0 +1,73 @@
+"""Most of a layer lies in the flat ends of its activation.
+
+What it looks for: hidden layers with an activation that is flat at both ends (sigmoid, tanh, softsign, hard variants) of whose elements most have a
+slope below 1 % of the largest one, in a run that did not learn.
+
+Why it hurts: the slope is the factor by which the error signal passes. In the flat ends it is next to nothing, so neither this layer nor those below
+learn, and what the layer says of a sample is a row of bits.
+
+How it is measured: flat_fraction per layer at nine rows from the first to the last: the median of a layer over them, and its number at the first one.
+
+When it stays silent: a run that learned well is not accused; activations that are flat at one end only (ReLU) are the business of A001.
+
+What to try: smaller initial weights that suit the activation; scaled inputs; a normalization before the activation; ReLU.
+
+References: LeCun, Bottou, Orr & Müller 1998, Efficient backprop, §4; Glorot & Bengio 2010, §3.
+"""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+
+from dlprobe.config import parse_spec
+from dlprobe.errors import ConfigError
+from dlprobe.rules.evidence import Evidence
+from dlprobe.rules.outcome import Finding, NotEvaluableError, Outcome, Passed, fired
+from dlprobe.rules.remedies import remedies
+from dlprobe.rules.rule import Settings, Threshold, register
+
+FAR = 50.0  # where an activation that flattens has done so
+
+
+def check(evidence: Evidence, settings: Settings) -> Outcome:
+    hidden = [index for index in evidence.require_hidden() if flat_at_both_ends(str(evidence.layer_column("activation")[index]))]
+    if not hidden:
+        raise NotEvaluableError("no such layer: no hidden activation is flat at both ends")
+    flat = np.stack([evidence.row("flat_fraction", row) for row in evidence.moments])[:, hidden]  # (moment, layer)
+    if np.isnan(flat).all():
+        raise NotEvaluableError("flat_fraction was not recorded")
+    if evidence.well:
+        return Passed()
+    level = np.fmax(np.nanmedian(np.nan_to_num(flat), axis=0), np.nan_to_num(flat[0]))
+    touched = np.flatnonzero(level > float(settings["share"]))
+    if not len(touched):
+        return Passed()
+    worst = int(np.argmax(level))
+    layers = tuple(evidence.names[hidden[index]] for index in touched)
+    evident = f"{level[worst]:.0%} of the elements of {evidence.names[hidden[worst]]} are flat (flat_fraction: at step {evidence.steps[0]}, or typically)"
+    cure = remedies(evidence, "scaling", "init", "relu", "batch_norm")
+    return fired(Finding(float(level[worst]), float(settings["share"]), evident, layers, evidence.span, cure))
+
+
+def flat_at_both_ends(text: str) -> bool:
+    """Whether an activation's slope dies out on both sides."""
+    try:
+        spec = parse_spec("activation", text)
+        value, slope, values = spec.record.value, spec.record.slope, list(spec.parameters.values())
+        ends = [abs(float(slope(z, value(z, *values), *values))) for z in (-FAR, FAR)]
+    except (ConfigError, AttributeError, TypeError, ArithmeticError):  # written by a dlprobe that knows more, or an activation of whole rows
+        return False
+    return all(math.isfinite(end) and end < 0.01 for end in ends)
+
+
+register(
+    "A002",
+    "saturated_units",
+    "warning",
+    __doc__,
+    check,
+    needs=("flat_fraction", "activation", "train_loss"),
+    thresholds=[Threshold("share", 0.5, "share of a layer's elements that are flat", low=0.0, high=1.0, origin="choice: most, that is, more than half")],
+)

@@ -1,0 +1,68 @@
+"""The net does not even fit its training part (the textbook reading of high bias).
+
+What it looks for: a training error far above the reference error (what a human, or the best known model, makes), at the end of training.
+
+Why it hurts: no amount of data, penalty or early stopping helps a net that cannot express, or did not find, what is in its own training samples.
+
+How it is measured: E_train − E_reference in percentage points of wrong classes, at the end. For regression with known noise, 1 − R²/ceiling in
+points. Above the first threshold it is an info, the textbook's verdict, which is normal on small data; from the second on a warning. The reference is
+0 unless it is set.
+
+When it stays silent: below a hundred updates; a regression whose noise is not known is not evaluated, because nobody can say what error is left over;
+nor are files without training errors.
+
+What to try: more units or layers; training for longer, or faster; less penalty and dropout; and first what the other findings say.
+
+References: Ng 2018, Machine Learning Yearning, chapters 20-27; Geman, Bienenstock & Doursat 1992, Neural networks and the bias/variance dilemma.
+"""
+
+from __future__ import annotations
+
+import math
+
+from dlprobe.analysis.learning import Learning
+from dlprobe.rules.evidence import Evidence
+from dlprobe.rules.outcome import Finding, NotEvaluableError, Outcome, Passed, fired
+from dlprobe.rules.remedies import remedies
+from dlprobe.rules.rule import Settings, Threshold, register
+
+
+def check(evidence: Evidence, settings: Settings) -> Outcome:
+    learned = evidence.require_time()
+    gap = training_gap(learned, float(settings["reference"]), evidence.run.data.get("noise_variance") is not None)
+    if gap <= float(settings["points"]):
+        return Passed()
+    limit = "high_r2" if learned.task == "regression" else "high"
+    high = gap >= float(settings[limit])
+    what = "1 − R²/ceiling" if learned.task == "regression" else "train_error"
+    evident = f"{what} at the end is {gap + float(settings['reference']):.1f} points, {gap:.1f} above the reference of {float(settings['reference']):g}"
+    cure = remedies(evidence, "no_penalty", "larger_net", "longer", "usual_optimizer")
+    compared = float(settings[limit if high else "points"])
+    return fired(Finding(gap, compared, evident, steps=(int(learned.steps[-1]),), remedies=cure, severity="warning" if high else "info"))
+
+
+def training_gap(learned: Learning, reference: float, noise_known: bool) -> float:
+    """E_train − E_reference in points."""
+    if learned.task == "regression":
+        if not noise_known:
+            raise NotEvaluableError("regression whose noise is not known: nobody can say what error is left over")
+        return 100.0 * (1.0 - learned.reached) - reference
+    if not math.isfinite(float(learned.error[-1])):
+        raise NotEvaluableError("train_error was not evaluated")
+    return 100.0 * float(learned.error[-1]) - reference
+
+
+register(
+    "B001",
+    "high_bias",
+    "info",
+    __doc__,
+    check,
+    needs=("train_error", "noise_variance"),
+    thresholds=[
+        Threshold("reference", 0.0, "error of a human or the best known model, in points", low=0.0, high=100.0, origin="textbook: 0 unless it is known"),
+        Threshold("points", 1.5, "gap that counts as high bias", low=0.0, origin="fitted to the six rows of the textbook's table"),
+        Threshold("high", 10.0, "gap in points of error from which it is a warning", low=0.0, origin="choice: one training sample in ten"),
+        Threshold("high_r2", 25.0, "the same in points of R²", low=0.0, origin="choice: a quarter of what there is to explain"),
+    ],
+)

@@ -1,0 +1,63 @@
+"""The penalty weighs more than the data.
+
+What it looks for: penalty terms larger than the data loss over the last part of training, or a training loss with dropout far above the one without,
+in a run that did not learn.
+
+Why it hurts: the optimizer minimises what is larger. Weights are pulled to zero faster than the data can pull them away, and the training error stays
+up.
+
+How it is measured: the median of penalty over that of batch_loss in the last quarter of the recorded steps. For dropout, the batch loss (with) over
+the evaluated training loss (without) at the end.
+
+When it stays silent: a run that learned well is not accused; below a hundred updates it is not evaluated. Without penalty and dropout it passes.
+
+What to try: a penalty ten times smaller, less dropout, or neither, until the training error is low.
+
+References: Goodfellow et al. 2016, §7.1; Srivastava et al. 2014, Dropout; Humbatova et al. 2021, DeepCrime (mutants of the regularization).
+"""
+
+from __future__ import annotations
+
+import numpy as np
+
+from dlprobe.rules.evidence import Evidence
+from dlprobe.rules.outcome import Finding, Outcome, Passed, fired
+from dlprobe.rules.remedies import remedies
+from dlprobe.rules.rule import Settings, Threshold, register
+
+
+def check(evidence: Evidence, settings: Settings) -> Outcome:
+    penalty, loss = evidence.scalar("penalty"), evidence.scalar("batch_loss")
+    learned = evidence.require_time()
+    if learned.well:
+        return Passed()
+    quarter = slice(-max(len(loss) // 4, 1), None)
+    pulled, data = float(np.median(penalty[quarter])), float(np.median(loss[quarter]))
+    cure = remedies(evidence, "no_penalty")
+    if data > 0 and pulled > float(settings["share"]) * data:
+        evident = f"in the last quarter the penalty has a median of {pulled:.3g}, {pulled / data:.3g} times that of the data loss, {data:.3g}"
+        return fired(Finding(pulled / data, float(settings["share"]), evident, steps=evidence.second_half, remedies=cure))
+    evaluated = float(learned.loss[-1])
+    if _drops(evidence) and evaluated > 0 and data > float(settings["dropped"]) * evaluated:
+        evident = f"with dropout the loss of the last quarter is {data:.3g}, {data / evaluated:.3g} times that without, {evaluated:.3g}"
+        return fired(Finding(data / evaluated, float(settings["dropped"]), evident, steps=evidence.second_half, remedies=cure))
+    return Passed()
+
+
+def _drops(evidence: Evidence) -> bool:
+    model = evidence.run.config.get("model", {})
+    return any(str(model.get(key, 0)) not in ("0", "0.0", "none", "None") for key in ("dropout", "input_dropout"))
+
+
+register(
+    "B004",
+    "regularization_dominates",
+    "warning",
+    __doc__,
+    check,
+    needs=("penalty", "batch_loss", "train_loss"),
+    thresholds=[
+        Threshold("share", 1.0, "penalty over data loss", low=0.0, origin="definition: it weighs more"),
+        Threshold("dropped", 2.0, "loss with dropout over loss without", low=1.0, origin="choice: dropout of .5 costs less than that where it helps"),
+    ],
+)

@@ -1,0 +1,61 @@
+"""The loss ends far above where it has been.
+
+What it looks for: a training loss that ends, or batch losses that rise, far above the start, or far above the smallest loss reached; a run that ended
+non-finite.
+
+Why it hurts: every step makes things worse, and the longer it trains the worse the net.
+
+How it is measured: the largest train_loss of any evaluation and the median batch_loss of any tenth of the steps, over the first evaluation's loss;
+and the last train_loss over the smallest one, where it also lies above half of the first. The status diverged fires by itself.
+
+When it stays silent: a run that learned well is not accused, whatever happened on the way; the loss of the validation part is B003's.
+
+What to try: a smaller learning rate; clipping the global norm; scaled inputs and targets; an initializer that keeps the variance.
+
+References: Goodfellow et al. 2016, §8.2.4 (cliffs); Wardat et al. 2021; Smith 2017, Cyclical learning rates (the range test).
+"""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+
+from dlprobe.rules.evidence import Evidence
+from dlprobe.rules.outcome import Finding, Outcome, Passed, fired
+from dlprobe.rules.remedies import remedies
+from dlprobe.rules.rule import Settings, Threshold, register
+
+
+def check(evidence: Evidence, settings: Settings) -> Outcome:
+    learned, cure = evidence.learning, remedies(evidence, "lower_rate", "clip", "scaling")
+    if evidence.run.status == "diverged":
+        step = int(evidence.steps[-1])
+        return fired(Finding(math.inf, float(settings["rise"]), f"the run ended at step {step} with numbers that are not finite", steps=(step,), remedies=cure))
+    if learned.well:
+        return Passed()
+    first = float(learned.loss[0])
+    highest = max(float(np.nanmax(learned.loss)), *(float(np.median(part)) for part in np.array_split(evidence.scalar("batch_loss"), 10) if len(part)))
+    if highest > float(settings["rise"]) * first > 0:
+        evident = f"the loss rose to {highest:.4g} (evaluated, or median of a tenth of the steps), {highest / first:.3g} times its first {first:.4g}"
+        return fired(Finding(highest / first, float(settings["rise"]), evident, steps=evidence.span, remedies=cure))
+    lowest, last = float(np.nanmin(learned.loss)), float(learned.loss[-1])
+    if lowest > 0 and last > float(settings["rebound"]) * lowest and last > 0.5 * first:
+        at = int(learned.steps[int(np.nanargmin(learned.loss))])
+        evident = f"train_loss ends at {last:.4g}, {last / lowest:.3g} times its smallest value {lowest:.4g} after {at} updates"
+        return fired(Finding(last / lowest, float(settings["rebound"]), evident, steps=(at, int(learned.steps[-1])), remedies=cure))
+    return Passed()
+
+
+register(
+    "L002",
+    "diverging",
+    "error",
+    __doc__,
+    check,
+    needs=("train_loss", "batch_loss", "status"),
+    thresholds=[
+        Threshold("rise", 2.0, "loss over the loss at the start", low=1.0, origin="choice: twice as bad as untrained"),
+        Threshold("rebound", 3.0, "loss at the end over the smallest one", low=1.0, origin="choice: clearly beyond the noise between evaluations"),
+    ],
+)

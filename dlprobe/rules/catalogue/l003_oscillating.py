@@ -1,0 +1,59 @@
+"""The loss jumps up and down and gets nowhere.
+
+What it looks for: training losses of successive evaluations that rise and fall by a large share of themselves, without net gain, in a run that did
+not learn.
+
+Why it hurts: steps are too long for the valley, or too noisy: each undoes the last one.
+
+How it is measured: over the evaluations of the second half: the mean |change| of train_loss from one to the next over its mean; of the changes, at
+least a quarter must go up; and the loss must not have fallen by more than that mean change from the first to the second half of them.
+
+When it stays silent: a run that learned well is not accused, however its loss jumps; fewer than eight evaluations are not evaluated.
+
+What to try: a smaller learning rate; a larger batch; a schedule that lowers the rate towards the end.
+
+References: Zhang et al. 2021, AutoTrainer (oscillating loss); Bottou, Curtis & Nocedal 2018, Optimization methods for large-scale machine learning,
+§4.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+
+from dlprobe.rules.evidence import Evidence
+from dlprobe.rules.outcome import Finding, NotEvaluableError, Outcome, Passed, fired
+from dlprobe.rules.remedies import remedies
+from dlprobe.rules.rule import Settings, Threshold, register
+
+EVALUATIONS = 8
+RISING = 0.25
+
+
+def check(evidence: Evidence, settings: Settings) -> Outcome:
+    learned = evidence.require_time()
+    late = learned.loss[len(learned.loss) // 2 :]
+    late = late[np.isfinite(late)]
+    if len(learned.loss) < EVALUATIONS:
+        raise NotEvaluableError(f"too few evaluations: {len(learned.loss)}, {EVALUATIONS} are needed")
+    if learned.well or len(late) < EVALUATIONS // 2:
+        return Passed()
+    changes = np.diff(late)
+    swing, rising = float(np.abs(changes).mean() / late.mean()), float(np.mean(changes > 0))
+    half = len(late) // 2
+    gain = float(late[:half].mean() - late[half:].mean())
+    if swing <= float(settings["swing"]) or rising < RISING or gain > float(np.abs(changes).mean()):
+        return Passed()
+    evident = f"from one evaluation to the next train_loss changes by {swing:.0%} of itself on average in the second half, {rising:.0%} of the changes upwards"
+    cure = remedies(evidence, "lower_rate", "larger_batch")
+    return fired(Finding(swing, float(settings["swing"]), evident, steps=evidence.second_half, remedies=cure))
+
+
+register(
+    "L003",
+    "oscillating",
+    "warning",
+    __doc__,
+    check,
+    needs=("train_loss",),
+    thresholds=[Threshold("swing", 0.1, "mean change between evaluations over the loss", low=0.0, origin="choice: a tenth; settled runs change by a percent")],
+)

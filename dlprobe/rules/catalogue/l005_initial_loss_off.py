@@ -1,0 +1,75 @@
+"""The first loss is far from that of a net that knows nothing.
+
+What it looks for: a training loss before the first update that is many times what a constant answer would have.
+
+Why it hurts: a net that starts confident and wrong spends its first steps, which are its largest, on forgetting. A loss in the thousands usually
+means targets that nobody scaled, or initial weights far too large.
+
+How it is measured: for classes with cross-entropy, the entropy of the class shares (ln C for C equal ones); for regression, 1 − R² of the first
+evaluation, which is the error in units of the targets' variance. Severity info; a warning where the run did not learn in a hundred updates or more.
+
+When it stays silent: other losses have no such value, so they are not evaluated; a run that learned well gets nothing.
+
+What to try: standardized targets; smaller initial weights, at least in the output layer; the output bias set to the mean of the targets.
+
+References: Karpathy 2019, A recipe for training neural networks ("verify loss @ init"); Goodfellow et al. 2016, §8.4.
+"""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+
+from dlprobe.analysis.learning import Learning
+from dlprobe.rules.evidence import Evidence
+from dlprobe.rules.outcome import Finding, NotEvaluableError, Outcome, Passed, fired
+from dlprobe.rules.remedies import remedies
+from dlprobe.rules.rule import Settings, Threshold, register
+
+
+def check(evidence: Evidence, settings: Settings) -> Outcome:
+    learned = evidence.learning
+    off, told = _off(evidence, learned)
+    if learned.well or off <= float(settings["factor"]):
+        return Passed()
+    severity = "info" if learned.brief else "warning"
+    cure = remedies(evidence, "init", "scaling", "batch_norm", "raise_rate")
+    return fired(Finding(off, float(settings["factor"]), told, steps=(int(learned.steps[0]),), remedies=cure, severity=severity))  # type: ignore[arg-type]
+
+
+def _off(evidence: Evidence, learned: Learning) -> tuple[float, str]:
+    """How many times too large the first loss is, in words too."""
+    if learned.task == "regression":
+        if not math.isfinite(learned.skill[0]):
+            raise NotEvaluableError("train_r2 was not evaluated before the first update")
+        off = 1.0 - float(learned.skill[0])
+        return off, f"before the first update the squared error is {off:.3g} times the variance of the targets"
+    loss, first, chance = _loss(evidence), float(learned.loss[0]), _entropy(evidence)
+    if "cross_entropy" not in loss:
+        raise NotEvaluableError(f"the loss {loss or 'in the file'} has no known chance value")
+    return first / chance, f"train_loss before the first update is {first:.4g}, {first / chance:.3g} times the entropy of the class shares, {chance:.4g}"
+
+
+def _loss(evidence: Evidence) -> str:
+    loss = str(evidence.run.config.get("training", {}).get("loss", ""))
+    return "cross_entropy" if loss in ("auto", "None", "") else loss.partition("(")[0]
+
+
+def _entropy(evidence: Evidence) -> float:
+    counts = np.asarray(evidence.run.data.get("train_class_counts", ()), np.float64)
+    shares = counts[counts > 0] / counts.sum() if counts.sum() else counts
+    if len(shares) < 2:
+        raise NotEvaluableError("the class counts are not in the file")
+    return float(-(shares * np.log(shares)).sum())
+
+
+register(
+    "L005",
+    "initial_loss_off",
+    "info",
+    __doc__,
+    check,
+    needs=("train_loss", "train_class_counts", "train_r2"),
+    thresholds=[Threshold("factor", 5.0, "first loss over that of a constant answer", low=1.0, origin="choice: He weights give up to twice ln C")],
+)

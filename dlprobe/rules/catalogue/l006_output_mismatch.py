@@ -1,0 +1,99 @@
+"""The output cannot say what the target asks for.
+
+What it looks for: pairs of output activation, loss and target that cannot fit: softmax with one unit; a bounded output, or a loss for classes, on
+numbers outside its range; an output that is no probability under cross-entropy.
+
+Why it hurts: softmax of one number is 1 whatever the net does. A sigmoid never says 7. A linear or ReLU output under cross-entropy is clipped to
+where the loss has no slope. The net trains, and cannot learn.
+
+How it is measured: from the layer table, the configuration and, for ranges, the stored targets of validation and test part. An output is bounded
+where the record's values at ±50 and ±100 agree.
+
+When it stays silent: a run that learned well gets an info at most; regression with bounded output is not judged where no targets were stored.
+
+What to try: output-activation auto and loss auto: softmax with cross-entropy for classes, sigmoid with binary cross-entropy for two, linear with mean
+squared error for numbers.
+
+References: Bishop 2006, Pattern Recognition and Machine Learning, §5.2; Wardat et al. 2021, DeepLocalize; PyTorch's CrossEntropyLoss means softmax
+and cross-entropy together.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+
+from dlprobe.config import parse_spec
+from dlprobe.errors import ConfigError
+from dlprobe.rules.evidence import Evidence
+from dlprobe.rules.outcome import Finding, Outcome, Passed, fired
+from dlprobe.rules.remedies import remedies
+from dlprobe.rules.rule import Settings, Threshold, register
+
+FAR = (50.0, 100.0)
+
+
+def check(evidence: Evidence, settings: Settings) -> Outcome:
+    output = str(evidence.layer_column("activation")[-1])
+    task, loss = str(evidence.run.data.get("task", "")), str(evidence.run.config.get("training", {}).get("loss", "auto")).partition("(")[0]
+    said = _mismatch(evidence, output.partition("(")[0], output, task, loss, float(settings["outside"]))
+    if said is None:
+        return Passed()
+    measured, evident = said
+    severity = "info" if evidence.well or evidence.learning.brief else ""
+    found = Finding(measured, float(settings["outside"]), evident, (evidence.names[-1],), (), remedies(evidence, "outputs"), severity=severity)  # type: ignore[arg-type]
+    return fired(found)
+
+
+def _mismatch(evidence: Evidence, name: str, output: str, task: str, loss: str, limit: float) -> tuple[float, str] | None:
+    """What does not fit, and its number (NaN where it is none); None where all fits."""
+    units = int(evidence.layer_column("units")[-1])
+    if name == "softmax" and units == 1:
+        return float("nan"), "the output is softmax of one unit, which is 1 for every sample"
+    if task == "regression":
+        return _regression(evidence, output, loss, limit)
+    for_classes = loss in ("auto", "None") or "cross_entropy" in loss
+    low, high = bounds(output)
+    if for_classes and name != "softmax" and not (low >= 0.0 and high <= 1.0):
+        return float("nan"), f"the output activation {output} gives values from {low:g} to {high:g}, cross-entropy takes probabilities"
+    return None
+
+
+def _regression(evidence: Evidence, output: str, loss: str, limit: float) -> tuple[float, str] | None:
+    if "cross_entropy" in loss:
+        return float("nan"), f"the loss {loss} is for classes, the targets are numbers"
+    low, high = bounds(output)
+    found = [evidence.run.predictions[f"{part}_targets"].ravel() for part in ("val", "test") if f"{part}_targets" in evidence.run.predictions]
+    if not found or (np.isinf(low) and np.isinf(high)):
+        return None
+    targets = np.concatenate(found)
+    outside = float(np.mean((targets < low) | (targets > high)))
+    if outside <= limit:
+        return None
+    return outside, f"{outside:.0%} of the targets of validation and test part lie outside {low:g} … {high:g}, what the output activation {output} can give"
+
+
+def bounds(text: str) -> tuple[float, float]:
+    """Smallest and largest value of an activation; infinite where it has none, or is not known."""
+    if text.partition("(")[0] == "softmax":
+        return 0.0, 1.0
+    try:
+        spec = parse_spec("activation", text)
+        ends = [[float(spec.record.value(sign * far, *spec.parameters.values())) for far in FAR] for sign in (-1.0, 1.0)]
+        middle = [float(spec.record.value(z, *spec.parameters.values())) for z in np.linspace(-5.0, 5.0, 101)]
+    except (ConfigError, AttributeError, TypeError, ArithmeticError):
+        return -np.inf, np.inf
+    settled = [abs(near - far) < 0.05 for near, far in ends]
+    low = min([*middle, ends[0][1], ends[1][1]]) if all(settled) or (settled[0] and ends[1][1] > 0) or (settled[1] and ends[0][1] > 0) else -np.inf
+    high = max([*middle, ends[0][1], ends[1][1]]) if all(settled) or (settled[0] and ends[1][1] < 0) or (settled[1] and ends[0][1] < 0) else np.inf
+    return low, high
+
+
+register(
+    "L006",
+    "output_mismatch",
+    "error",
+    __doc__,
+    check,
+    needs=("activation", "units", "task", "config", "train_loss"),
+    thresholds=[Threshold("outside", 0.05, "share of targets out of reach", low=0.0, high=1.0, origin="choice: one in twenty may be an outlier")],
+)

@@ -1,0 +1,72 @@
+"""Units of a layer are copies of each other.
+
+What it looks for: hidden layers in which all units have the same incoming weights, at the start and still at the end.
+
+Why it hurts: units with the same weights compute the same thing, get the same gradient and stay the same for ever: a layer of 100 of them is a layer
+of one. With weights of 0, ReLU and tanh layers have no gradient at all.
+
+How it is measured: the columns of W in the first and in the last stored parameters: the share of units of a layer whose column equals the first
+unit's to 1e-6 of the largest weight.
+
+When it stays silent: units that differ at the start; a net with one unit per layer; files without parameters are not evaluated. A run that learned
+well anyway, as a nearly linear problem lets it, gets an info.
+
+What to try: an initializer that draws weights at random; constants are for biases.
+
+References: Rumelhart, Hinton & Williams 1986, Learning internal representations by error propagation (symmetry breaking); Goodfellow et al. 2016,
+§8.4.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+import numpy.typing as npt
+
+from dlprobe.rules.evidence import Evidence
+from dlprobe.rules.outcome import Finding, NotEvaluableError, Outcome, fired
+from dlprobe.rules.remedies import remedies
+from dlprobe.rules.rule import Settings, Threshold, register
+
+
+def check(evidence: Evidence, settings: Settings) -> Outcome:
+    hidden = evidence.require_hidden()
+    last = evidence.run.final_parameters
+    if last is None or not len(evidence.run.checkpoints["step"]):
+        raise NotEvaluableError("no parameters were stored")
+    first = evidence.run.initial_parameters
+    shares = [min(alike(_weights(evidence, first, index)), alike(_weights(evidence, last, index))) for index in hidden]
+    touched = [index for index, share in zip(hidden, shares, strict=True) if share >= float(settings["share"])]
+    if not touched:
+        return fired()
+    names = tuple(evidence.names[index] for index in touched)
+    worst = hidden[int(np.argmax(shares))]
+    evident = f"{max(shares):.0%} of the units of {evidence.names[worst]} have the same incoming weights in the first and in the last stored parameters"
+    steps = (0, int(evidence.run.checkpoints["step"][-1]))
+    severity = "info" if evidence.well else ""
+    return fired(Finding(max(shares), float(settings["share"]), evident, names, steps, remedies(evidence, "init"), severity=severity))  # type: ignore[arg-type]
+
+
+def alike(weights: npt.NDArray[np.float64]) -> float:
+    """Share of columns of (fan_in, fan_out) that equal the first one; 0 for fewer than two columns."""
+    if weights.shape[1] < 2:
+        return 0.0
+    same = np.abs(weights - weights[:, :1]).max(axis=0) <= 1e-6 * np.abs(weights).max()
+    return float(same[1:].mean())
+
+
+def _weights(evidence: Evidence, parameters: npt.NDArray[np.float64], index: int) -> npt.NDArray[np.float64]:
+    start, rows, columns = (int(evidence.layer_column(name)[index]) for name in ("weight_offset", "fan_in", "fan_out"))
+    if start < 0 or start + rows * columns > len(parameters):
+        return np.empty((0, 0))
+    return np.asarray(parameters[start : start + rows * columns], np.float64).reshape(rows, columns)
+
+
+register(
+    "W001",
+    "symmetric_weights",
+    "error",
+    __doc__,
+    check,
+    needs=("initial/parameters", "checkpoints/parameters", "weight_offset"),
+    thresholds=[Threshold("share", 0.99, "share of a layer's units that are alike", low=0.0, high=1.0, origin="definition: all of them")],
+)

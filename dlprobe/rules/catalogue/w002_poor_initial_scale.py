@@ -1,0 +1,76 @@
+"""Initial weights have the wrong size for their fan_in.
+
+What it looks for: hidden layers whose weight variance at step 0 is far from what their fan_in and activation ask for, in a run that did not learn.
+
+Why it hurts: a layer multiplies the variance of what passes by fan_in·Var(W)·E φ'². A factor of 10 per layer is 10²⁰ over 20 layers; in a single
+layer it decides whether units start saturated or next to 0.
+
+How it is measured: fan_in · weight_rms² of the first recorded row over the squared gain of the activation's record (2 for ReLU, 1 for sigmoid). The
+geometric mean over the hidden layers must lie outside 1/factor … factor.
+
+When it stays silent: a run that learned well is not accused. Layers that are normalized before their activation do not care for the scale of W and
+are left out; weights of zero are W001. A run whose first step was not recorded is not evaluated.
+
+What to try: the initializer that suits the activation: he_normal for the ReLU family, lecun_normal for SELU, glorot_normal for the others.
+
+References: LeCun et al. 1998, Efficient backprop, §4.6; Glorot & Bengio 2010; He et al. 2015.
+"""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+
+from dlprobe.config import parse_spec
+from dlprobe.errors import ConfigError
+from dlprobe.rules.evidence import Evidence
+from dlprobe.rules.outcome import Finding, NotEvaluableError, Outcome, Passed, fired
+from dlprobe.rules.remedies import remedies
+from dlprobe.rules.rule import Settings, Threshold, register
+
+
+def check(evidence: Evidence, settings: Settings) -> Outcome:
+    hidden = [index for index in evidence.require_hidden() if not _normalized(evidence, index)]
+    if not hidden:
+        raise NotEvaluableError("no such layer: every hidden layer is normalized before its activation")
+    if evidence.steps[0] != 0:
+        raise NotEvaluableError(f"the first recorded step is {evidence.steps[0]}, step 0 is needed")
+    rms = evidence.row("weight_rms", 0)
+    factors = np.array([float(evidence.layer_column("fan_in")[index]) * rms[index] ** 2 / _gain(evidence, index) ** 2 for index in hidden])
+    if np.isnan(factors).all():
+        raise NotEvaluableError("weight_rms was not recorded")
+    drawn = factors[np.isfinite(factors) & (factors > 0)]
+    if evidence.well or not len(drawn):
+        return Passed()
+    mean = math.exp(float(np.log(drawn).mean()))
+    limit = float(settings["factor"])
+    if 1 / limit <= mean <= limit:
+        return Passed()
+    evident = f"fan_in · weight_rms² of step 0 is {mean:.3g} times the squared gain of the activation (geometric mean over {len(drawn)} hidden layers)"
+    layers = tuple(evidence.names[index] for index, factor in zip(hidden, factors, strict=True) if not 1 / limit <= factor <= limit)
+    return fired(Finding(mean, limit if mean > 1 else 1 / limit, evident, layers, (0,), remedies(evidence, "init", "batch_norm")))
+
+
+def _normalized(evidence: Evidence, index: int) -> bool:
+    layers = evidence.run.layers
+    return "normalization" in layers and str(layers["normalization"][index]) not in ("none", "") and str(layers["norm_position"][index]) == "before"
+
+
+def _gain(evidence: Evidence, index: int) -> float:
+    try:
+        spec = parse_spec("activation", str(evidence.layer_column("activation")[index]))
+        return float(spec.record.gain(*spec.parameters.values()))
+    except (ConfigError, AttributeError):
+        return 1.0
+
+
+register(
+    "W002",
+    "poor_initial_scale",
+    "warning",
+    __doc__,
+    check,
+    needs=("weight_rms", "fan_in", "activation", "train_loss"),
+    thresholds=[Threshold("factor", 5.0, "factor by which the variance may be off", low=1.0, origin="choice: usual initializers differ by up to 3")],
+)

@@ -1,0 +1,56 @@
+"""How a layer's activations change with depth: what A003 and A004 share."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+from dlprobe.analysis.run_profile import StepProfile
+from dlprobe.rules.evidence import Evidence
+from dlprobe.rules.outcome import Finding, Remedy
+
+
+@dataclass(frozen=True)
+class Fall:
+    """One recorded row: decades by which the root of the variance changes from hidden_1 to hidden_n, the band of chance, and whose variance it is."""
+
+    step: int
+    decades: float
+    band: float
+    what: str
+
+
+def pooled(first: tuple[float, str], second: tuple[float, str]) -> tuple[float, str]:
+    """The pooled variance's change, whatever the other's."""
+    return first
+
+
+def fall_of(evidence: Evidence, profile: StepProfile, choose: Callable[[tuple[float, str], tuple[float, str]], tuple[float, str]]) -> Fall:
+    """The change of one row, of pooled and between-sample variance the one that `choose` takes."""
+    row = int(evidence.steps.searchsorted(profile.step))
+    between = evidence.row("activation_sample_variance", row)[evidence.hidden]
+    decades = [(_decades(float(values[0]), float(values[-1])), name) for values, name in ((profile.activation_variance, POOLED), (between, BETWEEN))]
+    found, what = choose(decades[0], decades[1])
+    return Fall(profile.step, found, profile.verdict.band, what)
+
+
+POOLED, BETWEEN = "activation_variance", "activation_sample_variance"
+
+
+def _decades(first: float, last: float) -> float:
+    """½ log10 last/first; −∞ where the last is 0 while the first is not, 0 where nothing can be said."""
+    if not (math.isfinite(first) and math.isfinite(last)) or first <= 0.0:
+        return 0.0
+    return 0.5 * math.log10(last / first) if last > 0.0 else -math.inf
+
+
+def fallen(evidence: Evidence, found: Sequence[Fall], all_falls: Sequence[Fall], share: float, remedies: tuple[Remedy, ...]) -> list[Finding]:
+    """The finding of rows that agree: where the first is among them, or so many are."""
+    if not found or (found[0] is not all_falls[0] and len(found) < share * len(all_falls)):
+        return []
+    first, names = found[0], evidence.names
+    low, high = names[evidence.hidden[0]], names[evidence.hidden[-1]]
+    size = "0" if math.isinf(first.decades) else f"10^{2 * first.decades:.1f}"
+    evident = f"at step {first.step} {first.what} of {high} is {size} times that of {low}; so say {len(found)} of the {len(all_falls)} rows looked at"
+    return [Finding(first.decades, math.copysign(first.band, first.decades), evident, (low, high), (first.step, found[-1].step), remedies)]

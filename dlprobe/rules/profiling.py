@@ -1,0 +1,22 @@
+"""What G001 and G002 share: when a verdict on single rows is one on the run, and how it is told."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from dlprobe.analysis.run_profile import StepProfile
+from dlprobe.rules.evidence import Evidence
+from dlprobe.rules.outcome import Finding, Remedy
+
+
+def share_of(found: Sequence[StepProfile], profiles: Sequence[StepProfile], share: float) -> bool:
+    """Whether the first row is among those found, or so many are."""
+    return bool(found) and (found[0] is profiles[0] or len(found) >= share * len(profiles))
+
+
+def profile_finding(evidence: Evidence, found: Sequence[StepProfile], profiles: Sequence[StepProfile], side: float, remedies: tuple[Remedy, ...]) -> Finding:
+    """The finding of rows that all say the same; `side` is −1 where the ratio is too small, 1 where it is too large."""
+    verdict = found[0].verdict
+    evident = f"at step {found[0].step} {verdict.reason}; so say {len(found)} of the {len(profiles)} rows looked at"
+    layers = (evidence.names[evidence.hidden[0]], evidence.names[evidence.hidden[-1]])
+    return Finding(verdict.log10_ratio, side * verdict.band, evident, layers, (found[0].step, found[-1].step), remedies)

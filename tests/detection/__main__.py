@@ -1,0 +1,129 @@
+"""`python -m tests.detection`: train every case with every seed, judge every run, and count.
+
+--seeds 5             seeds 0 … 4 of every case
+--cases TEXT          only cases whose name holds TEXT
+--half tuned          only one half: tuned or untouched
+--folder DIR          where runs are kept; what is there is not trained again
+--forget              do not keep runs
+--only-labels         train and label, do not judge
+--write               write the labels to outcomes.json and the counts to results.json
+--json                print the counts as JSON
+--misses              list every ill run that was not named and every accused run that learned
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import math
+import sys
+import tempfile
+import time
+import warnings
+from pathlib import Path
+
+from .cases import Case, all_cases
+from .datasets import write_all
+from .scoring import Judged, document, judged, table
+from .training import best_skills, label, run_of, skill, to_json
+
+HERE = Path(__file__).parent
+OUTCOMES = HERE / "outcomes.json"
+RESULTS = HERE / "results.json"
+Said = tuple[list[tuple[str, str]], dict[str, str]]
+
+
+def main() -> int:
+    """Train, judge, count, print."""
+    options = parse()
+    folder: Path = options.folder
+    write_all(folder / "data")
+    chosen = [case for case in all_cases() if options.cases in case.name and options.half in ("", case.half)]
+    skills, said = train(chosen, options)
+    best = best_skills(chosen, skills)
+    if options.cases or options.half:  # the best of a family may be among the cases that were left out
+        best = {family: max(reach, known_best().get(family, reach)) for family, reach in best.items()}
+    results = [
+        Judged(case, seed, label(case, skills[case.name][seed], best[case.family]), *said[case.name, seed]) for case in chosen for seed in range(options.seeds)
+    ]
+    if options.write:
+        write_labels(chosen, skills, best, options.seeds)
+    if options.only_labels:
+        print_labels(chosen, skills, best)
+        return 0
+    counted = document(results)
+    if options.write:
+        RESULTS.write_text(json.dumps(counted, indent=1) + "\n")
+    print(json.dumps(counted, indent=1) if options.json else table(counted))
+    if options.misses:
+        print_misses(results, skills)
+    return 0
+
+
+def parse() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(prog="python -m tests.detection", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--seeds", type=int, default=5)
+    parser.add_argument("--cases", default="")
+    parser.add_argument("--half", default="", choices=["", "tuned", "untouched"])
+    parser.add_argument("--folder", type=Path, default=Path(tempfile.gettempdir()) / "dlprobe-detection")
+    for flag in ("--forget", "--only-labels", "--write", "--json", "--misses"):
+        parser.add_argument(flag, action="store_true")
+    return parser.parse_args()
+
+
+def train(chosen: list[Case], options: argparse.Namespace) -> tuple[dict[str, list[float]], dict[tuple[str, int], Said]]:
+    """Skills per case, and what the rules said of each run."""
+    skills: dict[str, list[float]] = {}
+    said = {}
+    began = time.monotonic()
+    for number, case in enumerate(chosen):
+        for seed in range(options.seeds):
+            with run_of(case, seed, options.folder, not options.forget) as run:
+                skills.setdefault(case.name, []).append(skill(run))
+                said[case.name, seed] = ([], {}) if options.only_labels else judged(run)
+        if sys.stderr.isatty():
+            print(f"\r{number + 1}/{len(chosen)} {case.name} {time.monotonic() - began:.0f} s\033[K", end="", file=sys.stderr)
+    return skills, said
+
+
+def known_best() -> dict[str, float]:
+    """Best skills of the last full run, for runs of some cases only."""
+    return dict(json.loads(OUTCOMES.read_text())["best"]) if OUTCOMES.exists() else {}
+
+
+def write_labels(chosen: list[Case], skills: dict[str, list[float]], best: dict[str, float], seeds: int) -> None:
+    cases = {
+        case.name: {
+            "half": case.half,
+            "published": case.published,
+            "skills": [to_json(value) for value in skills[case.name]],
+            "labels": [label(case, value, best[case.family]) for value in skills[case.name]],
+        }
+        for case in chosen
+    }
+    OUTCOMES.write_text(json.dumps({"seeds": seeds, "best": {key: to_json(value) for key, value in best.items()}, "cases": cases}, indent=1) + "\n")
+
+
+def print_labels(chosen: list[Case], skills: dict[str, list[float]], best: dict[str, float]) -> None:
+    for case in chosen:
+        found = skills[case.name]
+        labels = ",".join(label(case, value, best[case.family]) for value in found)
+        print(f"{case.half[0]} {case.name:42} {case.published[:34]:34} {labels:8} {' '.join(f'{value:.2f}' for value in found)} / {best[case.family]:.2f}")
+
+
+def print_misses(results: list[Judged], skills: dict[str, list[float]]) -> None:
+    for each in results:
+        named = [code for code, severity in each.codes if severity != "info"]
+        reach = skills[each.case.name][each.seed]
+        if each.label == "learned" and named:
+            print(f"ACCUSED   {each.case.name} seed {each.seed} skill {reach:.2f}: {' '.join(named)}")
+        elif each.label == "ill" and not each.right:
+            word = "NOT NAMED" if not named else "OTHER    "
+            print(f"{word} {each.case.name} seed {each.seed} skill {reach:.2f}: {' '.join(named)} (accepted: {' '.join(each.case.accepted)})")
+    if any(math.isinf(value) for values in skills.values() for value in values):
+        print("(a skill of -inf: the run diverged)")
+
+
+if __name__ == "__main__":
+    warnings.simplefilter("ignore")
+    sys.exit(main())
