@@ -101,9 +101,7 @@ class Watch:
             logs = log_singular_values(session.network, inputs[: self.jacobian], targets[: self.jacobian])
             values |= {f"instruments/jacobian_{name}": np.array(number) for name, number in measuring.spread(logs).items()}
         if self.sharpness:
-            if self._hessian is None:
-                training = session.config.training
-                self._hessian = Sharpness(session.model, inputs[: self.sharpness], targets[: self.sharpness], training.seed, training.dtype)
+            self._hessian = self._hessian or _hessian(session, self.sharpness)
             values["instruments/sharpness"] = np.array(self._hessian.largest_eigenvalue(parameters))
         return values
 
@@ -124,6 +122,13 @@ def _place(text: str, model: Model) -> tuple[int, int]:
     if int(number) >= units:
         raise ConfigError(f"track_unit = {text}: {name} has {units} units: expected {name}:0 to {name}:{units - 1}")
     return layer, int(number)
+
+
+def _hessian(session: Session, samples: int) -> Sharpness:
+    """Of the loss as training sees it, label smoothing and class weights included, on the first training samples."""
+    training, weights = session.config.training, session.weights
+    chosen = session.data.inputs["train"][:samples], session.trained_targets[:samples], None if weights is None else weights[:samples]
+    return Sharpness(session.model, *chosen, training.seed, training.dtype)
 
 
 def _batch_rows(session: Session, step: int) -> int:

@@ -21,10 +21,10 @@ TOLERANCE = {"float32": 1e-3, "float64": 1e-5}  # of the residual; the value's e
 
 
 class Sharpness:
-    """Measures one model on fixed samples: inputs (n, features) and targets (n, outputs) of `dtype`, all in one batch."""
+    """Measures one model on fixed samples: inputs (n, features), targets (n, outputs) and weights (n,) or None, of `dtype`, all in one batch."""
 
-    def __init__(self, model: Model, inputs: Array, targets: Array, seed: int, dtype: str):
-        self._inputs, self._targets = inputs, targets
+    def __init__(self, model: Model, inputs: Array, targets: Array, weights: Array | None, seed: int, dtype: str):
+        self._inputs, self._targets, self._weights = inputs, targets, weights
         self._net = Network(model.layers, model.loss, parse_spec("optimizer", "sgd"), batch=len(inputs), seed=seed, dtype=dtype, keep_gradients=True)
         self._start = np.random.default_rng(0).standard_normal(len(self._net.parameters))
 
@@ -46,6 +46,6 @@ class Sharpness:
         """The batch's gradient in training mode, without a step: the rate is 0."""
         self._net.parameters[:] = parameters
         self._net.gradients[:] = np.nan  # stays where the forward pass meets infinity
-        self._net.train(self._inputs, self._targets, 0, np.zeros(1))
+        self._net.train(self._inputs, self._targets, 0, np.zeros(1), self._weights)
         gradient: Array = self._net.gradients.astype(np.float64)
         return gradient

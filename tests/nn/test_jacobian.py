@@ -14,7 +14,7 @@ from dlprobe.nn.network import Network
 def trained(net: Network) -> tuple[np.ndarray, np.ndarray]:
     """A few steps, so that running statistics are no special numbers; returns samples."""
     inputs, targets = data_for(net, 24)
-    net.train(inputs, targets, 0, np.full(9, 0.01))
+    net.train(inputs, targets, 0, np.full(9, 1e-4))
     return inputs[:5], targets[:5]
 
 

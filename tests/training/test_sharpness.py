@@ -19,7 +19,7 @@ def session(**options: str) -> trainer.Session:
 
 
 def sharpness_of(one: trainer.Session) -> Sharpness:
-    return Sharpness(one.model, one.data.inputs["train"][:SAMPLES], one.targets["train"][:SAMPLES], 0, one.config.training.dtype)
+    return Sharpness(one.model, one.data.inputs["train"][:SAMPLES], one.targets["train"][:SAMPLES], None, 0, one.config.training.dtype)
 
 
 def exact(one: trainer.Session, parameters: np.ndarray) -> float:
