@@ -20,7 +20,7 @@ from dlprobe.parts.losses import RowLoss
 from dlprobe.registry import Spec
 
 Array = npt.NDArray[Any]
-NORM_AXIS = {"batch": 0, "layer": 1}  # over what a normalization takes mean and variance; one that is not here is run as its record stands
+DEFINED_NORMS = ("batch", "layer", "group", "rms")  # written below from their definitions; another one is run as its record stands
 
 
 def wide(values: Array) -> npt.NDArray[np.float64]:
@@ -110,36 +110,51 @@ def flat_and_dead(spec: Spec, slope: Array) -> tuple[float, float]:
 # --- normalizations ------------------------------------------------------------------------------------------------------------------------------------------
 
 
+def _gathered(spec: Spec, x: Array) -> npt.NDArray[np.float64]:
+    """x (samples, units) with what is normalized together along the last axis."""
+    if spec.name == "batch":
+        return wide(x).T
+    return wide(x).reshape(len(x), -1, x.shape[1] // int(spec.parameters.get("groups", 1)))
+
+
+def _scattered(spec: Spec, values: Array, shape: tuple[int, ...]) -> npt.NDArray[np.float64]:
+    return values.T if spec.name == "batch" else values.reshape(shape)
+
+
+def _standardized(spec: Spec, x: Array) -> tuple[Array, Array, float]:
+    """(x̂, √(variance + ε), what the sum of squares is divided by), gathered; rms takes no mean off."""
+    gathered = _gathered(spec, x)
+    centred = gathered if spec.name == "rms" else gathered - gathered.mean(axis=-1, keepdims=True)
+    divisor = gathered.shape[-1] - float(spec.parameters.get("ddof", 0))
+    deviation = np.sqrt(np.sum(centred**2, axis=-1, keepdims=True) / divisor + spec.parameters["epsilon"])
+    return centred / deviation, deviation, divisor
+
+
 def normalize(spec: Spec, x: Array, scale: Array, shift: Array) -> npt.NDArray[np.float64]:
-    """Training-mode forward pass: (x − mean)/√(variance + ε)·γ + β with mean and variance over NORM_AXIS."""
-    if spec.name not in NORM_AXIS:
+    """Training-mode forward pass: (x − mean)/√(variance + ε)·γ + β; without β where `shift` is empty."""
+    if spec.name not in DEFINED_NORMS:
         return _record_norm(spec, x, scale, shift)[0]
-    axis = NORM_AXIS[spec.name]
-    x = wide(x)
-    centred = x - x.mean(axis=axis, keepdims=True)
-    deviation = np.sqrt(np.mean(centred**2, axis=axis, keepdims=True) + spec.parameters["epsilon"])
-    return centred / deviation * wide(scale) + wide(shift)
+    return _scattered(spec, _standardized(spec, x)[0], x.shape) * wide(scale) + (wide(shift) if len(shift) else 0.0)
 
 
 def normalize_backward(spec: Spec, x: Array, dy: Array, scale: Array, shift: Array) -> tuple[Array, Array, Array]:
-    """(dL/dx, dL/dγ, dL/dβ): dx = (g − mean g − x̂·mean(g x̂))/√(variance + ε), g = γ·dy, means over NORM_AXIS."""
-    if spec.name not in NORM_AXIS:
+    """(dL/dx, dL/dγ, dL/dβ): dx = (g − mean g − x̂·Σ(g x̂)/divisor)/√(variance + ε), g = γ·dy; rms without the mean."""
+    if spec.name not in DEFINED_NORMS:
         return _record_norm(spec, x, scale, shift, dy)[1:]
-    axis = NORM_AXIS[spec.name]
-    x, dy = wide(x), wide(dy)
-    centred = x - x.mean(axis=axis, keepdims=True)
-    deviation = np.sqrt(np.mean(centred**2, axis=axis, keepdims=True) + spec.parameters["epsilon"])
-    normalized, g = centred / deviation, dy * wide(scale)
-    dx = (g - g.mean(axis=axis, keepdims=True) - normalized * np.mean(g * normalized, axis=axis, keepdims=True)) / deviation
-    return dx, (dy * normalized).sum(axis=0), dy.sum(axis=0)
+    normalized, deviation, divisor = _standardized(spec, x)
+    g = _gathered(spec, wide(dy) * wide(scale))
+    level = 0.0 if spec.name == "rms" else g.mean(axis=-1, keepdims=True)
+    dx = (g - level - normalized * np.sum(g * normalized, axis=-1, keepdims=True) / divisor) / deviation
+    d_scale = (wide(dy) * _scattered(spec, normalized, x.shape)).sum(axis=0)
+    return _scattered(spec, dx, x.shape), d_scale, wide(dy).sum(axis=0) if len(shift) else np.zeros(0)
 
 
 def _record_norm(spec: Spec, x: Array, scale: Array, shift: Array, dy: Array | None = None) -> tuple[Array, ...]:
     """A record's own plain functions, in float64."""
     record, units = spec.record, x.shape[1]
-    learned, constants = np.concatenate([wide(scale), wide(shift)]), np.array([float(v) for v in spec.parameters.values()])
+    learned, constants = np.concatenate([wide(scale), wide(shift)]), np.array(record.constants(*spec.parameters.values()))
     state = np.zeros(record.persistent(units) + record.scratch(units))
-    y, dx, gradient = np.empty(x.shape), np.empty(x.shape), np.zeros(2 * units)
+    y, dx, gradient = np.empty(x.shape), np.empty(x.shape), np.zeros(len(learned))
     record.forward(wide(x), y, learned, state, constants, None, True)
     if dy is not None:
         record.backward(wide(x), y, wide(dy), dx, learned, gradient, state, constants, None, None, None)

@@ -23,6 +23,15 @@ def spec(kind: str, name: str, **parameters: Any) -> Spec:
     return Spec(kind, name, {**defaults, **parameters})
 
 
+def norm_spec(name: str, units: int, **parameters: Any) -> Spec:
+    """A normalization that suits a width: groups, where there are any, of three units or more (two are always normalized to ±1)."""
+    chosen = spec("normalization", name, **parameters)
+    if "groups" in chosen.parameters and "groups" not in parameters:
+        groups = max(g for g in range(1, int(chosen.parameters["groups"]) + 1) if units % g == 0 and (units >= 3 * g or g == 1))
+        chosen = spec("normalization", name, **{**parameters, "groups": groups})
+    return chosen
+
+
 def layers(
     sizes: Sequence[int],
     activation: Any = "tanh",
@@ -41,7 +50,7 @@ def layers(
             sizes[k + 1],
             spec("activation", output) if k == last else hidden,
             start,
-            norm=spec("normalization", norm[0]) if norm and k < last else None,
+            norm=norm_spec(norm[0], hidden.record.width(sizes[k + 1]) if norm[1] else sizes[k + 1]) if norm and k < last else None,
             norm_after=bool(norm and norm[1]),
             bias=bias,
         )

@@ -84,7 +84,7 @@ def layer_size(
     235500
     """
     width = fan_out if normalized is None else normalized
-    learned, running = (2 * width, norm.persistent(width)) if norm is not None else (0, 0)
+    learned, running = (len(norm.learned(width)), norm.persistent(width)) if norm is not None else (0, 0)
     units = fan_out if units is None else units
     return LayerSize(name, fan_in, fan_out, units, fan_in * fan_out, fan_out if bias else 0, learned, running, activation_trained)
 

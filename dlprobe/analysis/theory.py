@@ -242,7 +242,7 @@ def _obstacle(net: InitialNet) -> str:
 
 
 def _normalization_obstacle(net: InitialNet) -> str:
-    if net.normalization not in (None, "batch", "layer"):
+    if net.normalization not in (None, "batch", "layer", "group", "rms"):
         return f"no prediction is derived for normalization {net.normalization}"
     if net.normalization == "batch" and net.position == "after" and any(net.bias_variance):
         return "behind the activation, batch norm of units with random bias parameters: each has another variance, no prediction is derived"
@@ -263,9 +263,9 @@ def _scales(net: InitialNet, spec: Spec, signal: float, differing: float, bias: 
     """One layer: `signal` is fan_in·Var(W)·E a², `differing` the same with the part of E a² that differs between samples, Var a.
 
     Without norm the argument has variance q = signal + bias. Batch norm before φ divides by the variance of a unit over the batch, `differing` (bias
-    parameters and what the samples share cancel); layer norm before φ by the variance over units, q. Both leave an argument of variance 1 and divide
-    E δ² by what they divided z² by. After φ both divide a and the error signal by √Var φ(q), and a has mean square 1. What their projections take is
-    O(1/batch), O(1/units).
+    parameters and what the samples share cancel); layer, group and rms norm before φ by the variance over units, q. All leave an argument of variance 1
+    and divide E δ² by what they divided z² by. After φ they divide a and the error signal by √Var φ(q), rms by √E φ(q)², and a has mean square 1. What their
+    projections take is O(1/batch), O(1/units), O(groups/units).
     """
     q = signal + bias
     if net.normalization is None:
@@ -276,6 +276,8 @@ def _scales(net: InitialNet, spec: Spec, signal: float, differing: float, bias: 
         divisor = differing if net.normalization == "batch" else q
         return _Layer(q, inside, inside.mean_square, inside.variance, _inverse(divisor))
     inside = moments(spec, q)
+    if net.normalization == "rms":
+        return _Layer(q, inside, 1.0, inside.variance * _inverse(inside.mean_square), _inverse(inside.mean_square))
     return _Layer(q, inside, 1.0, 1.0, _inverse(inside.variance))
 
 

@@ -105,7 +105,7 @@ def activation(spec: Any, dtype: str) -> Operation:
 def normalization(spec: Any, dtype: str) -> Operation:
     """Compile the normalization of a Spec for one precision."""
     forward, backward = normalization_operation(spec.name, dtype)
-    return Operation(forward, backward, constants_of(spec.parameters))
+    return Operation(forward, backward, tuple(spec.record.constants(*spec.parameters.values())))
 
 
 def _record(kind: str, name: str) -> Any:

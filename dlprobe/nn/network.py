@@ -42,6 +42,11 @@ class LayerSpec:
         return 0 if self.norm is None else self.units if self.norm_after else self.fan_out
 
     @property
+    def norm_learned(self) -> tuple[float, ...]:
+        """Initial values of the normalization's scale and shift."""
+        return () if self.norm is None else tuple(self.norm.record.learned(self.normalized))
+
+    @property
     def activation_learned(self) -> tuple[float, ...]:
         """Initial values of the activation's own learned numbers."""
         return tuple(self.activation.record.learned(self.units, *self.activation.parameters.values()))
@@ -94,12 +99,12 @@ class Network:
         return program.LayerPlan(layer.fan_in, layer.fan_out, layer.bias, tuple(steps))
 
     def _norm_plan(self, norm: Spec, units: int) -> program.OperationPlan:
-        """Scale 1 and shift 0; running mean 0 and running variance 1, then scratch."""
+        """The record's first scale and shift; running mean 0 and running variance 1, then scratch."""
         record = norm.record
         persistent = record.persistent(units)
         state = (0.0,) * (persistent // 2) + (1.0,) * (persistent - persistent // 2) + (0.0,) * record.scratch(units)
-        learned = (1.0,) * units + (0.0,) * units
-        return program.OperationPlan(kernels.normalization(norm, self.dtype.name), units, program.NORMALIZATION, learned, state, record.couples_samples)
+        operation = kernels.normalization(norm, self.dtype.name)
+        return program.OperationPlan(operation, units, program.NORMALIZATION, record.learned(units), state, record.couples_samples)
 
     def _link(self) -> block.Kernels:
         update, prepare = kernels.optimizer(self.optimizer.name, self.dtype.name)

@@ -58,7 +58,7 @@ def bias_initializer(layer: LayerSpec) -> str:
 
 def parameter_count(layer: LayerSpec) -> int:
     """Trained parameters: weights, biases, norm scale and shift, what the activation learns."""
-    return layer.fan_in * layer.fan_out + layer.fan_out * int(layer.bias) + 2 * layer.normalized + len(layer.activation_learned)
+    return layer.fan_in * layer.fan_out + layer.fan_out * int(layer.bias) + len(layer.norm_learned) + len(layer.activation_learned)
 
 
 def describe_data(data: PreparedData) -> dict[str, Any]:

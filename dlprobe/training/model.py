@@ -10,6 +10,7 @@ import numpy.typing as npt
 
 from dlprobe.config import RunConfig, parse_spec
 from dlprobe.data import PreparedData
+from dlprobe.errors import ConfigError
 from dlprobe.nn.network import LayerSpec, Network
 from dlprobe.registry import Spec
 from dlprobe.training.emphasis import refuse_impossible
@@ -25,6 +26,13 @@ class Model:
     layers: tuple[LayerSpec, ...]
     batch: int
     outputs: int
+
+    def __post_init__(self) -> None:
+        """Raises ConfigError for a normalization that a layer's width does not allow."""
+        for name, layer in zip(self.names, self.layers, strict=True):
+            problem = layer.norm.record.problem(layer.normalized, *layer.norm.parameters.values()) if layer.norm else ""
+            if problem:
+                raise ConfigError(f"norm = {layer.norm}: {name}: {problem}")
 
     @property
     def names(self) -> tuple[str, ...]:

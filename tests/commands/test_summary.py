@@ -30,6 +30,25 @@ def test_layer_norm_trains_all_it_has_and_bias_can_be_left_out() -> None:
     assert (data["trained"], data["not_trained"]) == (784 * 300 + 300 * 100 + 100 * 10 + 2 * 400, 0)
 
 
+def test_rms_norm_learns_a_scale_and_no_shift() -> None:
+    data = dlprobe("summary", *MNIST, "--norm", "rms", "--format", "json").data
+    assert (data["trained"], data["not_trained"]) == (266_610 + 400, 0)
+
+
+@pytest.mark.parametrize(
+    ("norm", "layers", "problem"),
+    [
+        ("group(groups=7)", "21,20", "norm = group(groups=7): hidden_2: 20 units cannot be divided into 7 equal groups: expected a divisor of 20"),
+        ("layer(ddof=1)", "1", "norm = layer(ddof=1): hidden_1: 1 unit leaves nothing to divide by with ddof = 1"),
+    ],
+)
+def test_a_width_that_a_norm_does_not_allow_is_one_clear_line(norm: str, layers: str, problem: str) -> None:
+    found = dlprobe("train", "--data", "wine", "--layers", layers, "--norm", norm)
+    assert found.code == 2
+    assert problem in found.err
+    assert found.err.strip().count("\n") == 0
+
+
 def test_operations_and_memory_of_a_step_by_hand() -> None:
     data = dlprobe("summary", "--data", "gaussian(features=20, classes=2)", "--layers", "10", "--batch-size", "8", "--format", "json").data
     first, second = 2 * 8 * 20 * 10, 2 * 8 * 10 * 2  # multiply and add, per batch of 8

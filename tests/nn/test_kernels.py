@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 import slow_twins
 from kernel_arrays import HUGE, KINDS, assert_close, block
-from small_nets import DTYPES, Array, spec
+from small_nets import DTYPES, Array, norm_spec, spec
 
 from dlprobe import registry
 from dlprobe.nn import kernels, updates
@@ -18,7 +18,7 @@ from dlprobe.registry import Spec
 NO = {dtype: np.zeros(0, dtype) for dtype in DTYPES}  # an operation without learned numbers or state
 COUNTER = np.array([3, 2, 5, 1], np.uint64)  # seed, layer, step, training
 ACTIVATIONS = list(registry.records("activation"))
-NORMALIZATIONS = list(registry.records("normalization"))
+VARIANTS = [*((name, {}) for name in registry.records("normalization")), ("layer", {"ddof": 1}), ("group", {"groups": 2}), ("batch", {"epsilon": 0.1})]
 FUSED = [name for name, record in registry.records("loss").items() if record.fused]
 
 
@@ -179,14 +179,15 @@ def test_learned_numbers_have_the_derivative_of_the_forward_pass(name: str) -> N
 class Norm:
     """A compiled normalization with its buffers."""
 
-    def __init__(self, name: str, units: int, dtype: str, seed: int = 2) -> None:
-        self.chosen, self.dtype, record = spec("normalization", name), dtype, registry.get("normalization", name)
+    def __init__(self, name: str, units: int, dtype: str, seed: int = 2, **parameters: float) -> None:
+        self.chosen, self.dtype, record = norm_spec(name, units, **parameters), dtype, registry.get("normalization", name)
         self.operation = kernels.normalization(self.chosen, dtype)
         rng = np.random.default_rng(seed)
-        self.learned = np.concatenate([1 + 0.3 * rng.standard_normal(units), rng.standard_normal(units)]).astype(dtype)
+        size = len(record.learned(units))
+        self.learned = np.concatenate([1 + 0.3 * rng.standard_normal(units), rng.standard_normal(units)])[:size].astype(dtype)
         self.scale, self.shift = self.learned[:units], self.learned[units:]
         self.state = np.zeros(record.persistent(units) + record.scratch(units), dtype)
-        self.gradient = np.full(2 * units, 7, dtype)
+        self.gradient = np.full(size, 7, dtype)
 
     def forward(self, x: Array, training: bool = True) -> Array:
         y = np.full_like(x, 7)
@@ -201,12 +202,12 @@ class Norm:
 
 @pytest.mark.parametrize("dtype", DTYPES)
 @pytest.mark.parametrize("kind", KINDS)
-@pytest.mark.parametrize("name", NORMALIZATIONS)
-def test_normalization_is_its_twin(name: str, kind: str, dtype: str) -> None:
+@pytest.mark.parametrize(("name", "parameters"), VARIANTS, ids=str)
+def test_normalization_is_its_twin(name: str, parameters: dict[str, float], kind: str, dtype: str) -> None:
     """Constant blocks divide by √ε only, which makes 300 of every rounding error."""
     x = block(kind, dtype)
     dy = np.ascontiguousarray(block("ordinary", dtype, seed=1)[: len(x), : x.shape[1]])
-    norm = Norm(name, x.shape[1], dtype)
+    norm = Norm(name, x.shape[1], dtype, **(parameters if kind != "one_element" else {}))
     y = norm.forward(x)
     dx = norm.backward(x, y, dy)
     with np.errstate(all="ignore"):
@@ -218,11 +219,11 @@ def test_normalization_is_its_twin(name: str, kind: str, dtype: str) -> None:
     assert_close(norm.gradient, np.concatenate([d_scale, d_shift]), dtype, size=size)
 
 
-@pytest.mark.parametrize("name", NORMALIZATIONS)
-def test_normalization_backward_is_the_derivative_of_its_forward(name: str) -> None:
+@pytest.mark.parametrize(("name", "parameters"), VARIANTS, ids=str)
+def test_normalization_backward_is_the_derivative_of_its_forward(name: str, parameters: dict[str, float]) -> None:
     """Central differences of Σ c·y by every element of x, γ and β: needs no definition but the kernel's own."""
     x, c, step = block("ordinary", "float64"), block("ordinary", "float64", seed=1), 1e-5
-    norm = Norm(name, x.shape[1], "float64")
+    norm = Norm(name, x.shape[1], "float64", **parameters)
     dx = norm.backward(x, norm.forward(x), c)
     found, expected = np.concatenate([dx.ravel(), norm.gradient]), []
     for values in (x.ravel(), norm.learned):
@@ -248,6 +249,15 @@ def test_running_statistics_take_a_tenth_of_every_batch(dtype: str) -> None:
     assert_close(norm.state[6:12], 0.81 + 0.19 * variance, dtype)
     expected = (x - 0.19 * mean) / np.sqrt(0.81 + 0.19 * variance + 1e-5) * norm.scale + norm.shift
     assert_close(norm.forward(x, training=False), expected, dtype)
+
+
+def test_running_statistics_in_the_form_of_keras() -> None:
+    """Momentum .99 there is .01 here, ε .001, the variance divided by rows."""
+    norm, x = Norm("batch", 6, "float64", momentum=0.01, epsilon=1e-3, unbiased=False), block("ordinary", "float64")
+    norm.state[6:12] = 1
+    norm.forward(x)
+    assert_close(norm.state[:6], 0.01 * x.mean(axis=0), "float64")
+    assert_close(norm.state[6:12], 0.99 + 0.01 * x.var(axis=0), "float64")
 
 
 @pytest.mark.parametrize("dtype", DTYPES)

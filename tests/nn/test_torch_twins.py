@@ -57,7 +57,12 @@ ACTIVATIONS: dict[str, Callable[[], Any]] = {
     "glu": lambda: torch.nn.GLU(dim=1),
     "log_sigmoid": torch.nn.LogSigmoid,
 }
-NORMALIZATIONS: dict[str, Callable[[int], Any]] = {"batch": torch.nn.BatchNorm1d, "layer": torch.nn.LayerNorm}
+NORMALIZATIONS: dict[str, Callable[[int, Spec], Any]] = {
+    "batch": lambda units, norm: torch.nn.BatchNorm1d(units, norm.parameters["epsilon"], norm.parameters["momentum"]),
+    "layer": lambda units, norm: torch.nn.LayerNorm(units, norm.parameters["epsilon"]),
+    "group": lambda units, norm: torch.nn.GroupNorm(norm.parameters["groups"], units, norm.parameters["epsilon"]),
+    "rms": lambda units, norm: torch.nn.RMSNorm(units, norm.parameters["epsilon"]),
+}
 OPTIMIZERS: dict[str, Callable[..., Any]] = {
     "sgd": torch.optim.SGD,
     "momentum": lambda parameters, lr: torch.optim.SGD(parameters, lr, momentum=0.9),
@@ -190,7 +195,7 @@ def torch_net(net: Network, case: Case) -> Any:
         logits = index == len(net.layers) - 1 and case.loss in FROM_LOGITS
         after = [] if logits else [torch_activation(layer.activation.name, layer.units)]
         if layer.norm:
-            after.insert(1 if layer.norm_after else 0, NORMALIZATIONS[layer.norm.name](layer.normalized).double())
+            after.insert(1 if layer.norm_after else 0, NORMALIZATIONS[layer.norm.name](layer.normalized, layer.norm).double())
         modules += [linear, *after]
     return torch.nn.Sequential(*modules)
 
