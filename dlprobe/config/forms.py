@@ -153,9 +153,10 @@ class Choice(Form):
         return " | ".join(self.choices)
 
     def parse(self, value: object) -> str:
-        if not isinstance(value, str) or value.strip().lower() not in self.choices:
+        text = value.strip().lower().replace("-", "_") if isinstance(value, str) else ""
+        if text not in self.choices:
             raise ValueError
-        return value.strip().lower()
+        return text
 
 
 class YesNo(Form):

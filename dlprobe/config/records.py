@@ -102,6 +102,9 @@ class ModelConfig(Table):
     bias: Annotated[bool, YesNo()] = option("yes", "whether layers have bias parameters")
     norm: Annotated[Spec | None, Named("normalization", words=NONE)] = option("none", "normalization of the hidden layers")
     norm_position: Annotated[Literal["before", "after"], Choice("before", "after")] = option("before", "normalize before or after the activation")
+    norm_inference: Annotated[Literal["running", "train_set"], Choice("running", "train_set")] = option(
+        "running", "statistics that batch norm evaluates by: running ones, or those of the whole training part"
+    )
 
     @model_validator(mode="after")
     def _one_activation_per_layer(self) -> Self:

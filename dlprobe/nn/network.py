@@ -244,7 +244,10 @@ class Network:
         return self._net.moments.reshape(self.optimizer.record.states, -1)[:, start : start + size].copy()  # type: ignore[no-any-return]
 
     def scale_to_unit_variance(self, inputs: Array, tolerance: float = 0.01, rounds: int = 10) -> None:
-        """LSUV: divide each data-dependent layer's weights by the s.d. of its preactivations on `inputs` (samples, features), layer after layer."""
+        """LSUV: divide each data-dependent layer's weights by the s.d. of its preactivations on `inputs` (samples, features), layer after layer.
+
+        Preactivations are those of training: batches of the net's size, with the norm's batch statistics and random operations.
+        """
         targets = np.zeros((len(inputs), self.layers[-1].units), self.dtype)
         dependent = [(index, layer) for index, layer in enumerate(self.layers) if layer.initializer.record.data_dependent]
         for index, _ in dependent:
@@ -255,8 +258,16 @@ class Network:
                 self.weights(index)[:] /= math.sqrt(variance)
 
     def _preactivation_variance(self, index: int, inputs: Array, targets: Array) -> float:
-        self.evaluate(inputs, targets)
-        return float(np.var(self.preactivations(index, (len(inputs) - 1) % self.rows + 1), dtype=np.float64))
+        """Var z over all samples as training sees them, in batches, so that batch norm uses the batch's statistics; leaves nothing changed."""
+        kept, moments = self.snapshot(), self._net.moments.copy()
+        counts = np.minimum(self.batch, len(inputs) - np.arange(0, len(inputs), self.batch))
+        seen = self.train(inputs, targets, 0, np.zeros(len(counts)), keep_gradients=False).statistics[:, index].astype(np.float64)
+        self.restore(kept)
+        self._net.moments[:] = moments
+        if len(seen) < len(counts):
+            return math.nan
+        mean, square = (np.average(seen[:, column], weights=counts) for column in (observe.PREACTIVATION_MEAN, observe.PREACTIVATION_MEAN_SQUARE))
+        return float(square - mean * mean)
 
     def _work(
         self,

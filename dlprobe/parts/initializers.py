@@ -279,7 +279,7 @@ register(
         data_dependent=True,
         source="Mishkin & Matas 2016, All you need is a good init",
         use="Any activation, where theory has no formula.",
-        traps="It looks at the data: at the 256 samples that training visits first.",
+        traps="It looks at the data: at the 256 samples that training visits first, in batches as in training.",
     ),
 )
 register(

@@ -101,6 +101,12 @@ _LAYER_EVALUATIONS = (
         "effective_rate",
         "median over the layer's weights of η/(√s + ε), what an adaptive optimizer makes of the rate; NaN before the first update and for others",
     ),
+    (
+        "norm_mean_mismatch",
+        "root mean square over units of (μ - μ_running)/√(σ²_running + ε): μ the mean over the training part of what batch norm is given in evaluation; "
+        "NaN without running statistics",
+    ),
+    ("norm_variance_ratio", "geometric mean over units of (σ² + ε)/(σ²_running + ε), σ² the variance over the training part; NaN without running statistics"),
 )
 
 _FINAL = (

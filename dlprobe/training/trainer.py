@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -12,7 +13,7 @@ import numpy.typing as npt
 
 from dlprobe.config import RunConfig
 from dlprobe.data import PreparedData as PreparedData  # experiments, which do not know `data`, name it from here
-from dlprobe.nn import observe
+from dlprobe.nn import norm_statistics, observe
 from dlprobe.nn.block import BATCH_LOSS
 from dlprobe.nn.network import Evaluation, Network
 from dlprobe.nn.random import epoch_order
@@ -197,13 +198,25 @@ def evaluate_part(session: Session, part: str) -> PartEvaluation:
 
 def _evaluate(session: Session, recorder: Recorder) -> tuple[dict[str, float], dict[str, PartEvaluation]]:
     """Evaluate training and validation part, and record it."""
-    parts = {part: evaluate_part(session, part) for part in ("train", "val")}
+    with _norms_in_evaluation(session) as mismatch:
+        parts = {part: evaluate_part(session, part) for part in ("train", "val")}
+    if mismatch is None:
+        mismatch = norm_statistics.running_mismatch(session.network, session.data.inputs["train"], session.targets["train"])
     values = {name: value for part in parts.values() for name, value in part.values.items()}
     per_layer = {"dead_fraction": parts["train"].outcome.dead_fraction, "weight_distance": weight_distance(session)}
     per_layer["effective_rate"] = effective_rate(session)
+    if mismatch is not None:
+        per_layer |= {"norm_mean_mismatch": mismatch.mean, "norm_variance_ratio": mismatch.variance_ratio}
     arrays = {name: array.astype(session.network.dtype) for name, array in per_layer.items()}
     recorder.evaluation(session.step, values, arrays | parts["train"].per_class | parts["val"].per_class)
     return values, parts
+
+
+def _norms_in_evaluation(session: Session) -> contextlib.AbstractContextManager[norm_statistics.Mismatch | None]:
+    """Inside, batch norms evaluate as `norm_inference` says; yields how far running statistics are off where that is found out on the way."""
+    if session.config.model.norm_inference == "running":
+        return contextlib.nullcontext()
+    return norm_statistics.evaluating_by_data(session.network, session.data.inputs["train"], session.targets["train"])
 
 
 def weight_distance(session: Session) -> npt.NDArray[np.float64]:
@@ -234,7 +247,8 @@ def effective_rate(session: Session) -> npt.NDArray[np.float64]:
 def _finish(session: Session, recorder: Recorder, status: str) -> None:
     """Evaluate all parts (the test part for the only time), keep predictions and final parameters, and close the record."""
     parts = _last_evaluation(session, recorder, status)
-    parts["test"] = evaluate_part(session, "test")
+    with _norms_in_evaluation(session):
+        parts["test"] = evaluate_part(session, "test")
     final: dict[str, Any] = {"steps_done": session.step, "epochs_done": session.step / session.per_epoch, **_ending(session, status)}
     predictions: dict[str, Array] = {}
     for part, found in parts.items():
@@ -261,7 +275,8 @@ def _last_evaluation(session: Session, recorder: Recorder, status: str) -> dict[
         _after_evaluation(session, values)
     if early.kept is not None:
         session.network.restore(early.kept)
-    return {part: evaluate_part(session, part) for part in ("train", "val")}
+    with _norms_in_evaluation(session):
+        return {part: evaluate_part(session, part) for part in ("train", "val")}
 
 
 def _ending(session: Session, status: str) -> dict[str, Any]:

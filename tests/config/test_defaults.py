@@ -24,6 +24,7 @@ DEFAULTS = {
     "bias": "yes",
     "norm": "none",
     "norm_position": "before",
+    "norm_inference": "running",
     "loss": "auto",
     "class_weights": "none",
     "label_smoothing": "0",

@@ -68,6 +68,7 @@ def configurations(draw: st.DrawFn) -> RunConfig:
                 "bias_init": draw(st.just("auto") | bias_inits),
                 "bias": draw(st.booleans()),
                 "norm": draw(st.just("none") | names("normalization")),
+                "norm_inference": draw(st.sampled_from(["running", "train-set"])),
                 "norm_position": draw(st.sampled_from(["before", "after"])),
             },
             "training": {

@@ -9,7 +9,7 @@ import math
 
 import numpy as np
 import pytest
-from small_nets import Array, layers, network, spec
+from small_nets import NORMS, Array, layers, network, spec
 
 from dlprobe import registry
 from dlprobe.nn.network import LayerSpec, Network
@@ -248,15 +248,36 @@ def preactivation_variances(net: Network, inputs: Array) -> list[float]:
     return list(net.train(inputs, targets, 0, np.zeros(1)).statistics[0, :, PREACTIVATION_VARIANCE])
 
 
-@pytest.mark.parametrize("norm", [None, ("layer", False), ("layer", True)], ids=str)
+@pytest.mark.parametrize("norm", NORMS, ids=str)
 @pytest.mark.parametrize("activation", ["relu", "tanh", "sigmoid"])
 def test_lsuv_leaves_every_preactivation_variance_at_one(activation: str, norm: tuple[str, bool] | None) -> None:
-    """Within 1 %. LSUV looks at the net in evaluation mode, so this holds for norms that are the same in training."""
+    """Within 1 %, with the batch statistics of a batch norm too: LSUV looks at the net as training does."""
     net = network((20, 50, 40, 30, 5), activation=activation, initializer="lsuv", norm=norm, batch=100)
     inputs = 3 * np.random.default_rng(0).standard_normal((100, 20))
     assert not np.allclose(preactivation_variances(net, inputs), 1, atol=0.01)
     net.scale_to_unit_variance(inputs)
     np.testing.assert_allclose(preactivation_variances(net, inputs), 1, atol=0.01)
+
+
+def test_lsuv_takes_the_variance_over_all_batches() -> None:
+    """90 samples in batches of 32, 32 and 26, behind a batch norm: the mean over samples of z² less the mean squared, from the three batches' records."""
+    from dlprobe.nn.observe import PREACTIVATION_MEAN, PREACTIVATION_MEAN_SQUARE
+
+    net = network((20, 50, 5), activation="relu", initializer="lsuv", norm=("batch", False), batch=32)
+    inputs = 3 * np.random.default_rng(0).standard_normal((90, 20)) + np.arange(20)
+    net.scale_to_unit_variance(inputs)
+    seen = net.train(inputs, np.zeros((90, 5)), 0, np.zeros(3)).statistics
+    shares = np.array([32, 32, 26])[:, None] / 90
+    mean, square = ((shares * seen[:, :, column]).sum(axis=0) for column in (PREACTIVATION_MEAN, PREACTIVATION_MEAN_SQUARE))
+    np.testing.assert_allclose(square - mean**2, 1, atol=0.01)
+
+
+def test_lsuv_changes_nothing_but_weights() -> None:
+    net = network((20, 50, 5), initializer="lsuv", norm=("batch", False), optimizer="adam", batch=10)
+    state, moments = net._net.state.copy(), net._net.moments.copy()
+    net.scale_to_unit_variance(np.random.default_rng(0).standard_normal((10, 20)))
+    np.testing.assert_array_equal(net._net.state, state)
+    np.testing.assert_array_equal(net._net.moments, moments)
 
 
 def test_lsuv_leaves_other_initializers_alone() -> None:

@@ -177,3 +177,51 @@ def test_the_stored_scaler_makes_the_trained_inputs_from_the_raw_ones() -> None:
     stored = describe.describe_data(one.data)
     raw = load(one.config.data, 0).inputs[stored["train_indices"]]
     np.testing.assert_allclose((raw - stored["scaler_shift"]) * stored["scaler_scale"], one.data.inputs["train"], rtol=1e-5, atol=1e-6)
+
+
+# --- batch norm in training and evaluation -------------------------------------------------------------------------------------------------------------------
+
+
+class Evaluations(Log):
+    """A log that keeps what evaluations say of layers."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.layers: list[dict[str, Any]] = []
+        self.values: list[dict[str, float]] = []
+
+    def evaluation(self, step: int, values: Any, layer_values: Any) -> None:
+        self.layers.append(dict(layer_values))
+        self.values.append(dict(values))
+
+
+def evaluated(**options: str) -> tuple[trainer.Session, Evaluations]:
+    one, log = session(norm="batch", **options), Evaluations()
+    trainer.run(one, log)
+    return one, log
+
+
+def test_mismatch_of_running_statistics_is_recorded_and_falls() -> None:
+    """Per layer at every evaluation; the output layer has no norm."""
+    _, log = evaluated(epochs="20")
+    for name in ("norm_mean_mismatch", "norm_variance_ratio"):
+        values = np.array([layers[name] for layers in log.layers])
+        assert values.shape == (21, 3)  # before the first step and after each epoch
+        assert np.isfinite(values[:, :2]).all()
+        assert np.isnan(values[:, 2]).all()
+    ratios = np.abs(np.log([layers["norm_variance_ratio"][:2] for layers in log.layers]))
+    assert (ratios[-1] < ratios[0]).all()
+
+
+def test_norm_inference_by_the_training_part_changes_evaluations_not_training() -> None:
+    running, log = evaluated()
+    by_data, other = evaluated(norm_inference="train-set")
+    np.testing.assert_array_equal(running.network.parameters, by_data.network.parameters)
+    assert all(a["train_loss"] != b["train_loss"] for a, b in zip(log.values, other.values, strict=True))
+    assert log.ends[0][1]["test_loss"] != other.ends[0][1]["test_loss"]
+
+
+def test_nets_without_batch_norm_record_no_mismatch() -> None:
+    one, log = session(), Evaluations()
+    trainer.run(one, log)
+    assert not any("norm_mean_mismatch" in layers for layers in log.layers)
