@@ -36,7 +36,7 @@ ORDINARY = {
     "bias_rms": 0.01,
     "update_ratio": 1e-3,
 }
-SCALARS = {"learning_rate": 0.001, "gradient_norm": 1.0, "clip_scale": 1.0}
+SCALARS = {"learning_rate": 0.001, "gradient_norm": 1.0, "clip_scale": 1.0, "clipped_gradient_norm": 1.0}
 LEARNED = {"train_loss": (2.3, 0.02), "val_loss": (2.3, 0.1), "train_error": (0.9, 0.0), "val_error": (0.9, 0.03)}
 FAILED = {"train_loss": (2.3, 2.29), "val_loss": (2.3, 2.3), "train_error": (0.9, 0.89), "val_error": (0.9, 0.9)}
 NOTHING = float("nan")
@@ -81,7 +81,7 @@ def made(
     columns = [_column({**ORDINARY, **(statistics or {})}.get(name, 0.0), steps, len(names)) for name in registry.records("statistic")]
     loss = np.linspace(2.3, 0.05, steps)
     values = {"batch_loss": loss, "penalty": 0.0, **SCALARS, **(scalars or {})}
-    _write_rows(writer, np.stack(columns, axis=-1), np.stack([np.broadcast_to(values[name], steps) for name in layout.SCALARS], axis=-1))
+    _write_rows(writer, np.stack(columns, axis=-1), np.stack([np.broadcast_to(values.get(name, NOTHING), steps) for name in layout.SCALARS], axis=-1))
     for look, step in enumerate(np.linspace(0, steps - 1, 10).astype(int) if instruments else ()):
         writer.instruments(int(step), {path: np.asarray(values)[look] for path, values in instruments.items()})
     _evaluate(writer, steps, evaluations, layer_evaluations or {})

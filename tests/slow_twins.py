@@ -406,6 +406,7 @@ STATISTICS: dict[str, Callable[[Observed], float]] = {
     "bias_rms": lambda o: rms(o.layer.bias) if o.layer.spec.bias else math.nan,
     "zero_weight_fraction": lambda o: float(np.mean(o.layer.weights == 0)),
     "update_ratio": update_ratio,
+    "clipped_gradient_l2": lambda o: float(np.linalg.norm(o.layer.weight_gradient)),
 }
 
 

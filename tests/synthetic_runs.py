@@ -13,6 +13,7 @@ from dlprobe.runs import RunDescription, RunWriter, layout
 LAYERS = 3
 PARAMETERS = 40
 STATISTICS = len(registry.records("statistic"))
+SCALARS = len(layout.SCALARS)
 
 
 def description(dtype: str = "float32", **config: Any) -> RunDescription:
@@ -48,11 +49,11 @@ def description(dtype: str = "float32", **config: Any) -> RunDescription:
 
 
 def rows_of(steps: np.ndarray, dtype: str = "float32") -> tuple[np.ndarray, np.ndarray]:
-    """statistics (n, layer, statistic) and scalars (n, 5) of given steps; every 7th step has NaN in its first layer."""
+    """statistics (n, layer, statistic) and scalars (n, scalar) of given steps; every 7th step has NaN in its first layer."""
     grid = steps[:, None, None] + np.arange(LAYERS)[None, :, None] / 4 + np.arange(STATISTICS) / 128
     statistics = np.sin(grid).astype(dtype)
     statistics[steps % 7 == 0, 0] = np.nan
-    return statistics, np.cos(steps[:, None] + np.arange(len(layout.SCALARS)))
+    return statistics, np.cos(steps[:, None] + np.arange(SCALARS))
 
 
 def parameters_at(step: int, dtype: str = "float32") -> np.ndarray:

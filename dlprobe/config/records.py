@@ -105,6 +105,13 @@ class ModelConfig(Table):
     norm_inference: Annotated[Literal["running", "train_set"], Choice("running", "train_set")] = option(
         "running", "statistics that batch norm evaluates by: running ones, or those of the whole training part"
     )
+    input_norm: Annotated[Spec | None, Named("normalization", words=NONE)] = option("none", "normalization of the net's input, a layer of its own")
+    residual: Annotated[Spec | None, NamedOrYes("residual", "identity", words=NO)] = option("none", "residual connection around hidden layers of equal width")
+    dropout: Annotated[float, Number(0.0, below=1.0)] = option("0", "probability of dropping an output of a hidden layer in training")
+    input_dropout: Annotated[float, Number(0.0, below=1.0)] = option("0", "probability of dropping an input in training")
+    drop_connect: Annotated[float, Number(0.0, below=1.0)] = option("0", "probability of dropping a weight in training")
+    noise: Annotated[float, Number(0.0)] = option("0", "standard deviation of normal noise on the hidden layers' outputs in training")
+    input_noise: Annotated[float, Number(0.0)] = option("0", "standard deviation of normal noise on the scaled inputs in training")
 
     @model_validator(mode="after")
     def _one_activation_per_layer(self) -> Self:
@@ -161,6 +168,19 @@ class TrainingConfig(Table):
     lr: Annotated[float | None, Number(0.0, words=AUTO)] = option("auto", "learning rate; auto: the optimizer's usual one")
     schedule: Annotated[Spec, Named("schedule")] = option("constant", "how the learning rate runs through training")
     warmup: Annotated[int, Whole(0)] = option("0", "first steps in which the rate rises in a straight line to the schedule's")
+    l1: Annotated[float, Number(0.0)] = option("0", "penalty λ Σ|w| on weights")
+    l2: Annotated[float, Number(0.0)] = option("0", "penalty λ Σ w² on weights")
+    bias_l1: Annotated[float, Number(0.0)] = option("0", "penalty λ Σ|b| on bias parameters")
+    bias_l2: Annotated[float, Number(0.0)] = option("0", "penalty λ Σ b² on bias parameters")
+    activity_l1: Annotated[float, Number(0.0)] = option("0", "penalty λ Σ|a| on hidden activations, mean over the batch")
+    activity_l2: Annotated[float, Number(0.0)] = option("0", "penalty λ Σ a² on hidden activations, mean over the batch")
+    orthogonal_penalty: Annotated[float, Number(0.0)] = option("0", "penalty λ ‖WᵀW - I‖² on weight matrices")
+    l1_proximal: Annotated[bool, YesNo()] = option("no", "l1 as a soft threshold after the update: weights become exactly zero")
+    max_norm: Annotated[float | None, Number(0.0, words=NONE, open_low=True)] = option("none", "bound of the norm of each unit's incoming weights")
+    clip_value: Annotated[float | None, Number(0.0, words=NONE, open_low=True)] = option("none", "bound of each element of the gradient")
+    clip_layer_norm: Annotated[float | None, Number(0.0, words=NONE, open_low=True)] = option("none", "bound of the norm of each layer's gradient")
+    clip_global_norm: Annotated[float | None, Number(0.0, words=NONE, open_low=True)] = option("none", "bound of the norm of the whole gradient")
+    mixup: Annotated[float, Number(0.0)] = option("0", "α of mixup: samples of a batch are mixed in pairs, share ~ Beta(α, α); 0 for none")
     batch_size: Annotated[int | Literal["full"], Whole(1, own_words=("full",))] = option("32", "samples per step; full: the whole training part")
     epochs: Annotated[int | None, Whole(1, words=NONE)] = option(str(DEFAULT_EPOCHS), "passes over the training part; none where steps is given")
     steps: Annotated[int | None, Whole(1, words=NONE)] = option("none", "updates, in place of epochs")

@@ -17,40 +17,46 @@ from numba import types
 
 from dlprobe.nn import observe
 from dlprobe.nn import program as p
+from dlprobe.nn.augmentation import compiled_gather_mixed
 from dlprobe.nn.cache import SUMS, compiled, inlined
 from dlprobe.nn.calling import address, invoke, invoke_for_number
 from dlprobe.nn.kernels import PRECISIONS, Types
 from dlprobe.nn.matmul import product, product_with_transposed, transposed_product
 from dlprobe.nn.random import shuffle
+from dlprobe.nn.regulation import compiled_finish
 from dlprobe.nn.scalar import is_finite
 from dlprobe.nn.updates import UPDATE_SUMS
 
 FINISHED, DIVERGED = 0, 1
-BATCH_LOSS, PENALTY, LEARNING_RATE, MOMENTUM, GRADIENT_NORM, CLIP_SCALE, SCALARS = range(7)
-SCALAR_NAMES = ("batch_loss", "penalty", "learning_rate", "momentum", "gradient_norm", "clip_scale")
+BATCH_LOSS, PENALTY, LEARNING_RATE, MOMENTUM, GRADIENT_NORM, CLIP_SCALE, CLIPPED_NORM, SCALARS = range(8)
+SCALAR_NAMES = ("batch_loss", "penalty", "learning_rate", "momentum", "gradient_norm", "clip_scale", "clipped_gradient_norm")
 
 # All memory of one model. `blocks` holds one batch of every layer's inputs and outputs; `deltas` three blocks that dL/da and dL/dz pass through in turn;
-# `carry` the derivative that goes around a layer, `weight_delta` that of a transformed W: both empty where nothing needs them.
+# `data_gradients` keeps gradients as they were before penalties and clipping, where somebody looks at them;
+# `carry` the derivative that goes around a layer, `weight_delta` that of a transformed W, `gram` WᵀW: all empty where nothing needs them.
 Net = namedtuple(
     "Net",
-    "layers operations constants parameters gradients moments state blocks carry weight_delta deltas targets no_bias peak "
+    "layers operations constants parameters gradients data_gradients moments state blocks carry weight_delta gram deltas targets no_bias peak "
     "input_square error_square narrow wide row_weight loss_constants",
 )
 # Addresses: of kernels, int64 arrays for the operations in the order of the program's kernel numbers and one number each for the others; and of the three
 # passes below. Compiled into both loops, and into each other, the passes would cost twice the time on a cold cache.
-Kernels = namedtuple("Kernels", "forward backward loss update prepare gather forward_layer backward_layer")
+Kernels = namedtuple("Kernels", "forward backward loss update prepare finish gather forward_layer backward_layer")
 # What a block works through: prepared data (samples, features) and (samples, outputs), each sample's weight in the loss (empty where all weigh 1), the
 # visiting order, and where in the run it stands. `rates` has one learning rate per step, `momenta` (if not empty) one value per step of the optimizer's
-# parameter number `momentum` (-1: it has none to cycle).
-Work = namedtuple("Work", "inputs targets weights order batch seed first_step rates momenta momentum optimizer_parameters fused keep_gradients deferred")
+# parameter number `momentum` (-1: it has none to cycle); `regulation` the numbers of a Regulation, `mixing` (if not empty) mixup's share of each step.
+Work = namedtuple(
+    "Work",
+    "inputs targets weights order batch seed first_step rates momenta momentum optimizer_parameters regulation mixing fused keep_gradients deferred",
+)
 
 NET_TYPES = (
-    *("int64_2d",) * 2, *("vector",) * 8, "matrix", *("vector",) * 3, "float64_1d", "float64_1d", "vector", "float64_1d", *("vector",) * 2,
+    *("int64_2d",) * 2, *("vector",) * 10, "matrix", *("vector",) * 3, "float64_1d", "float64_1d", "vector", "float64_1d", *("vector",) * 2,
 )  # fmt: skip
 
 
 ADDRESSES = types.Array(types.int64, 1, "C", aligned=True)
-KERNELS_TYPE = types.NamedTuple([ADDRESSES, ADDRESSES, *(types.int64,) * 6], Kernels)
+KERNELS_TYPE = types.NamedTuple([ADDRESSES, ADDRESSES, *(types.int64,) * 7], Kernels)
 
 
 def net_type(precision: Types) -> Any:
@@ -68,7 +74,7 @@ def work_type(precision: Types) -> Any:
     floats = types.Array(types.float64, 1, "C", aligned=True)
     data = [precision.matrix, precision.matrix, precision.vector, integers]
     place = [types.int64, types.uint64, types.int64]
-    return types.NamedTuple([*data, *place, floats, floats, types.int64, floats, *(types.boolean,) * 3], Work)
+    return types.NamedTuple([*data, *place, floats, floats, types.int64, floats, floats, floats, *(types.boolean,) * 3], Work)
 
 
 def block_of(net: Any, offset: Any, rows: Any, width: Any) -> Any:
@@ -81,11 +87,11 @@ def delta_of(net: Any, which: Any, rows: Any, width: Any) -> Any:
     return net.deltas[which][: rows * width].reshape(rows, width)
 
 
-def gather(net: Any, work: Any, start: Any, rows: Any) -> None:
+def gather(net: Any, work: Any, start: Any, rows: Any, counter: Any) -> None:
     """Copy the batch work.order[start : start + rows] row by row next to each other, and note each row's Σ x² and weight in the loss."""
     order = work.order[start : start + rows]
     features, outputs = work.inputs.shape[1], work.targets.shape[1]
-    x = block_of(net, net.layers[0, p.INPUT], rows, features)
+    x = block_of(net, net.layers[0, p.SOURCE], rows, features)
     target = net.targets[: rows * outputs].reshape(rows, outputs)
     for i in range(rows):
         source, row = work.inputs[order[i]], x[i]
@@ -306,8 +312,8 @@ def forward_pass(net: Any, kernels: Any, work: Any, start: Any, rows: Any, train
 
     Leaves scale · dL/da of the last layer (dL/dz where the loss is joined with its activation) in delta buffer 0.
     """
-    invoke(kernels.gather, (net, work, start, rows))
     counter[3] = 1 if training else 0
+    invoke(kernels.gather, (net, work, start, rows, counter))
     for index in range(len(net.layers)):
         invoke(kernels.forward_layer, (net, kernels, index, rows, counter, statistics[index]))
     return batch_loss(net, kernels, rows, work.fused, scale)
@@ -321,8 +327,9 @@ def count_lost(statistics: Any, side: Any) -> Any:
     return found
 
 
-def backward_pass(net: Any, kernels: Any, work: Any, rows: Any, rate: Any, step: Any, counter: Any, scratch: Any, statistics: Any) -> Any:
-    """All layers backward from the loss's derivative in delta buffer 0, each stepped as soon as its gradient is known; returns the Σ g² of all parameters."""
+def backward_pass(net: Any, kernels: Any, work: Any, rows: Any, rate: Any, step: Any, counter: Any, scratch: Any, statistics: Any, scalar: Any) -> None:
+    """All layers backward from the loss's derivative in delta buffer 0, each stepped as soon as its gradient is known, or all at the end where gradients
+    are changed first. Fills the scalars of the gradient's norm, of penalty and clipping."""
     coefficients, sums, slopes, place = scratch
     invoke(kernels.prepare, (np.float64(step + 1), rate, work.optimizer_parameters, coefficients))
     place[0] = 0
@@ -330,7 +337,10 @@ def backward_pass(net: Any, kernels: Any, work: Any, rows: Any, rate: Any, step:
     for index in range(len(net.layers) - 1, -1, -1):
         arguments = (net, kernels, work, index, rows, place, counter, slopes, coefficients, sums, statistics)
         square += invoke_for_number(kernels.backward_layer, arguments)
-    return square
+    scalar[GRADIENT_NORM] = scalar[CLIPPED_NORM] = math.sqrt(square)
+    if work.deferred:
+        norms = scalar[GRADIENT_NORM:SCALARS]
+        scalar[PENALTY] = invoke_for_number(kernels.finish, (net, kernels, work.regulation, rate, coefficients, sums, statistics, norms))
 
 
 for _function in (
@@ -393,7 +403,7 @@ class Signatures:
 
     @property
     def gather(self) -> Any:
-        return types.void(self.model[0], work_type(self.precision), types.int64, types.int64)
+        return types.void(self.model[0], work_type(self.precision), types.int64, types.int64, types.uint64[::1])
 
     @property
     def forward_layer(self) -> Any:
@@ -404,6 +414,11 @@ class Signatures:
         integers, floats = types.int64[::1], types.float64[::1]
         arrays = (integers, types.uint64[::1], floats, self.precision.vector, floats, self.precision.matrix)
         return types.float64(*self.model, work_type(self.precision), types.int64, types.int64, *arrays)
+
+    @property
+    def finish(self) -> Any:
+        floats = types.float64[::1]
+        return types.float64(*self.model, floats, types.float64, self.precision.vector, floats, self.precision.matrix, floats)
 
     @property
     def run(self) -> Any:
@@ -424,9 +439,13 @@ def compiled_passes(dtype: str) -> tuple[Any, ...]:
     return tuple(compiled(signature, no_cpython_wrapper=True)(function) for signature, function in pairs)
 
 
-def passes(dtype: str) -> tuple[int, ...]:
-    """The addresses of the passes, in the order of the fields of Kernels."""
-    return tuple(address(function) for function in compiled_passes(dtype))
+def passes(dtype: str, *, regulated: bool, mixed: bool) -> tuple[int, ...]:
+    """The addresses of the passes, in the order of the fields of Kernels from `finish` on; 0 for `finish` where no step has one."""
+    gather, forward, backward = compiled_passes(dtype)
+    signatures = Signatures(PRECISIONS[dtype])
+    if mixed:
+        gather = compiled_gather_mixed(signatures.gather)
+    return (address(compiled_finish(signatures.finish)) if regulated else 0, address(gather), address(forward), address(backward))
 
 
 def set_momentum(work: Any, done: Any) -> Any:
@@ -466,12 +485,11 @@ def run(net: Any, kernels: Any, work: Any, steps: Any, statistics: Any, scalars:
         counter[2] = np.uint64(step)
         scale = one / net.parameters.dtype.type(rows)
         scalar[BATCH_LOSS] = forward_pass(net, kernels, work, start, rows, True, scale, counter, of_step) / rows
-        scalar[PENALTY], scalar[LEARNING_RATE], scalar[GRADIENT_NORM], scalar[CLIP_SCALE] = 0.0, work.rates[done], np.nan, 1.0
-        scalar[MOMENTUM] = set_momentum(work, done)
+        scalar[PENALTY], scalar[LEARNING_RATE], scalar[MOMENTUM] = 0.0, work.rates[done], set_momentum(work, done)
+        scalar[GRADIENT_NORM], scalar[CLIP_SCALE], scalar[CLIPPED_NORM] = np.nan, 1.0, np.nan
         if count_lost(of_step, observe.NONFINITE_FORWARD) > 0 or not is_finite(scalar[BATCH_LOSS]):
             return -(done + 1)  # before any parameter is stepped
-        square = backward_pass(net, kernels, work, rows, work.rates[done], step, counter, scratch, of_step)
-        scalar[GRADIENT_NORM] = math.sqrt(square)
+        backward_pass(net, kernels, work, rows, work.rates[done], step, counter, scratch, of_step, scalar)
         if count_lost(of_step, observe.NONFINITE_BACKWARD) > 0:
             return -(done + 1)
     return steps

@@ -69,7 +69,7 @@ def _through_layer(network: Network, index: int, rows: int, d: Array) -> Array:
         role = int(table[k, p.ROLE])
         if role == p.PRODUCT:
             d, counts = _through_product(network, index, d), True
-        elif counts and role != p.NOISE:  # which evaluation leaves out
+        elif counts and role != p.PERTURBATION:  # which evaluation leaves out
             around = d if role == p.RESIDUAL else around
             d = _through_operation(network, index, table[k], rows, d)
     return d if around is None else d + around

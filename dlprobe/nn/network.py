@@ -10,7 +10,8 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from dlprobe.nn import block, calling, kernels, observe, program, random
+from dlprobe.nn import augmentation, block, calling, kernels, observe, perturbation, program, random, residual
+from dlprobe.nn.regulation import NOTHING, Regulation, penalty
 from dlprobe.registry import Spec
 
 Array = npt.NDArray[Any]
@@ -20,7 +21,11 @@ EVALUATION_ROWS = 256  # evaluation works through a part in blocks of at least t
 
 @dataclass(frozen=True)
 class LayerSpec:
-    """What one layer is made of; `norm_after` puts the normalization behind the activation."""
+    """What one layer is made of; `norm_after` puts the normalization behind the activation.
+
+    `before`: perturbations of the layer's input, each with its random stream (a purpose of dlprobe.nn.random); `transform`: what W goes through before the
+    product; `residual` adds the layer's input to its activation. Without `matrix` the layer only normalizes the net's input: initializer and bias are unused.
+    """
 
     fan_in: int
     fan_out: int
@@ -30,6 +35,10 @@ class LayerSpec:
     norm: Spec | None = None
     norm_after: bool = False
     bias: bool = True
+    before: tuple[tuple[Spec, int], ...] = ()
+    transform: tuple[Spec, int] | None = None
+    residual: Spec | None = None
+    matrix: bool = True
 
     @property
     def units(self) -> int:
@@ -54,7 +63,7 @@ class LayerSpec:
 
 @dataclass(frozen=True)
 class BlockResult:
-    """What a block of steps left: statistics (steps, layer, statistic), scalars (steps, 6), and whether it ended in non-finite numbers."""
+    """What a block of steps left: statistics (steps, layer, statistic), scalars (steps, scalar), and whether it ended in non-finite numbers."""
 
     statistics: Array
     scalars: npt.NDArray[np.float64]
@@ -77,10 +86,21 @@ class Network:
     """
 
     def __init__(
-        self, layers: Sequence[LayerSpec], loss: Spec, optimizer: Spec, *, batch: int, seed: int, dtype: str = "float32", keep_gradients: bool = False
+        self,
+        layers: Sequence[LayerSpec],
+        loss: Spec,
+        optimizer: Spec,
+        *,
+        batch: int,
+        seed: int,
+        dtype: str = "float32",
+        keep_gradients: bool = False,
+        regulation: Regulation = NOTHING,
+        mixup: float = 0.0,
     ):
         self.layers = tuple(layers)
-        self.seed, self.dtype, self.batch, self.keep_gradients = seed, np.dtype(dtype), batch, keep_gradients
+        self.seed, self.dtype, self.batch, self.keep_gradients = seed, np.dtype(dtype), batch, keep_gradients or regulation.active
+        self.regulation, self.mixup, self.watched = regulation, mixup, keep_gradients
         self.loss, self.optimizer = loss, optimizer
         self.fused = loss.record.fused is not None and loss.record.fused == layers[-1].activation.name
         self.rows = max(batch, EVALUATION_ROWS)
@@ -91,12 +111,37 @@ class Network:
         self.initialize()
 
     def _plan(self, layer: LayerSpec) -> program.LayerPlan:
-        learned = layer.activation_learned
-        scratch = (0.0,) * (2 * layer.units if learned else 0)
-        steps = [program.OperationPlan(kernels.activation(layer.activation, self.dtype.name), layer.units, program.ACTIVATION, learned, scratch)]
+        dtype = self.dtype.name
+        steps = []
+        if layer.matrix:
+            learned = layer.activation_learned
+            scratch = (0.0,) * (2 * layer.units if learned else 0)
+            steps = [program.OperationPlan(kernels.activation(layer.activation, dtype), layer.units, program.ACTIVATION, learned, scratch)]
         if layer.norm is not None:
-            steps.insert(1 if layer.norm_after else 0, self._norm_plan(layer.norm, layer.normalized))
-        return program.LayerPlan(layer.fan_in, layer.fan_out, layer.bias, tuple(steps))
+            steps.insert(len(steps) if layer.norm_after else 0, self._norm_plan(layer.norm, layer.normalized))
+        if layer.residual is not None:
+            depth = sum(other.residual is not None for other in self.layers)
+            operation, learned = residual.residual(layer.residual, depth, dtype)
+            steps.append(program.OperationPlan(operation, layer.units, program.RESIDUAL, learned))
+        if layer is not self.layers[-1] and (self.regulation.activity_l1 > 0 or self.regulation.activity_l2 > 0):
+            operation = residual.activity_penalty(self.regulation.activity_l1, self.regulation.activity_l2, dtype)
+            steps.append(program.OperationPlan(operation, layer.units, program.ACTIVITY, state=(0.0,)))
+        before = tuple(self._perturbation_plan(*each, layer.fan_in) for each in layer.before)
+        return program.LayerPlan(layer.fan_in, layer.fan_out, layer.bias and layer.matrix, tuple(steps), before, self._transform_plan(layer), layer.matrix)
+
+    def _perturbation_plan(self, spec: Spec, purpose: int, units: int) -> program.OperationPlan:
+        return program.OperationPlan(perturbation.perturbation(spec, purpose, self.dtype.name), units, program.PERTURBATION)
+
+    def _transform_plan(self, layer: LayerSpec) -> program.OperationPlan | None:
+        """A perturbation of W (drop-connect), or a normalization of it over each unit's incoming weights, without learned numbers."""
+        if layer.transform is None:
+            return None
+        spec, purpose = layer.transform
+        if spec.kind == "perturbation":
+            operation = perturbation.perturbation(spec, purpose, self.dtype.name)
+            return program.OperationPlan(operation, layer.fan_out, program.TRANSFORMATION)
+        state = (0.0,) * spec.record.scratch(layer.fan_out)
+        return program.OperationPlan(kernels.normalization(spec, self.dtype.name), layer.fan_out, program.TRANSFORMATION, state=state)
 
     def _norm_plan(self, norm: Spec, units: int) -> program.OperationPlan:
         """The record's first scale and shift; running mean 0 and running variance 1, then scratch."""
@@ -109,14 +154,16 @@ class Network:
     def _link(self) -> block.Kernels:
         update, prepare = kernels.optimizer(self.optimizer.name, self.dtype.name)
         loss = kernels.loss(self.loss.name, self.fused, self.dtype.name)
+        passes = block.passes(self.dtype.name, regulated=self.regulation.active, mixed=self.mixup > 0)
         forward = np.array([calling.address(operation.forward) for operation in self.program.kernels])
         backward = np.array([calling.address(operation.backward) for operation in self.program.kernels])
-        return block.Kernels(forward, backward, *map(calling.address, (loss, update, prepare)), *block.passes(self.dtype.name))
+        return block.Kernels(forward, backward, *map(calling.address, (loss, update, prepare)), *passes)
 
     def _allocate(self) -> block.Net:
         table, rows, dtype = self.program, self.rows, self.dtype
         widest = max(max(layer.fan_in, layer.fan_out) for layer in self.layers)
         largest = max(int(row[program.END] - row[program.START]) for row in table.layers)
+        smaller = max(min(layer.fan_in, layer.fan_out) for layer in self.layers)
         line = -(-rows * widest // program.LINE) * program.LINE
         return block.Net(
             layers=table.layers,
@@ -124,11 +171,13 @@ class Network:
             constants=np.array(table.constants, dtype),
             parameters=program.aligned(table.parameters, dtype),
             gradients=program.aligned(table.parameters if self.keep_gradients else largest, dtype),
+            data_gradients=program.aligned(table.parameters if self.watched and self.regulation.active else 0, dtype),
             moments=program.aligned(table.parameters * self.optimizer.record.states, dtype),
             state=program.aligned(table.state, dtype),
             blocks=program.aligned(table.block, dtype),
             carry=program.aligned(rows * widest if (table.layers[:, program.SKIPPED] > 0).any() else 0, dtype),
-            weight_delta=program.aligned(largest if (table.layers[:, program.TRANSFORM] >= 0).any() else 0, dtype),
+            weight_delta=program.aligned(largest if (table.layers[:, program.TRANSFORM] >= 0).any() or self.regulation.active else 0, dtype),
+            gram=program.aligned(smaller**2 if self.regulation.orthogonal > 0 else 0, dtype),
             deltas=program.aligned(3 * line, dtype).reshape(3, line),
             targets=program.aligned(rows * self.layers[-1].units, dtype),
             no_bias=program.aligned(widest, dtype),
@@ -147,6 +196,11 @@ class Network:
         in their order: norm scale and shift, activation slopes."""
         return self._net.parameters  # type: ignore[no-any-return]
 
+    def penalty(self) -> float:
+        """The penalty terms of the present parameters; those of activations are not among them."""
+        indices = range(len(self.layers))
+        return penalty(self.regulation, [self.weights(index) for index in indices], [self.biases(index) for index in indices])
+
     @property
     def memory(self) -> block.Net:
         """All buffers, for the other modules of this folder."""
@@ -154,8 +208,8 @@ class Network:
 
     @property
     def gradients(self) -> Array:
-        """dL/d parameters of the last step, like `parameters`; whole only with keep_gradients."""
-        return self._net.gradients  # type: ignore[no-any-return]
+        """dL/d parameters of the last step, L the data loss, like `parameters`; whole only with keep_gradients."""
+        return self._net.data_gradients if len(self._net.data_gradients) else self._net.gradients  # type: ignore[no-any-return]
 
     def offsets(self) -> dict[str, list[int]]:
         """Where each layer's numbers stand in `parameters`; −1 where it has none."""
@@ -167,15 +221,26 @@ class Network:
             "norm_scale_offset": [scale for scale, _ in norm],
             "norm_shift_offset": [shift for _, shift in norm],
             "activation_offset": self.program.activation_offsets,
+            "residual_offset": [self._residual_offset(index) for index in range(len(rows))],
         }
 
+    def parameter_counts(self) -> list[int]:
+        """Trained parameters of each layer: weights, biases, norm scale and shift, residual factor."""
+        return [int(row[program.END] - row[program.START]) for row in self.program.layers]
+
+    def _residual_offset(self, index: int) -> int:
+        found = [row for row in self.program.operations_of(index, program.RESIDUAL) if row[program.LEARNED_END] > row[program.LEARNED]]
+        return int(found[0][program.LEARNED]) if found else -1
+
     def weights(self, index: int) -> Array:
-        """The weight matrix of a layer, a view (fan_in, fan_out)."""
+        """The weight matrix of a layer, a view (fan_in, fan_out); (0, fan_out) of a layer without one."""
         return self.weights_in(self.parameters, index)
 
     def weights_in(self, flat: Array, index: int) -> Array:
         """The weight matrix of a layer, or its gradient, in an array (P,) like `parameters`: a view (fan_in, fan_out)."""
         layer, start = self.layers[index], int(self.program.layers[index, program.WEIGHT])
+        if start < 0:
+            return flat[:0].reshape(0, layer.fan_out)
         return flat[start : start + layer.fan_in * layer.fan_out].reshape(layer.fan_in, layer.fan_out)
 
     def biases(self, index: int) -> Array:
@@ -202,6 +267,8 @@ class Network:
         self._net.moments.reshape(-1, max(len(self.parameters), 1)).T[:] = self._initial_moments()
         self._net.state[:] = 0
         for index, layer in enumerate(self.layers):
+            if not layer.matrix:
+                continue
             record, values = layer.initializer.record, layer.initializer.parameters.values()
             rng = random.generator(self.seed, random.WEIGHTS, index)
             self.weights(index)[:] = record.weights(rng, layer.fan_in, layer.fan_out, *values)
@@ -249,7 +316,7 @@ class Network:
         Preactivations are those of training: batches of the net's size, with the norm's batch statistics and random operations.
         """
         targets = np.zeros((len(inputs), self.layers[-1].units), self.dtype)
-        dependent = [(index, layer) for index, layer in enumerate(self.layers) if layer.initializer.record.data_dependent]
+        dependent = [(index, layer) for index, layer in enumerate(self.layers) if layer.matrix and layer.initializer.record.data_dependent]
         for index, _ in dependent:
             for _ in range(rounds):
                 variance = self._preactivation_variance(index, inputs, targets)
@@ -285,7 +352,9 @@ class Network:
         data = (inputs, targets, each, order, batch, np.uint64(self.seed), first_step)
         known = list(self.optimizer.parameters)
         momentum = known.index(self.optimizer.record.momentum) if self.optimizer.record.momentum else -1
-        return block.Work(*data, rates, momenta, momentum, self._optimizer_values, self.fused, keep_gradients, False)
+        mixing = augmentation.mixing_shares(self.mixup, self.seed, first_step, len(rates)) if self.mixup > 0 else np.zeros(0)
+        how = (self.regulation.values(), mixing, self.fused, keep_gradients or self.regulation.active, self.regulation.active)
+        return block.Work(*data, rates, momenta, momentum, self._optimizer_values, *how)
 
     def train(
         self,

@@ -31,8 +31,8 @@ STATISTICS = tuple(registry.records("statistic"))
 (GRADIENT_RMS, GRADIENT_L2, GRADIENT_MEAN_ABS, GRADIENT_VARIANCE, GRADIENT_SAMPLE_RMS) = map(
     STATISTICS.index, ("gradient_rms", "gradient_l2", "gradient_mean_abs", "gradient_variance", "gradient_sample_rms")
 )
-(WEIGHT_RMS, WEIGHT_L2, WEIGHT_MAX_ABS, BIAS_RMS, ZERO_WEIGHT_FRACTION, UPDATE_RATIO) = map(
-    STATISTICS.index, ("weight_rms", "weight_l2", "weight_max_abs", "bias_rms", "zero_weight_fraction", "update_ratio")
+(WEIGHT_RMS, WEIGHT_L2, WEIGHT_MAX_ABS, BIAS_RMS, ZERO_WEIGHT_FRACTION, UPDATE_RATIO, CLIPPED_GRADIENT_L2) = map(
+    STATISTICS.index, ("weight_rms", "weight_l2", "weight_max_abs", "bias_rms", "zero_weight_fraction", "update_ratio", "clipped_gradient_l2")
 )
 
 
@@ -309,14 +309,25 @@ def observe_slopes(slopes: Any, peak: Any, rows: Any, statistics: Any) -> None:
 
 
 def observe_update(sums: Any, size: Any, statistics: Any) -> None:
-    """Gradient, weight and update statistics of a layer's `size` weights from the optimizer's sums."""
-    mean = sums[0] / size
-    mean_square = sums[2] / size
-    norm = math.sqrt(sums[3])
+    """Gradient, weight and update statistics of a layer's `size` weights from the optimizer's sums, where the gradient came to it as it was."""
+    finish_gradient(sums[0], sums[1], sums[2], size, statistics)
+    finish_weights(sums, size, statistics)
+    statistics[CLIPPED_GRADIENT_L2] = statistics[GRADIENT_L2]
+
+
+def finish_gradient(total: Any, absolute: Any, square: Any, size: Any, statistics: Any) -> None:
+    """Gradient statistics from Σ g, Σ |g| and Σ g² over `size` elements."""
+    mean = total / size
+    mean_square = square / size
     statistics[GRADIENT_RMS] = math.sqrt(mean_square)
-    statistics[GRADIENT_L2] = math.sqrt(sums[2])
-    statistics[GRADIENT_MEAN_ABS] = sums[1] / size
+    statistics[GRADIENT_L2] = math.sqrt(square)
+    statistics[GRADIENT_MEAN_ABS] = absolute / size
     statistics[GRADIENT_VARIANCE] = max(mean_square - mean * mean, 0.0)
+
+
+def finish_weights(sums: Any, size: Any, statistics: Any) -> None:
+    """Weight and update statistics of a layer's `size` weights from the optimizer's sums."""
+    norm = math.sqrt(sums[3])
     statistics[WEIGHT_RMS] = math.sqrt(sums[3] / size)
     statistics[WEIGHT_L2] = norm
     statistics[WEIGHT_MAX_ABS] = sums[4]
@@ -351,6 +362,8 @@ for _function in (
     sample_gradient_rms,
     observe_slopes,
     observe_update,
+    finish_gradient,
+    finish_weights,
     root_mean_square,
 ):
     inlined(_function, SUMS)

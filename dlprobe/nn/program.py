@@ -25,7 +25,7 @@ LAYER_COLUMNS = 17
 # columns of `operations`
 KERNEL, ROLE, X, Y, WIDTH_IN, WIDTH_OUT, LEARNED, LEARNED_END, STATE, STATE_END, CONSTANT, CONSTANT_END, OPERATION_COLUMNS = range(13)
 # roles: only those that the loop or the engine's bookkeeping tells apart
-PRODUCT, ACTIVATION, NORMALIZATION, RESIDUAL, NOISE, WEIGHTS = range(6)
+PRODUCT, ACTIVATION, NORMALIZATION, RESIDUAL, PERTURBATION, ACTIVITY, TRANSFORMATION = range(7)
 
 LINE = 16  # buffers start on multiples of this many elements, i.e. on cache lines
 

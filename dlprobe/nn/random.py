@@ -13,7 +13,8 @@ import numpy as np
 from dlprobe.nn.cache import EXACT, inlined
 from dlprobe.parts.scalar import like
 
-SHUFFLE, WEIGHTS, BIASES, SLOPES = 1, 2, 3, 4  # purposes: streams that must never meet
+# purposes: streams that must never meet
+SHUFFLE, WEIGHTS, BIASES, SLOPES, DROPOUT, NOISE, DROP_CONNECT, MIXUP = range(1, 9)
 
 
 def mix(x: Any) -> Any:

@@ -73,3 +73,8 @@ _statistic("weight_max_abs", "weight", "largest |w| before the update")
 _statistic("bias_rms", "weight", "root mean square of the bias parameters before the update; NaN without bias")
 _statistic("zero_weight_fraction", "weight", "share of weights that are exactly 0 before the update")
 _statistic("update_ratio", "weight", "‖ΔW‖₂/‖W‖₂ of the step just taken; NaN where W is zero")
+_statistic(
+    "clipped_gradient_l2",
+    "gradient",
+    "Euclidean norm of what the optimizer got for the layer's weights: the gradient of loss + penalty after clipping; gradient_l2 where there is neither",
+)

@@ -74,12 +74,14 @@ _LAYERS = (
     ("bias_initializer", "text", "initializer of the bias parameters; empty without bias"),
     ("normalization", "text", "normalization with its parameters, or none"),
     ("norm_position", "text", "before | after the activation; empty without normalization"),
-    ("parameter_count", "i8", "trained parameters of the layer: W, bias, normalization, activation"),
+    ("residual", "text", "residual connection with its parameters, or none"),
+    ("parameter_count", "i8", "trained parameters of the layer: W, bias, normalization, activation, residual factor"),
     ("weight_offset", "i8", "first entry of W in the flat parameters; W is row-major (fan_in, fan_out); -1 where there is none"),
     ("bias_offset", "i8", "first bias parameter in the flat parameters; -1 where there is none"),
     ("norm_scale_offset", "i8", "first normalization scale in the flat parameters; -1 where there is none"),
     ("norm_shift_offset", "i8", "first normalization shift in the flat parameters; -1 where there is none"),
     ("activation_offset", "i8", "first number that the activation learns (slopes of prelu) in the flat parameters; -1 where it learns none"),
+    ("residual_offset", "i8", "the residual connection's learned factor in the flat parameters; -1 where there is none"),
 )
 
 SCALARS = {
@@ -88,11 +90,12 @@ SCALARS = {
     "learning_rate": "learning rate of the update",
     "momentum": "momentum of the update (beta1 for the family of adam); NaN where the optimizer has none",
     "gradient_norm": "Euclidean norm of the gradient of loss + penalty over all parameters, before clipping",
-    "clip_scale": "factor by which clipping scaled the gradient; 1 where it did not",
+    "clip_scale": "factor by which clipping by the global norm scaled the gradient; 1 where it did not",
+    "clipped_gradient_norm": "Euclidean norm of the gradient of loss + penalty over all parameters, after clipping of every kind",
 }
 
 _EVALUATED = {"train": "the whole training part", "val": "the whole validation part"}
-_EVALUATIONS = (("penalty", "penalty terms of the parameters"),)
+_EVALUATIONS = (("penalty", "penalty terms of the parameters, those of activations not included"),)
 
 _LAYER_EVALUATIONS = (
     ("dead_fraction", "share of units with zero slope on the whole training part"),

@@ -38,11 +38,12 @@ def describe_layers(session: Session) -> dict[str, Any]:
         "fan_out": [layer.fan_out for layer in layers],
         "units": [layer.units for layer in layers],
         "activation": [str(layer.activation) for layer in layers],
-        "initializer": [str(layer.initializer) for layer in layers],
+        "initializer": [str(layer.initializer) if layer.matrix else "" for layer in layers],
         "bias_initializer": [bias_initializer(layer) for layer in layers],
         "normalization": [str(layer.norm) if layer.norm else "none" for layer in layers],
         "norm_position": [("after" if layer.norm_after else "before") if layer.norm else "" for layer in layers],
-        "parameter_count": [parameter_count(layer) for layer in layers],
+        "residual": [str(layer.residual) if layer.residual else "none" for layer in layers],
+        "parameter_count": session.network.parameter_counts(),
         **session.network.offsets(),
     }
 
@@ -54,11 +55,6 @@ def bias_initializer(layer: LayerSpec) -> str:
     if layer.bias_initializer is not None:
         return str(layer.bias_initializer)
     return str(layer.initializer) if layer.initializer.record.biases is not None else "zeros"
-
-
-def parameter_count(layer: LayerSpec) -> int:
-    """Trained parameters: weights, biases, norm scale and shift, what the activation learns."""
-    return layer.fan_in * layer.fan_out + layer.fan_out * int(layer.bias) + len(layer.norm_learned) + len(layer.activation_learned)
 
 
 def describe_data(data: PreparedData) -> dict[str, Any]:

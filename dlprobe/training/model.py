@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from typing import Any
 
@@ -11,7 +12,9 @@ import numpy.typing as npt
 from dlprobe.config import RunConfig, parse_spec
 from dlprobe.data import PreparedData
 from dlprobe.errors import ConfigError
+from dlprobe.nn import random
 from dlprobe.nn.network import LayerSpec, Network
+from dlprobe.nn.regulation import Regulation
 from dlprobe.registry import Spec
 from dlprobe.training.emphasis import refuse_impossible
 
@@ -36,8 +39,9 @@ class Model:
 
     @property
     def names(self) -> tuple[str, ...]:
-        """hidden_1 … hidden_n, output; index 0 is nearest the input."""
-        return (*(f"hidden_{k + 1}" for k in range(len(self.layers) - 1)), "output")
+        """hidden_1 … hidden_n, output, with `input` before them where the input is normalized; index 0 is nearest the input."""
+        first = () if self.layers[0].matrix else ("input",)
+        return (*first, *(f"hidden_{k + 1}" for k in range(len(self.layers) - len(first) - 1)), "output")
 
 
 def resolve(config: RunConfig, data: PreparedData) -> Model:
@@ -50,7 +54,7 @@ def resolve(config: RunConfig, data: PreparedData) -> Model:
     hidden = len(config.model.layers)
     columns = (*config.model.layers, outputs * output_activation.record.inputs_per_unit)  # of every W
     inputs = (len(data.feature_names), *(activations[k].record.width(columns[k]) for k in range(hidden)))
-    layers = tuple(
+    layers = [
         LayerSpec(
             fan_in=inputs[k],
             fan_out=columns[k],
@@ -60,12 +64,56 @@ def resolve(config: RunConfig, data: PreparedData) -> Model:
             norm=config.model.norm if k < hidden else None,
             norm_after=config.model.norm_position == "after",
             bias=config.model.bias,
+            before=perturbations(config, k == 0),
+            transform=weight_transform(config),
+            residual=config.model.residual if k < hidden and inputs[k] == activations[k].record.width(columns[k]) else None,
         )
         for k in range(hidden + 1)
-    )
+    ]
+    refuse_lone_residual(config, layers, inputs)
+    if config.model.input_norm is not None:
+        layers.insert(0, input_layer(config.model.input_norm, inputs[0], layers[0]))
     samples = len(data.inputs["train"])
     batch = samples if config.training.batch_size == "full" else min(int(config.training.batch_size), samples)
-    return Model(loss, layers, batch, outputs)
+    return Model(loss, tuple(layers), batch, outputs)
+
+
+def perturbations(config: RunConfig, first: bool) -> tuple[tuple[Spec, int], ...]:
+    """What happens to a layer's input in training: dropout, then noise; the first layer's has its own options."""
+    model = config.model
+    rate, std = (model.input_dropout, model.input_noise) if first else (model.dropout, model.noise)
+    chosen = [(parse_spec("perturbation", {"name": "dropout", "rate": rate}), random.DROPOUT)] if rate > 0 else []
+    return (*chosen, *([(parse_spec("perturbation", {"name": "gaussian_noise", "std": std}), random.NOISE)] if std > 0 else []))
+
+
+def weight_transform(config: RunConfig) -> tuple[Spec, int] | None:
+    """What W goes through before the product."""
+    rate = config.model.drop_connect
+    return (parse_spec("perturbation", {"name": "dropout", "rate": rate}), random.DROP_CONNECT) if rate > 0 else None
+
+
+def refuse_lone_residual(config: RunConfig, layers: list[LayerSpec], inputs: tuple[int, ...]) -> None:
+    """A residual connection needs a hidden layer that is as wide as what it gets. Raises ConfigError where there is none."""
+    if config.model.residual is not None and not any(layer.residual for layer in layers):
+        found = " → ".join(map(str, inputs))
+        reason = f"no hidden layer is as wide as what it gets ({found}): expected equal widths, e.g. --layers {inputs[1] if len(inputs) > 1 else 100}x4"
+        raise ConfigError(f"model.residual = {config.model.residual}: {reason}")
+
+
+def input_layer(norm: Spec, features: int, following: LayerSpec) -> LayerSpec:
+    """The layer without a matrix that normalizes the input."""
+    linear = parse_spec("activation", "linear")
+    return LayerSpec(features, features, linear, following.initializer, norm=norm, bias=False, matrix=False)
+
+
+def regulation(config: RunConfig) -> Regulation:
+    """Penalties, clipping and constraints as the engine takes them."""
+    training = config.training
+    bounds = {
+        key: math.inf if (bound := getattr(training, key)) is None else bound for key in ("clip_value", "clip_layer_norm", "clip_global_norm", "max_norm")
+    }
+    strengths = {key: getattr(training, key) for key in ("l1", "l2", "bias_l1", "bias_l2", "activity_l1", "activity_l2")}
+    return Regulation(**strengths, **bounds, orthogonal=training.orthogonal_penalty, proximal=training.l1_proximal)
 
 
 def output_units(loss: Spec, data: PreparedData) -> int:
@@ -108,4 +156,14 @@ def encode_targets(model: Model, data: PreparedData, part: str, dtype: npt.DType
 def build(config: RunConfig, model: Model, *, keep_gradients: bool = False) -> Network:
     """The network of a resolved model, with its initial parameters."""
     training = config.training
-    return Network(model.layers, model.loss, training.optimizer, batch=model.batch, seed=training.seed, dtype=training.dtype, keep_gradients=keep_gradients)
+    return Network(
+        model.layers,
+        model.loss,
+        training.optimizer,
+        batch=model.batch,
+        seed=training.seed,
+        dtype=training.dtype,
+        keep_gradients=keep_gradients,
+        regulation=regulation(config),
+        mixup=training.mixup,
+    )

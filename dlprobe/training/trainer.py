@@ -208,7 +208,7 @@ def _evaluate(session: Session, recorder: Recorder) -> tuple[dict[str, float], d
     if mismatch is not None:
         per_layer |= {"norm_mean_mismatch": mismatch.mean, "norm_variance_ratio": mismatch.variance_ratio}
     arrays = {name: array.astype(session.network.dtype) for name, array in per_layer.items()}
-    recorder.evaluation(session.step, values, arrays | parts["train"].per_class | parts["val"].per_class)
+    recorder.evaluation(session.step, {**values, "penalty": session.network.penalty()}, arrays | parts["train"].per_class | parts["val"].per_class)
     return values, parts
 
 

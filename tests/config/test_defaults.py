@@ -51,7 +51,12 @@ DEFAULTS = {
 
 
 def test_default_texts_are_the_documented_ones() -> None:
-    assert {field.key: field.default for field in fields()} == DEFAULTS
+    assert {field.key: field.default for field in fields() if field.key in DEFAULTS} == DEFAULTS
+
+
+@pytest.mark.parametrize("field", [field for field in fields() if field.key not in DEFAULTS], ids=lambda field: str(field.key))
+def test_every_further_remedy_is_off_unless_asked_for(field: OptionField) -> None:
+    assert field.default in ("none", "no", "0", "0,0", "never", "auto", "constant", "running"), field.key
 
 
 def test_default_texts_given_as_options_change_nothing() -> None:

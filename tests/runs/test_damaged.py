@@ -21,6 +21,8 @@ from dlprobe.runs import Run, RunWriter, StudyWriter, frames, layout, open_singl
 from dlprobe.runs.frames import FrameType
 from dlprobe.runs.journal import journal_path
 
+SCALARS_OF_TWO = np.zeros((2, synthetic_runs.SCALARS))
+
 MUTATIONS = 300
 
 
@@ -181,10 +183,19 @@ def test_damage_in_the_middle_of_a_journal_is_reported_and_never_packed(tmp_path
     ("arrays", "message"),
     [
         ({"step": np.arange(2)}, "has no array 'statistics'"),
-        ({"step": np.arange(2), "statistics": np.zeros((2, 9, 25), "f4"), "scalars": np.zeros((2, 5))}, "wrong shape"),
-        ({"step": np.arange(2), "statistics": np.zeros((2, 3, synthetic_runs.STATISTICS), "f8"), "scalars": np.zeros((2, 5))}, "wrong shape"),
-        ({"step": np.array([5, 5]), "statistics": np.zeros((2, 3, synthetic_runs.STATISTICS), "f4"), "scalars": np.zeros((2, 5))}, "do not rise"),
-        ({"step": np.array(5), "statistics": np.zeros((2, 3, synthetic_runs.STATISTICS), "f4"), "scalars": np.zeros((2, 5))}, "wrong shape"),
+        ({"step": np.arange(2), "statistics": np.zeros((2, 9, 25), "f4"), "scalars": SCALARS_OF_TWO}, "wrong shape"),
+        (
+            {"step": np.arange(2), "statistics": np.zeros((2, 3, synthetic_runs.STATISTICS), "f8"), "scalars": SCALARS_OF_TWO},
+            "wrong shape",
+        ),
+        (
+            {"step": np.array([5, 5]), "statistics": np.zeros((2, 3, synthetic_runs.STATISTICS), "f4"), "scalars": SCALARS_OF_TWO},
+            "do not rise",
+        ),
+        (
+            {"step": np.array(5), "statistics": np.zeros((2, 3, synthetic_runs.STATISTICS), "f4"), "scalars": SCALARS_OF_TWO},
+            "wrong shape",
+        ),
     ],
 )
 def test_whole_frames_with_wrong_rows_are_one_clear_line(tmp_path: Path, arrays: dict[str, np.ndarray], message: str) -> None:

@@ -212,7 +212,7 @@ def test_records_are_read_while_the_run_is_being_written(tmp_path: Path) -> None
 def test_float64_numbers_beyond_float32_become_infinite_in_a_float32_run(tmp_path: Path) -> None:
     with RunWriter.create(tmp_path / "a.h5", synthetic_runs.description()) as writer:
         statistics = np.full((1, synthetic_runs.LAYERS, synthetic_runs.STATISTICS), 1e300)
-        writer.rows(0, np.array([0]), statistics, np.zeros((1, 5)), 0.1)
+        writer.rows(0, np.array([0]), statistics, np.zeros((1, len(layout.SCALARS))), 0.1)
         writer.end("diverged")
         run = dlprobe.open_run(writer.pack())
     assert run.status == "diverged"

@@ -1,0 +1,68 @@
+"""Gathering a batch with mixup: every sample is mixed with a partner of its batch. Compiled only where it is asked for."""
+
+from __future__ import annotations
+
+from functools import cache
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from dlprobe.nn import observe, random
+from dlprobe.nn import program as p
+from dlprobe.nn.cache import EXACT, compiled, inlined
+
+
+def mixing_shares(alpha: float, seed: int, first_step: int, steps: int) -> npt.NDArray[np.float64]:
+    """The share λ ~ Beta(α, α) that a sample keeps, one per step, (steps,): a function of seed and step (Zhang, Cissé, Dauphin & Lopez-Paz 2018, §2)."""
+    return np.array([random.generator(seed, random.MIXUP, first_step + k).beta(alpha, alpha) for k in range(steps)])
+
+
+def partners(order: Any, seed: Any, step: Any) -> None:
+    """Fill `order` (int64) with a permutation of the batch, new in every step."""
+    key = random.stream(seed, random.MIXUP, step)
+    for i in range(len(order)):
+        order[i] = i
+    for i in range(len(order) - 1, 0, -1):
+        j = np.int64(((random.mix(key + np.uint64(i)) >> np.uint64(32)) * np.uint64(i + 1)) >> np.uint64(32))
+        order[i], order[j] = order[j], order[i]
+
+
+def mix_rows(source: Any, chosen: Any, partner: Any, share: Any, out: Any) -> None:
+    """out (rows, width) ← share · source[chosen] + (1 − share) · source[chosen[partner]]."""
+    rest = 1 - share
+    for i in range(out.shape[0]):
+        row, other, to = source[chosen[i]], source[chosen[partner[i]]], out[i]
+        for j in range(len(to)):
+            to[j] = share * row[j] + rest * other[j]
+
+
+def gather_mixed(net: Any, work: Any, start: Any, rows: Any, counter: Any) -> None:
+    """The batch work.order[start : start + rows] in evaluation, mixed with its own permutation in training; notes each row's Σ x² and weight in the loss."""
+    chosen = work.order[start : start + rows]
+    features, outputs = work.inputs.shape[1], work.targets.shape[1]
+    offset = net.layers[0, p.SOURCE]
+    x = net.blocks[offset : offset + rows * features].reshape(rows, features)
+    targets = net.targets[: rows * outputs].reshape(rows, outputs)
+    partner, share = np.arange(rows), 1.0
+    if counter[3] != 0:
+        partners(partner, counter[0], counter[2])
+        share = work.mixing[np.int64(counter[2]) - work.first_step]
+    of = net.blocks.dtype.type
+    mix_rows(work.inputs, chosen, partner, of(share), x)
+    mix_rows(work.targets, chosen, partner, of(share), targets)
+    for i in range(rows):
+        net.row_weight[i] = of(1)
+        if len(work.weights) > 0:
+            net.row_weight[i] = of(share) * work.weights[chosen[i]] + of(1 - share) * work.weights[chosen[partner[i]]]
+    observe.square_rows(x, net.input_square[:rows])
+
+
+for _function in (partners, mix_rows):
+    inlined(_function, EXACT)
+
+
+@cache
+def compiled_gather_mixed(signature: Any) -> Any:
+    """`gather_mixed` for one precision; it is called from compiled code only."""
+    return compiled(signature, EXACT, no_cpython_wrapper=True)(gather_mixed)

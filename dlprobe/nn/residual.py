@@ -1,0 +1,87 @@
+"""Residual sums and activity penalties as kernels: operations that stand behind a layer's activation."""
+
+from __future__ import annotations
+
+from functools import cache
+from typing import Any
+
+from dlprobe.nn.cache import SUMS, compiled, inlined
+from dlprobe.nn.kernels import PRECISIONS, Operation
+from dlprobe.parts.penalties import l1_slope, l1_value, l2_slope, l2_value
+from dlprobe.registry import Spec
+
+Array = Any
+
+for _function in (l1_slope, l1_value, l2_slope, l2_value):
+    inlined(_function, SUMS)
+
+
+def residual(spec: Spec, depth: int, dtype: str) -> tuple[Operation, tuple[float, ...]]:
+    """Compile the residual sum; returns it and the first values of its learned numbers. `depth`: how many layers of the net have one."""
+    scale = spec.record.scale(depth, *spec.parameters.values())
+    forward, backward = residual_operation(dtype)
+    return Operation(forward, backward, (scale,)), (scale,) if spec.record.learned else ()
+
+
+@cache
+def residual_operation(dtype: str) -> tuple[Any, Any]:
+    def forward(x: Array, y: Array, learned: Array, state: Array, constants: Array, counter: Array, training: bool) -> None:
+        """y, which holds the layer's source, += α x."""
+        scale = learned[0] if len(learned) > 0 else constants[0]
+        for i in range(x.shape[0]):
+            row, out = x[i], y[i]
+            for j in range(len(row)):
+                out[j] += scale * row[j]
+
+    def backward(
+        x: Array, y: Array, dy: Array, dx: Array, learned: Array, gradient: Array, state: Array, constants: Array, counter: Array, peak: Array, slopes: Array
+    ) -> None:
+        """The share of the sum that goes through the layer; the loop takes care of the one that goes around."""
+        scale = learned[0] if len(learned) > 0 else constants[0]
+        total = 0.0
+        for i in range(x.shape[0]):
+            row, d, out = x[i], dy[i], dx[i]
+            of_row = scale * 0
+            for j in range(len(row)):
+                out[j] = scale * d[j]
+                of_row += row[j] * d[j]
+            total += of_row
+        if len(gradient) > 0:
+            gradient[0] = total
+
+    precision = PRECISIONS[dtype]
+    return compiled(precision.forward)(forward), compiled(precision.backward)(backward)
+
+
+def activity_penalty(l1: float, l2: float, dtype: str) -> Operation:
+    """Compile the penalty on activations; its mean over the batch is left in the operation's state, one number."""
+    forward, backward = activity_operation(dtype)
+    return Operation(forward, backward, (l1, l2))
+
+
+@cache
+def activity_operation(dtype: str) -> tuple[Any, Any]:
+    def forward(x: Array, y: Array, learned: Array, state: Array, constants: Array, counter: Array, training: bool) -> None:
+        l1, l2 = constants[0], constants[1]
+        total = 0.0
+        for i in range(x.shape[0]):
+            row, out = x[i], y[i]
+            of_row = l1 * 0
+            for j in range(len(row)):
+                out[j] = row[j]
+                of_row += l1_value(row[j], l1) + l2_value(row[j], l2)
+            total += of_row
+        state[0] = total / x.shape[0]
+
+    def backward(
+        x: Array, y: Array, dy: Array, dx: Array, learned: Array, gradient: Array, state: Array, constants: Array, counter: Array, peak: Array, slopes: Array
+    ) -> None:
+        share = 1 / state.dtype.type(x.shape[0])
+        l1, l2 = constants[0] * share, constants[1] * share
+        for i in range(x.shape[0]):
+            row, d, out = x[i], dy[i], dx[i]
+            for j in range(len(row)):
+                out[j] = d[j] + l1_slope(row[j], l1) + l2_slope(row[j], l2)
+
+    precision = PRECISIONS[dtype]
+    return compiled(precision.forward)(forward), compiled(precision.backward)(backward)
