@@ -37,6 +37,8 @@ TOLD = (
     ("dims", "axes there"),
     ("shown", "shown by"),
     ("suffixes", "file names end in"),
+    ("per_class", "one number per class"),
+    ("higher_is_better", "higher is better"),
     ("use", "use"),
     ("traps", "traps"),
     ("source", "source"),
@@ -87,6 +89,8 @@ def _facts(thing: Spec) -> dict[str, tuple[str, Cell]]:
         facts["variance"] = ("variance of a weight", "; ".join(f"{_number(_variance(thing, *fans))} for {fans[0]}×{fans[1]}" for fans in FANS))
     if thing.kind == "statistic":
         facts["place"] = ("in the run file", f"/stats/{thing.name}, (step, layer); dlprobe inspect RUN --statistic {thing.name}")
+    if thing.kind == "metric":
+        facts["place"] = ("in the run file", f"/evaluations/train_{thing.name}, val_{thing.name} and /final; dlprobe inspect RUN --statistic val_{thing.name}")
     if facts.get("units", ("", ""))[1] == "1":
         del facts["units"]
     return facts

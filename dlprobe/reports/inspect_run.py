@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from dlprobe.render.document import Block, Column, Document, Facts, Hint, Lines, Paragraph, Table, Toned
@@ -62,8 +62,19 @@ def _contents(run: Run) -> Block:
     rows, layers = len(run.steps), len(run.layers.names)
     return Paragraph(
         f"Recorded: {len(names['statistics'])} statistics of {layers} layers at {rows} steps; per step {', '.join(names['scalars'])}; "
-        f"at {len(run.evaluations.get('step', ()))} evaluations {', '.join(names['evaluations'])}."
+        f"at {len(run.evaluations.get('step', ()))} evaluations {', '.join(_without_parts(names['evaluations']))}."
     )
+
+
+def _without_parts(names: Sequence[str]) -> list[str]:
+    """`train_loss, val_loss` is told as `loss of train and val`, what only one part has as it is.
+
+    >>> _without_parts(["train_loss", "val_loss", "train_f1", "val_f1", "dead_fraction"])
+    ['of train and val loss', 'f1', 'dead_fraction']
+    """
+    pairs = [name for part, _, name in (each.partition("_") for each in names) if part == "train" and f"val_{name}" in names]
+    others = [name for name in names if name.partition("_")[2] not in pairs]
+    return [*((f"of train and val {name}" if name == pairs[0] else name) for name in pairs), *others]
 
 
 def layers(run: Run, where: str) -> Document:

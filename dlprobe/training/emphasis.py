@@ -40,18 +40,19 @@ def class_weights(given: tuple[float, ...] | str, data: PreparedData) -> npt.NDA
     balanced: n/(C n_k) for the C classes that the training part has (scikit-learn's). Raises ConfigError for regression, a list of another length, and weights
     that are 0 for every class of the training part.
     """
+    shown = given if isinstance(given, str) else ",".join(f"{weight:g}" for weight in given)
     if data.task == "regression":
-        raise FieldError("training", "class_weights", given, "the data is regression, it has no classes: expected none")
+        raise FieldError("training", "class_weights", shown, "the data is regression, it has no classes: expected none")
     counts = data.class_counts["train"].astype(np.float64)
     if isinstance(given, str):
         weights = np.divide(1.0, counts, out=np.zeros_like(counts), where=counts > 0)
     elif len(given) != len(counts):
-        raise FieldError("training", "class_weights", given, f"{len(given)} weights for {len(counts)} classes: expected one each")
+        raise FieldError("training", "class_weights", shown, f"{len(given)} weights for {len(counts)} classes: expected one each")
     else:
         weights = np.array(given, np.float64)
     total = float(weights @ counts)
     if not total > 0:
-        raise FieldError("training", "class_weights", given, "every class of the training part weighs 0: expected a number > 0 for one of them")
+        raise FieldError("training", "class_weights", shown, "every class of the training part weighs 0: expected a number > 0 for one of them")
     return np.asarray(weights * (counts.sum() / total))
 
 

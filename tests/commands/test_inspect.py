@@ -69,6 +69,25 @@ def test_statistic_over_layers_shows_first_and_last_step() -> None:
     assert len(data["values"][0]) == len(data["layers"]) == 3
 
 
+def test_metrics_of_every_part_and_class_are_shown_and_given_as_data() -> None:
+    out = dlprobe("inspect", "run.h5", "--show", "metrics").out
+    data = dlprobe("inspect", "run.h5", "--show", "metrics", "--format", "json").data
+    with open_single("run.h5") as run:  # type: ignore[arg-type]
+        confusion, recall = run.final["test_confusion"], run.final["test_recall"]
+    np.testing.assert_allclose(recall, np.diag(confusion) / confusion.sum(axis=1))
+    np.testing.assert_array_equal(data["test_confusion"], confusion)
+    assert data["test_recall"] == recall.tolist()
+    assert data["test_balanced_accuracy"] == pytest.approx(recall.mean())
+    assert "Each class, test part" in out
+    assert "Confusion, validation part" in out
+
+
+def test_a_metric_per_class_is_a_quantity_with_a_column_per_class() -> None:
+    data = dlprobe("inspect", "run.h5", "--statistic", "val-recall", "--format", "json").data
+    assert data["layers"] == ["class_0", "class_1", "class_2"]
+    assert np.shape(data["values"]) == (3, 3)
+
+
 @pytest.mark.parametrize(("name", "group", "rows"), [("batch_loss", "scalars", 8), ("val_loss", "evaluations", 3), ("weight_distance", "evaluations", 3)])
 def test_scalars_and_evaluations_are_quantities_too(name: str, group: str, rows: int) -> None:
     data = dlprobe("inspect", "run.h5", "--statistic", name, "--format", "json").data
