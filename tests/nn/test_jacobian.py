@@ -49,6 +49,7 @@ def test_with_every_normalization_it_is_the_derivative_of_the_evaluated_net(norm
 @pytest.mark.parametrize("name", registry.records("activation"))
 def test_with_every_activation_it_is_the_derivative_of_the_evaluated_net(name: str) -> None:
     net = jitter(network((4, 6, 8, 3), activation=spec("activation", name)))
+    net.parameters[:] *= 0.3  # exp of exp stays in range
     inputs, targets = trained(net)
     np.testing.assert_allclose(exact(net, inputs, targets), by_differences(net, inputs, targets), rtol=2e-4, atol=1e-7)
 
