@@ -39,9 +39,13 @@ Net = namedtuple(
     "layers operations constants parameters gradients data_gradients moments state blocks carry weight_delta gram deltas targets no_bias peak "
     "input_square error_square narrow wide row_weight loss_constants",
 )
-# Addresses: of kernels, int64 arrays for the operations in the order of the program's kernel numbers and one number each for the others; and of the three
-# passes below. Compiled into both loops, and into each other, the passes would cost twice the time on a cold cache.
-Kernels = namedtuple("Kernels", "forward backward loss update prepare finish gather forward_layer backward_layer")
+# Addresses: of kernels, int64 arrays for the operations in the order of the program's kernel numbers and one number each for the others; and of the passes
+# from `gather` on. Compiled into each other, the passes would be optimized anew at every level, which costs a cold cache several seconds.
+Kernels = namedtuple(
+    "Kernels",
+    "forward backward loss update prepare finish "
+    "gather forward_layer backward_layer product product_with_transposed transposed_product add_bias observe_activation observe_error",
+)
 # What a block works through: prepared data (samples, features) and (samples, outputs), each sample's weight in the loss (empty where all weigh 1), the
 # visiting order, and where in the run it stands. `rates` has one learning rate per step, `momenta` (if not empty) one value per step of the optimizer's
 # parameter number `momentum` (-1: it has none to cycle); `regulation` the numbers of a Regulation, `mixing` (if not empty) mixup's share of each step.
@@ -56,7 +60,7 @@ NET_TYPES = (
 
 
 ADDRESSES = types.Array(types.int64, 1, "C", aligned=True)
-KERNELS_TYPE = types.NamedTuple([ADDRESSES, ADDRESSES, *(types.int64,) * 7], Kernels)
+KERNELS_TYPE = types.NamedTuple([ADDRESSES, ADDRESSES, *(types.int64,) * (len(Kernels._fields) - 2)], Kernels)
 
 
 def net_type(precision: Types) -> Any:
@@ -150,9 +154,9 @@ def multiply(net: Any, kernels: Any, index: Any, rows: Any, counter: Any, statis
     if layer[p.TRANSFORM] >= 0:
         apply(net, kernels, net.operations[layer[p.TRANSFORM]], weights_of(net, index), multiplied_weights(net, index), counter)
     if layer[p.WEIGHT] >= 0:
-        product(x, multiplied_weights(net, index), z)
+        invoke(kernels.product, (x, multiplied_weights(net, index), z))
     bias = net.parameters[layer[p.BIAS] : layer[p.BIAS] + fan_out] if layer[p.BIAS] >= 0 else net.no_bias[:fan_out]
-    observe.add_bias(z, bias, statistics)
+    invoke(kernels.add_bias, (z, bias, statistics))
 
 
 def forward_layer(net: Any, kernels: Any, index: Any, rows: Any, counter: Any, statistics: Any) -> None:
@@ -169,7 +173,7 @@ def forward_layer(net: Any, kernels: Any, index: Any, rows: Any, counter: Any, s
             copy(source_of(net, index, rows), y)
         apply(net, kernels, op, block_of(net, op[p.X], rows, op[p.WIDTH_IN]), y, counter)
     a = block_of(net, layer[p.OUTPUT], rows, layer[p.UNITS])
-    observe.observe_activation(a, input_squares(net, index + 1, rows), net.narrow, net.wide, statistics)
+    invoke(kernels.observe_activation, (a, input_squares(net, index + 1, rows), net.narrow, net.wide, statistics))
 
 
 def copy(block: Any, out: Any) -> None:
@@ -205,21 +209,21 @@ def multiply_back(net: Any, kernels: Any, index: Any, rows: Any, current: Any, b
     observe.observe_slopes(slopes, net.peak[: layer[p.UNITS]], rows, of_layer)
     d = delta_of(net, current, rows, fan_out)
     bias_gradient = net.gradients[base + layer[p.BIAS] : base + layer[p.BIAS] + fan_out] if layer[p.BIAS] >= 0 else net.peak[:fan_out]
-    observe.observe_error(d, bias_gradient, net.error_square, of_layer)
+    invoke(kernels.observe_error, (d, bias_gradient, net.error_square, of_layer))
     if layer[p.COUPLED] == 0:
         of_layer[observe.GRADIENT_SAMPLE_RMS] = observe.sample_gradient_rms(input_squares(net, index, rows), net.error_square, rows, fan_in * fan_out)
     if layer[p.WEIGHT] < 0:
         return current
     other = (current + 1) % 3
     if index > 0:  # before W is stepped
-        product_with_transposed(d, multiplied_weights(net, index), delta_of(net, other, rows, fan_in))
+        invoke(kernels.product_with_transposed, (d, multiplied_weights(net, index), delta_of(net, other, rows, fan_in)))
     start, x = base + layer[p.WEIGHT], block_of(net, layer[p.INPUT], rows, fan_in)
     gradient = net.gradients[start : start + fan_in * fan_out].reshape(fan_in, fan_out)
     if layer[p.TRANSFORM] < 0:
-        transposed_product(x, d, gradient)
+        invoke(kernels.transposed_product, (x, d, gradient))
         return other
     of_product = net.weight_delta[: fan_in * fan_out].reshape(fan_in, fan_out)
-    transposed_product(x, d, of_product)
+    invoke(kernels.transposed_product, (x, d, of_product))
     weights, effective = weights_of(net, index), multiplied_weights(net, index)
     apply_back(net, kernels, net.operations[layer[p.TRANSFORM]], weights, effective, of_product, gradient, base, counter, slopes)
     return other
@@ -421,6 +425,24 @@ class Signatures:
         return types.float64(*self.model, floats, types.float64, self.precision.vector, floats, self.precision.matrix, floats)
 
     @property
+    def product(self) -> Any:
+        return types.void(*(self.precision.matrix,) * 3)
+
+    product_with_transposed = transposed_product = product
+
+    @property
+    def add_bias(self) -> Any:
+        return types.void(self.precision.matrix, self.precision.vector, self.precision.vector)
+
+    @property
+    def observe_activation(self) -> Any:
+        return types.void(self.precision.matrix, types.float64[::1], self.precision.vector, types.float64[::1], self.precision.vector)
+
+    @property
+    def observe_error(self) -> Any:
+        return types.void(self.precision.matrix, self.precision.vector, types.float64[::1], self.precision.vector)
+
+    @property
     def run(self) -> Any:
         blocks = (types.Array(self.precision.scalar, 3, "C", aligned=True), types.Array(types.float64, 2, "C", aligned=True))
         return types.int64(*self.model, work_type(self.precision), types.int64, *blocks)
@@ -433,19 +455,22 @@ class Signatures:
 
 @cache
 def compiled_passes(dtype: str) -> tuple[Any, ...]:
-    """The compiled `gather`, `forward_layer` and `backward_layer` of one precision; they are called from compiled code only."""
+    """The compiled passes of one precision, called from compiled code only."""
     signatures = Signatures(PRECISIONS[dtype])
-    pairs = ((signatures.gather, gather), (signatures.forward_layer, forward_layer), (signatures.backward_layer, backward_layer))
-    return tuple(compiled(signature, no_cpython_wrapper=True)(function) for signature, function in pairs)
+    products = (product, product_with_transposed, transposed_product)
+    functions = (gather, forward_layer, backward_layer, *products, observe.add_bias, observe.observe_activation, observe.observe_error)
+    return tuple(compiled(getattr(signatures, function.__name__), no_cpython_wrapper=True)(function) for function in functions)
 
 
-def passes(dtype: str, *, regulated: bool, mixed: bool) -> tuple[int, ...]:
-    """The addresses of the passes, in the order of the fields of Kernels from `finish` on; 0 for `finish` where no step has one."""
-    gather, forward, backward = compiled_passes(dtype)
+def passes(dtype: str, *, regulated: bool, mixed: bool) -> dict[str, int]:
+    """The addresses of the passes under the names of their fields in Kernels; 0 for `finish` where no step has one."""
     signatures = Signatures(PRECISIONS[dtype])
+    chosen = {function.__name__: function for function in compiled_passes(dtype)}
     if mixed:
-        gather = compiled_gather_mixed(signatures.gather)
-    return (address(compiled_finish(signatures.finish)) if regulated else 0, address(gather), address(forward), address(backward))
+        chosen["gather"] = compiled_gather_mixed(signatures.gather)
+    if regulated:
+        chosen["finish"] = compiled_finish(signatures.finish)
+    return {"finish": 0} | {name: address(function) for name, function in chosen.items()}
 
 
 def set_momentum(work: Any, done: Any) -> Any:

@@ -157,7 +157,7 @@ class Network:
         passes = block.passes(self.dtype.name, regulated=self.regulation.active, mixed=self.mixup > 0)
         forward = np.array([calling.address(operation.forward) for operation in self.program.kernels])
         backward = np.array([calling.address(operation.backward) for operation in self.program.kernels])
-        return block.Kernels(forward, backward, *map(calling.address, (loss, update, prepare)), *passes)
+        return block.Kernels(forward, backward, *map(calling.address, (loss, update, prepare)), **passes)
 
     def _allocate(self) -> block.Net:
         table, rows, dtype = self.program, self.rows, self.dtype
