@@ -136,23 +136,22 @@ class Evidence:
         return self._once(("series", name), lambda: self._series(name))
 
     def rows(self, name: str, start: int, stop: int) -> Floats:
-        """Recorded rows of a statistic as a slice counts them, (rows, layer)."""
+        """Recorded rows of a statistic as a slice counts them, (rows, layer). Short statistics are read whole, once."""
         self._require(name)
-
-        def read() -> Floats:
-            values: Floats = self.run.statistic_rows(name, start, stop).astype(np.float64)
-            return values
-
-        return self._once(("rows", name, start, stop), read)
+        if len(self.steps) * len(self.names) > WHOLE:
+            return self._once(("rows", name, start, stop), lambda: self._read(name, start, stop))
+        whole: Floats = self._once(("rows", name), lambda: self._read(name, 0, len(self.steps)))
+        return whole[start:stop]
 
     def row(self, name: str, index: int) -> Floats:
-        """(layer,): one recorded row of a statistic; −1 is the last. Short statistics are read whole, once."""
+        """(layer,): one recorded row of a statistic; −1 is the last."""
         index = index if index >= 0 else len(self.steps) + index
-        if len(self.steps) * len(self.names) <= WHOLE:
-            whole: Floats = self.rows(name, 0, len(self.steps))[index]
-            return whole
         numbers: Floats = self.rows(name, index, index + 1)[0]
         return numbers
+
+    def _read(self, name: str, start: int, stop: int) -> Floats:
+        values: Floats = self.run.statistic_rows(name, start, stop).astype(np.float64)
+        return values
 
     def typical(self, name: str) -> Floats:
         """(layer,): the median over training of a statistic; NaN where a layer has none."""

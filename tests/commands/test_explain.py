@@ -56,3 +56,23 @@ def test_kind_decides_between_things_of_one_name(name: str) -> None:
 @pytest.mark.parametrize("name", ["csv", "CSV", "file-format:csv"])
 def test_file_formats_are_found_in_any_case(name: str) -> None:
     assert dlprobe("explain", name, "--format", "json").data["name"] == "CSV"
+
+
+@pytest.mark.parametrize("name", ["G001", "g001", "vanishing-gradient", "vanishing_gradient", "rule:G001", "rules:vanishing-gradient"])
+def test_a_rule_is_found_by_code_and_name(name: str) -> None:
+    data = dlprobe("explain", name, "--format", "json").data
+    assert (data["code"], data["name"], data["kind"]) == ("G001", "vanishing_gradient", "rule")
+
+
+def test_a_rule_s_page_has_its_lesson_and_thresholds_with_their_origin() -> None:
+    out = " ".join(dlprobe("explain", "G001").out.split())
+    for heading in ("What it looks for", "Why it hurts", "How it is measured", "When it stays silent", "What to try", "References", "Thresholds"):
+        assert heading in out
+    assert "G001.share" in out
+    assert "choice: more often than not" in out
+
+
+def test_rules_are_listed_with_code_and_name() -> None:
+    assert "G001 vanishing-gradient" in dlprobe("list", "rules").out
+    records = {record["code"]: record for record in dlprobe("list", "rules", "--format", "json").data["records"]}
+    assert (records["G001"]["name"], records["G001"]["severity"]) == ("vanishing_gradient", "error")

@@ -1,0 +1,65 @@
+"""How well a run learned, on one scale: 0 is the best constant answer, 1 a perfect one."""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+import pytest
+from rule_runs import made
+
+from dlprobe.analysis.learning import Learning, chance_error, learning, noise_ceiling
+from dlprobe.runs import Run
+
+
+def _of(run: Run) -> Learning:
+    found = learning(run)
+    assert found is not None
+    return found
+
+
+def test_skill_is_one_minus_error_over_chance() -> None:
+    """Classes of 60, 30 and 10 samples: naming the first is wrong in 40 %; an error of 10 % is three quarters of the way."""
+    data = {"class_names": list("abc"), "train_class_counts": [60, 30, 10], "val_class_counts": [2, 1, 1]}
+    evaluations = {"train_loss": (1.0, 0.3), "train_error": (0.4, 0.1), "val_error": (0.5, 0.25)}
+    found = _of(made(data=data, evaluations=evaluations))
+    assert found.skill == pytest.approx([0.0, 0.75])
+    assert found.val_skill == pytest.approx([0.0, 0.5])
+    assert found.reached == found.best == pytest.approx(0.75)
+
+
+@pytest.mark.parametrize(("train", "val", "well"), [(0.9, 0.8, True), (0.9, 0.5, False), (0.7, 0.9, False), (0.9, math.nan, True), (math.nan, 0.9, False)])
+def test_well_means_on_new_samples_too_where_there_are_any(train: float, val: float, well: bool) -> None:
+    data = {"train_class_counts": [100] * 10, "val_class_counts": [10] * 10}
+    evaluations = {"train_loss": (2.3, 0.1), "train_error": (0.9, 0.9 * (1 - train)), "val_error": (0.9, 0.9 * (1 - val))}
+    assert _of(made(data=data, evaluations=evaluations)).well is well
+
+
+def test_known_noise_lowers_what_can_be_reached() -> None:
+    """Targets of variance 1.25 with noise of variance .25: R² can be .8; an R² of .6 with error² .5 is three quarters of it."""
+    data = {"task": "regression", "class_names": [], "train_class_counts": np.zeros(0, "i8"), "noise_variance": 0.25}
+    evaluations = {"train_loss": (1.25, 0.5), "train_error": (1.25**0.5, 0.5**0.5), "train_r2": (0.0, 0.6)}
+    found = _of(made(data=data, evaluations=evaluations))
+    assert found.ceiling == pytest.approx(0.8)
+    assert found.reached == pytest.approx(0.75)
+
+
+def test_a_run_without_evaluations_has_learned_nothing_that_is_known() -> None:
+    assert learning(made(evaluations={})) is None
+
+
+def test_a_diverged_run_reached_nothing() -> None:
+    found = _of(made(evaluations={"train_loss": (1.0, math.nan), "train_error": (0.5, math.nan)}))
+    assert found.reached == -math.inf
+    assert not found.well
+
+
+def test_a_hundred_updates_are_the_least() -> None:
+    assert _of(made(steps=99)).brief
+    assert not _of(made(steps=100)).brief
+
+
+def test_no_counts_no_chance() -> None:
+    assert math.isnan(chance_error(None))
+    assert chance_error([5]) == 0.0
+    assert noise_ceiling("classification", 0.5, np.ones(1), np.zeros(1)) == 1.0
