@@ -294,3 +294,12 @@ def test_remedies_change_the_configuration_and_it_still_reads(code: str) -> None
 )
 def test_a_threshold_that_is_set_is_the_one_that_is_used(code: str, threshold: str, value: float) -> None:
     assert outcome(code, STORIES[code].fires(), **{threshold: value}) == Passed()
+
+
+@pytest.mark.parametrize(
+    ("name", "values", "measured"), [("norm_mean_mismatch", [0.1, 3.0, 0.2, NAN], 3.0), ("norm_variance_ratio", [1.0, 0.1, 2.0, NAN], 10.0)]
+)
+def test_a007_names_the_layer_whose_running_statistics_are_off(name: str, values: list[float], measured: float) -> None:
+    said = outcome("A007", made(norm="batch", scalars={"batch_loss": 2.3}, layer_evaluations={name: [values, values]}, evaluations=FAILED))
+    assert isinstance(said, Fired)
+    assert (said.findings[0].layers, said.findings[0].measured) == (("hidden_2",), pytest.approx(measured))

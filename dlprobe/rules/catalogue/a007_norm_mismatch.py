@@ -1,12 +1,13 @@
 """What batch normalization uses in training is not what it uses afterwards.
 
-What it looks for: a net with batch normalization whose loss on the training part in evaluation mode, with running statistics, is far above the loss
-of its own training batches around the same step.
+What it looks for: a net with batch normalization whose running statistics are not those of its training part, or whose loss on the training part in
+evaluation mode is far above the loss of its own training batches around the same step, in a run that did not learn.
 
 Why it hurts: the net that was trained is not the net that is used. Every number that is reported, and every prediction, comes from the second one.
 
-How it is measured: the training loss of the last evaluations against the mean batch loss of the recorded steps in the epoch before each: their median
-ratio must exceed the threshold, and the difference a tenth of the first loss. A batch loss still falling fast makes the ratio smaller, not larger.
+How it is measured: at the last evaluation, per layer, norm_mean_mismatch (the distance of the means in running deviations) and norm_variance_ratio. And
+the training loss of the last five evaluations over the mean batch loss of the recorded steps before each: their median ratio must exceed its threshold,
+and the difference a tenth of the first loss. A batch loss that still falls fast makes the ratio smaller, not larger. Any of the three fires.
 
 When it stays silent: without batch normalization there is nothing to disagree; with dropout the two losses differ by intention, so it is not
 evaluated.
@@ -18,6 +19,8 @@ References: Ioffe 2017, Batch renormalization; Wu & Johnson 2021, Rethinking "ba
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 
 from dlprobe.rules.evidence import Evidence
@@ -26,6 +29,7 @@ from dlprobe.rules.remedies import remedies
 from dlprobe.rules.rule import Settings, Threshold, register
 
 LAST = 5
+MISMATCH = ("norm_mean_mismatch", "norm_variance_ratio")
 
 
 def check(evidence: Evidence, settings: Settings) -> Outcome:
@@ -34,18 +38,37 @@ def check(evidence: Evidence, settings: Settings) -> Outcome:
     if _drops(evidence):
         raise NotEvaluableError("with dropout, training and evaluation differ by intention")
     learned = evidence.require_time()
-    pairs = np.array(_pairs(evidence))  # (evaluation, 2): evaluated, in training
+    cure = remedies(evidence, "larger_batch", "layer_norm", "lower_rate")
+    drifted, apart = _drifted(evidence, settings), _losses_apart(evidence, settings)
+    if learned.well:
+        return Passed()
+    return fired(*(replace(each, steps=evidence.second_half, remedies=cure) for each in (drifted, apart) if each is not None))
+
+
+def _drifted(evidence: Evidence, settings: Settings) -> Finding | None:
+    """The layer whose running statistics are furthest off; None where they are near, or were not recorded."""
+    last = {name: series[-1].astype(np.float64) for name, series in evidence.run.evaluation_layers.items() if name in MISMATCH}
+    for name in MISMATCH:
+        found = last.get(name, np.full(1, np.nan))
+        values = np.nan_to_num(np.exp(np.abs(np.log(found))) if name == MISMATCH[1] else found, nan=0.0, posinf=0.0)
+        worst, limit = int(np.argmax(values)), float(settings[name.removeprefix("norm_")])
+        if values[worst] > limit:
+            evident = f"{name} of {evidence.names[worst]} is {last[name][worst]:.3g} at the last evaluation"
+            return Finding(float(values[worst]), limit, evident, (evidence.names[worst],))
+    return None
+
+
+def _losses_apart(evidence: Evidence, settings: Settings) -> Finding | None:
+    """The losses of evaluation and training that differ; None where they are near."""
+    pairs, limit = np.array(_pairs(evidence)), float(settings["ratio"])  # (evaluation, 2): evaluated, in training
     if not len(pairs):
         raise NotEvaluableError("no recorded steps before an evaluation")
-    with np.errstate(all="ignore"):
-        ratio = float(np.median(pairs[:, 0] / pairs[:, 1]))
-        apart = float(np.median(pairs[:, 0] - pairs[:, 1]))
-    if learned.well or not ratio > float(settings["ratio"]) or apart < 0.1 * float(learned.loss[0]):
-        return Passed()
+    ratio, apart = float(np.median(pairs[:, 0] / pairs[:, 1])), float(np.median(pairs[:, 0] - pairs[:, 1]))
+    if not ratio > limit or apart < 0.1 * float(evidence.learning.loss[0]):
+        return None
     evident = f"train_loss of the last {len(pairs)} evaluations is typically {ratio:.3g} times the batch_loss of the steps before them"
-    layers = tuple(name for name, norm in zip(evidence.names, evidence.layer_column("normalization"), strict=True) if str(norm).startswith("batch"))
-    cure = remedies(evidence, "larger_batch", "layer_norm", "lower_rate")
-    return fired(Finding(ratio, float(settings["ratio"]), evident, layers, evidence.second_half, cure))
+    normed = zip(evidence.names, evidence.layer_column("normalization"), strict=True)
+    return Finding(ratio, limit, evident, tuple(name for name, norm in normed if str(norm).startswith("batch")))
 
 
 def _drops(evidence: Evidence) -> bool:
@@ -70,6 +93,10 @@ register(
     "warning",
     __doc__,
     check,
-    needs=("normalization", "batch_loss", "train_loss"),
-    thresholds=[Threshold("ratio", 1.5, "evaluated training loss over batch loss", low=1.0, origin="choice: half as much again")],
+    needs=("normalization", "batch_loss", "train_loss", "norm_mean_mismatch", "norm_variance_ratio"),
+    thresholds=[
+        Threshold("mean_mismatch", 1.0, "distance of the means in running deviations", low=0.0, origin="choice: as far as the values are wide"),
+        Threshold("variance_ratio", 4.0, "factor between the variances, either way", low=1.0, origin="choice: twice the deviation"),
+        Threshold("ratio", 1.5, "evaluated training loss over batch loss", low=1.0, origin="choice: half as much again"),
+    ],
 )
