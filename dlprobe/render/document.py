@@ -139,13 +139,14 @@ class Series:
 
 @dataclass(frozen=True)
 class Chart:
-    """A line chart, e.g. of loss over steps; `log_y` draws y on a log scale (values of 0 and below leave a gap there)."""
+    """A line chart, e.g. of loss over steps; `log_x` and `log_y` draw on log scales (values of 0 and below leave a gap there)."""
 
     series: Sequence[Series]
     x_label: str = ""
     y_label: str = ""
     log_y: bool = False
     caption: str = ""
+    log_x: bool = False
 
 
 @dataclass(frozen=True)

@@ -48,12 +48,12 @@ def draw(chart: Chart, width: int, height: int, marks: str | None) -> Plot:
 
     `marks` None draws braille; else each series takes its own character of `marks`, which tells series apart without colour.
     """
-    curves = [_unbroken(series, chart.log_y) for series in chart.series]
+    curves = [_unbroken(series, chart.log_x, chart.log_y) for series in chart.series]
     every = [point for curve in curves for line in curve for point in line]
     plot = Plot(left_out=sum(len(series.y) for series in chart.series) - len(every))
     if not every:
         return plot
-    x_scale = scale_of([x for x, _ in every], log=False, margin=0.0)
+    x_scale = scale_of([x for x, _ in every], log=chart.log_x, margin=0.0)
     y_scale = scale_of([y for _, y in every], log=chart.log_y, margin=0.5)
     numbers = _row_numbers(y_scale, height)
     columns = max(8, width - max(map(len, numbers)) - 2)
@@ -66,11 +66,11 @@ def draw(chart: Chart, width: int, height: int, marks: str | None) -> Plot:
     return plot
 
 
-def _unbroken(series: Series, log: bool) -> list[list[Point]]:
+def _unbroken(series: Series, log_x: bool, log_y: bool) -> list[list[Point]]:
     """The stretches of a series between the values that cannot be drawn."""
     lines: list[list[Point]] = [[]]
     for x, y in zip(series.x, series.y, strict=True):
-        if math.isfinite(x) and math.isfinite(y) and (y > 0 or not log):
+        if math.isfinite(x) and math.isfinite(y) and (x > 0 or not log_x) and (y > 0 or not log_y):
             lines[-1].append((_tame(x), _tame(y)))
         elif lines[-1]:
             lines.append([])
@@ -109,13 +109,14 @@ def ticks(low: float, high: float, most: int) -> list[float]:
 def _row_numbers(scale: Scale, height: int) -> list[str]:
     """The axis number of every row, "" on most."""
     numbers = [""] * height
-    for value in _y_ticks(scale, max(2, height // 2)):
+    for value in axis_ticks(scale, max(2, height // 2)):
         row = height - 1 - max(0, min(height - 1, int(scale.position(value) * height)))
         numbers[row] = numbers[row] or value_text(value, 6)
     return numbers
 
 
-def _y_ticks(scale: Scale, most: int) -> list[float]:
+def axis_ticks(scale: Scale, most: int) -> list[float]:
+    """Round numbers along a scale, on a log scale powers of ten where it spans decades."""
     if not scale.log:
         return ticks(scale.low, scale.high, most)
     if scale.high - scale.low >= 2:
@@ -128,7 +129,7 @@ def _y_ticks(scale: Scale, most: int) -> list[float]:
 def _x_numbers(scale: Scale, columns: int, whole: bool) -> str:
     """The line of numbers under the x axis; steps and epochs (`whole`) get no fractions."""
     line = ""
-    for value in ticks(scale.low, scale.high, max(1, columns // 12)):
+    for value in axis_ticks(scale, max(1, columns // 12)):
         if whole and value != int(value):
             continue
         text = value_text(int(value) if whole else value, 6)

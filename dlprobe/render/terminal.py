@@ -342,6 +342,7 @@ def _chart(page: _Page, block: doc.Chart) -> None:
         page.note("no finite value to draw")
         return
     axes = f"{block.y_label}{' (log scale)' if block.log_y else ''} over {block.x_label}".removesuffix(" over ").strip()
+    axes += " (log scale)" if block.log_x else ""
     if axes:
         page.note(axes)
     for number, characters in plot.rows:
@@ -359,7 +360,7 @@ def _chart_legend(page: _Page, block: doc.Chart, marks: str | None, left_out: in
         text.append(f"{mark} ", _series_style(owner)).append(visible(series.name) + "   ")
     page.wrapped(text)
     if left_out:
-        page.note(f"{left_out} values cannot be drawn (not finite{', or not above 0 on a log scale' if block.log_y else ''})")
+        page.note(f"{left_out} values cannot be drawn (not finite{', or not above 0 on a log scale' if block.log_x or block.log_y else ''})")
 
 
 def _series_style(owner: int) -> str:

@@ -160,6 +160,16 @@ def _block(session: Session, recorder: Recorder, steps: int) -> tuple[float, boo
     return float(result.scalars[-1, BATCH_LOSS]), result.diverged
 
 
+def batch_losses(session: Session, first: int, rates: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
+    """The batch losses (step,) of steps from `first` at given rates, infinite from the step that met non-finite numbers on; nothing is recorded."""
+    momenta = session.rates.momenta(first, len(rates))
+    result = session.network.train(session.data.inputs["train"], session.trained_targets, first, rates, session.weights, momenta, keep_gradients=False)
+    losses = np.full(len(rates), np.inf)
+    done = len(result.scalars) - (1 if result.diverged else 0)
+    losses[:done] = result.scalars[:done, BATCH_LOSS]
+    return losses
+
+
 def _at_boundary(session: Session, recorder: Recorder) -> None:
     recording = session.config.recording
     if recording.checkpoint_every is not None and session.step % recording.checkpoint_every == 0 and session.step < session.steps:

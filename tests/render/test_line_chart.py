@@ -75,3 +75,12 @@ def test_every_series_can_be_drawn_inside_its_width(points: list[tuple[float, fl
     plot = draw(Chart([series], log_y=log), width, 6, marks)
     assert all(plot.margin + 2 + len(line) <= width for line in picture(plot))
     assert plot.margin + 2 + len(plot.x_numbers) <= width
+
+
+def test_decades_of_x_are_equally_wide_on_a_log_scale() -> None:
+    """1e-4 … 1: the middle of the axis is 1e-2; a value of 0 is left out."""
+    plot = draw(Chart([Series("loss", [0.0, 1e-4, 1e-2, 1.0], [5.0, 1.0, 2.0, 3.0])], log_x=True), width=40, height=5, marks="*")
+    marked = {number: [index for index, (character, _) in enumerate(row) if character == "*"] for number, row in plot.rows if number}
+    assert plot.left_out == 1
+    assert sum(marked["2"]) / len(marked["2"]) == pytest.approx(max(marked["3"]) / 2, abs=1)
+    assert plot.x_numbers.split() == ["0.0001", "0.01", "1"]

@@ -1,0 +1,79 @@
+"""What `lr-find` says: the loss over the rate, the runs at the candidate rates, the suggestion and its reason."""
+
+from __future__ import annotations
+
+import math
+from typing import TYPE_CHECKING, Any
+
+from dlprobe.render.document import Block, Cell, Chart, Column, Document, Facts, Hint, Paragraph, Series, Table, Toned, Verdict
+
+if TYPE_CHECKING:
+    from dlprobe.analysis.rate_range import RangeTest, Trial
+    from dlprobe.experiments.lr_find import Found
+
+SCHEMA = "dlprobe-lr-find/1"
+
+
+def document(found: Found, *, data_name: str, optimizer: str) -> Document:
+    """The whole answer."""
+    blocks: list[Block] = [] if found.complete else [Verdict(f"stopped early: {len(found.trials)} runs had ended", "warning")]
+    blocks += [_chart(found.test), Facts(_facts(found.test))]
+    if found.trials:
+        blocks.append(_table(found))
+    known = math.isfinite(found.rate)
+    blocks.append(Verdict(f"lr = {found.rate:g}" if known else "no rate trains", "good" if known else "bad"))
+    blocks.append(Paragraph(f"{found.reason[:1].upper()}{found.reason[1:]}."))
+    if known:
+        blocks.append(Hint(f"dlprobe train --lr {found.rate:g}   # with the same other options"))
+    return Document(f"learning rate for {optimizer} on {data_name}", blocks, _data(found, data_name, optimizer))
+
+
+def _chart(test: RangeTest) -> Chart:
+    series = [Series("smoothed loss", test.rates.tolist(), test.smoothed.tolist())]
+    positive = [value for value in test.smoothed.tolist() if math.isfinite(value) and value > 0]
+    log_y = bool(positive) and max(positive) > 20 * min(positive)
+    caption = f"Range test: the batch loss while the rate rises over {len(test.rates)} steps"
+    return Chart(series, "learning rate", "loss", log_y=log_y, log_x=True, caption=caption)
+
+
+def _facts(test: RangeTest) -> list[tuple[str, Cell]]:
+    return [("loss begins to fall at", _rate(test.falls)), ("loss is smallest at", _rate(test.lowest)), ("training breaks down at", _rate(test.breaks))]
+
+
+def _rate(value: float) -> str:
+    return f"{value:.2g}" if math.isfinite(value) else "none of the rates"
+
+
+def _table(found: Found) -> Table:
+    columns = [Column("rate", align="right"), Column("training loss", align="right", digits=3), Column("validation loss", align="right", digits=3), Column("")]
+    rows: list[list[Cell]] = [[f"{trial.rate:g}", trial.train_loss, trial.val_loss, _mark(trial, found)] for trial in found.trials]
+    return Table(columns, rows, caption=f"Runs of {found.steps} steps at candidate rates: losses at their end")
+
+
+def _mark(trial: Trial, found: Found) -> Cell:
+    if trial.status != "finished":
+        return Toned(trial.status, "bad")
+    return Toned("suggested", "good") if trial.rate == found.rate else ""
+
+
+def _data(found: Found, data_name: str, optimizer: str) -> dict[str, Any]:
+    test = found.test
+    return {
+        "schema": SCHEMA,
+        "data": data_name,
+        "optimizer": optimizer,
+        "suggestion": found.rate,
+        "reason": found.reason,
+        "by": found.by,
+        "steps": found.steps,
+        "complete": found.complete,
+        "range_test": {
+            "rates": test.rates,
+            "losses": test.losses,
+            "smoothed": test.smoothed,
+            "falls": test.falls,
+            "lowest": test.lowest,
+            "breaks": test.breaks,
+        },
+        "runs": [{"rate": t.rate, "status": t.status, "train_loss": t.train_loss, "val_loss": t.val_loss} for t in found.trials],
+    }

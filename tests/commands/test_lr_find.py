@@ -1,0 +1,47 @@
+"""lr-find on the command line: picture, answer, JSON, and what is refused."""
+
+from __future__ import annotations
+
+import pytest
+from command_line import TINY, dlprobe
+
+
+def test_the_answer_is_shown_with_its_reason_and_the_next_command() -> None:
+    outcome = dlprobe("lr-find", *TINY)
+    assert outcome.code == 0
+    assert "loss over learning rate (log scale)" in outcome.out
+    assert "smallest training loss" in " ".join(outcome.out.split())
+    assert "dlprobe train --lr" in outcome.out
+
+
+def test_json_has_the_test_the_runs_and_the_suggestion() -> None:
+    data = dlprobe("lr-find", *TINY, "--by", "val_loss", "--format", "json").data
+    assert data["schema"] == "dlprobe-lr-find/1"
+    best = min((run for run in data["runs"] if run["status"] == "finished"), key=lambda run: run["val_loss"])
+    assert data["suggestion"] == best["rate"]
+    assert len(data["range_test"]["rates"]) == len(data["range_test"]["losses"]) == len(data["range_test"]["smoothed"])
+    assert data["steps"] == 8
+
+
+def test_quick_makes_no_runs() -> None:
+    data = dlprobe("lr-find", *TINY, "--quick", "--range-steps", "50", "--format", "json").data
+    assert data["runs"] == []
+    assert "rough guess" in data["reason"]
+
+
+@pytest.mark.parametrize(
+    ("options", "said"),
+    [
+        (("--from", "1", "--to", "0.1"), "expected two rates > 0"),
+        (("--from", "0"), "expected two rates > 0"),
+        (("--from", "nan"), "expected two rates > 0"),
+        (("--by", "loss"), "train_loss or val_loss"),
+        (("--schedule", "one_cycle(max_lr=1)"), "leave max_lr out"),
+        (("--lr", "0.1"), "--lr"),
+    ],
+)
+def test_bad_options_are_one_line(options: tuple[str, ...], said: str) -> None:
+    outcome = dlprobe("lr-find", *TINY, *options)
+    assert outcome.code == 2
+    assert len(outcome.errors) == 1
+    assert said in outcome.errors[0]
