@@ -38,8 +38,9 @@ MAY_IMPORT: dict[str, set[str]] = {
     "reports": {"render.document", "render.checked"},
     "exporters": {"runs"},
     "recorders": {"runs"},
+    "pytest_plugin": {"training", "data", "runs", "rules", "reports"},
 }
-MAY_IMPORT["commands"] = set(MAY_IMPORT) - {"__main__"}
+MAY_IMPORT["commands"] = set(MAY_IMPORT) - {"__main__", "pytest_plugin"}
 # Annotations only: a report takes result records, it does not make them.
 MAY_ANNOTATE: dict[str, set[str]] = {"reports": {"analysis", "runs", "rules", "experiments"}}
 OWNERS: dict[str, set[str]] = {

@@ -44,12 +44,27 @@ def _place(path: str, folder: Path) -> str:
 
 def write_baseline(path: Path, judged: Sequence[JudgedRun]) -> int:
     """Write the findings of these runs as known, in place of what the file holds; how many. Raises OSError."""
+    return _store(path, _found(judged, path.parent))
+
+
+def update_baseline(path: Path, judged: Sequence[JudgedRun]) -> int:
+    """Write the findings of these runs as known and keep what the file knows of other runs; how many in all. Raises RunFileError or OSError."""
+    kept = read_baseline(path).findings if path.exists() else {}
+    places = {_place(run.path, path.parent) for run in judged}
+    return _store(path, {key: index for key, index in kept.items() if key[0] not in places} | _found(judged, path.parent))
+
+
+def _found(judged: Sequence[JudgedRun], folder: Path) -> dict[Key, int]:
     worst: dict[Key, int] = {}
     for run in judged:
         for each in run.judgement.findings:
-            key = (_place(run.path, path.parent), each.code)
+            key = (_place(run.path, folder), each.code)
             worst[key] = min(worst.get(key, len(SEVERITIES)), SEVERITIES.index(each.severity or "info"))
-    records = [{"run": run, "code": code, "severity": SEVERITIES[index]} for (run, code), index in sorted(worst.items())]
+    return worst
+
+
+def _store(path: Path, findings: dict[Key, int]) -> int:
+    records = [{"run": run, "code": code, "severity": SEVERITIES[index]} for (run, code), index in sorted(findings.items())]
     temporary = path.with_name(path.name + ".tmp")
     temporary.write_text(json.dumps({"schema": SCHEMA, "findings": records}, indent=2) + "\n", encoding="utf-8")
     temporary.replace(path)

@@ -1,0 +1,175 @@
+"""pytest plugin: tests that train a network, or load a run, and check it by rules. Does nothing unless its fixture, marker or options are used.
+
+    def test_my_network_learns(dlprobe_check):
+        dlprobe_check({"model": {"layers": "64,64"}, "training": {"epochs": 5}}, select=["G", "L"])
+
+    @pytest.mark.dlprobe("runs/nightly.h5")
+    def test_nightly_run(): ...
+
+Known findings stand in the file that `--dlprobe-baseline` names; `--dlprobe-update-baseline` writes what the tests of this session found into it.
+Nothing of dlprobe is imported before a test asks for it.
+"""
+
+from __future__ import annotations
+
+import tempfile
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+if TYPE_CHECKING:
+    from dlprobe.rules.files import Criteria, JudgedRun
+
+MARKER = "dlprobe(source, *, select=(), ignore=(), settings={}, fail_on='error'): train or load a run and check it before the test"
+FAIL_ON = {"error": ("error",), "warning": ("error", "warning"), "info": ("error", "warning", "info")}
+JUDGED = pytest.StashKey[list[Any]]()
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    """The two options."""
+    group = parser.getgroup("dlprobe", "checking neural networks")
+    group.addoption("--dlprobe-baseline", metavar="FILE", help="findings known to dlprobe: only new ones fail a test")
+    group.addoption("--dlprobe-update-baseline", action="store_true", help="write what the tests find into the file of --dlprobe-baseline; no test fails by it")
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """Announce the marker. Raises UsageError for an update without a file, and for a baseline that is missing."""
+    config.addinivalue_line("markers", MARKER)
+    path = config.getoption("--dlprobe-baseline")
+    update = config.getoption("--dlprobe-update-baseline")
+    if update and config.getoption("numprocesses", None):
+        raise pytest.UsageError("--dlprobe-update-baseline writes one file: leave -n out")
+    if update and not path:
+        raise pytest.UsageError("--dlprobe-update-baseline needs --dlprobe-baseline FILE: the file to write")
+    if path and not update and not Path(path).is_file():
+        raise pytest.UsageError(f"{path}: no such baseline: write it with --dlprobe-update-baseline")
+    config.stash[JUDGED] = []
+
+
+def pytest_sessionfinish(session: pytest.Session) -> None:
+    """Write the baseline where that was asked for."""
+    judged = session.config.stash.get(JUDGED, [])
+    if session.config.getoption("--dlprobe-update-baseline") and judged:
+        from dlprobe.rules.known import update_baseline
+
+        update_baseline(Path(session.config.getoption("--dlprobe-baseline")), judged)
+
+
+@pytest.fixture
+def dlprobe_check(request: pytest.FixtureRequest, tmp_path: Path) -> Checker:
+    """Call it with a configuration (a mapping or the path of a TOML file) or a run file: the test fails on findings."""
+    return Checker(request.config, request.node.nodeid, tmp_path)
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_call(item: pytest.Item) -> Iterator[None]:
+    """Check what the markers of a test name before the test itself runs."""
+    __tracebackhide__ = True
+    markers = list(item.iter_markers("dlprobe"))
+    if markers:
+        with tempfile.TemporaryDirectory(prefix="dlprobe-") as folder:
+            check = Checker(item.config, item.nodeid, Path(folder))
+            for marker in markers:
+                check(*marker.args, **marker.kwargs)
+    return (yield)
+
+
+class Checker:
+    """Trains or loads, judges, and fails the test with a readable text."""
+
+    def __init__(self, config: pytest.Config, test: str, folder: Path) -> None:
+        self._config, self._test, self._folder = config, test, folder
+        self._count = 0
+
+    def __call__(
+        self,
+        source: Mapping[str, Any] | str | Path,
+        *,
+        select: Sequence[str] = (),
+        ignore: Sequence[str] = (),
+        settings: Mapping[str, Mapping[str, Any]] | None = None,
+        fail_on: str = "error",
+    ) -> Path:
+        """Check a run file, or the run that a configuration trains; the path of the run file.
+
+        select, ignore: codes or prefixes; settings: thresholds by code and name; fail_on: error, warning or info. Raises ConfigError, DataError or
+        RunFileError where nothing can be trained or read.
+        """
+        __tracebackhide__ = True
+        from dlprobe.rules.files import criteria, judged_files, run_files
+
+        if fail_on not in FAIL_ON:
+            raise ValueError(f"fail_on={fail_on!r}: expected one of {', '.join(FAIL_ON)}")
+        path, name = self._run_file(source)
+        chosen = criteria(select, ignore, settings or {})
+        judged = [self._named(each, path, name) for each in judged_files(run_files([path]), chosen)]
+        if problem := self._problem(judged, chosen, FAIL_ON[fail_on]):
+            pytest.fail(problem, pytrace=False)
+        return path
+
+    def _run_file(self, source: Mapping[str, Any] | str | Path) -> tuple[Path, str]:
+        """The file, trained first where a configuration is given, and what the run is called in baseline and messages."""
+        self._count += 1
+        number = f"[{self._count}]" if self._count > 1 else ""
+        if isinstance(source, Mapping):
+            return train(source, self._folder / f"run{self._count}.h5"), f"{self._test}{number}"
+        path = Path(source)
+        if path.suffix == ".toml":
+            return train(path, self._folder / f"run{self._count}.h5"), f"{self._test}{number}"
+        return path, str(path)
+
+    @staticmethod
+    def _named(judged: JudgedRun, path: Path, name: str) -> JudgedRun:
+        from dataclasses import replace
+
+        return replace(judged, path=name + judged.path.removeprefix(str(path)))
+
+    def _problem(self, judged: Sequence[JudgedRun], chosen: Criteria, fails_on: Sequence[str]) -> str:
+        """Why the test fails; empty where it does not."""
+        if self._config.getoption("--dlprobe-update-baseline"):
+            self._config.stash[JUDGED] += judged
+            return "\n".join(each.unreadable for each in judged if each.unreadable)
+        baseline = self._config.getoption("--dlprobe-baseline")
+        if baseline:
+            from dlprobe.rules.known import read_baseline
+
+            judged = [read_baseline(Path(baseline)).without_known(each) for each in judged]
+        return "\n".join(filter(None, (told(each, fails_on) for each in judged)))
+
+
+def told(judged: JudgedRun, fails_on: Sequence[str]) -> str:
+    """What fails a run, in lines: its findings with place and remedy, or why it could not be judged."""
+    if judged.unreadable:
+        return judged.unreadable
+    if not judged.evaluated:
+        reasons = "".join(f"\n  {code}: {reason}" for code, reason in judged.judgement.not_evaluated.items())
+        return f"dlprobe: nothing could be evaluated on {judged.path}:{reasons}"
+    found = [each for each in judged.judgement.findings if each.severity in fails_on]
+    if not found:
+        return ""
+    from dlprobe.reports.check import finding_line, patch_text
+
+    lines = [f"dlprobe: {len(found)} finding{'' if len(found) == 1 else 's'} on {judged.path}"]
+    for each in map(finding_line, found):
+        lines.append(f"  {each.code} {each.name} ({each.severity}): {each.evidence}")
+        lines += [f"      {detail}" for detail in (each.place, each.numbers) if detail]
+        lines += [f"      try {patch_text(remedy['patch'])}: {remedy['why']}" for remedy in each.remedies]
+    return "\n".join([*lines, f"  dlprobe explain {found[0].code}"])
+
+
+def train(source: Mapping[str, Any] | Path, path: Path) -> Path:
+    """Train a configuration into a new run file. Raises ConfigError or DataError."""
+    from dlprobe.config import from_mapping, from_toml
+    from dlprobe.data import load, prepare
+    from dlprobe.runs import RunWriter
+    from dlprobe.training import trainer
+    from dlprobe.training.describe import describe
+
+    config = from_toml(source) if isinstance(source, Path) else from_mapping(source)
+    seed = config.training.seed
+    session = trainer.start(config, prepare(load(config.data, seed), config.data, seed, config.training.dtype))
+    with RunWriter.create(path, describe(session)) as writer:
+        trainer.run(session, writer)
+        return writer.pack()

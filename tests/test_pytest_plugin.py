@@ -1,0 +1,120 @@
+"""The pytest plugin, run by pytest inside pytest: silent unless used, one readable failure, baselines updated on request only."""
+
+from __future__ import annotations
+
+import json
+import shutil
+import subprocess
+import sys
+from importlib import import_module
+
+import pytest
+from command_line import ROOT, environment
+
+from dlprobe import registry
+
+pytest_plugins = ["pytester"]
+
+TRAINS = """
+def test_net(dlprobe_check):
+    path = dlprobe_check({"data": {"data": "wine"}, "model": {"layers": "5"}, "training": {"epochs": 1}}, select=["N"])
+    assert path.exists()
+"""
+LOADS = """
+import pytest
+
+@pytest.mark.dlprobe("ill.h5", select=["N"])
+def test_run():
+    pass
+"""
+
+
+@pytest.fixture
+def folder(pytester: pytest.Pytester) -> pytest.Pytester:
+    """A project with a run that diverged. What dlprobe loads on demand is loaded before: pytester forgets modules that were imported inside."""
+    for kind in registry.kinds():
+        registry.records(kind)
+    import_module("dlprobe.training.trainer")
+    import_module("dlprobe.reports.check")
+    shutil.copy(ROOT / "sample_runs" / "diverged.h5", pytester.path / "ill.h5")
+    return pytester
+
+
+def run(folder: pytest.Pytester, source: str, *options: str) -> pytest.RunResult:
+    folder.makepyfile(source)
+    plugin = () if _installed() else ("-p", "dlprobe.pytest_plugin")
+    return folder.runpytest_inprocess(*plugin, "-p", "no:cacheprovider", "--strict-markers", *options)
+
+
+def _installed() -> bool:
+    from importlib.metadata import entry_points
+
+    return any(each.value == "dlprobe.pytest_plugin" for each in entry_points(group="pytest11"))
+
+
+def test_a_configuration_is_trained_and_checked(folder: pytest.Pytester) -> None:
+    run(folder, TRAINS).assert_outcomes(passed=1)
+
+
+def test_a_toml_file_is_trained_and_checked(folder: pytest.Pytester) -> None:
+    (folder.path / "net.toml").write_text('[data]\ndata = "wine"\n[training]\nsteps = 2\n', encoding="utf-8")
+    run(folder, "def test_net(dlprobe_check): dlprobe_check('net.toml', select=['N'])").assert_outcomes(passed=1)
+
+
+def test_a_failure_says_what_where_and_what_to_try(folder: pytest.Pytester) -> None:
+    result = run(folder, LOADS)
+    result.assert_outcomes(failed=1)
+    result.stdout.fnmatch_lines(
+        ["*dlprobe: 1 finding on ill.h5", "*N001 non-finite (error): the batch loss of step 6*", "*try training.lr = *", "*dlprobe explain N001"]
+    )
+    assert "pytest_plugin.py" not in result.stdout.str()
+
+
+def test_a_missing_or_damaged_run_fails(folder: pytest.Pytester) -> None:
+    result = run(folder, "def test_run(dlprobe_check): dlprobe_check('none.h5')")
+    result.assert_outcomes(failed=1)
+    result.stdout.fnmatch_lines(["*none.h5*"])
+
+
+def test_nothing_evaluated_is_no_pass(folder: pytest.Pytester) -> None:
+    result = run(folder, "def test_run(dlprobe_check): dlprobe_check('ill.h5', select=['R'])")
+    result.assert_outcomes(failed=1)
+    result.stdout.fnmatch_lines(["*nothing could be evaluated*"])
+
+
+def test_a_baseline_is_written_on_request_and_then_only_new_findings_fail(folder: pytest.Pytester) -> None:
+    baseline = ("--dlprobe-baseline", "known.json")
+    run(folder, LOADS, *baseline, "--dlprobe-update-baseline").assert_outcomes(passed=1)
+    assert [each["code"] for each in json.loads((folder.path / "known.json").read_text(encoding="utf-8"))["findings"]] == ["N001"]
+    before = (folder.path / "known.json").read_bytes()
+    run(folder, LOADS, *baseline).assert_outcomes(passed=1)
+    shutil.copy(folder.path / "ill.h5", folder.path / "other.h5")
+    run(folder, LOADS.replace("ill.h5", "other.h5"), *baseline).assert_outcomes(failed=1)
+    assert (folder.path / "known.json").read_bytes() == before
+
+
+def test_an_update_keeps_what_other_runs_are_known_for(folder: pytest.Pytester) -> None:
+    baseline = ("--dlprobe-baseline", "known.json", "--dlprobe-update-baseline")
+    run(folder, LOADS, *baseline)
+    shutil.copy(folder.path / "ill.h5", folder.path / "other.h5")
+    run(folder, LOADS.replace("ill.h5", "other.h5"), *baseline)
+    assert len(json.loads((folder.path / "known.json").read_text(encoding="utf-8"))["findings"]) == 2
+
+
+@pytest.mark.parametrize("options", [("--dlprobe-baseline", "none.json"), ("--dlprobe-update-baseline",)])
+def test_wrong_options_end_the_session_with_one_line(folder: pytest.Pytester, options: tuple[str, ...]) -> None:
+    result = run(folder, LOADS, *options)
+    assert result.ret == pytest.ExitCode.USAGE_ERROR
+    result.stderr.fnmatch_lines(["ERROR: *baseline*"])
+
+
+def test_the_plugin_loads_nothing_heavy_before_it_is_used(folder: pytest.Pytester) -> None:
+    script = "import sys, dlprobe.pytest_plugin; print([name for name in sys.modules if name.split('.')[0] in ('numpy', 'numba', 'h5py', 'typer', 'pydantic')])"
+    done = subprocess.run([sys.executable, "-c", script], env=environment(), cwd=folder.path, capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == "[]"
+
+
+def test_tests_that_do_not_use_it_are_left_alone(folder: pytest.Pytester) -> None:
+    result = run(folder, "def test_other(request): assert not [name for name in request.fixturenames if 'dlprobe' in name]")
+    result.assert_outcomes(passed=1)
+    assert "dlprobe: " not in result.stdout.str()
