@@ -6,12 +6,9 @@ import json
 import shutil
 import subprocess
 import sys
-from importlib import import_module
 
 import pytest
 from command_line import ROOT, environment
-
-from dlprobe import registry
 
 pytest_plugins = ["pytester"]
 
@@ -30,20 +27,18 @@ def test_run():
 
 
 @pytest.fixture
-def folder(pytester: pytest.Pytester) -> pytest.Pytester:
-    """A project with a run that diverged. What dlprobe loads on demand is loaded before: pytester forgets modules that were imported inside."""
-    for kind in registry.kinds():
-        registry.records(kind)
-    import_module("dlprobe.training.trainer")
-    import_module("dlprobe.reports.check")
+def folder(pytester: pytest.Pytester, monkeypatch: pytest.MonkeyPatch) -> pytest.Pytester:
+    """A project with a run that diverged."""
+    monkeypatch.setenv("PYTHONPATH", str(ROOT))
     shutil.copy(ROOT / "sample_runs" / "diverged.h5", pytester.path / "ill.h5")
     return pytester
 
 
 def run(folder: pytest.Pytester, source: str, *options: str) -> pytest.RunResult:
+    """In a process of its own: in this one pytester would forget modules that were imported inside, and they would register their records twice."""
     folder.makepyfile(source)
     plugin = () if _installed() else ("-p", "dlprobe.pytest_plugin")
-    return folder.runpytest_inprocess(*plugin, "-p", "no:cacheprovider", "--strict-markers", *options)
+    return folder.runpytest_subprocess(*plugin, "-p", "no:cacheprovider", "--strict-markers", *options)
 
 
 def _installed() -> bool:
