@@ -12,7 +12,7 @@ from dlprobe.parts.normalizations import Normalization
 class LayerSize:
     """One layer of `fan_out` preactivations and `units` activations.
 
-    `trained`: weights, bias parameters, norm scale and shift, what the activation learns. `running`: what a norm keeps without training it (running mean and
+    `trained`: weights, bias parameters, norm scale and shift, what activation and residual connection learn. `running`: what a norm keeps untrained (mean and
     variance).
     """
 
@@ -25,10 +25,11 @@ class LayerSize:
     norm_trained: int
     running: int
     activation_trained: int = 0
+    residual_trained: int = 0
 
     @property
     def trained(self) -> int:
-        return self.weights + self.biases + self.norm_trained + self.activation_trained
+        return self.weights + self.biases + self.norm_trained + self.activation_trained + self.residual_trained
 
     @property
     def parameters(self) -> int:
@@ -77,8 +78,12 @@ def layer_size(
     normalized: int | None = None,
     units: int | None = None,
     activation_trained: int = 0,
+    residual_trained: int = 0,
+    matrix: bool = True,
 ) -> LayerSize:
     """The size of one dense layer. normalized: width that the norm sees; units: width of the activation; both `fan_out` unless given.
+
+    Without a matrix the layer only normalizes the net's input.
 
     >>> layer_size("hidden_1", 784, 300, bias=True, norm=None).parameters
     235500
@@ -86,7 +91,8 @@ def layer_size(
     width = fan_out if normalized is None else normalized
     learned, running = (len(norm.learned(width)), norm.persistent(width)) if norm is not None else (0, 0)
     units = fan_out if units is None else units
-    return LayerSize(name, fan_in, fan_out, units, fan_in * fan_out, fan_out if bias else 0, learned, running, activation_trained)
+    weights, biases = (fan_in * fan_out, fan_out if bias else 0) if matrix else (0, 0)
+    return LayerSize(name, fan_in, fan_out, units, weights, biases, learned, running, activation_trained, residual_trained)
 
 
 def model_size(layers: Sequence[LayerSize], batch: int, item_bytes: int, optimizer_states: int, statistics: int, scalars: int) -> ModelSize:

@@ -123,8 +123,11 @@ def activations_of(run: Run, hidden: Sequence[int]) -> list[Spec] | None:
 
 
 def predicted(run: Run, hidden: Sequence[int], activations: Sequence[Spec] | None) -> theory.Prediction | None:
-    """What theory says of the run's net before its first step, from the layer table and the measured input mean square."""
-    if not hidden or activations is None:
+    """What theory says of the run's net before its first step, from the layer table and the measured input mean square.
+
+    None for nets with residual connections or random operations, which its recursion does not describe.
+    """
+    if not hidden or activations is None or changes_signals(run):
         return None
     index, layers = hidden[0], run.layers
     norm, biases, init, position = (_of_layer(run, name, index) for name in ("normalization", "bias_initializer", "initializer", "norm_position"))
@@ -144,6 +147,12 @@ def predicted(run: Run, hidden: Sequence[int], activations: Sequence[Spec] | Non
     except ConfigError:
         return None
     return theory.predict(net)
+
+
+def changes_signals(run: Run) -> bool:
+    """Whether the run's configuration has residual connections, dropout or noise."""
+    model = run.config.get("model", {})
+    return model.get("residual", "none") != "none" or any(model.get(key, 0) for key in ("dropout", "input_dropout", "drop_connect", "noise", "input_noise"))
 
 
 def _input_mean_square(run: Run) -> float:

@@ -34,7 +34,8 @@ def command(config: ConfigFile = None, *, options: dict[str, str | None], screen
     made_of = [
         {
             "activation": str(layer.activation),
-            "initializer": str(layer.initializer),
+            "initializer": str(layer.initializer) if layer.matrix else "none",
+            "residual": str(layer.residual) if layer.residual else "none",
             "norm": f"{layer.norm} {'after' if layer.norm_after else 'before'}" if layer.norm else "none",
         }
         for layer in model.layers
@@ -66,6 +67,8 @@ def _size(configuration: RunConfig, model: Model) -> ModelSize:
             normalized=layer.normalized,
             units=layer.units,
             activation_trained=len(layer.activation_learned),
+            residual_trained=int(layer.residual is not None and layer.residual.record.learned),
+            matrix=layer.matrix,
         )
         for name, layer in zip(model.names, model.layers, strict=True)
     ]

@@ -17,6 +17,9 @@ def warnings_for(config: RunConfig) -> list[str]:
         _no_probabilities,
         _sparse_record,
         _no_histograms,
+        _remedies_of_no_layer,
+        _proximal_without_l1,
+        _two_kinds_of_decay,
     )
     return [warning for check in checks if (warning := check(config)) is not None]
 
@@ -83,3 +86,23 @@ def _no_histograms(config: RunConfig) -> str | None:
     if recording.histogram_every != "never" or not asked:
         return None
     return f"{' and '.join(asked)} with histogram_every = never has no effect: it is measured at each histogram; give histogram_every steps or auto"
+
+
+def _remedies_of_no_layer(config: RunConfig) -> str | None:
+    given = [key for key in ("dropout", "noise") if getattr(config.model, key) > 0]
+    if not given or config.model.layers:
+        return None
+    return f"{given[0]} = {getattr(config.model, given[0]):g} without hidden layers has no effect: take input_{given[0]}, or give layers"
+
+
+def _proximal_without_l1(config: RunConfig) -> str | None:
+    if not config.training.l1_proximal or config.training.l1 > 0:
+        return None
+    return "l1_proximal = yes without l1 has no effect: give l1 a value > 0, or leave l1_proximal out"
+
+
+def _two_kinds_of_decay(config: RunConfig) -> str | None:
+    decay = config.training.optimizer.parameters.get("weight_decay", 0)
+    if not decay or config.training.l2 == 0:
+        return None
+    return f"l2 = {config.training.l2:g} and optimizer = {config.training.optimizer} both pull weights to zero: one of the two says what is meant"

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 from dlprobe.render.document import Cell, Column, Document, Facts, Table
 
 if TYPE_CHECKING:
-    from dlprobe.analysis.model_size import ModelSize
+    from dlprobe.analysis.model_size import LayerSize, ModelSize
 
 SCHEMA = "dlprobe-summary/1"
 MADE_OF = ("activation", "initializer", "norm")
@@ -23,14 +23,18 @@ def summary_document(size: ModelSize, made_of: Sequence[Mapping[str, str]], cont
     numbers = ("weights", "parameters", "trained", "not trained")
     columns = [Column("layer"), *map(Column, MADE_OF), *(Column(name, align="right") for name in numbers)]
     rows: list[list[Cell]] = [
-        [layer.name, *(parts[name] for name in MADE_OF), f"{layer.fan_in}×{layer.fan_out}", layer.parameters, layer.trained, layer.running]
-        for layer, parts in layers
+        [layer.name, *(parts[name] for name in MADE_OF), shape(layer), layer.parameters, layer.trained, layer.running] for layer, parts in layers
     ]
     table = Table(columns, rows)
     facts = [(name, f"{value:,}") for name, value in (("parameters", size.parameters), ("trained", size.trained), ("not trained", size.running))]
     facts += [("memory of a step", _memory(size)), ("operations of a step", _operations(size)), ("recorded", _recorded(size, int(context["steps"])))]
     told = [(name, str(context[name])) for name in ("data", "loss", "optimizer")]
     return Document("summary", [Facts(told), table, Facts(facts)], _data(size, made_of, context))
+
+
+def shape(layer: LayerSize) -> str:
+    """Rows and columns of W; a dash where there is no matrix."""
+    return f"{layer.fan_in}×{layer.fan_out}" if layer.weights else "–"
 
 
 def _memory(size: ModelSize) -> str:

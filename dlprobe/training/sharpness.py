@@ -5,13 +5,14 @@ The second net has memory of its own, so the one that is trained does not notice
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
 from dlprobe.config import parse_spec
-from dlprobe.nn.network import Network
+from dlprobe.nn.network import LayerSpec, Network
 from dlprobe.training.measuring import largest_eigenvalue
 from dlprobe.training.model import Model
 
@@ -20,12 +21,21 @@ MOST_PRODUCTS = 60
 TOLERANCE = {"float32": 1e-3, "float64": 1e-5}  # of the residual; the value's error is its square over the gap
 
 
+def random_weights(layer: LayerSpec) -> bool:
+    """Whether training multiplies with randomly perturbed weights."""
+    return layer.transform is not None and layer.transform[0].kind == "perturbation"
+
+
 class Sharpness:
-    """Measures one model on fixed samples: inputs (n, features), targets (n, outputs) and weights (n,) or None, of `dtype`, all in one batch."""
+    """Measures one model, without its random operations, on fixed samples, all in one batch.
+
+    inputs (n, features), targets (n, outputs) and weights (n,) or None, of `dtype`.
+    """
 
     def __init__(self, model: Model, inputs: Array, targets: Array, weights: Array | None, seed: int, dtype: str):
         self._inputs, self._targets, self._weights = inputs, targets, weights
-        self._net = Network(model.layers, model.loss, parse_spec("optimizer", "sgd"), batch=len(inputs), seed=seed, dtype=dtype, keep_gradients=True)
+        steady = [replace(layer, before=(), transform=None if random_weights(layer) else layer.transform) for layer in model.layers]
+        self._net = Network(steady, model.loss, parse_spec("optimizer", "sgd"), batch=len(inputs), seed=seed, dtype=dtype, keep_gradients=True)
         self._start = np.random.default_rng(0).standard_normal(len(self._net.parameters))
 
     def largest_eigenvalue(self, parameters: Array) -> float:

@@ -74,22 +74,27 @@ class Session:
         return self.rates.steps
 
 
-def start(config: RunConfig, data: PreparedData) -> Session:
-    """Build the net for prepared data; data-dependent initializers see the samples that training visits first."""
+def start(config: RunConfig, data: PreparedData, *, before_building: Callable[[], None] | None = None) -> Session:
+    """Build the net for prepared data; data-dependent initializers see the samples that training visits first.
+
+    Whatever of the configuration is impossible for this data is a ConfigError before `before_building` is called and kernels are compiled.
+    """
     config = own_arrays.pinned(config)
     model = resolve(config, data)
     early = early_stopping_of(config, data)
     watch = instruments.Watch(config, model, data)
-    network = build(config, model, keep_gradients=watch.histogram_every is not None)
-    own_arrays.fill(network, model)
     inputs = data.inputs["train"]
-    network.scale_to_unit_variance(inputs[epoch_order(config.training.seed, 0, len(inputs))[:LSUV_SAMPLES]])
     targets = {part: encode_targets(model, data, part, config.training.dtype) for part in data.inputs}
     trained = smoothed(targets["train"], config.training.label_smoothing, model.loss.record.independent)
     per_epoch = -(-len(inputs) // model.batch)
     steps = config.training.steps or (config.training.epochs or 1) * per_epoch
     rates = rates_of(config, per_epoch, steps, validated=len(data.inputs["val"]) > 0)
     weights = sample_weights(config, data)
+    if before_building is not None:
+        before_building()
+    network = build(config, model, keep_gradients=watch.histogram_every is not None)
+    own_arrays.fill(network, model)
+    network.scale_to_unit_variance(inputs[epoch_order(config.training.seed, 0, len(inputs))[:LSUV_SAMPLES]])
     return Session(config, data, model, network, targets, trained, weights, network.parameters.copy(), watch, rates, early)
 
 

@@ -15,6 +15,26 @@ def test_dense_net_784_300_100_10() -> None:
     assert (data["parameters"], data["trained"], data["not_trained"]) == (266_610, 266_610, 0)
 
 
+def test_keras_count_of_the_net_that_normalizes_its_input_too() -> None:
+    """784 inputs with batch norm, 300 and 100 units with batch norm each, 10 outputs: 271,346 in all, 268,978 trainable, 2,368 not."""
+    data = dlprobe("summary", *MNIST, "--norm", "batch", "--input-norm", "batch", "--format", "json").data
+    assert (data["parameters"], data["trained"], data["not_trained"]) == (271_346, 268_978, 2_368)
+    assert data["layers"][0]["name"] == "input"
+    assert data["layers"][0]["parameters"] == 4 * 784
+
+
+def test_rezero_learns_one_number_per_layer() -> None:
+    data = dlprobe("summary", *MNIST[:2], "--layers", "100x4", "--residual", "rezero", "--format", "json").data
+    assert data["trained"] == 784 * 100 + 3 * 100 * 100 + 100 * 10 + 4 * 100 + 10 + 3
+
+
+def test_a_residual_connection_that_fits_nowhere_is_one_clear_line() -> None:
+    found = dlprobe("train", "--data", "wine", "--layers", "30,20", "--residual", "yes")
+    assert found.code == 2
+    (line,) = [line for line in found.err.splitlines() if line.startswith("error")]
+    assert "no hidden layer is as wide as what it gets (13 → 30 → 20)" in line
+
+
 @pytest.mark.parametrize("position", ["before", "after"])
 def test_batch_norm_has_four_numbers_per_unit_of_which_two_are_not_trained(position: str) -> None:
     """Keras's 271,346 for the net that also normalizes its input, less the 3,136 numbers of that one."""

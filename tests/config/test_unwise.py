@@ -18,6 +18,9 @@ from dlprobe.config import from_options, warnings_for
         ({"init": "normal(std=0)"}, ["init = normal(std=0)", "stay identical"]),
         ({"loss": "cross_entropy", "output_activation": "linear"}, ["takes probabilities", "take softmax or auto"]),
         ({"loss": "binary_cross_entropy", "output_activation": "tanh"}, ["takes probabilities", "take sigmoid or auto"]),
+        ({"dropout": "0.5", "layers": ""}, ["dropout = 0.5 without hidden layers has no effect", "input_dropout"]),
+        ({"l1_proximal": "yes"}, ["l1_proximal = yes without l1 has no effect"]),
+        ({"l2": "0.1", "optimizer": "adamw"}, ["l2 = 0.1", "adamw", "both pull weights to zero"]),
         ({"steps": "10", "record_every": "10"}, ["record_every = 10 with steps = 10 records step 0 alone"]),
     ],
 )

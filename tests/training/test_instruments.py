@@ -33,11 +33,22 @@ def recorded(folder: Any, **options: str) -> Run:
     return found
 
 
+REMEDIES = {"l2": "0.01", "clip_global_norm": "0.1", "dropout": "0.2", "drop_connect": "0.1", "max_norm": "2"}
+
+
 @pytest.mark.parametrize(
-    "options", [{"histogram_every": "1"}, {"histogram_every": "7"}, {"track_unit": "hidden_1:0", "track_every": "3"}, {"jacobian": "5", "sharpness": "20"}, {}]
+    "options",
+    [
+        {"histogram_every": "1"},
+        {"histogram_every": "7"},
+        {"track_unit": "hidden_1:0", "track_every": "3"},
+        {"jacobian": "5", "sharpness": "20", "dropout": "0.2", "l2": "0.01"},
+        {},
+    ],
 )
 def test_instruments_do_not_change_a_bit_of_training(options: dict[str, str]) -> None:
-    plain, watched = session(histogram_every="never", norm="batch"), session(norm="batch", **options)
+    remedies = {key: value for key, value in options.items() if key in REMEDIES}
+    plain, watched = session(histogram_every="never", norm="batch", **remedies), session(norm="batch", **options)
     rows = []
     for one in (plain, watched):
         with RunWriter.create(None, describe.describe(one)) as writer:
@@ -67,9 +78,13 @@ def test_they_are_read_at_their_cadence(options: dict[str, str], expected: list[
     assert run.histograms("weight").steps.tolist() == run.instruments["step"].tolist() == expected
 
 
-def test_histograms_hold_what_the_statistics_of_the_same_step_say(tmp_path: Any) -> None:
-    """Counts hold every element; the mean over bin centres is the recorded mean to half a bin; the ends are the largest values."""
-    run = recorded(tmp_path, histogram_every="3", norm="layer")
+@pytest.mark.parametrize("remedies", [{}, REMEDIES], ids=["plain", "regularized"])
+def test_histograms_hold_what_the_statistics_of_the_same_step_say(tmp_path: Any, remedies: dict[str, str]) -> None:
+    """Counts hold every element; the mean over bin centres is the recorded mean to half a bin; the ends are the largest values.
+
+    Penalties and clipping change gradients only after they were looked at.
+    """
+    run = recorded(tmp_path, histogram_every="3", norm="layer", **remedies)
     steps = run.instruments["step"]
     samples = len(run.data["train_indices"])
     rows = np.where(steps % 4 == 3, samples - 3 * 32, 32)  # 107 samples: the fourth batch is short

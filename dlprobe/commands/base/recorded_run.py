@@ -39,10 +39,9 @@ def prepare_data(configuration: RunConfig, screen: Screen) -> PreparedData:
 def prepare_session(configuration: RunConfig, screen: Screen) -> Session:
     """Prepare the data and build the net for it. Raises ConfigError or DataError."""
     data = prepare_data(configuration, screen)
-    tell_of_compiling(screen)
     from dlprobe.training import model, trainer
 
-    session = trainer.start(configuration, data)
+    session = trainer.start(configuration, data, before_building=lambda: tell_of_compiling(screen))
     for warning in model.warnings_for_data(session.model, data, configuration):
         screen.warn(warning)
     return session
