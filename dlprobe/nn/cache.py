@@ -107,10 +107,10 @@ def compiled(signature: Any, flags: set[str] = SUMS, **options: bool) -> Callabl
 
 
 def inlined_with_helpers(function: Callable[..., Any]) -> Callable[..., Any]:
-    """`inlined` for a record's function and for the plain functions that it calls; those of `parts.scalar` have compiled forms of their own."""
+    """`inlined`, and in fact so, for a record's function and for the plain functions that it calls; those of `parts.scalar` have compiled forms of their own."""
     if function not in _with_helpers:
         _with_helpers.add(function)
-        inlined(function)
+        register_jitable(error_model="numpy", fastmath=EXACT, forceinline=True)(function)  # a loop with a call in it is not vectorised
         for name in function.__code__.co_names:
             helper = function.__globals__.get(name)
             if isinstance(helper, FunctionType) and helper.__module__ != scalar.__name__:

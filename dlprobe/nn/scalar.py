@@ -17,7 +17,8 @@ from numba.extending import intrinsic, overload, register_jitable
 
 from dlprobe.parts import scalar
 
-OPTIONS = {"error_model": "numpy", "fastmath": {"contract"}}
+# Inlined whatever LLVM thinks of their size: a loop with a call in it is not vectorised (erf: 7.4 against 1.0 ns per number)
+OPTIONS = {"error_model": "numpy", "fastmath": {"contract"}, "forceinline": True}
 LOG2_E = 1.4426950408889634
 # ln 2 in two parts; the first has so few bits that n times it is exact
 LN2_HIGH_32, LN2_LOW_32 = 0.693359375, -2.12194440054690583e-4
@@ -232,8 +233,8 @@ def sigmoid_64(x: Any) -> Any:
 @register_jitable(**OPTIONS)
 def log1p_32(x: Any) -> Any:
     u = np.float32(1.0) + x
-    k = (size_bits(u) + np.int32(ROOT_STEP_32)) // np.int32(2**23) - np.int32(127)
-    half = k // np.int32(2)  # two factors: 2**−k itself may be subnormal
+    k = ((size_bits(u) + np.int32(ROOT_STEP_32)) >> np.int32(23)) - np.int32(127)
+    half = k >> np.int32(1)  # two factors: 2**−k itself may be subnormal
     scaled = u * power_of_two_32(-half) * power_of_two_32(half - k)
     f = x if k == np.int32(0) else scaled - np.float32(1.0)
     lost = np.float32(0.0) if k == np.int32(0) else (x - (u - np.float32(1.0)) if k < np.int32(24) else np.float32(1.0) - (u - x)) / u
@@ -246,8 +247,8 @@ def log1p_32(x: Any) -> Any:
 @register_jitable(**OPTIONS)
 def log1p_64(x: Any) -> Any:
     u = 1.0 + x
-    k = (size_bits(u) + ROOT_STEP_64) // 2**52 - 1023
-    half = k // 2
+    k = ((size_bits(u) + ROOT_STEP_64) >> 52) - 1023
+    half = k >> 1
     scaled = u * power_of_two_64(-half) * power_of_two_64(half - k)
     f = x if k == 0 else scaled - 1.0
     lost = 0.0 if k == 0 else (x - (u - 1.0) if k < 53 else 1.0 - (u - x)) / u
@@ -260,7 +261,8 @@ def log1p_64(x: Any) -> Any:
 @register_jitable(**OPTIONS)
 def beyond_logarithm(x: Any) -> Any:
     """ln(1 + x) where it is no number: −∞ at −1, ∞ at ∞, NaN below −1 and of NaN."""
-    return x if x > -1 else (x / (x + x + 2) if x == -1 else x * np.nan)
+    one = scalar.like(x, 1.0)
+    return x if x > -one else (-one / (one + x) if x == -one else scalar.like(x, np.nan))
 
 
 @register_jitable(**OPTIONS)
