@@ -18,6 +18,7 @@ from dlprobe.registry import Spec
 TERMS = 400  # of the Hermite expansion; h_400 has 64 zeros per panel of width 10, which 200 nodes resolve
 STEPS = 1000
 TINY_Q = 1e-12
+TINY_SLOPE = 1e-6  # E φ'² below it at q = 1e-12: the slope at 0 is 0
 ROUNDING = 1e-12  # of averages; a multiplier within it of 1 is critical
 
 
@@ -143,14 +144,15 @@ def hermite_squares(activation: Spec, q: float, terms: int = TERMS) -> Floats:
 def critical_sigma_w(activation: Spec, sigma_b: float = 0.0) -> Critical | None:
     """The σ_w at which χ_1 = 1 for this σ_b, with its q*; None where there is none below q* = 1e6 (ReLU with σ_b > 0).
 
-    Both conditions together ask for a root of E φ²/E φ'² + σ_b² − q. Without bias and with φ(0) = 0 it is the point q* → 0 (ReLU: every q*).
+    Both conditions together ask for a root of E φ²/E φ'² + σ_b² − q. Without bias and with φ(0) = 0 it is the point q* → 0 (ReLU: every q*), unless
+    nothing passes there (shrinkage).
     """
     bias = sigma_b**2
-    if bias == 0.0 and moments(activation, 0.0).mean == 0.0:
-        return Critical(1.0 / math.sqrt(moments(activation, TINY_Q).slope_mean_square), TINY_Q)
+    if bias == 0.0 and moments(activation, 0.0).mean == 0.0 and (slope := moments(activation, TINY_Q).slope_mean_square) > TINY_SLOPE:
+        return Critical(1.0 / math.sqrt(slope), TINY_Q)
     grid = np.geomspace(max(bias, 1e-3), 1e6, 200).tolist()
     for low, high in itertools.pairwise(grid):
-        if _excess(activation, high, bias) <= 0.0:
+        if _excess(activation, low, bias) > 0.0 >= _excess(activation, high, bias):
             q = _bisect(activation, low, high, bias)
             return Critical(1.0 / math.sqrt(moments(activation, q).slope_mean_square), q)
     return None
@@ -158,7 +160,7 @@ def critical_sigma_w(activation: Spec, sigma_b: float = 0.0) -> Critical | None:
 
 def _excess(activation: Spec, q: float, bias: float) -> float:
     at = moments(activation, q)
-    return at.mean_square / at.slope_mean_square + bias - q
+    return at.mean_square / at.slope_mean_square + bias - q if at.slope_mean_square > 0.0 else math.nan
 
 
 def _bisect(activation: Spec, low: float, high: float, bias: float) -> float:

@@ -47,9 +47,10 @@ def _activation_numbers(thing: Spec) -> ActivationNumbers | None:
         return None
     import numpy as np
 
+    from dlprobe.analysis.fixed_points import critical_sigma_w
     from dlprobe.analysis.gaussian import moments, tabulate
     from dlprobe.reports.explanation import ActivationNumbers
 
     points = np.linspace(-4.0, 4.0, 161)
     values, slopes = tabulate(thing.record, tuple(float(value) for value in thing.parameters.values()), points)
-    return ActivationNumbers(points.tolist(), values.tolist(), slopes.tolist(), moments(thing, 1.0))
+    return ActivationNumbers(points.tolist(), values.tolist(), slopes.tolist(), moments(thing, 1.0), critical_sigma_w(thing))

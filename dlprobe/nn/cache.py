@@ -107,7 +107,7 @@ def compiled(signature: Any, flags: set[str] = SUMS, **options: bool) -> Callabl
 
 
 def inlined_with_helpers(function: Callable[..., Any]) -> Callable[..., Any]:
-    """`inlined`, and in fact so, for a record's function and for the plain functions that it calls; those of `parts.scalar` have compiled forms of their own."""
+    """`inlined` without fail, for a record's function and the plain functions that it calls; those of `parts.scalar` have compiled forms of their own."""
     if function not in _with_helpers:
         _with_helpers.add(function)
         register_jitable(error_model="numpy", fastmath=EXACT, forceinline=True)(function)  # a loop with a call in it is not vectorised

@@ -7,14 +7,16 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from dlprobe.registry import Spec, format_value
-from dlprobe.render.document import Block, Cell, Chart, Column, Document, Facts, Heading, Series, Table
+from dlprobe.render.document import Block, Cell, Chart, Column, Document, Facts, Heading, Paragraph, Series, Table
 from dlprobe.reports.listing import parameter_data
 
 if TYPE_CHECKING:
+    from dlprobe.analysis.fixed_points import Critical
     from dlprobe.analysis.gaussian import Moments
 
 SCHEMA = "dlprobe-explain/1"
 ROUNDING = 1e-12  # an average of an odd function is 0 but for this
+VANISHING_Q = 1e-9  # the edge of chaos at q* → 0 is computed at 1e-12
 FANS = ((100, 100), (784, 100))
 
 # What a record may hold besides name, summary and parameters: attribute, what people read, in the order of printing.
@@ -49,12 +51,13 @@ CALLED = (("gain", "gain"), ("largest_slope", "largest slope"), ("kinks", "kinks
 
 @dataclass(frozen=True)
 class ActivationNumbers:
-    """Value and slope at some arguments, and the averages over a standard normal argument."""
+    """Value and slope at some arguments, the averages over a standard normal argument, and the edge of chaos without bias, None where there is none."""
 
     points: Sequence[float]
     values: Sequence[float]
     slopes: Sequence[float]
     moments: Moments
+    critical: Critical | None
 
 
 def explanation(thing: Spec, numbers: ActivationNumbers | None = None) -> Document:
@@ -69,7 +72,9 @@ def explanation(thing: Spec, numbers: ActivationNumbers | None = None) -> Docume
     data["parameters"] = [{**parameter_data(each), "value": thing.parameters.get(each.name)} for each in record.parameters]
     if numbers is not None:
         blocks += _activation_blocks(thing, numbers)
-        data["mean_field"] = _moments_data(numbers.moments)
+        data["mean_field"] = _moments_data(numbers)
+    elif thing.kind == "activation":
+        blocks += [Heading("Mean field", 2), Paragraph("None: a unit's output depends on several preactivations, so it has no slope of its own.")]
     if thing.kind == "initializer":
         data["variance"] = [{"fan_in": fan_in, "fan_out": fan_out, "value": _variance(thing, fan_in, fan_out)} for fan_in, fan_out in FANS]
     return Document(f"{thing.kind.replace('_', ' ')} {thing}", blocks, data)
@@ -84,7 +89,8 @@ def _facts(thing: Spec) -> dict[str, tuple[str, Cell]]:
         if value or (isinstance(value, int) and not isinstance(value, bool)):
             facts[name] = (word, _words(value))
         if name == "slope_formula":
-            facts |= {called: (title, _words(getattr(record, called)(*thing.parameters.values()))) for called, title in CALLED if hasattr(record, called)}
+            found = {called: (title, getattr(record, called)(*thing.parameters.values())) for called, title in CALLED if hasattr(record, called)}
+            facts |= {called: (title, _words(value)) for called, (title, value) in found.items() if value != ()}
     if thing.kind == "initializer":
         facts["variance"] = ("variance of a weight", "; ".join(f"{_number(_variance(thing, *fans))} for {fans[0]}×{fans[1]}" for fans in FANS))
     if thing.kind == "statistic":
@@ -135,12 +141,23 @@ def _activation_blocks(thing: Spec, numbers: ActivationNumbers) -> list[Block]:
         ("E φ'²", moments.slope_mean_square),
         ("gain² E φ'²", moments.slope_mean_square * float(thing.record.gain(*thing.parameters.values())) ** 2),
         ("κ", moments.kappa),
+        ("critical σ_w", _critical(numbers.critical)),
     ]
     return [Chart(series, x_label="z", y_label="value and slope"), Heading("Mean field: averages over z ~ N(0, 1)", 2), Facts(averages)]
 
 
-def _moments_data(moments: Moments) -> dict[str, float]:
+def _critical(critical: Critical | None) -> str:
+    """Where E δ² neither grows nor shrinks per layer, Var W = σ_w²/fan_in and no bias."""
+    if critical is None:
+        return "none: with zero biases χ₁ = 1 at no q*"
+    return f"{_number(critical.sigma_w)} at σ_b = 0, q* {'→ 0' if critical.q < VANISHING_Q else f'= {_number(critical.q)}'}"
+
+
+def _moments_data(numbers: ActivationNumbers) -> dict[str, float | None]:
+    moments, critical = numbers.moments, numbers.critical
     return {
+        "critical_sigma_w": critical.sigma_w if critical else None,
+        "critical_q": critical.q if critical else None,
         "q": moments.q,
         "mean": moments.mean,
         "mean_square": moments.mean_square,

@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 
 import numpy as np
 import pytest
+from scipy.integrate import quad
 
 from dlprobe import registry
 from dlprobe.analysis.gaussian import moments, nodes
 from dlprobe.errors import ConfigError
-from dlprobe.parts.activations import Activation
+from dlprobe.parts.activations import Activation, RandomActivation
 from dlprobe.registry import Spec
 
 
@@ -30,6 +32,9 @@ TABLE = {
     "tanh": (0.3942944904, 0.3942944904, 0.4644029024),
     "sigmoid": (0.2933790359, 0.0433790359, 0.0448362414),
     "softplus": (0.9212459089, 0.2715145018, 0.2933790359),
+    "erf": (0.4645590544, 0.4645590544, 0.5694100347),
+    "prelu": (0.53125, 0.53125 - 0.75**2 / (2 * math.pi), 0.53125),  # (1 + .25²)/2
+    "exponential": (math.e**2, math.e**2 - math.e, math.e**2),
 }
 SCALES = [1e-6, 1e-2, 0.3, 1.0, 17.0, 376.0, 1e6]
 
@@ -38,6 +43,27 @@ SCALES = [1e-6, 1e-2, 0.3, 1.0, 17.0, 376.0, 1e6]
 def test_table_at_q_one(name: str) -> None:
     at = moments(spec(name), 1.0)
     assert (at.mean_square, at.variance, at.slope_mean_square) == pytest.approx(TABLE[name], abs=6e-11)
+
+
+DETERMINISTIC = [name for name, record in registry.records("activation").items() if isinstance(record, Activation) and not isinstance(record, RandomActivation)]
+
+
+@pytest.mark.parametrize("q", [0.5, 1.0, 3.0])
+@pytest.mark.parametrize("name", DETERMINISTIC)
+def test_averages_are_those_of_adaptive_quadrature(name: str, q: float) -> None:
+    """QUADPACK on 12 standard deviations, told where the kinks are."""
+    record, values = registry.get("activation", name), tuple(spec(name).parameters.values())
+    numbers, root = record.numbers(*values), math.sqrt(q)
+
+    def average(f: Callable[[float], float]) -> float:
+        bends = [0.0, *(kink / root for kink in record.kinks(*values) if abs(kink) < 12 * root)]
+        return float(quad(lambda z: f(root * z) * math.exp(-z * z / 2) / math.sqrt(2 * math.pi), -12, 12, points=bends, epsabs=0, epsrel=1e-11, limit=400)[0])
+
+    mean_square = average(lambda u: record.value(u, *numbers) ** 2)
+    at = moments(spec(name), q)
+    assert at.mean_square == pytest.approx(mean_square, rel=1e-9)
+    assert at.slope_mean_square == pytest.approx(average(lambda u: record.slope(u, record.value(u, *numbers), *numbers) ** 2), rel=1e-9)
+    assert at.variance == pytest.approx(mean_square - at.mean**2, rel=1e-9)
 
 
 @pytest.mark.parametrize("q", SCALES)

@@ -5,6 +5,8 @@ from __future__ import annotations
 import pytest
 from command_line import dlprobe
 
+from dlprobe import registry
+
 # E φ², Var φ, E φ'² over z ~ N(0, 1): published closed forms and quadrature
 MEAN_FIELD = {
     "relu": (0.5, 0.3408450569, 0.5),
@@ -22,6 +24,44 @@ def test_activation_has_its_mean_field_numbers(name: str) -> None:
     assert found["mean_square"] == pytest.approx(square, abs=1e-9)
     assert found["variance"] == pytest.approx(variance, abs=1e-9)
     assert found["slope_mean_square"] == pytest.approx(slope, abs=1e-9)
+
+
+@pytest.mark.parametrize(
+    ("name", "sigma_w"),
+    [
+        ("relu", 2**0.5),
+        ("tanh", 1.0),
+        ("erf", 3.141592653589793**0.5 / 2),
+        ("leaky_relu(slope=0.2)", (2 / 1.04) ** 0.5),
+        ("activation:exponential", 2.718281828459045**-1),
+    ],
+)
+def test_activation_has_its_edge_of_chaos_without_bias(name: str, sigma_w: float) -> None:
+    """χ₁ = 1: 1/φ'(0) of odd saturating ones, √(2/(1 + a²)) of leaky rectifiers, 1/e at q* = 1 of the exponential function."""
+    assert dlprobe("explain", name, "--format", "json").data["mean_field"]["critical_sigma_w"] == pytest.approx(sigma_w, rel=1e-6)
+
+
+@pytest.mark.parametrize("name", ["softplus", "soft_shrink", "hard_shrink", "tanh_shrink"])
+def test_activation_without_edge_of_chaos_says_so(name: str) -> None:
+    """Var W that keeps the gradient makes q grow without end (softplus) or shrink to nothing (shrinkage)."""
+    assert dlprobe("explain", name, "--format", "json").data["mean_field"]["critical_sigma_w"] is None
+    assert "critical σ_w  none" in dlprobe("explain", name).out
+
+
+@pytest.mark.parametrize("name", ["activation:softmax", "glu"])
+def test_activation_of_a_row_has_no_mean_field(name: str) -> None:
+    result = dlprobe("explain", name)
+    assert "mean_field" not in dlprobe("explain", name, "--format", "json").data
+    assert "no slope of its own" in " ".join(result.out.split())
+
+
+@pytest.mark.parametrize("name", registry.records("activation"))
+def test_every_activation_has_its_page(name: str) -> None:
+    record = registry.get("activation", name)
+    data = dlprobe("explain", f"activation:{name}", "--format", "json").data
+    for key in ("formula", "slope_formula", "use", "traps", "source"):
+        assert data[key] == getattr(record, key)
+    assert max(len(line) for line in dlprobe("explain", f"activation:{name}").out.splitlines()) <= 80
 
 
 def test_activation_page_has_formula_plot_and_gain() -> None:

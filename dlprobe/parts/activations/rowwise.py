@@ -12,8 +12,9 @@ def softmax_row(z: Array, a: Array) -> None:
     for j in range(1, len(z)):
         largest = max(largest, z[j])
     total = like(z[0], 0.0)
-    for j in range(len(z)):
+    for j in range(len(z)):  # apart from the sum, whose order is kept, it is vectorised
         a[j] = exp(z[j] - largest)
+    for j in range(len(z)):
         total += a[j]
     scale = like(z[0], 1.0) / total
     for j in range(len(z)):
@@ -50,11 +51,12 @@ def log_softmax_row(z: Array, a: Array) -> None:
         largest = max(largest, z[j])
     total = like(z[0], 0.0)
     for j in range(len(z)):
-        a[j] = z[j] - largest
-        total += exp(a[j])
+        a[j] = exp(z[j] - largest)
+    for j in range(len(z)):
+        total += a[j]
     shift = log(total)
     for j in range(len(z)):
-        a[j] -= shift
+        a[j] = z[j] - largest - shift
 
 
 def log_softmax_row_backward(a: Array, da: Array, dz: Array) -> None:
