@@ -38,6 +38,7 @@ def facts(run: Run) -> list[tuple[str, Any]]:
     if run.final.get("stop_reason"):
         pairs[0] = ("status", Toned(f"{run.status} at step {run.final['stopped_step']}: {run.final['stop_reason']}", STATUS_TONES[run.status]))
     pairs += [("data", data_line(run)), ("net", net_line(run)), ("training", training_line(run))]
+    pairs += [(name, line) for name, line in (("remedies", remedies_line(run)), ("clipped", clipping_line(run))) if line]
     if "best_step" in run.final:
         pairs.append(("best", f"{monitor(run)} {float(run.final['best_value']):.4g} at step {run.final['best_step']}"))
     seconds = training_seconds(run)
@@ -67,6 +68,34 @@ def training_line(run: Run) -> str:
     )
 
 
+CLIPS = ("clip_value", "clip_layer_norm", "clip_global_norm")
+REMEDIES = {
+    "model": ("dropout", "input_dropout", "drop_connect", "noise", "input_noise"),
+    "training": (
+        *("l1", "l2", "bias_l1", "bias_l2", "activity_l1", "activity_l2", "orthogonal_penalty", "max_norm"),
+        *(*CLIPS, "mixup", "label_smoothing", "class_weights"),
+    ),
+}
+
+
+def remedies_line(run: Run) -> str:
+    """The remedies that the configuration asks for, as `key value`; empty without."""
+    tables = ((run.config.get(table, {}), keys) for table, keys in REMEDIES.items())
+    given = [(key, config[key]) for config, keys in tables for key in keys if config.get(key, 0) not in (0, "none", None)]
+    return ", ".join(f"{key.replace('_', ' ')} {value:g}" if isinstance(value, int | float) else f"{key.replace('_', ' ')} {value}" for key, value in given)
+
+
+def clipping_line(run: Run) -> str:
+    """In how many of the recorded steps clipping changed the gradient, and by how much; empty where nothing is clipped."""
+    if "clipped_gradient_norm" not in run.scalars or not any(run.config.get("training", {}).get(key, "none") != "none" for key in CLIPS):
+        return ""
+    before, after = run.scalar("gradient_norm"), run.scalar("clipped_gradient_norm")
+    bound = (after < before * (1 - 1e-9)) & (before > 0)
+    share = float(bound.mean()) if len(bound) else 0.0
+    shrunk = f", there to {float((after[bound] / before[bound]).mean()):.2g} of its norm on average" if bound.any() else ""
+    return f"the gradient in {100 * share:.3g} % of the steps{shrunk}"
+
+
 def data_line(run: Run) -> str:
     """The data set and the samples of its parts."""
     sizes = " + ".join(f"{part_size(run, part)} {word}" for part, word in PARTS.items() if part_size(run, part))
@@ -74,13 +103,17 @@ def data_line(run: Run) -> str:
 
 
 def net_line(run: Run) -> str:
-    """Widths from input to output, activation, initializer, normalization, as far as the file says."""
-    layers = run.layers
+    """Widths from input to output, activation, initializer, normalization, residual connection, as far as the file says."""
+    names: Sequence[str] = run.layers.get("name", ())
+    start = 1 if len(names) and names[0] == "input" else 0
+    layers = {key: run.layers[key][start:] for key in run.layers}
     widths = [int(size) for size in (*list(layers.get("fan_in", ()))[:1], *layers.get("units", ()))]
     activations: Sequence[str] = layers.get("activation", ())
     made = [", ".join(dict.fromkeys(activations[:-1] or activations)), " and ".join(dict.fromkeys(layers.get("initializer", ())))]
     norms = dict.fromkeys(zip(layers.get("normalization", ()), layers.get("norm_position", ()), strict=False))
     made += [f"{norm} norm {position} the activation" for norm, position in norms if norm not in ("none", "")]
+    made += [f"{residual} residual connections" for residual in dict.fromkeys(layers.get("residual", ())) if residual not in ("none", "")]
+    made += [f"{run.layers['normalization'][0]} norm of the input"] if start else []
     return ", ".join(filter(None, [shortened(widths), *made]))
 
 

@@ -141,3 +141,12 @@ def test_first_command_says_that_kernels_are_compiled(monkeypatch: pytest.Monkey
     monkeypatch.setattr("dlprobe.nn.cache.is_warm", lambda: False)
     assert "note: compiling kernels (first time only) …" in dlprobe("train", *TINY).err.splitlines()
     assert "compiling" not in dlprobe("train", *TINY, "--quiet").err
+
+
+def test_the_share_of_clipped_steps_is_told(tmp_path: Path) -> None:
+    """Bounds that nothing and that everything reaches: 0 % and 100 % of the steps."""
+    for bound, share in (("1e9", "0 % of the steps"), ("1e-9", "100 % of the steps")):
+        found = dlprobe("train", "--data", "wine", "--layers", "4", "--steps", "5", "--clip-global-norm", bound, "-o", f"{tmp_path}/{bound}.h5")
+        assert found.code == 0
+        assert share in found.out
+        assert f"clip global norm {float(bound):g}" in found.out
