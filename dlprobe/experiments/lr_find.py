@@ -12,7 +12,7 @@ from functools import partial
 
 import numpy as np
 
-from dlprobe.analysis.rate_range import RangeTest, Trial, best_trial, beyond, broken_at, candidates, quick_rate, read_range_test, reason
+from dlprobe.analysis.rate_range import RangeTest, Trial, best_trial, beyond, broken_at, candidates, learned, quick_rate, read_range_test, reason
 from dlprobe.config import RunConfig, with_values
 from dlprobe.errors import ConfigError
 from dlprobe.executors import threads as executor
@@ -38,6 +38,11 @@ class Found:
     by: str
     steps: int
     complete: bool
+
+    @property
+    def learned(self) -> tuple[Trial, ...]:
+        """The runs whose training loss came so near 0 that they are as good as each other on the training part."""
+        return learned(self.trials, self.test)
 
 
 def find(

@@ -1,9 +1,9 @@
 """Schedules: how the learning rate runs through training, one record each.
 
-`rate(t, total, lr, *parameters)` is the rate at time t ≥ 0 of a run of length `total`, both in the schedule's unit: `step` counts updates made, `epoch` whole
-passes over the training part. Every schedule that depends on time takes the unit as a parameter, so that both habits can be had; its default is the usual one.
-`momentum(t, total, *parameters)` is there where momentum is cycled with the rate. A schedule that looks at results keeps `memory`: numbers that start as
-`start(lr, *parameters)`, are taken on at every evaluation by `observe(memory, loss, *parameters)`, and whose first is the rate.
+`rate_at(t, total, lr, *parameters)` is the rate at time t ≥ 0 of a run of length `total`, both in the schedule's unit: `step` counts updates made,
+`epoch` whole passes over the training part. Every schedule that depends on time takes the unit as a parameter, so that both habits can be had; its default
+is the usual one. `momentum(t, total, *parameters)` is there where momentum is cycled with the rate. A schedule that looks at results keeps `memory`: numbers
+that start as `start(lr, *parameters)`, are taken on at every evaluation by `observe(memory, loss, *parameters)`, and whose first is the rate.
 All are plain functions of numbers, called step by step: where a block of steps begins can change nothing.
 """
 
@@ -34,7 +34,7 @@ class Schedule:
     summary: str
     formula: str
     unit: str
-    rate: Callable[..., float]
+    rate_at: Callable[..., float]
     source: str
     parameters: tuple[Parameter, ...] = ()
     momentum: Callable[..., float] | None = None
@@ -61,7 +61,7 @@ register(
         summary="the same rate at every step",
         formula="η_t = η₀",
         unit="step",
-        rate=constant,
+        rate_at=constant,
         source="Robbins & Monro 1951 ask for a falling rate; a constant one ends in a neighbourhood of the minimum",
         use="The reference every schedule is compared with.",
     ),
@@ -100,7 +100,7 @@ register(
         summary="constant pieces: the rate is multiplied by one factor up to the first boundary, by the next one from there, and so on (unit epoch or step)",
         formula="η_t = η₀·f_k, k the number of boundaries b ≤ t",
         unit="epoch",
-        rate=piecewise,
+        rate_at=piecewise,
         source="PyTorch MultiStepLR (factors 1, γ, γ², …); Keras PiecewiseConstantDecay changes one step later (t > b)",
         parameters=(
             Parameter("boundaries", "10,15", "times of change, rising, with commas"),
@@ -123,7 +123,7 @@ register(
         summary="the rate falls by the same factor at equal distances (unit epoch or step)",
         formula="η_t = η₀·γ^⌊t/n⌋",
         unit="epoch",
-        rate=step,
+        rate_at=step,
         source="PyTorch StepLR",
         parameters=(
             Parameter("every", 10, "n, time from one fall to the next", low=1),
@@ -145,7 +145,7 @@ register(
         summary="the rate falls by the same factor at every time step (unit epoch or step)",
         formula="η_t = η₀·10^(−t/r)",
         unit="epoch",
-        rate=exponential,
+        rate_at=exponential,
         source="Senior et al. 2013; PyTorch ExponentialLR with γ = 10^(−1/r)",
         parameters=(Parameter("tenfold", 20.0, "r, time in which the rate falls to a tenth", low=0.0, open_low=True), unit_parameter("epoch")),
     ),
@@ -163,7 +163,7 @@ register(
         summary="the rate falls with a power of time, fast at first and ever more slowly (unit epoch or step)",
         formula="η_t = η₀·(1 + t/r)^(−c)",
         unit="epoch",
-        rate=power,
+        rate_at=power,
         source="Senior et al. 2013; Robbins & Monro 1951 for 1/2 < c ≤ 1",
         parameters=(
             Parameter("scale", 10.0, "r, time after which c = 1 halves the rate", low=0.0, open_low=True),
@@ -185,7 +185,7 @@ register(
         summary="the rate falls as 1/(1 + decay · time) (unit epoch or step)",
         formula="η_t = η₀/(1 + decay·t)",
         unit="epoch",
-        rate=inverse_time,
+        rate_at=inverse_time,
         source="Keras InverseTimeDecay; the lecture's η₀/(1 + decay · epoch)",
         parameters=(Parameter("decay", 0.1, "decay per unit of time", low=0.0), unit_parameter("epoch")),
         traps="Keras 1 and the `decay` of old optimizers counted steps, lectures count epochs: take the unit that is meant.",
@@ -209,7 +209,7 @@ register(
         summary="half a cosine from the rate to its end; with a period it starts anew at the full rate (warm restarts) (unit epoch or step)",
         formula="η_t = η_end + (η₀ − η_end)(1 + cos(πs/T))/2, s the time since the last restart, T the run's length or period·multiply^k",
         unit="step",
-        rate=cosine,
+        rate_at=cosine,
         source="Loshchilov & Hutter 2017 (SGDR); PyTorch CosineAnnealingLR and CosineAnnealingWarmRestarts",
         parameters=(
             Parameter("period", 0, "T of the first cycle; 0: the whole run, without restarts", low=0),
@@ -233,7 +233,7 @@ register(
         summary="the rate falls to its end with a power of the time that is left; exponent 1 is a straight line (unit epoch or step)",
         formula="η_t = η_end + (η₀ − η_end)(1 − min(t, T)/T)^p",
         unit="step",
-        rate=polynomial,
+        rate_at=polynomial,
         source="PyTorch PolynomialLR, Keras PolynomialDecay",
         parameters=(
             Parameter("exponent", 1.0, "p", low=0.0, open_low=True),
@@ -327,7 +327,7 @@ register(
         summary="one rise to a high rate and a long fall far below the start, momentum the other way round (unit step)",
         formula="η: max/div_factor → max over the first share of the steps, then → max/(div_factor·final_div_factor); μ: max → base → max; by half cosines",
         unit="step",
-        rate=one_cycle,
+        rate_at=one_cycle,
         source="Smith & Topin 2018 (super-convergence); PyTorch OneCycleLR, whose parameters these are",
         parameters=(
             Parameter("max_lr", 0.0, "top rate; 0: lr", low=0.0),
@@ -380,7 +380,7 @@ register(
         summary="the rate falls by a factor where the loss has stopped falling for several evaluations (unit: evaluation)",
         formula="after more than `patience` evaluations without loss < best·(1 − threshold): η ← max(η·factor, η_end)",
         unit="evaluation",
-        rate=performance,
+        rate_at=performance,
         source="PyTorch ReduceLROnPlateau (mode min, relative threshold; a change of η below 1e-8 is not made)",
         parameters=(
             Parameter("factor", 0.1, "what the rate is multiplied by", low=0.0, high=1.0, open_high=True),

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 SCHEMA = "dlprobe-explain/1"
 ROUNDING = 1e-12  # an average of an odd function is 0 but for this
 VANISHING_Q = 1e-9  # the edge of chaos at q* → 0 is computed at 1e-12
+SCHEDULED = 100  # units of time of the run that a schedule is drawn for
 FANS = ((100, 100), (784, 100))
 
 # What a record may hold besides name, summary and parameters: attribute, what people read, in the order of printing.
@@ -28,6 +29,7 @@ TOLD = (
     ("couples_samples", "couples samples"),
     ("rate", "usual learning rate"),
     ("states", "numbers kept per parameter"),
+    ("unit", "counts time in"),
     ("tasks", "for"),
     ("output_activation", "output activation"),
     ("fused", "fused with"),
@@ -75,9 +77,21 @@ def explanation(thing: Spec, numbers: ActivationNumbers | None = None) -> Docume
         data["mean_field"] = _moments_data(numbers)
     elif thing.kind == "activation":
         blocks += [Heading("Mean field", 2), Paragraph("None: a unit's output depends on several preactivations, so it has no slope of its own.")]
+    if thing.kind == "schedule":
+        blocks.append(_schedule_chart(thing))
     if thing.kind == "initializer":
         data["variance"] = [{"fan_in": fan_in, "fan_out": fan_out, "value": _variance(thing, fan_in, fan_out)} for fan_in, fan_out in FANS]
     return Document(f"{thing.kind.replace('_', ' ')} {thing}", blocks, data)
+
+
+def _schedule_chart(thing: Spec) -> Chart:
+    """The rate, and the momentum where it is cycled, over a run of SCHEDULED units of time, from a rate of 1."""
+    values, times = tuple(thing.parameters.values()), range(SCHEDULED)
+    series = [Series("rate", times, [thing.record.rate_at(float(t), float(SCHEDULED), 1.0, *values) for t in times])]
+    if thing.record.momentum is not None:
+        series.append(Series("momentum", times, [thing.record.momentum(float(t), float(SCHEDULED), *values) for t in times]))
+    unit = thing.parameters.get("unit", thing.record.unit)
+    return Chart(series, str(unit), "rate for lr = 1", caption=f"A run of {SCHEDULED} {unit}s")
 
 
 def _facts(thing: Spec) -> dict[str, tuple[str, Cell]]:

@@ -23,6 +23,9 @@ def document(found: Found, *, data_name: str, optimizer: str) -> Document:
     known = math.isfinite(found.rate)
     blocks.append(Verdict(f"lr = {found.rate:g}" if known else "no rate trains", "good" if known else "bad"))
     blocks.append(Paragraph(f"{found.reason[:1].upper()}{found.reason[1:]}."))
+    if found.by == "train_loss" and len(found.learned) > 1:
+        several = f"{len(found.learned)} of these rates learn the training part to below a thousandth of its first loss"
+        blocks.append(Paragraph(f"{several}: --by val_loss chooses by what is not trained on."))
     if known:
         blocks.append(Hint(f"dlprobe train --lr {found.rate:g}   # with the same other options"))
     return Document(f"learning rate for {optimizer} on {data_name}", blocks, _data(found, data_name, optimizer))
@@ -67,6 +70,7 @@ def _data(found: Found, data_name: str, optimizer: str) -> dict[str, Any]:
         "by": found.by,
         "steps": found.steps,
         "complete": found.complete,
+        "learned": [trial.rate for trial in found.learned],
         "range_test": {
             "rates": test.rates,
             "losses": test.losses,

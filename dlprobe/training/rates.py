@@ -49,7 +49,7 @@ class Rates:
         else:
             values = self.schedule.parameters.values()
             times = [(first + k) // self.unit for k in range(count)]
-            by_time = {t: self.schedule.record.rate(float(t), self.total, lr, *values) for t in dict.fromkeys(times)}
+            by_time = {t: self.schedule.record.rate_at(float(t), self.total, lr, *values) for t in dict.fromkeys(times)}
             found = np.array([by_time[t] for t in times])
         warming = np.arange(first + 1, first + min(count, max(self.warmup - first, 0)) + 1) / max(self.warmup, 1)
         found[: len(warming)] *= warming

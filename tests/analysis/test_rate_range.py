@@ -101,7 +101,7 @@ def test_the_field_ends_somewhere() -> None:
     assert min(trial.rate for trial in field) >= 1e-8
 
 
-def test_the_quick_guess_is_a_tenth_of_the_break() -> None:
+def test_the_quick_guess_is_a_twentieth_of_the_break() -> None:
     rate, why = quick_rate(read_range_test(RATES, np.where(RATES < 0.3, 1.0, np.inf)))
-    assert rate == pytest.approx(0.03, rel=0.1)
+    assert rate == pytest.approx(0.3 / 20, rel=0.1)
     assert "rough guess" in why

@@ -116,3 +116,19 @@ def test_rules_are_listed_with_code_and_name() -> None:
     assert "G001 vanishing-gradient" in dlprobe("list", "rules").out
     records = {record["code"]: record for record in dlprobe("list", "rules", "--format", "json").data["records"]}
     assert (records["G001"]["name"], records["G001"]["severity"]) == ("vanishing_gradient", "error")
+
+
+@pytest.mark.parametrize("name", list(registry.records("schedule")))
+def test_a_schedule_says_what_it_counts_and_is_drawn(name: str) -> None:
+    outcome = dlprobe("explain", f"schedule:{name}")
+    assert outcome.code == 0
+    assert "rate for lr = 1 over" in outcome.out
+    assert dlprobe("explain", f"schedule:{name}", "--format", "json").data["unit"] in ("step", "epoch", "evaluation")
+
+
+@pytest.mark.parametrize("name", list(registry.records("optimizer")))
+def test_an_optimizer_says_its_rate_formula_and_source(name: str) -> None:
+    data = dlprobe("explain", f"optimizer:{name}", "--format", "json").data
+    assert data["rate"] > 0
+    assert data["formula"]
+    assert data["source"]

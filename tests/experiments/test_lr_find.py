@@ -80,3 +80,12 @@ def test_schedules_take_part_and_one_that_fixes_the_rate_is_refused() -> None:
     config, ready = prepared(split="100,0,0")
     with pytest.raises(ConfigError, match="no validation part"):
         lr_find.find(config, ready, by="val_loss", stop=Stop())
+
+
+def test_runs_that_learn_the_training_part_are_told() -> None:
+    """At least the suggested one, where its loss is below a thousandth of the first; none where nothing is learned."""
+    config, ready = prepared(layers="30", epochs="30")
+    found = lr_find.find(config, ready, stop=Stop())
+    assert found.rate in [trial.rate for trial in found.learned]
+    config, ready = prepared(epochs="none", steps="2")
+    assert lr_find.find(config, ready, stop=Stop()).learned == ()
