@@ -45,13 +45,13 @@ class FrameType(IntEnum):
     EVALUATION = 3  # losses and errors on whole parts at one step
     HISTOGRAM = 4  # what instruments measured at one step: histograms, single numbers, tracked units
     CHECKPOINT = 5  # all parameters at one step, and what a resume needs
-    RESUME = 6  # rows, evaluations and checkpoints from its step on, written before it, are void
+    RESUME = 6  # rows, evaluations and checkpoints from its step on, written before it, are void; of a study: its description from here on, no end yet
     END = 7  # status, final results, predictions; of a study: its table
     RUN = 8  # study only: the whole journal of one run
 
 
 RUN_FRAMES = frozenset(FrameType) - {FrameType.RUN}
-STUDY_FRAMES = frozenset({FrameType.CONFIG, FrameType.RUN, FrameType.END})
+STUDY_FRAMES = frozenset({FrameType.CONFIG, FrameType.RUN, FrameType.RESUME, FrameType.END})
 
 
 @dataclass(frozen=True)

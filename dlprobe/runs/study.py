@@ -105,9 +105,11 @@ def journal_study(source: FileSource, running: bool, path: Path) -> Study:
     meta = first_payload(source).meta
     check_version(meta.get("schema_version"), source.name)
     scan = frames.scan(source, frames.STUDY_FRAMES)
-    payloads = [(frame.type, Payload(source, frame)) for frame in scan.frames[1:] if frame.type in (FrameType.RUN, FrameType.END)]
+    payloads = [(frame.type, Payload(source, frame)) for frame in scan.frames[1:] if frame.type in frames.STUDY_FRAMES]
     by_id = {_id(payload.meta.get("id"), source.name): payload for type, payload in payloads if type == FrameType.RUN}
-    end = next((payload for type, payload in reversed(payloads) if type == FrameType.END), None)
+    last = next((each for each in reversed(payloads) if each[0] in (FrameType.END, FrameType.RESUME)), None)
+    end = last[1] if last and last[0] == FrameType.END else None
+    meta = next((payload.meta for type, payload in reversed(payloads) if type == FrameType.RESUME), meta)
 
     def open_one(id: str) -> Run:
         return Run(JournalContents(by_id[id].window("journal", f"{source.name}:runs/{id}")))

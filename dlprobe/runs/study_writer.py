@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +15,7 @@ from dlprobe.runs import frames, journal, layout
 from dlprobe.runs.frames import FrameType
 from dlprobe.runs.pack import pack_locked
 from dlprobe.runs.study import RUN_ID, check_columns
+from dlprobe.runs.study_resume import reopened, run_frame
 from dlprobe.runs.values import texts
 
 _SYNC = 1.0  # seconds
@@ -23,18 +24,12 @@ _SYNC = 1.0  # seconds
 class StudyWriter:
     """The writer of one study. `run` may be called from several threads; runs may finish in any order, the packed file does not show it."""
 
-    def __init__(self, sink: journal.FileSink, path: Path, description: Mapping[str, Any]) -> None:
-        self.path, self._sink = path, sink
-        self._ids: set[str] = set()
+    def __init__(self, sink: journal.FileSink, path: Path, end: int = 0, ids: Collection[str] = ()) -> None:
+        """`sink` is locked; `end`: offset behind its last good frame; `ids`: of the runs in it."""
+        self.path, self._sink, self._end = path, sink, end
+        self._ids = set(ids)
         self._lock = threading.Lock()
         self._last_sync = time.monotonic()
-        meta = {
-            "schema": layout.STUDY_SCHEMA,
-            "schema_version": list(layout.SCHEMA_VERSION),
-            "description": dict(description),
-            "writer": journal.writer_facts(),
-        }
-        self._end = sink.write_at(0, frames.encode(FrameType.CONFIG, 0, meta, {}))
 
     @classmethod
     def create(cls, path: Path, description: Mapping[str, Any], force: bool = False) -> StudyWriter:
@@ -45,13 +40,36 @@ class StudyWriter:
         """
         sink = journal.create(path, force)
         try:
-            writer = cls(sink, path, description)
+            writer = cls(sink, path)
+            writer._describe(FrameType.CONFIG, description)
             journal.replace(path)
         except BaseException:
             sink.path.unlink(missing_ok=True)
             sink.close()
             raise
         return writer
+
+    @classmethod
+    def resume(cls, path: Path, description: Mapping[str, Any]) -> StudyWriter:
+        """Go on with a study, interrupted, killed or finished: its runs stay, and `description` says from now on what it is; it has no end yet.
+
+        Raises RunFileError where there is no study, where a living process writes it, where it is damaged, or where its packed runs do not fit a journal.
+        """
+        packed = path.with_name(path.name.removesuffix(journal.SUFFIX))
+        sink, end, ids = reopened(packed)
+        try:
+            writer = cls(sink, packed, end, ids)
+            writer._describe(FrameType.RESUME, description)
+            journal.replace(packed)
+        except BaseException:
+            sink.close()
+            raise
+        return writer
+
+    @property
+    def ids(self) -> frozenset[str]:
+        """The runs that are in it."""
+        return frozenset(self._ids)
 
     def run(self, id: str, run_bytes: bytes, coordinates: Mapping[str, Any] | None = None) -> None:
         """A finished run: `RunWriter.bytes()` of a run in memory. coordinates: its value on each axis, JSON-able.
@@ -63,8 +81,7 @@ class StudyWriter:
         with self._lock:
             if id in self._ids:
                 raise ValueError(f"run id {id!r} is taken")
-            frame = frames.encode(FrameType.RUN, 0, {"id": id, "coordinates": dict(coordinates or {})}, {"journal": np.frombuffer(run_bytes, "u1")})
-            self._end = self._sink.write_at(self._end, frame)
+            self._end = self._sink.write_at(self._end, run_frame(id, run_bytes, coordinates or {}))
             self._ids.add(id)
             if time.monotonic() - self._last_sync >= _SYNC:
                 self._sync()
@@ -97,6 +114,16 @@ class StudyWriter:
 
     def __exit__(self, *_: object) -> None:
         self.close()
+
+    def _describe(self, type: FrameType, description: Mapping[str, Any]) -> None:
+        meta = {
+            "schema": layout.STUDY_SCHEMA,
+            "schema_version": list(layout.SCHEMA_VERSION),
+            "description": dict(description),
+            "writer": journal.writer_facts(),
+        }
+        self._end = self._sink.write_at(self._end, frames.encode(type, 0, meta, {}))
+        self._sync()
 
     def _sync(self) -> None:
         self._sink.sync()

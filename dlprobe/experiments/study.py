@@ -1,0 +1,130 @@
+"""Studies: a list of planned runs goes through an executor, each finished run into one file and through one reading of it.
+
+A run is read from its bytes as it would be from the file, so a study that was saved says the same again without training. Which thread made a run, and in
+which order runs ended, shows nowhere: runs are kept by id, and a study's content hash covers ids and contents only.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from functools import partial
+from itertools import pairwise
+from pathlib import Path
+from typing import Any, Generic, TypeVar
+
+from dlprobe.analysis.model_size import layer_size
+from dlprobe.config import RunConfig, to_mapping
+from dlprobe.errors import ConfigError
+from dlprobe.executors import threads as executor
+from dlprobe.runs import Run, RunWriter, Study, StudyWriter, open_run
+from dlprobe.runs.content import canonical
+from dlprobe.runs.journal_contents import JournalContents
+from dlprobe.runs.sources import MemorySource
+from dlprobe.training import describe, trainer
+from dlprobe.training.prepared_sets import PreparedSets
+from dlprobe.training.stopping import Stop
+
+T = TypeVar("T")
+Told = Callable[[int, int], None]
+
+
+@dataclass(frozen=True)
+class PlannedRun:
+    """One run of a study: its id in the file, its whole configuration, its value on each axis."""
+
+    id: str
+    config: RunConfig
+    coordinates: Mapping[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class StudyResult(Generic[T]):
+    """What was read of each run that ended, by id, in the plan's order; `complete` is False after a stop."""
+
+    found: Mapping[str, T]
+    complete: bool
+
+
+def run_study(
+    plan: Sequence[PlannedRun],
+    sets: PreparedSets,
+    read: Callable[[PlannedRun, Run], T],
+    *,
+    threads: int = 1,
+    stop: Stop,
+    writer: StudyWriter | None = None,
+    finished: Mapping[str, T] | None = None,
+    progress: Told | None = None,
+) -> StudyResult[T]:
+    """Train what is planned and not among `finished`, longest first so that threads end together, and read every run.
+
+    progress(done, all) is told of the whole grid as runs end, those that were finished before included. An error in a run ends the study; what had ended
+    before is kept by the writer.
+    """
+    found: dict[str, T] = dict(finished or {})
+    waiting = sorted((each for each in plan if each.id not in found), key=lambda each: (-work(each.config, sets), each.id))
+    jobs = [partial(run_one, each, sets, read, stop, writer) for each in waiting]
+    for index, result in executor.run_all(jobs, threads, stop):
+        if result is not None:
+            found[waiting[index].id] = result
+        if progress is not None:
+            progress(len(found), len(plan))
+    return StudyResult({each.id: found[each.id] for each in plan if each.id in found}, complete=not stop.asked)
+
+
+def run_one(planned: PlannedRun, sets: PreparedSets, read: Callable[[PlannedRun, Run], T], stop: Stop, writer: StudyWriter | None) -> T | None:
+    """One run; None if it was stopped."""
+    session = trainer.start(planned.config, sets.of(planned.config))
+    recorder = RunWriter.create(None, describe.describe(session))
+    if trainer.run(session, recorder, stop=stop) == "interrupted":
+        return None
+    stored = recorder.bytes()
+    if writer is not None:
+        writer.run(planned.id, stored, planned.coordinates)
+    return read(planned, Run(JournalContents(MemorySource(stored, planned.id))))
+
+
+def work(config: RunConfig, sets: PreparedSets) -> float:
+    """How long a run takes beside others, in multiply-adds: weights × samples seen."""
+    data = sets.of(config)
+    widths = [len(data.feature_names), *config.model.layers, data.outputs]
+    weights = sum(layer_size("", fan_in, fan_out, bias=True, norm=None).parameters for fan_in, fan_out in pairwise(widths))
+    rows = len(data.inputs["train"])
+    batch = rows if config.training.batch_size == "full" else min(int(config.training.batch_size), rows)
+    samples = config.training.steps * batch if config.training.steps else (config.training.epochs or 1) * rows
+    return float(weights) * samples
+
+
+def finished_runs(study: Study, plan: Sequence[PlannedRun], read: Callable[[PlannedRun, Run], T]) -> dict[str, T]:
+    """What is read of the planned runs that a study holds already.
+
+    Raises ConfigError where the study holds a run of the same id and another configuration.
+    """
+    found: dict[str, T] = {}
+    for each in plan:
+        if each.id not in study.runs:
+            continue
+        run = study.runs.open(each.id)
+        if canonical(run.config) != canonical(pinned(each.config)):
+            raise ConfigError(f"{study.path} holds {each.id} with another configuration: begin a new study with -o, or resume this one with what began it")
+        found[each.id] = read(each, run)
+    return found
+
+
+def pinned(config: RunConfig) -> dict[str, Any]:
+    """A configuration as run files hold it."""
+    from dlprobe.training import own_arrays
+
+    return json.loads(json.dumps(to_mapping(own_arrays.pinned(config))))  # type: ignore[no-any-return]
+
+
+def open_study(path: Path, experiment: str) -> Study:
+    """A study of this experiment. Raises RunFileError for a file that cannot be read, ConfigError for anything else than such a study."""
+    found = open_run(path)
+    if not isinstance(found, Study) or found.description.get("experiment") != experiment:
+        what = f"a study of {found.description.get('experiment', 'something else')!r}" if isinstance(found, Study) else "a single run"
+        found.close()
+        raise ConfigError(f"{path} is {what}: expected a study that `dlprobe {experiment} -o` wrote; look at it with `dlprobe inspect {path}`")
+    return found
