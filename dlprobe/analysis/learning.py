@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
-from functools import cached_property
 from typing import Any, TypeAlias
 
 import numpy as np
@@ -43,8 +42,11 @@ class Learning:
 
     @property
     def reached(self) -> float:
-        """Skill on the training part at the end, as a share of the ceiling; −∞ where it is not a number."""
-        last = float(self.skill[-1]) / self.ceiling
+        """Skill on the training part at the end, as a share of the ceiling; −∞ where it is not a number.
+
+        Where no error was ever evaluated, the share of the training loss that is gone stands in: a run of which only losses are known.
+        """
+        last = float(self.skill[-1]) / self.ceiling if np.isfinite(self.skill).any() else 1.0 - float(self.loss[-1]) / float(self.loss[0])
         return last if math.isfinite(last) else -math.inf
 
     @property
@@ -63,12 +65,6 @@ class Learning:
     def brief(self) -> bool:
         """Whether too few updates were made to expect much."""
         return self.updates < FEW
-
-    @cached_property
-    def loss_fall(self) -> float:
-        """By which share of itself the training loss fell from the first evaluation to the best one."""
-        first, finite = float(self.loss[0]), self.loss[np.isfinite(self.loss)]
-        return 1.0 - float(finite.min()) / first if len(finite) and math.isfinite(first) and first > 0 else 0.0
 
 
 def learning(run: Run) -> Learning | None:

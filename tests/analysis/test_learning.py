@@ -54,6 +54,10 @@ def test_a_diverged_run_reached_nothing() -> None:
     assert not found.well
 
 
+def test_of_losses_alone_their_fall_stands_in() -> None:
+    assert _of(made(evaluations={"train_loss": (2.0, 0.2)})).reached == pytest.approx(0.9)
+
+
 def test_a_hundred_updates_are_the_least() -> None:
     assert _of(made(steps=99)).brief
     assert not _of(made(steps=100)).brief

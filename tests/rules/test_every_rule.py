@@ -303,3 +303,8 @@ def test_a007_names_the_layer_whose_running_statistics_are_off(name: str, values
     said = outcome("A007", made(norm="batch", scalars={"batch_loss": 2.3}, layer_evaluations={name: [values, values]}, evaluations=FAILED))
     assert isinstance(said, Fired)
     assert (said.findings[0].layers, said.findings[0].measured) == (("hidden_2",), pytest.approx(measured))
+
+
+def test_a001_does_not_call_a_net_of_nan_dead() -> None:
+    dead = {"dead_fraction": [[0.1] * 4, [1.0] * 4]}
+    assert outcome("A001", made(layer_evaluations=dead, evaluations=losses(2.3, NAN))) == Passed()

@@ -5,8 +5,8 @@ What it looks for: hidden layers of which many units have slope zero on the whol
 Why it hurts: a unit with slope zero on every sample gets no gradient and never comes back by itself. A layer that is dead altogether cuts off
 everything below it.
 
-How it is measured: dead_fraction per layer, of the last evaluation, over the whole training part; single batches (the statistic of the same name)
-would call units dead that other batches wake. Without evaluations of layers the rule cannot look.
+How it is measured: dead_fraction per layer, of the last evaluation whose loss is finite, over the whole training part; single batches (the statistic
+of the same name) would call units dead that other batches wake. Without evaluations of layers the rule cannot look.
 
 When it stays silent: a run that learned well is not accused: dead units are normal in deep ReLU nets, and more so in trained ones. Layers whose
 activation has a slope everywhere never count.
@@ -29,19 +29,21 @@ from dlprobe.rules.rule import Settings, Threshold, register
 def check(evidence: Evidence, settings: Settings) -> Outcome:
     hidden = evidence.require_hidden()
     found = evidence.run.evaluation_layers.get("dead_fraction")
-    if found is None or np.isnan(found[-1][hidden]).all():
+    usable = np.flatnonzero(np.isfinite(evidence.learning.loss))  # in a net of NaN every unit looks dead
+    last = int(usable[-1]) if len(usable) else -1
+    if found is None or np.isnan(found[last][hidden]).all():
         raise NotEvaluableError("dead_fraction was not evaluated, or no hidden layer's activation can be dead")
     if evidence.well:
         return Passed()
-    dead = np.nan_to_num(found[-1][hidden].astype(np.float64))
+    dead = np.nan_to_num(found[last][hidden].astype(np.float64))
     touched = np.flatnonzero(dead >= float(settings["share"]))
     if not len(touched):
         return Passed()
     worst = int(np.argmax(dead))
     layers = tuple(evidence.names[hidden[index]] for index in touched)
-    evident = f"{dead[worst]:.0%} of the units of {evidence.names[hidden[worst]]} have slope 0 on the whole training part at the last evaluation"
+    evident = f"{dead[worst]:.0%} of the units of {evidence.names[hidden[worst]]} have slope 0 on the whole training part at the last finite evaluation"
     cure = remedies(evidence, "leaky", "lower_rate", "batch_norm")
-    return fired(Finding(float(dead[worst]), float(settings["share"]), evident, layers, (int(evidence.learning.steps[-1]),), cure))
+    return fired(Finding(float(dead[worst]), float(settings["share"]), evident, layers, (int(evidence.learning.steps[last]),), cure))
 
 
 register(

@@ -5,9 +5,10 @@ evaluation mode is far above the loss of its own training batches around the sam
 
 Why it hurts: the net that was trained is not the net that is used. Every number that is reported, and every prediction, comes from the second one.
 
-How it is measured: at the last evaluation, per layer, norm_mean_mismatch (the distance of the means in running deviations) and norm_variance_ratio. And
-the training loss of the last five evaluations over the mean batch loss of the recorded steps before each: their median ratio must exceed its threshold,
-and the difference a tenth of the first loss. A batch loss that still falls fast makes the ratio smaller, not larger. Any of the three fires.
+How it is measured: at the last evaluation, per layer, norm_mean_mismatch (the distance of the means in running deviations) and norm_variance_ratio.
+And the training loss of the last five evaluations over the mean batch loss of the recorded steps before each: their median ratio must exceed its
+threshold, and the difference a tenth of the first loss. A batch loss that still falls fast makes the ratio smaller, not larger. Any of the three
+fires.
 
 When it stays silent: without batch normalization there is nothing to disagree; with dropout the two losses differ by intention, so it is not
 evaluated.
