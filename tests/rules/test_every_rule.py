@@ -140,7 +140,7 @@ STORIES = {
         "hidden layers are needed",
         ("hidden_1",),
     ),
-    # fan_in 100 × 1² / gain² 2, for hidden_1 64/2: (32·50·50)^(1/3)
+    # 1² over He's 2/fan_in with fan_in 64, 100, 100: (32·50·50)^(1/3)
     "W002": Story(run({"weight_rms": 1.0}, **ILL), (32 * 50 * 50) ** (1 / 3), 5.0, run(**ILL), run(norm="batch", **ILL), "normalized"),
     "W003": Story(run({"update_ratio": [0.7, 0.1, 0.1, 0.1]}, **ILL), 0.7, 0.2, run(**ILL), run({"update_ratio": NAN}, **ILL), "update_ratio", ("hidden_1",)),
     # no weight_distance: 400 updates of 1e-6
@@ -308,3 +308,9 @@ def test_a007_names_the_layer_whose_running_statistics_are_off(name: str, values
 def test_a001_does_not_call_a_net_of_nan_dead() -> None:
     dead = {"dead_fraction": [[0.1] * 4, [1.0] * 4]}
     assert outcome("A001", made(layer_evaluations=dead, evaluations=losses(2.3, NAN))) == Passed()
+
+
+@pytest.mark.parametrize("init", [2 / 200, 1 / 300, 2 / 100, 1 / 100])
+def test_w002_takes_every_usual_initializer(init: float) -> None:
+    """Glorot, PyTorch, He and LeCun at fan_in = fan_out = 100."""
+    assert outcome("W002", made({"weight_rms": init**0.5}, evaluations=FAILED)) == Passed()

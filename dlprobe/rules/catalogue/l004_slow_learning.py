@@ -6,7 +6,9 @@ ends.
 Why it hurts: the budget is spent before the net is trained. What is compared with such a run is a matter of patience, not of quality.
 
 How it is measured: the fall of train_loss over the second half of the evaluations over that of the first half must exceed the threshold (1: it falls
-as a straight line), with at least three in four changes downwards and a fall of at least 0.1 % in all.
+as a straight line), with at least three in four changes downwards and a fall of at least 0.1 % in all. Where the run has come 30 % of the way from
+chance to perfect, the loss must also fall by a tenth of itself in the second half and the skill rise by .02: the rest may be more than the data
+allow.
 
 When it stays silent: a run that learned well is not accused; below a hundred updates, or with fewer than six evaluations, it is not evaluated. A loss
 that stands still is L001's or W004's.
@@ -28,6 +30,8 @@ from dlprobe.rules.rule import Settings, Threshold, register
 EVALUATIONS = 6
 FALLING = 0.75
 LEAST = 1e-3
+LITTLE = 0.3
+BETTER = 0.02
 
 
 def check(evidence: Evidence, settings: Settings) -> Outcome:
@@ -39,6 +43,10 @@ def check(evidence: Evidence, settings: Settings) -> Outcome:
     middle = int(np.argmin(np.abs(learned.steps - learned.steps[-1] / 2)))
     early, late = float(learned.loss[0] - learned.loss[middle]), float(learned.loss[middle] - learned.loss[-1])
     falling = float(np.mean(np.diff(learned.loss) < 0))
+    share = late / float(learned.loss[middle]) if learned.loss[middle] > 0 else 0.0
+    better = float(learned.skill[-1] - learned.skill[middle])
+    if learned.reached > LITTLE and (share < float(settings["fall"]) or better < BETTER):  # for all we know there is no more: classes may overlap
+        return Passed()
     if early <= 0 or early + late < LEAST * abs(float(learned.loss[0])) or falling < FALLING or late < float(settings["pace"]) * early:
         return Passed()
     evident = f"train_loss fell by {early:.3g} in the first half of training and by {late:.3g} in the second, to {learned.loss[-1]:.4g}"
@@ -53,5 +61,8 @@ register(
     __doc__,
     check,
     needs=("train_loss", "train_error"),
-    thresholds=[Threshold("pace", 0.3, "fall in the second half over fall in the first", low=0.0, origin="choice: decay by e in half the time gives .37")],
+    thresholds=[
+        Threshold("pace", 0.3, "fall in the second half over fall in the first", low=0.0, origin="choice: decay by e in half the time gives .37"),
+        Threshold("fall", 0.1, "fall in the second half as a share of the loss", low=0.0, origin="choice: a tenth, of runs that learned something"),
+    ],
 )

@@ -1,12 +1,14 @@
 """Initial weights have the wrong size for their fan_in.
 
-What it looks for: hidden layers whose weight variance at step 0 is far from what their fan_in and activation ask for, in a run that did not learn.
+What it looks for: hidden layers whose weight variance at step 0 is far outside what the usual initializers give for their fan_in and fan_out, in a
+run that did not learn.
 
 Why it hurts: a layer multiplies the variance of what passes by fan_in·Var(W)·E φ'². A factor of 10 per layer is 10²⁰ over 20 layers; in a single
 layer it decides whether units start saturated or next to 0.
 
-How it is measured: fan_in · weight_rms² of the first recorded row over the squared gain of the activation's record (2 for ReLU, 1 for sigmoid). The
-geometric mean over the hidden layers must lie outside 1/factor … factor.
+How it is measured: weight_rms² of the first recorded row over the nearest end of the range from 1/(3 fan_in), or Glorot's 2/(fan_in + fan_out) where
+that is less, to 2/fan_in, or the squared gain of the activation over fan_in where that is more. The geometric mean over the hidden layers must lie
+outside 1/factor … factor.
 
 When it stays silent: a run that learned well is not accused. Layers that are normalized before their activation do not care for the scale of W and
 are left out; weights of zero are W001. A run whose first step was not recorded is not evaluated.
@@ -37,7 +39,7 @@ def check(evidence: Evidence, settings: Settings) -> Outcome:
     if evidence.steps[0] != 0:
         raise NotEvaluableError(f"the first recorded step is {evidence.steps[0]}, step 0 is needed")
     rms = evidence.row("weight_rms", 0)
-    factors = np.array([float(evidence.layer_column("fan_in")[index]) * rms[index] ** 2 / _gain(evidence, index) ** 2 for index in hidden])
+    factors = np.array([_factor(evidence, index, float(rms[index]) ** 2) for index in hidden])
     if np.isnan(factors).all():
         raise NotEvaluableError("weight_rms was not recorded")
     drawn = factors[np.isfinite(factors) & (factors > 0)]
@@ -47,7 +49,7 @@ def check(evidence: Evidence, settings: Settings) -> Outcome:
     limit = float(settings["factor"])
     if 1 / limit <= mean <= limit:
         return Passed()
-    evident = f"fan_in · weight_rms² of step 0 is {mean:.3g} times the squared gain of the activation (geometric mean over {len(drawn)} hidden layers)"
+    evident = f"weight_rms² of step 0 is {mean:.3g} times what the usual initializers give at most or least (geometric mean over {len(drawn)} hidden layers)"
     layers = tuple(evidence.names[index] for index, factor in zip(hidden, factors, strict=True) if not 1 / limit <= factor <= limit)
     return fired(Finding(mean, limit if mean > 1 else 1 / limit, evident, layers, (0,), remedies(evidence, "init", "batch_norm")))
 
@@ -55,6 +57,13 @@ def check(evidence: Evidence, settings: Settings) -> Outcome:
 def _normalized(evidence: Evidence, index: int) -> bool:
     layers = evidence.run.layers
     return "normalization" in layers and str(layers["normalization"][index]) not in ("none", "") and str(layers["norm_position"][index]) == "before"
+
+
+def _factor(evidence: Evidence, index: int, variance: float) -> float:
+    """How far a weight variance lies outside the range of the usual initializers; 1 inside it."""
+    fan_in, fan_out = (float(evidence.layer_column(name)[index]) for name in ("fan_in", "fan_out"))
+    low, high = min(1.0 / (3.0 * fan_in), 2.0 / (fan_in + fan_out)), max(2.0, _gain(evidence, index) ** 2) / fan_in
+    return variance / low if variance < low else variance / high if variance > high else 1.0 + 0.0 * variance
 
 
 def _gain(evidence: Evidence, index: int) -> float:
@@ -71,6 +80,6 @@ register(
     "warning",
     __doc__,
     check,
-    needs=("weight_rms", "fan_in", "activation", "train_loss"),
-    thresholds=[Threshold("factor", 5.0, "factor by which the variance may be off", low=1.0, origin="choice: usual initializers differ by up to 3")],
+    needs=("weight_rms", "fan_in", "fan_out", "activation", "train_loss"),
+    thresholds=[Threshold("factor", 5.0, "factor by which it may be outside", low=1.0, origin="choice: in 20 layers a factor of 5 each is 10¹⁴")],
 )
