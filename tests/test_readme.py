@@ -2,16 +2,25 @@
 
 from __future__ import annotations
 
+import os
 import re
 import shlex
+import shutil
+import subprocess
+import sys
+from importlib.metadata import entry_points
 from pathlib import Path
 
 import pytest
+import yaml
+from command_line import ROOT, environment
 
 from dlprobe.commands import main
+from dlprobe.commands.base.project_file import project_file
 
-README = (Path(__file__).parent.parent / "README.md").read_text(encoding="utf-8")
+README = (ROOT / "README.md").read_text(encoding="utf-8")
 BLOCKS = re.findall(r"```(\w+)\n(.*?)```", README, flags=re.S)
+YAML = [yaml.safe_load(block) for kind, block in BLOCKS if kind == "yaml"]
 COMMANDS = [line for kind, block in BLOCKS if kind == "sh" for line in block.splitlines() if line.startswith("dlprobe ")]
 
 
@@ -41,3 +50,59 @@ def test_the_readme_python_reads_a_run(tmp_path: Path, monkeypatch: pytest.Monke
     names: dict[str, object] = {}
     exec(compile(text, "README.md", "exec"), names)
     assert getattr(names["profile"], "shape", None) == (3,)
+
+
+def test_the_workflow_runs_as_written(project: Path) -> None:
+    """Every `run` of the GitHub workflow in the order of its steps, with the shell that GitHub uses; installing is what this checkout stands for."""
+    workflow = next(document for document in YAML if "jobs" in document)
+    (job,) = workflow["jobs"].values()
+    commands = [step["run"] for step in job["steps"] if "run" in step]
+    assert commands.pop(0) == "pip install ."
+    assert len(commands) >= 3
+    for command in commands:
+        done = shell(project, command)
+        assert done.returncode == 0, (command, done.stdout, done.stderr)
+    assert "sample" in (project / "summary.md").read_text(encoding="utf-8")
+
+
+def test_the_pre_commit_hooks_judge_what_they_are_given(project: Path) -> None:
+    """pre-commit appends the files of a commit that match `files` to the entry."""
+    offered = yaml.safe_load((ROOT / ".pre-commit-hooks.yaml").read_text(encoding="utf-8"))
+    local = next(document for document in YAML if "repos" in document)["repos"][0]["hooks"]
+    for hook in (*offered, *local):
+        assert re.search(hook["files"], "runs/net.h5")
+        assert not re.search(hook["files"], "README.md")
+        assert [shell(project, f"{hook['entry']} sample_runs/{name}.h5").returncode for name in ("healthy", "diverged")] == [0, 1]
+
+
+def test_the_pytest_example_runs(project: Path) -> None:
+    (text,) = [block for kind, block in BLOCKS if kind == "py"]
+    (project / "test_example.py").write_text(text, encoding="utf-8")
+    shutil.copy(ROOT / "sample_runs" / "healthy.h5", project / "relu.h5")
+    plugin = "" if any(each.value == "dlprobe.pytest_plugin" for each in entry_points(group="pytest11")) else "-p dlprobe.pytest_plugin"
+    done = shell(project, f"{shlex.quote(sys.executable)} -m pytest -q -p no:cacheprovider {plugin} test_example.py")
+    assert "2 passed" in done.stdout, done.stdout
+
+
+def test_the_project_file_example_is_read(project: Path) -> None:
+    (text,) = [block for kind, block in BLOCKS if kind == "ini"]
+    (project / "pyproject.toml").write_text(text, encoding="utf-8")
+    assert project_file(project).texts("select") == ["G", "A", "L", "N"]
+    assert shell(project, "dlprobe check sample_runs/healthy.h5").returncode == 0
+
+
+@pytest.fixture
+def project(tmp_path: Path) -> Path:
+    """A clone as far as the examples look: the sample runs, and `dlprobe` as a command."""
+    (tmp_path / "bin").mkdir()
+    program = tmp_path / "bin" / "dlprobe"
+    program.write_text(f'#!/bin/sh\nexec {shlex.quote(sys.executable)} -m dlprobe "$@"\n', encoding="utf-8")
+    program.chmod(0o755)
+    shutil.copytree(ROOT / "sample_runs", tmp_path / "sample_runs")
+    return tmp_path
+
+
+def shell(folder: Path, command: str) -> subprocess.CompletedProcess[str]:
+    """Run a command as the runner of GitHub does."""
+    variables = environment(PATH=f"{folder / 'bin'}{os.pathsep}{os.environ['PATH']}", GITHUB_STEP_SUMMARY=str(folder / "summary.md"))
+    return subprocess.run(["bash", "-e", "-c", command], cwd=folder, env=variables, capture_output=True, text=True, timeout=300, check=False)

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from dlprobe.analysis.baseline import Comparison
+from dlprobe.config import from_mapping, to_mapping
 from dlprobe.errors import ConfigError, RunFileError
 from dlprobe.registry import Value, unknown
 from dlprobe.rules.judging import Judgement, Selection, judge, matching, read_settings
@@ -135,8 +136,16 @@ def run_files(given: Sequence[Path]) -> list[Path]:
 
 def configuration_of(run: Run) -> str:
     """What two runs share that repeat one configuration with other seeds: the configuration without seeds, threads and recording, as a text."""
-    tables = {table: values for table, values in run.config.items() if table != "recording"}
+    tables = {table: values for table, values in whole_configuration(run).items() if table != "recording"}
     return json.dumps({table: _without_seeds(table, values) for table, values in tables.items()}, sort_keys=True)
+
+
+def whole_configuration(run: Run) -> dict[str, Any]:
+    """The configuration with every default filled in, so that runs of older versions compare; as it stands where this dlprobe cannot read it."""
+    try:
+        return to_mapping(from_mapping(run.config))
+    except ConfigError:
+        return run.config
 
 
 def _without_seeds(table: str, values: Any) -> Any:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -10,7 +11,7 @@ from typing import Any
 from dlprobe.analysis.baseline import Numbers, numbers_of
 from dlprobe.reports.diff import PairDiff, VerdictDiff
 from dlprobe.rules import Judgement, all_rules
-from dlprobe.rules.files import Criteria, configuration_of, each_run
+from dlprobe.rules.files import Criteria, configuration_of, each_run, whole_configuration
 from dlprobe.runs.reading import reading
 
 
@@ -30,7 +31,7 @@ def read_sides(path: Path, criteria: Criteria) -> dict[str, list[Side]]:
     with reading(path):
         for where, run in each_run(path):
             configuration = configuration_of(run)
-            side = Side(numbers_of(run, where, configuration), criteria.judge(run), run.config, run.content_sha256)
+            side = Side(numbers_of(run, where, configuration), criteria.judge(run), whole_configuration(run), run.content_sha256)
             found.setdefault(configuration, []).append(side)
     return found
 
@@ -62,13 +63,11 @@ def pair(a: Sequence[Side], b: Sequence[Side]) -> PairDiff:
 
 
 def _bare(side: Side) -> Any:
-    import json
-
     return json.loads(side.numbers.configuration)
 
 
 def _named(side: Side) -> str:
-    """What a pair of a study is called: its path without the seed's share is not known, so that of its first run."""
+    """What a pair of a study is called: the path of its first run."""
     return side.numbers.path
 
 
