@@ -1,4 +1,4 @@
-"""How long `dlprobe check` takes to judge a run of a million recorded steps, as a process of its own: `python tests/benchmarks/check_speed.py [STEPS]`.
+"""How long `dlprobe check` takes to judge a run of a million recorded steps: `PYTHONPATH=.:tests python tests/benchmarks/check_speed.py`.
 
 The run is made up (3 layers, all statistics); writing it takes a minute. Start-up and judging a run of ten steps are told apart from it.
 """
@@ -12,9 +12,6 @@ import time
 from pathlib import Path
 
 import numpy as np
-
-sys.path[:0] = [str(Path(__file__).parent.parent), str(Path(__file__).parent.parent.parent)]
-
 from command_line import process
 from synthetic_runs import LAYERS, description, evaluate, finish
 
