@@ -15,7 +15,7 @@ from dlprobe.commands.base.help import split_examples
 from dlprobe.config import fields
 from dlprobe.errors import ExitCode
 
-LONG = {"gradients"}  # examples that train whole grids; tests of their own run them small
+LONG = {"gradients", "prescribe"}  # examples that train whole grids; tests of their own run them small
 
 
 def test_every_command_stands_in_the_help_with_its_first_line() -> None:

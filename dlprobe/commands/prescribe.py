@@ -1,0 +1,97 @@
+"""Try the remedies that a run's findings name, and say which one cures it most cheaply.
+
+Every change is trained over a few seeds on the same data, beside the run as it is. The cured configuration is written as TOML with the reasons as comments.
+
+Examples:
+  dlprobe prescribe runs/digits-1.h5 --seeds 1 --tries 1 --force
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from dlprobe.commands.base.screen import Screen
+from dlprobe.errors import ConfigError, ExitCode
+
+if TYPE_CHECKING:
+    from dlprobe.config import RunConfig
+    from dlprobe.experiments.prescription import Result
+    from dlprobe.training.trainer import PreparedData
+
+RunFile = Annotated[Path, typer.Argument(metavar="RUN", help="run file")]
+Seeds = Annotated[int, typer.Option("--seeds", metavar="N", min=1, max=100, help="runs of each change, from --seed upwards [default: 3]")]
+Seed = Annotated[int | None, typer.Option("--seed", metavar="N", min=0, help="first seed [default: the run's own]")]
+Tries = Annotated[int, typer.Option("--tries", metavar="N", min=1, help="changes that are tried at most [default: 8]")]
+Threads = Annotated[int | None, typer.Option("--threads", metavar="N", min=1, help="runs side by side [default: all processors]")]
+Output = Annotated[Path | None, typer.Option("-o", "--output", metavar="FILE", help="TOML file to write [default: RUN-cured.toml here]")]
+Force = Annotated[bool, typer.Option("--force", help="overwrite FILE")]
+
+
+def command(
+    run: RunFile, seeds: Seeds = 3, seed: Seed = None, tries: Tries = 8, threads: Threads = None, output: Output = None, force: Force = False, *, screen: Screen
+) -> ExitCode:
+    """Judge, train, compare, write, show."""
+    from dlprobe.reports.prescribe import prescribe_document
+
+    target = output or Path(f"{run.name.removesuffix('.journal').removesuffix('.h5')}-cured.toml")
+    if target.exists() and not force:
+        raise ConfigError(f"{target} exists: give another name with -o, or --force to overwrite it")
+    codes, results, complete = _experiment(run, seeds, seed, tries, threads, screen)
+    cure = _cure(results)
+    if cure is not None:
+        _write(target, str(run), cure, results[0])
+    screen.show(prescribe_document(str(run), codes, results, cure, str(target) if cure is not None else ""))
+    return ExitCode.DONE if complete else ExitCode.INTERRUPTED
+
+
+def _experiment(path: Path, seeds: int, seed: int | None, tries: int, threads: int | None, screen: Screen) -> tuple[tuple[str, ...], list[Result], bool]:
+    from dlprobe.config import from_mapping, with_values
+    from dlprobe.rules import judge
+    from dlprobe.runs import open_single
+    from dlprobe.runs.reading import reading
+
+    with reading(path), open_single(path) as run:
+        findings = judge(run).findings
+        config = from_mapping(run.config)
+    config = with_values(config, {"data.data_seed": config.resolved_data_seed})
+    from dlprobe.commands.base.recorded_run import tell_of_compiling
+    from dlprobe.executors.threads import available_threads
+    from dlprobe.experiments import prescription
+    from dlprobe.training.stopping import on_signals
+
+    codes = prescription.treated_codes(findings)
+    others = prescription.treatments(config, findings, tries)
+    if not others:
+        return codes, [], True
+    tell_of_compiling(screen)
+    ill, first = prescription.Treatment(config), config.training.seed if seed is None else seed
+    with on_signals() as stop, screen.progress("trying remedies", "runs") as report:
+        told: Callable[[int, int], None] | None = None if report is None else lambda done, total: report(done, total)
+        numbers, count = range(first, first + seeds), threads or available_threads()
+        found = prescription.run(ill, others, findings, numbers, _prepare, threads=count, stop=stop, progress=told)
+    return codes, found, len(found) == len(others) + 1
+
+
+def _prepare(config: RunConfig) -> PreparedData:
+    from dlprobe.data import load, prepare
+
+    seed = config.training.seed
+    return prepare(load(config.data, seed), config.data, seed, config.training.dtype)
+
+
+def _cure(results: list[Result]) -> Result | None:
+    from dlprobe.experiments.prescription import cheapest_cure
+
+    return cheapest_cure(results) if results else None
+
+
+def _write(target: Path, path: str, cure: Result, before: Result) -> None:
+    from dlprobe.config import to_toml
+    from dlprobe.reports.prescribe import cured_toml
+
+    target.parent.mkdir(parents=True, exist_ok=True)
+    target.write_text(cured_toml(to_toml(cure.treatment.config), path, cure, before), encoding="utf-8")

@@ -1,0 +1,168 @@
+"""Trying remedies: the configuration of an ill run as it is, and with each change that its findings name, over a few seeds on the same data."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from functools import partial
+
+import numpy as np
+
+from dlprobe.config import RunConfig, to_mapping, with_values
+from dlprobe.errors import ConfigError
+from dlprobe.executors import threads as executor
+from dlprobe.rules import Finding, Remedy
+from dlprobe.rules.files import Criteria
+from dlprobe.runs import Run, RunWriter
+from dlprobe.runs.journal_contents import JournalContents
+from dlprobe.runs.sources import MemorySource
+from dlprobe.training import describe, trainer
+from dlprobe.training.stopping import Stop
+
+CURED_SHARE = 0.8  # of the seeds, e.g. 4 of 5
+METRICS = ("val_error", "train_error", "val_loss", "train_loss")  # the first that a run has is the one that tells whether it learned
+
+
+@dataclass(frozen=True)
+class Treatment:
+    """A configuration to train. codes: the findings that asked for it, none for the run as it is; remedy: its change and why."""
+
+    config: RunConfig
+    codes: tuple[str, ...] = ()
+    remedy: Remedy | None = None
+
+
+@dataclass(frozen=True)
+class Trial:
+    """One seed's run of a treatment. ill: codes of the severity that was treated that it still has; others: errors that the ill run did not have."""
+
+    metric: float
+    ill: tuple[str, ...]
+    others: tuple[str, ...]
+    work: float
+
+
+@dataclass(frozen=True)
+class Result:
+    """All seeds of a treatment."""
+
+    treatment: Treatment
+    trials: tuple[Trial, ...]
+
+    @property
+    def median(self) -> float:
+        """Of the metric; a run that diverged counts as infinite."""
+        return float(np.median([trial.metric if np.isfinite(trial.metric) else np.inf for trial in self.trials]))
+
+    @property
+    def span(self) -> tuple[float, float]:
+        """Smallest and largest metric."""
+        values = [trial.metric if np.isfinite(trial.metric) else np.inf for trial in self.trials]
+        return min(values), max(values)
+
+    @property
+    def work(self) -> float:
+        """Updates times parameters: what the training costs."""
+        return float(np.median([trial.work for trial in self.trials]))
+
+    def cured(self, before: Result) -> int:
+        """In how many seeds what was treated is gone, nothing worse has come, and the metric is not worse than before."""
+        return sum(not trial.ill and not trial.others and trial.metric <= before.median for trial in self.trials)
+
+
+def treated_codes(findings: Sequence[Finding]) -> tuple[str, ...]:
+    """What is to be cured: the errors; where there is none, the warnings."""
+    for severity in ("error", "warning"):
+        codes = tuple(dict.fromkeys(each.code for each in findings if each.severity == severity))
+        if codes:
+            return codes
+    return ()
+
+
+def treatments(config: RunConfig, findings: Sequence[Finding], most: int) -> list[Treatment]:
+    """Every different change that the findings to be cured name, in their order; and the first ones of all of them together, as the last."""
+    codes = treated_codes(findings)
+    asked: dict[tuple[tuple[str, str], ...], list[tuple[str, Remedy]]] = {}
+    for finding in findings:
+        for remedy in finding.remedies if finding.code in codes else ():
+            asked.setdefault(tuple(sorted(remedy.patch.items())), []).append((finding.code, remedy))
+    found = [_treatment(config, tuple(dict.fromkeys(code for code, _ in same)), same[0][1]) for same in asked.values()]
+    possible = [each for each in found if each is not None and to_mapping(each.config) != to_mapping(config)][:most]
+    together = _together(config, findings, codes)
+    known = [to_mapping(each.config) for each in possible]
+    return possible + ([together] if together is not None and to_mapping(together.config) not in known else [])
+
+
+def _treatment(config: RunConfig, codes: tuple[str, ...], remedy: Remedy) -> Treatment | None:
+    try:
+        return Treatment(with_values(config, remedy.patch), codes, remedy)
+    except ConfigError:  # two changes that exclude each other, or one that this configuration does not take
+        return None
+
+
+def _together(config: RunConfig, findings: Sequence[Finding], codes: Sequence[str]) -> Treatment | None:
+    patch: dict[str, str] = {}
+    for finding in findings:
+        if finding.code in codes and finding.remedies:
+            patch = {**finding.remedies[0].patch, **patch}
+    return _treatment(config, tuple(codes), Remedy(patch, "the first remedy of every finding together")) if len(codes) > 1 and patch else None
+
+
+def run(
+    ill: Treatment,
+    others: Sequence[Treatment],
+    findings: Sequence[Finding],
+    seeds: Sequence[int],
+    prepare: Callable[[RunConfig], trainer.PreparedData],
+    *,
+    threads: int,
+    stop: Stop,
+    progress: Callable[[int, int], None] | None = None,
+) -> list[Result]:
+    """Train every treatment with every seed; the results in the order given, those of a stopped experiment as far as all their seeds ended."""
+    jobs = [(treatment, seed) for treatment in (ill, *others) for seed in seeds]
+    codes, errors = treated_codes(findings), {each.code for each in findings if each.severity == "error"}
+    found: dict[int, Trial] = {}
+    calls = [partial(_trial, treatment.config, seed, prepare, codes, errors, stop) for treatment, seed in jobs]
+    for index, trial in executor.run_all(calls, threads, stop):
+        if trial is not None:
+            found[index] = trial
+        if progress is not None:
+            progress(len(found), len(jobs))
+    count = len(seeds)
+    results = []
+    for number, treatment in enumerate((ill, *others)):
+        trials = [found.get(number * count + index) for index in range(count)]
+        if all(trial is not None for trial in trials):
+            results.append(Result(treatment, tuple(trial for trial in trials if trial is not None)))
+    return results
+
+
+def _trial(
+    config: RunConfig, seed: int, prepare: Callable[[RunConfig], trainer.PreparedData], codes: Sequence[str], errors: set[str], stop: Stop
+) -> Trial | None:
+    """Train one run in memory and judge it; None where it was stopped."""
+    seeded = with_values(config, {"training.seed": seed})
+    session = trainer.start(seeded, prepare(seeded))
+    writer = RunWriter.create(None, describe.describe(session))
+    if trainer.run(session, writer, stop=stop) == "interrupted":
+        return None
+    with Run(JournalContents(MemorySource(writer.bytes()))) as recorded:
+        judgement = Criteria().judge(recorded)
+        fired = {each.code: each.severity for each in judgement.findings}
+        new = tuple(code for code, severity in fired.items() if severity == "error" and code not in errors and code not in codes)
+        work = float(session.step) * float(np.sum(recorded.layers["parameter_count"]))
+        return Trial(metric_of(recorded), tuple(code for code in codes if code in fired), new, work)
+
+
+def metric_of(run: Run) -> float:
+    """The first of METRICS that the run has; infinite for none."""
+    values = [float(run.final[name]) for name in METRICS if name in run.final and np.isfinite(run.final[name])]
+    return values[0] if values else float("inf")
+
+
+def cheapest_cure(results: Sequence[Result]) -> Result | None:
+    """Of those that cure in enough seeds the one with the least work; the first of equals. None where nothing helped."""
+    before, *tried = results
+    cures = [each for each in tried if each.cured(before) >= CURED_SHARE * len(each.trials)]
+    return min(cures, key=lambda each: each.work) if cures else None
