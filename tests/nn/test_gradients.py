@@ -15,6 +15,7 @@ import slow_twins
 from small_nets import NORMS, Array, data_for, gradient_of, jitter, network
 
 from dlprobe import registry
+from dlprobe.nn.block import GRADIENT_NORM
 from dlprobe.nn.network import Network
 from dlprobe.parts.activations import Activation
 from dlprobe.registry import Spec
@@ -142,4 +143,4 @@ def test_gradient_norm_is_that_of_all_parameters() -> None:
     net = jitter(network(SIZES, batch=6, keep_gradients=True, norm=("batch", False)))
     inputs, targets = data_for(net, 6)
     result = net.train(inputs, targets, 0, np.zeros(1))
-    assert result.scalars[0, 3] == pytest.approx(math.sqrt(math.fsum(net.gradients**2)), rel=1e-13)
+    assert result.scalars[0, GRADIENT_NORM] == pytest.approx(math.sqrt(math.fsum(net.gradients**2)), rel=1e-13)
