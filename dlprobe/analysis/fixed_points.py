@@ -47,25 +47,27 @@ class Critical:
     q: float
 
 
-def fixed_point(activation: Spec, sigma_w: float, sigma_b: float = 0.0, start: float = 1.0) -> FixedPoint:
+def fixed_point(activation: Spec, sigma_w: float, sigma_b: float = 0.0, start: float = 1.0, keep: float = 1.0) -> FixedPoint:
     """The stable fixed point that the variance recursion reaches from q = `start` (where every q is one, as for He ReLU, `start` itself).
 
-    Raises ConfigError for an activation without scalar slope.
+    keep: share that inverted dropout keeps. It multiplies mean squares by 1/keep, not products of two inputs with masks of their own, so that even equal
+    inputs decorrelate and c* < 1 (Schoenholz 2017, §5). Raises ConfigError for an activation without scalar slope.
     """
-    q = _settle(activation, sigma_w**2, sigma_b**2, start)
+    weight = sigma_w**2 / keep
+    q = _settle(activation, weight, sigma_b**2, start)
     if not 0.0 < q < LARGEST_Q:
         return FixedPoint(q, *[math.nan] * 5)
     at = moments(activation, q)
-    chi = sigma_w**2 * at.slope_mean_square
+    chi = weight * at.slope_mean_square
     correlation = CorrelationMap(activation, sigma_w, sigma_b, q)
-    c = 1.0 if chi <= 1.0 + ROUNDING else correlation.settle()
+    c = 1.0 if keep == 1.0 and chi <= 1.0 + ROUNDING else correlation.settle()
     return FixedPoint(
         q=q,
         chi=chi,
-        depth_q=_depth(sigma_w**2 * at.mean_square_growth),
+        depth_q=depth_scale(weight * at.mean_square_growth),
         c=c,
-        depth_c=_depth(correlation.slope(c)),
-        depth_gradient=_depth(chi),
+        depth_c=depth_scale(correlation.slope(c)),
+        depth_gradient=depth_scale(chi),
     )
 
 
@@ -86,7 +88,7 @@ def _settle(activation: Spec, weight: float, bias: float, q: float) -> float:
     return q
 
 
-def _depth(multiplier: float) -> float:
+def depth_scale(multiplier: float) -> float:
     """Layers over which what is multiplied by `multiplier` per layer changes by e: −1/ln, 0 for 0, infinite at 1."""
     if not multiplier > 0.0:
         return 0.0 if multiplier == 0.0 else math.nan

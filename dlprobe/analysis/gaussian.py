@@ -34,7 +34,7 @@ LARGEST_Q = 1e200  # beyond it the squares below overflow, and so would any net
 class Moments:
     """Averages of an activation φ whose preactivation is N(0, q); all dimensionless.
 
-    mean E φ, mean_square E φ², variance Var φ, slope_mean_square D = E φ'², slope_fourth E φ'⁴, mean_square_growth d E φ²/dq.
+    mean E φ, mean_square E φ², variance Var φ, slope_mean_square D = E φ'², slope_fourth E φ'⁴, mean_square_growth d E φ²/dq, fourth E φ⁴.
     """
 
     q: float
@@ -44,6 +44,12 @@ class Moments:
     slope_mean_square: float
     slope_fourth: float
     mean_square_growth: float
+    fourth: float
+
+    @property
+    def value_kappa(self) -> float:
+        """E φ⁴/(E φ²)² − 1: the relative variance that one unit adds to the mean square of a layer's activations. ReLU 5, linear 2; NaN where E φ² is 0."""
+        return self.fourth / self.mean_square**2 - 1.0 if self.mean_square > 0.0 else math.nan
 
     @property
     def kappa(self) -> float:
@@ -82,7 +88,7 @@ def integrate(record: Activation, parameters: tuple[float, ...], q: float) -> Mo
     """The Gaussian averages of a record, without memory; see `moments`."""
     largest = LARGEST_Q if math.isfinite(record.largest_slope(*parameters)) else LARGEST_UNBOUNDED_Q
     if not 0.0 <= q <= largest:
-        return Moments(q, *[math.nan] * 6)
+        return Moments(q, *[math.nan] * 7)
     inner, inner_weights = nodes(record.kinks(*parameters), q)
     draws = record.draws(*parameters)
     tables = [_at(record, numbers, inner) for _, numbers in draws]
@@ -99,6 +105,7 @@ def integrate(record: Activation, parameters: tuple[float, ...], q: float) -> Mo
         slope_fourth=float(weights @ (squares * squares)),
         # d/dq E φ(√q Z)² = E[φ φ' Z]/√q: with u = √q Z the chain rule gives 2 φ φ' · u/(2q)
         mean_square_growth=float(weights @ (values * slopes * points)) / q if q > 0.0 else math.nan,
+        fourth=float(weights @ values**4),
     )
 
 

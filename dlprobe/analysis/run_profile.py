@@ -123,17 +123,20 @@ def activations_of(run: Run, hidden: Sequence[int]) -> list[Spec] | None:
 
 
 def predicted(run: Run, hidden: Sequence[int], activations: Sequence[Spec] | None) -> theory.Prediction | None:
-    """What theory says of the run's net before its first step, from the layer table and the measured input mean square.
+    """What theory says of the run's net before its first step, from the layer table and the measured input mean square."""
+    net = initial_net(run, hidden, activations)
+    return None if net is None else theory.predict(net)
 
-    None for nets with residual connections or random operations, which its recursion does not describe.
-    """
-    if not hidden or activations is None or changes_signals(run):
+
+def initial_net(run: Run, hidden: Sequence[int], activations: Sequence[Spec] | None) -> theory.InitialNet | None:
+    """The run's net before its first step; None where the file names parts that this dlprobe does not have, or no hidden layer."""
+    if not hidden or activations is None:
         return None
     index, layers = hidden[0], run.layers
     norm, biases, init, position = (_of_layer(run, name, index) for name in ("normalization", "bias_initializer", "initializer", "norm_position"))
     try:
         initializer = parse_spec("initializer", init)
-        net = theory.describe(
+        return theory.describe(
             int(layers["fan_in"][index]),
             [int(layers["units"][each]) for each in hidden],
             activations,
@@ -143,18 +146,21 @@ def predicted(run: Run, hidden: Sequence[int], activations: Sequence[Spec] | Non
             bias_initializer=None if biases in ("", init) else parse_spec("initializer", biases),
             normalization=None if norm in ("none", "") else parse_spec("normalization", norm).name,
             position=position or "before",
+            residual=_residuals(run, hidden),
+            perturbations=theory.Perturbations.of(model if isinstance(model := run.config.get("model"), dict) else {}),
         )
-    except ConfigError:
+    except (ConfigError, ValueError):  # parts or numbers that this dlprobe does not know
         return None
-    return theory.predict(net)
 
 
-def changes_signals(run: Run) -> bool:
-    """Whether the run's configuration has residual connections, dropout or noise."""
-    model = run.config.get("model", {})
-    return model.get("residual", "none") != "none" or any(model.get(key, 0) for key in ("dropout", "input_dropout", "drop_connect", "noise", "input_noise"))
+def _residuals(run: Run, hidden: Sequence[int]) -> list[Spec | None]:
+    """The residual connections of some layers. Raises ConfigError for one that this dlprobe does not know."""
+    texts = [_of_layer(run, "residual", index) for index in hidden]
+    return [None if text in ("none", "") else parse_spec("residual", text) for text in texts]
 
 
 def _input_mean_square(run: Run) -> float:
+    if "input" in run.layers.names:  # a norm of the input leaves it at 1
+        return 1.0
     found = run.data.get("input_mean_square")
     return math.nan if found is None else float(np.mean(found))

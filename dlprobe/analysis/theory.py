@@ -2,52 +2,27 @@
 
 Forward, q_l = fan_in_l · Var(W_l) · E a_{l−1}² + E b_l²; backward, E δ_l² = n_{l+1} · Var(W_{l+1}) · E φ'(z_l)² · E δ_{l+1}², with z_l ~ N(0, q_l), n
 the units of a layer and δ the derivative of a sample's own loss by z. The theory is one of wide layers, independent zero-mean weights and
-unstructured inputs. What normalization does to both recursions (batch: Yang et al. 2019) stands at `_scales`.
+unstructured inputs. What normalization (batch: Yang et al. 2019), residual sums (Yang & Schoenholz 2017), dropout and noise do to both recursions stands in
+`propagation`.
 """
 
 from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
-import numpy as np
-
-from dlprobe.analysis.gaussian import LARGEST_Q, Moments, moments
+from dlprobe.analysis import propagation
+from dlprobe.analysis.gaussian import LARGEST_Q, moments
+from dlprobe.analysis.initial_net import InitialNet as InitialNet
+from dlprobe.analysis.initial_net import Perturbations as Perturbations
+from dlprobe.analysis.initial_net import configured as configured
+from dlprobe.analysis.initial_net import describe as describe
 from dlprobe.parts.activations import Activation
 from dlprobe.registry import Spec
 
 DEVIATIONS = 4.0  # half-width of every finite-width band, in standard deviations
 USUAL_KAPPA = 5.0  # ReLU's, the largest of the common activations where they do not saturate
-
-
-@dataclass(frozen=True)
-class InitialNet:
-    """The hidden layers of a net before its first step, hidden_1 first; one entry per hidden layer in every tuple.
-
-    units: widths. weight_variance: Var(W) of one weight, or the measured mean square weight_rms². bias_variance: E b² of one bias parameter.
-    features: number of inputs; input_mean_square: mean over samples and features of x² as the net sees it (measured on the training part).
-    normalization: name of the normalization record, or None; position `before` or `after` the activation.
-    """
-
-    features: int
-    input_mean_square: float
-    units: tuple[int, ...]
-    activations: tuple[Spec, ...]
-    weight_variance: tuple[float, ...]
-    bias_variance: tuple[float, ...]
-    normalization: str | None = None
-    position: str = "before"
-
-    def __post_init__(self) -> None:
-        lengths = {len(self.units), len(self.activations), len(self.weight_variance), len(self.bias_variance)}
-        if len(lengths) > 1:
-            raise ValueError(f"one entry per hidden layer expected: units, activations, weight and bias variances have lengths {sorted(lengths)}")
-
-    @property
-    def fan_in(self) -> tuple[int, ...]:
-        """Rows of each hidden layer's weight matrix."""
-        return (self.features, *self.units[:-1]) if self.units else ()
 
 
 @dataclass(frozen=True)
@@ -66,7 +41,8 @@ class Prediction:
     preactivation_mean_square: q of z as recorded, before a norm that stands before the activation. activation_mean_square, activation_variance: of a,
     after a norm that stands after the activation; pooled over samples and units.
     error_signal_rms_relative: RMS δ_l / RMS δ_n, so 1 for the last. backward_factors: (n − 1,), χ_l = E δ_l²/E δ_{l+1}².
-    kappas: (n,), relative variance that one unit of the layer adds to the squared error signal.
+    kappas: (n,), relative variance that one unit of the layer adds to the squared error signal. log_activation_variance: (n,), variance of ln E a² over
+    random nets of these widths, for a single input.
     log10_error_signal_ratio: log10 RMS δ_1/RMS δ_n; value is the infinite-width one. decay_factor: its geometric mean per layer, of the RMS, towards
     the input.
     e_folding_depth: layers over which the RMS changes by e (twice the ξ_∇ of the papers, which is of the mean square); infinite where it does not
@@ -86,64 +62,21 @@ class Prediction:
     applicable: bool
     reason: str = ""
     assumptions: tuple[str, ...] = ()
+    log_activation_variance: tuple[float, ...] = ()
 
+    def error_signal_bands(self, units: Sequence[int]) -> list[Band]:
+        """RMS δ_l/RMS δ_n of every layer with its finite-width band; (1, 1, 1) for the last."""
+        logs = [math.log10(value) if value > 0.0 else -math.inf for value in self.error_signal_rms_relative]
+        bands = [finite_width_band(log, self.kappas[index:], units[index:]) for index, log in enumerate(logs)]
+        return [Band(value, _power10(band.low), _power10(band.high)) for value, band in zip(self.error_signal_rms_relative, bands, strict=True)]
 
-@dataclass
-class _Layer:
-    """One layer of the forward recursion: q of z, averages of φ at its own argument, E a², Var a, and `shrink`, what norms multiply E δ² with."""
-
-    q: float
-    inside: Moments
-    activation_mean_square: float
-    activation_variance: float
-    shrink: float = field(default=1.0)
-
-
-def describe(
-    features: int,
-    units: Sequence[int],
-    activations: Spec | Sequence[Spec],
-    initializer: Spec,
-    input_mean_square: float = 1.0,
-    *,
-    bias: bool = True,
-    bias_initializer: Spec | None = None,
-    normalization: str | None = None,
-    position: str = "before",
-) -> InitialNet:
-    """The net that a configuration makes, with variances from the initializers' records (NaN for one without a formula, such as lsuv).
-
-    One activation stands for all hidden layers. `bias_initializer` None means what the initializer itself draws for biases.
-    Raises ValueError where activations and units differ in number.
-    """
-    specs = (activations,) * len(units) if isinstance(activations, Spec) else tuple(activations)
-    fans = list(zip((features, *units), units, strict=False))
-    return InitialNet(
-        features=features,
-        input_mean_square=input_mean_square,
-        units=tuple(units),
-        activations=specs,
-        weight_variance=tuple(_variance(initializer, "variance", *fan) for fan in fans),
-        bias_variance=tuple(_bias_variance(initializer, bias_initializer, *fan) if bias else 0.0 for fan in fans),
-        normalization=normalization,
-        position=position,
-    )
-
-
-def _variance(initializer: Spec, which: str, fan_in: int, fan_out: int) -> float:
-    record = initializer.record
-    parameters = [initializer.parameters[parameter.name] for parameter in record.parameters]
-    return float(getattr(record, which)(fan_in, fan_out, *parameters))
-
-
-def _bias_variance(initializer: Spec, own: Spec | None, fan_in: int, fan_out: int) -> float:
-    """Var b, NaN where the biases are all the same number but not 0: that is a shift of the preactivation, which the theory leaves out."""
-    if own is None:
-        return _variance(initializer, "bias_variance", fan_in, fan_out)
-    variance = _variance(own, "variance", fan_in, fan_out)
-    parameters = [own.parameters[parameter.name] for parameter in own.record.parameters]
-    shifted = variance == 0.0 and own.record.weights(np.random.default_rng(0), 1, 1, *parameters).any()
-    return math.nan if shifted else variance
+    def activation_bands(self) -> list[Band]:
+        """E a² of every layer with its finite-width band."""
+        found = []
+        for value, variance in zip(self.activation_mean_square, self.log_activation_variance, strict=True):
+            spread = DEVIATIONS * math.sqrt(variance)
+            found.append(Band(value, value * math.exp(-variance / 2.0 - spread), value * math.exp(-variance / 2.0 + spread)))
+        return found
 
 
 def predict(net: InitialNet) -> Prediction:
@@ -152,21 +85,21 @@ def predict(net: InitialNet) -> Prediction:
     One hidden layer has ratio 0: it is compared with itself.
     """
     reason = _obstacle(net)
-    layers = [] if reason else _forward(net)
+    layers = [] if reason else propagation.forward(net)
     reason = reason or _stuck(layers)
-    factors = [] if reason else _backward_factors(net, layers)
+    factors = [] if reason else propagation.backward_factors(net, layers)
     if any(not 0.0 < factor < math.inf for factor in factors):
         reason = "the error signal leaves the range of floating-point numbers within one layer"
     if reason:
         return _not_applicable(len(net.units), reason)
     logs = [0.5 * math.log10(factor) for factor in factors]
     ratio = math.fsum(logs)
-    kappas = tuple(layer.inside.kappa for layer in layers)
+    kappas = propagation.step_kappas(net, layers)
     decay, depth = per_layer(ratio, len(logs))
     return Prediction(
         preactivation_mean_square=tuple(layer.q for layer in layers),
-        activation_mean_square=tuple(layer.activation_mean_square for layer in layers),
-        activation_variance=tuple(layer.activation_variance for layer in layers),
+        activation_mean_square=tuple(layer.signal.mean_square for layer in layers),
+        activation_variance=tuple(layer.signal.variance for layer in layers),
         error_signal_rms_relative=tuple(_power10(math.fsum(logs[index:])) for index in range(len(layers))),
         backward_factors=tuple(factors),
         kappas=kappas,
@@ -174,6 +107,7 @@ def predict(net: InitialNet) -> Prediction:
         decay_factor=decay,
         e_folding_depth=depth,
         applicable=True,
+        log_activation_variance=_forward_spread(net, layers),
         assumptions=_assumptions(net),
     )
 
@@ -238,6 +172,8 @@ def _obstacle(net: InitialNet) -> str:
         return "bias parameters that are all equal shift every preactivation: theory needs them random around zero, or zero"
     if not (math.isfinite(net.input_mean_square) and net.input_mean_square > 0.0):
         return f"the mean square of the inputs is {net.input_mean_square:g}: theory needs inputs that are finite and not all zero"
+    if any(scale == 0.0 for scale in net.scales):
+        return "a residual connection with factor 0: layers inside get no error signal at the first step, only their factors move"
     return _normalization_obstacle(net)
 
 
@@ -249,43 +185,7 @@ def _normalization_obstacle(net: InitialNet) -> str:
     return ""
 
 
-def _forward(net: InitialNet) -> list[_Layer]:
-    layers: list[_Layer] = []
-    mean_square = spread = net.input_mean_square
-    for fan_in, spec, weight, bias in zip(net.fan_in, net.activations, net.weight_variance, net.bias_variance, strict=True):
-        layer = _scales(net, spec, fan_in * weight * mean_square, fan_in * weight * spread, bias)
-        layers.append(layer)
-        mean_square, spread = layer.activation_mean_square, layer.activation_variance
-    return layers
-
-
-def _scales(net: InitialNet, spec: Spec, signal: float, differing: float, bias: float) -> _Layer:
-    """One layer: `signal` is fan_in·Var(W)·E a², `differing` the same with the part of E a² that differs between samples, Var a.
-
-    Without norm the argument has variance q = signal + bias. Batch norm before φ divides by the variance of a unit over the batch, `differing` (bias
-    parameters and what the samples share cancel); layer, group and rms norm before φ by the variance over units, q. All leave an argument of variance 1
-    and divide E δ² by what they divided z² by. After φ they divide a and the error signal by √Var φ(q), rms by √E φ(q)², and a has mean square 1. What their
-    projections take is O(1/batch), O(1/units), O(groups/units).
-    """
-    q = signal + bias
-    if net.normalization is None:
-        inside = moments(spec, q)
-        return _Layer(q, inside, inside.mean_square, inside.variance)
-    if net.position == "before":
-        inside = moments(spec, 1.0)
-        divisor = differing if net.normalization == "batch" else q
-        return _Layer(q, inside, inside.mean_square, inside.variance, _inverse(divisor))
-    inside = moments(spec, q)
-    if net.normalization == "rms":
-        return _Layer(q, inside, 1.0, inside.variance * _inverse(inside.mean_square), _inverse(inside.mean_square))
-    return _Layer(q, inside, 1.0, 1.0, _inverse(inside.variance))
-
-
-def _inverse(divisor: float) -> float:
-    return 1.0 / divisor if divisor > 0.0 else math.nan
-
-
-def _stuck(layers: list[_Layer]) -> str:
+def _stuck(layers: list[propagation.Layer]) -> str:
     """Where the recursion left what floating-point numbers can hold, or the activation's slope is zero."""
     for index, layer in enumerate(layers, start=1):
         if not layer.q <= LARGEST_Q:
@@ -295,10 +195,13 @@ def _stuck(layers: list[_Layer]) -> str:
     return ""
 
 
-def _backward_factors(net: InitialNet, layers: list[_Layer]) -> list[float]:
-    """E δ_l²/E δ_{l+1}² for l = 1 … n − 1: n_{l+1} Var(W_{l+1}) E φ'(z_l)², times what the layer's norm does."""
-    weights = [units * variance for units, variance in zip(net.units, net.weight_variance, strict=True)]
-    return [weight * layer.inside.slope_mean_square * layer.shrink for weight, layer in zip(weights[1:], layers, strict=False)]
+def _forward_spread(net: InitialNet, layers: list[propagation.Layer]) -> tuple[float, ...]:
+    """Variance of ln E a² of one input: each layer adds κ/N and hands on what came in, multiplied by its gain squared."""
+    variance, found = 0.0, []
+    for layer, units in zip(layers, net.units, strict=True):
+        variance = layer.forward_gain**2 * variance + layer.forward_kappa / units
+        found.append(variance)
+    return tuple(found)
 
 
 def _assumptions(net: InitialNet) -> tuple[str, ...]:
@@ -309,10 +212,13 @@ def _assumptions(net: InitialNet) -> tuple[str, ...]:
     ]
     if net.normalization == "batch":
         found.append("the batch is large, and the layers are wider than the batch")
+    if any(scale is not None for scale in net.scales):
+        found.append("residual layers: what goes through a layer and what goes around it are uncorrelated")
     return tuple(found)
 
 
 def _not_applicable(depth: int, reason: str) -> Prediction:
     nothing = (math.nan,) * depth
     band = Band(math.nan, math.nan, math.nan)
-    return Prediction(nothing, nothing, nothing, nothing, nothing[1:], nothing, band, math.nan, math.nan, False, f"not applicable: {reason}")
+    why = f"not applicable: {reason}"
+    return Prediction(nothing, nothing, nothing, nothing, nothing[1:], nothing, band, math.nan, math.nan, False, why, (), nothing)

@@ -192,18 +192,7 @@ def judge(cell: Cell, results: Sequence[SeedResult], data: trainer.PreparedData)
 
 def initial_net(cell: Cell, data: trainer.PreparedData) -> theory.InitialNet:
     """What mean-field theory sees of a cell on this data."""
-    model = cell.config.model
-    return theory.describe(
-        len(data.feature_names),
-        model.layers,
-        model.activations,
-        cell.init,
-        data.input_mean_square,
-        bias=model.bias,
-        bias_initializer=model.bias_init,
-        normalization=model.norm.name if model.norm else None,
-        position=model.norm_position,
-    )
+    return theory.configured(cell.config, len(data.feature_names), data.input_mean_square)
 
 
 def study_description(cells: Sequence[Cell], seeds: Sequence[int]) -> dict[str, object]:

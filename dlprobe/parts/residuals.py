@@ -38,7 +38,7 @@ register(
         source="He, Zhang, Ren & Sun 2016, Deep residual learning",
         parameters=(Parameter("scale", 1.0, "factor α of the layer's own contribution"),),
         use="Nets of more than ten layers.",
-        traps="With ReLU and He weights E a² and E δ² grow by 1 + α² per layer: 2^L at α = 1 without normalization.",
+        traps="With ReLU and He weights E δ² grows by 1 + α² per layer, E a² by more, as means add up: above 2^L at α = 1 without normalization.",
     ),
 )
 

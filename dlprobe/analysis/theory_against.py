@@ -1,0 +1,86 @@
+"""A measured run beside what theory predicts of it: by how many standard deviations each layer is off, and where the band is left."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import TypeAlias
+
+import numpy as np
+import numpy.typing as npt
+
+from dlprobe.analysis.run_profile import hidden_layers
+from dlprobe.analysis.theory import DEVIATIONS, Prediction
+from dlprobe.errors import ConfigError
+from dlprobe.runs import Run
+
+Floats: TypeAlias = npt.NDArray[np.float64]
+QUANTITIES = ("activation_mean_square", "error_signal_rms_relative")
+
+
+@dataclass(frozen=True)
+class Measured:
+    """The first recorded step of a run, per hidden layer; deviations by quantity, in standard deviations of the finite-width law (NaN: not defined)."""
+
+    step: int
+    names: tuple[str, ...]
+    q: Floats
+    activation_mean_square: Floats
+    activation_variance: Floats
+    error_signal_rms_relative: Floats
+    deviations: dict[str, Floats]
+
+    @property
+    def outside(self) -> list[tuple[str, str, float]]:
+        """(quantity, layer, deviations) of every layer outside its band."""
+        found = []
+        for quantity in QUANTITIES:
+            for name, off in zip(self.names, self.deviations[quantity], strict=True):
+                if abs(off) > DEVIATIONS:
+                    found.append((quantity, name, float(off)))
+        return found
+
+    @property
+    def left_at(self) -> list[tuple[str, str, float]]:
+        """Where each quantity leaves its band first on its way: activations from the input, error signals from the output."""
+        found = []
+        for quantity in QUANTITIES:
+            here = [each for each in self.outside if each[0] == quantity]
+            found += here[:1] if quantity == QUANTITIES[0] else here[-1:]
+        return found
+
+
+def measured(run: Run, prediction: Prediction, units: Sequence[int]) -> Measured:
+    """Compare. Raises ConfigError where nothing was recorded or the run has another number of hidden layers."""
+    hidden = hidden_layers(run)
+    if not len(run.steps):
+        raise ConfigError("the run of --against has no recorded step: train at least one (--steps 1 --lr 0 records the state at initialization)")
+    if len(hidden) != len(units):
+        raise ConfigError(
+            f"the run of --against has {len(hidden)} hidden layers, the configuration {len(units)}: leave out CONFIG and options to take the run's own"
+        )
+
+    def row(name: str) -> Floats:
+        return np.asarray(run.statistic_rows(name, 0, 1)[0][hidden], np.float64)
+
+    square = row("activation_variance") + row("activation_mean") ** 2
+    signal = row("error_signal_rms")
+    with np.errstate(all="ignore"):
+        relative = signal / signal[-1] if len(signal) else signal
+    found = dict(zip(QUANTITIES, deviations(prediction, units, square, relative), strict=True))
+    names = tuple(str(run.layers.names[index]) for index in hidden)
+    return Measured(int(run.steps[0]), names, row("preactivation_mean_square"), square, row("activation_variance"), relative, found)
+
+
+def deviations(prediction: Prediction, units: Sequence[int], square: Floats, relative: Floats) -> tuple[Floats, Floats]:
+    """Standard deviations by which ln E a² and ln δ_l²/δ_n² are off their law, whose means are shifted by −½ of their variances."""
+    if not prediction.applicable:
+        return np.full(len(square), math.nan), np.full(len(square), math.nan)
+    forward = np.array(prediction.log_activation_variance)
+    steps = np.array([kappa / width for kappa, width in zip(prediction.kappas, units, strict=True)])
+    backward = np.append(np.cumsum(steps[:-1][::-1])[::-1], math.nan)
+    with np.errstate(all="ignore"):
+        ahead = (np.log(square / np.array(prediction.activation_mean_square)) + forward / 2) / np.sqrt(np.where(forward > 0, forward, math.nan))
+        back = (2 * np.log(relative / np.array(prediction.error_signal_rms_relative)) + backward / 2) / np.sqrt(backward)
+    return ahead, back

@@ -1,0 +1,104 @@
+"""Predict, without training, how signal and gradient flow through a net.
+
+Mean-field theory of wide random nets: the fixed point q* of the preactivations, χ_1, depth scales, the edge of chaos, and every layer's mean squares with
+the band in which one net of these widths falls. Normalization, residual connections and dropout included; where the theory does not apply, the reason
+stands in its place. With --against, a run's first recorded step is laid over it.
+
+Examples:
+  dlprobe theory --layers 512x20 --activation tanh --init "mean_field(sigma_w=1.5)"
+  dlprobe theory --layers 100x50 --activation relu --init he_normal --residual yes --format json
+  dlprobe theory --activation tanh --sigma-b 0,0.1,0.3
+  dlprobe theory --against runs/digits-1.h5
+"""
+
+from __future__ import annotations
+
+import math
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from dlprobe.commands.base.configuration import ConfigFile, configuration_options, read_configuration
+from dlprobe.commands.base.screen import Screen
+from dlprobe.errors import ConfigError
+
+if TYPE_CHECKING:
+    from dlprobe.analysis.theory import InitialNet
+    from dlprobe.runs import Run
+
+PANEL = "Theory"
+Against = Annotated[
+    Path | None,
+    typer.Option("--against", metavar="RUN", help="run file to compare with; without CONFIG and options, its own net is predicted", rich_help_panel=PANEL),
+]
+SigmaB = Annotated[str | None, typer.Option("--sigma-b", metavar="X,X,…", help="search the edge of chaos, σ_w, for these σ_b too", rich_help_panel=PANEL)]
+
+
+@configuration_options()
+def command(config: ConfigFile = None, against: Against = None, sigma_b: SigmaB = None, *, options: dict[str, str | None], screen: Screen) -> None:
+    """Read, predict, compare, show."""
+    from dlprobe.analysis.phase import critical_with_dropout, phase_of
+    from dlprobe.analysis.theory import predict
+    from dlprobe.analysis.theory_against import measured
+    from dlprobe.parts.activations import Activation
+    from dlprobe.reports.theory import document
+    from dlprobe.runs import open_single
+
+    biases = [] if sigma_b is None else numbers(sigma_b)
+    if against is None:
+        net, found = configured_net(config, options, screen), None
+        prediction = predict(net)
+    else:
+        with open_single(against) as run:
+            net = net_of_run(run, config, options, against)
+            prediction = predict(net)
+            found = measured(run, prediction, net.units)
+    if biases and not (net.activations and isinstance(net.activations[-1].record, Activation)):
+        raise ConfigError("--sigma-b: there is no hidden layer with an elementwise activation to search for: use --layers and --activation, e.g. tanh")
+    edges = [(each, critical_with_dropout(net.activations[-1], each, net.perturbations.keep)) for each in biases]
+    phase = phase_of(net) if prediction.applicable else None
+    screen.show(document(net, prediction, phase, edges, found, None if against is None else str(against)))
+
+
+def configured_net(config: Path | None, options: dict[str, str | None], screen: Screen) -> InitialNet:
+    """The net of a configuration on its data."""
+    from dlprobe.analysis.theory import configured
+    from dlprobe.commands.base.recorded_run import prepare_data
+
+    configuration = read_configuration(config, options)
+    data = prepare_data(configuration, screen)
+    return configured(configuration, len(data.feature_names), data.input_mean_square)
+
+
+def net_of_run(run: Run, config: Path | None, options: dict[str, str | None], path: Path) -> InitialNet:
+    """The net that a run began with; or that of a configuration, on the run's data. Raises ConfigError where the file does not say enough."""
+    import numpy as np
+
+    from dlprobe.analysis.run_profile import activations_of, hidden_layers, initial_net
+    from dlprobe.analysis.theory import configured
+
+    hidden = hidden_layers(run)
+    if config is None and not any(value is not None for value in options.values()):
+        net = initial_net(run, hidden, activations_of(run, hidden))
+        if net is None:
+            reason = "it has no hidden layer, or names parts that this dlprobe does not know: give the configuration"
+            raise ConfigError(f"{path}: {reason}, e.g. dlprobe theory net.toml --against {path}")
+        return net
+    square = run.data.get("input_mean_square")
+    features = int(run.layers["fan_in"][0])
+    return configured(read_configuration(config or path, options), features, math.nan if square is None else float(np.mean(square)))
+
+
+def numbers(text: str) -> list[float]:
+    """Numbers ≥ 0 from a list with commas. Raises ConfigError."""
+    found = []
+    for each in text.split(","):
+        try:
+            value = float(each)
+        except ValueError:
+            value = math.nan
+        if not 0.0 <= value < math.inf:
+            raise ConfigError(f"--sigma-b {each.strip()!r}: expected numbers >= 0 with commas, e.g. --sigma-b 0,0.1,0.3")
+        found.append(value)
+    return found

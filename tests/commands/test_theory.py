@@ -1,0 +1,94 @@
+"""theory: the numbers of the papers, other nets, and a measured run laid over the prediction."""
+
+from __future__ import annotations
+
+import json
+import math
+from pathlib import Path
+
+import pytest
+from command_line import Outcome, dlprobe
+
+WIDE = ("--data", "gaussian(samples=64, features=512, classes=2)", "--scaling", "none", "--layers", "512x10")
+
+
+def theory(*arguments: str) -> Outcome:
+    return dlprobe("theory", *arguments, "--format", "json", "--quiet")
+
+
+def test_record_begins_with_the_promised_keys() -> None:
+    found = json.loads(theory(*WIDE, "--activation", "tanh").out)
+    assert list(found)[:7] == ["schema", "q_star", "chi_1", "xi_q", "xi_c", "xi_gradient", "layers"]
+    assert found["schema"] == "dlprobe-theory/1"
+    keys = {"q", "activation_mean_square", "activation_variance", "error_signal_rms_relative", "low", "high"}
+    assert all(keys <= set(layer) for layer in found["layers"])
+    assert len(found["layers"]) == 10
+
+
+def test_published_points() -> None:
+    """tanh σ_w = 1.5, σ_b = 0: q* = .79335404, χ = 1.13932322, ξ_c = 17.05; at σ_b = .3 the edge of chaos lies at 1.395584."""
+    found = theory(*WIDE, "--activation", "tanh", "--init", "mean_field(sigma_w=1.5)", "--sigma-b", "0.3").data
+    assert (found["q_star"], found["chi_1"]) == pytest.approx((0.79335404, 1.13932322), abs=1e-7)
+    assert found["xi_c"] == pytest.approx(17.05, abs=0.01)
+    assert found["regime"] == "chaotic"
+    assert found["edges"][0]["sigma_w"] == pytest.approx(1.395584, abs=1e-6)
+
+
+@pytest.mark.parametrize(
+    ("activation", "init", "expected"),
+    [("relu", "glorot_normal", -1.355), ("tanh", "glorot_normal", -0.551), ("relu", "he_normal", 0.0), ("sigmoid", "glorot_normal", -5.693)],
+)
+def test_profiles_of_the_textbook_nets(activation: str, init: str, expected: float) -> None:
+    found = theory(*WIDE, "--activation", activation, "--init", init).data
+    square = 1.0 if activation in ("relu",) else None  # of a homogeneous activation the inputs' mean square does not matter
+    first = found["layers"][0]
+    assert math.log10(first["error_signal_rms_relative"]) == pytest.approx(expected, abs=1e-3 if square else 0.02)
+    assert first["low"] < first["error_signal_rms_relative"] < first["high"]
+
+
+@pytest.mark.parametrize(
+    ("options", "reason"),
+    [
+        (("--activation", "glu", "--layers", "8,8"), "glu mixes the units of a row"),
+        (("--init", "lsuv", "--layers", "8,8"), "known only when measured"),
+        (("--layers", ""), "no hidden layer"),
+        (("--layers", "8,8,8", "--residual", "rezero"), "factor 0"),
+    ],
+)
+def test_where_theory_does_not_apply_it_says_why(options: tuple[str, ...], reason: str) -> None:
+    outcome = theory("--data", "wine", *options)
+    assert outcome.code == 0
+    assert outcome.data["applicable"] is False
+    assert reason in outcome.data["reason"]
+    assert outcome.data["q_star"] is None
+    assert dlprobe("theory", "--data", "wine", *options).out.count("not applicable") == 1
+
+
+@pytest.mark.parametrize("options", [(), ("--norm", "batch"), ("--norm", "layer", "--norm-position", "after"), ("--residual", "yes"), ("--dropout", "0.3")])
+def test_measured_run_stays_inside_its_band(options: tuple[str, ...], tmp_path: Path) -> None:
+    run = str(tmp_path / "run.h5")
+    data = ("--data", "gaussian(samples=400, features=100, classes=2)", "--batch-size", "200", "--split", "100,0,0", "--evaluate-every", "never")
+    net = ("--layers", "100x5", "--activation", "tanh", "--steps", "1", "--lr", "0", "--histogram-every", "never")
+    assert dlprobe("train", *data, *net, *options, "-o", run, "--quiet").code == 0
+    found = theory("--against", run).data
+    assert found["applicable"]
+    assert found["against"]["outside"] == []
+    deviations = [layer["deviations"]["activation_mean_square"] for layer in found["against"]["layers"]]
+    assert "inside the finite-width band" in dlprobe("theory", "--against", run).out
+    if not options:
+        assert all(math.isfinite(off) for off in deviations)
+        other = theory("--against", run, "--init", "mean_field(sigma_w=3)").data  # what was trained has σ_w = 1
+        assert "activation_mean_square" in {each["quantity"] for each in other["against"]["outside"]}
+
+
+def test_run_of_another_depth_is_refused(tmp_path: Path) -> None:
+    run = str(tmp_path / "run.h5")
+    assert dlprobe("train", "--data", "wine", "--layers", "5,4", "--steps", "1", "-o", run, "--quiet").code == 0
+    outcome = dlprobe("theory", "--against", run, "--layers", "5,4,3")
+    assert outcome.code == 2
+    assert "2 hidden layers, the configuration 3" in outcome.err
+
+
+def test_sigma_b_that_is_no_number_is_one_clear_line() -> None:
+    outcome = dlprobe("theory", "--sigma-b", "0,x")
+    assert (outcome.code, outcome.errors) == (2, ["error: --sigma-b 'x': expected numbers >= 0 with commas, e.g. --sigma-b 0,0.1,0.3"])
