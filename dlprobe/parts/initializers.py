@@ -70,33 +70,48 @@ _DISTRIBUTIONS: dict[str, tuple[Callable[[np.random.Generator, tuple[int, ...], 
     ),
 }
 
-# family -> (variance of one weight, formula of the variance, source, what it is for)
-_FAMILIES: dict[str, tuple[Callable[[int, int], float], str, str, str]] = {
+# family -> (variance of one weight, formula of the variance, source, what it is for, what goes wrong)
+_FAMILIES: dict[str, tuple[Callable[[int, int], float], str, str, str, str]] = {
     "glorot": (
         lambda fan_in, fan_out: 2.0 / (fan_in + fan_out),
         "2/(fan_in + fan_out)",
         "Glorot & Bengio 2010, §4.2.1, eq. 12 and 16",
         "tanh, sigmoid, softmax and linear layers",
+        "With ReLU the error signal falls by √2 per layer (half its mean square): take He's.",
     ),
-    "he": (lambda fan_in, fan_out: 2.0 / fan_in, "2/fan_in", "He et al. 2015, §2.2, eq. 10", "ReLU and its relatives"),
-    "lecun": (lambda fan_in, fan_out: 1.0 / fan_in, "1/fan_in", "LeCun et al. 1998, Efficient BackProp, §4.6", "SELU; linear propagation"),
+    "he": (
+        lambda fan_in, fan_out: 2.0 / fan_in,
+        "2/fan_in",
+        "He et al. 2015, §2.2, eq. 10",
+        "ReLU and its relatives",
+        "With tanh the gradient grows with depth (σ_w² = 2 is past its edge of chaos at 1). With GELU, SiLU and Mish signals drift to zero slowly.",
+    ),
+    "lecun": (
+        lambda fan_in, fan_out: 1.0 / fan_in,
+        "1/fan_in",
+        "LeCun et al. 1998, Efficient BackProp, §4.6",
+        "SELU; linear propagation",
+        "With ReLU the signal's mean square halves per layer: take He's.",
+    ),
     "he_fan_average": (
         lambda fan_in, fan_out: 4.0 / (fan_in + fan_out),
         "4/(fan_in + fan_out)",
         "Géron 2017, ch. 11 (a textbook variant; He et al. use fan_in)",
         "comparing the textbook's form with He's",
+        "The same as He's between equal widths only: where layers narrow or widen, the signal's variance is not kept.",
     ),
     "glorot_tanh4": (
         lambda fan_in, fan_out: 32.0 / (fan_in + fan_out),
         "16 · 2/(fan_in + fan_out)",
         "found on slides as the tanh form of Xavier's initialization",
         "seeing why a factor meant for the logistic explodes with tanh",
+        "With tanh the gradient explodes: σ_w² = 16 is far past the edge of chaos at 1.",
     ),
 }
 
 
 def _register_family(family: str) -> None:
-    variance, text, source, use = _FAMILIES[family]
+    variance, text, source, use, traps = _FAMILIES[family]
     for shape, (draw, extra) in _DISTRIBUTIONS.items():
         register(
             "initializer",
@@ -108,6 +123,7 @@ def _register_family(family: str) -> None:
                 variance=variance,
                 source=source,
                 use=f"For {use}.",
+                traps=traps,
             ),
         )
 
@@ -178,6 +194,7 @@ register(
         variance=lambda fan_in, fan_out, value: 0.0,
         source="none needed",
         parameters=(Parameter("value", 0.01, "the value of every weight"),),
+        use="Biases: small positive ones let ReLU units start alive. Showing what symmetry does.",
         traps="Units of a layer stay identical for ever.",
     ),
 )
@@ -191,6 +208,7 @@ register(
         variance=lambda fan_in, fan_out, std: std * std,
         source="the usual choice before Glorot & Bengio 2010",
         parameters=(Parameter("std", 1.0, "standard deviation", low=0.0),),
+        use="Showing what one deviation does at many widths; N(0, 1) is what lectures start from.",
         traps="The same std means another network at every width.",
     ),
 )
@@ -204,6 +222,7 @@ register(
         variance=lambda fan_in, fan_out, bound: bound * bound / 3.0,
         source="none needed",
         parameters=(Parameter("bound", 0.05, "largest |w|", low=0.0),),
+        use="Starting as Keras's RandomUniform does (±.05).",
         traps="The same bound means another network at every width.",
     ),
 )
@@ -217,6 +236,9 @@ register(
         variance=lambda fan_in, fan_out, std: std * std,
         source="Keras, VarianceScaling (truncated_normal)",
         parameters=(Parameter("std", 0.05, "standard deviation after cutting", low=0.0),),
+        use="Weights of a fixed deviation without outliers.",
+        traps="The same std means another network at every width. Keras's TruncatedNormal(stddev) cuts a normal of that deviation, which leaves .8796 of it: "
+        "give that here.",
     ),
 )
 register(
@@ -228,6 +250,7 @@ register(
         weights=lambda rng, fan_in, fan_out: draw_uniform(rng, (fan_in, fan_out), 1.0 / math.sqrt(fan_in)),
         variance=lambda fan_in, fan_out: 1.0 / (3.0 * fan_in),
         source="Glorot & Bengio 2010, §2.3, eq. 1 (the standard initialization they compare with)",
+        use="Comparing with the standard initialization of Glorot & Bengio's figures.",
         traps="A third of LeCun's variance: deep nets vanish.",
     ),
 )
@@ -252,6 +275,8 @@ register(
         source="Saxe, McClelland & Ganguli 2014; the sign fix: Mezzadri 2007",
         parameters=(Parameter("gain", 1.0, "every singular value of W; √2 suits ReLU"),),
         use="Very deep linear and tanh nets.",
+        traps="With gain 1 and ReLU the signal still halves per layer in mean square. The variance is gain²/max(fan_in, fan_out): where a layer is wider "
+        "than its input, each of its preactivations has less than the signal's mean square.",
     ),
 )
 register(
@@ -265,6 +290,7 @@ register(
         biases=lambda rng, fan_in, fan_out: draw_uniform(rng, (fan_out,), 1.0 / math.sqrt(fan_in)),
         bias_variance=lambda fan_in, fan_out: 1.0 / (3.0 * fan_in),
         source="PyTorch, torch.nn.Linear",
+        use="Starting as a PyTorch net does.",
         traps="A third of LeCun's variance: deep nets vanish.",
     ),
 )
@@ -295,6 +321,7 @@ register(
         source="Poole et al. 2016; Schoenholz et al. 2017",
         parameters=(Parameter("sigma_w", 1.0, "σ_w", low=0.0), Parameter("sigma_b", 0.0, "σ_b", low=0.0)),
         use="Holding measurement against theory.",
+        traps="The theory is one of wide layers and unstructured inputs. σ_w is the deviation of z per unit of RMS input, not of a weight.",
     ),
 )
 register(

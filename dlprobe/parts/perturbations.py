@@ -101,5 +101,6 @@ register(
         source="Srivastava et al. 2014, Dropout, §10",
         parameters=(_RATE,),
         use="In place of dropout; nothing is ever exactly zero.",
+        traps="The variance, not the mean, is what it adds: rate .5 multiplies by N(1, 1), which turns signs in one case of six.",
     ),
 )

@@ -52,6 +52,7 @@ register(
         learned=False,
         source="Hayou, Clerico, He, Deligiannidis, Doucet & Rousseau 2021, Stable ResNet",
         use="Deep residual nets without normalization: (1 + 1/L)^L stays below e.",
+        traps="L counts the residual layers of this net: the same weights in a deeper net are scaled differently.",
     ),
 )
 

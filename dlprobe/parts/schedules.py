@@ -64,6 +64,7 @@ register(
         rate_at=constant,
         source="Robbins & Monro 1951 ask for a falling rate; a constant one ends in a neighbourhood of the minimum",
         use="The reference every schedule is compared with.",
+        traps="With samples in batches the weights keep shaking around the minimum in proportion to the rate.",
     ),
 )
 
@@ -108,6 +109,8 @@ register(
             unit_parameter("epoch"),
         ),
         objection=piecewise_objection,
+        use="Repeating a published recipe, whose rates fall at given epochs.",
+        traps="The boundaries belong to the length of the run: a longer run needs others. Frameworks differ by one step in when a boundary counts.",
     ),
 )
 
@@ -130,6 +133,8 @@ register(
             Parameter("gamma", 0.1, "γ, factor of each fall", low=0.0, high=1.0, open_low=True),
             unit_parameter("epoch"),
         ),
+        use="A rate that is halved or divided by ten at equal distances.",
+        traps="Falls for ever: after ten periods of γ = .1 nothing moves any more.",
     ),
 )
 
@@ -148,6 +153,8 @@ register(
         rate_at=exponential,
         source="Senior et al. 2013; PyTorch ExponentialLR with γ = 10^(−1/r)",
         parameters=(Parameter("tenfold", 20.0, "r, time in which the rate falls to a tenth", low=0.0, open_low=True), unit_parameter("epoch")),
+        use="A smooth fall whose speed is one number.",
+        traps="Falls for ever: a run of several times r stands still. γ of PyTorch is 10^(−1/r).",
     ),
 )
 
@@ -170,6 +177,8 @@ register(
             Parameter("exponent", 1.0, "c", low=0.0),
             unit_parameter("epoch"),
         ),
+        use="Long runs whose length is not known: it falls ever more slowly.",
+        traps="With c = 1 and a small r the rate is gone before the fit is: start with a large r.",
     ),
 )
 
@@ -188,6 +197,7 @@ register(
         rate_at=inverse_time,
         source="Keras InverseTimeDecay; the lecture's η₀/(1 + decay · epoch)",
         parameters=(Parameter("decay", 0.1, "decay per unit of time", low=0.0), unit_parameter("epoch")),
+        use="The 1/t rate of stochastic approximation.",
         traps="Keras 1 and the `decay` of old optimizers counted steps, lectures count epochs: take the unit that is meant.",
     ),
 )
@@ -217,6 +227,8 @@ register(
             Parameter("end", 0.0, "η_end, a rate", low=0.0),
             unit_parameter("step"),
         ),
+        use="Runs of a known length: slow at both ends, nearly zero at the last step.",
+        traps="It belongs to a length: stopped early, the run never had its small rates. A restart throws the loss up on purpose.",
     ),
 )
 
@@ -241,6 +253,8 @@ register(
             Parameter("over", 0, "T; 0: the whole run", low=0),
             unit_parameter("step"),
         ),
+        use="Runs of a known length; with power 1 a straight line to the end rate.",
+        traps="It belongs to a length: after it the rate stays at its end value.",
     ),
 )
 

@@ -151,6 +151,7 @@ register(
         parameters=(BETA1, BETA2, Parameter("epsilon", 1e-8, "ε, added to |g|", low=0.0), KERAS_EPSILON),
         momentum="beta1",
         effective=adamax_effective,
+        use="Rare, large gradients: steps are measured by the largest recent gradient, not by their mean square.",
         traps="Keras adds ε to u where it divides, not to |g|: keras_epsilon. ε = 0 divides 0 by 0 for a parameter that never had a gradient.",
     ),
 )
@@ -191,6 +192,7 @@ register(
         running=(1.0,),
         momentum="beta1",
         effective=nadam_effective,
+        use="As adam; it looks ahead along the momentum, which shortens the first phase of training.",
         traps="The product Πμ_i runs on from step to step, so the state has one number that belongs to no parameter.",
     ),
 )

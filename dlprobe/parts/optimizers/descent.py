@@ -29,6 +29,7 @@ register(
         source="Robbins & Monro 1951",
         parameters=(weight_decay(),),
         use="The reference every other optimizer is compared with.",
+        traps="One rate for all directions: it must stay below 2 over the largest curvature, and then the flat ones hardly move.",
     ),
 )
 
@@ -55,6 +56,7 @@ register(
         source="Polyak 1964; Sutskever et al. 2013; dampening d and first step as PyTorch",
         parameters=(MOMENTUM, share("dampening", 0.0, "d, what the gradient is lessened by; d = μ is the moving average of the slides"), weight_decay()),
         momentum="momentum",
+        use="The usual choice beside adam: with a schedule it often generalizes better.",
         traps="The moving average v ← μv + (1 − μ)g found on slides (dampening = momentum) has an effective rate of (1 − μ) of the plain form's.",
     ),
 )
@@ -82,6 +84,7 @@ register(
         source="Nesterov 1983; Sutskever et al. 2013, in PyTorch's form",
         parameters=(MOMENTUM, weight_decay()),
         momentum="momentum",
+        use="As momentum; it brakes earlier where the gradient turns.",
         traps="θ is the point that looks ahead; the textbook's own θ lies ημv behind it.",
     ),
 )

@@ -95,6 +95,7 @@ register(
         ),
         momentum="momentum",
         effective=rmsprop_effective,
+        use="Gradients of very different sizes; loss surfaces that change while training.",
         traps="No bias correction: the first steps are √(1/(1 − α)) = 10 times too long. Keras divides by √(s + ε), which keras_epsilon gives.",
     ),
 )
