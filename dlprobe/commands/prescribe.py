@@ -91,7 +91,9 @@ def _cure(results: list[Result]) -> Result | None:
 
 def _write(target: Path, path: str, cure: Result, before: Result) -> None:
     from dlprobe.config import to_toml
-    from dlprobe.reports.prescribe import cured_toml
+    from dlprobe.render.safe_text import visible
+    from dlprobe.reports.prescribe import head_of_cure, reasons_of
 
+    head = "".join(f"# {visible(line)}\n" for line in head_of_cure(path, cure, before))
     target.parent.mkdir(parents=True, exist_ok=True)
-    target.write_text(cured_toml(to_toml(cure.treatment.config), path, cure, before), encoding="utf-8")
+    target.write_text(f"{head}\n{to_toml(cure.treatment.config, reasons_of(cure))}", encoding="utf-8")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 from dlprobe.config.records import TABLES, RunConfig
@@ -16,8 +17,8 @@ def to_mapping(config: RunConfig) -> dict[str, dict[str, Any]]:
     return mapping
 
 
-def to_toml(config: RunConfig) -> str:
-    """The configuration as TOML text; above each key stand its help and what is allowed."""
+def to_toml(config: RunConfig, reasons: Mapping[str, str] | None = None) -> str:
+    """The configuration as TOML text; above each key stand its help, what is allowed and, by `table.key`, why it has its value."""
     import tomlkit  # here, not above: no reader needs it
 
     mapping = to_mapping(config)
@@ -26,6 +27,8 @@ def to_toml(config: RunConfig) -> str:
         section = tomlkit.table()
         for key, form in table.forms().items():
             section.add(tomlkit.comment(f"{table.model_fields[key].description} ({form.allowed})"))
+            if reason := (reasons or {}).get(f"{name}.{key}"):
+                section.add(tomlkit.comment(" ".join(reason.split())))
             section.add(key, mapping[name][key])
         document.add(name, section)
     return tomlkit.dumps(document)

@@ -67,19 +67,15 @@ def _data(result: Result, before: Result) -> dict[str, Any]:
     }
 
 
-def cured_toml(toml: str, path: str, cure: Result, before: Result) -> str:
-    """The cured configuration with the reasons as comments: in its head, and above each key that was changed."""
-    remedy = cure.treatment.remedy
-    assert remedy is not None
-    head = [
-        f"# The configuration of {' '.join(path.split())}, cured of {', '.join(cure.treatment.codes)}.",
-        f"# Error, median over seeds: {before.median:.4g} before, {cure.median:.4g} after; cured in {cure.cured(before)} of {len(cure.trials)}.",
-        "",
+def head_of_cure(path: str, cure: Result, before: Result) -> list[str]:
+    """What the head of the cured configuration says: whose it is, before and after."""
+    return [
+        f"The configuration of {' '.join(path.split())}, cured of {', '.join(cure.treatment.codes)}.",
+        f"Error, median over seeds: {before.median:.4g} before, {cure.median:.4g} after; cured in {cure.cured(before)} of {len(cure.trials)}.",
     ]
-    lines, table = [], ""
-    for line in toml.splitlines():
-        table = line.strip("[] ") if line.startswith("[") else table
-        if f"{table}.{line.partition('=')[0].strip()}" in remedy.patch and not line.startswith("#"):
-            lines.append(f"# CHANGED for {', '.join(cure.treatment.codes)}: {' '.join(remedy.why.split())}")
-        lines.append(line)
-    return "\n".join([*head, *lines]) + "\n"
+
+
+def reasons_of(cure: Result) -> dict[str, str]:
+    """Why each changed key has its value, by `table.key`."""
+    remedy = cure.treatment.remedy
+    return {} if remedy is None else dict.fromkeys(remedy.patch, f"CHANGED for {', '.join(cure.treatment.codes)}: {remedy.why}")

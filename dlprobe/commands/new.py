@@ -1,0 +1,45 @@
+"""Write a commented starter TOML: every option with its help, what is allowed, and a value to begin with.
+
+Options on the command line are written into it. A preset decides some of them, with the reason as a comment; what is given on the command line wins.
+
+Examples:
+  dlprobe new
+  dlprobe new --preset guidelines --layers 100x8 -o deep.toml
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from dlprobe.commands.base.configuration import configuration_options, read_configuration
+from dlprobe.commands.base.screen import Screen
+from dlprobe.errors import ConfigError
+from dlprobe.registry import unknown
+
+Output = Annotated[Path, typer.Option("-o", "--output", metavar="FILE", help="file to write [default: net.toml]")]
+PresetName = Annotated[str, typer.Option("--preset", metavar="defaults|guidelines", help="a starting point [default: defaults]")]
+Force = Annotated[bool, typer.Option("--force", help="overwrite FILE")]
+
+
+@configuration_options()
+def command(
+    output: Output = Path("net.toml"), preset: PresetName = "defaults", force: Force = False, *, options: dict[str, str | None], screen: Screen
+) -> None:
+    """Choose, write, show."""
+    from dlprobe.config import from_options, to_mapping, to_toml
+    from dlprobe.config.presets import PRESETS
+    from dlprobe.reports.new import new_document
+
+    if preset not in PRESETS:
+        raise ConfigError(unknown("preset", preset, PRESETS))
+    if output.exists() and not force:
+        raise ConfigError(f"{output} exists: give another name with -o, or --force to overwrite it")
+    config, reasons = PRESETS[preset].applied(read_configuration(None, options))
+    config = from_options(config, options)
+    kept = {place: reason for place, reason in reasons.items() if options.get(place.partition(".")[2]) is None}
+    output.parent.mkdir(parents=True, exist_ok=True)
+    output.write_text(to_toml(config, kept), encoding="utf-8")
+    screen.show(new_document(str(output), preset, kept, to_mapping(config)))
