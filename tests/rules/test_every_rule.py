@@ -168,7 +168,7 @@ STORIES = {
     "L003": Story(
         run(evaluations=losses(2, 1, 2, 1, 2, 1, 2, 1, 2, 1, 2, 1)),
         2 / 3,
-        0.1,
+        0.15,
         run(evaluations=losses(*np.linspace(3, 2, 12))),
         run(**ILL),
         "too few evaluations",

@@ -6,7 +6,8 @@ Why it hurts: a net that starts confident and wrong spends its first steps, whic
 means targets that nobody scaled, or initial weights far too large.
 
 How it is measured: for classes with cross-entropy, the entropy of the class shares (ln C for C equal ones); for regression, 1 − R² of the first
-evaluation, which is the error in units of the targets' variance. Severity info; a warning where the run did not learn in a hundred updates or more.
+evaluation, which is the error in units of the targets' variance. Severity info; a warning where the run had a hundred updates or more and did not
+come half of the way from chance to perfect.
 
 When it stays silent: other losses have no such value, so they are not evaluated; a run that learned well gets nothing.
 
@@ -27,13 +28,15 @@ from dlprobe.rules.outcome import Finding, NotEvaluableError, Outcome, Passed, f
 from dlprobe.rules.remedies import remedies
 from dlprobe.rules.rule import Settings, Threshold, register
 
+HALF = 0.5
+
 
 def check(evidence: Evidence, settings: Settings) -> Outcome:
     learned = evidence.learning
     off, told = _off(evidence, learned)
     if learned.well or off <= float(settings["factor"]):
         return Passed()
-    severity = "info" if learned.brief else "warning"
+    severity = "info" if learned.brief or learned.reached >= HALF else "warning"
     cure = remedies(evidence, "init", "scaling", "batch_norm", "raise_rate")
     return fired(Finding(off, float(settings["factor"]), told, steps=(int(learned.steps[0]),), remedies=cure, severity=severity))  # type: ignore[arg-type]
 
