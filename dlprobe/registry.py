@@ -114,6 +114,7 @@ HOMES: dict[str, str] = {
     "loss": "dlprobe.parts.losses",
     "metric": "dlprobe.parts.metrics",
     "stopping": "dlprobe.parts.stopping",
+    "weight_transform": "dlprobe.parts.weight_transforms",
     "perturbation": "dlprobe.parts.perturbations",
     "residual": "dlprobe.parts.residuals",
     "penalty": "dlprobe.parts.penalties",

@@ -130,6 +130,11 @@ def _standardized(spec: Spec, x: Array) -> tuple[Array, Array, float]:
     return centred / deviation, deviation, divisor
 
 
+def deviations(spec: Spec, x: Array) -> npt.NDArray[np.float64]:
+    """Everything that a norm with a definition here divides by, flat."""
+    return _standardized(spec, x)[1].ravel() if spec.name in DEFINED_NORMS else np.ones(1)
+
+
 def normalize(spec: Spec, x: Array, scale: Array, shift: Array) -> npt.NDArray[np.float64]:
     """Training-mode forward pass: (x − mean)/√(variance + ε)·γ + β; without β where `shift` is empty."""
     if spec.name not in DEFINED_NORMS:

@@ -87,11 +87,13 @@ def describe(
     position: str = "before",
     residual: Sequence[Spec | None] = (),
     perturbations: Perturbations = UNPERTURBED,
+    transform: Spec | None = None,
 ) -> InitialNet:
     """The net that a configuration makes, with variances from the initializers' records (NaN for one without a formula, such as lsuv).
 
     One activation stands for all hidden layers. `bias_initializer` None means what the initializer itself draws for biases. `residual`: the connection of
-    each hidden layer, None for one without. Raises ValueError where activations or residuals and units differ in number.
+    each hidden layer, None for one without. `transform`: what weights go through before use.
+    Raises ValueError where activations or residuals and units differ in number.
     """
     specs = (activations,) * len(units) if isinstance(activations, Spec) else tuple(activations)
     fans = list(zip((features, *units), units, strict=False))
@@ -100,7 +102,7 @@ def describe(
         input_mean_square=input_mean_square,
         units=tuple(units),
         activations=specs,
-        weight_variance=tuple(_variance(initializer, "variance", *fan) for fan in fans),
+        weight_variance=tuple(_weight_variance(initializer, transform, *fan) for fan in fans),
         bias_variance=tuple(_bias_variance(initializer, bias_initializer, *fan) if bias else 0.0 for fan in fans),
         normalization=normalization,
         position=position,
@@ -125,6 +127,7 @@ def configured(config: RunConfig, features: int, input_mean_square: float) -> In
         position=model.norm_position,
         residual=[model.residual if got == units[index] else None for index, got in enumerate((features, *units)[: len(units)])] if model.residual else (),
         perturbations=Perturbations.of(model.model_dump(include={"dropout", "input_dropout", "drop_connect", "noise", "input_noise"})),
+        transform=model.weight_transform,
     )
 
 
@@ -137,6 +140,12 @@ def _variance(initializer: Spec, which: str, fan_in: int, fan_out: int) -> float
     record = initializer.record
     parameters = [initializer.parameters[parameter.name] for parameter in record.parameters]
     return float(getattr(record, which)(fan_in, fan_out, *parameters))
+
+
+def _weight_variance(initializer: Spec, transform: Spec | None, fan_in: int, fan_out: int) -> float:
+    """Variance of the weights that the input is multiplied with."""
+    drawn = _variance(initializer, "variance", fan_in, fan_out)
+    return drawn if transform is None else float(transform.record.variance(fan_in, drawn, *transform.parameters.values()))
 
 
 def _bias_variance(initializer: Spec, own: Spec | None, fan_in: int, fan_out: int) -> float:

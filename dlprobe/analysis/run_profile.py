@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import TypeAlias
+from typing import Any, TypeAlias
 
 import numpy as np
 import numpy.typing as npt
@@ -147,10 +147,17 @@ def initial_net(run: Run, hidden: Sequence[int], activations: Sequence[Spec] | N
             normalization=None if norm in ("none", "") else parse_spec("normalization", norm).name,
             position=position or "before",
             residual=_residuals(run, hidden),
-            perturbations=theory.Perturbations.of(model if isinstance(model := run.config.get("model"), dict) else {}),
+            perturbations=theory.Perturbations.of(_model_table(run)),
+            transform=None if (transform := _model_table(run).get("weight_transform", "none")) == "none" else parse_spec("weight_transform", transform),
         )
     except (ConfigError, ValueError):  # parts or numbers that this dlprobe does not know
         return None
+
+
+def _model_table(run: Run) -> dict[str, Any]:
+    """The `[model]` table of the run's configuration, empty where there is none."""
+    model = run.config.get("model")
+    return model if isinstance(model, dict) else {}
 
 
 def _residuals(run: Run, hidden: Sequence[int]) -> list[Spec | None]:

@@ -109,6 +109,7 @@ class ModelConfig(Table):
     residual: Annotated[Spec | None, NamedOrYes("residual", "identity", words=NO)] = option("none", "residual connection around hidden layers of equal width")
     dropout: Annotated[float, Number(0.0, below=1.0)] = option("0", "probability of dropping an output of a hidden layer in training")
     input_dropout: Annotated[float, Number(0.0, below=1.0)] = option("0", "probability of dropping an input in training")
+    weight_transform: Annotated[Spec | None, Named("weight_transform", words=NONE)] = option("none", "what the hidden layers' weights go through before use")
     drop_connect: Annotated[float, Number(0.0, below=1.0)] = option("0", "probability of dropping a weight in training")
     noise: Annotated[float, Number(0.0)] = option("0", "standard deviation of normal noise on the hidden layers' outputs in training")
     input_noise: Annotated[float, Number(0.0)] = option("0", "standard deviation of normal noise on the scaled inputs in training")
@@ -135,6 +136,13 @@ class ModelConfig(Table):
         if self.bias_init is not None and self.bias_init.record.data_dependent:
             reason = "it rescales weights on data: expected an initializer that draws numbers, or auto"
             raise FieldError(self.table, "bias_init", str(self.bias_init), reason)
+        return self
+
+    @model_validator(mode="after")
+    def _one_thing_done_to_weights(self) -> Self:
+        if self.weight_transform is not None and self.drop_connect > 0:
+            reason = f"drop_connect = {self.drop_connect:g} is given too: expected one of the two"
+            raise FieldError(self.table, "weight_transform", str(self.weight_transform), reason)
         return self
 
     @property

@@ -32,6 +32,7 @@ from dlprobe.parts.activations import Activation, GatedActivation, LearnedActiva
 from dlprobe.parts.losses import REDUCTION, ElementwiseLoss, Loss, RowLoss
 from dlprobe.parts.normalizations import Normalization
 from dlprobe.parts.optimizers import Optimizer
+from dlprobe.parts.weight_transforms import WeightTransform
 
 Array = Any
 
@@ -103,8 +104,8 @@ def activation(spec: Any, dtype: str) -> Operation:
 
 
 def normalization(spec: Any, dtype: str) -> Operation:
-    """Compile the normalization of a Spec for one precision."""
-    forward, backward = normalization_operation(spec.name, dtype)
+    """Compile the normalization, or the weight transform, of a Spec for one precision."""
+    forward, backward = normalization_operation(spec.kind, spec.name, dtype)
     return Operation(forward, backward, tuple(spec.record.constants(*spec.parameters.values())))
 
 
@@ -195,8 +196,8 @@ def row_loops(row_value: Callable[..., None], row_backward: Callable[..., None],
 
 
 @cache
-def normalization_operation(name: str, dtype: str) -> tuple[Any, Any]:
-    record: Normalization = _record("normalization", name)
+def normalization_operation(kind: str, name: str, dtype: str) -> tuple[Any, Any]:
+    record: Normalization | WeightTransform = _record(kind, name)
     precision = PRECISIONS[dtype]
     return compiled(precision.forward)(record.forward), compiled(precision.backward)(record.backward)
 

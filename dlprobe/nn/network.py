@@ -133,7 +133,7 @@ class Network:
         return program.OperationPlan(perturbation.perturbation(spec, purpose, self.dtype.name), units, program.PERTURBATION)
 
     def _transform_plan(self, layer: LayerSpec) -> program.OperationPlan | None:
-        """A perturbation of W (drop-connect), or a normalization of it over each unit's incoming weights, without learned numbers."""
+        """A perturbation of W (drop-connect), or a weight transform such as weight standardization."""
         if layer.transform is None:
             return None
         spec, purpose = layer.transform

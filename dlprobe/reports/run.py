@@ -70,7 +70,7 @@ def training_line(run: Run) -> str:
 
 CLIPS = ("clip_value", "clip_layer_norm", "clip_global_norm")
 REMEDIES = {
-    "model": ("dropout", "input_dropout", "drop_connect", "noise", "input_noise"),
+    "model": ("weight_transform", "dropout", "input_dropout", "drop_connect", "noise", "input_noise"),
     "training": (
         *("l1", "l2", "bias_l1", "bias_l2", "activity_l1", "activity_l2", "orthogonal_penalty", "max_norm"),
         *(*CLIPS, "mixup", "label_smoothing", "class_weights"),

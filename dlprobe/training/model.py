@@ -31,11 +31,14 @@ class Model:
     outputs: int
 
     def __post_init__(self) -> None:
-        """Raises ConfigError for a normalization that a layer's width does not allow."""
+        """Raises ConfigError for a normalization or weight transform that a layer's width does not allow."""
         for name, layer in zip(self.names, self.layers, strict=True):
             problem = layer.norm.record.problem(layer.normalized, *layer.norm.parameters.values()) if layer.norm else ""
             if problem:
                 raise ConfigError(f"norm = {layer.norm}: {name}: {problem}")
+            spec = layer.transform[0] if layer.transform else None
+            if spec is not None and spec.kind == "weight_transform" and (problem := spec.record.problem(layer.fan_in, *spec.parameters.values())):
+                raise ConfigError(f"weight_transform = {spec}: {name}: {problem}")
 
     @property
     def names(self) -> tuple[str, ...]:
@@ -65,7 +68,7 @@ def resolve(config: RunConfig, data: PreparedData) -> Model:
             norm_after=config.model.norm_position == "after",
             bias=config.model.bias,
             before=perturbations(config, k == 0),
-            transform=weight_transform(config),
+            transform=weight_transform(config, k < hidden),
             residual=config.model.residual if k < hidden and inputs[k] == activations[k].record.width(columns[k]) else None,
         )
         for k in range(hidden + 1)
@@ -86,8 +89,10 @@ def perturbations(config: RunConfig, first: bool) -> tuple[tuple[Spec, int], ...
     return (*chosen, *([(parse_spec("perturbation", {"name": "gaussian_noise", "std": std}), random.NOISE)] if std > 0 else []))
 
 
-def weight_transform(config: RunConfig) -> tuple[Spec, int] | None:
-    """What W goes through before the product."""
+def weight_transform(config: RunConfig, hidden: bool) -> tuple[Spec, int] | None:
+    """What W goes through before the product: drop-connect in every layer, or a weight transform, which the output layer is spared."""
+    if config.model.weight_transform is not None and hidden:
+        return config.model.weight_transform, random.WEIGHTS  # nothing is drawn
     rate = config.model.drop_connect
     return (parse_spec("perturbation", {"name": "dropout", "rate": rate}), random.DROP_CONNECT) if rate > 0 else None
 

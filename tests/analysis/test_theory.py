@@ -67,6 +67,17 @@ def test_batch_norm_explodes_relu_by_pi_over_pi_minus_one_whatever_the_weights()
         assert factors[1:] == pytest.approx((math.pi / (math.pi - 1),) * 4)
 
 
+@pytest.mark.parametrize(("scaled", "equivalent", "given"), [(True, "lecun_normal", {}), (False, "normal", {"std": 1.0})])
+def test_standardized_weights_count_by_the_variance_that_comes_out(scaled: bool, equivalent: str, given: dict[str, float]) -> None:
+    """1/fan_in or 1, whatever was drawn, up to ε/Var W = .5 % of the Glorot weights' 1/512."""
+    transform = spec("weight_transform", "weight_standardization", scaled=scaled)
+    net = describe(512, (512,) * 4, spec("activation", "tanh"), spec("initializer", "glorot_normal"), transform=transform)
+    plain = describe(512, (512,) * 4, spec("activation", "tanh"), spec("initializer", equivalent, **given))
+    assert net.weight_variance == pytest.approx(plain.weight_variance, rel=0.0052)
+    assert net.weight_variance != pytest.approx(plain.weight_variance, rel=0.005)
+    assert predict(net).log10_error_signal_ratio.value == pytest.approx(predict(plain).log10_error_signal_ratio.value, abs=0.02)
+
+
 def test_layer_norm_uses_the_mean_square_and_keeps_relu() -> None:
     assert predicted("relu", "he_normal", 6, norm="layer").backward_factors[1:] == pytest.approx((1.0,) * 4)
     assert predicted("tanh", "he_normal", 6, norm="layer").backward_factors[1:] == pytest.approx((0.4644029024 / 0.3942944904,) * 4)

@@ -79,6 +79,7 @@ OPTIONS: list[tuple[dict[str, str], list[str]]] = [
     ({"activation": "relu,,tanh"}, ["empty item"]),
     ({"norm": "bach"}, ["--norm bach", "did you mean 'batch'?", "none"]),
     ({"norm": "batch(momentum=2)"}, ["momentum = '2'", ">= 0 and <= 1"]),
+    ({"weight_transform": "weight_standardization", "drop_connect": "0.1"}, ["--weight-transform", "drop_connect = 0.1 is given too"]),
     ({"norm_inference": "batch"}, ["--norm-inference batch", "running | train_set"]),
     ({"norm": "group(groups=0)"}, ["groups = '0'", ">= 1"]),
     ({"norm": "layer(ddof=2)"}, ["ddof = '2'", "<= 1"]),

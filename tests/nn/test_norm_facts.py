@@ -111,6 +111,22 @@ def weights_of(net: Network, gradient: Array) -> Array:
     return gradient[net.offsets()["weight_offset"][0] :][:size]
 
 
+@pytest.mark.parametrize("scaled", [False, True])
+def test_standardized_weights_do_not_see_scale_and_mean_of_a_units_weights(scaled: bool) -> None:
+    """w → c w + m of each unit leaves the outputs: only the pattern of its weights counts. Their sum has no gradient, in training and evaluation."""
+    transform = (spec("weight_transform", "weight_standardization", scaled=scaled, epsilon=1e-200), 0)
+    chain = [LayerSpec(6, 4, spec("activation", "tanh"), spec("initializer", "normal"), transform=transform)]
+    net = Network(chain, spec("loss", "mse"), spec("optimizer", "sgd"), batch=SAMPLES, seed=0, dtype="float64", keep_gradients=True)
+    inputs, targets = data_for(net, SAMPLES)
+    outputs, gradient = in_training(net, inputs), weights_of(net, gradient_of(net, inputs, targets)).reshape(6, 4)
+    np.testing.assert_allclose(gradient.sum(axis=0), 0, atol=1e-14)
+    w = net.weights(0).copy()
+    standard = (w - w.mean(axis=0)) / w.std(axis=0) / (np.sqrt(6) if scaled else 1)
+    np.testing.assert_allclose(outputs, np.tanh(inputs @ standard), rtol=1e-12)
+    net.weights(0)[:] = 3 * w + np.arange(4)
+    np.testing.assert_allclose(net.evaluate(inputs, targets).outputs, outputs, rtol=1e-11)
+
+
 def test_a_bias_before_batch_norm_gets_no_gradient_and_has_no_effect() -> None:
     """It shifts every sample alike, and the batch's mean takes it off again: what is left is rounding."""
     net = jitter(network((4, 6, 3), activation="tanh", norm=("batch", False), batch=SAMPLES, keep_gradients=True))

@@ -29,6 +29,8 @@ LAYER_CASES: dict[str, dict[str, Any]] = {
         "before": ((spec("perturbation", "dropout", rate=0.3), random.DROPOUT), (spec("perturbation", "gaussian_noise"), random.NOISE)),
     },
     "drop_connect": {"transform": (spec("perturbation", "dropout", rate=0.25), random.DROP_CONNECT)},
+    **{name: {"transform": (spec("weight_transform", name), 0)} for name in registry.records("weight_transform")},
+    "scaled_weight_standardization": {"transform": (spec("weight_transform", "weight_standardization", scaled=True), 0)},
     **{f"residual_{name}": {"residual": spec("residual", name)} for name in registry.records("residual")},
     "residual_and_dropout": {"residual": spec("residual", "identity", scale=0.5), "before": ((spec("perturbation", "dropout"), random.DROPOUT),)},
 }
@@ -89,6 +91,15 @@ def perturbed(x: Any, chosen: Any, purpose: int, layer: int, step: int) -> Any:
     return x * (1 + drawn * (rate / (1 - rate)) ** 0.5)
 
 
+def multiplied(w: Any, chosen: Any, *where: int) -> Any:
+    """What takes the place of W: perturbed weights, or standardized ones by their definition."""
+    if chosen.kind == "perturbation":
+        return perturbed(w, chosen, *where)
+    assert chosen.name == "weight_standardization"
+    standardized = (w - w.mean(0)) / torch.sqrt(w.var(0, correction=0) + chosen.parameters["epsilon"])
+    return standardized / len(w) ** 0.5 if chosen.parameters["scaled"] else standardized
+
+
 class Twin:
     """The same chain in PyTorch, with parameters named as ours are laid out."""
 
@@ -113,7 +124,7 @@ class Twin:
             for chosen, purpose in layer.before:
                 x = perturbed(x, chosen, purpose, index, step)
             if layer.matrix:
-                x = x @ (perturbed(part["W"], *layer.transform, index, step) if layer.transform else part["W"]) + part["b"]
+                x = x @ (multiplied(part["W"], *layer.transform, index, step) if layer.transform else part["W"]) + part["b"]
             if layer.norm:
                 x = torch.nn.functional.batch_norm(x, None, None, part["scale"], part["shift"], training=True)
             x = torch.tanh(x) if layer.activation.name == "tanh" else x

@@ -30,6 +30,15 @@ HIDDEN = [  # random draws differ from PyTorch's
     if isinstance(record, Activation | GatedActivation) and not isinstance(record, RandomActivation)
 ]
 LOSSES = [(name, record.output_activation) for name, record in registry.records("loss").items()]
+
+
+class ExactHardSigmoid(torch.nn.Module):  # type: ignore[misc]
+    """PyTorch's own slope is 1/6 rounded to float32, 5e-9 off, in float64 too."""
+
+    def forward(self, z: Any) -> Any:
+        return (z / 6 + 0.5).clamp(0, 1)
+
+
 ACTIVATIONS: dict[str, Callable[[], Any]] = {
     "linear": torch.nn.Identity,
     "relu": torch.nn.ReLU,
@@ -47,7 +56,7 @@ ACTIVATIONS: dict[str, Callable[[], Any]] = {
     "celu": torch.nn.CELU,
     "relu6": torch.nn.ReLU6,
     "threshold": lambda: torch.nn.Threshold(1.0, 0.0),
-    "hard_sigmoid": torch.nn.Hardsigmoid,
+    "hard_sigmoid": ExactHardSigmoid,
     "hard_tanh": torch.nn.Hardtanh,
     "hard_shrink": torch.nn.Hardshrink,
     "soft_shrink": torch.nn.Softshrink,
