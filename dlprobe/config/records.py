@@ -72,6 +72,7 @@ class DataConfig(Table):
     task: Annotated[str, Choice("auto", "classification", "regression")] = option("auto", "what is learned; auto: from the labels")
     scaling: Annotated[str, Choice("standardize", "minmax", "robust", "none")] = option("standardize", "scaling of the inputs, fitted on the training part")
     split: Annotated[tuple[float, float, float], Split()] = option("60,20,20", "percent of the samples for training, validation and test")
+    train_size: Annotated[int | None, Whole(1, words=("all",))] = option("all", "samples of the training part that are used; fewer are a part of more")
     stratify: Annotated[bool, YesNo()] = option("yes", "keep the share of every class in each part (classification)")
     data_seed: Annotated[int | None, Whole(0, LARGEST_SEED, words=AUTO)] = option("auto", "seed of split and generated data; auto: the seed")
 

@@ -13,7 +13,7 @@ from dlprobe.data.corruption import corruption_notes, with_noisy_labels, with_ou
 from dlprobe.data.dataset import PARTS, Array, Dataset, Floats, Indices, Options, PreparedData, Scaler
 from dlprobe.data.places import quoted
 from dlprobe.data.scaling import fit
-from dlprobe.data.splitting import split
+from dlprobe.data.splitting import fewer, split
 from dlprobe.errors import DataError
 
 
@@ -21,14 +21,20 @@ def prepare(dataset: Dataset, options: Options, seed: int, dtype: npt.DTypeLike)
     """Split by percentages, spoil the training part where that is asked for, scale by it, and describe the result.
 
     `seed` is the run's seed; the configuration's `data_seed` goes before it. `dtype` (float32 or float64) is that of the prepared inputs.
-    Raises DataError where the training part is empty or a value does not fit the dtype.
+    Raises DataError where the training part is empty or has too few rows, or a value does not fit the dtype.
     """
     classification = dataset.task == "classification"
     seed = seed if options.data_seed is None else options.data_seed
-    rows = split(len(dataset.inputs), dataset.targets if classification and options.stratify else None, options.split, seed)
+    classes = dataset.targets if classification and options.stratify else None
+    rows = split(len(dataset.inputs), classes, options.split, seed)
     if not len(rows["train"]):
         found = f"the training part of split {words(options.split)} is empty with {len(dataset.inputs)} rows"
         raise DataError(f"{dataset.name}: {found}: give training a larger share")
+    if options.train_size is not None:
+        if options.train_size > len(rows["train"]):
+            found = f"train_size = {options.train_size}, and the training part of split {words(options.split)} has {len(rows['train'])} rows"
+            raise DataError(f"{dataset.name}: {found}: take fewer, or give training a larger share")
+        rows["train"] = fewer(rows["train"], None if classes is None else classes[rows["train"]], options.train_size, seed)
     raw = {part: dataset.inputs[rows[part]] for part in PARTS}
     targets = {part: np.ascontiguousarray(dataset.targets[rows[part]]) for part in PARTS}
     raw["train"], far = with_outliers(raw["train"], options.outliers, seed)

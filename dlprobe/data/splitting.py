@@ -48,3 +48,15 @@ def rounded_up(exact: Floats, down: Indices, owed: Floats, size: int) -> list[in
     waiting = [part for part in range(3) if exact[part] - down[part] > 1e-9]
     waiting.sort(key=lambda part: (not (part == 0 and down[0] == 0), -round(float(owed[part]), 9), part))
     return waiting[: size - int(down.sum())]
+
+
+def fewer(rows: Indices, classes: Array | None, size: int, seed: int) -> Indices:
+    """`size` of the rows, ascending; fewer rows are always a part of more. `classes` int64 (rows,) keeps the share of each as well as whole rows can."""
+    order = generator(seed, "train_size").permutation(len(rows))
+    if classes is not None:
+        place = np.empty(len(rows))
+        for each in np.unique(classes):
+            members = order[classes[order] == each]
+            place[members] = (np.arange(len(members)) + 0.5) / len(members)  # a class's rows are spread evenly over the whole order
+        order = order[np.argsort(place[order], kind="stable")]
+    return np.sort(rows[order[:size]])

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from dlprobe.data.splitting import part_counts, split
+from dlprobe.data.splitting import fewer, part_counts, split
 
 percents = (
     st.tuples(st.integers(1, 100), st.integers(0, 100), st.integers(0, 100)).filter(lambda p: p[0] + p[1] <= 100).map(lambda p: (p[0], p[1], 100 - p[0] - p[1]))
@@ -69,3 +69,17 @@ def test_every_row_is_as_likely_in_each_part() -> None:
     counts = sum(np.bincount(split(10, None, (50, 30, 20), seed)["test"], minlength=10) for seed in range(500))
     # 500 draws at 1/5: mean 100, standard deviation √80 = 8.9
     assert np.abs(counts - 100).max() < 4 * 8.9
+
+
+@given(labels, st.booleans(), st.integers(0, 2**63 - 1))
+def test_fewer_rows_are_a_part_of_more_and_keep_each_class_share(classes: np.ndarray, stratify: bool, seed: int) -> None:
+    rows = np.arange(len(classes)) * 3
+    before: set[int] = set()
+    for size in range(1, len(rows) + 1):
+        chosen = fewer(rows, classes if stratify else None, size, seed)
+        assert len(chosen) == size
+        assert before <= set(chosen.tolist()) <= set(rows.tolist())
+        before = set(chosen.tolist())
+        for each in np.unique(classes) if stratify else ():
+            share = np.mean(classes == each) * size
+            assert abs(np.sum(classes[chosen // 3] == each) - share) < 1 + len(np.unique(classes)) / 2

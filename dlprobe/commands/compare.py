@@ -1,0 +1,328 @@
+"""Compare values of one option, or of several, everything else equal, and say which differences are real.
+
+AXIS is init, activation, optimizer, norm, norm-position, regularizer, dropout, schedule, learning-rate, batch-size, depth, width, residual, clipping, scaling,
+train-size, or any key of the configuration, as key or section.key; without VALUES its usual ones. AXIS=A,B AXIS=C,D compares every combination. Every value
+gets the same seeds, data and split; differences are tested seed by seed and corrected for their number. A saved study in place of AXIS is shown again.
+
+Examples:
+  dlprobe compare init he_normal glorot_normal --data wine --epochs 5
+  dlprobe compare activation=relu,tanh init=he_normal,glorot_normal --data wine --epochs 3
+  dlprobe compare regularizer none "l2(0.001)" "l2(0.01)" --data wine --epochs 3 --tune-lr
+  dlprobe compare depth 1 2 4 --equal-parameters --data wine --epochs 3 -o depths.h5
+  dlprobe compare depths.h5
+  dlprobe compare --resume depths.h5 --seeds 12
+  dlprobe compare batch-size 8 32 --equal updates --data wine --epochs 3
+  dlprobe compare training.label_smoothing 0 0.1 --data wine --epochs 3 --by val_error
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from dlprobe.commands.base.arguments import one_of
+from dlprobe.commands.base.configuration import configuration_options, read_configuration
+from dlprobe.commands.base.screen import Screen
+from dlprobe.errors import ConfigError, ExitCode
+from dlprobe.runs.reading import reading
+
+if TYPE_CHECKING:
+    from dlprobe.analysis.comparison import Outcome
+    from dlprobe.config import RunConfig
+    from dlprobe.experiments.axes import Axis
+    from dlprobe.experiments.compare import Compared, Request
+    from dlprobe.training.prepared_sets import PreparedSets
+
+SCHEMA = "dlprobe-compare/1"
+PANEL = "Comparison"
+LARGEST_SEEDS = 1000
+EQUAL = ("samples", "updates", "seconds")
+AXIS = re.compile(r"([A-Za-z][A-Za-z0-9_.-]*)=(.*)", re.DOTALL)
+# What an axis stands for, where that is another option: given too, it would be overwritten without a word.
+OPTION_OF = {"learning_rate": ("lr",), "depth": ("layers",), "clipping": ("clip_value", "clip_layer_norm", "clip_global_norm")}
+
+What = Annotated[list[str] | None, typer.Argument(metavar="AXIS [VALUES…]", help="what is compared; or a study to show again", show_default=False)]
+ConfigOption = Annotated[Path | None, typer.Option("--config", metavar="CONFIG", help="TOML or run file with what all values share", rich_help_panel=PANEL)]
+Seeds = Annotated[
+    int | None,
+    typer.Option(
+        "--seeds",
+        metavar="N",
+        min=1,
+        max=LARGEST_SEEDS,
+        help="runs of each value, from --seed upwards [default: 12, or more for many values]",
+        rich_help_panel=PANEL,
+    ),
+]
+By = Annotated[
+    str | None, typer.Option("--by", metavar="METRIC", help="what ranks: val_loss, val_error, train_loss … [default: val_loss]", rich_help_panel=PANEL)
+]
+Reach = Annotated[
+    float | None, typer.Option("--reach", metavar="X", help="target of `steps to target` [default: what every value reaches]", rich_help_panel=PANEL)
+]
+TuneLr = Annotated[bool, typer.Option("--tune-lr", help="first try five rates per value on other seeds, and take the best", rich_help_panel=PANEL)]
+Equal = Annotated[
+    str,
+    typer.Option("--equal", metavar="|".join(EQUAL), help="what every value gets as much of [default: samples]", callback=one_of(EQUAL), rich_help_panel=PANEL),
+]
+EqualParameters = Annotated[
+    bool, typer.Option("--equal-parameters", help="depths in widths, or widths in depths, of the same number of weights", rich_help_panel=PANEL)
+]
+VaryData = Annotated[bool, typer.Option("--vary-data", help="every seed has its own split too", rich_help_panel=PANEL)]
+Workers = Annotated[
+    int | None,
+    typer.Option("--workers", "--threads", metavar="N", min=1, help="runs side by side [default: all processors]; changes no number", rich_help_panel=PANEL),
+]
+Output = Annotated[Path | None, typer.Option("-o", "--output", metavar="FILE", help="study file that keeps every run", rich_help_panel=PANEL)]
+Force = Annotated[bool, typer.Option("--force", help="overwrite FILE", rich_help_panel=PANEL)]
+Resume = Annotated[Path | None, typer.Option("--resume", metavar="STUDY", help="train what a study lacks; with --seeds, more seeds", rich_help_panel=PANEL)]
+
+
+@configuration_options(exclude=("threads", "checkpoint_every", "histogram_every", "track_unit", "track_every", "jacobian", "sharpness"))
+def command(
+    what: What = None,
+    config: ConfigOption = None,
+    seeds: Seeds = None,
+    by: By = None,
+    reach: Reach = None,
+    tune_lr: TuneLr = False,
+    equal: Equal = "samples",
+    equal_parameters: EqualParameters = False,
+    vary_data: VaryData = False,
+    workers: Workers = None,
+    output: Output = None,
+    force: Force = False,
+    resume: Resume = None,
+    *,
+    options: dict[str, str | None],
+    screen: Screen,
+) -> ExitCode:
+    """Read what is compared, train what is missing, show."""
+    words, given = list(what or ()), sorted(key for key, value in options.items() if value is not None)
+    changed = given or config or tune_lr or equal != "samples" or equal_parameters or vary_data
+    if resume is not None:
+        refuse(words, "--resume goes on with what the study compares", "leave AXIS and VALUES out")
+        refuse(changed or by or reach is not None or output, "--resume goes on with the study as it is", "give --seeds and --workers only")
+        return go_on(resume, seeds, workers, screen)
+    if len(words) == 1 and is_study(words[0]):
+        refuse(changed or output or seeds, f"{words[0]} is shown as it is", "give --by and --reach only, or --resume it for more seeds")
+        return show_again(Path(words[0]), by, reach, screen)
+    axes = read_axes(words)
+    refuse_overwritten(axes, given)
+    from dlprobe.experiments import compare
+
+    base, sets = prepare(config, options, screen)
+    request = build(base, axes, sets, by, seeds)
+    request = replace(request, target=reach, equal=equal, equal_parameters=equal_parameters, vary_data=vary_data)
+    if equal_parameters:
+        request = replace(request, cells=tuple(compare.with_equal_parameters(request.cells, base, sets)))
+    request = replace(request, cells=tuple(compare.with_equal_budget(request.cells, base, equal, sets)))
+    return run(request, sets, workers, screen, output=output, force=force, tune_lr=tune_lr)
+
+
+def refuse(unwanted: object, why: str, instead: str) -> None:
+    """Raise ConfigError where something was given that has no meaning here."""
+    if unwanted:
+        raise ConfigError(f"{why}: {instead}")
+
+
+def is_study(word: str) -> bool:
+    """Whether a word names a file in place of an axis."""
+    return word.endswith((".h5", ".h5.journal")) or Path(word).is_file()
+
+
+def read_axes(words: Sequence[str]) -> list[tuple[Axis, list[str]]]:
+    """Axes and the values given for each. Raises ConfigError.
+
+    `init a b`, `init a,b`, `init=a,b activation=c,d` and mixtures; commas inside parentheses separate nothing.
+    """
+    from dlprobe.config import split_list
+    from dlprobe.experiments.axes import axis_of
+
+    if not words:
+        raise ConfigError("nothing to compare: give an axis, e.g. dlprobe compare init he_normal glorot_normal, or a study file")
+    found: list[tuple[Axis, list[str]]] = []
+    for word in words:
+        named = AXIS.fullmatch(word)
+        if named or not found:
+            axis = axis_of(named[1] if named else word)
+            found.append((axis, []))
+            word = named[2] if named else ""
+        axis, values = found[-1]
+        values += [word] if axis.whole and word else split_list(word)
+    return found
+
+
+def refuse_overwritten(axes: Sequence[tuple[Axis, list[str]]], given: Sequence[str]) -> None:
+    """Raise ConfigError for an option that an axis sets too."""
+    for axis, _ in axes:
+        for key in OPTION_OF.get(axis.name, (axis.name,)):
+            if key in given and axis.name != "depth":
+                raise ConfigError(f"--{key.replace('_', '-')} is what {axis.name} compares: leave the option out, or give its value to the axis")
+
+
+def prepare(config: Path | None, options: Mapping[str, str | None], screen: Screen) -> tuple[RunConfig, PreparedSets]:
+    """What all values share, and the data; notes and warnings are said. Instruments are off: nobody asks for them here."""
+    from dlprobe.commands.base.recorded_run import prepare_data, tell_of_compiling
+    from dlprobe.config import with_values
+
+    base = read_configuration(config, options)
+    without = {"recording.histogram_every": "never", "recording.track_unit": "none", "recording.jacobian": "none", "recording.sharpness": "none"}
+    base = with_values(base, {**without, "data.data_seed": base.resolved_data_seed})
+    data = prepare_data(base, screen)
+    tell_of_compiling(screen)
+    from dlprobe.training.prepared_sets import PreparedSets
+
+    return base, PreparedSets((base, data))
+
+
+def build(base: RunConfig, axes: Sequence[tuple[Axis, list[str]]], sets: PreparedSets, by: str | None, seeds: int | None) -> Request:
+    """Every combination of values, with its seeds and the metric that ranks. Raises ConfigError."""
+    from dlprobe.experiments import compare
+
+    chosen = [(axis, values or list(axis.defaults(base))) for axis, values in axes]
+    bare = [axis.name for axis, values in chosen if not values]
+    if bare:
+        raise ConfigError(f"{bare[0]} has no usual values: give some, e.g. dlprobe compare {bare[0]} A B")
+    labels, cells = compare.cells_of(base, chosen)
+    count = seeds or compare.default_seeds(len(cells))
+    first = base.training.seed
+    return compare.Request(labels, tuple(cells), tuple(range(first, first + count)), metric(by, base, sets, labels))
+
+
+def metric(by: str | None, base: RunConfig, sets: PreparedSets, axes: Mapping[str, Sequence[str]]) -> str:
+    """The metric that ranks: one where less is better, and that the data have. Raises ConfigError."""
+    from dlprobe.training.metrics import higher_is_better
+
+    data = sets.of(base)
+    part = "val" if len(data.inputs["val"]) else "train"
+    own_losses = bool(set(axes) & {"loss", "label_smoothing", "class_weights"})
+    name = by.strip().replace("-", "_").lower() if by else f"{part}_{'error' if own_losses else 'loss'}"
+    try:
+        if higher_is_better(name, data.task):
+            raise ConfigError(f"--by {by}: more of it is better; expected a loss or an error, e.g. --by {part}_error")
+    except ValueError as error:
+        raise ConfigError(f"--by: {error}") from None
+    if name.startswith("val_") and part == "train":
+        raise ConfigError(f"--by {name}: the split leaves no validation part: give it one, e.g. --split 60,20,20, or take --by train_loss")
+    if name.endswith("_loss") and "loss" in axes:
+        raise ConfigError(f"--by {name}: different losses are not measured in the same unit: take --by {part}_error")
+    return name
+
+
+def run(
+    request: Request,
+    sets: PreparedSets,
+    workers: int | None,
+    screen: Screen,
+    *,
+    output: Path | None = None,
+    force: bool = False,
+    tune_lr: bool = False,
+    finished: Mapping[str, Outcome] | None = None,
+    resume: bool = False,
+) -> ExitCode:
+    """Tune where that is asked for, train what is missing, keep it where a file is named, and show."""
+    from dlprobe.executors.threads import available_threads
+    from dlprobe.experiments import compare
+    from dlprobe.experiments.study import run_study
+    from dlprobe.runs import StudyWriter
+    from dlprobe.training.stopping import on_signals
+
+    threads = workers or available_threads()
+    if tune_lr:
+        request = tuned(request, sets, threads, screen)
+    writer = None
+    if output is not None:
+        words = compare.description(request)
+        writer = StudyWriter.resume(output, words) if resume else StudyWriter.create(output, words, force)
+    try:
+        with on_signals() as stop, screen.progress("training", "runs") as report:
+            told = None if report is None else lambda done, total: report(done, total)
+            result = run_study(compare.plan(request), sets, compare.read, threads=threads, stop=stop, writer=writer, finished=finished, progress=told)
+        if not result.complete and writer is not None:
+            screen.warn(f"interrupted: what had ended is kept; go on with dlprobe compare --resume {output}")
+        if not result.found:
+            return ExitCode.INTERRUPTED
+        compared = compare.conclude(request, result.found, result.complete)
+        if writer is not None and result.complete:
+            writer.end(compare.results_table(compared))
+            writer.pack()
+    finally:
+        if writer is not None:
+            writer.close()
+    show(compared, output, screen)
+    return ExitCode.DONE if result.complete else ExitCode.INTERRUPTED
+
+
+def tuned(request: Request, sets: PreparedSets, threads: int, screen: Screen) -> Request:
+    """Every cell with its own rate. Raises ConfigError where rates are compared or fixed, KeyboardInterrupt after a stop: half a choice is none."""
+    from dlprobe.experiments import compare
+    from dlprobe.training.stopping import on_signals
+
+    if set(request.axes) & {"learning_rate", "lr"}:
+        raise ConfigError("--tune-lr chooses the rate, and the rate is what is compared: leave one out")
+    if any(cell.config.training.schedule.parameters.get("max_lr") for cell in request.cells):
+        raise ConfigError("--tune-lr chooses the rate, and the schedule fixes it: leave max_lr out")
+    with on_signals() as stop, screen.progress("tuning rates", "runs") as report:
+        told = None if report is None else lambda done, total: report(done, total)
+        cells = compare.tune(request.cells, request.by, sets, threads=threads, stop=stop, progress=told)
+        if stop.asked:
+            raise KeyboardInterrupt
+    return replace(request, cells=tuple(cells))
+
+
+def go_on(path: Path, seeds: int | None, workers: int | None, screen: Screen) -> ExitCode:
+    """Train what a study lacks, into the same file."""
+    from dlprobe.experiments import compare
+    from dlprobe.experiments.study import finished_runs, open_study
+    from dlprobe.training.prepared_sets import PreparedSets
+
+    with reading(path), open_study(path, compare.EXPERIMENT) as study:
+        request = compare.request_of(study.description, str(path))
+        if seeds is not None and seeds < len(request.seeds):
+            raise ConfigError(f"--seeds {seeds}: the study has {len(request.seeds)} already: expected as many or more")
+        first = request.seeds[0]
+        request = replace(request, seeds=tuple(range(first, first + (seeds or len(request.seeds)))))
+        finished = finished_runs(study, compare.plan(request), compare.read)
+        status = study.status
+    if len(finished) == len(compare.plan(request)) and status == "finished":
+        screen.note(f"{path} has all {len(finished)} runs: nothing to train; --seeds N adds more")
+        return show_again(path, None, None, screen)
+    return run(request, PreparedSets(told=screen.note), workers, screen, output=path, finished=finished, resume=True)
+
+
+def show_again(path: Path, by: str | None, target: float | None, screen: Screen) -> ExitCode:
+    """What a study holds, without training; by another metric or target where one is given."""
+    from dlprobe.experiments import compare
+    from dlprobe.experiments.study import finished_runs, open_study
+
+    with reading(path), open_study(path, compare.EXPERIMENT) as study:
+        request = compare.request_of(study.description, str(path))
+        request = replace(request, by=by.strip().replace("-", "_").lower() if by else request.by, target=target if target is not None else request.target)
+        found = finished_runs(study, compare.plan(request), compare.read)
+        known = {name for each in found.values() for name in each.curves}
+        if known and request.by not in known:
+            from dlprobe.registry import unknown
+
+            raise ConfigError(f"--by: {unknown('metric', request.by, sorted(known))}")
+        compared = compare.conclude(request, found, complete=len(found) == len(compare.plan(request)))
+    show(compared, path, screen)
+    return ExitCode.DONE
+
+
+def show(compared: Compared, path: Path | None, screen: Screen) -> None:
+    """The result with its curves."""
+    from dlprobe.analysis.comparison import curve
+    from dlprobe.reports.compare import caveat, document
+
+    curves = {value.label: curve(value.outcomes, compared.all.by) for value in compared.all.values}
+    plain = {label: (steps.tolist(), middle.tolist()) for label, (steps, middle) in curves.items()}
+    screen.show(document(compared, data_name=compared.request.cells[0].config.data.data, curves=plain, study=str(path) if path else None))
+    if (said := caveat(compared)) and screen.format != "table":
+        screen.warn(said)

@@ -1,0 +1,165 @@
+"""What can be compared: short names for what people compare most, and every key of the configuration."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+
+from dlprobe import registry
+from dlprobe.config import RunConfig, fields, to_mapping, with_values
+from dlprobe.errors import ConfigError
+
+NOT_AXES = {"seed": "seeds are what each value is repeated over: --seeds N", "data_seed": "the split is shared: --vary-data gives every seed its own"}
+NO_AXES = ("threads", "checkpoint_every")
+WHOLE = ("layers", "split", "class_weights", "track_unit")  # one value of these has commas
+# name -> (key, the strength that is meant where none is given)
+REGULARIZERS = {
+    "l1": ("training.l1", "1e-4"),
+    "l2": ("training.l2", "1e-3"),
+    "activity_l1": ("training.activity_l1", "1e-3"),
+    "activity_l2": ("training.activity_l2", "1e-3"),
+    "orthogonal": ("training.orthogonal_penalty", "1e-3"),
+    "max_norm": ("training.max_norm", "3"),
+    "dropout": ("model.dropout", "0.2"),
+    "input_dropout": ("model.input_dropout", "0.1"),
+    "drop_connect": ("model.drop_connect", "0.2"),
+    "noise": ("model.noise", "0.1"),
+    "input_noise": ("model.input_noise", "0.1"),
+    "label_smoothing": ("training.label_smoothing", "0.1"),
+    "mixup": ("training.mixup", "0.2"),
+}
+CLIPPINGS = {"value": ("training.clip_value", "0.5"), "layer_norm": ("training.clip_layer_norm", "1"), "global_norm": ("training.clip_global_norm", "1")}
+OFF = {"training.max_norm": "none", "training.clip_value": "none", "training.clip_layer_norm": "none", "training.clip_global_norm": "none"}
+DEFAULT_WIDTH = 100
+
+
+@dataclass(frozen=True)
+class Axis:
+    """Something that can be compared. `apply` gives the configuration with a value; `label` how that value is called, one name per value."""
+
+    name: str
+    defaults: Callable[[RunConfig], Sequence[str]]
+    apply: Callable[[RunConfig, str], RunConfig]
+    label: Callable[[RunConfig, str], str]
+    whole: bool = False
+
+
+def axis_of(name: str) -> Axis:
+    """The axis that a name means, a short name or a key as `key` or `table.key`. Raises ConfigError with the list."""
+    tidy = name.strip().replace("-", "_").lower()
+    if tidy in SHORT:
+        return SHORT[tidy]
+    table, _, key = tidy.rpartition(".")
+    if key in NOT_AXES:
+        raise ConfigError(f"{name} cannot be compared: {NOT_AXES[key]}")
+    known = {field.key: field for field in fields() if field.key not in (*NO_AXES, *NOT_AXES)}
+    if key not in known or table not in ("", known[key].table):
+        raise ConfigError(registry.unknown("axis", name[:60], [*SHORT, *(each for each in known if each not in SHORT)]))
+    return key_axis(key, f"{known[key].table}.{key}", known[key].choices)
+
+
+def key_axis(name: str, place: str, defaults: Sequence[str]) -> Axis:
+    """A key of the configuration; its values are called as the configuration writes them."""
+    table, _, key = place.partition(".")
+
+    def label(config: RunConfig, value: str) -> str:
+        written = to_mapping(with_values(config, {place: value}))[table][key]
+        return ",".join(map(str, written)) if isinstance(written, list) else "yes" if written is True else "no" if written is False else str(written)
+
+    return Axis(name, lambda config: defaults, lambda config, value: with_values(config, {place: value}), label, whole=key in WHOLE)
+
+
+def strengths_axis(name: str, places: Mapping[str, tuple[str, str]], defaults: Sequence[str]) -> Axis:
+    """A choice among several keys that exclude each other: `none`, `l2`, `l2(0.01)`, or some of them joined by +."""
+    pattern = re.compile(r"([a-z][a-z0-9_-]*)(?:\(([^()]*)\))?")
+
+    def values(text: str) -> dict[str, str]:
+        found = {place: OFF.get(place, "0") for place, _ in places.values()}
+        for part in re.split(r"\+(?![0-9])", text.replace(" ", "").lower()):  # not the + of 1e+3
+            matched = pattern.fullmatch(part)
+            if part == "none":
+                continue
+            chosen = matched[1].replace("-", "_") if matched else ""
+            if matched is None or chosen not in places:
+                raise ConfigError(f"{name} {text!r}: expected none or among {', '.join(places)}, each alone or as {next(iter(places))}(STRENGTH)")
+            found[places[chosen][0]] = matched[2] or places[chosen][1]
+        return found
+
+    def label(config: RunConfig, value: str) -> str:
+        named = {place: known for known, (place, _) in places.items()}
+        chosen = {named[place]: strength for place, strength in values(value).items() if strength != OFF.get(place, "0")}
+        return "+".join(f"{known}({float(strength):g})" for known, strength in chosen.items()) or "none"
+
+    return Axis(name, lambda config: defaults, lambda config, value: with_values(config, values(value)), label)
+
+
+def depth_axis() -> Axis:
+    """Hidden layers of the first one's width."""
+
+    def apply(config: RunConfig, value: str) -> RunConfig:
+        return with_values(config, {"model.layers": f"{width_of(config)}x{whole('depth', value, 0)}" if whole("depth", value, 0) else ""})
+
+    return Axis("depth", lambda config: ("1", "2", "4", "8"), apply, lambda config, value: str(whole("depth", value, 0)))
+
+
+def width_axis() -> Axis:
+    """Units of every hidden layer."""
+
+    def apply(config: RunConfig, value: str) -> RunConfig:
+        return with_values(config, {"model.layers": f"{whole('width', value, 1)}x{max(len(config.model.layers), 1)}"})
+
+    return Axis("width", lambda config: ("25", "50", "100", "200"), apply, lambda config, value: str(whole("width", value, 1)))
+
+
+def norm_position_axis() -> Axis:
+    """Before or after the activation; without a norm there is nothing to place."""
+    usual = key_axis("norm_position", "model.norm_position", ("before", "after"))
+
+    def apply(config: RunConfig, value: str) -> RunConfig:
+        if config.model.norm is None:
+            raise ConfigError("norm-position compares where a norm stands, and there is none: give one, e.g. --norm batch")
+        return usual.apply(config, value)
+
+    return Axis(usual.name, usual.defaults, apply, usual.label)
+
+
+def rate_axis() -> Axis:
+    """Rates around the configuration's own."""
+    usual = key_axis("learning_rate", "training.lr", ())
+    return Axis(usual.name, lambda config: [f"{config.training.resolved_lr * factor:.2g}" for factor in (0.1, 0.3, 1, 3, 10)], usual.apply, usual.label)
+
+
+def width_of(config: RunConfig) -> int:
+    """The first hidden layer's units."""
+    return config.model.layers[0] if config.model.layers else DEFAULT_WIDTH
+
+
+def whole(name: str, text: str, low: int) -> int:
+    """A whole number from an axis value. Raises ConfigError."""
+    if not (text.strip().isascii() and text.strip().isdigit() and int(text) >= low):
+        raise ConfigError(f"{name} {text!r}: expected whole numbers >= {low}, e.g. {name} 1 2 4")
+    return int(text)
+
+
+SHORT: dict[str, Axis] = {
+    axis.name: axis
+    for axis in (
+        key_axis("init", "model.init", ("glorot_normal", "he_normal", "lecun_normal", "orthogonal")),
+        key_axis("activation", "model.activation", ("relu", "tanh", "sigmoid", "elu", "gelu")),
+        key_axis("optimizer", "training.optimizer", ("sgd", "momentum", "rmsprop", "adam")),
+        key_axis("norm", "model.norm", ("none", "batch", "layer")),
+        norm_position_axis(),
+        strengths_axis("regularizer", REGULARIZERS, ("none", "l1", "l2")),
+        key_axis("dropout", "model.dropout", ("0", "0.1", "0.3", "0.5")),
+        key_axis("schedule", "training.schedule", ("constant", "cosine", "exponential", "inverse_time")),
+        rate_axis(),
+        key_axis("batch_size", "training.batch_size", ("8", "32", "128")),
+        depth_axis(),
+        width_axis(),
+        key_axis("residual", "model.residual", ("none", "identity")),
+        strengths_axis("clipping", CLIPPINGS, ("none", "value", "global_norm")),
+        key_axis("scaling", "data.scaling", ("none", "standardize", "minmax", "robust")),
+        key_axis("train_size", "data.train_size", ("50", "100", "200", "all")),
+    )
+}

@@ -1,0 +1,315 @@
+"""One or several axes compared fairly: every combination of values with the same seeds, the same data and split, the same random numbers where shapes allow.
+
+What a study file says of itself holds every cell's whole configuration, so it is shown, resumed and extended without the options that began it.
+"""
+
+from __future__ import annotations
+
+import itertools
+import re
+import time
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+import numpy as np
+
+from dlprobe.analysis import comparison, paired
+from dlprobe.analysis.comparison import Margin, Outcome
+from dlprobe.analysis.model_size import layer_size
+from dlprobe.config import RunConfig, from_mapping, to_mapping, with_values
+from dlprobe.errors import ConfigError
+from dlprobe.experiments.axes import Axis
+from dlprobe.experiments.study import PlannedRun, run_study
+from dlprobe.runs import Run
+from dlprobe.training import trainer
+from dlprobe.training.prepared_sets import PreparedSets
+from dlprobe.training.stopping import Stop
+
+EXPERIMENT = "compare"
+MOST_CELLS = 100
+EQUAL = ("samples", "updates", "seconds")
+TUNING_FACTORS = (0.1, 0.32, 1.0, 3.2, 10.0)  # of the rate that a value has without tuning: half a decade apart
+TUNING_SEEDS = 2
+TUNING_FIRST_SEED = 2**32  # far from the seeds that are compared: a rate is not chosen on the runs that judge it
+PILOT_STEPS = 40
+NEVER = 2**31
+MOST_DEPTH, MOST_WIDTH = 1000, 65_536
+
+
+@dataclass(frozen=True)
+class Tuning:
+    """The rates tried for a cell with the middle result of each, and the one chosen."""
+
+    rate: float
+    tried: tuple[tuple[float, float], ...]
+
+    @property
+    def at_the_edge(self) -> bool:
+        """Whether a rate beyond those tried may be better."""
+        return self.rate in (self.tried[0][0], self.tried[-1][0])
+
+
+@dataclass(frozen=True)
+class Cell:
+    """One combination of values: its place on the axes and its configuration but for the seed."""
+
+    coordinates: Mapping[str, str]
+    config: RunConfig
+    tuning: Tuning | None = None
+
+    @property
+    def label(self) -> str:
+        """Its values, as tables and pictures call it."""
+        return " · ".join(self.coordinates.values())
+
+
+@dataclass(frozen=True)
+class Request:
+    """What is compared and how. by: metric that ranks; target: of steps to a target, None: what every value reaches."""
+
+    axes: Mapping[str, tuple[str, ...]]
+    cells: tuple[Cell, ...]
+    seeds: tuple[int, ...]
+    by: str
+    target: float | None = None
+    equal: str = "samples"
+    equal_parameters: bool = False
+    vary_data: bool = False
+
+
+@dataclass(frozen=True)
+class Compared:
+    """The comparison of all cells, and where there are several axes, of each axis's values over all others. complete: False after a stop."""
+
+    request: Request
+    all: comparison.Comparison
+    marginals: Mapping[str, Margin] = field(default_factory=dict)
+    complete: bool = True
+
+
+def cells_of(base: RunConfig, axes: Sequence[tuple[Axis, Sequence[str]]]) -> tuple[dict[str, tuple[str, ...]], list[Cell]]:
+    """The axes with their values as they are called, and every combination. Raises ConfigError for a wrong value, one given twice, or too many cells."""
+    labels = {axis.name: labels_of(base, axis, values) for axis, values in axes}
+    if len(labels) != len(axes):
+        raise ConfigError("an axis is given twice: give all its values at once, e.g. compare init he_normal glorot_normal")
+    chosen = [[(axis, value, label) for value, label in zip(values, labels[axis.name], strict=True)] for axis, values in axes]
+    if (count := int(np.prod([len(each) for each in chosen]))) > MOST_CELLS:
+        raise ConfigError(f"{count} combinations: expected {MOST_CELLS} at most; leave values out")
+    cells = []
+    for combination in itertools.product(*chosen):
+        config = base
+        for axis, value, _ in combination:
+            config = axis.apply(config, value)
+        cells.append(Cell({axis.name: label for axis, _, label in combination}, config))
+    return labels, cells
+
+
+def labels_of(base: RunConfig, axis: Axis, values: Sequence[str]) -> tuple[str, ...]:
+    """How the values of an axis are called. Raises ConfigError."""
+    found = tuple(axis.label(base, value) for value in values)
+    if len(found) < 2:
+        raise ConfigError(f"{axis.name} has {len(found)} value{'' if found else 's'}: expected two at least, e.g. compare {axis.name} A B")
+    twice = [label for label in dict.fromkeys(found) if found.count(label) > 1]
+    if twice:
+        raise ConfigError(f"{axis.name} {twice[0]} is given twice: expected different values")
+    return found
+
+
+def default_seeds(cells: int) -> int:
+    """As many as can find a difference among so many cells at all, and some more.
+
+    >>> default_seeds(3), default_seeds(16)
+    (12, 14)
+    """
+    return max(paired.LEAST_SEEDS, paired.seeds_needed(cells * (cells - 1) // 2) + 1)
+
+
+def with_equal_parameters(cells: Sequence[Cell], base: RunConfig, sets: PreparedSets) -> list[Cell]:
+    """Cells of the depth axis in widths, of the width axis in depths, with the number of weights nearest that of the base. Raises ConfigError."""
+    axes = {axis for cell in cells for axis in cell.coordinates} & {"depth", "width"}
+    if len(axes) != 1:
+        raise ConfigError("--equal-parameters makes depths narrower or widths shallower: compare one of depth and width, e.g. compare depth 1 2 4")
+    wanted = weights_of(base.model.layers, base, sets)
+    return [replace(cell, config=_resized(cell.config, "width" if axes == {"depth"} else "depth", wanted, sets)) for cell in cells]
+
+
+def _resized(config: RunConfig, free: str, wanted: int, sets: PreparedSets) -> RunConfig:
+    """`config` with another width or depth, so that its number of weights is nearest."""
+    depth, width = len(config.model.layers), config.model.layers[0] if config.model.layers else 0
+    if free == "width" and not depth:
+        return config
+
+    def layers(size: int) -> tuple[int, ...]:
+        return (size,) * depth if free == "width" else (width,) * size
+
+    low, high = 1, MOST_WIDTH if free == "width" else MOST_DEPTH
+    while low < high:  # the smallest size with as many weights
+        middle = (low + high) // 2
+        low, high = (low, middle) if weights_of(layers(middle), config, sets) >= wanted else (middle + 1, high)
+    best = min((max(low - 1, 1), low), key=lambda size: abs(weights_of(layers(size), config, sets) - wanted))
+    return with_values(config, {"model.layers": ",".join(map(str, layers(best)))})
+
+
+def weights_of(layers: Sequence[int], config: RunConfig, sets: PreparedSets) -> int:
+    """Weights and bias parameters of a net with these hidden layers."""
+    data = sets.of(config)
+    widths = [len(data.feature_names), *layers, data.outputs]
+    return sum(layer_size("", a, b, bias=config.model.bias, norm=None).trained for a, b in itertools.pairwise(widths))
+
+
+def with_equal_budget(cells: Sequence[Cell], base: RunConfig, equal: str, sets: PreparedSets) -> list[Cell]:
+    """Cells that see the same number of samples (as they are), make as many updates as the base, or take as many seconds as it. Raises ConfigError."""
+    if equal == "samples":
+        return list(cells)
+    updates = trainer.start(base, sets.of(base)).steps
+    if equal == "updates":
+        return [replace(cell, config=with_values(cell.config, {"training.steps": updates})) for cell in cells]
+    budget = updates * seconds_per_step(base, sets)
+    return [replace(cell, config=with_values(cell.config, {"training.steps": max(1, round(budget / seconds_per_step(cell.config, sets)))})) for cell in cells]
+
+
+def seconds_per_step(config: RunConfig, sets: PreparedSets) -> float:
+    """The wall time of a step, from a short run alone on the machine, compiling left out."""
+    data = sets.of(config)
+    rates = np.zeros(PILOT_STEPS)
+    taken = []
+    for _ in range(3):
+        session = trainer.start(config, data)
+        began = time.perf_counter()
+        trainer.batch_losses(session, 0, rates)
+        taken.append((time.perf_counter() - began) / PILOT_STEPS)
+    return min(taken)
+
+
+def plan(request: Request) -> list[PlannedRun]:
+    """Every cell with every seed."""
+    return [PlannedRun(run_id(index, cell, seed), run_config(request, cell, seed), {**cell.coordinates, "seed": seed}) for index, cell, seed in _grid(request)]
+
+
+def _grid(request: Request) -> list[tuple[int, Cell, int]]:
+    return [(index, cell, seed) for index, cell in enumerate(request.cells) for seed in request.seeds]
+
+
+def run_config(request: Request, cell: Cell, seed: int) -> RunConfig:
+    """A cell's configuration with a seed of its own; the split stays, unless the data vary."""
+    return with_values(cell.config, {"training.seed": seed, "data.data_seed": seed if request.vary_data else cell.config.resolved_data_seed})
+
+
+def run_id(index: int, cell: Cell, seed: int) -> str:
+    """A name for the run in a study file; the cell's number keeps apart what letters and digits alone do not."""
+    plain = re.sub(r"[^A-Za-z0-9_.=+,-]+", "_", "-".join(cell.coordinates.values()))[:90].strip("_")
+    return f"{index + 1}-{plain}-seed{seed}"
+
+
+def tune(cells: Sequence[Cell], by: str, sets: PreparedSets, *, threads: int, stop: Stop, progress: Callable[[int, int], None] | None) -> list[Cell]:
+    """Every cell with the best of the same number of rates around its own, by the middle result of two seeds that the comparison does not use."""
+    rates = {index: [cell.config.training.resolved_lr * factor for factor in TUNING_FACTORS] for index, cell in enumerate(cells)}
+    planned, place = [], {}
+    for (index, cell), number, seed in itertools.product(enumerate(cells), range(len(TUNING_FACTORS)), range(TUNING_SEEDS)):
+        values = {"training.lr": rates[index][number], "training.seed": TUNING_FIRST_SEED + seed, "data.data_seed": cell.config.resolved_data_seed}
+        id = f"{index}-{number}-{seed}"
+        planned.append(PlannedRun(id, with_values(cell.config, {**values, "recording.record_every": NEVER})))
+        place[id] = (index, number)
+    found = run_study(planned, sets, lambda _, run: result_of(run, by), threads=threads, stop=stop, progress=progress).found
+    tried = {index: [[found[id] for id in found if place[id] == (index, number)] for number in range(len(TUNING_FACTORS))] for index in rates}
+    return [replace(cell, tuning=(tuning := chosen(rates[index], tried[index])), config=_at(cell.config, tuning.rate)) for index, cell in enumerate(cells)]
+
+
+def _at(config: RunConfig, rate: float) -> RunConfig:
+    return with_values(config, {"training.lr": rate})
+
+
+def result_of(run: Run, by: str) -> float:
+    """The number at the end that ranks; infinite where the run diverged."""
+    value = float(run.final.get(by, np.nan))
+    return np.inf if run.status == "diverged" or np.isnan(value) else value
+
+
+def chosen(rates: Sequence[float], results: Sequence[Sequence[float]]) -> Tuning:
+    """The rate with the smallest mean of its seeds; the usual one where every rate diverged."""
+    means = [float(np.mean(each)) if each else np.inf for each in results]
+    best = int(np.argmin(means)) if np.isfinite(means).any() else len(rates) // 2
+    return Tuning(rates[best], tuple(zip(rates, means, strict=True)))
+
+
+def read(planned: PlannedRun, run: Run) -> Outcome:
+    """What is compared of a run."""
+    return comparison.outcome(int(planned.coordinates["seed"]), run)
+
+
+def conclude(request: Request, found: Mapping[str, Outcome], complete: bool) -> Compared:
+    """Compare what ended. Raises ConfigError where no run did."""
+    by_cell: dict[str, list[Outcome]] = {cell.label: [] for cell in request.cells}
+    for planned, (_, cell, _) in zip(plan(request), _grid(request), strict=True):
+        if planned.id in found:
+            by_cell[cell.label].append(found[planned.id])
+    if not any(by_cell.values()):
+        raise ConfigError("no run had ended: nothing to compare yet; go on with --resume")
+    whole = comparison.compare(by_cell, request.by, request.target)
+    marginals = {axis: comparison.compare_margins(cells_by_value(request, axis, by_cell), request.by) for axis in request.axes}
+    shown = {axis: margin for axis, margin in marginals.items() if margin is not None and len(request.axes) > 1}
+    return Compared(request, whole, shown, complete)
+
+
+def cells_by_value(request: Request, axis: str, by_cell: Mapping[str, Sequence[Outcome]]) -> dict[str, list[Sequence[Outcome]]]:
+    """For each value of an axis the runs of every cell that has it."""
+    return {value: [by_cell[cell.label] for cell in request.cells if cell.coordinates[axis] == value] for value in request.axes[axis]}
+
+
+def description(request: Request) -> dict[str, Any]:
+    """What a study file says of the comparison."""
+    cells = [
+        {
+            "coordinates": dict(cell.coordinates),
+            "config": to_mapping(cell.config),
+            "tuning": None if cell.tuning is None else {"rate": cell.tuning.rate, "tried": [[rate, _finite(value)] for rate, value in cell.tuning.tried]},
+        }
+        for cell in request.cells
+    ]
+    options = {name: getattr(request, name) for name in ("by", "target", "equal", "equal_parameters", "vary_data")}
+    axes = {**{axis: list(values) for axis, values in request.axes.items()}, "seed": list(request.seeds)}
+    return {"experiment": EXPERIMENT, "axes": axes, "options": options, "cells": cells}
+
+
+def _finite(value: float) -> float | None:
+    return value if np.isfinite(value) else None
+
+
+def request_of(description: Mapping[str, Any], name: str) -> Request:
+    """The request that a study file tells of. Raises ConfigError where it cannot be read."""
+    try:
+        axes = {str(axis): tuple(map(str, values)) for axis, values in description["axes"].items() if axis != "seed"}
+        cells = tuple(_cell_of(each) for each in description["cells"])
+        options = description["options"]
+        target = None if options["target"] is None else float(options["target"])
+        return Request(
+            axes,
+            cells,
+            tuple(int(seed) for seed in description["axes"]["seed"]),
+            str(options["by"]),
+            target,
+            str(options["equal"]),
+            bool(options["equal_parameters"]),
+            bool(options["vary_data"]),
+        )
+    except (KeyError, TypeError, ValueError, AttributeError) as error:
+        raise ConfigError(f"{name} does not say what was compared ({type(error).__name__}: {error}): compare again with -o") from None
+
+
+def _cell_of(stored: Mapping[str, Any]) -> Cell:
+    tuning = stored["tuning"]
+    tried = None if tuning is None else tuple((float(rate), np.inf if value is None else float(value)) for rate, value in tuning["tried"])
+    coordinates = {str(axis): str(value) for axis, value in stored["coordinates"].items()}
+    return Cell(coordinates, from_mapping(stored["config"]), None if tried is None else Tuning(float(tuning["rate"]), tried))
+
+
+def results_table(compared: Compared) -> dict[str, list[Any]]:
+    """The ranking as columns, one row per cell, as a study file keeps them."""
+    labels = {cell.label: cell for cell in compared.request.cells}
+    values = compared.all.values
+    columns: dict[str, list[Any]] = {axis: [labels[value.label].coordinates[axis] for value in values] for axis in compared.request.axes}
+    columns |= {"rank": [value.rank for value in values], "standing": [value.standing for value in values], "diverged": [value.diverged for value in values]}
+    for name in (f"final_{compared.request.by}", f"best_{compared.request.by}"):
+        columns[name] = [value.metrics[name].value if name in value.metrics else None for value in values]
+    return columns
