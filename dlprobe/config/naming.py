@@ -104,7 +104,7 @@ def _pairs(kind: str, name: str, inner: str) -> dict[str, object]:
             raise ConfigError(f"{name[:LONGEST_NAME]}: {show(item)} is not key=value; its parameters: {known}")
         if key in pairs:
             raise ConfigError(f"{name[:LONGEST_NAME]}: {show(key)} is given twice: expected each parameter once")
-        pairs[key] = value.strip()
+        pairs[key] = _unquoted(f"{name[:LONGEST_NAME]}: {key}", value.strip())
     return pairs
 
 
@@ -150,21 +150,20 @@ def _read_as(parameter: Parameter, value: object) -> Value | None:
         return read_whole(value)
     if isinstance(parameter.default, float):
         return read_number(value)
-    text = _unquoted(value) if isinstance(value, str) else None
+    text = value if isinstance(value, str) else None
     return text.replace("-", "_") if text is not None and text.replace("-", "_") in parameter.choices else text
 
 
-def _unquoted(text: str) -> str | None:
-    """The text inside quotes ('as it stands', \"with JSON's escapes\"), a bare text as it is, None for broken quotes."""
+def _unquoted(place: str, text: str) -> str:
+    """The text inside quotes ('as it stands', \"with JSON's escapes\"), a bare text as it is. Quotes belong to this notation: values of tables have none."""
     if len(text) > 1 and text[0] == text[-1] == "'":
         return text[1:-1]
     if not text.startswith('"'):
         return text
     try:
-        inner = json.loads(text)
+        return str(json.loads(text))
     except ValueError:
-        return None
-    return inner if isinstance(inner, str) else None
+        raise ConfigError(f'{place} = {show(text)}: expected text in quotes, with \\" for a quote and \\\\ for a backslash inside') from None
 
 
 def _bare(text: str) -> Iterator[tuple[int, str, int]]:

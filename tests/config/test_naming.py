@@ -79,6 +79,14 @@ def test_every_type_of_parameter_is_read_from_text(sink: str) -> None:
     assert parse_spec(sink, str(spec)) == spec
 
 
+def test_quotes_belong_to_the_text_notation_and_tables_hold_values(sink: str) -> None:
+    """A file may be called "a" or 'a', quotes and all: what a TOML table holds has been unquoted already."""
+    for title in ('"', "'a'", '"a"', "it's"):
+        spec = parse_spec(sink, {"name": "kitchen_sink", "title": title})
+        assert spec.parameters["title"] == title
+        assert parse_spec(sink, str(spec)) == spec
+
+
 @pytest.mark.parametrize(
     ("inside", "expected"),
     [
@@ -91,6 +99,7 @@ def test_every_type_of_parameter_is_read_from_text(sink: str) -> None:
         ("shuffle=2", "shuffle = '2': expected yes | no"),
         ("side=middle", "side = 'middle': expected left | far_right"),
         ('title="open', "unclosed parenthesis"),
+        ('title="C:\\Data"', "expected text in quotes"),
         ("sample=3", "did you mean 'samples'?"),
         ("noise=1, noise=2", "'noise' is given twice"),
     ],
