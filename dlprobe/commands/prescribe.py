@@ -1,6 +1,7 @@
 """Try the remedies that a run's findings name, and say which one cures it most cheaply.
 
-Every change is trained over a few seeds on the same data, beside the run as it is. The cured configuration is written as TOML with the reasons as comments.
+Every change is trained over a few seeds on the same data, beside the run as it is; so are the first changes of two findings together, of three and so
+on. The cured configuration is written as TOML with the reasons as comments.
 
 Examples:
   dlprobe prescribe runs/digits-1.h5 --seeds 1 --tries 1 --force
@@ -25,7 +26,7 @@ if TYPE_CHECKING:
 RunFile = Annotated[Path, typer.Argument(metavar="RUN", help="run file")]
 Seeds = Annotated[int, typer.Option("--seeds", metavar="N", min=1, max=100, help="runs of each change, from --seed upwards [default: 3]")]
 Seed = Annotated[int | None, typer.Option("--seed", metavar="N", min=0, help="first seed [default: the run's own]")]
-Tries = Annotated[int, typer.Option("--tries", metavar="N", min=1, help="changes that are tried at most [default: 8]")]
+Tries = Annotated[int, typer.Option("--tries", metavar="N", min=1, help="changes that are tried at most, and as many combinations [default: 8]")]
 Threads = Annotated[int | None, typer.Option("--threads", metavar="N", min=1, help="runs side by side [default: all processors]")]
 Output = Annotated[Path | None, typer.Option("-o", "--output", metavar="FILE", help="TOML file to write [default: RUN-cured.toml here]")]
 Force = Annotated[bool, typer.Option("--force", help="overwrite FILE")]

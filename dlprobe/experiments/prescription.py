@@ -80,17 +80,29 @@ def treated_codes(findings: Sequence[Finding]) -> tuple[str, ...]:
 
 
 def treatments(config: RunConfig, findings: Sequence[Finding], most: int) -> list[Treatment]:
-    """Every different change that the findings to be cured name, in their order; and the first ones of all of them together, as the last."""
+    """Every different change that the findings to be cured name, in their order, at most so many; then the findings' first ones piled up: those of the
+    first two, of the first three and so on, at most so many again, those of all in any case.
+    """
     codes = treated_codes(findings)
     asked: dict[tuple[tuple[str, str], ...], list[tuple[str, Remedy]]] = {}
     for finding in findings:
         for remedy in finding.remedies if finding.code in codes else ():
             asked.setdefault(tuple(sorted(remedy.patch.items())), []).append((finding.code, remedy))
-    found = [_treatment(config, tuple(dict.fromkeys(code for code, _ in same)), same[0][1]) for same in asked.values()]
-    possible = [each for each in found if each is not None and to_mapping(each.config) != to_mapping(config)][:most]
-    together = _together(config, findings, codes)
-    known = [to_mapping(each.config) for each in possible]
-    return possible + ([together] if together is not None and to_mapping(together.config) not in known else [])
+    alone = [_treatment(config, tuple(dict.fromkeys(code for code, _ in same)), same[0][1]) for same in asked.values()]
+    singles = _different(alone, [config])[:most]
+    piled = _different(_piled(config, findings, codes), [config, *(each.config for each in singles)])
+    return singles + (piled if len(piled) <= most else [*piled[: most - 1], piled[-1]])
+
+
+def _different(made: Sequence[Treatment | None], known: Sequence[RunConfig]) -> list[Treatment]:
+    """Those that are possible and train something else than what is known and than each other."""
+    seen = [to_mapping(config) for config in known]
+    found = []
+    for each in made:
+        if each is not None and (mapping := to_mapping(each.config)) not in seen:
+            seen.append(mapping)
+            found.append(each)
+    return found
 
 
 def _treatment(config: RunConfig, codes: tuple[str, ...], remedy: Remedy) -> Treatment | None:
@@ -100,12 +112,15 @@ def _treatment(config: RunConfig, codes: tuple[str, ...], remedy: Remedy) -> Tre
         return None
 
 
-def _together(config: RunConfig, findings: Sequence[Finding], codes: Sequence[str]) -> Treatment | None:
-    patch: dict[str, str] = {}
-    for finding in findings:
-        if finding.code in codes and finding.remedies:
-            patch = {**finding.remedies[0].patch, **patch}
-    return _treatment(config, tuple(codes), Remedy(patch, "the first remedy of every finding together")) if len(codes) > 1 and patch else None
+def _piled(config: RunConfig, findings: Sequence[Finding], codes: Sequence[str]) -> list[Treatment | None]:
+    """The first remedies of the first two findings, of the first three, …; where two set the same key, the earlier finding's value stays."""
+    first = {each.code: each.remedies[0] for each in reversed(findings) if each.code in codes and each.remedies}
+    named = [code for code in codes if code in first]
+    made, patch = [], dict(first[named[0]].patch) if named else {}
+    for count, code in enumerate(named[1:], 2):
+        patch = {**first[code].patch, **patch}
+        made.append(_treatment(config, tuple(named[:count]), Remedy(patch, f"the first remedies of {count} findings together")))
+    return made
 
 
 def run(

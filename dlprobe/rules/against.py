@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+import contextlib
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -33,8 +34,13 @@ def read_numbers(paths: Sequence[Path]) -> tuple[Numbers, ...]:
     found = []
     for path in paths:
         with reading(path):
-            found += [numbers_of(run, where, configuration_of(run)) for where, run in each_run(path)]
+            found += [_numbers(where, opened) for where, opened in each_run(path)]
     return tuple(found)
+
+
+def _numbers(where: str, opened: Callable[[], Run]) -> Numbers:
+    run = opened()
+    return numbers_of(run, where, configuration_of(run))
 
 
 def judged_against(paths: Sequence[Path], criteria: Criteria, old: Sequence[Path]) -> Iterator[JudgedRun]:
@@ -63,13 +69,13 @@ def judged_against(paths: Sequence[Path], criteria: Criteria, old: Sequence[Path
 
 
 def _readable(paths: Sequence[Path]) -> tuple[Numbers, ...]:
-    """The numbers of the files that can be read; of the others judging tells."""
+    """The numbers of the runs that can be read; of the others judging tells."""
     found: list[Numbers] = []
     for path in paths:
-        try:
-            found += read_numbers([path])
-        except RunFileError:
-            continue
+        with contextlib.suppress(RunFileError):
+            for where, opened in each_run(path):
+                with contextlib.suppress(RunFileError), reading(path):
+                    found.append(_numbers(where, opened))
     return tuple(found)
 
 

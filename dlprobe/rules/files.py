@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -95,29 +96,42 @@ def judged_files(paths: Sequence[Path], criteria: Criteria) -> Iterator[JudgedRu
 
 
 def walked(paths: Sequence[Path], criteria: Criteria, look: Callable[[str, Run], JudgedRun]) -> Iterator[JudgedRun]:
-    """What `look` says of every run of every file; a file that cannot be read comes as a run whose rules were not evaluated."""
+    """What `look` says of every run of every file; what cannot be read, a file or one run of a study, comes as a run whose rules were not evaluated."""
     for path in paths:
-        where = str(path)
         try:
-            for where, run in each_run(path):
-                with reading(path):
-                    judged = look(where, run)
-                yield judged
+            for where, opened in each_run(path):
+                yield _looked(path, where, opened, criteria, look)
         except RunFileError as error:
-            reasons = dict.fromkeys((rule.code for rule in criteria.selection.rules), str(error))
-            yield JudgedRun(where, Judgement(not_evaluated=reasons), unreadable=str(error))
+            yield _unreadable(str(path), error, criteria)
 
 
-def each_run(path: Path) -> Iterator[tuple[str, Run]]:
-    """What is called what: the run of a file, or every run of a study as `file#id`, each closed before the next. Raises RunFileError."""
+def _looked(path: Path, where: str, opened: Callable[[], Run], criteria: Criteria, look: Callable[[str, Run], JudgedRun]) -> JudgedRun:
+    try:
+        with reading(path):
+            return look(where, opened())
+    except RunFileError as error:
+        return _unreadable(where, error, criteria)
+
+
+def _unreadable(where: str, error: RunFileError, criteria: Criteria) -> JudgedRun:
+    reasons = dict.fromkeys((rule.code for rule in criteria.selection.rules), str(error))
+    return JudgedRun(where, Judgement(not_evaluated=reasons), unreadable=str(error))
+
+
+def each_run(path: Path) -> Iterator[tuple[str, Callable[[], Run]]]:
+    """What is called what, and how it is opened: the run of a file, or every run of a study as `file#id`. Raises RunFileError, as opening may too."""
     with reading(path), open_run(path) as found:
         if isinstance(found, Run):
-            yield str(path), found
+            yield str(path), partial(_itself, found)
             return
         if not found.runs:
             raise RunFileError(f"{path} is a study without a run: train one, or give another file")
         for id in found.runs:
-            yield f"{path}#{id}", found.runs.open(id)
+            yield f"{path}#{id}", partial(found.runs.open, id)
+
+
+def _itself(run: Run) -> Run:
+    return run
 
 
 def run_files(given: Sequence[Path]) -> list[Path]:

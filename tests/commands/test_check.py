@@ -9,6 +9,7 @@ import subprocess
 import sys
 from pathlib import Path
 
+import h5py
 import pytest
 from command_line import ROOT, Outcome, dlprobe, environment
 
@@ -194,13 +195,21 @@ def test_repeated_runs_of_one_configuration_are_counted_together(folder: Path) -
     assert [(each["code"], each["fired"], each["evaluated"]) for each in data["counts"]] == [("N001", 1, 2)]
 
 
-def test_a_study_is_judged_run_by_run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_study_is_judged_run_by_run_whatever_one_of_them_is_like(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
     grid = ("--depth", "2", "--width", "4", "--activation", "relu", "--init", "he_normal", "--norm", "none")
     assert dlprobe("gradients", *grid, "--data", "wine", "--steps", "2", "--seeds", "2", "-o", "study.h5").code == 0
     data = check("study.h5", "--format", "json").data
     assert len(data["runs"]) == 2
     assert all(run["path"].startswith("study.h5#") for run in data["runs"])
+    shutil.copy("study.h5", "old.h5")
+    with h5py.File("study.h5", "r+") as file:  # one run loses its layer table: the others are judged, and compared
+        del file[f"runs/{min(file['runs'])}/layers"]
+    found = check("study.h5", "--format", "json")
+    assert (found.code, [each["passed"] for each in found.data["runs"]]) == (2, [[], ["N001"]])
+    assert "layers" in found.data["runs"][0]["not_evaluated"][0]["reason"]
+    compared = check("study.h5", "--against", "old.h5", "--format", "json", select="R003")
+    assert (compared.code, [each["passed"] for each in compared.data["runs"]]) == (2, [[], ["R003"]])
 
 
 @pytest.mark.parametrize("format", ["table", "json", "sarif", "junit", "markdown", "github", "concise", "json-lines"])

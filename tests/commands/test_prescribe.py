@@ -44,6 +44,16 @@ def test_every_different_change_is_tried_once_in_the_order_of_the_findings() -> 
     ]
 
 
+def test_the_first_changes_of_the_findings_pile_up_in_their_order() -> None:
+    """Four findings: two, three and four of them together; of two values for one key that of the earlier finding stays."""
+    patches = [{"model.norm": "batch"}, {"training.lr": "0.5"}, {"training.lr": "0.1"}, {"training.l2": "1e-3"}]
+    ill = [finding(code, "error", patch) for code, patch in zip(("A001", "G001", "L001", "N001"), patches, strict=True)]
+    two = {"model.norm": "batch", "training.lr": "0.5"}
+    # three together are the same as two, as both rates cannot be had
+    assert [dict(each.remedy.patch) for each in treatments(CONFIG, ill, 8)[4:] if each.remedy] == [two, {**two, "training.l2": "1e-3"}]
+    assert [dict(each.remedy.patch) for each in treatments(CONFIG, ill, 1) if each.remedy] == [patches[0], {**two, "training.l2": "1e-3"}]
+
+
 def test_changes_that_change_nothing_or_are_impossible_are_not_tried() -> None:
     patches = {"model.activation": "relu"}, {"model.activation": "no_such_thing"}
     assert treatments(CONFIG, [finding("G001", "error", *patches)], 8) == []

@@ -29,7 +29,8 @@ def read_sides(path: Path, criteria: Criteria) -> dict[str, list[Side]]:
     """Every run of a file by configuration. Raises RunFileError."""
     found: dict[str, list[Side]] = {}
     with reading(path):
-        for where, run in each_run(path):
+        for where, opened in each_run(path):
+            run = opened()
             configuration = configuration_of(run)
             side = Side(numbers_of(run, where, configuration), criteria.judge(run), whole_configuration(run), run.content_sha256)
             found.setdefault(configuration, []).append(side)
