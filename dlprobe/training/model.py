@@ -35,7 +35,7 @@ class Model:
         for name, layer in zip(self.names, self.layers, strict=True):
             problem = layer.norm.record.problem(layer.normalized, *layer.norm.parameters.values()) if layer.norm else ""
             if problem:
-                raise ConfigError(f"norm = {layer.norm}: {name}: {problem}")
+                raise ConfigError(f"{'norm' if layer.matrix else 'input_norm'} = {layer.norm}: {name}: {problem}")
             spec = layer.transform[0] if layer.transform else None
             if spec is not None and spec.kind == "weight_transform" and (problem := spec.record.problem(layer.fan_in, *spec.parameters.values())):
                 raise ConfigError(f"weight_transform = {spec}: {name}: {problem}")

@@ -69,6 +69,19 @@ def test_a_width_that_a_norm_does_not_allow_is_one_clear_line(norm: str, layers:
     assert found.err.strip().count("\n") == 0
 
 
+@pytest.mark.parametrize(
+    ("option", "value", "problem"),
+    [
+        ("--input-norm", "group(groups=2)", "input_norm = group(groups=2): input: 1 units cannot be divided into 2 equal groups"),
+        ("--weight-transform", "weight_standardization", "weight_transform = weight_standardization: hidden_1: a unit with one input always gets weight 0"),
+    ],
+)
+def test_so_is_a_number_of_inputs(option: str, value: str, problem: str) -> None:
+    found = dlprobe("summary", "--data", "sine", "--layers", "4", option, value)
+    assert found.code == 2
+    assert problem in found.err
+
+
 def test_operations_and_memory_of_a_step_by_hand() -> None:
     data = dlprobe("summary", "--data", "gaussian(features=20, classes=2)", "--layers", "10", "--batch-size", "8", "--format", "json").data
     first, second = 2 * 8 * 20 * 10, 2 * 8 * 10 * 2  # multiply and add, per batch of 8
