@@ -5,9 +5,10 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from dlprobe.analysis.bias_variance import decompose as decompose
     from dlprobe.runs import open_run as open_run
 
-__all__ = ["open_run"]
+__all__ = ["decompose", "open_run"]
 
 
 def __getattr__(name: str) -> Any:
@@ -16,4 +17,8 @@ def __getattr__(name: str) -> Any:
         from dlprobe.runs import open_run
 
         return open_run
+    if name == "decompose":
+        from dlprobe.analysis.bias_variance import decompose
+
+        return decompose
     raise AttributeError(f"module 'dlprobe' has no attribute {name!r}")

@@ -113,14 +113,14 @@ def read_configuration(file: Path | None, options: Mapping[str, str | None]) -> 
 
     if file is None:
         base = None
-    elif _is_run_file(file):
+    elif is_run_file(file):
         base = _stored_configuration(file)
     else:
         base = from_toml(file)
     return from_options(base, options)
 
 
-def _is_run_file(path: Path) -> bool:
+def is_run_file(path: Path) -> bool:
     if path.name.endswith((".h5", ".h5.journal")):
         return True
     try:

@@ -1,0 +1,261 @@
+"""Bias and variance of a learner over training sets, from the predictions of its replicas, for three losses; the parts add up to the loss exactly.
+
+Squared (Geman, Bienenstock & Doursat 1992): E(f − y)² = (E f − y)² + Var f, with the estimators that are unbiased for K replicas.
+0-1 (Domingos 2000): the main prediction is the mode; loss = bias + net variance, where variance hurts where the mode is right and helps where it is wrong.
+Beside it Kohavi & Wolpert 1996, whose variance ½(1 − Σ p²) is never negative.
+Cross-entropy (Heskes 1998): the main prediction is proportional to exp(E ln p); loss = KL(y‖main) + E KL(main‖p).
+
+Intervals are of 95 % and conditional on the samples predicted: they say what other replicas would have given on the same samples.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any, TypeAlias
+
+import numpy as np
+import numpy.typing as npt
+
+from dlprobe.analysis import replica_intervals
+from dlprobe.errors import DataError
+from dlprobe.registry import unknown
+
+Floats: TypeAlias = npt.NDArray[np.float64]
+Indices: TypeAlias = npt.NDArray[np.int64]
+Interval: TypeAlias = tuple[float, float]
+
+LOSSES = ("squared", "zero-one", "cross-entropy")
+SMALLEST_PROBABILITY = 1e-7  # as the training losses clip
+LARGEST_ELEMENTS = 2**27
+
+
+@dataclass(frozen=True)
+class Decomposition:
+    """What became of a loss: expected_loss = bias + net_variance + noise, up to rounding.
+
+    bias, variance: squared: the unbiased estimates of bias² and variance (bias² may come out negative); zero-one: Domingos's; cross-entropy: Heskes's,
+    corrected by the jackknife. net_variance is the variance, but for zero-one what it adds to the loss. noise: 0 where it was not told; it is in the bias then.
+    plug_in: `bias` and `variance` without correction. kohavi_wolpert: its unbiased `bias` and `variance` (zero-one only). intervals: by name, 95 %.
+    """
+
+    loss: str
+    replicas: int
+    samples: int
+    expected_loss: float
+    bias: float
+    variance: float
+    net_variance: float
+    noise: float
+    noise_known: bool
+    intervals: Mapping[str, Interval]
+    plug_in: Mapping[str, float]
+    kohavi_wolpert: Mapping[str, float] = field(default_factory=dict)
+    notes: tuple[str, ...] = ()
+
+
+def decompose(predictions: Any, targets: Any, loss: str = "squared", *, noise: Any = None, noise_in_targets: bool = True) -> Decomposition:
+    """Bias and variance of K replicas' predictions on n samples.
+
+    predictions: squared: (K, n), or (K, n, outputs), whose squares are summed over outputs; zero-one: (K, n) class indices, or (K, n, classes) scores whose
+    largest counts; cross-entropy: (K, n, classes) probabilities, or (K, n) of the second of two classes. targets: (n,), squared also (n, outputs).
+    noise: variance of the noise in the targets (a number, or one per sample; squared only). noise_in_targets False: the targets are the truth without it.
+    Raises DataError for shapes or numbers that do not fit.
+
+    >>> decompose([[1.0], [3.0]], [0.0]).plug_in
+    {'bias': 4.0, 'variance': 1.0}
+    """
+    if loss not in LOSSES:
+        raise DataError(unknown("loss", loss, LOSSES))
+    made, wanted = np.asarray(predictions), np.asarray(targets)
+    _require_shapes(made, wanted, loss)
+    if noise is not None and loss != "squared":
+        raise DataError(f"noise: a known noise variance belongs to the squared loss, not to {loss}: leave it out")
+    if loss == "squared":
+        return squared(_numbers(made), _numbers(wanted), noise, noise_in_targets)
+    if loss == "zero-one":
+        return zero_one(made, wanted)
+    return cross_entropy(_numbers(made), wanted)
+
+
+def _require_shapes(made: Any, wanted: Any, loss: str) -> None:
+    allowed = (2, 3)
+    expected = "expected predictions (replicas, samples) or (replicas, samples, classes), and targets (samples)"
+    if made.ndim not in allowed or wanted.ndim not in ((1, 2) if loss == "squared" else (1,)):
+        raise DataError(f"predictions have shape {made.shape}, targets {wanted.shape}: {expected}")
+    if made.shape[1] != len(wanted) or not len(wanted):
+        raise DataError(f"predictions are of {made.shape[1]} samples, targets of {len(wanted)}: {expected}, both of the same samples, at least one")
+    if len(made) < 2:
+        raise DataError(f"{len(made)} replica: bias and variance need at least 2 rows of predictions")
+    if made.dtype.kind not in "biuf" or wanted.dtype.kind not in "biuf":
+        raise DataError(f"predictions are {made.dtype}, targets {wanted.dtype}: expected numbers; give classes as indices 0, 1, …")
+    if not (np.isfinite(made).all() and np.isfinite(wanted).all()):
+        raise DataError("predictions or targets hold NaN or infinite numbers: leave out the replicas that diverged")
+
+
+def _numbers(array: Any) -> Floats:
+    return np.asarray(array, np.float64)
+
+
+def squared(made: Floats, wanted: Floats, noise: Any = None, noise_in_targets: bool = True) -> Decomposition:
+    """See `decompose`."""
+    replicas, samples = made.shape[:2]
+    flat = made.reshape(replicas, samples, -1)
+    if wanted.reshape(samples, -1).shape != flat.shape[1:]:
+        raise DataError(f"predictions have {flat.shape[2]} outputs per sample, targets {wanted.reshape(samples, -1).shape[1]}: expected the same")
+    gram = replica_intervals.Gram.of((flat - wanted.reshape(samples, -1)).reshape(replicas, -1) / math.sqrt(samples))
+    level = 0.0 if noise is None else float(np.mean(noise)) * flat.shape[2]
+    inside = level if noise_in_targets else 0.0
+    loss, bias, variance = gram.loss + level - inside, gram.bias - inside, gram.variance
+    intervals = gram.intervals()
+    return Decomposition(
+        loss="squared",
+        replicas=replicas,
+        samples=samples,
+        expected_loss=loss,
+        bias=bias,
+        variance=variance,
+        net_variance=variance,
+        noise=level,
+        noise_known=noise is not None,
+        intervals={
+            "expected_loss": _shifted(intervals["loss"], level - inside),
+            "bias": _shifted(intervals["bias"], -inside),
+            "variance": intervals["variance"],
+            "net_variance": intervals["variance"],
+        },
+        plug_in={"bias": gram.plug_in_bias - inside, "variance": gram.plug_in_variance},
+        notes=_squared_notes(bias, noise is not None),
+    )
+
+
+def _shifted(interval: Interval, by: float) -> Interval:
+    return interval[0] + by, interval[1] + by
+
+
+def _squared_notes(bias: float, noise_known: bool) -> tuple[str, ...]:
+    notes = [] if noise_known else ["noise in the targets, which is not known, counts as bias"]
+    if bias < 0.0:
+        notes.append("bias² is estimated without bias of its own, so it can come out below 0: it is not distinguishable from 0")
+    return tuple(notes)
+
+
+def classes_of(made: Any) -> Indices:
+    """Class indices (K, n): as they are, or the largest of the scores of each sample (the first of equals)."""
+    if made.ndim == 3:
+        return np.asarray(made.argmax(axis=2), np.int64)
+    if made.dtype.kind == "f" and not (made == np.round(made)).all():
+        raise DataError("predictions (replicas, samples) for zero-one are class indices 0, 1, …: found fractions; give scores as (replicas, samples, classes)")
+    return np.asarray(made, np.int64)
+
+
+def zero_one(made: Any, wanted: Any) -> Decomposition:
+    """See `decompose`."""
+    labels = classes_of(made)
+    truth = classes_of(wanted[None])[0]
+    if labels.min() < 0 or truth.min() < 0:
+        raise DataError("class indices below 0: expected 0, 1, …")
+    classes = int(max(labels.max(), truth.max())) + 1
+    if labels.size * classes > LARGEST_ELEMENTS:
+        raise DataError(f"{labels.shape[0]} × {labels.shape[1]} predictions of {classes} classes are too many numbers: number the classes 0, 1, … without gaps")
+    hits = (labels[:, :, None] == np.arange(classes)).astype(np.float64)  # (K, n, classes)
+    parts = domingos(hits.mean(axis=0)[None], truth)
+    loss, bias, variance = (float(part[0]) for part in parts)
+    gram = replica_intervals.Gram.of(((hits - np.eye(classes)[truth]) / math.sqrt(2.0 * len(truth))).reshape(len(labels), -1))
+    shares = replica_intervals.resampled_means(
+        hits.reshape(len(labels), -1), lambda means: np.stack(domingos(means.reshape(len(means), *hits.shape[1:]), truth))
+    )
+    ends = np.percentile(np.concatenate([shares, shares[:1] - shares[1:2]]), (2.5, 97.5), axis=1)
+    names = ("expected_loss", "bias", "variance", "net_variance")
+    return Decomposition(
+        loss="zero-one",
+        replicas=len(labels),
+        samples=len(truth),
+        expected_loss=loss,
+        bias=bias,
+        variance=variance,
+        net_variance=loss - bias,
+        noise=0.0,
+        noise_known=False,
+        intervals={name: (float(ends[0, k]), float(ends[1, k])) for k, name in enumerate(names)},
+        plug_in={"bias": bias, "variance": variance},
+        kohavi_wolpert={"bias": gram.bias, "variance": gram.variance},
+        notes=("Domingos: the main prediction is the mode, the first class of equals; expected_loss = bias + net_variance",),
+    )
+
+
+def domingos(shares: Floats, truth: Indices) -> tuple[Floats, Floats, Floats]:
+    """Loss, bias and variance, each (B,), from the share of replicas that name each class, (B, n, classes)."""
+    samples = np.arange(len(truth))
+    main = shares.argmax(axis=2)
+    agree = np.take_along_axis(shares, main[:, :, None], axis=2)[:, :, 0]
+    return 1.0 - shares[:, samples, truth].mean(axis=1), (main != truth).mean(axis=1), 1.0 - agree.mean(axis=1)
+
+
+def cross_entropy(made: Floats, wanted: Any) -> Decomposition:
+    """See `decompose`."""
+    truth = classes_of(wanted[None])[0]
+    chances = np.stack([1.0 - made, made], axis=2) if made.ndim == 2 else made
+    if chances.min() < -1e-6 or not np.allclose(chances.sum(axis=2), 1.0, atol=1e-3):
+        raise DataError("predictions for cross-entropy are probabilities that sum to 1 over the classes (or of the second of two classes): found others")
+    if truth.min() < 0 or truth.max() >= chances.shape[2]:
+        raise DataError(f"targets name class {truth.max() if truth.min() >= 0 else truth.min()}, predictions have the classes 0 to {chances.shape[2] - 1}")
+    logs = np.log(np.clip(chances, SMALLEST_PROBABILITY, 1.0))
+    losses = -logs[:, np.arange(len(truth)), truth].mean(axis=1)  # (K,)
+    spread = _heskes_variance(logs.mean(axis=0)[None])[0]
+    count, total = len(logs), logs.sum(axis=0)
+    without = np.array([_heskes_variance(((total - each) / (count - 1))[None])[0] for each in logs])
+    pseudo = count * spread - (count - 1) * without
+    variance, loss = float(pseudo.mean()), float(losses.mean())
+    values = {"expected_loss": losses, "bias": losses - pseudo, "variance": pseudo, "net_variance": pseudo}
+    return Decomposition(
+        loss="cross-entropy",
+        replicas=count,
+        samples=len(truth),
+        expected_loss=loss,
+        bias=loss - variance,
+        variance=variance,
+        net_variance=variance,
+        noise=0.0,
+        noise_known=False,
+        intervals={name: replica_intervals.of_mean(value) for name, value in values.items()},
+        plug_in={"bias": loss - float(spread), "variance": float(spread)},
+        notes=("noise in the labels, which is not known, counts as bias", "in nats; probabilities below 1e-7 count as 1e-7"),
+    )
+
+
+def _heskes_variance(mean_logs: Floats) -> Floats:
+    """E KL(main‖p) = −ln Σ exp(E ln p), mean over samples: (B,) of (B, n, classes)."""
+    top = mean_logs.max(axis=2)
+    logs: Floats = -(top + np.log(np.exp(mean_logs - top[:, :, None]).sum(axis=2))).mean(axis=1)
+    return logs
+
+
+@dataclass(frozen=True)
+class Sources:
+    """Variance by where it comes from: training data (of the mean over seeds) and seed (within the same data); the two add up to all of it.
+
+    `measure`: of which loss: squared; Kohavi and Wolpert's for classes; Brier's for probabilities.
+    """
+
+    measure: str
+    training_data: float
+    seed: float
+
+
+def sources(predictions: Any, groups: Any, loss: str) -> Sources:
+    """Split the variance of replicas by nested analysis of variance; `groups` (K,) numbers their training data, each with the same number ≥ 2 of seeds."""
+    made, sets = np.asarray(predictions), np.unique(np.asarray(groups))
+    measure = {"squared": "squared", "zero-one": "kohavi_wolpert", "cross-entropy": "brier"}[loss]
+    if loss == "zero-one":
+        labels = classes_of(made)
+        made = (labels[:, :, None] == np.arange(int(labels.max()) + 1)) / math.sqrt(2.0)
+    rows = _numbers(made).reshape(len(made), -1) / math.sqrt(made.shape[1])
+    blocks = [rows[np.asarray(groups) == each] for each in sets]
+    seeds = len(blocks[0])
+    if len(sets) < 2 or seeds < 2 or any(len(block) != seeds for block in blocks):
+        raise DataError("variance over data and seeds apart needs at least 2 training sets with the same number of seeds, at least 2")
+    within = float(np.mean([block.var(axis=0, ddof=1).sum() for block in blocks]))
+    between = float(np.stack([block.mean(axis=0) for block in blocks]).var(axis=0, ddof=1).sum())
+    return Sources(measure, between - within / seeds, within)

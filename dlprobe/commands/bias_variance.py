@@ -1,0 +1,290 @@
+"""Find out whether a learner suffers from bias or from variance.
+
+Three ways. The textbook reading, of a run file or of bare error rates (--human-error, --train-error, --val-error). The decomposition of given predictions
+(--predictions FILE.npz). And the decomposition by retraining: --replicas K nets on training sets of their own, with --over along an axis, which draws
+capacity and learning curves. The parts add up to the expected loss exactly; -o keeps the replicas, and a saved study is decomposed again without training.
+
+Examples:
+  dlprobe bias-variance --human-error 0.01 --train-error 0.08 --val-error 0.10
+  dlprobe bias-variance runs/digits-1.h5 --human-error 0.02
+  dlprobe bias-variance --data "linear(samples=100)" --layers "" --epochs 5 --replicas 8 --resample fresh -o study.h5
+  dlprobe bias-variance study.h5
+  dlprobe bias-variance --data "moons(samples=100)" --layers 8 --epochs 2 --replicas 5 --over width=1,4,16
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from dlprobe.commands.base.configuration import configuration_options, is_run_file, read_configuration
+from dlprobe.commands.base.screen import Screen
+from dlprobe.errors import ConfigError, DataError, ExitCode
+
+if TYPE_CHECKING:
+    from dlprobe.config import RunConfig
+    from dlprobe.experiments.bias_variance import Design, Replica
+
+READING, GIVEN, RETRAINING = "Reading", "Given predictions", "Retraining"
+DEFAULT_REPLICAS = 20
+Source = Annotated[
+    Path | None, typer.Argument(metavar="RUN|STUDY|CONFIG", help="run file to read, study to decompose again, or TOML file to retrain", show_default=False)
+]
+Human = Annotated[
+    float | None, typer.Option("--human-error", metavar="X", help="error of a human or the best known model, as a share [default: 0]", rich_help_panel=READING)
+]
+Train = Annotated[float | None, typer.Option("--train-error", metavar="X", help="error on the training part, as a share", rich_help_panel=READING)]
+Val = Annotated[float | None, typer.Option("--val-error", metavar="X", help="error on the validation part, as a share", rich_help_panel=READING)]
+TrainSamples = Annotated[int, typer.Option("--train-samples", metavar="N", min=0, help="how many samples --train-error is of", rich_help_panel=READING)]
+ValSamples = Annotated[int, typer.Option("--val-samples", metavar="N", min=0, help="how many samples --val-error is of", rich_help_panel=READING)]
+Given = Annotated[
+    Path | None,
+    typer.Option("--predictions", metavar="FILE", help=".npz with predictions (K, n) or (K, n, classes) and targets (n)", rich_help_panel=GIVEN),
+]
+Loss = Annotated[
+    str | None,
+    typer.Option("--loss", metavar="NAME", help="squared|zero-one|cross-entropy [default: zero-one for classes, else squared]", rich_help_panel=GIVEN),
+]
+Noise = Annotated[
+    float | None, typer.Option("--noise-variance", metavar="X", min=0.0, help="variance of the noise in the targets (squared)", rich_help_panel=GIVEN)
+]
+Replicas = Annotated[
+    int | None, typer.Option("--replicas", metavar="K", min=2, max=100_000, help="training sets (or seeds) [default: 20]", rich_help_panel=RETRAINING)
+]
+Vary = Annotated[
+    str, typer.Option("--vary", metavar="data|seed|both", help="what replicas differ by [default: data]", show_default=False, rich_help_panel=RETRAINING)
+]
+Resample = Annotated[
+    str | None,
+    typer.Option(
+        "--resample",
+        metavar="KIND",
+        help="where training sets come from: disjoint parts, bootstrap samples, fresh draws [default: fresh for generated data, else bootstrap]",
+        rich_help_panel=RETRAINING,
+    ),
+]
+Seeds = Annotated[
+    int,
+    typer.Option(
+        "--seeds", metavar="S", min=2, help="seeds of each training set with --vary both [default: 2]", show_default=False, rich_help_panel=RETRAINING
+    ),
+]
+Over = Annotated[
+    str | None,
+    typer.Option("--over", metavar="AXIS[=V,V]", help="width, depth, train-size, or any option: dropout, l2, epochs, …", rich_help_panel=RETRAINING),
+]
+Values = Annotated[str | None, typer.Option("--values", metavar="V,V,…", help="values of --over", rich_help_panel=RETRAINING)]
+TrainingLoss = Annotated[str | None, typer.Option("--training-loss", metavar="NAME", help="loss that is trained (train's --loss)", rich_help_panel=RETRAINING)]
+Workers = Annotated[
+    int | None,
+    typer.Option("--workers", metavar="N", min=1, help="replicas side by side [default: all processors]; changes no number", rich_help_panel=RETRAINING),
+]
+Output = Annotated[Path | None, typer.Option("-o", "--output", metavar="FILE", help="study file that keeps every replica", rich_help_panel=RETRAINING)]
+Force = Annotated[bool, typer.Option("--force", help="overwrite FILE", rich_help_panel=RETRAINING)]
+
+
+@configuration_options(
+    exclude=("loss", "threads", "record_every", "evaluate_every", "checkpoint_every", "histogram_every", "track_unit", "track_every", "jacobian", "sharpness")
+)
+def command(
+    source: Source = None,
+    human_error: Human = None,
+    train_error: Train = None,
+    val_error: Val = None,
+    train_samples: TrainSamples = 0,
+    val_samples: ValSamples = 0,
+    predictions: Given = None,
+    loss: Loss = None,
+    noise_variance: Noise = None,
+    replicas: Replicas = None,
+    vary: Vary = "data",
+    resample: Resample = None,
+    seeds: Seeds = 2,
+    over: Over = None,
+    values: Values = None,
+    training_loss: TrainingLoss = None,
+    workers: Workers = None,
+    output: Output = None,
+    force: Force = False,
+    *,
+    options: dict[str, str | None],
+    screen: Screen,
+) -> ExitCode:
+    """One of the three ways."""
+    loss = checked("--loss", loss, ("squared", "zero-one", "cross-entropy"))
+    if train_error is not None or val_error is not None:
+        return read_numbers(human_error, train_error, val_error, train_samples, val_samples, screen)
+    if predictions is not None:
+        return decompose_file(predictions, loss, noise_variance, screen)
+    retrain = replicas is not None or over is not None
+    if source is not None and not retrain and is_run_file(source):
+        return read_file(source, human_error or 0.0, loss, screen)
+    base = read_configuration(source, {**options, "loss": training_loss})
+    asked = {"replicas": replicas or DEFAULT_REPLICAS, "vary": checked("--vary", vary, ("data", "seed", "both")), "seeds": seeds, "noise": noise_variance}
+    asked |= {"resample": checked("--resample", resample, ("disjoint", "bootstrap", "fresh")), "over": over, "values": values, "loss": loss}
+    return retraining(base, asked, workers, output, force, screen)
+
+
+def checked(option: str, text: str | None, choices: tuple[str, ...]) -> str | None:
+    """One of the choices, `_` read as `-`; None stays. Raises ConfigError."""
+    from dlprobe.registry import unknown
+
+    plain = None if text is None else text.strip().lower().replace("_", "-")
+    if plain is not None and plain not in choices:
+        raise ConfigError(f"{option}: {unknown('value', text or '', choices)}")
+    return plain
+
+
+def read_numbers(human: float | None, train: float | None, val: float | None, train_samples: int, val_samples: int, screen: Screen) -> ExitCode:
+    """The textbook reading of bare numbers."""
+    from dlprobe.analysis.textbook_reading import advice, read, usable
+    from dlprobe.reports.bias_variance import reading_document
+
+    if train is None or val is None:
+        raise ConfigError("--train-error and --val-error belong together: give both, e.g. --human-error 0.01 --train-error 0.08 --val-error 0.10")
+    for option, value in (("--human-error", human or 0.0), ("--train-error", train), ("--val-error", val)):
+        if not usable(value):
+            raise ConfigError(f"{option} {value:g}: expected a share of wrong answers from 0 to 1, e.g. 0.08 for 8 %")
+    reading = read(human or 0.0, train, val, train_samples, val_samples)
+    screen.show(reading_document(reading, advice(reading), "from the numbers given", {"run": None}))
+    return ExitCode.DONE
+
+
+def decompose_file(path: Path, loss: str | None, noise: float | None, screen: Screen) -> ExitCode:
+    """The decomposition of predictions from elsewhere."""
+    from dlprobe.analysis.bias_variance import decompose
+    from dlprobe.analysis.bias_variance_curve import Point
+    from dlprobe.data.npz_archive import read_arrays
+
+    arrays = read_arrays(path)
+    missing = [name for name in ("predictions", "targets") if name not in arrays]
+    if missing:
+        wanted = "predictions (replicas, samples) or (replicas, samples, classes) and targets (samples)"
+        raise DataError(f"{path} holds arrays {', '.join(arrays) or 'none'}: expected {wanted}; save with np.savez(path, predictions=…, targets=…)")
+    if loss is None:
+        loss = "zero-one" if arrays["targets"].dtype.kind in "bui" else "squared"
+    known = arrays.get("noise") if noise is None and loss == "squared" else noise
+    try:
+        found = Point(None, decompose(arrays["predictions"], arrays["targets"], loss, noise=known))
+    except DataError as error:
+        raise DataError(f"{path}: {error}") from None
+    return show([found], None, {"predictions": str(path)}, None, screen)
+
+
+def show(points: list[Any], axis: str | None, facts: dict[str, Any], study: str | None, screen: Screen) -> ExitCode:
+    """Print decompositions with what follows from them."""
+    from dlprobe.analysis.bias_variance_curve import advice, double_descent, levels, sweet_spot
+    from dlprobe.reports.bias_variance import document
+
+    best, top = sweet_spot(points), double_descent(points)
+    if axis is not None:
+        facts = {**facts, "sweet_spot": best.at, "double_descent": top.at if top else None}
+    screen.show(document(points, levels(best.found), advice(points, axis), axis, facts, study))
+    return ExitCode.DONE
+
+
+def read_file(path: Path, human: float, loss: str | None, screen: Screen) -> ExitCode:
+    """The textbook reading of a run, or a saved study's replicas decomposed again."""
+    from dlprobe.experiments.bias_variance import from_study
+    from dlprobe.runs import Study, open_run
+
+    with open_run(path) as found:
+        if isinstance(found, Study):
+            design, points = from_study(found, loss)
+            return show(points, design.axis, dict(design.facts), None, screen)
+        return read_run(found, str(path), human, screen)
+
+
+def read_run(run: Any, name: str, human: float, screen: Screen) -> ExitCode:
+    """The textbook reading of one run at its end."""
+    import numpy as np
+
+    from dlprobe.analysis.textbook_reading import advice, read, usable
+    from dlprobe.reports.bias_variance import reading_document
+
+    if str(run.data.get("task")) == "regression":
+        raise ConfigError(f"{name} is a regression, its errors are no shares: give error rates, or decompose it: dlprobe bias-variance {name} --replicas 20")
+    train, val = (float(run.final.get(f"{part}_error", np.nan)) for part in ("train", "val"))
+    if not (usable(train) and usable(val)):
+        raise ConfigError(f"{name} has no training or validation error at its end: train with a validation part (--split 60,20,20) to the end")
+    counts = {part: len(np.asarray(run.data.get(f"{part}_indices", ()))) for part in ("train", "val")}
+    reading = read(human, train, val, counts["train"], counts["val"])
+    context = {"run": name, "train_samples": counts["train"], "val_samples": counts["val"]}
+    screen.show(reading_document(reading, advice(reading), f"{name}: {counts['train']} training and {counts['val']} validation samples", context))
+    return ExitCode.DONE
+
+
+def retraining(base: RunConfig, asked: dict[str, Any], workers: int | None, output: Path | None, force: bool, screen: Screen) -> ExitCode:
+    """Train the replicas, decompose, show."""
+    from dlprobe.commands.base.recorded_run import tell_of_compiling
+    from dlprobe.config import split_list, warnings_for
+    from dlprobe.data.resampling import Resampler, is_generated
+    from dlprobe.experiments import bias_variance as experiment
+
+    for warning in warnings_for(base):
+        screen.warn(warning)
+    axis, texts = experiment.axis_of(asked["over"]) if asked["over"] else (None, "")
+    texts = asked["values"] or texts
+    kind = "same" if asked["vary"] == "seed" else asked["resample"] or ("fresh" if is_generated(base.data) else "bootstrap")
+    sampler = Resampler(base.data, base.resolved_data_seed, base.training.dtype, kind, asked["replicas"])
+    for note in sampler.base.notes:
+        screen.note(f"{sampler.base.name}: {note}")
+    replicas = experiment.plan(base, axis, split_list(texts), sampler.largest, asked["replicas"], asked["vary"], asked["seeds"])
+    design = design_of(base, sampler.base, asked, axis, replicas, kind)
+    tell_of_compiling(screen)
+    found, complete = train_all(base, design, replicas, sampler.prepared, workers, output, force, screen)
+    show(found, axis, dict(design.facts), str(output) if output else None, screen)
+    if not complete:
+        screen.warn("interrupted: the numbers are of the replicas that had ended")
+        return ExitCode.INTERRUPTED
+    return ExitCode.DONE
+
+
+def design_of(base: RunConfig, data: Any, asked: dict[str, Any], axis: str | None, replicas: list[Replica], kind: str) -> Design:
+    """What is decomposed: the test part, or the validation part where there is none."""
+    from dlprobe.experiments.bias_variance import Design
+
+    part = next((each for each in ("test", "val") if len(data.inputs[each])), None)
+    if part is None:
+        raise ConfigError("split leaves no samples to predict: give a test or validation part, e.g. --split 60,0,40")
+    loss = asked["loss"] or ("zero-one" if data.task == "classification" else "squared")
+    facts = {"data": data.name, "predicted": f"{part} part, {len(data.inputs[part])} samples", "vary": asked["vary"]}
+    sizes = {each.size for each in replicas} - {None}
+    facts |= {"training_sets": {"same": "one, the training part"}.get(kind, kind)}
+    facts |= {} if sizes else {"training_samples": len(data.inputs["train"]) if kind != "disjoint" else len(data.inputs["train"]) // asked["replicas"]}
+    clean = data.clean_targets[part] if data.clean_targets is not None and loss == "squared" and data.task == "regression" else None
+    noise = asked["noise"] if asked["noise"] is not None else data.noise_variance if clean is not None else None
+    truth = clean if noise is not None and asked["noise"] is None else None
+    values = tuple(dict.fromkeys(each.at for each in replicas))
+    return Design(loss, axis, values, data.targets[part], part, truth, noise, facts)
+
+
+def train_all(
+    base: RunConfig, design: Design, replicas: list[Replica], prepared: Any, workers: int | None, output: Path | None, force: bool, screen: Screen
+) -> Any:
+    """(points, whether all replicas ended); into a study file where one is asked for."""
+    from dlprobe.executors.threads import available_threads
+    from dlprobe.experiments import bias_variance as experiment
+    from dlprobe.runs import StudyWriter
+    from dlprobe.training.stopping import on_signals
+
+    if output is not None:
+        output.parent.mkdir(parents=True, exist_ok=True)
+    study = StudyWriter.create(output, experiment.description(design, base, replicas), force) if output else None
+    try:
+        with on_signals() as stop, screen.progress("training replicas", "replicas") as report:
+            told = None if report is None else lambda done, total: report(done, total)
+            outputs = experiment.run(replicas, prepared, design.part, workers=workers or available_threads(), stop=stop, study=study, progress=told)
+        complete = len(outputs) == len(replicas)
+        loss = base.training.loss.record if base.training.loss else None
+        ended = [(each.at, each.data, outputs[each.id]) for each in replicas if each.id in outputs]
+        found = experiment.points(design, ended, float(loss.threshold) if loss else 0.5)
+        if study is not None:
+            study.end(experiment.table(found), "finished" if complete else "interrupted")
+            study.pack()
+    finally:
+        if study is not None:
+            study.close()
+    return found, complete

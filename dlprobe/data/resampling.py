@@ -1,0 +1,90 @@
+"""Training sets for replicas of one learner: disjoint parts, bootstrap samples or fresh draws, all evaluated on the same samples."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from dlprobe.config import DataConfig, parse_spec
+from dlprobe.data.corruption import with_noisy_labels, with_outliers
+from dlprobe.data.dataset import Dataset, Floats, Indices, PreparedData
+from dlprobe.data.loading import is_set, load
+from dlprobe.data.named_sets import NamedSet
+from dlprobe.data.preparation import cast, count_classes, describe, prepare
+from dlprobe.data.randomness import generator
+from dlprobe.data.scaling import fit
+from dlprobe.errors import ConfigError
+
+KINDS = ("disjoint", "bootstrap", "fresh")
+
+
+def is_generated(options: DataConfig) -> bool:
+    """Whether the data are drawn by a recipe, so that fresh ones can be had."""
+    return is_set(options.data.strip()) and parse_spec("data", options.data.strip()).record.licence == NamedSet.licence
+
+
+class Resampler:
+    """Prepared data for replica 0, 1, …: the training part is its own, the other parts and the configuration's split are those of `base`."""
+
+    def __init__(self, options: DataConfig, seed: int, dtype: npt.DTypeLike, kind: str, replicas: int) -> None:
+        """kind: see KINDS, or `same` for the training part itself. seed: of the data. Raises ConfigError where the kind cannot be had, or DataError."""
+        if kind == "fresh" and not is_generated(options):
+            raise ConfigError(f"--resample fresh: data = {options.data} is not generated, so no fresh sample can be drawn: use bootstrap or disjoint")
+        self.options, self.seed, self.dtype, self.kind, self.replicas = options, seed, dtype, kind, replicas
+        self.dataset = load(options, seed)
+        self.base = prepare(self.dataset, options, seed, dtype)
+        self.pool: Indices = self.base.indices["train"]
+        self.largest = len(self.pool) // replicas if kind == "disjoint" else len(self.pool)
+        if not self.largest:
+            raise ConfigError(
+                f"--resample disjoint: {len(self.pool)} training samples give no {replicas} disjoint sets: ask for fewer replicas, or for bootstrap"
+            )
+
+    def prepared(self, number: int, size: int | None = None) -> PreparedData:
+        """The data of a replica, with `size` training samples (None: as many as there are). Raises ConfigError for more than there are."""
+        size = self.largest if size is None else size
+        if not 1 <= size <= self.largest:
+            raise ConfigError(f"train-size {size}: expected 1 to {self.largest} samples ({self.kind} training sets of {len(self.pool)} samples)")
+        if self.kind == "same" and size == len(self.pool):
+            return self.base
+        dataset, rows = self._rows(number, size)
+        return self._with_training(number, dataset, rows)
+
+    def _rows(self, number: int, size: int) -> tuple[Dataset, Indices]:
+        """Where the replica's training samples come from, and which rows they are."""
+        if self.kind == "fresh":
+            drawn = load(self.options.model_copy(update={"data_seed": self.seed + 1 + number}), 0)
+            return drawn, np.arange(len(drawn.inputs), dtype=np.int64)[:size]
+        if self.kind == "bootstrap":
+            return self.dataset, generator(self.seed, f"replica {number}").choice(self.pool, size)
+        order = generator(self.seed, "replicas").permutation(self.pool)
+        first = number * self.largest if self.kind == "disjoint" else 0
+        return self.dataset, order[first : first + size]
+
+    def _with_training(self, number: int, dataset: Dataset, rows: Indices) -> PreparedData:
+        """`base` with other training samples and everything that is fitted on them."""
+        seed = self.seed + 1 + number
+        raw, far = with_outliers(dataset.inputs[rows], self.options.outliers, seed)
+        targets, noise = with_noisy_labels(dataset, np.ascontiguousarray(dataset.targets[rows]), self.options.label_noise, seed)
+        scaler = fit(self.options.scaling, raw, dataset.feature_names)
+        inputs = {part: cast(self.dataset, held, scaler.apply(self.dataset.inputs[held]), self.dtype) for part, held in self.base.indices.items()}
+        inputs["train"] = cast(dataset, rows, scaler.apply(raw), self.dtype)
+        whole: Floats = inputs["train"].astype(np.float64)
+        ranges: dict[str, Any] = {**describe(raw)}
+        return replace(
+            self.base,
+            inputs=inputs,
+            targets={**self.base.targets, "train": targets},
+            indices={**self.base.indices, "train": rows.astype(np.int64)},
+            scaler=scaler,
+            **ranges,
+            class_counts={**self.base.class_counts, "train": count_classes(targets, len(dataset.class_names))},
+            input_mean=float(whole.mean()),
+            input_mean_square=float(np.square(whole).mean()),
+            noisy_labels=rows[noise.changed],
+            outlier_rows=rows[far],
+            label_noise_std=noise.std,
+        )

@@ -1,0 +1,290 @@
+"""Bias and variance by retraining: replicas of one configuration that differ by training data, seed or both, at one or several values of an axis.
+
+A replica's predictions on the common samples are what counts. They come from the replica's run, or from a study file that kept it; which thread made a
+replica, and when, shows nowhere.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from functools import partial
+from typing import Any, TypeAlias
+
+import numpy as np
+import numpy.typing as npt
+
+from dlprobe.analysis.bias_variance import decompose, sources
+from dlprobe.analysis.bias_variance_curve import Point
+from dlprobe.config import RunConfig, fields, to_mapping, with_values
+from dlprobe.errors import ConfigError, RunFileError
+from dlprobe.executors import threads as executor
+from dlprobe.parts.metrics import Scored
+from dlprobe.registry import unknown
+from dlprobe.runs import Run, RunWriter, Study, StudyWriter
+from dlprobe.training import describe, trainer
+from dlprobe.training.recording import Both, Recorder
+from dlprobe.training.stopping import Stop
+
+Array: TypeAlias = npt.NDArray[Any]
+Prepared: TypeAlias = Callable[[int, int | None], trainer.PreparedData]
+
+EXPERIMENT = "bias-variance"
+VARIED = ("data", "seed", "both")
+SEEDS_OF_BOTH = 2
+NEVER = 2**31  # steps between records where nobody reads them
+DEFAULT_VALUES = {
+    "width": "1,2,4,8,16,32,64",
+    "depth": "0,1,2,3,4,6",
+    "train_size": "10%,20%,40%,70%,100%",
+    "dropout": "0,0.1,0.2,0.4,0.6",
+    "l2": "0,1e-4,1e-3,1e-2,1e-1",
+    "l1": "0,1e-4,1e-3,1e-2,1e-1",
+    "epochs": "1,2,5,10,20,50",
+}
+OWN_AXES = ("width", "depth", "train_size")
+
+
+@dataclass(frozen=True)
+class Replica:
+    """One training: its place in the study, which training data (by number) and how many samples of it, its configuration."""
+
+    id: str
+    at: str | float | None
+    data: int
+    seed: int
+    size: int | None
+    config: RunConfig
+
+
+@dataclass(frozen=True)
+class Design:
+    """What is asked. truth: the samples' targets without noise where they are known; noise: its variance; part: whose samples are predicted."""
+
+    loss: str
+    axis: str | None
+    values: tuple[str | float | None, ...]
+    targets: Array
+    part: str
+    truth: Array | None = None
+    noise: float | None = None
+    facts: Mapping[str, Any] = field(default_factory=dict)
+
+
+@dataclass
+class Predictions:
+    """A recorder that keeps the outputs on one part and nothing else."""
+
+    part: str
+    outputs: Array | None = None
+    status: str = "running"
+
+    def rows(self, first_step: int, steps: npt.NDArray[np.int64], statistics: Array, scalars: npt.NDArray[np.float64], seconds: float) -> None:
+        """Statistics are not kept."""
+
+    def evaluation(self, step: int, values: Mapping[str, float], layer_values: Mapping[str, Array]) -> None:
+        """Evaluations are not kept."""
+
+    def checkpoint(self, step: int, parameters: Array) -> None:
+        """Parameters are not kept."""
+
+    def end(self, status: str, final: Mapping[str, Any], predictions: Mapping[str, Array]) -> None:
+        self.status, self.outputs = status, predictions.get(f"{self.part}_outputs")
+
+
+def axis_of(text: str) -> tuple[str, str]:
+    """The axis and its values from `width` or `width=2,4,8`. Raises ConfigError for an axis that there is not, or that needs values."""
+    name, equals, values = text.partition("=")
+    key = name.strip().replace("-", "_").rpartition(".")[2]
+    known = [*OWN_AXES, *(each.key for each in fields())]
+    if key not in known:
+        raise ConfigError(unknown("axis", name.strip(), known))
+    values = values if equals else DEFAULT_VALUES.get(key, "")
+    if not values.strip():
+        raise ConfigError(f"--over {key}: expected values with commas, e.g. --over {key}=A,B,C or --values A,B,C")
+    return key, values
+
+
+def settings(base: RunConfig, axis: str | None, texts: Sequence[str], largest: int) -> list[tuple[str | float | None, RunConfig, int | None]]:
+    """(value, configuration, training samples) at each value of the axis. Raises ConfigError for values that it does not take."""
+    if axis is None:
+        return [(None, base, None)]
+    return [(number(text), *_setting(base, axis, text, largest)) for text in texts]
+
+
+def _setting(base: RunConfig, axis: str, text: str, largest: int) -> tuple[RunConfig, int | None]:
+    layers = base.model.layers
+    if axis == "train_size":
+        size = float(text[:-1]) / 100 * largest if text.endswith("%") and whole(text[:-1]) else float(text) if whole(text) else math.nan
+        if not 1 <= round(size if math.isfinite(size) else 0) <= largest:
+            raise ConfigError(f"--over train-size: {text!r}: expected samples from 1 to {largest}, or percents like 20%")
+        return base, round(size)
+    if axis in ("width", "depth") and not (whole(text) and int(text) >= (1 if axis == "width" else 0)):
+        raise ConfigError(f"--over {axis}: {text!r}: expected whole numbers with commas, e.g. --over {axis}={DEFAULT_VALUES[axis]}")
+    if axis == "width":
+        return with_values(base, {"model.layers": ",".join([text] * max(len(layers), 1))}), None
+    if axis == "depth":
+        return with_values(base, {"model.layers": ",".join([str(layers[0] if layers else 100)] * int(text))}), None
+    home = next(each.table for each in fields() if each.key == axis)
+    return with_values(base, {f"{home}.{axis}": text}), None
+
+
+def whole(text: str) -> bool:
+    return text.isascii() and text.isdigit()
+
+
+def number(text: str) -> str | float:
+    """A number where the text is one: whole numbers without a point.
+
+    >>> number("16"), number("1e-3"), number("tanh")
+    (16, 0.001, 'tanh')
+    """
+    if whole(text):
+        return int(text)
+    try:
+        return float(text)
+    except ValueError:
+        return text
+
+
+def plan(base: RunConfig, axis: str | None, texts: Sequence[str], largest: int, replicas: int, vary: str, seeds: int) -> list[Replica]:
+    """All trainings. vary: `data` (one seed for all), `seed` (the same data), `both` (each of `replicas` training sets with `seeds` seeds of its own).
+
+    The replicas of each value of the axis have the same training sets and seeds, so that values differ by nothing else.
+    """
+    found = []
+    for at, config, size in settings(base, axis, texts, largest):
+        place = "" if at is None else f"{axis}_{''.join(c if c.isalnum() or c in '.+-' else '_' for c in str(at))}-"
+        for index in range(replicas * (seeds if vary == "both" else 1)):
+            data = 0 if vary == "seed" else index // seeds if vary == "both" else index
+            seed = base.training.seed + (0 if vary == "data" else index)
+            found.append(Replica(f"{place}data{data}-seed{seed}", at, data, seed, size, quiet(config, base, seed)))
+    return found
+
+
+def quiet(config: RunConfig, base: RunConfig, seed: int) -> RunConfig:
+    """The configuration of a replica: its seed, and nothing recorded on the way that nobody reads."""
+    training = config.training
+    needed = training.early_stopping is not None or training.schedule.record.observe is not None
+    values: dict[str, Any] = {"training.seed": seed, "data.data_seed": base.resolved_data_seed, "recording.record_every": NEVER}
+    values |= {"recording.histogram_every": "never", "recording.track_unit": "none", "recording.jacobian": "none", "recording.sharpness": "none"}
+    return with_values(config, values if needed else {**values, "recording.evaluate_every": "never"})
+
+
+def run(
+    replicas: Sequence[Replica],
+    prepared: Prepared,
+    part: str,
+    *,
+    workers: int,
+    stop: Stop,
+    study: StudyWriter | None = None,
+    progress: Callable[[int, int], None] | None = None,
+) -> dict[str, Array]:
+    """Train all and return their outputs on `part` by id, (samples, outputs); NaN where a replica diverged. What a stop left out is missing."""
+    order = sorted(range(len(replicas)), key=lambda index: (-sum(replicas[index].config.model.layers), index))  # largest first: threads end together
+    jobs = [partial(run_one, replicas[index], prepared, part, stop, study) for index in order]
+    found: dict[str, Array] = {}
+    for done, (job, outputs) in enumerate(executor.run_all(jobs, workers, stop), start=1):
+        if outputs is not None:
+            found[replicas[order[job]].id] = outputs
+        if progress is not None:
+            progress(done, len(jobs))
+    return found
+
+
+def run_one(replica: Replica, prepared: Prepared, part: str, stop: Stop, study: StudyWriter | None) -> Array | None:
+    """One training; None if it was stopped."""
+    session = trainer.start(replica.config, prepared(replica.data, replica.size))
+    kept = Predictions(part)
+    writer = RunWriter.create(None, describe.describe(session)) if study is not None else None
+    recorder: Recorder = kept if writer is None else Both(kept, writer)
+    if trainer.run(session, recorder, stop=stop) == "interrupted" or kept.outputs is None:
+        return None
+    if study is not None and writer is not None:
+        study.run(replica.id, writer.bytes(), {"at": replica.at, "data": replica.data, "seed": replica.seed})
+    return kept.outputs if kept.status == "finished" else np.full_like(kept.outputs, np.nan)
+
+
+def points(design: Design, replicas: Sequence[tuple[str | float | None, int, Array]], threshold: float) -> list[Point]:
+    """The decomposition at each value from (value, data number, outputs) of every replica. Raises DataError where fewer than two of a value are usable."""
+    found = []
+    for value in design.values:
+        here = [(data, outputs) for at, data, outputs in replicas if at == value]
+        usable = [(data, outputs) for data, outputs in here if np.isfinite(outputs).all()]
+        made, wanted = predictions_of(design, [outputs for _, outputs in usable], threshold)
+        exact = design.loss == "squared" and design.truth is not None
+        noise = design.noise if design.loss == "squared" else None
+        parts = decompose(made, design.truth if exact else wanted, design.loss, noise=noise, noise_in_targets=not exact)
+        groups = [data for data, _ in usable]
+        apart = sources(made, groups, design.loss) if design.facts.get("vary") == "both" and len(usable) == len(here) else None
+        found.append(Point(value, parts, apart, len(here) - len(usable)))
+    return found
+
+
+def predictions_of(design: Design, outputs: Sequence[Array], threshold: float) -> tuple[Array, Array]:
+    """What the loss takes of the nets' outputs: classes, probabilities or values; and the targets likewise."""
+    classes = design.targets.dtype.kind in "iu"
+    stacked = np.stack(outputs).astype(np.float64) if outputs else np.zeros((0, len(design.targets), 1))
+    if design.loss == "zero-one":
+        if not classes:
+            raise ConfigError("--loss zero-one needs classes, the targets are numbers: use --loss squared")
+        count = max(stacked.shape[2], 2)
+        return np.stack([Scored(each, design.targets, count, threshold).predicted for each in stacked]) if len(stacked) else stacked[:, :, 0], design.targets
+    if design.loss == "cross-entropy":
+        if not classes:
+            raise ConfigError("--loss cross-entropy needs classes, the targets are numbers: use --loss squared")
+        return (stacked[:, :, 0] if stacked.shape[2] == 1 else stacked), design.targets
+    if not classes:
+        return stacked, design.targets.reshape(len(design.targets), -1)
+    wanted = design.targets[:, None].astype(np.float64) if stacked.shape[2] == 1 else np.eye(stacked.shape[2])[design.targets]
+    return stacked, wanted
+
+
+def description(design: Design, base: RunConfig, replicas: Sequence[Replica]) -> dict[str, Any]:
+    """What a study file says of the experiment: enough to decompose it again."""
+    axes = {"at": list(design.values), "data": sorted({each.data for each in replicas}), "seed": sorted({each.seed for each in replicas})}
+    told = {"loss": design.loss, "axis": design.axis, "values": list(design.values), "part": design.part, "noise": design.noise, "facts": dict(design.facts)}
+    truth = None if design.truth is None else design.truth.tolist()
+    return {"experiment": EXPERIMENT, "axes": axes, "config": to_mapping(base), "bias_variance": {**told, "truth": truth}}
+
+
+def table(found: Sequence[Point]) -> dict[str, list[object]]:
+    """The decompositions as columns, as a study file keeps them."""
+    columns: dict[str, list[object]] = {"at": ["" if point.at is None else str(point.at) for point in found]}
+    for name in ("expected_loss", "bias", "variance", "net_variance", "noise"):
+        columns[name] = [getattr(point.found, name) for point in found]
+    columns["replicas"] = [point.found.replicas for point in found]
+    return columns
+
+
+def from_study(study: Study, loss: str | None) -> tuple[Design, list[Point]]:
+    """Decompose a saved study again, for its own loss or another one. Raises RunFileError where the file does not say what it should."""
+    told = study.description.get("bias_variance")
+    if study.description.get("experiment") != EXPERIMENT or not isinstance(told, dict):
+        raise RunFileError(f"{study.path} is a study of something else: expected one that `dlprobe bias-variance --replicas K -o FILE` wrote")
+    part, values = str(told.get("part")), told.get("values")
+    if part not in ("train", "val", "test") or not isinstance(values, list) or not study.runs:
+        raise RunFileError(f"{study.path} is damaged or empty: there are no replicas in it to decompose")
+    replicas: list[tuple[str | float | None, int, Array]] = []
+    targets, threshold = None, 0.5
+    for id in study.runs:
+        run, where = study.runs.open(id), study.coordinates.get(id, {})
+        outputs = run.predictions[f"{part}_outputs"]
+        targets, threshold = run.predictions[f"{part}_targets"], threshold_of(run)
+        replicas.append((where.get("at"), int(where.get("data", 0)), outputs if run.status == "finished" else np.full_like(outputs, np.nan)))
+    assert targets is not None
+    truth = None if told.get("truth") is None else np.array(told["truth"], np.float64)
+    axis = told.get("axis")
+    facts = told["facts"] if isinstance(told.get("facts"), dict) else {}
+    design = Design(loss or str(told.get("loss")), str(axis) if axis else None, tuple(values), targets, part, truth, told.get("noise"), facts)
+    return design, points(design, replicas, threshold)
+
+
+def threshold_of(run: Run) -> float:
+    """Above which a single output means the second class."""
+    from dlprobe.config import from_mapping, parse_spec
+
+    loss = from_mapping(run.config).training.loss or parse_spec("loss", "cross_entropy")
+    return float(loss.record.threshold)

@@ -1,0 +1,144 @@
+"""bias-variance: the textbook reading, given predictions, retraining, saved studies."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+from command_line import Outcome, dlprobe
+
+RIDGE = ("--data", "linear(samples=60, features=5)", "--scaling", "none", "--layers", "", "--bias", "no", "--dtype", "float64")
+LINEAR = (*RIDGE, "--optimizer", "sgd", "--lr", "0.1", "--batch-size", "full", "--steps", "5", "--init", "zeros")
+
+
+def bias_variance(*arguments: str) -> Outcome:
+    return dlprobe("bias-variance", *arguments, "--format", "json", "--quiet")
+
+
+@pytest.mark.parametrize(
+    ("human", "train", "val", "bias", "variance"),
+    [
+        ("0", "0.01", "0.15", "low", "high"),
+        ("0", "0.15", "0.16", "high", "low"),
+        ("0", "0.15", "0.30", "high", "high"),
+        ("0", "0.005", "0.01", "low", "low"),
+        ("0.01", "0.08", "0.10", "high", "low"),
+        ("0.075", "0.08", "0.10", "low", "high"),
+    ],
+)
+def test_rows_of_the_textbook(human: str, train: str, val: str, bias: str, variance: str) -> None:
+    found = bias_variance("--human-error", human, "--train-error", train, "--val-error", val).data
+    assert found["schema"] == "dlprobe-bias-variance/1"
+    assert found["diagnosis"] == {"bias": bias, "variance": variance}
+    assert found["advice"]
+
+
+def test_reading_of_a_run_has_sampling_intervals(tmp_path: Path) -> None:
+    run = str(tmp_path / "run.h5")
+    assert dlprobe("train", "--data", "wine", "--layers", "4", "--steps", "3", "-o", run, "--quiet").code == 0
+    found = bias_variance(run, "--human-error", "0.02").data
+    assert found["errors"]["human"] == 0.02
+    low, high = found["intervals"]["val_error"]
+    assert low <= found["errors"]["val"] <= high
+    assert high - low > 0.05  # 35 samples
+    assert "textbook reading" in dlprobe("bias-variance", run).out
+
+
+def test_given_predictions(tmp_path: Path) -> None:
+    path = tmp_path / "given.npz"
+    np.savez(path, predictions=np.array([[1.0], [3.0]]), targets=np.array([0.0]))
+    (point,) = bias_variance("--predictions", str(path), "--loss", "squared").data["points"]
+    assert (point["expected_loss"], point["bias"], point["variance"]) == pytest.approx((5.0, 3.0, 2.0))
+    assert (point["at"], point["noise"], point["replicas"]) == (None, None, 2)
+    (known,) = bias_variance("--predictions", str(path), "--noise-variance", "0.5").data["points"]
+    assert (known["noise"], known["bias"]) == pytest.approx((0.5, 2.5))
+    np.savez(path, predictions=np.array([[0, 1], [0, 1], [1, 1]]), targets=np.array([0, 0]))
+    (votes,) = bias_variance("--predictions", str(path), "--loss", "zero-one").data["points"]
+    assert (votes["bias"], votes["net_variance"]) == pytest.approx((0.5, 1 / 6))
+    np.savez(path, predictions=np.array([[[0.5, 0.5]], [[0.8, 0.2]]]), targets=np.array([0]))
+    assert bias_variance("--predictions", str(path), "--loss", "cross-entropy").data["points"][0]["plug_in"]["bias"] == pytest.approx(np.log(1.5))
+
+
+def test_gradient_descent_on_fresh_data_meets_an_independent_count(tmp_path: Path) -> None:
+    """Five steps on 36 samples from zero weights, no bias, no scaling: against NumPy replicas of the same law, 4 standard errors of each."""
+    study = str(tmp_path / "study.h5")
+    (point,) = bias_variance(*LINEAR, "--replicas", "60", "--workers", "2", "-o", study).data["points"]
+    assert point["expected_loss"] == pytest.approx(point["bias"] + point["variance"] + point["noise"])
+    assert point["noise"] == 0.25
+    again = bias_variance(study).data["points"][0]
+    assert again == point
+    one = bias_variance(*LINEAR, "--replicas", "60", "--workers", "1").data["points"][0]
+    assert one == point
+
+    from dlprobe.config import DataConfig
+    from dlprobe.data import load, prepare
+
+    options = DataConfig(data="linear(samples=60, features=5)", scaling="none")
+    base = prepare(load(options, 0), options, 0, "float64")
+    assert base.clean_targets is not None
+    points, truth = base.inputs["test"], base.clean_targets["test"][:, 0]
+    weights = np.linalg.lstsq(base.inputs["train"], base.clean_targets["train"][:, 0], rcond=None)[0]
+    rng, made = np.random.default_rng(0), []
+    for _ in range(4000):
+        x = rng.standard_normal((36, 5))
+        y, w = x @ weights + 0.5 * rng.standard_normal(36), np.zeros(5)
+        for _ in range(5):
+            w -= 0.1 * 2.0 / 36 * x.T @ (x @ w - y)
+        made.append(points @ w)
+    exact = np.array(made)
+    bias, variance = float(np.mean((exact.mean(axis=0) - truth) ** 2)), float(exact.var(axis=0).mean())
+    for name, value in (("bias", bias), ("variance", variance)):
+        low, high = point["intervals"][name]
+        assert low - (high - low) / 2 <= value <= high + (high - low) / 2, name
+
+
+def test_curve_over_train_size_and_both_sources(tmp_path: Path) -> None:
+    moons = ("--data", "moons(samples=120)", "--layers", "6", "--epochs", "2")
+    found = bias_variance(*moons, "--replicas", "3", "--vary", "both", "--over", "train-size=10,40", "--loss", "cross-entropy").data
+    assert [point["at"] for point in found["points"]] == [10, 40]
+    assert all(point["replicas"] == 6 for point in found["points"])
+    assert set(found["points"][0]["sources"]) == {"measure", "training_data", "seed"}
+    assert found["sweet_spot"] in (10, 40)
+    text = dlprobe("bias-variance", *moons, "--replicas", "2", "--over", "l2", "--values", "0,0.1", "--resample", "disjoint").out
+    assert "sweet spot" in text
+    seeds = bias_variance(*moons, "--replicas", "3", "--vary", "seed").data
+    assert seeds["points"][0]["variance"] >= 0.0
+    assert seeds["training_sets"] == "one, the training part"
+
+
+@pytest.mark.parametrize(
+    ("arguments", "problem"),
+    [
+        (("--train-error", "0.1"), "belong together"),
+        (("--train-error", "8", "--val-error", "10"), "expected a share"),
+        (("--predictions", "none.npz"), "none.npz"),
+        (("--loss", "hinge", "--replicas", "2"), "--loss: unknown value 'hinge'"),
+        (("--over", "colour"), "unknown axis 'colour'"),
+        (("--over", "momentum_of_things=1"), "unknown axis"),
+        (("--over", "batch-size"), "--over batch_size: expected values"),
+        (("--over", "width=two"), "--over width: 'two'"),
+        (("--data", "wine", "--over", "train-size=5000"), "expected samples from 1 to"),
+        (("--data", "wine", "--resample", "fresh"), "not generated"),
+        (("--data", "wine", "--replicas", "500", "--resample", "disjoint"), "ask for fewer replicas"),
+        (("--data", "wine", "--replicas", "2", "--split", "100,0,0"), "leaves no samples to predict"),
+        (("--data", "diabetes", "--replicas", "2", "--loss", "zero-one", "--steps", "1", "--layers", "2"), "needs classes"),
+    ],
+)
+def test_mistakes_are_one_clear_line(arguments: tuple[str, ...], problem: str) -> None:
+    outcome = dlprobe("bias-variance", *arguments)
+    assert outcome.code == 2
+    assert len(outcome.errors) == 1
+    assert problem in outcome.errors[0]
+
+
+def test_archive_without_predictions_is_told_what_to_save(tmp_path: Path) -> None:
+    np.savez(tmp_path / "x.npz", X=np.zeros(3))
+    assert "np.savez(path, predictions=" in dlprobe("bias-variance", "--predictions", str(tmp_path / "x.npz")).errors[0]
+
+
+def test_study_of_something_else_is_refused(tmp_path: Path) -> None:
+    study = str(tmp_path / "grid.h5")
+    grid = ("--data", "wine", "--depth", "1", "--activation", "relu", "--init", "he_normal", "--seeds", "1", "--steps", "1", "--width", "3")
+    assert dlprobe("gradients", *grid, "-o", study, "--quiet").code == 0
+    assert "a study of something else" in dlprobe("bias-variance", study).errors[0]
