@@ -59,7 +59,7 @@ def edit(file: Path, old: str, new: str) -> None:
 
 def test_an_edited_record_gives_its_new_value_never_a_stale_kernel(copy: Path, tmp_path: Path) -> None:
     """softsign(2) = 2/3; with 1 + |z| edited to 2 + |z| it is 1/2, in a folder of its own; edited back, the first folder serves again."""
-    record, definition = copy / "dlprobe" / "parts" / "activations.py", "return z / (like(z, {}) + abs(z))"
+    record, definition = copy / "dlprobe" / "parts" / "activations" / "saturating.py", "return z / (like(z, {}) + abs(z))"
     first = printed(run(SCRIPT, copy, tmp_path / "cache"))
     edit(record, definition.format("1.0"), definition.format("2.0"))
     second = printed(run(SCRIPT, copy, tmp_path / "cache"))

@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 import pytest
 import slow_twins
+from oracles import installed, known_to
 from small_nets import Array, spec
 
 from dlprobe import registry
@@ -294,13 +295,15 @@ def torch_function(torch: Any, chosen: Spec) -> Any:
     return function and (lambda z: function(z, *values))
 
 
-@pytest.mark.parametrize("name", ROWWISE)
+def known_to_pytorch(names: list[str]) -> list[str]:
+    return known_to(installed("torch"), lambda torch, name: torch_function(torch, spec("activation", name)), names)
+
+
+@pytest.mark.parametrize("name", known_to_pytorch(ROWWISE))
 def test_rows_and_their_gradients_are_those_of_pytorch(name: str) -> None:
     torch = pytest.importorskip("torch")
     chosen = spec("activation", name)
     function = torch_function(torch, chosen)
-    if function is None:
-        pytest.skip(f"PyTorch has no {name}")
     rows = np.random.default_rng(0).standard_normal((5, 8)) * [[0.1], [1], [3], [30], [300]]
     z = torch.tensor(rows, dtype=torch.float64, requires_grad=True)
     a = function(z)
@@ -311,13 +314,11 @@ def test_rows_and_their_gradients_are_those_of_pytorch(name: str) -> None:
     np.testing.assert_allclose(slow_twins.activate_backward(chosen, rows, ours, da), z.grad.numpy(), rtol=1e-12, atol=1e-14)
 
 
-@pytest.mark.parametrize("name", ELEMENTWISE)
+@pytest.mark.parametrize("name", known_to_pytorch(ELEMENTWISE))
 def test_values_and_slopes_are_those_of_pytorch(name: str) -> None:
     torch = pytest.importorskip("torch")
     for chosen in variants(name):
         function = torch_function(torch, chosen)
-        if function is None:
-            pytest.skip(f"PyTorch has no {name}")
         z = torch.tensor(GRID, dtype=torch.float64, requires_grad=True)  # the kinks are among its points
         a = function(z)
         a.sum().backward()

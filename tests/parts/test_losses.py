@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 import pytest
 import slow_twins
+from oracles import installed, known_to
 from small_nets import Array, spec, targets_for
 
 from dlprobe import registry
@@ -152,11 +153,9 @@ def torch_losses(torch: Any) -> dict[str, Callable[[Any, Any, Any], Any]]:
 
 
 @pytest.mark.parametrize("other", [False, True], ids=["defaults", "other_values"])
-@pytest.mark.parametrize("name", NAMES)
+@pytest.mark.parametrize("name", known_to(installed("torch"), lambda torch, name: name in torch_losses(torch), NAMES))
 def test_values_and_slopes_are_those_of_pytorch(name: str, other: bool) -> None:
     torch = pytest.importorskip("torch")
-    if name not in torch_losses(torch):
-        pytest.skip(f"PyTorch has no {name}")
     given = {each.name: each.choices[-1] if each.choices else float(each.default) * 0.6 for each in registry.get("loss", name).parameters}
     chosen = spec("loss", name, **(given if other else {}))
     a = outputs(name)

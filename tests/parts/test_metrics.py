@@ -8,12 +8,14 @@ from typing import Any
 
 import numpy as np
 import pytest
+from oracles import installed, known_to
 
 from dlprobe import registry
 from dlprobe.parts.metrics import Scored
 
 CLASSES = 4
 METRICS = registry.records("metric")
+OF_CLASSES = [name for name, record in METRICS.items() if "classification" in record.tasks]
 
 
 def probabilities(kind: str, samples: int = 60) -> Scored:
@@ -38,7 +40,10 @@ def values(columns: int) -> Scored:
 
 def scikit_learn() -> dict[str, Callable[[Scored], Any]]:
     """Every metric that scikit-learn has too."""
-    oracle = pytest.importorskip("sklearn.metrics")
+    return metrics_of(pytest.importorskip("sklearn.metrics"))
+
+
+def metrics_of(oracle: Any) -> dict[str, Callable[[Scored], Any]]:
     labels = range(CLASSES)
 
     def of_classes(function: Callable[..., Any], average: str | None) -> Callable[[Scored], Any]:
@@ -63,11 +68,9 @@ def scikit_learn() -> dict[str, Callable[[Scored], Any]]:
 
 
 @pytest.mark.parametrize("kind", ["ordinary", "collapsed", "missing", "absent"])
-@pytest.mark.parametrize("name", [name for name, record in METRICS.items() if "classification" in record.tasks])
+@pytest.mark.parametrize("name", known_to(installed("sklearn.metrics"), lambda oracle, name: name in metrics_of(oracle), OF_CLASSES))
 def test_metric_of_classes_is_that_of_scikit_learn(name: str, kind: str) -> None:
     oracle, scored = scikit_learn(), probabilities(kind)
-    if name not in oracle:
-        pytest.skip(f"scikit-learn has no {name}")
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # that a class is not there is what two of the kinds are for
         expected = oracle[name](scored)
