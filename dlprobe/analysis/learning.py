@@ -62,6 +62,40 @@ class Learning:
         return self.reached >= WELL and not new < WELL_NEW
 
     @property
+    def best_val(self) -> int:
+        """The evaluation with the smallest validation loss. Raises ValueError where there is none."""
+        return int(np.nanargmin(self.val_loss))
+
+    @property
+    def val_rise(self) -> float:
+        """The last validation loss over the smallest one; infinite where only the smallest is 0. Raises ValueError where there is none."""
+        lowest, last = float(self.val_loss[self.best_val]), float(self.val_loss[-1])
+        if lowest == 0.0:
+            return math.inf if last > 0.0 else 1.0
+        return last / lowest
+
+    @property
+    def last_finite(self) -> int:
+        """The last evaluation with a finite training loss (in a net of NaN every unit looks dead); −1, the last one, where there is none."""
+        usable = np.flatnonzero(np.isfinite(self.loss))
+        return int(usable[-1]) if len(usable) else -1
+
+    @property
+    def late(self) -> Floats:
+        """The finite training losses of the second half of the evaluations."""
+        half = self.loss[len(self.loss) // 2 :]
+        return half[np.isfinite(half)]
+
+    @property
+    def swing(self) -> tuple[float, float]:
+        """Of the late training losses: mean |change| from one evaluation to the next over their mean, and the share of changes upwards; NaN below two."""
+        late = self.late
+        if len(late) < 2:
+            return math.nan, math.nan
+        changes = np.diff(late)
+        return float(np.abs(changes).mean() / late.mean()), float(np.mean(changes > 0))
+
+    @property
     def brief(self) -> bool:
         """Whether too few updates were made to expect much."""
         return self.updates < FEW

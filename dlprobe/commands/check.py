@@ -7,6 +7,7 @@ Examples:
   dlprobe check runs/digits-1.h5
   dlprobe check runs/digits-1.h5 --select N --fail-on warning
   dlprobe check runs/digits-1.h5 --format sarif -o findings.sarif
+  dlprobe check runs/digits-1.h5 --advise
   dlprobe check runs/digits-1.h5 --write-baseline known.json
   dlprobe check runs/digits-1.h5 --baseline known.json
   dlprobe check runs/digits-1.h5 --against runs/digits-1.h5
@@ -14,6 +15,7 @@ Examples:
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -55,6 +57,7 @@ FailOn = Annotated[
 ]
 ExitZero = Annotated[bool, typer.Option("--exit-zero", help="exit with 0 in spite of findings", rich_help_panel=RESULT)]
 Counts = Annotated[bool, typer.Option("--counts", help="how often each rule fired, in place of the findings", rich_help_panel=RESULT)]
+Advise = Annotated[bool, typer.Option("--advise", help="lay the runs beside the practical guidelines too; never changes the exit code", rich_help_panel=RESULT)]
 Output = Annotated[Path | None, typer.Option("-o", "--output", metavar="FILE", help="write the result to FILE in place of stdout", rich_help_panel=RESULT)]
 Force = Annotated[bool, typer.Option("--force", help="overwrite FILE", rich_help_panel=RESULT)]
 Baseline = Annotated[Path | None, typer.Option("--baseline", metavar="FILE", help="known findings: only new ones count", rich_help_panel=BASELINE)]
@@ -76,6 +79,7 @@ def command(
     fail_on: FailOn = None,
     exit_zero: ExitZero = False,
     counts: Counts = False,
+    advise: Advise = False,
     baseline: Baseline = None,
     against: Against = None,
     write_baseline: Write = None,
@@ -87,8 +91,10 @@ def command(
     """Read the options, judge, show."""
     from dlprobe.commands.base.project_file import project_file
 
+    if advise and counts:
+        raise ConfigError("--counts shows no single run, --advise goes through them one by one: expected one of the two")
     project = project_file()
-    chosen = read_criteria(project, select, ignore, extend_select, set)
+    chosen = replace(read_criteria(project, select, ignore, extend_select, set), advise=advise)
     fails_on = FAIL_ON[fail_on or _project_fail_on(project)]
     known = None if write_baseline else baseline or _path(project.options.get("baseline"))
     old = against or [Path(path) for path in project.texts("against")]

@@ -9,6 +9,7 @@ from typing import TypeAlias
 
 from dlprobe.config.reading import with_values
 from dlprobe.config.records import RunConfig
+from dlprobe.registry import Spec
 
 Reasons: TypeAlias = Mapping[str, tuple[str, str]]
 DEEP = 5  # hidden layers from which a net is deep enough to need normalization
@@ -28,18 +29,103 @@ class Preset:
         return with_values(config, {key: value for key, (value, _) in chosen.items()}), {key: reason for key, (_, reason) in chosen.items()}
 
 
+Named: TypeAlias = tuple[Spec, ...]
+
+
+@dataclass(frozen=True)
+class Guideline:
+    """One line of the practical guidelines of Géron 2019, Hands-On Machine Learning, 2nd edition, table 11-3, with what this program has for it.
+
+    place: `table.key`; value: what the preset writes there, and why. found: what a configuration has there, nothing where it is off; fits: whether that is
+    what the guideline asks for, or does the same. deep: only of nets of DEEP hidden layers and more.
+    """
+
+    title: str
+    place: str
+    value: str
+    reason: str
+    found: Callable[[RunConfig], Named]
+    fits: Callable[[RunConfig, Spec], bool]
+    deep: bool = False
+
+    def followed(self, config: RunConfig) -> bool:
+        """Whether a configuration does as the guideline says."""
+        found = self.found(config)
+        return bool(found) and all(self.fits(config, spec) for spec in found)
+
+    def has(self, config: RunConfig) -> str:
+        """What a configuration has in place of `value`, in words."""
+        return ", ".join(dict.fromkeys(map(str, self.found(config)))) or "none"
+
+
+def guidelines(depth: int) -> list[Guideline]:
+    """Those for a net of so many hidden layers."""
+    return [each for each in GUIDELINES if depth >= DEEP or not each.deep]
+
+
+def _suits(config: RunConfig, initializer: Spec) -> bool:
+    return initializer.name.startswith("he_") or initializer.name in {each.record.initializer for each in config.model.activations}
+
+
+GUIDELINES = (
+    Guideline(
+        "ELU or its family",
+        "model.activation",
+        "elu",
+        "ELU keeps a slope for negative inputs, so units do not die",
+        lambda config: config.model.activations,
+        lambda config, spec: spec.record.initializer in ("he_normal", "lecun_normal"),  # what grows without bound on one side asks for these
+    ),
+    Guideline(
+        "He or other fitting weights",
+        "model.init",
+        "he_normal",
+        "He weights keep the error signal's size from layer to layer",
+        lambda config: (config.model.resolved_init,),
+        _suits,
+    ),
+    Guideline(
+        "momentum",
+        "training.optimizer",
+        "momentum",
+        "momentum",
+        lambda config: (config.training.optimizer,),
+        lambda config, spec: bool(spec.record.momentum) and spec.parameters[spec.record.momentum] != 0,  # Adam's mean of gradients is one
+    ),
+    Guideline(
+        "one cycle of the rate",
+        "training.schedule",
+        "one_cycle",
+        "one cycle of the rate; dlprobe lr-find shows a good top rate for lr",
+        lambda config: (config.training.schedule,),
+        lambda config, spec: spec.name == "one_cycle",
+    ),
+    Guideline(
+        "early stopping",
+        "training.early_stopping",
+        "yes",
+        "early stopping keeps the parameters of the best validation loss",
+        lambda config: _given(config.training.early_stopping),
+        lambda config, spec: True,
+    ),
+    Guideline(
+        "batch normalization where deep",
+        "model.norm",
+        "batch",
+        "batch normalization where the net is deep",
+        lambda config: _given(config.model.norm),
+        lambda config, spec: spec.name == "batch",
+        deep=True,
+    ),
+)
+
+
+def _given(spec: Spec | None) -> Named:
+    return () if spec is None else (spec,)
+
+
 def _guidelines(depth: int) -> Reasons:
-    """The practical guidelines of Géron 2019, Hands-On Machine Learning, 2nd edition, table 11-3, with what this program has for each line."""
-    values = {
-        "model.activation": ("elu", "guideline: ELU keeps a slope for negative inputs, so units do not die"),
-        "model.init": ("he_normal", "guideline: He weights keep the error signal's size from layer to layer"),
-        "training.optimizer": ("momentum", "guideline: momentum"),
-        "training.schedule": ("one_cycle", "guideline: one cycle of the rate; dlprobe lr-find shows a good top rate for lr"),
-        "training.early_stopping": ("yes", "guideline: early stopping keeps the parameters of the best validation loss"),
-    }
-    if depth >= DEEP:
-        values["model.norm"] = ("batch", f"guideline: batch normalization where the net is deep; here {depth} hidden layers")
-    return values
+    return {each.place: (each.value, f"guideline: {each.reason}{f'; here {depth} hidden layers' if each.deep else ''}") for each in guidelines(depth)}
 
 
 PRESETS = {

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from dlprobe.render.checked import SCHEMA, SEVERITIES, CheckDocument, CheckedRun, FindingLine, RuleLine, Severity, layers_text
-from dlprobe.render.document import Block, Bullets, Column, Heading, Hint, Paragraph, Table, Tone, Toned, Verdict
+from dlprobe.render.document import Block, Bullets, Cell, Column, Heading, Hint, Paragraph, Table, Tone, Toned, Verdict
 
 if TYPE_CHECKING:
     from dlprobe.rules import Finding
@@ -44,13 +44,18 @@ def check_document(
     version: str = "",
 ) -> CheckDocument:
     """The whole answer. counts: of the configurations with several runs; with `counted`, of all runs, and then they are all that is shown."""
-    data: dict[str, Any] = {"schema": SCHEMA, "runs": [{"path": each.path, **each.judgement.to_json()} for each in judged], "exit_code": exit_code}
+    data: dict[str, Any] = {"schema": SCHEMA, "runs": [_run_data(each, criteria) for each in judged], "exit_code": exit_code}
     blocks = [_count_table(counts, "")] if counted else _blocks(judged, counts)
     if counted:
         data = {"schema": COUNTS_SCHEMA, "runs": len(judged), "counts": [_count_data(each) for each in counts], "exit_code": exit_code}
     rules = {rule.code: RuleLine(rule.code, rule.title, criteria.severity(rule), rule.summary, rule.lesson.strip()) for rule in criteria.selection.rules}
     title = judged[0].path if len(judged) == 1 else _runs(judged)
     return CheckDocument(f"check {title}", blocks, data, runs=[checked_run(each) for each in judged], rules=rules, fails_on=fails_on, version=version)
+
+
+def _run_data(judged: JudgedRun, criteria: Criteria) -> dict[str, Any]:
+    data = {"path": judged.path, **judged.judgement.to_json()}
+    return {**data, "advice": [line.to_json() for line in judged.advice]} if criteria.advise else data
 
 
 def checked_run(judged: JudgedRun) -> CheckedRun:
@@ -77,11 +82,23 @@ def _blocks(judged: Sequence[JudgedRun], counts: Sequence[RuleCount]) -> list[Bl
         blocks += [block for finding in run.findings for block in finding_blocks(finding)]
         if not run.findings or (run.passed and not several):
             blocks.append(_summary_of(run, several))
+        blocks += [_advice_table(each)] if each.advice else []
     if counts:
         blocks.append(_count_table(counts, "Runs of one configuration with other seeds: in how many each rule fired, with a 95 % interval."))
     blocks.append(_total(judged))
     codes = Counter(finding.code for each in judged for finding in each.judgement.findings)
     return blocks + ([Hint(f"dlprobe explain {_first_code(judged, codes)}")] if codes else [])
+
+
+def _advice_table(judged: JudgedRun) -> Table:
+    """A run beside the practical guidelines, line by line."""
+    columns = [Column("guideline"), Column("this run has"), Column("what the run shows"), Column("worth changing?")]
+    tones: dict[str, Tone] = {"yes": "warning", "no": "good", "no evidence": "neutral"}
+    rows: list[list[Cell]] = [
+        [f"{line.guideline}", f"{line.has}{' ✓' if line.followed else ''}", line.shows, Toned(line.worth_changing, tones[line.worth_changing])]
+        for line in judged.advice
+    ]
+    return Table(columns, rows, f"{judged.path} beside the practical guidelines (dlprobe new --preset guidelines writes them; ✓: followed).")
 
 
 def _first_code(judged: Sequence[JudgedRun], codes: Mapping[str, int]) -> str:

@@ -55,13 +55,13 @@ def judged_against(paths: Sequence[Path], criteria: Criteria, old: Sequence[Path
 
     def look(path: str, run: Run) -> JudgedRun:
         configuration = configuration_of(run)
-        comparison = baseline.comparison(configuration)
+        comparison, advice = baseline.comparison(configuration), criteria.advice(Path(path), run)
         if len(comparison.new) == 1:
-            return JudgedRun(path, criteria.judge(run, comparison), configuration)
+            return JudgedRun(path, criteria.judge(run, comparison), configuration, advice=advice)
         if configuration not in groups:
             name = f"{_listed(comparison.new)} against {_listed(comparison.old)}"
             groups[configuration] = JudgedRun(name, compared.judge(run, comparison), group=True)
-        return JudgedRun(path, alone.judge(run), configuration)
+        return JudgedRun(path, alone.judge(run), configuration, advice=advice)
 
     yield from walked(paths, criteria, look)
     if compared.selection.rules:

@@ -13,6 +13,7 @@ from dlprobe.analysis.baseline import Comparison
 from dlprobe.config import from_mapping, to_mapping
 from dlprobe.errors import ConfigError, RunFileError
 from dlprobe.registry import Value, unknown
+from dlprobe.rules.advice import Advice, advise
 from dlprobe.rules.judging import Judgement, Selection, judge, matching, read_settings
 from dlprobe.rules.outcome import SEVERITIES, Severity
 from dlprobe.rules.rule import Rule
@@ -24,11 +25,18 @@ SEED_KEYS = {("training", "seed"), ("data", "data_seed"), ("training", "threads"
 
 @dataclass(frozen=True)
 class Criteria:
-    """By what runs are judged: which rules, thresholds by code, severities by code in place of the rules' own."""
+    """By what runs are judged: which rules, thresholds by code, severities by code in place of the rules' own; and whether runs are laid beside the
+    practical guidelines too.
+    """
 
     selection: Selection = field(default_factory=Selection)
     settings: Mapping[str, Mapping[str, Value]] = field(default_factory=dict)
     severities: Mapping[str, Severity] = field(default_factory=dict)
+    advise: bool = False
+
+    def advice(self, path: Path, run: Run) -> tuple[Advice, ...]:
+        """The run beside the guidelines, where that is asked for."""
+        return advise(run, path, self.settings) if self.advise else ()
 
     def judge(self, run: Run, comparison: Comparison | None = None) -> Judgement:
         """Judge one run. Raises RunFileError where the file is damaged."""
@@ -54,7 +62,7 @@ class Criteria:
 class JudgedRun:
     """One run and what was said of it. path: the file as given, with `#id` for a run of a study; configuration: the same for repetitions of one
     configuration with other seeds; unreadable: why it could not be judged; known: findings that a baseline knows and that were left out;
-    group: this is no run but the comparison of several with their baseline.
+    group: this is no run but the comparison of several with their baseline; advice: what guidelines say of it, where they were asked.
     """
 
     path: str
@@ -63,6 +71,7 @@ class JudgedRun:
     unreadable: str = ""
     known: int = 0
     group: bool = False
+    advice: tuple[Advice, ...] = ()
 
     @property
     def evaluated(self) -> bool:
@@ -92,7 +101,7 @@ def _severities(codes: str, text: str) -> dict[str, Severity]:
 
 def judged_files(paths: Sequence[Path], criteria: Criteria) -> Iterator[JudgedRun]:
     """Every run of every file in order; a folder means the run files in it. What cannot be read comes as a run whose rules were not evaluated."""
-    return walked(paths, criteria, lambda path, run: JudgedRun(path, criteria.judge(run), configuration_of(run)))
+    return walked(paths, criteria, lambda path, run: JudgedRun(path, criteria.judge(run), configuration_of(run), advice=criteria.advice(Path(path), run)))
 
 
 def walked(paths: Sequence[Path], criteria: Criteria, look: Callable[[str, Run], JudgedRun]) -> Iterator[JudgedRun]:

@@ -217,17 +217,38 @@ def test_judging_saved_runs_loads_neither_the_compiler_nor_training(format: str,
     script = f"""
 import sys
 from dlprobe.commands import main
-main(["check", "healthy.h5", "diverged.h5", "--format", {format!r}])
+main(["check", "healthy.h5", "diverged.h5", "--advise", "--format", {format!r}])
 print([name for name in sys.modules if name.split(".")[0] in ("numba", "polars") or name.startswith(("dlprobe.training", "dlprobe.nn"))])
 """
     done = subprocess.run([sys.executable, "-c", script], env=environment(), cwd=folder, capture_output=True, text=True, check=True)
     assert done.stdout.splitlines()[-1] == "[]"
 
 
+@pytest.mark.parametrize(("run", "code"), [("healthy.h5", 0), ("diverged.h5", 1), ("damaged.h5", 2)])
+def test_advice_comes_when_asked_and_leaves_exit_code_and_findings_alone(run: str, code: int, folder: Path) -> None:
+    plain, advised = (check(run, *more, "--format", "json") for more in ((), ("--advise",)))
+    assert plain.code == advised.code == code
+    (without,), (entry,) = plain.data["runs"], advised.data["runs"]
+    advice = entry.pop("advice")
+    assert entry == without
+    assert bool(advice) == (run != "damaged.h5")
+    for line in advice:
+        assert list(line) == ["guideline", "key", "value", "has", "followed", "shows", "worth_changing", "codes"]
+        assert line["worth_changing"] in ("yes", "no", "no evidence")
+
+
+@pytest.mark.parametrize("format", ["table", "markdown"])
+def test_advice_is_a_table_line_by_line(format: str, folder: Path) -> None:
+    shown = " ".join(check("healthy.h5", "--advise", "--format", format).out.split())
+    assert "worth changing?" in shown or "worth guideline" in shown
+    assert "early stopping" in shown
+    assert check("healthy.h5", "--advise", "--counts").code == 2
+
+
 @pytest.mark.parametrize("width", [80, 200])
 def test_the_table_fits(width: int, folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("COLUMNS", str(width))
-    lines = check("diverged.h5", "healthy.h5", "damaged.h5", select="").out.splitlines()
+    lines = check("diverged.h5", "healthy.h5", "damaged.h5", "--advise", select="").out.splitlines()
     assert [line for line in lines if len(line) > width and not line.startswith("next: ")] == []
 
 

@@ -29,8 +29,7 @@ from dlprobe.rules.rule import Settings, Threshold, register
 def check(evidence: Evidence, settings: Settings) -> Outcome:
     hidden = evidence.require_hidden()
     found = evidence.run.evaluation_layers.get("dead_fraction")
-    usable = np.flatnonzero(np.isfinite(evidence.learning.loss))  # in a net of NaN every unit looks dead
-    last = int(usable[-1]) if len(usable) else -1
+    last = evidence.learning.last_finite
     if found is None or np.isnan(found[last][hidden]).all():
         raise NotEvaluableError("dead_fraction was not evaluated, or no hidden layer's activation can be dead")
     if evidence.well:

@@ -33,7 +33,7 @@ def check(evidence: Evidence, settings: Settings) -> Outcome:
         raise NotEvaluableError("no validation part")
     if len(learned.steps) < EVALUATIONS:
         raise NotEvaluableError(f"too few evaluations: {len(learned.steps)}, {EVALUATIONS} are needed")
-    best = int(np.nanargmin(learned.val_loss))
+    best = learned.best_val
     lowest, last = float(learned.val_loss[best]), float(learned.val_loss[-1])
     if not last > float(settings["rise"]) * lowest or not learned.loss[-1] < learned.loss[best]:
         return Passed()
@@ -42,7 +42,7 @@ def check(evidence: Evidence, settings: Settings) -> Outcome:
     evident = f"val_loss was smallest, {lowest:.4g}, after {learned.steps[best]} updates and ends at {last:.4g}; val skill lost {lost:.1f} points"
     cure = remedies(evidence, "early_stopping", "dropout", "weight_penalty")
     steps = (int(learned.steps[best]), int(learned.steps[-1]))
-    return fired(Finding(last / lowest, float(settings["rise"]), evident, steps=steps, remedies=cure, severity=severity))  # type: ignore[arg-type]
+    return fired(Finding(learned.val_rise, float(settings["rise"]), evident, steps=steps, remedies=cure, severity=severity))  # type: ignore[arg-type]
 
 
 register(

@@ -31,17 +31,15 @@ RISING = 0.25
 
 def check(evidence: Evidence, settings: Settings) -> Outcome:
     learned = evidence.require_time()
-    late = learned.loss[len(learned.loss) // 2 :]
-    late = late[np.isfinite(late)]
+    late = learned.late
     if len(learned.loss) < EVALUATIONS:
         raise NotEvaluableError(f"too few evaluations: {len(learned.loss)}, {EVALUATIONS} are needed")
     if learned.well or len(late) < EVALUATIONS // 2:
         return Passed()
-    changes = np.diff(late)
-    swing, rising = float(np.abs(changes).mean() / late.mean()), float(np.mean(changes > 0))
+    swing, rising = learned.swing
     half = len(late) // 2
     gain = float(late[:half].mean() - late[half:].mean())
-    if swing <= float(settings["swing"]) or rising < RISING or gain > float(np.abs(changes).mean()):
+    if swing <= float(settings["swing"]) or rising < RISING or gain > float(np.abs(np.diff(late)).mean()):
         return Passed()
     evident = f"from one evaluation to the next train_loss changes by {swing:.0%} of itself on average in the second half, {rising:.0%} of the changes upwards"
     cure = remedies(evidence, "lower_rate", "larger_batch")

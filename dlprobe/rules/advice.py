@@ -1,0 +1,178 @@
+"""A run beside the practical guidelines: what it has in place of each, and whether what it shows speaks for a change.
+
+The guidelines are those that `dlprobe new --preset guidelines` writes. The rules are the evidence: where the run does not follow a guideline, a finding
+that the guideline's part is known to cure speaks for it; where it does, a finding that this part itself causes speaks against. Nothing else does: a run
+that learned well has nothing worth changing. Advice is no finding and fails nothing.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any, Literal, TypeAlias
+
+import numpy as np
+
+from dlprobe.config.presets import Guideline, guidelines
+from dlprobe.config.records import RunConfig
+from dlprobe.errors import RunFileError
+from dlprobe.registry import Value
+from dlprobe.rules.catalogue.a002_saturated_units import flat_at_both_ends
+from dlprobe.rules.evidence import Evidence
+from dlprobe.rules.judging import all_rules
+from dlprobe.rules.outcome import Finding, Fired, NotEvaluableError, NotEvaluated
+from dlprobe.runs import Run
+from dlprobe.runs.reading import reading
+
+Worth: TypeAlias = Literal["yes", "no", "no evidence"]
+Settings: TypeAlias = Mapping[str, Mapping[str, Value]]
+
+
+@dataclass(frozen=True)
+class Advice:
+    """One guideline and a run. key: `table.key`; value: what the guideline has there, has: what the run has; followed: whether that does as the guideline
+    says; shows: measured numbers, or why there are none; codes: the findings that speak for a change.
+    """
+
+    guideline: str
+    key: str
+    value: str
+    has: str
+    followed: bool
+    shows: str
+    worth_changing: Worth
+    codes: tuple[str, ...] = ()
+
+    def to_json(self) -> dict[str, Any]:
+        """The line as data."""
+        return {**asdict(self), "codes": list(self.codes)}
+
+
+@dataclass(frozen=True)
+class Case:
+    """What a guideline is judged by. numbers: what the run shows, in words; lacking: rules whose findings the guideline's part is known to cure;
+    following: rules whose findings it is known to cause.
+    """
+
+    numbers: Callable[[Evidence], str]
+    lacking: tuple[str, ...]
+    following: tuple[str, ...] = ()
+
+
+def advise(run: Run, path: Path, settings: Settings | None = None) -> tuple[Advice, ...]:
+    """A line for every guideline that is for a net of this depth; none where the run's configuration cannot be read. settings: thresholds by code."""
+    evidence = Evidence(run)
+    config = evidence.config
+    if config is None:
+        return ()
+    return tuple(_line(evidence, config, each, path, settings or {}) for each in guidelines(len(evidence.hidden)))
+
+
+def _line(evidence: Evidence, config: RunConfig, guideline: Guideline, path: Path, settings: Settings) -> Advice:
+    followed = guideline.followed(config)
+    try:
+        with reading(path), np.errstate(all="ignore"):
+            shows, worth, codes = _looked(evidence, CASES[guideline.place], followed, settings)
+    except RunFileError as error:  # what the rules that were asked did not read; the exit code is theirs
+        shows, worth, codes = str(error), "no evidence", ()
+    return Advice(guideline.title, guideline.place, guideline.value, guideline.has(config), followed, shows, worth, codes)
+
+
+def _looked(evidence: Evidence, case: Case, followed: bool, settings: Settings) -> tuple[str, Worth, tuple[str, ...]]:
+    outcomes = {code: all_rules()[code].apply(evidence, settings.get(code)) for code in (case.following if followed else case.lacking)}
+    found: list[Finding] = [finding for outcome in outcomes.values() if isinstance(outcome, Fired) for finding in outcome.findings]
+    if found:
+        return f"{found[0].code}: {found[0].evidence}", "yes", tuple(dict.fromkeys(each.code for each in found))
+    try:
+        numbers = case.numbers(evidence)
+    except NotEvaluableError as reason:
+        return str(reason), "no evidence", ()
+    asked = followed or any(not isinstance(outcome, NotEvaluated) for outcome in outcomes.values())
+    if not asked:
+        return f"{numbers}; {next(outcome.reason for outcome in outcomes.values() if isinstance(outcome, NotEvaluated))}", "no evidence", ()
+    return numbers + ("; the run learned well" if outcomes and _well(evidence) else ""), "no", ()
+
+
+def _well(evidence: Evidence) -> bool:
+    try:
+        return evidence.well
+    except NotEvaluableError:
+        return False
+
+
+def _units(evidence: Evidence) -> str:
+    """The layer with most dead units, and the layer that is flattest among those that are flat at both ends."""
+    hidden = evidence.require_hidden()
+    both = [index for index in hidden if flat_at_both_ends(str(evidence.layer_column("activation")[index]))]
+    dead, last = evidence.run.evaluation_layers.get("dead_fraction"), evidence.learning.last_finite
+    told = []
+    if dead is not None and np.isfinite(dead[last][hidden]).any():
+        told.append(f"{_largest(evidence, dead[last], hidden)} of the units are dead at the last finite evaluation")
+    if both and "flat_fraction" in evidence.run.statistics and np.isfinite(evidence.row("flat_fraction", -1)[both]).any():
+        told.append(f"{_largest(evidence, evidence.row('flat_fraction', -1), both)} of the elements are flat at the last recorded step")
+    if not told:
+        raise NotEvaluableError("neither dead units nor flat elements were recorded")
+    return "; ".join(told)
+
+
+def _largest(evidence: Evidence, values: Any, layers: list[int]) -> str:
+    worst = max(layers, key=lambda index: np.nan_to_num(values[index], nan=-1.0))
+    return f"in {evidence.names[worst]}, the worst layer, {values[worst]:.0%}"
+
+
+def _start(evidence: Evidence) -> str:
+    """The error signal's way back through the net as it was drawn."""
+    first = evidence.profiles[0]
+    return f"{first.verdict.verdict} at step {first.step}: {first.verdict.reason}"
+
+
+def _depth(evidence: Evidence) -> str:
+    """The error signal's way back over training, and how far batch norm's running statistics are off."""
+    profiles = evidence.profiles
+    ratios = [each.verdict.log10_ratio for each in profiles if not np.isnan(each.verdict.log10_ratio)]
+    healthy = sum(each.verdict.verdict == "healthy" for each in profiles)
+    told = f"{healthy} of {len(profiles)} rows are healthy"
+    if ratios:
+        told += f": log10 of the error signal of the first hidden layer over the last is {min(ratios):.2f} to {max(ratios):.2f}"
+    mismatch = evidence.run.evaluation_layers.get("norm_mean_mismatch")
+    if mismatch is not None and len(mismatch) and np.isfinite(mismatch[-1]).any():
+        told += f"; running means are off by at most {np.nanmax(mismatch[-1]):.2g} deviations"
+    return told
+
+
+def _fall(evidence: Evidence) -> str:
+    """How far the training loss fell, and how soon half of that was done."""
+    learned = evidence.learning
+    first, last = float(learned.loss[0]), float(learned.loss[-1])
+    told = f"train_loss went from {first:.4g} to {last:.4g} in {learned.updates} updates"
+    if last < first:
+        told += f", half of the way by update {learned.steps[int(np.argmax(learned.loss <= (first + last) / 2))]}"
+    return told
+
+
+def _swing(evidence: Evidence) -> str:
+    """How the training loss moves late in training."""
+    swing, rising = evidence.learning.swing
+    if np.isnan(swing):
+        raise NotEvaluableError("too few finite evaluations in the second half of training")
+    return f"from one evaluation to the next train_loss changes by {swing:.0%} of itself in the second half, {rising:.0%} of the changes upwards"
+
+
+def _rise(evidence: Evidence) -> str:
+    """What became of the validation loss after its best."""
+    learned = evidence.learning
+    if np.isnan(learned.val_loss).all():
+        raise NotEvaluableError("no validation part")
+    lowest, last, best = float(learned.val_loss[learned.best_val]), float(learned.val_loss[-1]), learned.steps[learned.best_val]
+    return f"val_loss was smallest, {lowest:.4g}, after {best} updates and ends at {last:.4g}, {learned.val_rise:.3g} times that"
+
+
+CASES: dict[str, Case] = {
+    "model.activation": Case(_units, ("A001", "A002", "G001"), ("A001",)),
+    "model.init": Case(_start, ("W001", "W002", "G001", "G002", "A003", "A004")),
+    "training.optimizer": Case(_fall, ("L001", "L004")),
+    "training.schedule": Case(_swing, ("L003",)),
+    "training.early_stopping": Case(_rise, ("B003",)),
+    "model.norm": Case(_depth, ("G001", "G002", "A003", "A004"), ("A007",)),
+}
