@@ -178,6 +178,8 @@ def show(points: list[Any], axis: str | None, facts: dict[str, Any], study: str 
     from dlprobe.analysis.bias_variance_curve import advice, double_descent, levels, sweet_spot
     from dlprobe.reports.bias_variance import document
 
+    if not points:
+        raise DataError("fewer than two replicas ended with finite outputs, so there is nothing to decompose: lower --lr, see dlprobe lr-find")
     best, top = sweet_spot(points), double_descent(points)
     if axis is not None:
         facts = {**facts, "sweet_spot": best.at, "double_descent": top.at if top else None}
@@ -235,11 +237,19 @@ def retraining(base: RunConfig, asked: dict[str, Any], workers: int | None, outp
     design = design_of(base, sampler.base, asked, axis, replicas, kind)
     tell_of_compiling(screen)
     found, complete = train_all(base, design, replicas, sampler.prepared, workers, output, force, screen)
-    show(found, axis, dict(design.facts), str(output) if output else None, screen)
     if not complete:
         screen.warn("interrupted: the numbers are of the replicas that had ended")
-        return ExitCode.INTERRUPTED
-    return ExitCode.DONE
+        return ExitCode.INTERRUPTED if not found else show_partly(found, axis, design, output, screen)
+    for value in design.values:
+        if value not in [point.at for point in found] and found:
+            screen.warn(f"{axis} = {value} is left out: fewer than two of its replicas ended with finite outputs")
+    return show(found, axis, dict(design.facts), str(output) if output else None, screen)
+
+
+def show_partly(found: list[Any], axis: str | None, design: Design, output: Path | None, screen: Screen) -> ExitCode:
+    """What an interrupted study came to."""
+    show(found, axis, dict(design.facts), str(output) if output else None, screen)
+    return ExitCode.INTERRUPTED
 
 
 def design_of(base: RunConfig, data: Any, asked: dict[str, Any], axis: str | None, replicas: list[Replica], kind: str) -> Design:

@@ -13,7 +13,7 @@ from dlprobe.data.corruption import with_noisy_labels, with_outliers
 from dlprobe.data.dataset import Dataset, Floats, Indices, PreparedData
 from dlprobe.data.loading import is_set, load
 from dlprobe.data.named_sets import NamedSet
-from dlprobe.data.preparation import cast, count_classes, describe, prepare
+from dlprobe.data.preparation import cast, count_classes, describe, fingerprint, prepare
 from dlprobe.data.randomness import generator
 from dlprobe.data.scaling import fit
 from dlprobe.errors import ConfigError
@@ -73,11 +73,13 @@ class Resampler:
         inputs = {part: cast(self.dataset, held, scaler.apply(self.dataset.inputs[held]), self.dtype) for part, held in self.base.indices.items()}
         inputs["train"] = cast(dataset, rows, scaler.apply(raw), self.dtype)
         whole: Floats = inputs["train"].astype(np.float64)
+        parts = {**self.base.targets, "train": targets}
         ranges: dict[str, Any] = {**describe(raw)}
         return replace(
             self.base,
             inputs=inputs,
-            targets={**self.base.targets, "train": targets},
+            targets=parts,
+            fingerprint=fingerprint(inputs, parts),
             indices={**self.base.indices, "train": rows.astype(np.int64)},
             scaler=scaler,
             **ranges,

@@ -208,11 +208,13 @@ def run_one(replica: Replica, prepared: Prepared, part: str, stop: Stop, study: 
 
 
 def points(design: Design, replicas: Sequence[tuple[str | float | None, int, Array]], threshold: float) -> list[Point]:
-    """The decomposition at each value from (value, data number, outputs) of every replica. Raises DataError where fewer than two of a value are usable."""
+    """The decomposition at each value from (value, data number, outputs) of every replica; values of which fewer than two replicas are usable are left out."""
     found = []
     for value in design.values:
         here = [(data, outputs) for at, data, outputs in replicas if at == value]
         usable = [(data, outputs) for data, outputs in here if np.isfinite(outputs).all()]
+        if len(usable) < 2:
+            continue
         made, wanted = predictions_of(design, [outputs for _, outputs in usable], threshold)
         exact = design.loss == "squared" and design.truth is not None
         noise = design.noise if design.loss == "squared" else None

@@ -94,7 +94,8 @@ def start(config: RunConfig, data: PreparedData, *, before_building: Callable[[]
         before_building()
     network = build(config, model, keep_gradients=watch.histogram_every is not None)
     own_arrays.fill(network, model)
-    network.scale_to_unit_variance(inputs[epoch_order(config.training.seed, 0, len(inputs))[:LSUV_SAMPLES]])
+    if any(layer.initializer.record.data_dependent for layer in model.layers):
+        network.scale_to_unit_variance(inputs[epoch_order(config.training.seed, 0, len(inputs))[:LSUV_SAMPLES]])
     return Session(config, data, model, network, targets, trained, weights, network.parameters.copy(), watch, rates, early)
 
 

@@ -1,0 +1,121 @@
+"""Replicas: their training sets, their plan, curves with two descents, and ridge regression by l2 against its closed form."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from small_nets import layers, spec
+
+from dlprobe.analysis.bias_variance import decompose
+from dlprobe.analysis.bias_variance_curve import Point, advice, double_descent, levels, sweet_spot
+from dlprobe.config import DataConfig, from_options
+from dlprobe.data.resampling import Resampler
+from dlprobe.errors import ConfigError
+from dlprobe.experiments import bias_variance as experiment
+from dlprobe.nn.network import Network
+from dlprobe.nn.regulation import Regulation
+
+
+def test_disjoint_sets_share_no_sample_and_others_stay() -> None:
+    sampler = Resampler(DataConfig(data="wine"), 0, "float64", "disjoint", 5)
+    sets = [sampler.prepared(k) for k in range(5)]
+    rows = np.concatenate([each.indices["train"] for each in sets])
+    assert len(set(rows.tolist())) == len(rows) == 5 * sampler.largest
+    assert all((each.targets["test"] == sampler.base.targets["test"]).all() for each in sets)
+    assert sets[0].inputs["train"].mean(axis=0) == pytest.approx(np.zeros(13), abs=1e-12)  # its own scaling
+    assert len({each.fingerprint for each in sets}) == 5
+
+
+def test_bootstrap_draws_with_replacement_from_the_training_part_only() -> None:
+    sampler = Resampler(DataConfig(data="wine"), 0, "float64", "bootstrap", 3)
+    rows = sampler.prepared(1).indices["train"]
+    assert set(rows.tolist()) <= set(sampler.pool.tolist())
+    assert len(rows) == len(sampler.pool)
+    assert len(set(rows.tolist())) / len(rows) == pytest.approx(1 - np.exp(-1), abs=0.12)
+    assert (sampler.prepared(1).indices["train"] == rows).all()
+    assert (sampler.prepared(2).indices["train"] != rows).any()
+
+
+def test_fresh_draws_are_new_samples_of_the_same_law() -> None:
+    sampler = Resampler(DataConfig(data="linear(samples=400)", scaling="none"), 0, "float64", "fresh", 2)
+    one, other = sampler.prepared(0), sampler.prepared(1, 50)
+    assert one.inputs["train"].shape == (240, 10)
+    assert other.inputs["train"].shape == (50, 10)
+    assert (one.inputs["train"][:50] != other.inputs["train"]).all()
+    fits = [np.linalg.lstsq(each.inputs["train"], each.targets["train"], rcond=None)[0] for each in (one, sampler.base)]
+    assert fits[0] == pytest.approx(fits[1], abs=0.3)  # the same true function
+
+
+def test_plan_changes_only_what_is_varied() -> None:
+    base = from_options(None, {"layers": "4,4", "seed": "7"})
+    data = experiment.plan(base, None, [], 10, 3, "data", 2)
+    assert ([each.data for each in data], {each.seed for each in data}) == ([0, 1, 2], {7})
+    seed = experiment.plan(base, None, [], 10, 3, "seed", 2)
+    assert ({each.data for each in seed}, [each.seed for each in seed]) == ({0}, [7, 8, 9])
+    both = experiment.plan(base, "width", ["2", "5"], 10, 3, "both", 2)
+    assert [each.data for each in both if each.at == 2] == [0, 0, 1, 1, 2, 2]
+    assert {each.config.model.layers for each in both} == {(2, 2), (5, 5)}
+    assert len({each.seed for each in both}) == 6
+    assert len({each.id for each in both}) == 12
+    assert all(each.config.data.data_seed == 7 for each in both)
+
+
+@pytest.mark.parametrize(
+    ("text", "found"), [("width=2,4", ("width", "2,4")), ("train-size", ("train_size", "10%,20%,40%,70%,100%")), ("l2=0,1", ("l2", "0,1"))]
+)
+def test_axes_are_read(text: str, found: tuple[str, str]) -> None:
+    assert experiment.axis_of(text) == found
+
+
+def test_axis_of_any_option_reaches_the_configuration() -> None:
+    base = from_options(None, {"layers": "4"})
+    (_, tanh, _), _ = experiment.settings(base, "activation", ["tanh", "relu"], 10)
+    assert str(tanh.model.activations[0]) == "tanh"
+    assert experiment.settings(base, "train_size", ["50%"], 10)[0][2] == 5
+    with pytest.raises(ConfigError, match="expected samples from 1 to 10"):
+        experiment.settings(base, "train_size", ["11"], 10)
+
+
+def point(at: float, bias: float, spread: float) -> Point:
+    """30 replicas that are `bias` off with a standard deviation of `spread`, on 40 samples."""
+    rng = np.random.default_rng(int(10 * at))
+    return Point(at, decompose(bias + spread * rng.standard_normal((30, 40)), np.zeros(40)))
+
+
+def test_double_descent_is_a_peak_that_both_sides_lie_clearly_below() -> None:
+    curve = [point(1, 1.0, 0.1), point(2, 0.4, 0.3), point(3, 0.2, 2.0), point(4, 0.2, 0.4), point(5, 0.2, 0.2)]
+    top = double_descent(curve)
+    assert top is not None
+    assert (top.at, sweet_spot(curve).at) == (3, 5)
+    assert any("double descent" in line for line in advice(curve, "width"))
+    assert double_descent(curve[:3]) is None
+    assert double_descent([curve[0], curve[1], curve[4]]) is None
+
+
+def test_levels_name_the_part_that_dominates() -> None:
+    assert levels(point(1, 1.0, 0.1).found) == {"bias": "high", "variance": "low"}
+    assert levels(point(1, 0.1, 1.0).found) == {"bias": "low", "variance": "high"}
+    assert levels(point(1, 1.0, 1.0).found) == {"bias": "high", "variance": "high"}
+
+
+def test_ridge_by_l2_meets_its_closed_form() -> None:
+    """Fixed design, loss ‖Xw − y‖²/n + λ‖w‖²: w = (XᵀX/n + λ)⁻¹Xᵀy/n. 24 trained replicas: each weight, and both parts."""
+    rng = np.random.default_rng(1)
+    design, truth, penalty = rng.standard_normal((20, 3)), np.array([1.0, -2.0, 0.5]), 0.3
+    solver = np.linalg.solve(design.T @ design / 20 + penalty * np.eye(3), design.T / 20)
+    made = []
+    for _ in range(24):
+        targets = (design @ truth + 0.5 * rng.standard_normal(20))[:, None]
+        net = Network(
+            layers([3, 1], initializer="zeros", bias=False), spec("loss", "mse"), spec("optimizer", "sgd"), batch=20, seed=0, dtype="float64",
+            regulation=Regulation(l2=penalty),
+        )  # fmt: skip
+        net.train(design, targets, 0, np.full(400, 0.1))
+        assert net.weights(0)[:, 0] == pytest.approx(solver @ targets[:, 0], abs=1e-9)
+        made.append(net.evaluate(design, targets).outputs[:, 0])
+    found = decompose(np.stack(made), design @ truth)
+    shrunk = design @ solver
+    exact = {"bias": float(np.mean((shrunk @ (design @ truth) - design @ truth) ** 2)), "variance": 0.25 * float(np.trace(shrunk @ shrunk.T)) / 20}
+    for name, value in exact.items():
+        low, high = found.intervals[name]
+        assert low - (high - low) / 2 <= value <= high + (high - low) / 2  # twice as wide: some four standard errors
