@@ -12,9 +12,11 @@ import numpy.typing as npt
 
 from dlprobe import registry
 from dlprobe.analysis import decomposition, profiles, theory
+from dlprobe.analysis.development import Course, Development, develop
 from dlprobe.analysis.profiles import SeedRange, Verdict
 
 Floats: TypeAlias = npt.NDArray[np.float64]
+EMPTY = Course(np.empty(0), np.empty(0))
 PROFILE_STATISTICS = ("activation_variance", "activation_sample_variance", "error_signal_rms", "gradient_rms")
 
 
@@ -23,6 +25,7 @@ class SeedResult:
     """One run of a cell. `first` and `last`: statistics (layer, statistic) of the first and last recorded step, output layer included; None if none.
 
     `diverged` says where the run became non-finite, empty if it did not. Losses and accuracies are of the end of training; NaN where unknown.
+    `skill`: share of what could be learned on the training part, 0 for guessing the largest class (or the mean), 1 for no error. `course`: how the ratio ran.
     """
 
     seed: int
@@ -33,6 +36,8 @@ class SeedResult:
     train_loss: float
     train_accuracy: float
     val_accuracy: float
+    skill: float = math.nan
+    course: Course = EMPTY
 
 
 @dataclass(frozen=True)
@@ -63,6 +68,8 @@ class CellResult:
     val_accuracy: SeedRange
     verdict: str
     reason: str
+    skill: SeedRange
+    development: Development
 
 
 def column(statistics: npt.NDArray[Any], name: str) -> Floats:
@@ -87,6 +94,8 @@ def summarize(results: Sequence[SeedResult], net: theory.InitialNet) -> CellResu
         val_accuracy=profiles.seed_range([r.val_accuracy for r in results]),
         verdict=verdict,
         reason=reason,
+        skill=profiles.seed_range([0.0 if r.diverged else r.skill for r in results]),
+        development=develop([r.course for r in results], initial.verdict.band),
     )
 
 

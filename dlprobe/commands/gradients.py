@@ -8,11 +8,14 @@ Examples:
   dlprobe gradients --depth 10,20 --activation relu --init glorot_normal,he_normal
   dlprobe gradients --depth 20 --width 64,256 --activation sigmoid --init "normal(std=1)" --steps 1 --lr 0
   dlprobe gradients --data wine --depth 4 --activation relu --norm none,batch,layer --epochs 5 -o study.h5
+  dlprobe gradients --depth 20 --activation relu --init glorot_normal --residual none,identity --axis "bias=yes,no" --epochs 2
+  dlprobe gradients --find-depth --activation relu,tanh --init glorot_normal,he_normal
+  dlprobe gradients --resume study.h5 --seeds 5
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -21,30 +24,40 @@ import typer
 from dlprobe.commands.base.configuration import ConfigFile, configuration_options, read_configuration
 from dlprobe.commands.base.screen import Screen
 from dlprobe.errors import ConfigError, ExitCode
+from dlprobe.runs.reading import reading
 
 if TYPE_CHECKING:
+    from dlprobe.analysis.gradient_cells import SeedResult
     from dlprobe.config import RunConfig
     from dlprobe.experiments.gradients import Axes, Cell, Experiment
-    from dlprobe.training.stopping import Stop
     from dlprobe.training.trainer import PreparedData
 
 GRID = "Grid"
 LARGEST_SEEDS = 1000
+OWN_AXES = ("depth", "width", "layers", "activation", "init", "norm")
 Depth = Annotated[list[str] | None, typer.Option("--depth", metavar="N,N,…", help="hidden layers [default: 5,10,20,50]", rich_help_panel=GRID)]
 Width = Annotated[list[str] | None, typer.Option("--width", metavar="N,N,…", help="units of each hidden layer [default: 100]", rich_help_panel=GRID)]
 Seeds = Annotated[
-    int, typer.Option("--seeds", metavar="N", min=1, max=LARGEST_SEEDS, help="runs of each cell, from --seed upwards [default: 3]", rich_help_panel=GRID)
+    int | None, typer.Option("--seeds", metavar="N", min=1, max=LARGEST_SEEDS, help="runs of each cell, from --seed upwards [default: 3]", rich_help_panel=GRID)
 ]
 Threads = Annotated[
-    int | None, typer.Option("--threads", metavar="N", min=1, help="runs side by side [default: all processors]; changes no number", rich_help_panel=GRID)
+    int | None,
+    typer.Option("--threads", "--workers", metavar="N", min=1, help="runs side by side [default: all processors]; changes no number", rich_help_panel=GRID),
 ]
 Output = Annotated[Path | None, typer.Option("-o", "--output", metavar="FILE", help="study file that keeps every run", rich_help_panel=GRID)]
+Others = Annotated[
+    list[str] | None, typer.Option("--axis", metavar="KEY=V,V,…", help="a further axis: any key of the configuration; repeatable", rich_help_panel=GRID)
+]
+FindDepth = Annotated[
+    bool, typer.Option("--find-depth", help="search the depth at which each row breaks before training, up to --depth [default: 1024]", rich_help_panel=GRID)
+]
+Resume = Annotated[Path | None, typer.Option("--resume", metavar="STUDY", help="train what a study lacks; with --seeds, more seeds", rich_help_panel=GRID)]
 Force = Annotated[bool, typer.Option("--force", help="overwrite FILE", rich_help_panel=GRID)]
 
 
 @configuration_options(
     exclude=("layers", "threads", "evaluate_every", "checkpoint_every", "histogram_every", "track_unit", "track_every", "jacobian", "sharpness"),
-    lists=("activation", "init", "norm", "split"),
+    lists=("activation", "init", "norm", "residual", "dropout", "split"),
     defaults={
         "activation": "sigmoid,tanh,relu",
         "init": "normal(std=1),glorot_normal,he_normal",
@@ -56,40 +69,101 @@ def command(
     config: ConfigFile = None,
     depth: Depth = None,
     width: Width = None,
-    seeds: Seeds = 3,
+    others: Others = None,
+    seeds: Seeds = None,
+    find_depth: FindDepth = False,
     threads: Threads = None,
     output: Output = None,
     force: Force = False,
+    resume: Resume = None,
     *,
     options: dict[str, str | None],
     screen: Screen,
 ) -> ExitCode:
     """Run the grid, judge, show."""
+    if resume is not None:
+        if config or output or find_depth or depth or width or others or any(value is not None for value in options.values()):
+            raise ConfigError("--resume goes on with the study as it is: give --seeds and --threads only")
+        return go_on(resume, seeds, threads, screen)
     from dlprobe.commands.base.recorded_run import prepare_data, tell_of_compiling
 
-    axes = read_axes(depth, width, options)
+    axes = read_axes(depth, width, others, options)
     base = read_base(config, options)
     axes = axes if config is None else axes_of(base, axes)
     data = prepare_data(base, screen)
     tell_of_compiling(screen)
     from dlprobe.executors.threads import available_threads
     from dlprobe.experiments import gradients
+
+    numbers, count = range(base.training.seed, base.training.seed + (seeds or gradients.DEFAULT_SEEDS)), threads or available_threads()
+    if find_depth:
+        if output is not None:
+            raise ConfigError("--find-depth looks at nets before training and keeps none: leave -o out")
+        return search_depths(base, axes, numbers, data, count, screen)
+    cells = gradients.grid(base, axes)
+    experiment = run(cells, numbers, data, count, output, force, screen)
+    return show(experiment, data, count, output, screen)
+
+
+def show(experiment: Experiment, data: PreparedData, threads: int, output: Path | None, screen: Screen) -> ExitCode:
+    """The picture, and how to go on after a stop."""
     from dlprobe.reports.gradients import document
 
-    cells = gradients.grid(base, axes)
-    numbers = range(base.training.seed, base.training.seed + seeds)
-    count = threads or available_threads()
-    experiment = run(cells, numbers, data, count, output, force, screen)
+    base = experiment.cells[0].config
     steps = base.training.steps or (base.training.epochs or 1) * steps_per_epoch(base, data)
-    screen.show(document(experiment, steps=steps, data_name=data.name, threads=count, study=str(output) if output else None))
+    screen.show(document(experiment, steps=steps, data_name=data.name, threads=threads, study=str(output) if output else None))
     if not experiment.complete:
-        screen.warn("interrupted: the picture shows the cells that had ended" + (f"; they are kept in {output}" if output else ""))
+        kept = f"; they are kept, go on with dlprobe gradients --resume {output}" if output else ""
+        screen.warn(f"interrupted: the picture shows the cells that had ended{kept}")
         return ExitCode.INTERRUPTED
     return ExitCode.DONE
 
 
-def read_axes(depth: Sequence[str] | None, width: Sequence[str] | None, options: dict[str, str | None]) -> Axes:
-    """The grid's axes; activation, init and norm are taken out of the configuration's options. Raises ConfigError."""
+def search_depths(base: RunConfig, axes: Axes, seeds: Sequence[int], data: PreparedData, threads: int, screen: Screen) -> ExitCode:
+    """For each row of the grid the depth at which it breaks."""
+    from dlprobe.experiments import find_depth, gradients
+    from dlprobe.reports.gradients import depth_document
+    from dlprobe.training.stopping import on_signals
+
+    rows = gradients.rows(base, axes)
+    deepest = max(axes.depths) if axes.depths else find_depth.DEEPEST
+    found = []
+    with on_signals() as stop, screen.progress("searching depths", "rows") as report:
+        for number, row in enumerate(rows):
+            if stop.asked:
+                break
+            found.append(find_depth.find(row, seeds, data, threads=threads, stop=stop, deepest=deepest))
+            if report is not None:
+                report(number + 1, len(rows))
+    screen.show(depth_document(found, data_name=data.name, seeds=len(seeds), threads=threads))
+    return ExitCode.DONE if all(each.complete for each in found) and len(found) == len(rows) else ExitCode.INTERRUPTED
+
+
+def go_on(path: Path, seeds: int | None, threads: int | None, screen: Screen) -> ExitCode:
+    """Train what a study lacks, into the same file; a study that lacks nothing is shown."""
+    from dlprobe.commands.base.recorded_run import prepare_data
+    from dlprobe.executors.threads import available_threads
+    from dlprobe.experiments import gradients
+    from dlprobe.experiments.study import finished_runs, open_study
+    from dlprobe.training.prepared_sets import PreparedSets
+
+    with reading(path), open_study(path, gradients.EXPERIMENT) as study:
+        cells, numbers = gradients.described(study.description, str(path))
+        if seeds is not None and seeds < len(numbers):
+            raise ConfigError(f"--seeds {seeds}: the study has {len(numbers)} already: expected as many or more")
+        numbers = list(range(numbers[0], numbers[0] + (seeds or len(numbers))))
+        planned = gradients.plan(cells, numbers)
+        finished = finished_runs(study, planned, gradients.read)
+        status = study.status
+    data, count = prepare_data(cells[0].config, screen), threads or available_threads()
+    if len(finished) == len(planned) and status == "finished":
+        screen.note(f"{path} has all {len(finished)} runs: nothing to train; --seeds N adds more")
+        return show(gradients.conclude(cells, numbers, PreparedSets((cells[0].config, data)), finished, True), data, count, path, screen)
+    return show(run(cells, numbers, data, count, path, False, screen, finished=finished, resume=True), data, count, path, screen)
+
+
+def read_axes(depth: Sequence[str] | None, width: Sequence[str] | None, others: Sequence[str] | None, options: dict[str, str | None]) -> Axes:
+    """The grid's axes; activation, init, norm, residual and dropout are taken out of the configuration's options. Raises ConfigError."""
     from dlprobe.config import split_list
     from dlprobe.experiments.gradients import Axes
 
@@ -97,7 +171,27 @@ def read_axes(depth: Sequence[str] | None, width: Sequence[str] | None, options:
         given = options.pop(key)
         return None if given is None else split_list(given)
 
-    return Axes(whole_numbers("depth", depth), whole_numbers("width", width), texts("activation"), texts("init"), texts("norm"))
+    further = {name: values for name in ("residual", "dropout") if (values := texts(name)) is not None}
+    for text in others or ():
+        name, values = read_axis(text)
+        if name in further:
+            raise ConfigError(f"--axis {text!r}: {name} is given already: give all its values at once")
+        further[name] = values
+    return Axes(whole_numbers("depth", depth), whole_numbers("width", width), texts("activation"), texts("init"), texts("norm"), further)
+
+
+def read_axis(text: str) -> tuple[str, list[str]]:
+    """A further axis and its values. Raises ConfigError."""
+    from dlprobe.config import split_list
+    from dlprobe.experiments.axes import axis_of
+
+    name, equals, values = text.partition("=")
+    if not equals or not values.strip():
+        raise ConfigError(f"--axis {text!r}: expected KEY=VALUE,VALUE, e.g. --axis bias=yes,no")
+    axis = axis_of(name)
+    if axis.name in OWN_AXES:
+        raise ConfigError(f"--axis {text!r}: expected --{axis.name} {values}")
+    return axis.name, [values] if axis.whole else split_list(values)
 
 
 def axes_of(base: RunConfig, axes: Axes) -> Axes:
@@ -111,6 +205,7 @@ def axes_of(base: RunConfig, axes: Axes) -> Axes:
         axes.activations or list(dict.fromkeys(str(spec) for spec in model.activations)) or None,
         axes.inits or [str(model.init or "auto")],
         axes.norms or [str(model.norm or "none")],
+        axes.others,
     )
 
 
@@ -145,38 +240,33 @@ def steps_per_epoch(base: RunConfig, data: PreparedData) -> int:
     return -(-samples // batch)
 
 
-def run(cells: Sequence[Cell], seeds: Sequence[int], data: PreparedData, threads: int, output: Path | None, force: bool, screen: Screen) -> Experiment:
-    """Train the grid, into a study file where one is asked for."""
-    from dlprobe.experiments import gradients
-    from dlprobe.training.stopping import on_signals
-
-    with on_signals() as stop, screen.progress("training the grid", "runs") as report:
-        told: Callable[[int, int], None] | None = None if report is None else lambda done, total: report(done, total)
-        if output is None:
-            return gradients.run(cells, seeds, data, threads=threads, stop=stop, progress=told)
-        return run_into_study(cells, seeds, data, threads, stop, told, output, force)
-
-
-def run_into_study(
+def run(
     cells: Sequence[Cell],
     seeds: Sequence[int],
     data: PreparedData,
     threads: int,
-    stop: Stop,
-    told: Callable[[int, int], None] | None,
-    output: Path,
+    output: Path | None,
     force: bool,
+    screen: Screen,
+    *,
+    finished: Mapping[str, SeedResult] | None = None,
+    resume: bool = False,
 ) -> Experiment:
-    """Train the grid and keep every run, finished or not at the end."""
+    """Train the grid, into a study file where one is asked for. After a stop the file stays a journal, which `--resume` goes on with."""
     from dlprobe.experiments import gradients
     from dlprobe.runs import StudyWriter
+    from dlprobe.training.stopping import on_signals
 
-    output.parent.mkdir(parents=True, exist_ok=True)
-    writer = StudyWriter.create(output, gradients.study_description(cells, seeds), force)
+    words = gradients.study_description(cells, seeds)
+    writer = None if output is None else StudyWriter.resume(output, words) if resume else StudyWriter.create(output, words, force)
     try:
-        experiment = gradients.run(cells, seeds, data, threads=threads, stop=stop, study=writer, progress=told)
-        writer.end(gradients.results_table(experiment), "finished" if experiment.complete else "interrupted")
-        writer.pack()
+        with on_signals() as stop, screen.progress("training the grid", "runs") as report:
+            told: Callable[[int, int], None] | None = None if report is None else lambda done, total: report(done, total)
+            experiment = gradients.run(cells, seeds, data, threads=threads, stop=stop, study=writer, finished=finished, progress=told)
+        if writer is not None and experiment.complete:
+            writer.end(gradients.results_table(experiment))
+            writer.pack()
     finally:
-        writer.close()
+        if writer is not None:
+            writer.close()
     return experiment

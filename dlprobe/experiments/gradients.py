@@ -8,25 +8,29 @@ from __future__ import annotations
 
 import itertools
 import re
-from collections import defaultdict
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
 from functools import partial
+from typing import Any
 
 import numpy as np
 
-from dlprobe.analysis import gradient_cells, theory
+from dlprobe import registry
+from dlprobe.analysis import development, gradient_cells, theory
+from dlprobe.analysis.depth_limits import TrainableDepth, trainable_depth
 from dlprobe.analysis.gradient_cells import CellResult, SeedResult
-from dlprobe.config import RunConfig, to_mapping, with_values
-from dlprobe.errors import RunFileError
-from dlprobe.executors import threads as executor
+from dlprobe.config import RunConfig, from_mapping, to_mapping, with_values
+from dlprobe.errors import ConfigError, RunFileError
+from dlprobe.experiments.axes import axis_of
+from dlprobe.experiments.study import PlannedRun, run_study
 from dlprobe.registry import Spec
-from dlprobe.runs import RunWriter, StudyWriter
-from dlprobe.training import describe, trainer
-from dlprobe.training.recording import Both, Recorder, Snapshots
+from dlprobe.runs import Run, StudyWriter
+from dlprobe.training import trainer
+from dlprobe.training.prepared_sets import PreparedSets
 from dlprobe.training.stopping import Stop
 
 # One decade of depths, the three activations and the three initializations of the lectures, and what mends the deepest nets.
+EXPERIMENT = "gradients"
 DEFAULT_DEPTHS = (5, 10, 20, 50)
 DEFAULT_ACTIVATIONS = ("sigmoid", "tanh", "relu")
 DEFAULT_INITS = ("normal(std=1)", "glorot_normal", "he_normal")
@@ -37,22 +41,24 @@ DEFAULT_EPOCHS = 10
 
 @dataclass(frozen=True)
 class Axes:
-    """The values of each axis as a user types them; None takes the default ones."""
+    """The values of each axis as a user types them; None takes the default ones. others: further axes by name, see `axes.axis_of`."""
 
     depths: Sequence[int] | None = None
     widths: Sequence[int] | None = None
     activations: Sequence[str] | None = None
     inits: Sequence[str] | None = None
     norms: Sequence[str] | None = None
+    others: Mapping[str, Sequence[str]] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
 class Cell:
-    """One configuration of the grid, the same for all its seeds."""
+    """One configuration of the grid, the same for all its seeds. others: its values on further axes."""
 
     depth: int
     width: int
     config: RunConfig
+    others: Mapping[str, str] = field(default_factory=dict)
 
     @property
     def activation(self) -> Spec:
@@ -69,29 +75,43 @@ class Cell:
     @property
     def label(self) -> str:
         """The cell's row in a table: everything but the depth and width."""
-        return " · ".join([str(self.activation), str(self.init), *([f"{self.norm} norm"] if self.norm else [])])
+        norm = [f"{self.norm} norm"] if self.norm else []
+        return " · ".join([str(self.activation), str(self.init), *norm, *(f"{axis} {value}" for axis, value in self.others.items())])
 
 
 @dataclass(frozen=True)
 class Experiment:
-    """What came of it, in the grid's order; `complete` is False after a stop."""
+    """What came of it, in the grid's order; `complete` is False after a stop. trainable: by label and width, how deep a net can be."""
 
     cells: tuple[Cell, ...]
     results: tuple[CellResult | None, ...]
     complete: bool
+    trainable: Mapping[tuple[str, int], TrainableDepth] = field(default_factory=dict)
 
 
 def grid(base: RunConfig, axes: Axes) -> list[Cell]:
     """Every combination. Without any axis given: the three activations × three initializers, and ReLU + He with batch normalization."""
-    depths, widths = axes.depths or DEFAULT_DEPTHS, axes.widths or (DEFAULT_WIDTH,)
-    rows = list(itertools.product(axes.activations or DEFAULT_ACTIVATIONS, axes.inits or DEFAULT_INITS, axes.norms or ("none",)))
-    if axes.activations is None and axes.inits is None and axes.norms is None:
-        rows.append(("relu", "he_normal", "batch"))
-    cells = []
-    for (activation, init, norm), width, depth in itertools.product(rows, widths, depths):
-        values = {"model.layers": f"{width}x{depth}", "model.activation": activation, "model.init": init, "model.norm": norm}
-        cells.append(Cell(depth, width, with_values(base, values)))
-    return cells
+    return [row(depth) for row in rows(base, axes) for depth in axes.depths or DEFAULT_DEPTHS]
+
+
+def rows(base: RunConfig, axes: Axes) -> list[Callable[[int], Cell]]:
+    """Every combination but the depth, each as what makes its cell of a depth. Raises ConfigError for a wrong value."""
+    parts = list(itertools.product(axes.activations or DEFAULT_ACTIVATIONS, axes.inits or DEFAULT_INITS, axes.norms or ("none",)))
+    if axes.activations is None and axes.inits is None and axes.norms is None and not axes.others:
+        parts.append(("relu", "he_normal", "batch"))
+    combinations = itertools.product(parts, axes.widths or (DEFAULT_WIDTH,), itertools.product(*axes.others.values()))
+    return [partial(cell_of, base, part, width, dict(zip(axes.others, values, strict=True))) for part, width, values in combinations]
+
+
+def cell_of(base: RunConfig, part: tuple[str, str, str], width: int, others: Mapping[str, str], depth: int) -> Cell:
+    """One cell; part: activation, initializer, norm; others: values of further axes by name."""
+    values = dict(zip(("model.activation", "model.init", "model.norm"), part, strict=True))
+    config, labels = with_values(base, {"model.layers": f"{width}x{depth}", **values}), {}
+    for name, value in others.items():
+        axis = axis_of(name)
+        labels[axis.name] = axis.label(config, value)
+        config = axis.apply(config, value)
+    return Cell(depth, width, config, labels)
 
 
 def run(
@@ -102,43 +122,49 @@ def run(
     threads: int,
     stop: Stop,
     study: StudyWriter | None = None,
+    finished: Mapping[str, SeedResult] | None = None,
     progress: Callable[[int, int], None] | None = None,
 ) -> Experiment:
-    """Train every cell with every seed, deepest first so that threads end together, and judge each cell.
+    """Train every cell with every seed, longest first so that threads end together, and judge each cell. `data`: those of the first cell.
 
-    progress(done, all) is called as runs end. With `study`, every run is kept in it, statistics and all.
+    progress(done, all) is called as runs end. With `study`, every run is kept in it, statistics and all. finished: what an earlier study holds.
     """
-    plan = sorted(itertools.product(range(len(cells)), seeds), key=lambda each: (-cells[each[0]].depth * cells[each[0]].width, each))
-    jobs = [partial(run_one, cells[index], seed, data, stop, study) for index, seed in plan]
-    found: dict[int, dict[int, SeedResult]] = defaultdict(dict)
-    for done, (job, result) in enumerate(executor.run_all(jobs, threads, stop), start=1):
-        index, seed = plan[job]
+    sets = PreparedSets((cells[0].config, data))
+    planned = plan(cells, seeds)
+    found = run_study(planned, sets, read, threads=threads, stop=stop, writer=study, finished=finished, progress=progress)
+    return conclude(cells, seeds, sets, found.found, found.complete)
+
+
+def plan(cells: Sequence[Cell], seeds: Sequence[int]) -> list[PlannedRun]:
+    """Every cell with every seed; all share the split."""
+    return [PlannedRun(run_id(cell, seed), run_config(cell, seed), coordinates(cell, seed)) for cell in cells for seed in seeds]
+
+
+def run_config(cell: Cell, seed: int) -> RunConfig:
+    """A cell's configuration with a seed of its own."""
+    return with_values(cell.config, {"training.seed": seed, "data.data_seed": cell.config.resolved_data_seed})
+
+
+def conclude(cells: Sequence[Cell], seeds: Sequence[int], sets: PreparedSets, found: Mapping[str, SeedResult], complete: bool) -> Experiment:
+    """Judge each cell from the seeds that ended, and each row of cells for how deep it can be."""
+    ended = [[found[id] for seed in seeds if (id := run_id(cell, seed)) in found] for cell in cells]
+    results = tuple(judge(cell, seeds_of, sets.of(cell.config)) for cell, seeds_of in zip(cells, ended, strict=True))
+    by_row: dict[tuple[str, int], list[tuple[Cell, CellResult]]] = {}
+    for cell, result in zip(cells, results, strict=True):
         if result is not None:
-            found[index][seed] = result
-        if progress is not None:
-            progress(done, len(jobs))
-    results = tuple(judge(cells[index], [found[index][s] for s in seeds if s in found[index]], data) for index in range(len(cells)))
-    return Experiment(tuple(cells), results, complete=not stop.asked)
-
-
-def run_one(cell: Cell, seed: int, data: trainer.PreparedData, stop: Stop, study: StudyWriter | None) -> SeedResult | None:
-    """One run of a cell; None if it was stopped."""
-    config = with_values(cell.config, {"training.seed": seed, "data.data_seed": cell.config.resolved_data_seed})
-    session = trainer.start(config, data)
-    snapshots = Snapshots()
-    writer = RunWriter.create(None, describe.describe(session)) if study is not None else None
-    recorder: Recorder = snapshots if writer is None else Both(snapshots, writer)
-    status = trainer.run(session, recorder, stop=stop)
-    if status == "interrupted":
-        return None
-    if study is not None and writer is not None:
-        study.run(run_id(cell, seed), writer.bytes(), coordinates(cell, seed))
-    return seed_result(seed, snapshots, session)
+            by_row.setdefault((cell.label, cell.width), []).append((cell, result))
+    trainable = {}
+    for key, row in by_row.items():
+        deepest = max((cell for cell, _ in row), key=lambda cell: cell.depth)
+        skills = {cell.depth: result.skill.median for cell, result in row}
+        trainable[key] = trainable_depth(initial_net(deepest, sets.of(deepest.config)), skills)
+    return Experiment(tuple(cells), results, complete, trainable)
 
 
 def run_id(cell: Cell, seed: int) -> str:
     """A name for the run in a study file, from its place in the grid."""
-    text = f"{cell.activation}-{cell.init}-{cell.norm or 'none'}-{cell.width}x{cell.depth}-seed{seed}"
+    others = "".join(f"{axis}={value}-" for axis, value in cell.others.items())
+    text = f"{cell.activation}-{cell.init}-{cell.norm or 'none'}-{others}{cell.width}x{cell.depth}-seed{seed}"
     plain = re.sub(r"[^A-Za-z0-9_.=+,-]+", "_", text)[:128]
     if not plain[:1].isalnum():
         raise RunFileError(f"no run id can be made of {text!r}")
@@ -153,36 +179,63 @@ def coordinates(cell: Cell, seed: int) -> dict[str, str | int]:
         "activation": str(cell.activation),
         "init": str(cell.init),
         "norm": str(cell.norm or "none"),
+        **cell.others,
         "seed": seed,
     }
 
 
-def seed_result(seed: int, kept: Snapshots, session: trainer.Session) -> SeedResult:
+def read(planned: PlannedRun, run: Run) -> SeedResult:
     """What the analysis needs of one run."""
-    final = kept.final
-    classification = session.data.task == "classification"
+    rows = len(run.steps)
+    first, last = (statistics_at(run, row) if rows else None for row in (0, rows - 1))
+    accuracy = {part: float(run.final.get(f"{part}_accuracy", np.nan)) for part in ("train", "val")}
+    diverged = run.status == "diverged"
     return SeedResult(
-        seed=seed,
-        first=kept.first,
-        last=kept.last,
-        diverged=where_diverged(kept, session) if kept.status == "diverged" else "",
-        diverged_at_start=kept.status == "diverged" and kept.last_step == 0,
-        train_loss=float(final.get("train_loss", np.nan)),
-        train_accuracy=1.0 - float(final.get("train_error", np.nan)) if classification else np.nan,
-        val_accuracy=1.0 - float(final.get("val_error", np.nan)) if classification else np.nan,
+        seed=int(planned.coordinates["seed"]),
+        first=first,
+        last=last,
+        diverged=where_diverged(run, last) if diverged else "",
+        diverged_at_start=diverged and rows > 0 and int(run.steps[-1]) == 0,
+        train_loss=float(run.final.get("train_loss", np.nan)),
+        train_accuracy=accuracy["train"],
+        val_accuracy=accuracy["val"],
+        skill=skill_of(run, accuracy["train"]),
+        course=course_of(run),
     )
 
 
-def where_diverged(kept: Snapshots, session: trainer.Session) -> str:
+def statistics_at(run: Run, row: int) -> np.ndarray[Any, Any]:
+    """One recorded step, (layer, statistic); NaN for a statistic that the file does not have."""
+    blank = np.full(len(run.layers.names), np.nan)
+    return np.stack([run.statistic_rows(name, row, row + 1)[0] if name in run.statistics else blank for name in registry.records("statistic")], axis=1)
+
+
+def skill_of(run: Run, accuracy: float) -> float:
+    """0 for guessing the largest class, or the mean; 1 for no error; NaN where unknown."""
+    if "train_class_counts" not in run.data:
+        return float(run.final.get("train_r2", np.nan))
+    counts = run.data["train_class_counts"]
+    guess = float(counts.max() / counts.sum())
+    return (accuracy - guess) / (1 - guess) if guess < 1 else np.nan
+
+
+def course_of(run: Run) -> development.Course:
+    """How the ratio of error signals ran over training; empty for fewer than two hidden layers."""
+    if len(run.layers.names) < 3:
+        return gradient_cells.EMPTY
+    signal = run.statistic("error_signal_rms")
+    return development.course(run.steps, signal[:, 0], signal[:, -2])
+
+
+def where_diverged(run: Run, last: np.ndarray[Any, Any] | None) -> str:
     """Step and layer of the first non-finite number: forward it starts nearest the input, backward nearest the output."""
-    if kept.last is None:
+    if last is None:
         return "the first step"
-    names = session.model.names
-    forward = np.flatnonzero(kept.last[:, gradient_cells.registry_index("nonfinite_forward")] > 0)
-    backward = np.flatnonzero(kept.last[:, gradient_cells.registry_index("nonfinite_backward")] > 0)
+    step, names = int(run.steps[-1]), run.layers.names
+    forward, backward = (np.flatnonzero(last[:, gradient_cells.registry_index(f"nonfinite_{side}")] > 0) for side in ("forward", "backward"))
     if len(forward):
-        return f"step {kept.last_step}, forward in {names[forward[0]]}"
-    return f"step {kept.last_step}, backward in {names[backward[-1]]}" if len(backward) else f"step {kept.last_step}, in the loss"
+        return f"step {step}, forward in {names[forward[0]]}"
+    return f"step {step}, backward in {names[backward[-1]]}" if len(backward) else f"step {step}, in the loss"
 
 
 def judge(cell: Cell, results: Sequence[SeedResult], data: trainer.PreparedData) -> CellResult | None:
@@ -196,19 +249,32 @@ def initial_net(cell: Cell, data: trainer.PreparedData) -> theory.InitialNet:
 
 
 def study_description(cells: Sequence[Cell], seeds: Sequence[int]) -> dict[str, object]:
-    """What a study file says of the experiment: its axes with their values in order, and the first cell's configuration."""
-    axes: dict[str, list[object]] = {name: [] for name in ("depth", "width", "activation", "init", "norm")}
+    """What a study file says of the experiment: its axes with their values in order, and every cell's configuration, to go on without options."""
+    axes: dict[str, list[object]] = {}
     for cell in cells:
         for name, value in coordinates(cell, 0).items():
-            if name in axes and value not in axes[name]:
+            if name != "seed" and value not in axes.setdefault(name, []):
                 axes[name].append(value)
-    return {"experiment": "gradients", "axes": {**axes, "seed": list(seeds)}, "config": to_mapping(cells[0].config)}
+    stored = [{"depth": cell.depth, "width": cell.width, "others": dict(cell.others), "config": to_mapping(cell.config)} for cell in cells]
+    return {"experiment": EXPERIMENT, "axes": {**axes, "seed": list(seeds)}, "cells": stored}
+
+
+def described(description: Mapping[str, Any], name: str) -> tuple[list[Cell], list[int]]:
+    """The cells and seeds that a study file tells of. Raises ConfigError where it cannot be read."""
+    try:
+        cells = [
+            Cell(int(c["depth"]), int(c["width"]), from_mapping(c["config"]), {str(k): str(v) for k, v in c["others"].items()}) for c in description["cells"]
+        ]
+        return cells, [int(seed) for seed in description["axes"]["seed"]]
+    except (KeyError, TypeError, ValueError, AttributeError):
+        raise ConfigError(f"{name} does not say how it was made: it was written by an older dlprobe; begin a new study with -o") from None
 
 
 def results_table(experiment: Experiment) -> dict[str, list[object]]:
     """The verdicts as columns, one row per judged cell, as a study file keeps them."""
     rows = [(cell, result) for cell, result in zip(experiment.cells, experiment.results, strict=True) if result is not None]
-    columns: dict[str, list[object]] = {name: [coordinates(cell, 0)[name] for cell, _ in rows] for name in ("depth", "width", "activation", "init", "norm")}
+    axes = [name for name in coordinates(experiment.cells[0], 0) if name != "seed"] if rows else []
+    columns: dict[str, list[object]] = {name: [coordinates(cell, 0)[name] for cell, _ in rows] for name in axes}
     columns["verdict"] = [result.verdict for _, result in rows]
     columns["initial_log10_error_signal_ratio"] = [result.initial.log10_error_signal_ratio.median for _, result in rows]
     columns["theory_log10_error_signal_ratio"] = [result.prediction.log10_error_signal_ratio.value for _, result in rows]

@@ -25,8 +25,10 @@ from dlprobe.render.document import (
 )
 
 if TYPE_CHECKING:
+    from dlprobe.analysis.development import Development
     from dlprobe.analysis.gradient_cells import CellResult, Moment
     from dlprobe.analysis.profiles import SeedRange
+    from dlprobe.experiments.find_depth import BreakingDepth
     from dlprobe.experiments.gradients import Cell as GridCell
     from dlprobe.experiments.gradients import Experiment
 
@@ -42,10 +44,79 @@ def document(experiment: Experiment, *, steps: int, data_name: str, threads: int
     if not experiment.complete:
         blocks.append(Verdict(f"stopped early: {len(rows)} of {len(experiment.cells)} cells have results", "warning"))
     if rows:
-        blocks += [_heat(rows), _accuracy(rows, steps, data_name), _decay(rows), _profiles(rows), *_lessons(rows)]
+        trainable = [_trainable(experiment, steps)] if steps > 1 else []
+        blocks += [_heat(rows), _accuracy(rows, steps, data_name), *trainable, _decay(rows), _profiles(rows), *_lessons(rows)]
     blocks.append(Hint(f"dlprobe inspect {study}" if study else "dlprobe gradients -o study.h5   # keeps every run; then: dlprobe inspect study.h5"))
     facts = {"data": data_name, "steps": steps, "threads": threads, "complete": experiment.complete}
-    return Document("does the gradient reach the first layer?", blocks, {"schema": SCHEMA, **facts, "cells": [record(*row) for row in rows]})
+    cells = {"cells": [record(*row) for row in rows], "trainable_depth": trainable_records(experiment)}
+    return Document("does the gradient reach the first layer?", blocks, {"schema": SCHEMA, **facts, **cells})
+
+
+def _trainable(experiment: Experiment, steps: int) -> Table:
+    several = len({width for _, width in experiment.trainable}) > 1
+    columns = [
+        Column("activation · initializer"),
+        Column("theory 6 ξ_c", "layers", "right", 3),
+        Column("trained up to", "", "right"),
+        Column("fails at", "", "right"),
+    ]
+    rows: list[list[Cell]] = []
+    for (label, width), found in experiment.trainable.items():
+        name = f"{label} · {width} wide" if several else label
+        rows.append([name, _short(found.theory), found.measured or "none", "-" if found.fails_at is None else found.fails_at])
+    text = f"How deep it can be: six correlation depths (Schoenholz et al. 2017), and depths of this grid that learned half of what can be, in {steps} steps."
+    return Table(columns, rows, caption=text)
+
+
+def trainable_records(experiment: Experiment) -> list[dict[str, Any]]:
+    """The trainable depth of each row of the grid."""
+    return [
+        {"label": label, "width": width, "theory": found.theory, "xi_c": found.xi_c, "measured": found.measured, "fails_at": found.fails_at}
+        for (label, width), found in experiment.trainable.items()
+    ]
+
+
+def depth_document(found: Sequence[BreakingDepth], *, data_name: str, seeds: int, threads: int) -> Document:
+    """Where each row of the grid breaks."""
+    columns = [
+        Column("activation · initializer"),
+        Column("healthy to", "", "right"),
+        Column("breaks at", "", "right"),
+        Column(""),
+        Column("theory", "", "right"),
+    ]
+    rows: list[list[Cell]] = []
+    for each in found:
+        breaks = Toned(each.verdict, TONES[each.verdict]) if each.breaks_at else f"not up to {each.deepest}"
+        name = f"{each.cell.label} · {each.cell.width} wide"
+        rows.append([name, each.healthy_at, each.breaks_at, breaks, each.theory])
+    blocks: list[Block] = [] if all(each.complete for each in found) else [Verdict("stopped early: the depths are those looked at so far", "warning")]
+    blocks.append(Table(columns, rows, caption=f"Hidden layers at which the error signal breaks before training, on {data_name}, {seeds} seeds."))
+    first = next((each for each in found if each.breaks_at), None)
+    if first is not None:
+        spec = first.cell
+        blocks.append(Hint(f'dlprobe gradients --depth {first.breaks_at} --activation "{spec.activation}" --init "{spec.init}" --width {spec.width}'))
+    facts = {"data": data_name, "steps": 1, "threads": threads, "complete": all(each.complete for each in found)}
+    records = [depth_record(each) for each in found]
+    return Document("how deep until the gradient breaks?", blocks, {"schema": SCHEMA, **facts, "cells": [], "find_depth": records})
+
+
+def depth_record(found: BreakingDepth) -> dict[str, Any]:
+    """One row of the JSON record."""
+    return {
+        **place(found.cell),
+        "healthy_at": found.healthy_at,
+        "breaks_at": found.breaks_at,
+        "verdict": found.verdict,
+        "theory_breaks_at": found.theory,
+        "deepest": found.deepest,
+        "tried": [{"depth": probe.depth, "verdict": probe.verdict, "log10_error_signal_ratio": probe.log10_ratio} for probe in found.probes],
+    }
+
+
+def place(cell: GridCell) -> dict[str, Any]:
+    """Where a cell stands, but for its depth."""
+    return {"activation": str(cell.activation), "init": str(cell.init), "norm": str(cell.norm or "none"), "width": cell.width, "axes": dict(cell.others)}
 
 
 def _labels(rows: Sequence[Row]) -> list[str]:
@@ -112,7 +183,7 @@ def _decay(rows: Sequence[Row]) -> Table:
     columns = [
         Column("activation · initializer"),
         Column("per layer", "×", "right", 3),
-        Column("theory", "×", "right", 3),
+        Column("theory", "×", "right"),
         Column("e-folding", "layers", "right", 3),
         Column("slope", "factor", "right", 3),
         Column("weight", "factor", "right", 3),
@@ -120,8 +191,8 @@ def _decay(rows: Sequence[Row]) -> Table:
     ]
     table = [[_label(cell, rows), *_decay_cells(result)] for cell, result in rows if cell.depth == deepest]
     text = (
-        f"Per layer towards the input at depth {deepest}: how the error signal changes, and theory; the layers over which it changes by e; its square's two "
-        "factors (activation slopes × weights); the activation variance per layer towards the output."
+        f"Per layer towards the input at depth {deepest}: how the error signal changes, and theory with its band for this width; the layers over which it "
+        "changes by e; its square's two factors (activation slopes × weights); the activation variance per layer towards the output."
     )
     return Table(columns, table, caption=text)
 
@@ -129,14 +200,22 @@ def _decay(rows: Sequence[Row]) -> Table:
 def _decay_cells(result: CellResult) -> list[Cell]:
     now, theory = result.initial, result.prediction
     numbers = (
-        now.decay_factor,
-        theory.decay_factor if theory.applicable else math.nan,
         now.e_folding_depth,
         _middle(now.slope_factor),
         _middle(now.weight_factor),
         _middle(now.forward_ratio),
     )
-    return [_short(number) for number in numbers]
+    low, high = decay_band(result)
+    band = f"{theory.decay_factor:.3g} ({low:.2g}…{high:.2g})" if theory.applicable else "-"
+    return [_short(now.decay_factor), band, *(_short(number) for number in numbers)]
+
+
+def decay_band(result: CellResult) -> tuple[float, float]:
+    """Theory's band of the ratio over all layers, as a factor per layer; NaN where it does not apply."""
+    band, steps = result.prediction.log10_error_signal_ratio, len(result.initial.profiles["error_signal_rms"]) - 1
+    if not result.prediction.applicable or steps < 1:
+        return math.nan, math.nan
+    return 10 ** min(band.low / steps, 300.0), 10 ** min(band.high / steps, 300.0)
 
 
 def _middle(values: Any) -> float:
@@ -169,7 +248,18 @@ def _lessons(rows: Sequence[Row]) -> list[Block]:
     said = ", ".join(f"{count} {name}" for name, count in counts.items() if count)
     healthy_only = counts["healthy"] == len(rows)
     blocks: list[Block] = [Verdict(f"{len(rows)} nets: {said}", "good" if healthy_only else "warning")]
-    bullets = [sentence for sentence in (_hidden_by_weights(rows), _outside_theory(rows), _healthy_but_unlearned(rows), _broken_but_learned(rows)) if sentence]
+    bullets = [
+        sentence
+        for sentence in (
+            _hidden_by_weights(rows),
+            _outside_theory(rows),
+            _healed(rows),
+            _relapsed(rows),
+            _healthy_but_unlearned(rows),
+            _broken_but_learned(rows),
+        )
+        if sentence
+    ]
     if bullets:
         blocks.append(Bullets(bullets))
     reasons = [(cell, result) for cell, result in rows if cell.depth == max(_depths(rows)) and result.verdict != "healthy"]
@@ -205,6 +295,22 @@ def _outside_theory(rows: Sequence[Row]) -> str:
     return f"{inside}; outside: {_names(found, rows)}" if found else inside
 
 
+def _healed(rows: Sequence[Row]) -> str:
+    found = [(c, r) for c, r in rows if r.initial.verdict.verdict in ("vanishing", "exploding") and 2 * r.development.healed.seeds > len(r.seeds)]
+    return f"broken at initialization, within the band from about the step given: {_when(found, rows, healed=True)}" if found else ""
+
+
+def _relapsed(rows: Sequence[Row]) -> str:
+    found = [(c, r) for c, r in rows if 2 * r.development.relapsed.seeds > len(r.seeds)]
+    return f"leaves the band while training, from about the step given: {_when(found, rows, healed=False)}" if found else ""
+
+
+def _when(found: Sequence[Row], rows: Sequence[Row], healed: bool) -> str:
+    steps = [(result.development.healed if healed else result.development.relapsed).step for _, result in found]
+    shown = [f"{_label(cell, rows)} at depth {cell.depth} (step {step:.0f})" for (cell, _), step in zip(found[:3], steps, strict=False)]
+    return "; ".join(shown) + (f" and {len(found) - 3} more" if len(found) > 3 else "")
+
+
 def _healthy_but_unlearned(rows: Sequence[Row]) -> str:
     found = [(c, r) for c, r in rows if r.verdict == "healthy" and r.train_accuracy.median < 0.5]
     return f"healthy at initialization, yet below 50 % training accuracy at the end (a healthy start is no promise): {_names(found, rows)}" if found else ""
@@ -229,6 +335,8 @@ def record(cell: GridCell, result: CellResult) -> dict[str, Any]:
         "low": band.low,
         "high": band.high,
         "decay_factor": result.prediction.decay_factor,
+        "decay_factor_low": decay_band(result)[0],
+        "decay_factor_high": decay_band(result)[1],
         "e_folding_depth": result.prediction.e_folding_depth,
         "applicable": result.prediction.applicable,
         "reason": result.prediction.reason,
@@ -237,15 +345,24 @@ def record(cell: GridCell, result: CellResult) -> dict[str, Any]:
     initial["log10_error_signal_ratio"]["theory"] = theory
     return {
         "depth": cell.depth,
-        "activation": str(cell.activation),
-        "init": str(cell.init),
-        "norm": str(cell.norm or "none"),
-        "width": cell.width,
+        **place(cell),
         "seeds": list(result.seeds),
         "initial": initial,
         "final": final,
+        "skill": result.skill.median,
+        "development": development_record(result.development),
         "verdict": result.verdict,
         "reason": result.reason,
+    }
+
+
+def development_record(found: Development) -> dict[str, Any]:
+    """How the ratio ran over training, and what happened to it."""
+    return {
+        "steps": [int(step) for step in found.steps],
+        "log10_error_signal_ratio": found.ratios.tolist(),
+        "healed": {"seeds": found.healed.seeds, "step": found.healed.step},
+        "relapsed": {"seeds": found.relapsed.seeds, "step": found.relapsed.step},
     }
 
 

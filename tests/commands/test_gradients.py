@@ -63,6 +63,47 @@ def test_study_file_keeps_every_run_and_the_verdicts(tmp_path: Path) -> None:
     assert dlprobe("gradients", *TINY, "-o", str(path), "--force").code == 0
 
 
+def test_study_goes_on_and_more_seeds_join(tmp_path: Path) -> None:
+    path = tmp_path / "study.h5"
+    whole = dlprobe("gradients", *TINY, "--format", "json", "-o", str(path)).data
+    again = dlprobe("gradients", "--resume", str(path), "--format", "json", "--quiet")
+    assert again.code == 0, again.err
+    assert again.data["cells"] == whole["cells"]
+    more = dlprobe("gradients", "--resume", str(path), "--seeds", "3", "--format", "json", "--quiet").data
+    assert [cell["seeds"] for cell in more["cells"]] == [[0, 1, 2]] * 4
+    assert "give --seeds" in dlprobe("gradients", "--resume", str(path), "--depth", "3").err
+
+
+def test_any_key_is_an_axis() -> None:
+    small = ["--data", "wine", "--depth", "2", "--width", "8", "--activation", "relu", "--init", "he_normal", "--seeds", "1", "--steps", "2", "--quiet"]
+    outcome = dlprobe("gradients", *small, "--residual", "none,identity", "--dropout", "0,0.5", "--axis", "training.l2=0,0.1", "--format", "json")
+    assert outcome.code == 0, outcome.err
+    axes = [cell["axes"] for cell in outcome.data["cells"]]
+    assert len(axes) == 8
+    assert axes[-1] == {"residual": "identity", "dropout": "0.5", "l2": "0.1"}
+    assert len({row["label"] for row in outcome.data["trainable_depth"]}) == 8
+
+
+def test_development_and_trainable_depth_are_in_the_json() -> None:
+    data = dlprobe("gradients", *TINY, "--format", "json").data
+    development = data["cells"][0]["development"]
+    assert set(development) == {"steps", "log10_error_signal_ratio", "healed", "relapsed"}
+    assert development["log10_error_signal_ratio"][0] == pytest.approx(data["cells"][0]["initial"]["log10_error_signal_ratio"]["median"], abs=0.5)
+    assert set(data["trainable_depth"][0]) == {"label", "width", "theory", "xi_c", "measured", "fails_at"}
+    theory = data["cells"][1]["initial"]["log10_error_signal_ratio"]["theory"]
+    assert theory["decay_factor_low"] < theory["decay_factor"] < theory["decay_factor_high"]
+
+
+def test_find_depth_says_where_each_row_breaks() -> None:
+    small = ["--depth", "8", "--width", "16", "--activation", "sigmoid,relu", "--init", "normal(std=0.01)", "--seeds", "1", "--quiet"]
+    data = dlprobe("gradients", "--data", "wine", *small, "--find-depth", "--format", "json").data
+    first, second = data["find_depth"]
+    assert data["cells"] == []
+    assert (first["activation"], first["breaks_at"], first["verdict"]) == ("sigmoid", 2, "vanishing")
+    assert second["theory_breaks_at"] == 2
+    assert {probe["depth"] for probe in first["tried"]} == {2}
+
+
 def test_threads_change_no_number() -> None:
     one, two = (dlprobe("gradients", *TINY, "--threads", count, "--format", "json").data["cells"] for count in ("1", "2"))
     assert one == two
@@ -87,6 +128,11 @@ def test_configuration_file_gives_what_no_option_names(tmp_path: Path) -> None:
         (["--seeds", "0"], "--seeds"),
         (["--data", "nothing.csv"], "nothing.csv"),
         (["--layers", "5"], "--layers"),
+        (["--axis", "bias"], "expected KEY=VALUE"),
+        (["--axis", "init=zeros,ones"], "expected --init"),
+        (["--axis", "bais=yes,no"], "did you mean 'bias'"),
+        (["--resume", "nothing.h5"], "nothing.h5"),
+        (["--find-depth", "-o", "x.h5"], "leave -o out"),
     ],
 )
 def test_wrong_input_is_one_line(arguments: list[str], said: str) -> None:

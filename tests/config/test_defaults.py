@@ -56,7 +56,7 @@ def test_default_texts_are_the_documented_ones() -> None:
 
 @pytest.mark.parametrize("field", [field for field in fields() if field.key not in DEFAULTS], ids=lambda field: str(field.key))
 def test_every_further_remedy_is_off_unless_asked_for(field: OptionField) -> None:
-    assert field.default in ("none", "no", "0", "0,0", "never", "auto", "constant", "running"), field.key
+    assert field.default in ("none", "no", "0", "0,0", "never", "auto", "constant", "running", "all"), field.key
 
 
 def test_default_texts_given_as_options_change_nothing() -> None:

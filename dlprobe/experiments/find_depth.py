@@ -1,0 +1,96 @@
+"""The depth at which a net's gradient breaks before any training: doubled until it does, then halved in between, beside what theory says."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+
+from dlprobe.analysis.depth_limits import breaking_depth
+from dlprobe.config import with_values
+from dlprobe.experiments import gradients
+from dlprobe.experiments.gradients import Cell
+from dlprobe.training import trainer
+from dlprobe.training.stopping import Stop
+
+DEEPEST = 1024
+FIRST = 2
+LOOK = {"training.steps": 1, "training.lr": 0.0, "recording.evaluate_every": "never"}  # only the state at initialization
+
+Row = Callable[[int], Cell]
+
+
+@dataclass(frozen=True)
+class Probe:
+    """One depth that was looked at: its verdict over the seeds and the median of log10 RMS δ_1/RMS δ_n."""
+
+    depth: int
+    verdict: str
+    log10_ratio: float
+
+
+@dataclass(frozen=True)
+class BreakingDepth:
+    """A row of the grid. healthy_at: greatest depth found healthy (0: none); breaks_at: least found not, None where `deepest` is healthy still.
+
+    theory: least depth at which theory's profile leaves the band, None where it never does up to `deepest` or does not apply.
+    """
+
+    cell: Cell
+    probes: tuple[Probe, ...]
+    healthy_at: int
+    breaks_at: int | None
+    verdict: str
+    theory: int | None
+    deepest: int
+    complete: bool
+
+
+def find(
+    row: Row, seeds: Sequence[int], data: trainer.PreparedData, *, threads: int, stop: Stop, deepest: int = DEEPEST, told: Callable[[], None] | None = None
+) -> BreakingDepth:
+    """Search one row. Assumes what theory says too: what breaks at a depth breaks at every greater one."""
+    probes: dict[int, Probe] = {}
+
+    def breaks(depth: int) -> bool:
+        cell = row(depth)
+        looked = gradients.run([Cell(depth, cell.width, with_values(cell.config, LOOK), cell.others)], seeds, data, threads=threads, stop=stop)
+        result = looked.results[0]
+        if result is None:  # stopped
+            return True
+        probes[depth] = Probe(depth, result.verdict, result.initial.log10_error_signal_ratio.median)
+        if told is not None:
+            told()
+        return result.verdict != "healthy"
+
+    search(breaks, deepest, stop)
+    healthy_at, breaks_at = limits(probes)
+    deep = row(deepest)
+    return BreakingDepth(
+        cell=row(breaks_at or healthy_at or FIRST),
+        probes=tuple(probes[depth] for depth in sorted(probes)),
+        healthy_at=healthy_at,
+        breaks_at=breaks_at,
+        verdict=probes[breaks_at].verdict if breaks_at else "healthy",
+        theory=breaking_depth(gradients.initial_net(deep, data)),
+        deepest=deepest,
+        complete=not stop.asked,
+    )
+
+
+def search(breaks: Callable[[int], bool], deepest: int, stop: Stop) -> None:
+    """Ask at doubling depths until one breaks, then half-way between until neighbours are known."""
+    low, high = 1, min(FIRST, deepest)
+    while not stop.asked and not breaks(high):
+        if high == deepest:
+            return
+        low, high = high, min(2 * high, deepest)
+    while not stop.asked and high - low > 1:
+        middle = (low + high) // 2
+        low, high = (low, middle) if breaks(middle) else (middle, high)
+
+
+def limits(probes: Mapping[int, Probe]) -> tuple[int, int | None]:
+    """(greatest healthy depth below the least broken one, least broken one). A single hidden layer has nothing to compare and is healthy."""
+    broken = min((depth for depth, probe in probes.items() if probe.verdict != "healthy"), default=None)
+    healthy = [depth for depth, probe in probes.items() if probe.verdict == "healthy" and (broken is None or depth < broken)]
+    return max(healthy, default=1 if broken else 0), broken
