@@ -123,6 +123,7 @@ HOMES: dict[str, str] = {
     "data": "dlprobe.data.sets",
     "file_format": "dlprobe.data.files",
     "rule": "dlprobe.rules.catalogue",
+    "recipe": "dlprobe.experiments.recipes",
     "output_format": "dlprobe.render",
 }
 

@@ -1,0 +1,88 @@
+"""Measure what lectures claim: does it hold here, and when?
+
+Without a name, lists the claims; --wrong lists those that do not simply hold, with what is so. With a name, runs what the claim is about, draws it and says
+whether the claim holds, holds only in some cases, or does not hold. The verdict follows from the inequalities that are printed with it.
+
+Examples:
+  dlprobe recipe
+  dlprobe recipe --wrong
+  dlprobe recipe sigmoid_unit_normal --tiny
+  dlprobe recipe he_for_smooth --tiny --seeds 2 --format json
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from dlprobe.commands.base.screen import Screen
+from dlprobe.errors import ConfigError
+
+
+def complete_recipe(incomplete: str) -> list[str]:
+    """Recipes for the shell."""
+    from dlprobe import registry
+
+    return [name for name in registry.records("recipe") if name.startswith(incomplete)]
+
+
+Name = Annotated[str | None, typer.Argument(metavar="NAME", help="the claim to measure; without it, all claims", autocompletion=complete_recipe)]
+Data = Annotated[str | None, typer.Option("--data", metavar="NAME|PATH", help="measure it on this data instead")]
+Tiny = Annotated[bool, typer.Option("--tiny", help="a small version that takes seconds")]
+Seeds = Annotated[int | None, typer.Option("--seeds", metavar="N", min=1, max=1000, help="runs of each variant; medians are judged [default: 3, tiny: 1]")]
+FirstSeed = Annotated[int, typer.Option("--seed", metavar="N", min=0, help="first seed [default: 0]")]
+Threads = Annotated[int | None, typer.Option("--threads", metavar="N", min=1, help="runs side by side [default: all processors]; changes no number")]
+Base = Annotated[Path | None, typer.Option("--base", metavar="FILE", help="write the base configuration as TOML and run nothing")]
+Wrong = Annotated[bool, typer.Option("--wrong", help="list what slides get wrong")]
+
+
+def command(
+    name: Name = None,
+    data: Data = None,
+    tiny: Tiny = False,
+    seeds: Seeds = None,
+    seed: FirstSeed = 0,
+    threads: Threads = None,
+    base: Base = None,
+    wrong: Wrong = False,
+    *,
+    screen: Screen,
+) -> None:
+    """List, or measure and show."""
+    from dlprobe import registry
+    from dlprobe.reports import recipe as report
+
+    if name is None:
+        if data is not None or tiny or base is not None:
+            raise ConfigError("--data, --tiny and --base are for one recipe: expected its name, e.g. dlprobe recipe sigmoid_stack --tiny")
+        return screen.show(report.listing(registry.records("recipe"), wrong))
+    chosen = registry.get("recipe", name)
+    if wrong:
+        raise ConfigError(f"--wrong lists recipes: expected no name beside it; type dlprobe recipe {chosen.name} or dlprobe recipe --wrong")
+    if base is not None:
+        return write_base(chosen.base, base)
+    from dlprobe.commands.base.recorded_run import tell_of_compiling
+
+    tell_of_compiling(screen)
+    from dlprobe.executors.threads import available_threads
+    from dlprobe.experiments import laboratory
+    from dlprobe.training.prepared_sets import PreparedSets
+    from dlprobe.training.stopping import on_signals
+
+    configuration = laboratory.base_of(chosen, tiny, data)
+    numbers = range(seed, seed + (seeds or (1 if tiny else 3)))
+    with on_signals() as stop, screen.progress(f"measuring {chosen.name}", "runs") as told:
+        progress = None if told is None else lambda done, total: told(done, total)
+        room = laboratory.Laboratory(configuration, PreparedSets(told=screen.note), numbers, tiny, threads or available_threads(), stop, progress)
+        found, judgement = laboratory.perform(chosen, room)
+    screen.show(report.document(chosen, found, judgement, configuration.data.data, len(numbers)))
+    return None
+
+
+def write_base(text: str, path: Path) -> None:
+    """The recipe's TOML as a file to go on from. Raises ConfigError where it exists."""
+    if path.exists():
+        raise ConfigError(f"{path} exists: give another name, its content would be lost")
+    path.write_text(text.lstrip(), encoding="utf-8")

@@ -1,0 +1,147 @@
+"""The laboratory that recipes run in: variants of one base configuration × seeds, in threads, with what was measured at the first and the last step."""
+
+from __future__ import annotations
+
+import statistics
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from functools import cached_property, partial
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from dlprobe import registry
+from dlprobe.config import RunConfig, parse_toml, with_values
+from dlprobe.errors import ConfigError
+from dlprobe.executors import threads as executor
+from dlprobe.experiments.recipe import Found, Judgement, Recipe, judge
+from dlprobe.training import trainer
+from dlprobe.training.prepared_sets import PreparedSets
+from dlprobe.training.recording import Snapshots
+from dlprobe.training.stopping import Stop
+
+Array = npt.NDArray[Any]
+BATCH_LOSS = 0  # the column of a step's scalars
+Changes = Mapping[str, Any]
+
+
+@dataclass(frozen=True)
+class Trained:
+    """One run that ended, with its net."""
+
+    session: trainer.Session
+    kept: Snapshots
+
+    @property
+    def hidden(self) -> int:
+        """Hidden layers."""
+        return len(self.session.config.model.layers)
+
+    @cached_property
+    def losses(self) -> Array:
+        """The batch loss of every step, (step,), float64."""
+        scalars: Array = np.concatenate(self.kept.scalars)
+        return scalars[:, BATCH_LOSS]
+
+    def first(self, statistic: str) -> npt.NDArray[np.float64]:
+        """A statistic of every hidden layer at the first step, (layer,), input side first."""
+        return self._of(self.kept.first, statistic)
+
+    def last(self, statistic: str) -> npt.NDArray[np.float64]:
+        """The same at the last recorded step."""
+        return self._of(self.kept.last, statistic)
+
+    def _of(self, rows: Array | None, statistic: str) -> npt.NDArray[np.float64]:
+        assert rows is not None
+        column = list(registry.records("statistic")).index(statistic)
+        return rows[: max(self.hidden, 1), column].astype(np.float64)
+
+    def final(self, name: str) -> float:
+        """A loss or metric at the end, e.g. `val_error`; infinite after a divergence."""
+        return float("inf") if self.kept.status == "diverged" else float(self.kept.final.get(name, np.nan))
+
+    def evaluations(self, name: str) -> list[float]:
+        """A loss or metric at every evaluation."""
+        return [each[name] for each in self.kept.evaluations]
+
+    def outputs(self, inputs: Array) -> Array:
+        """The net's outputs (samples, outputs) for inputs scaled as those it was trained on."""
+        network = self.session.network
+        fitting = np.ascontiguousarray(inputs, network.dtype)
+        return network.evaluate(fitting, np.zeros((len(inputs), self.session.model.outputs), network.dtype)).outputs
+
+    def weights(self) -> list[npt.NDArray[np.float64]]:
+        """Every layer's weight matrix, (fan_in, fan_out), input side first."""
+        return [self.session.network.weights(index).astype(np.float64) for index in range(len(self.session.model.layers))]
+
+    def biases(self) -> list[npt.NDArray[np.float64]]:
+        """Every layer's bias parameters, (fan_out,)."""
+        network = self.session.network
+        starts = network.offsets()["bias_offset"]
+        return [network.parameters[s : s + w.shape[1]].astype(np.float64) for s, w in zip(starts, self.weights(), strict=True)]
+
+
+@dataclass
+class Laboratory:
+    """Trains the variants that a recipe asks for. progress(done, all) counts the runs of the present call."""
+
+    base: RunConfig
+    sets: PreparedSets
+    seeds: Sequence[int]
+    tiny: bool
+    threads: int
+    stop: Stop = field(default_factory=Stop)
+    progress: Callable[[int, int], None] | None = None
+
+    def size(self, usual: Any, tiny: Any) -> Any:
+        """What the size at hand asks for."""
+        return tiny if self.tiny else usual
+
+    def run(self, variants: Mapping[str, Changes], *, same_data: bool = True) -> dict[str, list[Trained]]:
+        """Each variant's runs, one per seed, by its name. Seeds share data and split unless `same_data` is False. A stop is a KeyboardInterrupt."""
+        plan = [(name, seed) for name in variants for seed in self.seeds]
+        jobs = [partial(self._one, variants[name], seed, same_data) for name, seed in plan]
+        found: dict[tuple[str, int], Trained] = {}
+        for done, (index, result) in enumerate(executor.run_all(jobs, self.threads, self.stop), start=1):
+            found[plan[index]] = result
+            if self.progress is not None:
+                self.progress(done, len(jobs))
+        if self.stop.asked:
+            raise KeyboardInterrupt
+        return {name: [found[name, seed] for seed in self.seeds] for name in variants}
+
+    def _one(self, changes: Changes, seed: int, same_data: bool) -> Trained:
+        values = {"training.seed": seed, "data.data_seed": self.seeds[0] if same_data else seed}
+        config = with_values(self.base, {**values, **changes})
+        session, kept = trainer.start(config, self.sets.of(config)), Snapshots()
+        trainer.run(session, kept, stop=self.stop)
+        return Trained(session, kept)
+
+
+def median(runs: Sequence[Trained], of: Callable[[Trained], float]) -> float:
+    """The median over seeds."""
+    return float(statistics.median(of(run) for run in runs))
+
+
+def middle(runs: Sequence[Trained], of: Callable[[Trained], Array]) -> list[float]:
+    """The median over seeds of each element."""
+    return [float(value) for value in np.median([of(run) for run in runs], axis=0)]
+
+
+def base_of(recipe: Recipe, tiny: bool, data: str | None) -> RunConfig:
+    """What all runs of a recipe begin with. Raises ConfigError where the claim is about its own data only."""
+    config = parse_toml(recipe.base, f"recipe {recipe.name}")
+    quiet = {"recording.histogram_every": "never"}
+    config = with_values(config, {**quiet, **(recipe.tiny if tiny else {})})
+    if data is None:
+        return config
+    if recipe.own_data:
+        raise ConfigError(f"recipe {recipe.name} is about its own data, {config.data.data}: expected no --data; run it without")
+    return with_values(config, {"data.data": data})
+
+
+def perform(recipe: Recipe, laboratory: Laboratory) -> tuple[Found, Judgement]:
+    """Measure and judge."""
+    found = recipe.measure(laboratory)
+    return found, judge(found.checks)

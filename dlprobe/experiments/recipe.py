@@ -1,0 +1,112 @@
+"""Recipes: claims of lectures and textbooks, each with the runs that measure it and inequalities that decide it.
+
+A recipe is a record of the registry: the claim as the slide says it, a base configuration, and a function that trains what it needs in a laboratory and
+returns numbers, inequalities and pictures. The verdict follows from the inequalities alone. Importing recipes imports no engine.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any, Literal, TypeAlias
+
+from dlprobe.registry import Parameter
+
+if TYPE_CHECKING:
+    from dlprobe.experiments.laboratory import Laboratory
+
+Answer: TypeAlias = Literal["holds", "holds only when", "does not hold"]
+ANSWERS: tuple[Answer, ...] = ("holds", "holds only when", "does not hold")
+PictureKind: TypeAlias = Literal["lines", "layers", "table", "drawing"]
+
+
+@dataclass(frozen=True)
+class Check:
+    """One inequality that the claim implies, `value` `relation` `bound`, in the case `when` ("" for always). NaN never holds."""
+
+    quantity: str
+    value: float
+    relation: Literal["<", ">"]
+    bound: float
+    when: str = ""
+
+    @property
+    def holds(self) -> bool:
+        """Whether the measured value is on the claim's side."""
+        return self.value < self.bound if self.relation == "<" else self.value > self.bound
+
+
+@dataclass(frozen=True)
+class Picture:
+    """What is drawn, as numbers. lines: series of (name, x, y); layers: series of (name, (), one value per layer); table: columns and rows;
+    drawing: text lines."""
+
+    kind: PictureKind
+    caption: str
+    series: Sequence[tuple[str, Sequence[float], Sequence[float]]] = ()
+    columns: Sequence[str] = ()
+    rows: Sequence[Sequence[str | float]] = ()
+    lines: Sequence[str] = ()
+    x_label: str = ""
+    y_label: str = ""
+    log_x: bool = False
+    log_y: bool = False
+
+
+@dataclass(frozen=True)
+class Found:
+    """What a recipe measured: inequalities, named numbers (plain Python values, for JSON), pictures."""
+
+    checks: Sequence[Check]
+    measured: Mapping[str, Any]
+    pictures: Sequence[Picture] = ()
+
+
+@dataclass(frozen=True)
+class Judgement:
+    """The verdict and, where it needs one, its condition."""
+
+    answer: Answer
+    condition: str = ""
+
+    @property
+    def text(self) -> str:
+        """The verdict as a sentence's end."""
+        return f"{self.answer} {self.condition}" if self.answer == "holds only when" else self.answer
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """One claim. `truth` says what is so, `expected` which verdict the default size gave, `base` is the TOML that all its runs begin with.
+
+    `tiny` replaces values of the base where a recipe is run for a look (`--tiny`); `own_data` says that the claim is about the data in `base` and no other.
+    """
+
+    name: str
+    claim: str
+    source: str
+    base: str
+    measure: Callable[[Laboratory], Found]
+    truth: str
+    expected: Answer
+    tiny: Mapping[str, str] = field(default_factory=dict)
+    own_data: bool = False
+    parameters: tuple[Parameter, ...] = ()
+
+    @property
+    def summary(self) -> str:
+        """The claim: what the registry lists."""
+        return self.claim
+
+
+def judge(checks: Sequence[Check]) -> Judgement:
+    """The verdict: a case holds if all its inequalities do, the claim if all cases do.
+
+    >>> judge([Check("loss", 1.0, "<", 2.0, "deep"), Check("loss", 3.0, "<", 2.0, "shallow")]).text
+    'holds only when deep'
+    """
+    cases = list(dict.fromkeys(check.when for check in checks))
+    kept = [case for case in cases if all(check.holds for check in checks if check.when == case)]
+    if len(kept) == len(cases):
+        return Judgement("holds")
+    return Judgement("holds only when", " or ".join(filter(None, kept))) if any(kept) else Judgement("does not hold")

@@ -1,0 +1,107 @@
+"""What `recipe` says: the list of claims, what slides get wrong, and one claim with its measurement, pictures and verdict."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
+
+from dlprobe.render.document import (
+    Block,
+    Bullets,
+    Cell,
+    Chart,
+    Column,
+    Document,
+    Facts,
+    Heading,
+    Hint,
+    LayerSeries,
+    Lines,
+    Profile,
+    Series,
+    Table,
+    Tone,
+    Toned,
+    Verdict,
+)
+
+if TYPE_CHECKING:
+    from dlprobe.experiments.recipe import Check, Found, Judgement, Picture, Recipe
+
+SCHEMA = "dlprobe-recipe/1"
+LIST_SCHEMA = "dlprobe-recipes/1"
+TONES: Mapping[str, Tone] = {"holds": "good", "holds only when": "warning", "does not hold": "bad"}
+
+
+def listing(recipes: Mapping[str, Recipe], wrong: bool) -> Document:
+    """All claims; with `wrong`, those that do not simply hold, each with what is so."""
+    chosen = [each for each in recipes.values() if not wrong or each.expected != "holds"]
+    data = {"schema": LIST_SCHEMA, "recipes": [entry(each) for each in chosen]}
+    if wrong:
+        blocks: list[Block] = []
+        for each in chosen:
+            blocks += [
+                Heading(each.name, 2),
+                Facts([("slides say", each.claim), ("verdict", Toned(told(each), TONES[each.expected])), ("what is so", each.truth)]),
+            ]
+        return Document("what slides get wrong", [*blocks, Hint(f"dlprobe recipe {chosen[0].name}")], data)
+    table = Table(
+        [Column("recipe"), Column("claim"), Column("known verdict")], [[each.name, each.claim, Toned(told(each), TONES[each.expected])] for each in chosen]
+    )
+    return Document("claims to measure", [table, Hint(f"dlprobe recipe {chosen[0].name}"), Hint("dlprobe recipe --wrong")], data)
+
+
+def told(recipe: Recipe) -> str:
+    """The known verdict without its condition."""
+    return "holds in some cases" if recipe.expected == "holds only when" else recipe.expected
+
+
+def entry(recipe: Recipe) -> dict[str, Any]:
+    """A recipe as data."""
+    return {"name": recipe.name, "claim": recipe.claim, "source": recipe.source, "truth": recipe.truth, "expected": recipe.expected}
+
+
+def document(recipe: Recipe, found: Found, judgement: Judgement, data_name: str, seeds: int) -> Document:
+    """One claim, measured."""
+    blocks: list[Block] = [Facts([("claim", recipe.claim), ("source", recipe.source), ("data", data_name), ("seeds", seeds)])]
+    blocks += [drawn(picture) for picture in found.pictures]
+    rows = [asked(check) for check in found.checks]
+    blocks += [Table([Column("the claim asks that"), Column("when"), Column("measured", align="right"), Column("asked"), Column("so")], rows)]
+    blocks += [Verdict(f"The claim {judgement.text}.", TONES[judgement.answer]), Bullets([recipe.truth])]
+    return Document(recipe.name, blocks, result(recipe, found, judgement, data_name, seeds))
+
+
+def asked(check: Check) -> list[Cell]:
+    """A row of the table of inequalities."""
+    so = Toned("yes", "good") if check.holds else Toned("no", "bad")
+    return [check.quantity, check.when, check.value, f"{check.relation} {check.bound:.4g}", so]
+
+
+def result(recipe: Recipe, found: Found, judgement: Judgement, data_name: str, seeds: int) -> dict[str, Any]:
+    """The record that `--format json` prints."""
+    checks = [
+        {"quantity": each.quantity, "when": each.when, "value": each.value, "relation": each.relation, "bound": each.bound, "holds": each.holds}
+        for each in found.checks
+    ]
+    return {
+        "schema": SCHEMA,
+        **entry(recipe),
+        "data": data_name,
+        "seeds": seeds,
+        "verdict": judgement.answer,
+        "condition": judgement.condition,
+        "checks": checks,
+        "measured": dict(found.measured),
+    }
+
+
+def drawn(picture: Picture) -> Block:
+    """A picture as a block of a document."""
+    if picture.kind == "lines":
+        series = [Series(name, x, y) for name, x, y in picture.series]
+        return Chart(series, picture.x_label, picture.y_label, picture.log_y, picture.caption, picture.log_x)
+    if picture.kind == "layers":
+        return Profile([LayerSeries(name, values) for name, _, values in picture.series], caption=picture.caption)
+    if picture.kind == "table":
+        return Table([Column(name) for name in picture.columns], picture.rows, picture.caption)
+    return Lines([picture.caption, *picture.lines])
