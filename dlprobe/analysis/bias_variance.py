@@ -166,8 +166,9 @@ def zero_one(made: Any, wanted: Any) -> Decomposition:
     shares = replica_intervals.resampled_means(
         hits.reshape(len(labels), -1), lambda means: np.stack(domingos(means.reshape(len(means), *hits.shape[1:]), truth))
     )
-    ends = np.percentile(np.concatenate([shares, shares[:1] - shares[1:2]]), (2.5, 97.5), axis=1)
-    names = ("expected_loss", "bias", "variance", "net_variance")
+    ends = np.percentile(np.stack([shares[1], 2.0 * variance - shares[2], shares[0] - shares[1]]), (2.5, 97.5), axis=1)
+    names = ("bias", "variance", "net_variance")
+    between = {name: (max(float(ends[0, k]), -1.0 if k == 2 else 0.0), min(float(ends[1, k]), 1.0)) for k, name in enumerate(names)}
     return Decomposition(
         loss="zero-one",
         replicas=len(labels),
@@ -178,7 +179,7 @@ def zero_one(made: Any, wanted: Any) -> Decomposition:
         net_variance=loss - bias,
         noise=0.0,
         noise_known=False,
-        intervals={name: (float(ends[0, k]), float(ends[1, k])) for k, name in enumerate(names)},
+        intervals={"expected_loss": replica_intervals.of_mean((labels != truth).mean(axis=1)), **between},
         plug_in={"bias": bias, "variance": variance},
         kohavi_wolpert={"bias": gram.bias, "variance": gram.variance},
         notes=("Domingos: the main prediction is the mode, the first class of equals; expected_loss = bias + net_variance",),
@@ -209,6 +210,7 @@ def cross_entropy(made: Floats, wanted: Any) -> Decomposition:
     pseudo = count * spread - (count - 1) * without
     variance, loss = float(pseudo.mean()), float(losses.mean())
     values = {"expected_loss": losses, "bias": losses - pseudo, "variance": pseudo, "net_variance": pseudo}
+    between = replica_intervals.positive(variance, float(pseudo.std(ddof=1)) / math.sqrt(count), count)
     return Decomposition(
         loss="cross-entropy",
         replicas=count,
@@ -219,7 +221,7 @@ def cross_entropy(made: Floats, wanted: Any) -> Decomposition:
         net_variance=variance,
         noise=0.0,
         noise_known=False,
-        intervals={name: replica_intervals.of_mean(value) for name, value in values.items()},
+        intervals={name: replica_intervals.of_mean(value) for name, value in values.items()} | {"variance": between, "net_variance": between},
         plug_in={"bias": loss - float(spread), "variance": float(spread)},
         notes=("noise in the labels, which is not known, counts as bias", "in nats; probabilities below 1e-7 count as 1e-7"),
     )

@@ -16,6 +16,7 @@ Floats: TypeAlias = npt.NDArray[np.float64]
 Interval: TypeAlias = tuple[float, float]
 
 RESAMPLES = 1000
+MOST_RESAMPLES = 2000  # the 2.5 % points of 1000 are off by .5 % of probability; of inner products more are cheap
 FEW = 8  # replicas below which resamples say nothing new: Student's interval of the jackknife serves
 CHUNK = 2**22  # numbers held at once
 STUDENT = {1: 12.7062, 2: 4.3027, 3: 3.1824, 4: 2.7764, 5: 2.5706}
@@ -68,9 +69,11 @@ class Gram:
         equal = np.full((1, self.count), 1.0 / self.count)
         value, deviation = self._estimates(equal)
         if self.count < FEW:
-            return {name: _around(float(value[name][0]), student(self.count - 1) * float(deviation[name][0])) for name in value}
+            found = {name: _around(float(value[name][0]), student(self.count - 1) * float(deviation[name][0])) for name in value}
+            return found | {"variance": positive(float(value["variance"][0]), float(deviation["variance"][0]), self.count)}
         truth = {"loss": self.loss, "bias": self.plug_in_bias, "variance": self.plug_in_variance}
-        weights = np.random.default_rng(0).multinomial(self.count, equal[0], size=RESAMPLES) / self.count
+        resamples = int(np.clip(2**30 // self.count**2, RESAMPLES, MOST_RESAMPLES))
+        weights = np.random.default_rng(0).multinomial(self.count, equal[0], size=resamples) / self.count
         resampled, spread = self._estimates(weights)
         found = {}
         for name in value:
@@ -98,6 +101,12 @@ class Gram:
 def of_mean(values: Floats) -> Interval:
     """Student's 95 % interval of the mean of independent values (K,); of jackknife pseudo-values it is the jackknife's (Tukey 1958)."""
     return _around(float(values.mean()), student(len(values) - 1) * float(values.std(ddof=1)) / math.sqrt(len(values)))
+
+
+def positive(value: float, deviation: float, count: int) -> Interval:
+    """Student's 95 % interval of a variance on the log scale, on which it is close to normal; around a value that is not positive on its own scale."""
+    half = student(count - 1) * deviation
+    return (value * math.exp(-half / value), value * math.exp(min(half / value, 700.0))) if value > 0.0 else _around(value, half)
 
 
 def _around(middle: float, half: float) -> Interval:

@@ -34,9 +34,13 @@ Against = Annotated[
 ]
 SigmaB = Annotated[str | None, typer.Option("--sigma-b", metavar="X,X,…", help="search the edge of chaos, σ_w, for these σ_b too", rich_help_panel=PANEL)]
 
+Maps = Annotated[bool, typer.Option("--maps", help="show the q-map and the c-map (the JSON always has them)", rich_help_panel=PANEL)]
+
 
 @configuration_options()
-def command(config: ConfigFile = None, against: Against = None, sigma_b: SigmaB = None, *, options: dict[str, str | None], screen: Screen) -> None:
+def command(
+    config: ConfigFile = None, against: Against = None, sigma_b: SigmaB = None, maps: Maps = False, *, options: dict[str, str | None], screen: Screen
+) -> None:
     """Read, predict, compare, show."""
     from dlprobe.analysis.phase import critical_with_dropout, phase_of
     from dlprobe.analysis.theory import predict
@@ -58,7 +62,7 @@ def command(config: ConfigFile = None, against: Against = None, sigma_b: SigmaB 
         raise ConfigError("--sigma-b: there is no hidden layer with an elementwise activation to search for: use --layers and --activation, e.g. tanh")
     edges = [(each, critical_with_dropout(net.activations[-1], each, net.perturbations.keep)) for each in biases]
     phase = phase_of(net) if prediction.applicable else None
-    screen.show(document(net, prediction, phase, edges, found, None if against is None else str(against)))
+    screen.show(document(net, prediction, phase, edges, found, None if against is None else str(against), maps))
 
 
 def configured_net(config: Path | None, options: dict[str, str | None], screen: Screen) -> InitialNet:

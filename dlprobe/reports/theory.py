@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from dlprobe.analysis.theory_against import Measured
 
 SCHEMA = "dlprobe-theory/1"
+ROUNDING = 1e-9  # below it a number is 0, above its inverse infinite: what rounding leaves of a critical point
 SHOWN = 24  # layers of a table; deeper nets show both ends
 CHAIN = {"ordered": "error signals vanish towards the input", "chaotic": "error signals grow towards the input", "critical": "error signals keep their size"}
 
@@ -26,8 +27,12 @@ def document(
     edges: Sequence[tuple[float, Critical | None]] = (),
     against: Measured | None = None,
     run_name: str | None = None,
+    maps: bool = False,
 ) -> Document:
-    """The whole answer. edges: (σ_b, the critical point there) that were asked for; against: a measured run, `run_name` its file."""
+    """The whole answer. edges: (σ_b, the critical point there) that were asked for; against: a measured run, `run_name` its file.
+
+    maps: show the q-map and c-map, which the data always hold.
+    """
     data = _data(net, prediction, phase, edges, against, run_name)
     if not prediction.applicable or phase is None:
         return Document("what theory predicts", [Verdict(prediction.reason, "warning"), *_edge_blocks(edges)], data)
@@ -39,6 +44,7 @@ def document(
         blocks.append(
             _chart("RMS of the error signal, relative to the last hidden layer", errors, None if against is None else against.error_signal_rms_relative)
         )
+    blocks += _maps(phase) if maps else []
     blocks += [_table(prediction, errors, activations, against), *_edge_blocks(edges), *_against_blocks(against, run_name)]
     blocks.append(Bullets(list(prediction.assumptions)))
     if against is None:
@@ -48,7 +54,8 @@ def document(
 
 def _verdict(phase: Phase, prediction: Prediction) -> Verdict:
     band = prediction.log10_error_signal_ratio
-    ratio = f"log10 of the error signal at hidden_1 over the last hidden layer: {band.value:+.3g} (a single net: {band.low:+.3g} to {band.high:+.3g})"
+    value = band.value if abs(band.value) > ROUNDING else 0.0
+    ratio = f"log10 of the error signal at hidden_1 over the last hidden layer: {value:+.3g} (a single net: {band.low:+.3g} to {band.high:+.3g})"
     if phase.regime == "unknown":
         return Verdict(ratio, "neutral")
     return Verdict(f"{phase.regime}: {CHAIN[phase.regime]}; {ratio}", "good" if phase.regime == "critical" or abs(band.value) < 1.0 else "warning")
@@ -69,7 +76,9 @@ def _facts(phase: Phase, prediction: Prediction) -> list[tuple[str, Cell]]:
 
 
 def _number(value: float) -> str:
-    return "-" if math.isnan(value) else "∞" if math.isinf(value) else f"{value:.6g}" if abs(value) > 1e-9 else "0"
+    if math.isnan(value):
+        return "-"
+    return "∞" if abs(value) > 1.0 / ROUNDING else f"{value:.6g}" if abs(value) > ROUNDING else "0"
 
 
 def _chart(caption: str, bands: Sequence[Band], measured: Any) -> Chart:
@@ -106,6 +115,16 @@ def _table(prediction: Prediction, errors: Sequence[Band], activations: Sequence
         table.append(cells)
     left_out = f" {count - SHOWN} layers between are left out; --format json has all." if count > SHOWN else ""
     return Table(columns, table, caption=f"Predicted at initialization; low and high: four standard deviations of one net of these widths.{left_out}")
+
+
+def _maps(phase: Phase) -> list[Block]:
+    """The two maps of one layer to the next."""
+    found: list[Block] = []
+    texts = {"q": "q-map: preactivation mean square of a layer and of the next one.", "c": "c-map: correlation of two inputs before and behind a layer."}
+    for name, pairs in (("q", phase.q_map), ("c", phase.c_map)):
+        columns = [Column(name, align="right"), Column(f"next {name}", align="right", digits=6)]
+        found += [Table(columns, [list(pair) for pair in pairs], caption=texts[name])] if pairs else []
+    return found
 
 
 def _off(value: float) -> Cell:

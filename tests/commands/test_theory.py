@@ -89,6 +89,15 @@ def test_run_of_another_depth_is_refused(tmp_path: Path) -> None:
     assert "2 hidden layers, the configuration 3" in outcome.err
 
 
+def test_maps_pass_through_the_fixed_points() -> None:
+    """ReLU + He: q stays q; the correlation map is (√(1 − c²) + c(π − arccos c))/π (Cho & Saul 2009), which takes 0 to 1/π."""
+    found = theory(*WIDE, "--activation", "relu", "--init", "he_normal").data
+    assert all(after == pytest.approx(before) for before, after in found["q_map"])
+    expected = [(math.sqrt(1 - c * c) + c * (math.pi - math.acos(c))) / math.pi for c, _ in found["c_map"]]
+    assert [after for _, after in found["c_map"]] == pytest.approx(expected, abs=1e-6)
+    assert "q-map" in dlprobe("theory", *WIDE, "--maps").out
+
+
 def test_sigma_b_that_is_no_number_is_one_clear_line() -> None:
     outcome = dlprobe("theory", "--sigma-b", "0,x")
     assert (outcome.code, outcome.errors) == (2, ["error: --sigma-b 'x': expected numbers >= 0 with commas, e.g. --sigma-b 0,0.1,0.3"])
