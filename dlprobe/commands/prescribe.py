@@ -1,7 +1,8 @@
 """Try the remedies that a run's findings name, and say which one cures it most cheaply.
 
 Every change is trained over a few seeds on the same data, beside the run as it is; so are the first changes of two findings together, of three and so
-on. The cured configuration is written as TOML with the reasons as comments.
+on. Where none cures, the one that helped most is tried together with what its own findings name and with the others. The cured configuration is written
+as TOML with the reasons as comments.
 
 Examples:
   dlprobe prescribe runs/digits-1.h5 --seeds 1 --tries 1 --force
@@ -10,6 +11,7 @@ Examples:
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -69,12 +71,17 @@ def _experiment(path: Path, seeds: int, seed: int | None, tries: int, threads: i
     if not others:
         return codes, [], True
     tell_of_compiling(screen)
-    ill, first = prescription.Treatment(config), config.training.seed if seed is None else seed
+    first = config.training.seed if seed is None else seed
     with on_signals() as stop, screen.progress("trying remedies", "runs") as report:
         told: Callable[[int, int], None] | None = None if report is None else lambda done, total: report(done, total)
         numbers, count = range(first, first + seeds), threads or available_threads()
-        found = prescription.run(ill, others, findings, numbers, _prepare, threads=count, stop=stop, progress=told)
-    return codes, found, len(found) == len(others) + 1
+        train = partial(prescription.run, findings=findings, seeds=numbers, prepare=_prepare, threads=count, stop=stop, progress=told)
+        asked = [prescription.Treatment(config), *others]
+        found = train(asked)
+        if len(found) == len(asked) and prescription.cheapest_cure(found) is None:
+            further = prescription.second_round(found, tries)
+            asked, found = [*asked, *further], [*found, *(train(further) if further else [])]
+    return codes, found, len(found) == len(asked)
 
 
 def _prepare(config: RunConfig) -> PreparedData:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 
 import numpy as np
@@ -34,12 +34,16 @@ class Treatment:
 
 @dataclass(frozen=True)
 class Trial:
-    """One seed's run of a treatment. ill: codes of the severity that was treated that it still has; others: errors that the ill run did not have."""
+    """One seed's run of a treatment.
+
+    ill: codes of the severity that was treated that it still has; others: errors that the ill run did not have; findings: all of its own.
+    """
 
     metric: float
     ill: tuple[str, ...]
     others: tuple[str, ...]
     work: float
+    findings: tuple[Finding, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -80,13 +84,15 @@ def treated_codes(findings: Sequence[Finding]) -> tuple[str, ...]:
 
 
 def treatments(config: RunConfig, findings: Sequence[Finding], most: int) -> list[Treatment]:
-    """Every different change that the findings to be cured name, in their order, at most so many; then the findings' first ones piled up: those of the
-    first two, of the first three and so on, at most so many again, those of all in any case.
+    """Every different change that errors and warnings name, those of what is to be cured first, at most so many; then the first ones of what is to be cured
+    piled up: those of the first two findings, of the first three and so on, at most so many again, those of all in any case.
+
+    Warnings are asked too, because what stands behind an error is often one of them: inputs that are not scaled, too few units.
     """
     codes = treated_codes(findings)
     asked: dict[tuple[tuple[str, str], ...], list[tuple[str, Remedy]]] = {}
-    for finding in findings:
-        for remedy in finding.remedies if finding.code in codes else ():
+    for finding in sorted((each for each in findings if each.severity != "info"), key=lambda each: each.code not in codes):
+        for remedy in finding.remedies:
             asked.setdefault(tuple(sorted(remedy.patch.items())), []).append((finding.code, remedy))
     alone = [_treatment(config, tuple(dict.fromkeys(code for code, _ in same)), same[0][1]) for same in asked.values()]
     singles = _different(alone, [config])[:most]
@@ -123,9 +129,36 @@ def _piled(config: RunConfig, findings: Sequence[Finding], codes: Sequence[str])
     return made
 
 
+def second_round(results: Sequence[Result], most: int) -> list[Treatment]:
+    """Where nothing cured: the change that helped most, joined with further ones. None where nothing helped."""
+    before, *tried = results
+    best = min(tried, key=lambda each: each.median, default=before)
+    if best is before or not best.median < before.median:
+        return []
+    return further(best.treatment, best.trials[0].findings, [each.treatment for each in tried], most)
+
+
+def further(first: Treatment, findings: Sequence[Finding], tried: Sequence[Treatment], most: int) -> list[Treatment]:
+    """A change with each that the findings of its own run name, and then with each of the other changes that leaves it as it is.
+
+    Two faults of one configuration need two changes, and the second one often shows only when the first is out of the way.
+    """
+    begun = first.remedy or Remedy({}, "")
+    named = treatments(first.config, findings, most)
+    others = [each for each in tried if each.remedy is not None and not set(each.remedy.patch) & set(begun.patch)]
+    both = [_treatment(first.config, each.codes, each.remedy) for each in others if each.remedy is not None]
+    found = _different([*named, *both], [first.config, *(each.config for each in tried)])
+    return [_joined(begun, each) for each in found][:most]
+
+
+def _joined(begun: Remedy, second: Treatment) -> Treatment:
+    """The second change, told with the first, which its configuration has already."""
+    remedy = second.remedy or Remedy({}, "")
+    return replace(second, remedy=Remedy({**begun.patch, **remedy.patch}, f"{begun.why}; then {remedy.why}"))
+
+
 def run(
-    ill: Treatment,
-    others: Sequence[Treatment],
+    configurations: Sequence[Treatment],
     findings: Sequence[Finding],
     seeds: Sequence[int],
     prepare: Callable[[RunConfig], trainer.PreparedData],
@@ -135,7 +168,7 @@ def run(
     progress: Callable[[int, int], None] | None = None,
 ) -> list[Result]:
     """Train every treatment with every seed; the results in the order given, those of a stopped experiment as far as all their seeds ended."""
-    jobs = [(treatment, seed) for treatment in (ill, *others) for seed in seeds]
+    jobs = [(treatment, seed) for treatment in configurations for seed in seeds]
     codes, errors = treated_codes(findings), {each.code for each in findings if each.severity == "error"}
     found: dict[int, Trial] = {}
     calls = [partial(_trial, treatment.config, seed, prepare, codes, errors, stop) for treatment, seed in jobs]
@@ -146,7 +179,7 @@ def run(
             progress(len(found), len(jobs))
     count = len(seeds)
     results = []
-    for number, treatment in enumerate((ill, *others)):
+    for number, treatment in enumerate(configurations):
         trials = [found.get(number * count + index) for index in range(count)]
         if all(trial is not None for trial in trials):
             results.append(Result(treatment, tuple(trial for trial in trials if trial is not None)))
@@ -164,10 +197,10 @@ def _trial(
         return None
     with Run(JournalContents(MemorySource(writer.bytes()))) as recorded:
         judgement = Criteria().judge(recorded)
-        fired = {each.code: each.severity for each in judgement.findings}
+        fired = {each.code: each.severity for each in judgement.findings if each.severity != "info"}  # what has become an info is no fault any more
         new = tuple(code for code, severity in fired.items() if severity == "error" and code not in errors and code not in codes)
         work = float(session.step) * float(np.sum(recorded.layers["parameter_count"]))
-        return Trial(metric_of(recorded), tuple(code for code in codes if code in fired), new, work)
+        return Trial(metric_of(recorded), tuple(code for code in codes if code in fired), new, work, tuple(judgement.findings))
 
 
 def metric_of(run: Run) -> float:

@@ -13,12 +13,14 @@ from dlprobe.rules.outcome import Finding, Remedy
 
 @dataclass(frozen=True)
 class Fall:
-    """One recorded row: decades by which the root of the variance changes from hidden_1 to hidden_n, the band of chance, and whose variance it is."""
+    """One recorded row: decades by which the root of the variance changes from hidden_1 to hidden_n, the band of chance, whose variance it is, and how
+    much of it hidden_1 has."""
 
     step: int
     decades: float
     band: float
     what: str
+    first: float
 
 
 def pooled(first: tuple[float, str], second: tuple[float, str]) -> tuple[float, str]:
@@ -32,7 +34,8 @@ def fall_of(evidence: Evidence, profile: StepProfile, choose: Callable[[tuple[fl
     between = evidence.row("activation_sample_variance", row)[evidence.hidden]
     decades = [(_decades(float(values[0]), float(values[-1])), name) for values, name in ((profile.activation_variance, POOLED), (between, BETWEEN))]
     found, what = choose(decades[0], decades[1])
-    return Fall(profile.step, found, profile.verdict.band, what)
+    start = profile.activation_variance[0] if what == POOLED else between[0]
+    return Fall(profile.step, found, profile.verdict.band, what, float(start))
 
 
 POOLED, BETWEEN = "activation_variance", "activation_sample_variance"
@@ -51,6 +54,9 @@ def fallen(evidence: Evidence, found: Sequence[Fall], all_falls: Sequence[Fall],
         return []
     first, names = found[0], evidence.names
     low, high = names[evidence.hidden[0]], names[evidence.hidden[-1]]
-    size = "0" if math.isinf(first.decades) else f"10^{2 * first.decades:.1f}"
-    evident = f"at step {first.step} {first.what} of {high} is {size} times that of {low}; so say {len(found)} of the {len(all_falls)} rows looked at"
+    size = f"is 10^{2 * first.decades:.1f} times that of {low}"
+    if math.isinf(first.decades):
+        dtype = evidence.run.config.get("training", {}).get("dtype", "its type")
+        size = f"has fallen to 0 (below the smallest number of {dtype}), from {first.first:.3g} in {low}"
+    evident = f"at step {first.step} {first.what} of {high} {size}; so in {len(found)} of {len(all_falls)} recorded steps looked at"
     return [Finding(first.decades, math.copysign(first.band, first.decades), evident, (low, high), (first.step, found[-1].step), remedies)]

@@ -5,7 +5,8 @@ A remedy that this run's configuration already has, or that its dlprobe does not
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
+from itertools import groupby
 
 from dlprobe.config import with_values
 from dlprobe.config.records import RunConfig
@@ -61,17 +62,27 @@ def _larger_batch(config: RunConfig) -> Remedy:
 
 
 def _smaller(config: RunConfig) -> Remedy:
-    widths = ",".join(str(max(width // 4, 1)) for width in config.model.layers)
+    widths = widths_text([max(width // 4, 1) for width in config.model.layers])
     return Remedy({"model.layers": widths}, "a quarter of the units has less room to learn single samples by heart")
 
 
 def _larger(config: RunConfig) -> Remedy:
-    widths = ",".join(str(max(4 * width, 32)) for width in config.model.layers) or "100,100"
+    widths = widths_text([max(4 * width, 32) for width in config.model.layers]) or "100,100"
     return Remedy({"model.layers": widths}, "more units: the net cannot express the data")
 
 
+def widths_text(widths: Sequence[int]) -> str:
+    """Widths of the hidden layers as they are typed, more than three equal ones in a row as one item.
+
+    >>> widths_text([64] * 20 + [10])
+    '64x20,10'
+    """
+    runs = [(width, len(list(same))) for width, same in groupby(widths)]
+    return ",".join(f"{width}x{count}" if count > 3 else ",".join([str(width)] * count) for width, count in runs)
+
+
 def _shallower(config: RunConfig) -> Remedy:
-    return Remedy({"model.layers": ",".join(str(width) for width in config.model.layers[:3])}, "three hidden layers: fewer factors on the way back")
+    return Remedy({"model.layers": widths_text(config.model.layers[:3])}, "three hidden layers: fewer factors on the way back")
 
 
 def _fixed(patch: Mapping[str, str], why: str) -> Callable[[RunConfig], Remedy]:

@@ -7,8 +7,8 @@ from pathlib import Path
 import pytest
 from command_line import ROOT, dlprobe
 
-from dlprobe.config import from_mapping, from_toml
-from dlprobe.experiments.prescription import Result, Treatment, Trial, cheapest_cure, treated_codes, treatments
+from dlprobe.config import from_mapping, from_toml, with_values
+from dlprobe.experiments.prescription import Result, Treatment, Trial, cheapest_cure, second_round, treated_codes, treatments
 from dlprobe.reports.prescribe import prescribe_document
 from dlprobe.rules import Finding, Remedy
 
@@ -34,12 +34,13 @@ def test_errors_are_treated_and_warnings_only_where_there_is_no_error() -> None:
     assert treated_codes([info]) == ()
 
 
-def test_every_different_change_is_tried_once_in_the_order_of_the_findings() -> None:
-    relu, norm = {"model.activation": "tanh"}, {"model.norm": "batch"}
-    found = treatments(CONFIG, [finding("G001", "error", relu, norm), finding("L001", "error", norm), finding("A003", "warning", {"training.lr": "1"})], 8)
+def test_every_different_change_is_tried_once_in_the_order_of_the_findings_what_is_to_be_cured_first() -> None:
+    relu, norm, rate = {"model.activation": "tanh"}, {"model.norm": "batch"}, {"training.lr": "1"}
+    found = treatments(CONFIG, [finding("G001", "error", relu, norm), finding("A003", "warning", rate), finding("L001", "error", norm)], 8)
     assert [(dict(each.remedy.patch), each.codes) for each in found if each.remedy] == [
         (relu, ("G001",)),
         (norm, ("G001", "L001")),
+        (rate, ("A003",)),
         ({**relu, **norm}, ("G001", "L001")),
     ]
 
@@ -62,6 +63,23 @@ def test_changes_that_change_nothing_or_are_impossible_are_not_tried() -> None:
 def test_the_cheapest_of_the_cures_is_chosen() -> None:
     dear, cheap = result([0.1] * 5, [False] * 5, work=3.0), result([0.2] * 5, [False] * 4 + [True], work=2.0)
     assert cheapest_cure([BEFORE, dear, cheap]) is cheap
+
+
+def test_the_second_round_joins_what_helped_most_with_what_its_own_findings_name_and_with_the_other_changes() -> None:
+    """Of two changes that did not cure the better one goes on; what was tried before is not tried again."""
+    norm, scaling, rate = {"model.norm": "batch"}, {"data.scaling": "minmax"}, {"training.lr": "1"}
+    helped, other = (Treatment(with_values(CONFIG, patch), ("L001",), Remedy(patch, "why")) for patch in (norm, rate))
+    best = Result(helped, (Trial(0.5, ("L001",), (), 1.0, (finding("D001", "warning", scaling, {"training.epochs": "5"}),)),))
+    tried = [result([0.9], [True]), result([0.8], [True]), best, Result(other, (Trial(0.7, ("L001",), (), 1.0),))]
+    assert [dict(each.remedy.patch) for each in second_round(tried, 8) if each.remedy] == [
+        {**norm, **scaling},
+        {**norm, "training.epochs": "5"},
+        {**norm, **rate},
+    ]
+
+
+def test_there_is_no_second_round_where_nothing_helped() -> None:
+    assert second_round([BEFORE, result([0.9] * 5, [True] * 5)], 8) == []
 
 
 @pytest.mark.parametrize(

@@ -14,7 +14,7 @@ Arrays = dict[str, np.ndarray]
 def write_all(folder: Path) -> Path:
     """Write every set into `folder` and return it."""
     folder.mkdir(parents=True, exist_ok=True)
-    for make in (onezero, square, power4, power4_scaled, leak, rare, fuel, fuel10, fuel_shuffled):
+    for make in (onezero, square, power4, power4_scaled, leak, rare, fuel, fuel10, fuel_shuffled, many):
         np.savez(folder / f"{make.__name__}.npz", **make(np.random.default_rng(7)))
     return folder
 
@@ -82,3 +82,9 @@ def fuel_shuffled(rng: np.random.Generator) -> Arrays:
 def _digits() -> Arrays:
     draw = read_embedded("digits")
     return {"X": np.asarray(draw.inputs), "y": np.asarray(draw.targets)}
+
+
+def many(rng: np.random.Generator) -> Arrays:
+    """40 classes of 12 samples each around centres far apart."""
+    centres = 6.0 * rng.standard_normal((40, 10))
+    return {"X": np.repeat(centres, 12, axis=0) + rng.standard_normal((480, 10)), "y": np.repeat(np.arange(40), 12)}

@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from dlprobe.config import from_options
+from dlprobe.config import RunConfig, from_options
 from dlprobe.data import load, prepare
 from dlprobe.runs import Run, RunWriter
 from dlprobe.runs.journal_contents import JournalContents
@@ -35,7 +35,12 @@ def run_of(case: Case, seed: int, folder: Path, keep: bool = True) -> Run:
 
 def trained(options: Mapping[str, str], seed: int) -> bytes:
     """The journal of a run of these options."""
-    config = from_options(None, {**options, "seed": str(seed)})
+    return trained_config(from_options(None, {**options, "seed": str(seed)}))
+
+
+def trained_config(config: RunConfig) -> bytes:
+    """The journal of a run of this configuration."""
+    seed = config.training.seed
     data = prepare(load(config.data, seed), config.data, seed, config.training.dtype)
     session = trainer.start(config, data)
     writer = RunWriter.create(None, describe(session))

@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from rule_runs import FAILED, LEARNED, made, outcome, reason
+from rule_runs import FAILED, LEARNED, finding, made, outcome, reason
 
 from dlprobe.config import from_mapping, with_values
 from dlprobe.rules import Fired, Passed, all_rules
@@ -303,6 +303,21 @@ def test_a007_names_the_layer_whose_running_statistics_are_off(name: str, values
     said = outcome("A007", made(norm="batch", scalars={"batch_loss": 2.3}, layer_evaluations={name: [values, values]}, evaluations=FAILED))
     assert isinstance(said, Fired)
     assert (said.findings[0].layers, said.findings[0].measured) == (("hidden_2",), pytest.approx(measured))
+
+
+def test_b004_sees_a_penalty_that_left_no_weights_to_weigh() -> None:
+    """140 against a data loss of 2 at the start, next to nothing at the end; a mild penalty that shrinks as much is none."""
+    falling = {"batch_loss": 2.0, "penalty": np.geomspace(140.0, 0.14, 400)}
+    found = finding("B004", made(scalars=falling, **ILL))
+    assert (found.measured, found.threshold) == (pytest.approx(70.0), 1.0)
+    assert "pulled the weights down" in found.evidence
+    assert isinstance(outcome("B004", made(scalars={**falling, "penalty": np.geomspace(1.4, 0.0014, 400)}, **ILL)), Passed)
+
+
+def test_a003_tells_a_variance_that_has_fallen_to_nothing() -> None:
+    gone = {"activation_variance": [1.0, 1.0, 1.0, 1.0], "activation_sample_variance": [0.25, 0.1, 0.0, 1.0]}
+    evidence = finding("A003", made(gone, **ILL)).evidence
+    assert "has fallen to 0 (below the smallest number of float32), from 0.25 in hidden_1; so in 9 of 9 recorded steps looked at" in evidence
 
 
 def test_a001_does_not_call_a_net_of_nan_dead() -> None:

@@ -39,7 +39,7 @@ def check(evidence: Evidence, settings: Settings) -> Outcome:
         return Passed()
     names, first = evidence.names, found[0]
     top = evidence.hidden[-1]
-    evident = f"at step {first.step} {first.verdict.reason}{_cosine(evidence, top)}; so say {len(found)} of the {len(profiles)} rows looked at"
+    evident = f"at step {first.step} {first.verdict.reason}{_cosine(evidence, top)}; so in {len(found)} of {len(profiles)} recorded steps looked at"
     layers, cure = (names[evidence.hidden[0]], names[top]), remedies(evidence, "batch_norm", "relu", "shallower")
     return fired(Finding(_share(evidence, first.step, top), 10 ** (-2 * first.verdict.band), evident, layers, (first.step, found[-1].step), cure))
 

@@ -23,6 +23,8 @@ from dlprobe.rules.outcome import Finding, NotEvaluableError, Outcome, Passed, f
 from dlprobe.rules.remedies import remedies
 from dlprobe.rules.rule import Settings, Threshold, register
 
+ROUNDING = 1e-12  # of 1 − error/chance, which is 0 for a constant answer
+
 
 def check(evidence: Evidence, settings: Settings) -> Outcome:
     learned = evidence.require_time()
@@ -32,9 +34,10 @@ def check(evidence: Evidence, settings: Settings) -> Outcome:
     if best >= float(settings["skill"]):
         return Passed()
     what = "R²" if learned.task == "regression" else "1 − error/chance"
-    evident = f"the best {what} on the training part is {best:.3g} over {len(learned.steps)} evaluations and {learned.updates} updates"
+    shown = 0.0 if abs(best) < ROUNDING else best
+    evident = f"the best {what} on the training part is {shown:.3g} over {len(learned.steps)} evaluations and {learned.updates} updates"
     cure = remedies(evidence, "outputs", "usual_optimizer", "scaling", "relu", "batch_norm")
-    return fired(Finding(best, float(settings["skill"]), evident, steps=(int(learned.steps[0]), int(learned.steps[-1])), remedies=cure))
+    return fired(Finding(shown, float(settings["skill"]), evident, steps=(int(learned.steps[0]), int(learned.steps[-1])), remedies=cure))
 
 
 register(

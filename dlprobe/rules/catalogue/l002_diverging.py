@@ -10,7 +10,7 @@ and the last train_loss over the smallest one, where it also lies above half of 
 
 When it stays silent: a run that learned well is not accused, whatever happened on the way; the loss of the validation part is B003's.
 
-What to try: a smaller learning rate; clipping the global norm; scaled inputs and targets; an initializer that keeps the variance.
+What to try: a smaller learning rate, or Adam at its usual one; clipping the global norm; scaled inputs and targets; an initializer that keeps the variance.
 
 References: Goodfellow et al. 2016, §8.2.4 (cliffs); Wardat et al. 2021; Smith 2017, Cyclical learning rates (the range test).
 """
@@ -28,7 +28,7 @@ from dlprobe.rules.rule import Settings, Threshold, register
 
 
 def check(evidence: Evidence, settings: Settings) -> Outcome:
-    learned, cure = evidence.learning, remedies(evidence, "lower_rate", "clip", "scaling")
+    learned, cure = evidence.learning, remedies(evidence, "lower_rate", "usual_optimizer", "clip", "scaling")
     if evidence.run.status == "diverged":
         step = int(evidence.steps[-1])
         return fired(Finding(math.inf, float(settings["rise"]), f"the run ended at step {step} with numbers that are not finite", steps=(step,), remedies=cure))

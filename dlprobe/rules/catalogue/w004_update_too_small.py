@@ -10,7 +10,8 @@ the steps, which can only be larger.
 When it stays silent: a run that learned well is not accused; below a hundred updates it is not evaluated. Where one layer moved the rate is not the
 reason.
 
-What to try: a learning rate ten times larger, or the optimizer's usual one; lr-find shows the range; more epochs where the loss does fall.
+What to try: a learning rate ten times larger, or the optimizer's usual one; lr-find shows the range; smaller initial weights, where they are so large
+that updates are small beside them; more epochs where the loss does fall.
 
 References: Karpathy 2015, CS231n notes; Humbatova, Jahangirova & Tonella 2021, DeepCrime (mutants of the learning rate).
 """
@@ -35,7 +36,7 @@ def check(evidence: Evidence, settings: Settings) -> Outcome:
     if moved[furthest] >= float(settings["distance"]):
         return Passed()
     evident = f"the layer that moved most, {evidence.names[furthest]}, moved by {moved[furthest]:.2g} of its norm in {evidence.learning.updates} updates"
-    cure = remedies(evidence, "usual_optimizer", "raise_rate", "longer")
+    cure = remedies(evidence, "usual_optimizer", "raise_rate", "init", "longer")
     return fired(Finding(float(moved[furthest]), float(settings["distance"]), evident, (evidence.names[furthest],), evidence.span, cure))
 
 
