@@ -112,8 +112,7 @@ def main() -> int:
     if cures:
         print(json.dumps(summary(cures)))
     if options.write:
-        found = {"summary": summary(cures), "cases": {each.case.name: each.to_json() for each in cures}}
-        PRESCRIBED.write_text(json.dumps(found, indent=1) + "\n", encoding="utf-8")
+        PRESCRIBED.write_text(text_of(cures), encoding="utf-8")
     return 0
 
 
@@ -193,6 +192,12 @@ def cure_of(case: Case, codes: tuple[str, ...], number: int, found: Tried, secon
     """The cure, and in how many seeds the treated findings were gone."""
     gone = sum(not set(codes) & {each.code for each in findings if each.severity != "info"} for findings in found.findings)
     return Cure(case, codes, number, dict(found.change.remedy.patch if found.change.remedy else {}), found.skills, gone, second)
+
+
+def text_of(cures: list[Cure]) -> str:
+    """JSON with one line per case."""
+    lines = ",\n".join(f"  {json.dumps(each.case.name)}: {json.dumps(each.to_json())}" for each in cures)
+    return f'{{\n "summary": {json.dumps(summary(cures))},\n "cases": {{\n{lines}\n }}\n}}\n'
 
 
 def summary(cures: list[Cure]) -> dict[str, Any]:
