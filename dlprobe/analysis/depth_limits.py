@@ -16,6 +16,7 @@ from dlprobe.analysis.fixed_points import fixed_point
 from dlprobe.analysis.initial_net import InitialNet
 
 SCALES = 6.0
+CRITICAL = 1e6  # layers: a depth scale beyond is that of a critical point, but for rounding
 LEARNED = 0.5  # skill from which a net counts as trained: half-way from guessing to perfect
 
 
@@ -48,7 +49,7 @@ def correlation_depth(net: InitialNet) -> float:
     with np.errstate(over="ignore", invalid="ignore"):  # a signal that grows without bound has moments beyond every float
         start = propagation.forward(net)[-1].q
         found = fixed_point(net.activations[-1], math.sqrt(weight / random.weight_keep), math.sqrt(bias + weight * random.noise), start=start, keep=random.keep)
-    return found.depth_c
+    return found.depth_c if found.depth_c < CRITICAL else math.inf
 
 
 def breaking_depth(net: InitialNet) -> int | None:

@@ -47,6 +47,15 @@ def test_theory_breaks_where_halving_squares_leave_one_decade() -> None:
     assert breaking_depth(net("mean_field(sigma_w=1, sigma_b=0)", depth=5)) is None
 
 
+def test_signal_that_underflows_in_a_very_deep_net_is_no_error() -> None:
+    # after 1000 halvings the mean square is 1e-301, and its square no number at all
+    assert breaking_depth(net("mean_field(sigma_w=1, sigma_b=0)", depth=1024)) == 8
+
+
+def test_critical_net_has_no_depth_limit() -> None:
+    assert trainable_depth(net("mean_field(sigma_w=1, sigma_b=0)", activation="tanh"), {5: 0.9}).theory == math.inf
+
+
 def test_trainable_depth_is_six_correlation_depths() -> None:
     # ReLU below the critical variance: correlations near 1 with slope chi = 1/2, so xi_c = 1/ln 2
     found = trainable_depth(net("mean_field(sigma_w=1, sigma_b=0.1)"), {5: 0.9, 10: 0.8, 20: 0.1, 40: 0.7})
