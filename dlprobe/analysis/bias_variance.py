@@ -167,8 +167,8 @@ def zero_one(made: Any, wanted: Any) -> Decomposition:
         hits.reshape(len(labels), -1), lambda means: np.stack(domingos(means.reshape(len(means), *hits.shape[1:]), truth))
     )
     ends = np.percentile(np.stack([shares[1], 2.0 * variance - shares[2], shares[0] - shares[1]]), (2.5, 97.5), axis=1)
-    names = ("bias", "variance", "net_variance")
-    between = {name: (max(float(ends[0, k]), -1.0 if k == 2 else 0.0), min(float(ends[1, k]), 1.0)) for k, name in enumerate(names)}
+    values = {"bias": bias, "variance": variance, "net_variance": loss - bias}  # the mode jumps: the interval is made to hold the estimate
+    between = {name: (min(float(ends[0, k]), value), min(max(float(ends[1, k]), value), 1.0)) for k, (name, value) in enumerate(values.items())}
     return Decomposition(
         loss="zero-one",
         replicas=len(labels),

@@ -17,7 +17,7 @@ Interval: TypeAlias = tuple[float, float]
 
 RESAMPLES = 1000
 MOST_RESAMPLES = 2000  # the 2.5 % points of 1000 are off by .5 % of probability; of inner products more are cheap
-FEW = 8  # replicas below which resamples say nothing new: Student's interval of the jackknife serves
+FEW, MANY = 8, 500  # replicas between which resampling pays: with fewer it says nothing new, with more the estimates are normal; Student's interval serves
 CHUNK = 2**22  # numbers held at once
 STUDENT = {1: 12.7062, 2: 4.3027, 3: 3.1824, 4: 2.7764, 5: 2.5706}
 
@@ -68,7 +68,7 @@ class Gram:
         """
         equal = np.full((1, self.count), 1.0 / self.count)
         value, deviation = self._estimates(equal)
-        if self.count < FEW:
+        if not FEW <= self.count <= MANY:
             found = {name: _around(float(value[name][0]), student(self.count - 1) * float(deviation[name][0])) for name in value}
             return found | {"variance": positive(float(value["variance"][0]), float(deviation["variance"][0]), self.count)}
         truth = {"loss": self.loss, "bias": self.plug_in_bias, "variance": self.plug_in_variance}

@@ -181,7 +181,7 @@ def show(points: list[Any], axis: str | None, facts: dict[str, Any], study: str 
     if not points:
         raise DataError("fewer than two replicas ended with finite outputs, so there is nothing to decompose: lower --lr, see dlprobe lr-find")
     best, top = sweet_spot(points), double_descent(points)
-    if axis is not None:
+    if axis is not None and len(points) > 1:
         facts = {**facts, "sweet_spot": best.at, "double_descent": top.at if top else None}
     screen.show(document(points, levels(best.found), advice(points, axis), axis, facts, study))
     return ExitCode.DONE

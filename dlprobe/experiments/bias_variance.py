@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import partial
 from typing import Any, TypeAlias
 
@@ -43,6 +43,7 @@ DEFAULT_VALUES = {
     "l1": "0,1e-4,1e-3,1e-2,1e-1",
     "epochs": "1,2,5,10,20,50",
 }
+SHARED = "nets on one training set are alike: with few training sets the intervals are too narrow, and the variance comes out a little small"
 OWN_AXES = ("width", "depth", "train_size")
 
 
@@ -221,6 +222,8 @@ def points(design: Design, replicas: Sequence[tuple[str | float | None, int, Arr
         parts = decompose(made, design.truth if exact else wanted, design.loss, noise=noise, noise_in_targets=not exact)
         groups = [data for data, _ in usable]
         apart = sources(made, groups, design.loss) if design.facts.get("vary") == "both" and len(usable) == len(here) else None
+        if len(set(groups)) < len(groups):
+            parts = replace(parts, notes=(*parts.notes, SHARED)) if design.facts.get("vary") == "both" else parts
         found.append(Point(value, parts, apart, len(here) - len(usable)))
     return found
 
