@@ -133,6 +133,18 @@ class ModelConfig(Table):
         return self
 
     @model_validator(mode="after")
+    def _layers_can_say_something(self) -> Self:
+        """A row-wise activation of one unit is a constant: softmax of one number is 1, and no gradient passes."""
+        for index, (units, spec) in enumerate(zip(self.layers, self.activations, strict=True), 1):
+            if units != 1:
+                continue
+            low, high = (spec.record.evaluate([z], *spec.parameters.values()) for z in (-3.0, 3.0))
+            if low == high and low:
+                reason = f"of the one unit of hidden_{index} it is always {low[0]:g} and no gradient passes: expected two units or more, or another activation"
+                raise FieldError(self.table, "activation", str(spec), reason)
+        return self
+
+    @model_validator(mode="after")
     def _biases_need_no_data(self) -> Self:
         if self.bias_init is not None and self.bias_init.record.data_dependent:
             reason = "it rescales weights on data: expected an initializer that draws numbers, or auto"

@@ -13,7 +13,6 @@ def warnings_for(config: RunConfig) -> list[str]:
         _norm_of_no_layer,
         _unused_bias_init,
         _identical_units,
-        _constant_layer,
         _no_probabilities,
         _sparse_record,
         _no_histograms,
@@ -49,15 +48,6 @@ def _identical_units(config: RunConfig) -> str | None:
     if not config.model.layers or init.record.variance(1000, 1000, *init.parameters.values()) != 0:
         return None
     return f"init = {init} gives every weight the same value: the units of a layer stay identical; take an initializer that draws weights"
-
-
-def _constant_layer(config: RunConfig) -> str | None:
-    """A row-wise activation of one unit: softmax of one number is 1."""
-    for index, (units, spec) in enumerate(zip(config.model.layers, config.model.activations, strict=True), 1):
-        low, high = (spec.record.evaluate([z], *spec.parameters.values()) for z in (-3.0, 3.0)) if units == 1 else ([0.0], [1.0])
-        if low == high and low:
-            return f"activation = {spec} of the one unit of hidden_{index} is always {low[0]:g}, no gradient passes: take more units or another activation"
-    return None
 
 
 def _no_probabilities(config: RunConfig) -> str | None:

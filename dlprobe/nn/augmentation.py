@@ -20,12 +20,7 @@ def mixing_shares(alpha: float, seed: int, first_step: int, steps: int) -> npt.N
 
 def partners(order: Any, seed: Any, step: Any) -> None:
     """Fill `order` (int64) with a permutation of the batch, new in every step."""
-    key = random.stream(seed, random.MIXUP, step)
-    for i in range(len(order)):
-        order[i] = i
-    for i in range(len(order) - 1, 0, -1):
-        j = np.int64(((random.mix(key + np.uint64(i)) >> np.uint64(32)) * np.uint64(i + 1)) >> np.uint64(32))
-        order[i], order[j] = order[j], order[i]
+    random.permute(order, random.stream(seed, random.MIXUP, step))
 
 
 def mix_rows(source: Any, chosen: Any, partner: Any, share: Any, out: Any) -> None:

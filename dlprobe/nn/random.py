@@ -30,15 +30,19 @@ def stream(seed: Any, purpose: Any, position: Any) -> Any:
     return mix(mix(mix(np.uint64(seed)) ^ np.uint64(purpose)) ^ np.uint64(position))
 
 
-def shuffle(order: Any, seed: Any, epoch: Any) -> None:
-    """Fill `order` (int64) with the permutation of this epoch (Fisher–Yates from the identity)."""
-    key = stream(seed, SHUFFLE, epoch)
+def permute(order: Any, key: Any) -> None:
+    """Fill `order` (int64) with the permutation of one stream (Fisher–Yates from the identity)."""
     for i in range(len(order)):
         order[i] = i
     for i in range(len(order) - 1, 0, -1):
         bits = mix(key + np.uint64(i)) >> np.uint64(32)
         j = np.int64((bits * np.uint64(i + 1)) >> np.uint64(32))
         order[i], order[j] = order[j], order[i]
+
+
+def shuffle(order: Any, seed: Any, epoch: Any) -> None:
+    """Fill `order` (int64) with the permutation of this epoch."""
+    permute(order, stream(seed, SHUFFLE, epoch))
 
 
 def operation_key(counter: Any, purpose: Any) -> Any:
@@ -52,7 +56,7 @@ def share(x: Any, key: Any, position: Any) -> Any:
     return (like(x, float(bits)) + like(x, 0.5)) * like(x, 2.0**-24)
 
 
-for _function in (mix, stream, shuffle, operation_key, share):
+for _function in (mix, stream, permute, shuffle, operation_key, share):
     inlined(_function, EXACT)
 
 

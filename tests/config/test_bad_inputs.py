@@ -56,6 +56,8 @@ OPTIONS: list[tuple[dict[str, str], list[str]]] = [
     ({"mixup": "-0.2"}, ["--mixup -0.2", ">= 0"]),
     ({"residual": "yess"}, ["--residual yess", "known: identity, depth_scaled, rezero"]),
     ({"residual": "identity(scale=nan)"}, ["scale = 'nan'", "finite"]),
+    ({"activation": "softmax", "layers": "1"}, ["--activation softmax", "hidden_1 it is always 1 and no gradient passes", "two units or more"]),
+    ({"activation": "relu,log_softmax", "layers": "8,1"}, ["hidden_2 it is always 0"]),
     ({"input_norm": "bach"}, ["--input-norm bach", "did you mean 'batch'?"]),
     ({"loss": "cross_entrpy"}, ["--loss cross_entrpy", "did you mean 'cross_entropy'?", "auto"]),
     ({"optimizer": "adamm"}, ["--optimizer adamm", "did you mean 'adam'?", "known: ", "sgd"]),
