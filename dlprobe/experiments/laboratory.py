@@ -26,12 +26,24 @@ BATCH_LOSS = 0  # the column of a step's scalars
 Changes = Mapping[str, Any]
 
 
+@dataclass
+class Watched(Snapshots):
+    """Snapshots, and the percentiles of tracked units."""
+
+    percentiles: list[Array] = field(default_factory=list)
+
+    def instruments(self, step: int, values: Mapping[str, Array]) -> None:
+        """Keep what is drawn."""
+        if "tracked/percentiles" in values:
+            self.percentiles.append(values["tracked/percentiles"])
+
+
 @dataclass(frozen=True)
 class Trained:
     """One run that ended, with its net."""
 
     session: trainer.Session
-    kept: Snapshots
+    kept: Watched
 
     @property
     def hidden(self) -> int:
@@ -75,11 +87,9 @@ class Trained:
         """Every layer's weight matrix, (fan_in, fan_out), input side first."""
         return [self.session.network.weights(index).astype(np.float64) for index in range(len(self.session.model.layers))]
 
-    def biases(self) -> list[npt.NDArray[np.float64]]:
-        """Every layer's bias parameters, (fan_out,)."""
-        network = self.session.network
-        starts = network.offsets()["bias_offset"]
-        return [network.parameters[s : s + w.shape[1]].astype(np.float64) for s, w in zip(starts, self.weights(), strict=True)]
+    def tracked(self) -> npt.NDArray[np.float64]:
+        """Percentiles of the first tracked unit's preactivation, (look, percentile)."""
+        return np.array([each[0] for each in self.kept.percentiles], np.float64)
 
 
 @dataclass
@@ -114,7 +124,7 @@ class Laboratory:
     def _one(self, changes: Changes, seed: int, same_data: bool) -> Trained:
         values = {"training.seed": seed, "data.data_seed": self.seeds[0] if same_data else seed}
         config = with_values(self.base, {**values, **changes})
-        session, kept = trainer.start(config, self.sets.of(config)), Snapshots()
+        session, kept = trainer.start(config, self.sets.of(config)), Watched()
         trainer.run(session, kept, stop=self.stop)
         return Trained(session, kept)
 

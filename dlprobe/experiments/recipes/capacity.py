@@ -1,0 +1,287 @@
+"""What nets can represent: hidden layers, depth, width, samples."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from dlprobe.experiments.recipe import Check, Found, Picture, Recipe
+from dlprobe.registry import register
+
+if TYPE_CHECKING:
+    from dlprobe.experiments.laboratory import Laboratory, Trained
+
+COLUMNS, ROWS = 44, 14
+SHADES = "·#o+x*"
+
+
+def regions(run: Trained) -> list[str]:
+    """The decision regions of a net on two inputs over ±2 of the scaled axes, one sign per class, x₂ upwards."""
+    x, y = np.meshgrid(np.linspace(-2, 2, COLUMNS), np.linspace(2, -2, ROWS))
+    outputs = run.outputs(np.column_stack([x.ravel(), y.ravel()]))
+    classes = outputs.argmax(axis=1) if outputs.shape[1] > 1 else (outputs[:, 0] > 0.5).astype(int)
+    return ["".join(SHADES[c % len(SHADES)] for c in row) for row in classes.reshape(ROWS, COLUMNS)]
+
+
+def region_pictures(runs: dict[str, list[Trained]]) -> list[Picture]:
+    return [Picture("drawing", f"decision regions, {name}", lines=regions(each[0])) for name, each in runs.items()]
+
+
+def medians(runs: dict[str, list[Trained]], name: str) -> dict[str, float]:
+    from dlprobe.experiments.laboratory import median
+
+    return {variant: median(each, lambda run: run.final(name)) for variant, each in runs.items()}
+
+
+def xor_hidden_layer(laboratory: Laboratory) -> Found:
+    runs = laboratory.run({"no hidden layer": {"model.layers": "none"}, "one hidden layer": {"model.layers": "8"}})
+    error = medians(runs, "train_error")
+    checks = [
+        Check("training error without hidden layer", error["no hidden layer"], ">", 0.2),
+        Check("training error with 8 hidden units", error["one hidden layer"], "<", 0.1),
+    ]
+    return Found(checks, {"train_error": error}, region_pictures(runs))
+
+
+register(
+    "recipe",
+    Recipe(
+        name="xor_hidden_layer",
+        claim="Exclusive or cannot be learned without a hidden layer, and can with one.",
+        source="Minsky & Papert 1969; every first lecture on multi-layer perceptrons",
+        base="""
+[data]
+data = "xor(samples=4)"
+split = [100, 0, 0]
+[model]
+activation = "tanh"
+[training]
+lr = 0.05
+steps = 600
+batch_size = "full"
+[recording]
+evaluate_every = "never"
+""",
+        measure=xor_hidden_layer,
+        truth="No line parts the two classes: a single layer gets one of four wrong at best. Eight tanh units suffice.",
+        expected="holds",
+        own_data=True,
+    ),
+)
+
+
+def deep_linear(laboratory: Laboratory) -> Found:
+    (run,) = laboratory.run({"linear": {}})["linear"][:1]
+    inputs, targets = run.session.data.inputs["train"].astype(float), run.session.targets["train"].astype(float)
+    zero = run.outputs(np.zeros((1, inputs.shape[1])))
+    outputs = run.outputs(inputs)
+    matrix = np.linalg.multi_dot(run.weights())
+    difference = float(np.abs(outputs - zero - inputs @ matrix).max() / np.abs(outputs).max())
+    extended = np.column_stack([inputs, np.ones(len(inputs))])
+    best = float(np.square(extended @ np.linalg.lstsq(extended, targets, rcond=None)[0] - targets).sum(axis=1).mean())
+    checks = [
+        Check("largest difference from one matrix, relative", difference, "<", 1e-4),
+        Check("training loss over that of least squares", run.final("train_loss") / best, ">", 0.9999),
+    ]
+    measured = {"difference": difference, "train_loss": run.final("train_loss"), "least_squares_loss": best}
+    return Found(checks, measured, [Picture("table", "", columns=("what", "value"), rows=list(measured.items()))])
+
+
+register(
+    "recipe",
+    Recipe(
+        name="deep_linear",
+        claim="A deep net of linear layers is one matrix: it fits no better than least squares.",
+        source="lecture slides on why activations are not linear; Saxe et al. 2014",
+        base="""
+[data]
+data = "linear(samples=200, features=10)"
+[model]
+layers = "20,20,20"
+activation = "linear"
+[training]
+epochs = 50
+lr = 0.01
+[recording]
+evaluate_every = "never"
+""",
+        measure=deep_linear,
+        truth="W₁W₂W₃W₄ is one matrix, so the best such net is the least-squares fit; only the way there is another.",
+        expected="holds",
+        tiny={"training.epochs": "20"},
+        own_data=True,
+    ),
+)
+
+
+def regions_by_depth(laboratory: Laboratory) -> Found:
+    depths = laboratory.size((1, 2, 3, 4, 5, 6), (1, 3))
+    width = laboratory.size(8, 8)
+    runs = laboratory.run({f"{depth} × {width}": {"model.layers": f"{width}x{depth}"} for depth in depths})
+    error = medians(runs, "train_error")
+    values = list(error.values())
+    checks = [Check("training error, one layer", values[0], ">", 0.15), Check("training error, best of the deeper", min(values[1:]), "<", values[0] - 0.05)]
+    line = Picture("lines", "training error by depth", series=[("training error", list(depths), values)], x_label="hidden layers")
+    return Found(checks, {"train_error": error}, [*region_pictures(runs), line])
+
+
+register(
+    "recipe",
+    Recipe(
+        name="regions_by_depth",
+        claim="More layers draw finer decision regions: a deep net of narrow layers fits spirals that one such layer does not.",
+        source="lecture demonstrations with 1 to 6 layers on two-dimensional data",
+        base="""
+[data]
+data = "spirals(samples=400, turns=2, noise=0.02)"
+split = [80, 10, 10]
+[model]
+activation = "relu"
+[training]
+epochs = 150
+lr = 0.01
+[recording]
+evaluate_every = "never"
+""",
+        measure=regions_by_depth,
+        truth="The number of linear pieces grows with depth; but so does the risk that a narrow deep net does not train.",
+        expected="holds",
+        tiny={"training.epochs": "100"},
+        own_data=True,
+    ),
+)
+
+
+def fitted_curves(laboratory: Laboratory) -> Found:
+    replicas = laboratory.size(40, 16)
+    models = {"line": "none", "40 tanh": "40"}
+    seeds = range(laboratory.seeds[0], laboratory.seeds[0] + replicas)
+    runs = laboratory.run({f"{name} {k}": {"model.layers": layers, "data.data_seed": k} for name, layers in models.items() for k in seeds})
+    grid = np.linspace(-0.9, 0.9, 46)[:, None]
+    truth = np.sin(np.pi * grid[:, 0])
+    bias, variance, pictures = {}, {}, []
+    for name in models:
+        fits = np.array([runs[f"{name} {k}"][0].outputs(grid)[:, 0] for k in seeds], float)
+        mean = fits.mean(axis=0)
+        bias[name], variance[name] = float(np.square(mean - truth).mean()), float(fits.var(axis=0, ddof=1).mean())
+        pictures.append(curves(name, grid[:, 0], {"truth": truth, "mean": mean, "a fit": fits[0], "another": fits[1]}))
+    checks = [
+        Check("bias² of the line over that of 40 tanh", bias["line"] / bias["40 tanh"], ">", 1.5),
+        Check("variance of the line over that of 40 tanh", variance["line"] / variance["40 tanh"], "<", 0.8),
+    ]
+    return Found(checks, {"bias": bias, "variance": variance, "replicas": replicas}, pictures)
+
+
+def curves(name: str, x: Any, lines: dict[str, Any]) -> Picture:
+    return Picture("lines", f"fits of a {name} net" if name != "line" else "fits of a line", series=[(each, list(x), list(y)) for each, y in lines.items()])
+
+
+register(
+    "recipe",
+    Recipe(
+        name="fitted_curves",
+        claim="Simple models have high bias and low variance, flexible ones low bias and high variance.",
+        source="Bishop 2006, Pattern Recognition and Machine Learning, §3.2: many fits, their mean and the truth",
+        base="""
+[data]
+data = "sine(samples=20, noise=0.4)"
+split = [100, 0, 0]
+scaling = "none"
+[model]
+activation = "tanh"
+init = "glorot_normal"
+[training]
+steps = 3000
+lr = 0.03
+batch_size = "full"
+[recording]
+evaluate_every = "never"
+""",
+        measure=fitted_curves,
+        truth="So it is here, where the noise is known and the sample small; wide nets trained by gradient descent can have less variance again.",
+        expected="holds",
+        tiny={"training.steps": "1500"},
+        own_data=True,
+    ),
+)
+
+
+def narrow_or_wide(laboratory: Laboratory) -> Found:
+    sets = {"spirals": "spirals(samples=600, turns=2.5, noise=0.02)", "blobs": "blobs(samples=400, features=10, classes=4, std=2.0)"}
+    shapes = {"deep": {"spirals": "16x4", "blobs": "16x4"}, "shallow": {"spirals": str(wide(2, 2)), "blobs": str(wide(10, 4))}}
+    variants = {f"{shape}, {name}": {"data.data": data, "model.layers": shapes[shape][name]} for name, data in sets.items() for shape in shapes}
+    error = medians(laboratory.run(variants), "test_error")
+    checks = [Check("test error, deep − shallow", error[f"deep, {name}"] - error[f"shallow, {name}"], "<", -0.01, f"the data are {name}") for name in sets]
+    return Found(checks, {"test_error": error}, [Picture("table", "", columns=("net", "test error"), rows=list(error.items()))])
+
+
+def wide(features: int, classes: int, width: int = 16, depth: int = 4) -> int:
+    """Units of one hidden layer with as many parameters as `depth` layers of `width`."""
+    deep = (features + 1) * width + (depth - 1) * (width + 1) * width + (width + 1) * classes
+    return round((deep - classes) / (features + 1 + classes))
+
+
+register(
+    "recipe",
+    Recipe(
+        name="narrow_or_wide",
+        claim="With equally many parameters a deep narrow net beats a shallow wide one.",
+        source="lecture slides on depth; Goodfellow, Bengio & Courville 2016, Deep Learning, §6.4",
+        base="""
+[data]
+data = "spirals(samples=400, turns=1)"
+split = [40, 10, 50]
+[training]
+epochs = 150
+lr = 0.005
+[recording]
+evaluate_every = "never"
+""",
+        measure=narrow_or_wide,
+        truth="It helps where the classes wind around each other; where they are round clouds depth buys nothing.",
+        expected="holds only when",
+        tiny={"training.epochs": "60"},
+        own_data=True,
+    ),
+)
+
+
+def data_size(laboratory: Laboratory) -> Found:
+    percents: Sequence[int] = laboratory.size((2, 5, 10, 20, 40, 75), (4, 60))
+    runs = laboratory.run({f"{percent} %": {"data.split": f"{percent},{80 - percent},20"} for percent in percents})
+    train, test = medians(runs, "train_error"), medians(runs, "test_error")
+    few, many = f"{percents[0]} %", f"{percents[-1]} %"
+    checks = [
+        Check("test error, all − few samples", test[many] - test[few], "<", 0.0),
+        Check("gap of test and training error, all − few samples", test[many] - train[many] - test[few] + train[few], "<", 0.0),
+    ]
+    series = [(name, list(map(float, percents)), list(each.values())) for name, each in (("training", train), ("test", test))]
+    picture = Picture("lines", "error by samples", series=series, x_label="% of the data to train on", y_label="error", log_x=True)
+    return Found(checks, {"train_error": train, "test_error": test}, [picture])
+
+
+register(
+    "recipe",
+    Recipe(
+        name="data_size",
+        claim="More training data lower the test error and close its gap to the training error.",
+        source="learning curves as lectures draw them; Ng 2018, Machine Learning Yearning, ch. 28-32",
+        base="""
+[data]
+data = "digits"
+[model]
+layers = "64"
+[training]
+steps = 600
+lr = 0.005
+[recording]
+evaluate_every = "never"
+""",
+        measure=data_size,
+        truth="Variance falls with the sample; what stays when the gap is closed is bias, which more data do not mend.",
+        expected="holds",
+        tiny={"training.steps": "150", "model.layers": "16"},
+    ),
+)

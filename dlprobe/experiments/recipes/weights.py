@@ -1,0 +1,86 @@
+"""Weight matrices alone: norms, symmetry."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from dlprobe.experiments.recipe import Check, Found, Picture, Recipe
+from dlprobe.experiments.recipes.propagation import base, gradient_ratio, profiles, tiny
+from dlprobe.registry import register
+
+if TYPE_CHECKING:
+    from dlprobe.experiments.laboratory import Laboratory, Trained
+
+
+def norm_product(laboratory: Laboratory) -> Found:
+    from dlprobe.experiments.laboratory import median
+
+    runs = laboratory.run({"relu + He": {}})
+    product, gradient = median(runs["relu + He"], spectral_product), median(runs["relu + He"], gradient_ratio)
+    checks = [Check("|log10 of ∏‖W_l‖ over RMS(δ_1)/RMS(δ_L)|", abs(product - gradient), "<", 1.0)]
+    measured = {"log10_product_of_norms": product, "log10_error_signal_ratio": gradient}
+    return Found(checks, measured, [profiles(runs, "error_signal_rms", "error signal, layer by layer")])
+
+
+def spectral_product(run: Trained) -> float:
+    """log10 of the product of the largest singular values of the matrices between the first and the last hidden layer."""
+    return float(sum(np.log10(np.linalg.norm(each, 2)) for each in run.weights()[1:-1]))
+
+
+register(
+    "recipe",
+    Recipe(
+        name="norm_product",
+        claim="The gradient at the first layer behaves like ‖W‖^L: it explodes where norms of weights are above 1.",
+        source="lecture slides on exploding gradients, after Pascanu, Mikolov & Bengio 2013",
+        base=base("100x20", "relu", "he_normal"),
+        measure=norm_product,
+        truth="The product of spectral norms is only a bound, orders of magnitude off: He matrices have norm 2.8 each, and the gradient stays level.",
+        expected="does not hold",
+        tiny=tiny("32x20"),
+    ),
+)
+
+
+def equal_weights(laboratory: Laboratory) -> Found:
+    from dlprobe.experiments.laboratory import median
+
+    runs = laboratory.run({"training is plain": {}, "there is dropout": {"model.dropout": 0.5}})
+    spread = {name: median(each, spread_of_units) for name, each in runs.items()}
+    checks = [Check("deviation between hidden units' weights over their RMS", value, "<", 1e-3, name) for name, value in spread.items()]
+    return Found(checks, {"spread": spread}, [Picture("table", "", columns=("training", "spread between units"), rows=list(spread.items()))])
+
+
+def spread_of_units(run: Trained) -> float:
+    """How far the first layer's columns are from each other, over their size."""
+    first = run.weights()[0]
+    return float(first.std(axis=1).mean() / np.sqrt(np.square(first).mean()))
+
+
+register(
+    "recipe",
+    Recipe(
+        name="equal_weights",
+        claim="Hidden units that start with equal weights stay equal for ever.",
+        source="lecture slides on symmetry breaking; Goodfellow, Bengio & Courville 2016, Deep Learning, §8.4",
+        base="""
+[data]
+data = "wine"
+[model]
+layers = "16"
+activation = "tanh"
+init = "constant(value=0.1)"
+[training]
+steps = 200
+lr = 0.01
+[recording]
+evaluate_every = "never"
+""",
+        measure=equal_weights,
+        truth="Equal weights get equal gradients, unless something treats units differently: dropout breaks the symmetry in its first step.",
+        expected="holds only when",
+        tiny={"training.steps": "50"},
+    ),
+)
