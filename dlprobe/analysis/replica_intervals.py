@@ -16,6 +16,7 @@ Floats: TypeAlias = npt.NDArray[np.float64]
 Interval: TypeAlias = tuple[float, float]
 
 RESAMPLES = 1000
+WIDEST = 3.0  # times Student's, which an interval of resampling may be wide to either side
 MOST_RESAMPLES = 2000  # the 2.5 % points of 1000 are off by .5 % of probability; of inner products more are cheap
 FEW, MANY = 8, 500  # replicas between which resampling pays: with fewer it says nothing new, with more the estimates are normal; Student's interval serves
 CHUNK = 2**22  # numbers held at once
@@ -80,7 +81,11 @@ class Gram:
             with np.errstate(all="ignore"):
                 ratios = (resampled[name] - truth[name]) / spread[name]
             low, high = np.percentile(ratios[np.isfinite(ratios)], (2.5, 97.5)) if np.isfinite(ratios).any() else (0.0, 0.0)
+            farthest = WIDEST * student(self.count - 1)  # without the one odd replica, resamples have next to no deviation to divide by
+            low, high = max(float(low), -farthest), min(float(high), farthest)
             found[name] = (float(value[name][0] - high * deviation[name][0]), float(value[name][0] - low * deviation[name][0]))
+        for name in ("loss", "variance"):
+            found[name] = (max(found[name][0], 0.0), found[name][1])
         return found
 
     def _estimates(self, weights: Floats) -> tuple[dict[str, Floats], dict[str, Floats]]:

@@ -220,5 +220,16 @@ def test_student_against_tables() -> None:
     assert [round(student(n), 2) for n in (1, 5, 6, 10, 20, 100)] == [12.71, 2.57, 2.45, 2.23, 2.09, 1.98]
 
 
+def test_one_odd_replica_does_not_blow_an_interval_up() -> None:
+    """Eleven replicas close to each other and one far off: ends stay within a few times the spread, and what cannot be negative is not."""
+    rng = np.random.default_rng(11)
+    made = 0.1 * rng.standard_normal((12, 20))
+    made[3] += 3.0
+    found = decompose(made, np.zeros(20))
+    assert found.intervals["variance"][0] >= 0.0
+    assert found.intervals["expected_loss"][0] >= 0.0
+    assert -10.0 < found.intervals["bias"][0] <= found.bias <= found.intervals["bias"][1]
+
+
 def test_public_name() -> None:
     assert dlprobe.decompose is decompose
