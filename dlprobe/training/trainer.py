@@ -257,7 +257,8 @@ def effective_rate(session: Session) -> npt.NDArray[np.float64]:
     values = [float(value) for value in network.optimizer.parameters.values()]
     with np.errstate(all="ignore"):
         states = (network.optimizer_state(index).astype(np.float64) for index in range(layers))
-        return np.array([np.median(effective(float(session.step), rate, state, *values)) for state in states])
+        # a norm of the input has no weights
+        return np.array([np.median(effective(float(session.step), rate, state, *values)) if state.size else np.nan for state in states])
 
 
 def _finish(session: Session, recorder: Recorder, status: str) -> None:

@@ -90,6 +90,13 @@ def test_effective_rates_are_those_of_the_last_update() -> None:
     assert kept.effective_rates[-1][1] == pytest.approx(expected, rel=1e-5)
 
 
+def test_a_norm_of_the_input_has_no_effective_rate() -> None:
+    """It has no weights to take a median over: NaN, and no warning."""
+    _, kept, _ = trained(input_norm="layer")
+    assert np.isnan(kept.effective_rates[-1][0])
+    assert np.isfinite(kept.effective_rates[-1][1:]).all()
+
+
 def test_an_optimizer_that_does_not_scale_has_no_effective_rate() -> None:
     _, kept, _ = trained(optimizer="momentum")
     assert np.isnan(kept.effective_rates[-1]).all()
