@@ -120,7 +120,7 @@ def command(
         return decompose_file(predictions, loss, noise_variance, screen)
     retrain = replicas is not None or over is not None
     if source is not None and not retrain and is_run_file(source):
-        return read_file(source, human_error or 0.0, loss, screen)
+        return read_file(source, human_error, loss, screen)
     base = read_configuration(source, {**options, "loss": training_loss})
     asked = {"replicas": replicas or DEFAULT_REPLICAS, "vary": checked("--vary", vary, ("data", "seed", "both")), "seeds": seeds, "noise": noise_variance}
     asked |= {"resample": checked("--resample", resample, ("disjoint", "bootstrap", "fresh")), "over": over, "values": values, "loss": loss}
@@ -187,7 +187,7 @@ def show(points: list[Any], axis: str | None, facts: dict[str, Any], study: str 
     return ExitCode.DONE
 
 
-def read_file(path: Path, human: float, loss: str | None, screen: Screen) -> ExitCode:
+def read_file(path: Path, human: float | None, loss: str | None, screen: Screen) -> ExitCode:
     """The textbook reading of a run, or a saved study's replicas decomposed again."""
     from dlprobe.experiments.bias_variance import from_study
     from dlprobe.runs import Study, open_run
@@ -199,22 +199,28 @@ def read_file(path: Path, human: float, loss: str | None, screen: Screen) -> Exi
         return read_run(found, str(path), human, screen)
 
 
-def read_run(run: Any, name: str, human: float, screen: Screen) -> ExitCode:
-    """The textbook reading of one run at its end."""
+def read_run(run: Any, name: str, human: float | None, screen: Screen) -> ExitCode:
+    """The textbook reading of one run at its end: shares of wrong classes, or of the targets' variance that is left over (1 − R²)."""
     import numpy as np
 
+    from dlprobe.analysis.learning import learning
     from dlprobe.analysis.textbook_reading import advice, read, usable
     from dlprobe.reports.bias_variance import reading_document
 
-    if str(run.data.get("task")) == "regression":
-        raise ConfigError(f"{name} is a regression, its errors are no shares: give error rates, or decompose it: dlprobe bias-variance {name} --replicas 20")
-    train, val = (float(run.final.get(f"{part}_error", np.nan)) for part in ("train", "val"))
-    if not (usable(train) and usable(val)):
+    regression = str(run.data.get("task")) == "regression"
+    if regression:
+        found = learning(run)
+        train, val = (1.0 - float(run.final.get(f"{part}_r2", np.nan)) for part in ("train", "val"))
+        human = human if human is not None else 1.0 - found.ceiling if found else 0.0
+    else:
+        train, val = (float(run.final.get(f"{part}_error", np.nan)) for part in ("train", "val"))
+    if not (np.isfinite([train, val]).all() and (regression or (usable(train) and usable(val)))):
         raise ConfigError(f"{name} has no training or validation error at its end: train with a validation part (--split 60,20,20) to the end")
     counts = {part: len(np.asarray(run.data.get(f"{part}_indices", ()))) for part in ("train", "val")}
-    reading = read(human, train, val, counts["train"], counts["val"])
-    context = {"run": name, "train_samples": counts["train"], "val_samples": counts["val"]}
-    screen.show(reading_document(reading, advice(reading), f"{name}: {counts['train']} training and {counts['val']} validation samples", context))
+    reading = read(human or 0.0, train, val, *((0, 0) if regression else counts.values()))
+    context = {"run": name, "train_samples": counts["train"], "val_samples": counts["val"], "measure": "1 - r2" if regression else "error"}
+    what = "; errors are 1 − R², the reference is the share of known noise" if regression else ""
+    screen.show(reading_document(reading, advice(reading), f"{name}: {counts['train']} training and {counts['val']} validation samples{what}", context))
     return ExitCode.DONE
 
 

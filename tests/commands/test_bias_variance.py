@@ -45,6 +45,21 @@ def test_reading_of_a_run_has_sampling_intervals(tmp_path: Path) -> None:
     assert "textbook reading" in dlprobe("bias-variance", run).out
 
 
+def test_reading_of_a_regression_is_by_the_variance_left_over(tmp_path: Path) -> None:
+    run = str(tmp_path / "run.h5")
+    assert dlprobe("train", "--data", "linear(samples=200)", "--layers", "", "--lr", "0.05", "--epochs", "30", "-o", run, "--quiet").code == 0
+    found = bias_variance(run).data
+    assert found["measure"] == "1 - r2"
+    from dlprobe.config import DataConfig
+    from dlprobe.data import load, prepare
+
+    options = DataConfig(data="linear(samples=200)")
+    targets = prepare(load(options, 0), options, 0, "float32").targets["train"]
+    assert found["errors"]["human"] == pytest.approx(0.25 / targets.var(), rel=0.01)  # known noise over the variance of the targets
+    assert found["errors"]["train"] < 0.5
+    assert found["diagnosis"]["bias"] == "low"
+
+
 def test_given_predictions(tmp_path: Path) -> None:
     path = tmp_path / "given.npz"
     np.savez(path, predictions=np.array([[1.0], [3.0]]), targets=np.array([0.0]))
