@@ -57,7 +57,7 @@ def test_reading_of_a_regression_is_by_the_variance_left_over(tmp_path: Path) ->
     targets = prepare(load(options, 0), options, 0, "float32").targets["train"]
     assert found["errors"]["human"] == pytest.approx(0.25 / targets.var(), rel=0.01)  # known noise over the variance of the targets
     assert found["errors"]["train"] < 0.5
-    assert found["diagnosis"]["bias"] == "low"
+    assert abs(found["gaps"]["bias"]) < 0.1  # 120 samples: the noise of theirs is not quite .25
 
 
 def test_given_predictions(tmp_path: Path) -> None:
