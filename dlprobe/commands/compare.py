@@ -27,6 +27,7 @@ import typer
 
 from dlprobe.commands.base.arguments import one_of
 from dlprobe.commands.base.configuration import configuration_options, read_configuration
+from dlprobe.commands.base.executing import Executor, RunsPerTask, Scheduler, cluster_of
 from dlprobe.commands.base.screen import Screen
 from dlprobe.errors import ConfigError, ExitCode
 from dlprobe.runs.reading import reading
@@ -34,6 +35,7 @@ from dlprobe.runs.reading import reading
 if TYPE_CHECKING:
     from dlprobe.analysis.comparison import Outcome
     from dlprobe.config import RunConfig
+    from dlprobe.executors.dask_cluster import DaskCluster
     from dlprobe.experiments.axes import Axis
     from dlprobe.experiments.compare import Compared, Request
     from dlprobe.training.prepared_sets import PreparedSets
@@ -98,17 +100,21 @@ def command(
     output: Output = None,
     force: Force = False,
     resume: Resume = None,
+    executor: Executor = "threads",
+    scheduler: Scheduler = None,
+    runs_per_task: RunsPerTask = 1,
     *,
     options: dict[str, str | None],
     screen: Screen,
 ) -> ExitCode:
     """Read what is compared, train what is missing, show."""
+    cluster = cluster_of(executor, scheduler, runs_per_task)
     words, given = list(what or ()), sorted(key for key, value in options.items() if value is not None)
     changed = given or config or tune_lr or equal != "samples" or equal_parameters or vary_data
     if resume is not None:
         refuse(words, "--resume goes on with what the study compares", "leave AXIS and VALUES out")
         refuse(changed or by or reach is not None or output, "--resume goes on with the study as it is", "give --seeds and --workers only")
-        return go_on(resume, seeds, workers, screen)
+        return go_on(resume, seeds, workers, screen, cluster)
     if len(words) == 1 and is_study(words[0]):
         refuse(changed or output or seeds, f"{words[0]} is shown as it is", "give --by and --reach only, or --resume it for more seeds")
         return show_again(Path(words[0]), by, reach, screen)
@@ -122,7 +128,7 @@ def command(
     if equal_parameters:
         request = replace(request, cells=tuple(compare.with_equal_parameters(request.cells, base, sets)))
     request = replace(request, cells=tuple(compare.with_equal_budget(request.cells, base, equal, sets)))
-    return run(request, sets, workers, screen, output=output, force=force, tune_lr=tune_lr)
+    return run(request, sets, workers, screen, output=output, force=force, tune_lr=tune_lr, cluster=cluster)
 
 
 def refuse(unwanted: object, why: str, instead: str) -> None:
@@ -226,6 +232,7 @@ def run(
     tune_lr: bool = False,
     finished: Mapping[str, Outcome] | None = None,
     resume: bool = False,
+    cluster: DaskCluster | None = None,
 ) -> ExitCode:
     """Tune where that is asked for, train what is missing, keep it where a file is named, and show."""
     from dlprobe.executors.threads import available_threads
@@ -244,7 +251,9 @@ def run(
     try:
         with on_signals() as stop, screen.progress("training", "runs") as report:
             told = None if report is None else lambda done, total: report(done, total)
-            result = run_study(compare.plan(request), sets, compare.read, threads=threads, stop=stop, writer=writer, finished=finished, progress=told)
+            result = run_study(
+                compare.plan(request), sets, compare.read, threads=threads, stop=stop, writer=writer, finished=finished, progress=told, cluster=cluster
+            )
         if not result.complete and writer is not None:
             screen.warn(f"interrupted: what had ended is kept; go on with dlprobe compare --resume {output}")
         if not result.found:
@@ -277,7 +286,7 @@ def tuned(request: Request, sets: PreparedSets, threads: int, screen: Screen) ->
     return replace(request, cells=tuple(cells))
 
 
-def go_on(path: Path, seeds: int | None, workers: int | None, screen: Screen) -> ExitCode:
+def go_on(path: Path, seeds: int | None, workers: int | None, screen: Screen, cluster: DaskCluster | None) -> ExitCode:
     """Train what a study lacks, into the same file."""
     from dlprobe.experiments import compare
     from dlprobe.experiments.study import finished_runs, open_study
@@ -294,7 +303,7 @@ def go_on(path: Path, seeds: int | None, workers: int | None, screen: Screen) ->
     if len(finished) == len(compare.plan(request)) and status == "finished":
         screen.note(f"{path} has all {len(finished)} runs: nothing to train; --seeds N adds more")
         return show_again(path, None, None, screen)
-    return run(request, PreparedSets(told=screen.note), workers, screen, output=path, finished=finished, resume=True)
+    return run(request, PreparedSets(told=screen.note), workers, screen, output=path, finished=finished, resume=True, cluster=cluster)
 
 
 def show_again(path: Path, by: str | None, target: float | None, screen: Screen) -> ExitCode:

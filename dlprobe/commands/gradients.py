@@ -22,6 +22,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from dlprobe.commands.base.configuration import ConfigFile, configuration_options, read_configuration
+from dlprobe.commands.base.executing import Executor, RunsPerTask, Scheduler, cluster_of
 from dlprobe.commands.base.screen import Screen
 from dlprobe.errors import ConfigError, ExitCode
 from dlprobe.runs.reading import reading
@@ -29,6 +30,7 @@ from dlprobe.runs.reading import reading
 if TYPE_CHECKING:
     from dlprobe.analysis.gradient_cells import SeedResult
     from dlprobe.config import RunConfig
+    from dlprobe.executors.dask_cluster import DaskCluster
     from dlprobe.experiments.gradients import Axes, Cell, Experiment
     from dlprobe.training.trainer import PreparedData
 
@@ -76,15 +78,19 @@ def command(
     output: Output = None,
     force: Force = False,
     resume: Resume = None,
+    executor: Executor = "threads",
+    scheduler: Scheduler = None,
+    runs_per_task: RunsPerTask = 1,
     *,
     options: dict[str, str | None],
     screen: Screen,
 ) -> ExitCode:
     """Run the grid, judge, show."""
+    cluster = cluster_of(executor, scheduler, runs_per_task)
     if resume is not None:
         if config or output or find_depth or depth or width or others or any(value is not None for value in options.values()):
             raise ConfigError("--resume goes on with the study as it is: give --seeds and --threads only")
-        return go_on(resume, seeds, threads, screen)
+        return go_on(resume, seeds, threads, screen, cluster)
     from dlprobe.commands.base.recorded_run import prepare_data, tell_of_compiling
 
     axes = read_axes(depth, width, others, options)
@@ -101,7 +107,7 @@ def command(
             raise ConfigError("--find-depth looks at nets before training and keeps none: leave -o out")
         return search_depths(base, axes, numbers, data, count, screen)
     cells = gradients.grid(base, axes)
-    experiment = run(cells, numbers, data, count, output, force, screen)
+    experiment = run(cells, numbers, data, count, output, force, screen, cluster=cluster)
     return show(experiment, data, count, output, screen)
 
 
@@ -139,7 +145,7 @@ def search_depths(base: RunConfig, axes: Axes, seeds: Sequence[int], data: Prepa
     return ExitCode.DONE if all(each.complete for each in found) and len(found) == len(rows) else ExitCode.INTERRUPTED
 
 
-def go_on(path: Path, seeds: int | None, threads: int | None, screen: Screen) -> ExitCode:
+def go_on(path: Path, seeds: int | None, threads: int | None, screen: Screen, cluster: DaskCluster | None) -> ExitCode:
     """Train what a study lacks, into the same file; a study that lacks nothing is shown."""
     from dlprobe.commands.base.recorded_run import prepare_data
     from dlprobe.executors.threads import available_threads
@@ -159,7 +165,7 @@ def go_on(path: Path, seeds: int | None, threads: int | None, screen: Screen) ->
     if len(finished) == len(planned) and status == "finished":
         screen.note(f"{path} has all {len(finished)} runs: nothing to train; --seeds N adds more")
         return show(gradients.conclude(cells, numbers, PreparedSets((cells[0].config, data)), finished, True), data, count, path, screen)
-    return show(run(cells, numbers, data, count, path, False, screen, finished=finished, resume=True), data, count, path, screen)
+    return show(run(cells, numbers, data, count, path, False, screen, finished=finished, resume=True, cluster=cluster), data, count, path, screen)
 
 
 def read_axes(depth: Sequence[str] | None, width: Sequence[str] | None, others: Sequence[str] | None, options: dict[str, str | None]) -> Axes:
@@ -251,6 +257,7 @@ def run(
     *,
     finished: Mapping[str, SeedResult] | None = None,
     resume: bool = False,
+    cluster: DaskCluster | None = None,
 ) -> Experiment:
     """Train the grid, into a study file where one is asked for. After a stop the file stays a journal, which `--resume` goes on with."""
     from dlprobe.experiments import gradients
@@ -262,7 +269,7 @@ def run(
     try:
         with on_signals() as stop, screen.progress("training the grid", "runs") as report:
             told: Callable[[int, int], None] | None = None if report is None else lambda done, total: report(done, total)
-            experiment = gradients.run(cells, seeds, data, threads=threads, stop=stop, study=writer, finished=finished, progress=told)
+            experiment = gradients.run(cells, seeds, data, threads=threads, stop=stop, study=writer, finished=finished, progress=told, cluster=cluster)
         if writer is not None and experiment.complete:
             writer.end(gradients.results_table(experiment))
             writer.pack()

@@ -11,7 +11,7 @@ import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import partial
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -28,6 +28,9 @@ from dlprobe.runs import Run, StudyWriter
 from dlprobe.training import trainer
 from dlprobe.training.prepared_sets import PreparedSets
 from dlprobe.training.stopping import Stop
+
+if TYPE_CHECKING:
+    from dlprobe.executors.dask_cluster import DaskCluster
 
 # One decade of depths, the three activations and the three initializations of the lectures, and what mends the deepest nets.
 EXPERIMENT = "gradients"
@@ -124,6 +127,7 @@ def run(
     study: StudyWriter | None = None,
     finished: Mapping[str, SeedResult] | None = None,
     progress: Callable[[int, int], None] | None = None,
+    cluster: DaskCluster | None = None,
 ) -> Experiment:
     """Train every cell with every seed, longest first so that threads end together, and judge each cell. `data`: those of the first cell.
 
@@ -131,7 +135,7 @@ def run(
     """
     sets = PreparedSets((cells[0].config, data))
     planned = plan(cells, seeds)
-    found = run_study(planned, sets, read, threads=threads, stop=stop, writer=study, finished=finished, progress=progress)
+    found = run_study(planned, sets, read, threads=threads, stop=stop, writer=study, finished=finished, progress=progress, cluster=cluster)
     return conclude(cells, seeds, sets, found.found, found.complete)
 
 

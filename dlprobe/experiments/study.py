@@ -7,24 +7,27 @@ which order runs ended, shows nowhere: runs are kept by id, and a study's conten
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import partial
 from itertools import pairwise
 from pathlib import Path
-from typing import Any, Generic, TypeVar
+from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
 from dlprobe.analysis.model_size import layer_size
 from dlprobe.config import RunConfig, to_mapping
 from dlprobe.errors import ConfigError
 from dlprobe.executors import threads as executor
-from dlprobe.runs import Run, RunWriter, Study, StudyWriter, open_run
+from dlprobe.executors.one_run import train_to_bytes
+from dlprobe.runs import Run, Study, StudyWriter, open_run
 from dlprobe.runs.content import canonical
 from dlprobe.runs.journal_contents import JournalContents
 from dlprobe.runs.sources import MemorySource
-from dlprobe.training import describe, trainer
 from dlprobe.training.prepared_sets import PreparedSets
 from dlprobe.training.stopping import Stop
+
+if TYPE_CHECKING:
+    from dlprobe.executors.dask_cluster import DaskCluster
 
 T = TypeVar("T")
 Told = Callable[[int, int], None]
@@ -57,16 +60,16 @@ def run_study(
     writer: StudyWriter | None = None,
     finished: Mapping[str, T] | None = None,
     progress: Told | None = None,
+    cluster: DaskCluster | None = None,
 ) -> StudyResult[T]:
     """Train what is planned and not among `finished`, longest first so that threads end together, and read every run.
 
     progress(done, all) is told of the whole grid as runs end, those that were finished before included. An error in a run ends the study; what had ended
-    before is kept by the writer.
+    before is kept by the writer. cluster: where runs execute in place of threads of this process.
     """
     found: dict[str, T] = dict(finished or {})
     waiting = sorted((each for each in plan if each.id not in found), key=lambda each: (-work(each.config, sets), each.id))
-    jobs = [partial(run_one, each, sets, read, stop, writer) for each in waiting]
-    for index, result in executor.run_all(jobs, threads, stop):
+    for index, result in _results(waiting, sets, read, threads, stop, writer, cluster):
         if result is not None:
             found[waiting[index].id] = result
         if progress is not None:
@@ -74,13 +77,31 @@ def run_study(
     return StudyResult({each.id: found[each.id] for each in plan if each.id in found}, complete=not stop.asked)
 
 
+def _results(
+    waiting: Sequence[PlannedRun],
+    sets: PreparedSets,
+    read: Callable[[PlannedRun, Run], T],
+    threads: int,
+    stop: Stop,
+    writer: StudyWriter | None,
+    cluster: DaskCluster | None,
+) -> Iterator[tuple[int, T | None]]:
+    """(index, what was read) of runs as they end; None for one that was stopped."""
+    if cluster is None:
+        yield from executor.run_all([partial(run_one, each, sets, read, stop, writer) for each in waiting], threads, stop)
+        return
+    for index, stored in cluster.run([(each.config, sets.of(each.config)) for each in waiting], stop):
+        yield index, keep(waiting[index], stored, read, writer)
+
+
 def run_one(planned: PlannedRun, sets: PreparedSets, read: Callable[[PlannedRun, Run], T], stop: Stop, writer: StudyWriter | None) -> T | None:
     """One run; None if it was stopped."""
-    session = trainer.start(planned.config, sets.of(planned.config))
-    recorder = RunWriter.create(None, describe.describe(session))
-    if trainer.run(session, recorder, stop=stop) == "interrupted":
-        return None
-    stored = recorder.bytes()
+    stored = train_to_bytes(planned.config, sets.of(planned.config), stop)
+    return None if stored is None else keep(planned, stored, read, writer)
+
+
+def keep(planned: PlannedRun, stored: bytes, read: Callable[[PlannedRun, Run], T], writer: StudyWriter | None) -> T:
+    """Write a run that ended, and read it."""
     if writer is not None:
         writer.run(planned.id, stored, planned.coordinates)
     return read(planned, Run(JournalContents(MemorySource(stored, planned.id))))

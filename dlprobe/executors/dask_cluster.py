@@ -1,0 +1,158 @@
+"""Runs on a Dask cluster. A worker gets each data set once, then configurations, and gives back the bytes of finished runs.
+
+Results are those of threads here to the last bit, on machines of one kind. A worker that dies costs the runs that it had in hand: they are made again
+elsewhere. Dask sends Python objects between its processes: give it only a scheduler that you trust.
+
+What a study of a million runs would cost (an estimate): Dask's scheduler spends about a millisecond per task, so a task per run would keep it busy for a
+quarter of an hour; `runs_per_task` 20 makes that under a minute. It never holds more than a few tasks per worker thread, as the next ones are sent when
+some have ended. All runs come back through this process into one file: a default run of 680 steps and three layers takes 430 kB, a million of them 430 GB;
+`--record-every 100` leaves little but parameters and predictions of them. `runs_per_task` also is what is lost when a worker dies, and what a worker holds
+in memory.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from importlib.metadata import PackageNotFoundError, version
+from typing import Any
+
+from dlprobe.config import RunConfig, from_mapping, to_mapping
+from dlprobe.errors import ConfigError, DlprobeError
+from dlprobe.executors.one_run import train_to_bytes
+from dlprobe.training.stopping import Stop
+from dlprobe.training.trainer import PreparedData
+
+TASKS_PER_THREAD = 3  # in flight: enough that no worker waits for the next one
+TRIES = 5  # of a task whose data went down with a worker
+LOOK = 0.5  # seconds between looks at whether a stop was asked for
+PATIENCE = "10s"
+Job = tuple[RunConfig, PreparedData]
+
+
+@dataclass(frozen=True)
+class Batch:
+    """Runs on the same data that go to a worker together; `indices` of the jobs."""
+
+    indices: tuple[int, ...]
+    configs: tuple[dict[str, Any], ...]
+    data: PreparedData
+    tries: int = 0
+
+
+@dataclass(frozen=True)
+class DaskCluster:
+    """A cluster by the address of its scheduler, e.g. tcp://10.0.0.1:8786."""
+
+    scheduler: str
+    runs_per_task: int = 1
+
+    def run(self, jobs: Sequence[Job], stop: Stop) -> Iterator[tuple[int, bytes]]:
+        """(index, journal of the run) as they end, in any order. A stop leaves the others unmade. Raises ConfigError where there is no such cluster."""
+        distributed = imported()
+        client = self._connect(distributed)
+        try:
+            refuse_other_versions(client)
+            yield from _Sending(distributed, client, stop).results(batches(jobs, self.runs_per_task))
+        finally:
+            client.close()
+
+    def _connect(self, distributed: Any) -> Any:
+        try:
+            return distributed.Client(self.scheduler, timeout=PATIENCE, set_as_default=False)
+        except (OSError, ValueError, TypeError) as error:
+            raise ConfigError(
+                f"--scheduler {self.scheduler}: no Dask scheduler answers there ({type(error).__name__}): start one with `dask scheduler`"
+            ) from None
+
+
+def imported() -> Any:
+    """The `distributed` package. Raises DlprobeError naming the extra where it is not installed."""
+    try:
+        import distributed
+    except ImportError:
+        raise DlprobeError("--executor dask needs Dask, which is not installed: pip install 'dlprobe[dask]', here and on the workers") from None
+    return distributed
+
+
+def batches(jobs: Sequence[Job], size: int) -> list[Batch]:
+    """Jobs in their order, cut where the data change and where a batch is full."""
+    found: list[Batch] = []
+    for index, (config, data) in enumerate(jobs):
+        last = found[-1] if found else None
+        if last is not None and last.data is data and len(last.indices) < size:
+            found[-1] = Batch((*last.indices, index), (*last.configs, to_mapping(config)), data)
+        else:
+            found.append(Batch((index,), (to_mapping(config),), data))
+    return found
+
+
+def train_batch(configs: Sequence[dict[str, Any]], data: PreparedData) -> list[bytes]:
+    """What a worker does."""
+    stored = (train_to_bytes(from_mapping(config), data) for config in configs)
+    return [each for each in stored if each is not None]
+
+
+def own_version() -> str:
+    """The version of dlprobe, here or on a worker."""
+    try:
+        return version("dlprobe")
+    except PackageNotFoundError:
+        return "not installed"
+
+
+def refuse_other_versions(client: Any) -> None:
+    """Raise ConfigError where a worker has another dlprobe: its numbers could be others."""
+    strange = {address: found for address, found in client.run(own_version).items() if found != own_version()}
+    if strange:
+        address, found = next(iter(strange.items()))
+        raise ConfigError(f"the worker {address} has dlprobe {found}, here is {own_version()}: install the same version on all")
+
+
+class _Sending:
+    """Keeps a few tasks per worker thread in flight."""
+
+    def __init__(self, distributed: Any, client: Any, stop: Stop) -> None:
+        self._distributed, self._client, self._stop = distributed, client, stop
+        self._scattered: dict[int, Any] = {}
+
+    def results(self, waiting: list[Batch]) -> Iterator[tuple[int, bytes]]:
+        """(index, journal) of every run."""
+        waiting = waiting[::-1]
+        pending: dict[Any, Batch] = {}
+        while (waiting or pending) and not self._stop.asked:
+            while waiting and len(pending) < self._room():
+                batch = waiting.pop()
+                pending[self._send(batch)] = batch
+            for future in self._done(pending):
+                batch = pending.pop(future)
+                if future.status in ("cancelled", "lost"):
+                    waiting.append(self._again(batch))
+                    continue
+                yield from zip(batch.indices, future.result(), strict=True)
+        self._client.cancel(list(pending))
+
+    def _room(self) -> int:
+        threads = sum(int(count) for count in self._client.nthreads().values())
+        return TASKS_PER_THREAD * max(threads, 1)
+
+    def _send(self, batch: Batch) -> Any:
+        """A task. Data go to every worker once, when they are first needed."""
+        key = id(batch.data)
+        if key not in self._scattered:
+            self._scattered[key] = self._client.scatter(batch.data, broadcast=True, hash=False)
+        return self._client.submit(train_batch, batch.configs, self._scattered[key], pure=False, retries=2)
+
+    def _again(self, batch: Batch) -> Batch:
+        """A batch whose data went down with the only worker that had them. Raises ConfigError after some tries."""
+        if batch.tries >= TRIES:
+            raise ConfigError("the cluster's workers die again and again: look at their logs; they may have too little memory")
+        self._scattered.pop(id(batch.data), None)
+        return Batch(batch.indices, batch.configs, batch.data, batch.tries + 1)
+
+    def _done(self, pending: dict[Any, Batch]) -> list[Any]:
+        try:
+            with self._client.as_current():
+                return list(self._distributed.wait(list(pending), timeout=LOOK, return_when="FIRST_COMPLETED").done)
+        except TimeoutError:
+            return []
