@@ -58,24 +58,20 @@ class Trained:
 
     def first(self, statistic: str) -> npt.NDArray[np.float64]:
         """A statistic of every hidden layer at the first step, (layer,), input side first."""
-        return self._of(self.kept.first, statistic)
-
-    def last(self, statistic: str) -> npt.NDArray[np.float64]:
-        """The same at the last recorded step."""
-        return self._of(self.kept.last, statistic)
-
-    def _of(self, rows: Array | None, statistic: str) -> npt.NDArray[np.float64]:
-        assert rows is not None
+        assert self.kept.first is not None
         column = list(registry.records("statistic")).index(statistic)
-        return rows[: max(self.hidden, 1), column].astype(np.float64)
+        found: Array = self.kept.first.astype(np.float64)
+        return found[: max(self.hidden, 1), column]
 
     def final(self, name: str) -> float:
-        """A loss or metric at the end, e.g. `val_error`; infinite after a divergence."""
-        return float("inf") if self.kept.status == "diverged" else float(self.kept.final.get(name, np.nan))
-
-    def evaluations(self, name: str) -> list[float]:
-        """A loss or metric at every evaluation."""
-        return [each[name] for each in self.kept.evaluations]
+        """A loss or metric at the end, e.g. `val_error`; infinite after a divergence. Raises ConfigError where the data have no error rate, or no such part."""
+        if self.kept.status == "diverged":
+            return float("inf")
+        value, data = float(self.kept.final.get(name, np.nan)), self.session.data
+        if np.isnan(value) or (name.endswith("_error") and data.task != "classification"):
+            found = f"the recipe compares {name}, which {data.name} ({data.task}) does not have with this split"
+            raise ConfigError(f"{found}: expected classification data, e.g. --data wine")
+        return value
 
     def outputs(self, inputs: Array) -> Array:
         """The net's outputs (samples, outputs) for inputs scaled as those it was trained on."""
@@ -148,7 +144,7 @@ def base_of(recipe: Recipe, tiny: bool, data: str | None) -> RunConfig:
         return config
     if recipe.own_data:
         raise ConfigError(f"recipe {recipe.name} is about its own data, {config.data.data}: expected no --data; run it without")
-    return with_values(config, {"data.data": data})
+    return with_values(config, {"data.data": data, "data.scaling": "standardize"})
 
 
 def perform(recipe: Recipe, laboratory: Laboratory) -> tuple[Found, Judgement]:

@@ -81,7 +81,13 @@ def test_threads_change_no_number() -> None:
 
 @pytest.mark.parametrize(
     ("arguments", "said"),
-    [(("sigmoid_stak",), "sigmoid_stack"), (("--tiny",), "expected its name"), (("sigmoid_stack", "--wrong"), "no name beside it")],
+    [
+        (("sigmoid_stak",), "sigmoid_stack"),
+        (("--tiny",), "expected its name"),
+        (("sigmoid_stack", "--wrong"), "no name beside it"),
+        (("xor_hidden_layer", "--data", "wine"), "about its own data"),
+        (("data_size", "--tiny", "--data", "diabetes"), "expected classification data"),
+    ],
 )
 def test_a_wrong_call_says_what_to_type(arguments: tuple[str, ...], said: str) -> None:
     outcome = dlprobe("recipe", *arguments)

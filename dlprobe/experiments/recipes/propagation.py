@@ -102,7 +102,7 @@ register(
         source="lecture slides after Hochreiter 1991 and Glorot & Bengio 2010",
         base=base("100x10", "sigmoid"),
         measure=sigmoid_stack,
-        truth="σ' is one factor, the weights are the other: N(0, 1) weights of fan-in 100 multiply by about 4 and hold the gradient near 1.",
+        truth="σ' is one factor, the weights are the other: N(0, 1) weights of fan-in 100 multiply by √100 and hold the gradient nearly level.",
         expected="holds only when",
         tiny=tiny("100x8"),
     ),

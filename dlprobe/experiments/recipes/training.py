@@ -32,9 +32,6 @@ evaluate_every = "never"
 """
 
 
-TINY = {"model.layers": "16", "training.epochs": "4"}
-
-
 def smoothed(run: Trained, points: int = 60) -> tuple[list[float], list[float]]:
     """Steps and mean batch losses of equally long stretches: a curve that can be seen."""
     pieces = np.array_split(np.arange(len(run.losses)), min(points, len(run.losses)))
@@ -70,7 +67,7 @@ register(
         measure=optimizer_race,
         truth="The usual rate of sgd is a tenth or less of what it bears on scaled data: most of the distance is the rate's, not the optimizer's.",
         expected="holds only when",
-        tiny=TINY,
+        tiny={"model.layers": "16", "training.epochs": "10"},
     ),
 )
 
@@ -202,7 +199,7 @@ def l2_strengths(laboratory: Laboratory) -> Found:
     strengths = (0.0, 0.01, 0.1, 1.0)
     runs = laboratory.run({f"λ = {each:g}": {"training.l2": each} for each in strengths})
     error = medians(runs, "train_error")
-    checks = [Check("training error", error[f"λ = {each:g}"] - error["λ = 0"], "<", 0.05, f"λ is {each:g}") for each in strengths[1:]]
+    checks = [Check("training error", error[f"λ = {each:g}"] - error["λ = 0"], "<", 0.15, f"λ is {each:g}") for each in strengths[1:]]
     size = {name: float(np.median([weight_norm(run) for run in each])) for name, each in runs.items()}
     return Found(checks, {"train_error": error, "weight_l2": size}, region_pictures(runs))
 
@@ -220,7 +217,7 @@ register(
         source="lecture pictures of regularized decision regions (20 hidden units, λ = .01, .1, 1) that do not say what λ multiplies",
         base="""
 [data]
-data = "moons(samples=300, noise=0.2)"
+data = "circles(samples=300)"
 [model]
 layers = "20"
 activation = "tanh"
@@ -231,8 +228,8 @@ lr = 0.02
 evaluate_every = "never"
 """,
         measure=l2_strengths,
-        truth="With the loss averaged over samples and λ Σ w² added in full, λ = .01 already draws nearly a line, and at 1 nothing is left of W.",
-        expected="does not hold",
+        truth="With the loss averaged over samples and λ Σ w² added in full, λ = .01 smooths; at .1 the penalty outweighs the data and W goes to 0.",
+        expected="holds only when",
         tiny={"training.epochs": "40"},
         own_data=True,
     ),
