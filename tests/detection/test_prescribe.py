@@ -1,0 +1,55 @@
+"""The count of cures: an ill case that is cured goes all the way, changes of the budget are left out, and the committed count is that of its cases."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+from dlprobe.config import from_mapping, with_values
+from dlprobe.experiments.prescription import Treatment
+from dlprobe.rules import Remedy
+
+from .__main__ import OUTCOMES
+from .cases import all_cases
+from .datasets import write_all
+from .prescribe import PRESCRIBED, SEEDS, Cure, Tried, cure_of, equal_budget, ill_run, shuffled, summary, trained_change
+
+CONFIG = from_mapping({})
+
+
+def test_a_change_that_trains_longer_is_left_out() -> None:
+    changes = [Treatment(with_values(CONFIG, patch), ("L004",), Remedy(patch, "")) for patch in ({"training.epochs": "999"}, {"training.lr": "0.1"})]
+    assert equal_budget(CONFIG, changes) == changes[1:]
+
+
+def test_a_cure_may_fail_in_one_of_five_seeds() -> None:
+    def cures(*skills: float) -> bool:
+        return Tried(Treatment(CONFIG), skills, ()).cures(0.9)
+
+    assert cures(0.95, 0.95, 0.1, 0.95, 0.95)
+    assert not cures(0.95, 0.1, 0.1, 0.95, 0.95)
+    assert not cures(0.95, 0.95, 0.95, 0.95)
+
+
+def test_the_rate_counts_cases() -> None:
+    case = all_cases()[0]
+    found = summary([Cure(case, ("G001",), 1, {"model.norm": "batch"}, (1.0,) * 5, 5), Cure(case, ("G001",), 3, None)])
+    assert (found["cured"], found["cases"], found["share"], found["findings_gone"]) == (1, 2, 0.5, 1)
+
+
+def test_equal_initial_weights_are_cured_by_an_initializer(tmp_path: Path) -> None:
+    write_all(tmp_path / "data")
+    case = next(case for case in all_cases() if case.name == "blobs-zeros")
+    config, findings = ill_run(case, tmp_path)
+    remedy = next(remedy for finding in findings if finding.code == "W001" for remedy in finding.remedies)
+    tried = trained_change(Treatment(with_values(config, remedy.patch), ("W001",), remedy), 0.85, tmp_path)
+    assert tried.cures(0.85)
+    assert cure_of(case, ("W001",), 1, tried, False).gone == SEEDS
+
+
+def test_the_committed_count_is_that_of_ill_cases() -> None:
+    found = json.loads(PRESCRIBED.read_text(encoding="utf-8"))
+    names = {case.name for case in shuffled(json.loads(OUTCOMES.read_text(encoding="utf-8")))}
+    assert set(found["cases"]) <= names
+    assert found["summary"]["cases"] == len(found["cases"])
+    assert found["summary"]["cured"] == sum(each["patch"] is not None for each in found["cases"].values())
