@@ -26,7 +26,9 @@ def document(compared: Compared, *, data_name: str, curves: Mapping[str, tuple[S
     blocks: list[Block] = [] if compared.complete else [Verdict("stopped early: the numbers are those of the runs that had ended", "warning")]
     blocks += [_ranking(found), _costs(compared), _chart(found, curves), *_profiles(found), *_margins(compared)]
     blocks += [_answer(found), Bullets(_remarks(compared))]
-    blocks.append(Hint(f"dlprobe compare {study}" if study else f"dlprobe compare {_axes_text(compared)} -o study.h5   # keeps every run"))
+    blocks.append(
+        Hint(f"dlprobe compare {study}" if study else f"dlprobe compare {_axes_text(compared)} -o study.h5   # with the same other options: keeps every run")
+    )
     return Document(f"{' × '.join(request.axes)} on {data_name}", blocks, _data(compared, data_name, curves))
 
 
