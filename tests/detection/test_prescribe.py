@@ -37,6 +37,13 @@ def test_the_rate_counts_cases() -> None:
     assert (found["cured"], found["cases"], found["share"], found["findings_gone"]) == (1, 2, 0.5, 1)
 
 
+def test_cases_that_are_ill_in_every_seed_are_taken_in_an_order_that_does_not_depend_on_the_file() -> None:
+    committed = json.loads(OUTCOMES.read_text(encoding="utf-8"))
+    order = [case.name for case in shuffled(committed)]
+    assert order == [case.name for case in shuffled({"cases": dict(reversed(committed["cases"].items()))})]
+    assert all(set(committed["cases"][name]["labels"]) == {"ill"} for name in order)
+
+
 def test_equal_initial_weights_are_cured_by_an_initializer(tmp_path: Path) -> None:
     write_all(tmp_path / "data")
     case = next(case for case in all_cases() if case.name == "blobs-zeros")
@@ -47,9 +54,8 @@ def test_equal_initial_weights_are_cured_by_an_initializer(tmp_path: Path) -> No
     assert cure_of(case, ("W001",), 1, tried, False).gone == SEEDS
 
 
-def test_the_committed_count_is_that_of_ill_cases() -> None:
+def test_the_committed_count_is_that_of_its_cases() -> None:
     found = json.loads(PRESCRIBED.read_text(encoding="utf-8"))
-    names = {case.name for case in shuffled(json.loads(OUTCOMES.read_text(encoding="utf-8")))}
-    assert set(found["cases"]) <= names
+    assert set(found["cases"]) <= {case.name for case in all_cases() if not case.label}  # more seeds may find that one of them is not always ill
     assert found["summary"]["cases"] == len(found["cases"])
     assert found["summary"]["cured"] == sum(each["patch"] is not None for each in found["cases"].values())
