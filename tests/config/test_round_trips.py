@@ -43,7 +43,7 @@ def splits(draw: st.DrawFn) -> list[float]:
 @st.composite
 def configurations(draw: st.DrawFn) -> RunConfig:
     """Legal configurations over the whole range of every field."""
-    layers = draw(st.lists(st.integers(1, 65_536), max_size=6))
+    layers = draw(st.lists(st.integers(2, 65_536), max_size=6))  # softmax and its kind refuse a layer of one unit
     one_each = st.lists(names("activation"), min_size=len(layers), max_size=len(layers))
     readable = st.text(st.characters(exclude_categories=["Cs"], exclude_characters="\0"), min_size=1).filter(str.strip)
     length = draw(st.sampled_from([{}, {"epochs": draw(st.integers(1, 10**9))}, {"steps": draw(st.integers(1, 10**9))}]))
