@@ -8,22 +8,15 @@ from __future__ import annotations
 
 import math
 from collections import namedtuple
-from dataclasses import dataclass
-from functools import cache
 from typing import Any
 
 import numpy as np
-from numba import types
 
 from dlprobe.nn import observe
 from dlprobe.nn import program as p
-from dlprobe.nn.augmentation import compiled_gather_mixed
-from dlprobe.nn.cache import SUMS, compiled, inlined
-from dlprobe.nn.calling import address, invoke, invoke_for_number
-from dlprobe.nn.kernels import PRECISIONS, Types
-from dlprobe.nn.matmul import product, product_with_transposed, transposed_product
+from dlprobe.nn.cache import SUMS, inlined
+from dlprobe.nn.calling import invoke, invoke_for_number
 from dlprobe.nn.random import shuffle
-from dlprobe.nn.regulation import compiled_finish
 from dlprobe.nn.scalar import is_finite
 from dlprobe.nn.updates import UPDATE_SUMS
 
@@ -53,32 +46,6 @@ Work = namedtuple(
     "Work",
     "inputs targets weights order batch seed first_step rates momenta momentum optimizer_parameters regulation mixing fused keep_gradients deferred",
 )
-
-NET_TYPES = (
-    *("int64_2d",) * 2, *("vector",) * 10, "matrix", *("vector",) * 3, "float64_1d", "float64_1d", "vector", "float64_1d", *("vector",) * 2,
-)  # fmt: skip
-
-
-ADDRESSES = types.Array(types.int64, 1, "C", aligned=True)
-KERNELS_TYPE = types.NamedTuple([ADDRESSES, ADDRESSES, *(types.int64,) * (len(Kernels._fields) - 2)], Kernels)
-
-
-def net_type(precision: Types) -> Any:
-    known = {
-        "int64_2d": types.Array(types.int64, 2, "C", aligned=True),
-        "float64_1d": types.Array(types.float64, 1, "C", aligned=True),
-        "vector": precision.vector,
-        "matrix": precision.matrix,
-    }
-    return types.NamedTuple([known[name] for name in NET_TYPES], Net)
-
-
-def work_type(precision: Types) -> Any:
-    integers = types.Array(types.int64, 1, "C", aligned=True)
-    floats = types.Array(types.float64, 1, "C", aligned=True)
-    data = [precision.matrix, precision.matrix, precision.vector, integers]
-    place = [types.int64, types.uint64, types.int64]
-    return types.NamedTuple([*data, *place, floats, floats, types.int64, floats, floats, floats, *(types.boolean,) * 3], Work)
 
 
 def block_of(net: Any, offset: Any, rows: Any, width: Any) -> Any:
@@ -395,84 +362,6 @@ def note_alive(net: Any, kernels: Any, index: Any, rows: Any, counter: Any, slop
 inlined(note_alive, SUMS)
 
 
-@dataclass(frozen=True)
-class Signatures:
-    """The types of the compiled passes of one precision."""
-
-    precision: Types
-
-    @property
-    def model(self) -> tuple[Any, Any]:
-        return net_type(self.precision), KERNELS_TYPE
-
-    @property
-    def gather(self) -> Any:
-        return types.void(self.model[0], work_type(self.precision), types.int64, types.int64, types.uint64[::1])
-
-    @property
-    def forward_layer(self) -> Any:
-        return types.void(*self.model, types.int64, types.int64, types.uint64[::1], self.precision.vector)
-
-    @property
-    def backward_layer(self) -> Any:
-        integers, floats = types.int64[::1], types.float64[::1]
-        arrays = (integers, types.uint64[::1], floats, self.precision.vector, floats, self.precision.matrix)
-        return types.float64(*self.model, work_type(self.precision), types.int64, types.int64, *arrays)
-
-    @property
-    def finish(self) -> Any:
-        floats = types.float64[::1]
-        return types.float64(*self.model, floats, types.float64, self.precision.vector, floats, self.precision.matrix, floats)
-
-    @property
-    def product(self) -> Any:
-        return types.void(*(self.precision.matrix,) * 3)
-
-    product_with_transposed = transposed_product = product
-
-    @property
-    def add_bias(self) -> Any:
-        return types.void(self.precision.matrix, self.precision.vector, self.precision.vector)
-
-    @property
-    def observe_activation(self) -> Any:
-        return types.void(self.precision.matrix, types.float64[::1], self.precision.vector, types.float64[::1], self.precision.vector)
-
-    @property
-    def observe_error(self) -> Any:
-        return types.void(self.precision.matrix, self.precision.vector, types.float64[::1], self.precision.vector)
-
-    @property
-    def run(self) -> Any:
-        blocks = (types.Array(self.precision.scalar, 3, "C", aligned=True), types.Array(types.float64, 2, "C", aligned=True))
-        return types.int64(*self.model, work_type(self.precision), types.int64, *blocks)
-
-    @property
-    def evaluate(self) -> Any:
-        outputs = (self.precision.matrix, types.Array(types.float64, 2, "C", aligned=True))
-        return types.float64(*self.model, work_type(self.precision), *outputs)
-
-
-@cache
-def compiled_passes(dtype: str) -> tuple[Any, ...]:
-    """The compiled passes of one precision, called from compiled code only."""
-    signatures = Signatures(PRECISIONS[dtype])
-    products = (product, product_with_transposed, transposed_product)
-    functions = (gather, forward_layer, backward_layer, *products, observe.add_bias, observe.observe_activation, observe.observe_error)
-    return tuple(compiled(getattr(signatures, function.__name__), no_cpython_wrapper=True)(function) for function in functions)
-
-
-def passes(dtype: str, *, regulated: bool, mixed: bool) -> dict[str, int]:
-    """The addresses of the passes under the names of their fields in Kernels; 0 for `finish` where no step has one."""
-    signatures = Signatures(PRECISIONS[dtype])
-    chosen = {function.__name__: function for function in compiled_passes(dtype)}
-    if mixed:
-        chosen["gather"] = compiled_gather_mixed(signatures.gather)
-    if regulated:
-        chosen["finish"] = compiled_finish(signatures.finish)
-    return {"finish": 0} | {name: address(function) for name, function in chosen.items()}
-
-
 def set_momentum(work: Any, done: Any) -> Any:
     """The optimizer's momentum in this step of the block, set first where it is cycled; NaN where the optimizer has none."""
     if work.momentum < 0:
@@ -541,15 +430,3 @@ def evaluate(net: Any, kernels: Any, work: Any, outputs: Any, alive: Any) -> Any
         for index in range(layers if alive.shape[1] > 0 else 0):
             note_alive(net, kernels, index, rows, counter, slopes, alive[index])
     return total
-
-
-@cache
-def compiled_run(dtype: str) -> Any:
-    """`run` compiled for one precision."""
-    return compiled(Signatures(PRECISIONS[dtype]).run, no_cfunc_wrapper=True)(run)
-
-
-@cache
-def compiled_evaluate(dtype: str) -> Any:
-    """`evaluate` compiled for one precision."""
-    return compiled(Signatures(PRECISIONS[dtype]).evaluate, no_cfunc_wrapper=True)(evaluate)

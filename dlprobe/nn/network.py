@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from dlprobe.nn import augmentation, block, calling, kernels, observe, perturbation, program, random, residual
+from dlprobe.nn import augmentation, block, calling, kernels, linking, observe, perturbation, program, random, residual
 from dlprobe.nn.regulation import NOTHING, Regulation, penalty
 from dlprobe.registry import Spec
 
@@ -106,7 +106,7 @@ class Network:
         self.rows = max(batch, EVALUATION_ROWS)
         self.program = program.assemble([self._plan(layer) for layer in layers], self.rows)
         self._kernels = self._link()
-        self._run, self._evaluate = block.compiled_run(self.dtype.name), block.compiled_evaluate(self.dtype.name)
+        self._run, self._evaluate = linking.compiled_run(self.dtype.name), linking.compiled_evaluate(self.dtype.name)
         self._net = self._allocate()
         self.initialize()
 
@@ -154,7 +154,7 @@ class Network:
     def _link(self) -> block.Kernels:
         update, prepare = kernels.optimizer(self.optimizer.name, self.dtype.name)
         loss = kernels.loss(self.loss.name, self.fused, self.dtype.name)
-        passes = block.passes(self.dtype.name, regulated=self.regulation.active, mixed=self.mixup > 0)
+        passes = linking.passes(self.dtype.name, regulated=self.regulation.active, mixed=self.mixup > 0)
         forward = np.array([calling.address(operation.forward) for operation in self.program.kernels])
         backward = np.array([calling.address(operation.backward) for operation in self.program.kernels])
         return block.Kernels(forward, backward, *map(calling.address, (loss, update, prepare)), **passes)
