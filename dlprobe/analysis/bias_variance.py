@@ -19,6 +19,7 @@ import numpy as np
 import numpy.typing as npt
 
 from dlprobe.analysis import replica_intervals
+from dlprobe.analysis.replica_inputs import require_usable
 from dlprobe.errors import DataError
 from dlprobe.registry import unknown
 
@@ -69,29 +70,12 @@ def decompose(predictions: Any, targets: Any, loss: str = "squared", *, noise: A
     if loss not in LOSSES:
         raise DataError(unknown("loss", loss, LOSSES))
     made, wanted = np.asarray(predictions), np.asarray(targets)
-    _require_shapes(made, wanted, loss)
-    if noise is not None and loss != "squared":
-        raise DataError(f"noise: a known noise variance belongs to the squared loss, not to {loss}: leave it out")
+    require_usable(made, wanted, loss, noise)
     if loss == "squared":
         return squared(_numbers(made), _numbers(wanted), noise, noise_in_targets)
     if loss == "zero-one":
         return zero_one(made, wanted)
     return cross_entropy(_numbers(made), wanted)
-
-
-def _require_shapes(made: Any, wanted: Any, loss: str) -> None:
-    allowed = (2, 3)
-    expected = "expected predictions (replicas, samples) or (replicas, samples, classes), and targets (samples)"
-    if made.ndim not in allowed or wanted.ndim not in ((1, 2) if loss == "squared" else (1,)):
-        raise DataError(f"predictions have shape {made.shape}, targets {wanted.shape}: {expected}")
-    if made.shape[1] != len(wanted) or not len(wanted):
-        raise DataError(f"predictions are of {made.shape[1]} samples, targets of {len(wanted)}: {expected}, both of the same samples, at least one")
-    if len(made) < 2:
-        raise DataError(f"{len(made)} replica: bias and variance need at least 2 rows of predictions")
-    if made.dtype.kind not in "biuf" or wanted.dtype.kind not in "biuf":
-        raise DataError(f"predictions are {made.dtype}, targets {wanted.dtype}: expected numbers; give classes as indices 0, 1, …")
-    if not (np.isfinite(made).all() and np.isfinite(wanted).all()):
-        raise DataError("predictions or targets hold NaN or infinite numbers: leave out the replicas that diverged")
 
 
 def _numbers(array: Any) -> Floats:
@@ -102,8 +86,6 @@ def squared(made: Floats, wanted: Floats, noise: Any = None, noise_in_targets: b
     """See `decompose`."""
     replicas, samples = made.shape[:2]
     flat = made.reshape(replicas, samples, -1)
-    if wanted.reshape(samples, -1).shape != flat.shape[1:]:
-        raise DataError(f"predictions have {flat.shape[2]} outputs per sample, targets {wanted.reshape(samples, -1).shape[1]}: expected the same")
     gram = replica_intervals.Gram.of((flat - wanted.reshape(samples, -1)).reshape(replicas, -1) / math.sqrt(samples))
     level = 0.0 if noise is None else float(np.mean(noise)) * flat.shape[2]
     inside = level if noise_in_targets else 0.0
@@ -145,8 +127,6 @@ def classes_of(made: Any) -> Indices:
     """Class indices (K, n): as they are, or the largest of the scores of each sample (the first of equals)."""
     if made.ndim == 3:
         return np.asarray(made.argmax(axis=2), np.int64)
-    if made.dtype.kind == "f" and not (made == np.round(made)).all():
-        raise DataError("predictions (replicas, samples) for zero-one are class indices 0, 1, …: found fractions; give scores as (replicas, samples, classes)")
     return np.asarray(made, np.int64)
 
 
@@ -154,8 +134,6 @@ def zero_one(made: Any, wanted: Any) -> Decomposition:
     """See `decompose`."""
     labels = classes_of(made)
     truth = classes_of(wanted[None])[0]
-    if labels.min() < 0 or truth.min() < 0:
-        raise DataError("class indices below 0: expected 0, 1, …")
     classes = int(max(labels.max(), truth.max())) + 1
     if labels.size * classes > LARGEST_ELEMENTS:
         raise DataError(f"{labels.shape[0]} × {labels.shape[1]} predictions of {classes} classes are too many numbers: number the classes 0, 1, … without gaps")
@@ -198,10 +176,6 @@ def cross_entropy(made: Floats, wanted: Any) -> Decomposition:
     """See `decompose`."""
     truth = classes_of(wanted[None])[0]
     chances = np.stack([1.0 - made, made], axis=2) if made.ndim == 2 else made
-    if chances.min() < -1e-6 or not np.allclose(chances.sum(axis=2), 1.0, atol=1e-3):
-        raise DataError("predictions for cross-entropy are probabilities that sum to 1 over the classes (or of the second of two classes): found others")
-    if truth.min() < 0 or truth.max() >= chances.shape[2]:
-        raise DataError(f"targets name class {truth.max() if truth.min() >= 0 else truth.min()}, predictions have the classes 0 to {chances.shape[2] - 1}")
     logs = np.log(np.clip(chances, SMALLEST_PROBABILITY, 1.0))
     losses = -logs[:, np.arange(len(truth)), truth].mean(axis=1)  # (K,)
     spread = _heskes_variance(logs.mean(axis=0)[None])[0]

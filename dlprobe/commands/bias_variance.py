@@ -163,14 +163,19 @@ def decompose_file(path: Path, loss: str | None, noise: float | None, screen: Sc
     if missing:
         wanted = "predictions (replicas, samples) or (replicas, samples, classes) and targets (samples)"
         raise DataError(f"{path} holds arrays {', '.join(arrays) or 'none'}: expected {wanted}; save with np.savez(path, predictions=…, targets=…)")
-    if loss is None:
-        loss = "zero-one" if arrays["targets"].dtype.kind in "bui" else "squared"
+    loss = loss or loss_of(arrays["predictions"], arrays["targets"])
     known = arrays.get("noise") if noise is None and loss == "squared" else noise
     try:
         found = Point(None, decompose(arrays["predictions"], arrays["targets"], loss, noise=known))
     except DataError as error:
         raise DataError(f"{path}: {error}") from None
     return show([found], None, {"predictions": str(path)}, None, screen)
+
+
+def loss_of(predictions: Any, targets: Any) -> str:
+    """The loss where none is asked for: classes predicted by index or by scores, else numbers."""
+    classes = targets.dtype.kind in "bui" and (predictions.dtype.kind in "bui" or predictions.ndim == 3)
+    return "zero-one" if classes else "squared"
 
 
 def show(points: list[Any], axis: str | None, facts: dict[str, Any], study: str | None, screen: Screen) -> ExitCode:

@@ -12,12 +12,14 @@ from dlprobe.data.places import problem, quoted
 
 # deflate packs 1,032 bytes into one at most: more is a lie
 LARGEST_RATIO = 1100
+# of an archive with members, and of one without
+SIGNATURES = (b"PK\x03\x04", b"PK\x05\x06")
 
 
 def read_arrays(path: Path) -> dict[str, Array]:
     """Every array of an .npz file by name, as it is stored. Raises DataError, one line, whatever is wrong with the file."""
     with one_clear_line(path):
-        if not first_bytes(path).startswith(b"PK\x03\x04"):
+        if not first_bytes(path).startswith(SIGNATURES):
             raise problem(path, "is not an .npz file: save the arrays with np.savez(path, name=array, …)")
         with ZipFile(path) as archive:
             return {name: read_member(path, archive, name) for name in array_names(archive)}

@@ -75,6 +75,35 @@ def test_given_predictions(tmp_path: Path) -> None:
     assert bias_variance("--predictions", str(path), "--loss", "cross-entropy").data["points"][0]["plug_in"]["bias"] == pytest.approx(np.log(1.5))
 
 
+@pytest.mark.parametrize("k", [1, 5])
+def test_nearest_neighbours_have_their_closed_form(k: int, tmp_path: Path) -> None:
+    """k-NN at fixed inputs: variance σ²/k, bias² (f − mean of the k nearest f)² (Hastie, Tibshirani & Friedman 2009, eq. 7.10), noise σ²."""
+    path, x, rng = tmp_path / "neighbours.npz", np.linspace(0, 1, 21), np.random.default_rng(5)
+    curve = np.sin(3.0 * x)
+    nearest = np.argsort(np.abs(x[:, None] - x), axis=1, kind="stable")[:, :k]
+    np.savez(path, predictions=(curve + 0.2 * rng.standard_normal((1500, 21)))[:, nearest].mean(axis=2), targets=curve + 0.2 * rng.standard_normal(21))
+    (point,) = bias_variance("--predictions", str(path), "--noise-variance", "0.04").data["points"]
+    assert point["variance"] == pytest.approx(0.04 / k, rel=0.05)  # 1,500 replicas: standard error below 1 %
+    assert point["noise"] == 0.04
+    np.savez(path, predictions=np.load(path)["predictions"], targets=curve)
+    (exact,) = bias_variance("--predictions", str(path)).data["points"]
+    assert exact["bias"] == pytest.approx(float(np.mean((curve - curve[nearest].mean(axis=1)) ** 2)), abs=2e-4)
+    assert exact["expected_loss"] == pytest.approx(exact["bias"] + exact["variance"])
+
+
+@pytest.mark.parametrize("chance", [0.3, 0.7])
+def test_votes_of_nearest_neighbours_have_theirs(chance: float, tmp_path: Path) -> None:
+    """3 neighbours that are of class 1 with this chance, truth 0: the vote is 1 with q = p²(3 − 2p). The mode is right iff q < ½."""
+    votes = np.random.default_rng(6).random((2000, 40, 3)) < chance
+    np.savez(tmp_path / "votes.npz", predictions=votes.sum(axis=2) >= 2, targets=np.zeros(40, int))
+    (point,) = bias_variance("--predictions", str(tmp_path / "votes.npz")).data["points"]
+    wrong = chance**2 * (3 - 2 * chance)
+    assert point["bias"] == (0.0 if wrong < 0.5 else 1.0)
+    assert (point["expected_loss"], point["variance"]) == pytest.approx((wrong, min(wrong, 1 - wrong)), abs=0.01)  # standard error .0015
+    assert point["net_variance"] == pytest.approx(wrong - point["bias"], abs=0.01)
+    assert point["kohavi_wolpert"] == pytest.approx({"bias": wrong**2, "variance": wrong * (1 - wrong)}, abs=0.01)
+
+
 def test_gradient_descent_on_fresh_data_meets_an_independent_count(tmp_path: Path) -> None:
     """Five steps on 36 samples from zero weights, no bias, no scaling: against NumPy replicas of the same law, 4 standard errors of each."""
     study = str(tmp_path / "study.h5")
