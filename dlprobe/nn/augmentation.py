@@ -11,6 +11,7 @@ import numpy.typing as npt
 from dlprobe.nn import observe, random
 from dlprobe.nn import program as p
 from dlprobe.nn.cache import EXACT, compiled, inlined
+from dlprobe.nn.views import window
 
 
 def mixing_shares(alpha: float, seed: int, first_step: int, steps: int) -> npt.NDArray[np.float64]:
@@ -37,8 +38,8 @@ def gather_mixed(net: Any, work: Any, start: Any, rows: Any, counter: Any) -> No
     chosen = work.order[start : start + rows]
     features, outputs = work.inputs.shape[1], work.targets.shape[1]
     offset = net.layers[0, p.SOURCE]
-    x = net.blocks[offset : offset + rows * features].reshape(rows, features)
-    targets = net.targets[: rows * outputs].reshape(rows, outputs)
+    x = window(net.blocks, offset, rows, features)
+    targets = window(net.targets, 0, rows, outputs)
     partner, share = np.arange(rows), 1.0
     if counter[3] != 0:
         partners(partner, counter[0], counter[2])
@@ -60,4 +61,4 @@ for _function in (partners, mix_rows):
 @cache
 def compiled_gather_mixed(signature: Any) -> Any:
     """`gather_mixed` for one precision; it is called from compiled code only."""
-    return compiled(signature, EXACT, no_cpython_wrapper=True)(gather_mixed)
+    return compiled(signature, EXACT, no_cpython_wrapper=True, _nrt=True)(gather_mixed)

@@ -14,11 +14,12 @@ import numpy as np
 
 from dlprobe.nn import observe
 from dlprobe.nn import program as p
-from dlprobe.nn.cache import SUMS, inlined
+from dlprobe.nn.cache import SUMS, giving_views, inlined
 from dlprobe.nn.calling import invoke, invoke_for_number
 from dlprobe.nn.random import shuffle
 from dlprobe.nn.scalar import is_finite
 from dlprobe.nn.updates import UPDATE_SUMS
+from dlprobe.nn.views import window
 
 FINISHED, DIVERGED = 0, 1
 BATCH_LOSS, PENALTY, LEARNING_RATE, MOMENTUM, GRADIENT_NORM, CLIP_SCALE, CLIPPED_NORM, SCALARS = range(8)
@@ -50,12 +51,12 @@ Work = namedtuple(
 
 def block_of(net: Any, offset: Any, rows: Any, width: Any) -> Any:
     """The (rows, width) block at `offset` of the batch memory."""
-    return net.blocks[offset : offset + rows * width].reshape(rows, width)
+    return window(net.blocks, offset, rows, width)
 
 
 def delta_of(net: Any, which: Any, rows: Any, width: Any) -> Any:
     """The (rows, width) block in one of the three delta buffers."""
-    return net.deltas[which][: rows * width].reshape(rows, width)
+    return window(net.deltas, which * net.deltas.shape[1], rows, width)
 
 
 def gather(net: Any, work: Any, start: Any, rows: Any, counter: Any) -> None:
@@ -63,7 +64,7 @@ def gather(net: Any, work: Any, start: Any, rows: Any, counter: Any) -> None:
     order = work.order[start : start + rows]
     features, outputs = work.inputs.shape[1], work.targets.shape[1]
     x = block_of(net, net.layers[0, p.SOURCE], rows, features)
-    target = net.targets[: rows * outputs].reshape(rows, outputs)
+    target = window(net.targets, 0, rows, outputs)
     for i in range(rows):
         source, row = work.inputs[order[i]], x[i]
         square = 0.0
@@ -85,13 +86,13 @@ def source_of(net: Any, index: Any, rows: Any) -> Any:
 def input_squares(net: Any, index: Any, rows: Any) -> Any:
     """Where each sample's Σ x² of a layer's input stands, (rows,)."""
     width = len(net.input_square) // (len(net.layers) + 1)
-    return net.input_square[index * width : index * width + rows]
+    return window(net.input_square, index * width, 1, rows)[0]
 
 
 def weights_of(net: Any, index: Any) -> Any:
     """The weight matrix (fan_in, fan_out) of a layer."""
     layer = net.layers[index]
-    return net.parameters[layer[p.WEIGHT] : layer[p.WEIGHT] + layer[p.FAN_IN] * layer[p.FAN_OUT]].reshape(layer[p.FAN_IN], layer[p.FAN_OUT])
+    return window(net.parameters, layer[p.WEIGHT], layer[p.FAN_IN], layer[p.FAN_OUT])
 
 
 def multiplied_weights(net: Any, index: Any) -> Any:
@@ -185,11 +186,11 @@ def multiply_back(net: Any, kernels: Any, index: Any, rows: Any, current: Any, b
     if index > 0:  # before W is stepped
         invoke(kernels.product_with_transposed, (d, multiplied_weights(net, index), delta_of(net, other, rows, fan_in)))
     start, x = base + layer[p.WEIGHT], block_of(net, layer[p.INPUT], rows, fan_in)
-    gradient = net.gradients[start : start + fan_in * fan_out].reshape(fan_in, fan_out)
+    gradient = window(net.gradients, start, fan_in, fan_out)
     if layer[p.TRANSFORM] < 0:
         invoke(kernels.transposed_product, (x, d, gradient))
         return other
-    of_product = net.weight_delta[: fan_in * fan_out].reshape(fan_in, fan_out)
+    of_product = window(net.weight_delta, 0, fan_in, fan_out)
     invoke(kernels.transposed_product, (x, d, of_product))
     weights, effective = weights_of(net, index), multiplied_weights(net, index)
     apply_back(net, kernels, net.operations[layer[p.TRANSFORM]], weights, effective, of_product, gradient, base, counter, slopes)
@@ -209,7 +210,7 @@ def update_layer(net: Any, kernels: Any, index: Any, base: Any, coefficients: An
         observe.observe_update(sums, size, statistics)
         square = sums[2]
         if not is_finite(square):
-            statistics[observe.NONFINITE_BACKWARD] += observe.count_nonfinite(gradient.reshape(layer[p.FAN_IN], layer[p.FAN_OUT]))
+            statistics[observe.NONFINITE_BACKWARD] += observe.count_nonfinite(window(gradient, 0, layer[p.FAN_IN], layer[p.FAN_OUT]))
         rest = start + size
     bias = net.parameters[layer[p.BIAS] : layer[p.BIAS] + layer[p.FAN_OUT]] if layer[p.BIAS] >= 0 else net.parameters[:0]
     statistics[observe.BIAS_RMS] = observe.root_mean_square(bias)
@@ -242,7 +243,7 @@ def backward_layer(
             continue
         dy, other = delta_of(net, current, rows, op[p.WIDTH_OUT]), (current + 1) % 3
         if op[p.ROLE] == p.RESIDUAL:
-            copy(dy, net.carry[: rows * op[p.WIDTH_OUT]].reshape(rows, op[p.WIDTH_OUT]))
+            copy(dy, window(net.carry, 0, rows, op[p.WIDTH_OUT]))
         x, y, dx = block_of(net, op[p.X], rows, op[p.WIDTH_IN]), block_of(net, op[p.Y], rows, op[p.WIDTH_OUT]), delta_of(net, other, rows, op[p.WIDTH_IN])
         apply_back(net, kernels, op, x, y, dy, dx, base, counter, slopes)
         if not (joined and k == layer[p.END_OPERATION] - 1):
@@ -262,9 +263,11 @@ def note_underflow(net: Any, index: Any, rows: Any, current: Any, statistics: An
 
 def add_carry(d: Any, carry: Any) -> None:
     """d (rows, width) += what went around the layer."""
-    flat = d.reshape(d.size)
-    for i in range(len(flat)):
-        flat[i] += carry[i]
+    around = window(carry, 0, d.shape[0], d.shape[1])
+    for i in range(d.shape[0]):
+        row, more = d[i], around[i]
+        for j in range(len(row)):
+            row[j] += more[j]
 
 
 def batch_loss(net: Any, kernels: Any, rows: Any, fused: Any, scale: Any) -> Any:
@@ -273,7 +276,7 @@ def batch_loss(net: Any, kernels: Any, rows: Any, fused: Any, scale: Any) -> Any
     units = layer[p.UNITS]
     last = net.operations[layer[p.END_OPERATION] - 1]
     z = block_of(net, last[p.X], rows, last[p.WIDTH_IN])
-    target = net.targets[: rows * units].reshape(rows, units)
+    target = window(net.targets, 0, rows, units)
     a, d = block_of(net, layer[p.OUTPUT], rows, units), delta_of(net, 0, rows, units)
     return invoke_for_number(kernels.loss, (z, a, target, d, scale, net.row_weight, net.loss_constants))
 
@@ -314,14 +317,10 @@ def backward_pass(net: Any, kernels: Any, work: Any, rows: Any, rate: Any, step:
         scalar[PENALTY] = invoke_for_number(kernels.finish, (net, kernels, work.regulation, rate, coefficients, sums, statistics, norms))
 
 
+for _view in (block_of, delta_of, source_of, input_squares, weights_of, multiplied_weights):
+    giving_views(_view)
 for _function in (
-    block_of,
-    delta_of,
     gather,
-    source_of,
-    input_squares,
-    weights_of,
-    multiplied_weights,
     apply,
     multiply,
     copy,

@@ -97,7 +97,11 @@ def is_warm() -> bool:
 
 
 def compiled(signature: Any, flags: set[str] = SUMS, **options: bool) -> Callable[[Callable[..., Any]], Any]:
-    """Decorator: compile eagerly for one signature, without the GIL, cached on disk. `options` are numba's, e.g. to leave out a wrapper nobody calls."""
+    """Decorator: compile eagerly for one signature, without the GIL, cached on disk. `options` are numba's, e.g. to leave out a wrapper nobody calls.
+
+    Nothing here counts references to arrays (see `dlprobe.nn.views`), so nothing may allocate, but what says so by `_nrt=True`.
+    """
+    options.setdefault("_nrt", False)
 
     def decorate(function: Callable[..., Any]) -> Any:
         with our_folder():
@@ -110,7 +114,7 @@ def inlined_with_helpers(function: Callable[..., Any]) -> Callable[..., Any]:
     """`inlined` without fail, for a record's function and the plain functions that it calls; those of `parts.scalar` have compiled forms of their own."""
     if function not in _with_helpers:
         _with_helpers.add(function)
-        register_jitable(error_model="numpy", fastmath=EXACT, forceinline=True)(function)  # a loop with a call in it is not vectorised
+        register_jitable(error_model="numpy", fastmath=EXACT, forceinline=True, _nrt=False)(function)  # a loop with a call in it is not vectorised
         for name in function.__code__.co_names:
             helper = function.__globals__.get(name)
             if isinstance(helper, FunctionType) and helper.__module__ != scalar.__name__:
@@ -120,5 +124,11 @@ def inlined_with_helpers(function: Callable[..., Any]) -> Callable[..., Any]:
 
 def inlined(function: Callable[..., Any], flags: set[str] = EXACT) -> Callable[..., Any]:
     """Let compiled code call the plain Python `function`; it stays plain for everybody else."""
-    register_jitable(error_model="numpy", fastmath=flags)(function)
+    register_jitable(error_model="numpy", fastmath=flags, _nrt=False)(function)
+    return function
+
+
+def giving_views(function: Callable[..., Any]) -> Callable[..., Any]:
+    """`inlined` for a function that returns a view: Numba lets only code that counts references return arrays. The view must be one that has none."""
+    register_jitable(error_model="numpy", fastmath=SUMS, _nrt=True)(function)
     return function

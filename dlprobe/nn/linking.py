@@ -128,10 +128,10 @@ def passes(dtype: str, *, regulated: bool, mixed: bool) -> dict[str, int]:
 @cache
 def compiled_run(dtype: str) -> Any:
     """`run` compiled for one precision."""
-    return compiled(Signatures(PRECISIONS[dtype]).run, no_cfunc_wrapper=True)(run)
+    return compiled(Signatures(PRECISIONS[dtype]).run, no_cfunc_wrapper=True, _nrt=True)(run)
 
 
 @cache
 def compiled_evaluate(dtype: str) -> Any:
     """`evaluate` compiled for one precision."""
-    return compiled(Signatures(PRECISIONS[dtype]).evaluate, no_cfunc_wrapper=True)(evaluate)
+    return compiled(Signatures(PRECISIONS[dtype]).evaluate, no_cfunc_wrapper=True, _nrt=True)(evaluate)

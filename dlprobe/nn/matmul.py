@@ -20,8 +20,11 @@ from __future__ import annotations
 
 from typing import Any
 
-import numpy as np
-import scipy.linalg.cython_blas  # noqa: F401  (numba's np.dot calls the BLAS that scipy brings)
+import scipy.linalg.cython_blas  # noqa: F401  (numba calls the BLAS that scipy brings)
+from numba import types
+from numba.core import cgutils
+from numba.extending import intrinsic
+from numba.np.linalg import call_xxgemm
 from threadpoolctl import threadpool_limits
 
 from dlprobe.nn.cache import inlined
@@ -36,12 +39,25 @@ LARGEST_PRODUCT = 2**24 if VECTOR_BYTES == 64 else LARGEST
 SMALLEST_TRANSPOSED = 10**6 if VECTOR_BYTES == 64 else 0
 
 
+@intrinsic
+def blas_product(typing: Any, a: Any, b: Any, out: Any) -> Any:
+    """out = a @ b by BLAS, a and b each row-major or a transposed view of that: np.dot less its checks of shapes and its return value."""
+
+    def code(context: Any, builder: Any, signature: Any, values: Any) -> Any:
+        arrays = [context.make_array(kind)(context, builder, value) for kind, value in zip(signature.args, values, strict=True)]
+        operands = [(kind, cgutils.unpack_tuple(builder, array.shape), array.data) for kind, array in zip(signature.args, arrays, strict=True)]
+        call_xxgemm(context, builder, *operands[0], *operands[1], *operands[2])
+        return context.get_dummy_value()
+
+    return types.void(a, b, out), code
+
+
 def product(x: Any, w: Any, out: Any) -> None:
     """out (m, n) = x (m, k) @ w (k, n)."""
     if AVAILABLE and len(x) >= ROWS and w.nbytes <= LARGEST_PRODUCT:
         multiply(x, False, w, False, out)
     else:
-        np.dot(x, w, out)
+        blas_product(x, w, out)
 
 
 def product_with_transposed(d: Any, w: Any, out: Any) -> None:
@@ -49,7 +65,7 @@ def product_with_transposed(d: Any, w: Any, out: Any) -> None:
     if AVAILABLE and len(d) >= ROWS and w.nbytes <= LARGEST:
         multiply(d, False, w, True, out)
     else:
-        np.dot(d, w.T, out)
+        blas_product(d, w.T, out)
 
 
 def transposed_product(x: Any, d: Any, out: Any) -> None:
@@ -57,7 +73,7 @@ def transposed_product(x: Any, d: Any, out: Any) -> None:
     if AVAILABLE and len(out) >= ROWS and out.nbytes <= LARGEST and len(x) * out.size > SMALLEST_TRANSPOSED:
         multiply(x, True, d, False, out)
     else:
-        np.dot(x.T, d, out)
+        blas_product(x.T, d, out)
 
 
 for _function in (product, product_with_transposed, transposed_product):

@@ -20,8 +20,9 @@ from dlprobe.nn import observe
 from dlprobe.nn import program as p
 from dlprobe.nn.cache import SUMS, compiled, inlined
 from dlprobe.nn.calling import invoke
-from dlprobe.nn.matmul import product, transposed_product
+from dlprobe.nn.matmul import blas_product, product, transposed_product
 from dlprobe.nn.scalar import is_finite
+from dlprobe.nn.views import window
 from dlprobe.parts.penalties import l1_slope, l1_value, l2_slope, l2_value
 
 L1, L2, BIAS_L1, BIAS_L2, ORTHOGONAL, CLIP_VALUE, CLIP_LAYER, CLIP_GLOBAL, MAX_NORM, PROXIMAL, ACTIVITY_L1, ACTIVITY_L2 = range(12)
@@ -92,17 +93,17 @@ def add_orthogonal_penalty(w: Any, gradient: Any, strength: Any, gram: Any, alon
     """gradient += 4λ W(WᵀW − I), or its mirror where W (fan_in, fan_out) is wider than tall; returns λ‖WᵀW − I‖². `gram`, `along`: scratch."""
     tall = w.shape[1] <= w.shape[0]
     size = min(w.shape[0], w.shape[1])
-    square = gram[: size * size].reshape(size, size)
+    square = window(gram, 0, size, size)
     if tall:
         transposed_product(w, w, square)
     else:
-        np.dot(w, w.T, square)
+        blas_product(w, w.T, square)
     value = 0.0
     for i in range(size):
         square[i, i] -= 1
         for j in range(size):
             value += np.float64(square[i, j]) * np.float64(square[i, j])
-    out = along[: w.size].reshape(w.shape)
+    out = window(along, 0, w.shape[0], w.shape[1])
     if tall:
         product(w, square, out)
     else:
@@ -124,7 +125,7 @@ def observe_gradient(g: Any, statistics: Any) -> None:
         square += wide * wide
     observe.finish_gradient(total, absolute, square, len(g), statistics)
     if not is_finite(square):
-        statistics[observe.NONFINITE_BACKWARD] += observe.count_nonfinite(g.reshape(1, len(g)))
+        statistics[observe.NONFINITE_BACKWARD] += observe.count_nonfinite(window(g, 0, 1, len(g)))
 
 
 def sum_of_squares(values: Any) -> Any:
@@ -189,7 +190,7 @@ def regulate_gradients(net: Any, values: Any, statistics: Any) -> Any:
             if values[L1] > 0 or values[L2] > 0:
                 penalty += add_penalty(w, g, of(values[L1]), of(values[L2]), values[PROXIMAL] > 0)
             if values[ORTHOGONAL] > 0:
-                matrix, gradient = w.reshape(fan_in, fan_out), g.reshape(fan_in, fan_out)
+                matrix, gradient = window(w, 0, fan_in, fan_out), window(g, 0, fan_in, fan_out)
                 penalty += add_orthogonal_penalty(matrix, gradient, of(values[ORTHOGONAL]), net.gram, net.weight_delta)
         if layer[p.BIAS] >= 0 and (values[BIAS_L1] > 0 or values[BIAS_L2] > 0):
             b, d = net.parameters[layer[p.BIAS] : layer[p.BIAS] + fan_out], net.gradients[layer[p.BIAS] : layer[p.BIAS] + fan_out]
@@ -219,7 +220,7 @@ def constrain(net: Any, index: Any, values: Any, rate: Any, sums: Any) -> None:
     if values[PROXIMAL] > 0:
         shrink(w, w.dtype.type(rate * values[L1]))
     if values[MAX_NORM] < np.inf:
-        limit_columns(w.reshape(layer[p.FAN_IN], layer[p.FAN_OUT]), values[MAX_NORM], net.wide)
+        limit_columns(window(w, 0, layer[p.FAN_IN], layer[p.FAN_OUT]), values[MAX_NORM], net.wide)
     moved = 0.0
     for i in range(size):
         change = np.float64(w[i]) - np.float64(net.weight_delta[i])

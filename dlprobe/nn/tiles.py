@@ -20,13 +20,13 @@ from __future__ import annotations
 
 from typing import Any
 
-import numpy as np
 from llvmlite import ir
 from numba import types
 from numba.core import codegen, config
 from numba.extending import intrinsic
 
 from dlprobe.nn.cache import inlined
+from dlprobe.nn.views import scratch, window
 
 
 def vector_bytes() -> int:
@@ -45,6 +45,7 @@ DEPTH = 128
 # xᵀ @ d with 784 rows, 1.00 and 0.97 for 128 rows, 0.98 and 1.31 for 32 rows.
 COPY_ROWS = 128
 TURN = 8
+panel_memory = scratch(DEPTH * VECTORS * VECTOR_BYTES // 4)  # numbers, of which there are most where they are smallest
 
 
 def multiply(a: Any, a_transposed: Any, b: Any, b_transposed: Any, out: Any) -> None:
@@ -57,7 +58,7 @@ def multiply(a: Any, a_transposed: Any, b: Any, b_transposed: Any, out: Any) -> 
     whole_depth = b.shape[1] if b_transposed else b.shape[0]
     lanes = VECTOR_BYTES // out.itemsize
     copied = b_transposed or m >= COPY_ROWS
-    panel = np.empty((DEPTH, VECTORS * lanes), out.dtype) if copied else b
+    panel = window(panel_memory(out), 0, DEPTH, VECTORS * lanes) if copied else b
     for k in range(0, whole_depth, DEPTH):
         depth = min(DEPTH, whole_depth - k)
         j = 0

@@ -14,9 +14,11 @@ from dlprobe.nn.cache import EXACT, inlined
 from dlprobe.nn.calling import whole_registers
 from dlprobe.nn.observe import sums_hold
 from dlprobe.nn.scalar import from_bits, size_bits
+from dlprobe.nn.views import scratch
 
 Array = Any
 CHUNK = 2048  # parameters whose sums run in T; their gradients and weights stay in the first-level cache
+weights_before = scratch(CHUNK)
 UPDATE_SUMS = 7  # Σg, Σ|g|, Σg², Σw², max|w|, zero weights, ΣΔw²
 
 
@@ -31,7 +33,7 @@ def update_loop(step: Callable[..., Any], count: int, states: int) -> Any:
         whole_registers()
         c = to_fixed_tuple(coefficients, count)
         zero = w.dtype.type(0)
-        before = np.empty(CHUNK, w.dtype)
+        before = weights_before(w)
         for k in range(UPDATE_SUMS):
             sums[k] = 0.0
         for start in range(0, len(w), CHUNK):
