@@ -191,7 +191,8 @@ def build(base: RunConfig, axes: Sequence[tuple[Axis, list[str]]], sets: Prepare
     """Every combination of values, with its seeds and the metric that ranks. Raises ConfigError."""
     from dlprobe.experiments import compare
 
-    chosen = [(axis, values or list(axis.defaults(base))) for axis, values in axes]
+    rows = len(sets.of(base).inputs["train"])
+    chosen = [(axis, values or list(axis.defaults(base, rows))) for axis, values in axes]
     bare = [axis.name for axis, values in chosen if not values]
     if bare:
         raise ConfigError(f"{bare[0]} has no usual values: give some, e.g. dlprobe compare {bare[0]} A B")
@@ -243,7 +244,7 @@ def run(
 
     threads = workers or available_threads()
     if tune_lr:
-        request = tuned(request, sets, threads, screen)
+        request = tuned(request, sets, threads, screen, cluster)
     writer = None
     if output is not None:
         words = compare.description(request)
@@ -269,18 +270,18 @@ def run(
     return ExitCode.DONE if result.complete else ExitCode.INTERRUPTED
 
 
-def tuned(request: Request, sets: PreparedSets, threads: int, screen: Screen) -> Request:
+def tuned(request: Request, sets: PreparedSets, threads: int, screen: Screen, cluster: DaskCluster | None) -> Request:
     """Every cell with its own rate. Raises ConfigError where rates are compared or fixed, KeyboardInterrupt after a stop: half a choice is none."""
     from dlprobe.experiments import compare
     from dlprobe.training.stopping import on_signals
 
-    if set(request.axes) & {"learning_rate", "lr"}:
+    if "learning_rate" in request.axes:
         raise ConfigError("--tune-lr chooses the rate, and the rate is what is compared: leave one out")
     if any(cell.config.training.schedule.parameters.get("max_lr") for cell in request.cells):
         raise ConfigError("--tune-lr chooses the rate, and the schedule fixes it: leave max_lr out")
     with on_signals() as stop, screen.progress("tuning rates", "runs") as report:
         told = None if report is None else lambda done, total: report(done, total)
-        cells = compare.tune(request.cells, request.by, sets, threads=threads, stop=stop, progress=told)
+        cells = compare.tune(request.cells, request.by, sets, threads=threads, stop=stop, progress=told, cluster=cluster)
         if stop.asked:
             raise KeyboardInterrupt
     return replace(request, cells=tuple(cells))

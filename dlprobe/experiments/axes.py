@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from dlprobe import registry
 from dlprobe.config import RunConfig, fields, to_mapping, with_values
@@ -36,20 +36,25 @@ DEFAULT_WIDTH = 100
 
 @dataclass(frozen=True)
 class Axis:
-    """Something that can be compared. `apply` gives the configuration with a value; `label` how that value is called, one name per value."""
+    """Something that can be compared. `apply` gives the configuration with a value; `label` how that value is called, one name per value.
+
+    defaults: its usual values beside a configuration, for so many training rows. place: the key that it stands for; "" for a choice among several keys.
+    """
 
     name: str
-    defaults: Callable[[RunConfig], Sequence[str]]
+    defaults: Callable[[RunConfig, int], Sequence[str]]
     apply: Callable[[RunConfig, str], RunConfig]
     label: Callable[[RunConfig, str], str]
     whole: bool = False
+    place: str = ""
 
 
 def axis_of(name: str) -> Axis:
     """The axis that a name means, a short name or a key as `key` or `table.key`. Raises ConfigError with the list."""
     tidy = name.strip().replace("-", "_").lower()
-    if tidy in SHORT:
-        return SHORT[tidy]
+    for axis in SHORT.values():
+        if tidy and tidy in (axis.name, axis.place, axis.place.partition(".")[2]):
+            return axis
     table, _, key = tidy.rpartition(".")
     if key in NOT_AXES:
         raise ConfigError(f"{name} cannot be compared: {NOT_AXES[key]}")
@@ -57,6 +62,16 @@ def axis_of(name: str) -> Axis:
     if key not in known or table not in ("", known[key].table):
         raise ConfigError(registry.unknown("axis", name[:60], [*SHORT, *(each for each in known if each not in SHORT)]))
     return key_axis(key, f"{known[key].table}.{key}", known[key].choices)
+
+
+def named(base: RunConfig, axis: Axis, value: str) -> str:
+    """How a value is called. Raises ConfigError, with what to type where the value is an axis itself."""
+    try:
+        return axis.label(base, value)
+    except ConfigError:
+        if value.strip().replace("-", "_").lower() in SHORT:
+            raise ConfigError(f"{value!r} is no value of {axis.name} but an axis: for several write AXIS=A,B, e.g. {axis.name}=A,B {value}=C,D") from None
+        raise
 
 
 def key_axis(name: str, place: str, defaults: Sequence[str]) -> Axis:
@@ -67,12 +82,18 @@ def key_axis(name: str, place: str, defaults: Sequence[str]) -> Axis:
         written = to_mapping(with_values(config, {place: value}))[table][key]
         return ",".join(map(str, written)) if isinstance(written, list) else "yes" if written is True else "no" if written is False else str(written)
 
-    return Axis(name, lambda config: defaults, lambda config, value: with_values(config, {place: value}), label, whole=key in WHOLE)
+    return Axis(name, lambda config, rows: defaults, lambda config, value: with_values(config, {place: value}), label, key in WHOLE, place)
 
 
 def strengths_axis(name: str, places: Mapping[str, tuple[str, str]], defaults: Sequence[str]) -> Axis:
     """A choice among several keys that exclude each other: `none`, `l2`, `l2(0.01)`, or some of them joined by +."""
     pattern = re.compile(r"([a-z][a-z0-9_-]*)(?:\(([^()]*)\))?")
+
+    def strength(text: str, found: str) -> str:
+        try:
+            return str(float(found))
+        except ValueError:
+            raise ConfigError(f"{name} {text!r}: {found!r} is no number: expected a strength, e.g. {next(iter(places))}(0.01)") from None
 
     def values(text: str) -> dict[str, str]:
         found = {place: OFF.get(place, "0") for place, _ in places.values()}
@@ -83,7 +104,7 @@ def strengths_axis(name: str, places: Mapping[str, tuple[str, str]], defaults: S
             chosen = matched[1].replace("-", "_") if matched else ""
             if matched is None or chosen not in places:
                 raise ConfigError(f"{name} {text!r}: expected none or among {', '.join(places)}, each alone or as {next(iter(places))}(STRENGTH)")
-            found[places[chosen][0]] = matched[2] or places[chosen][1]
+            found[places[chosen][0]] = strength(text, matched[2]) if matched[2] else places[chosen][1]
         return found
 
     def label(config: RunConfig, value: str) -> str:
@@ -91,7 +112,7 @@ def strengths_axis(name: str, places: Mapping[str, tuple[str, str]], defaults: S
         chosen = {named[place]: strength for place, strength in values(value).items() if strength != OFF.get(place, "0")}
         return "+".join(f"{known}({float(strength):g})" for known, strength in chosen.items()) or "none"
 
-    return Axis(name, lambda config: defaults, lambda config, value: with_values(config, values(value)), label)
+    return Axis(name, lambda config, rows: defaults, lambda config, value: with_values(config, values(value)), label)
 
 
 def depth_axis() -> Axis:
@@ -100,7 +121,7 @@ def depth_axis() -> Axis:
     def apply(config: RunConfig, value: str) -> RunConfig:
         return with_values(config, {"model.layers": f"{width_of(config)}x{whole('depth', value, 0)}" if whole("depth", value, 0) else ""})
 
-    return Axis("depth", lambda config: ("1", "2", "4", "8"), apply, lambda config, value: str(whole("depth", value, 0)))
+    return Axis("depth", lambda config, rows: ("1", "2", "4", "8"), apply, lambda config, value: str(whole("depth", value, 0)))
 
 
 def width_axis() -> Axis:
@@ -109,7 +130,7 @@ def width_axis() -> Axis:
     def apply(config: RunConfig, value: str) -> RunConfig:
         return with_values(config, {"model.layers": f"{whole('width', value, 1)}x{max(len(config.model.layers), 1)}"})
 
-    return Axis("width", lambda config: ("25", "50", "100", "200"), apply, lambda config, value: str(whole("width", value, 1)))
+    return Axis("width", lambda config, rows: ("25", "50", "100", "200"), apply, lambda config, value: str(whole("width", value, 1)))
 
 
 def norm_position_axis() -> Axis:
@@ -121,13 +142,19 @@ def norm_position_axis() -> Axis:
             raise ConfigError("norm-position compares where a norm stands, and there is none: give one, e.g. --norm batch")
         return usual.apply(config, value)
 
-    return Axis(usual.name, usual.defaults, apply, usual.label)
+    return replace(usual, apply=apply)
 
 
 def rate_axis() -> Axis:
     """Rates around the configuration's own."""
     usual = key_axis("learning_rate", "training.lr", ())
-    return Axis(usual.name, lambda config: [f"{config.training.resolved_lr * factor:.2g}" for factor in (0.1, 0.3, 1, 3, 10)], usual.apply, usual.label)
+    return replace(usual, defaults=lambda config, rows: [f"{config.training.resolved_lr * factor:.2g}" for factor in (0.1, 0.3, 1, 3, 10)])
+
+
+def train_size_axis() -> Axis:
+    """An eighth, a quarter, a half and all of the training rows."""
+    usual = key_axis("train_size", "data.train_size", ())
+    return replace(usual, defaults=lambda config, rows: [*(f"{rows // part}" for part in (8, 4, 2) if rows >= part), "all"])
 
 
 def width_of(config: RunConfig) -> int:
@@ -160,6 +187,6 @@ SHORT: dict[str, Axis] = {
         key_axis("residual", "model.residual", ("none", "identity")),
         strengths_axis("clipping", CLIPPINGS, ("none", "value", "global_norm")),
         key_axis("scaling", "data.scaling", ("none", "standardize", "minmax", "robust")),
-        key_axis("train_size", "data.train_size", ("50", "100", "200", "all")),
+        train_size_axis(),
     )
 }

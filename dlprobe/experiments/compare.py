@@ -7,10 +7,9 @@ from __future__ import annotations
 
 import itertools
 import re
-import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -19,12 +18,15 @@ from dlprobe.analysis.comparison import Margin, Outcome
 from dlprobe.analysis.model_size import layer_size
 from dlprobe.config import RunConfig, from_mapping, to_mapping, with_values
 from dlprobe.errors import ConfigError
-from dlprobe.experiments.axes import Axis
-from dlprobe.experiments.study import PlannedRun, run_study
+from dlprobe.experiments.axes import Axis, named
+from dlprobe.experiments.study import PlannedRun, run_one, run_study
 from dlprobe.runs import Run
 from dlprobe.training import trainer
 from dlprobe.training.prepared_sets import PreparedSets
 from dlprobe.training.stopping import Stop
+
+if TYPE_CHECKING:
+    from dlprobe.executors.dask_cluster import DaskCluster
 
 EXPERIMENT = "compare"
 MOST_CELLS = 100
@@ -32,14 +34,14 @@ EQUAL = ("samples", "updates", "seconds")
 TUNING_FACTORS = (0.1, 0.32, 1.0, 3.2, 10.0)  # of the rate that a value has without tuning: half a decade apart
 TUNING_SEEDS = 2
 TUNING_FIRST_SEED = 2**32  # far from the seeds that are compared: a rate is not chosen on the runs that judge it
-PILOT_STEPS = 40
+PILOTS, PILOT_STEPS = 3, 40
 NEVER = 2**31
 MOST_DEPTH, MOST_WIDTH = 1000, 65_536
 
 
 @dataclass(frozen=True)
 class Tuning:
-    """The rates tried for a cell with the middle result of each, and the one chosen."""
+    """The rates tried for a cell with the mean result of each, and the one chosen."""
 
     rate: float
     tried: tuple[tuple[float, float], ...]
@@ -107,9 +109,10 @@ def cells_of(base: RunConfig, axes: Sequence[tuple[Axis, Sequence[str]]]) -> tup
 
 def labels_of(base: RunConfig, axis: Axis, values: Sequence[str]) -> tuple[str, ...]:
     """How the values of an axis are called. Raises ConfigError."""
-    found = tuple(axis.label(base, value) for value in values)
+    found = tuple(named(base, axis, value) for value in values)
     if len(found) < 2:
-        raise ConfigError(f"{axis.name} has {len(found)} value{'' if found else 's'}: expected two at least, e.g. compare {axis.name} A B")
+        option = f"; what all share is an option, --{axis.place.partition('.')[2].replace('_', '-')} {found[0]}" if found and axis.place else ""
+        raise ConfigError(f"{axis.name} has {len(found)} value{'' if found else 's'}: expected two at least, e.g. compare {axis.name} A B{option}")
     twice = [label for label in dict.fromkeys(found) if found.count(label) > 1]
     if twice:
         raise ConfigError(f"{axis.name} {twice[0]} is given twice: expected different values")
@@ -170,16 +173,10 @@ def with_equal_budget(cells: Sequence[Cell], base: RunConfig, equal: str, sets: 
 
 
 def seconds_per_step(config: RunConfig, sets: PreparedSets) -> float:
-    """The wall time of a step, from a short run alone on the machine, compiling left out."""
-    data = sets.of(config)
-    rates = np.zeros(PILOT_STEPS)
-    taken = []
-    for _ in range(3):
-        session = trainer.start(config, data)
-        began = time.perf_counter()
-        trainer.batch_losses(session, 0, rates)
-        taken.append((time.perf_counter() - began) / PILOT_STEPS)
-    return min(taken)
+    """The wall time of a step with its records, as `step_seconds` tells it: the least of short runs alone on the machine, compiling left out."""
+    pilot = PlannedRun("pilot", with_values(config, {"training.steps": PILOT_STEPS, "recording.evaluate_every": "never"}), {"seed": 0})
+    taken = [run_one(pilot, sets, read, Stop(), None) for _ in range(PILOTS)]
+    return min(each.step_seconds for each in taken if each is not None)
 
 
 def plan(request: Request) -> list[PlannedRun]:
@@ -188,7 +185,8 @@ def plan(request: Request) -> list[PlannedRun]:
 
 
 def _grid(request: Request) -> list[tuple[int, Cell, int]]:
-    return [(index, cell, seed) for index, cell in enumerate(request.cells) for seed in request.seeds]
+    """All cells seed by seed: what an interrupted study holds can be compared."""
+    return [(index, cell, seed) for seed in request.seeds for index, cell in enumerate(request.cells)]
 
 
 def run_config(request: Request, cell: Cell, seed: int) -> RunConfig:
@@ -202,8 +200,17 @@ def run_id(index: int, cell: Cell, seed: int) -> str:
     return f"{index + 1}-{plain}-seed{seed}"
 
 
-def tune(cells: Sequence[Cell], by: str, sets: PreparedSets, *, threads: int, stop: Stop, progress: Callable[[int, int], None] | None) -> list[Cell]:
-    """Every cell with the best of the same number of rates around its own, by the middle result of two seeds that the comparison does not use."""
+def tune(
+    cells: Sequence[Cell],
+    by: str,
+    sets: PreparedSets,
+    *,
+    threads: int,
+    stop: Stop,
+    progress: Callable[[int, int], None] | None,
+    cluster: DaskCluster | None = None,
+) -> list[Cell]:
+    """Every cell with the best of the same number of rates around its own, by the mean result of two seeds that the comparison does not use."""
     rates = {index: [cell.config.training.resolved_lr * factor for factor in TUNING_FACTORS] for index, cell in enumerate(cells)}
     planned, place = [], {}
     for (index, cell), number, seed in itertools.product(enumerate(cells), range(len(TUNING_FACTORS)), range(TUNING_SEEDS)):
@@ -211,7 +218,7 @@ def tune(cells: Sequence[Cell], by: str, sets: PreparedSets, *, threads: int, st
         id = f"{index}-{number}-{seed}"
         planned.append(PlannedRun(id, with_values(cell.config, {**values, "recording.record_every": NEVER})))
         place[id] = (index, number)
-    found = run_study(planned, sets, lambda _, run: result_of(run, by), threads=threads, stop=stop, progress=progress).found
+    found = run_study(planned, sets, lambda _, run: result_of(run, by), threads=threads, stop=stop, progress=progress, cluster=cluster).found
     tried = {index: [[found[id] for id in found if place[id] == (index, number)] for number in range(len(TUNING_FACTORS))] for index in rates}
     return [replace(cell, tuning=(tuning := chosen(rates[index], tried[index])), config=_at(cell.config, tuning.rate)) for index, cell in enumerate(cells)]
 

@@ -68,7 +68,7 @@ def run_study(
     before is kept by the writer. cluster: where runs execute in place of threads of this process.
     """
     found: dict[str, T] = dict(finished or {})
-    waiting = sorted((each for each in plan if each.id not in found), key=lambda each: (-work(each.config, sets), each.id))
+    waiting = sorted((each for each in plan if each.id not in found), key=lambda each: -work(each.config, sets))  # equal ones keep the plan's order
     for index, result in _results(waiting, sets, read, threads, stop, writer, cluster):
         if result is not None:
             found[waiting[index].id] = result

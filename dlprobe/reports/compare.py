@@ -26,10 +26,15 @@ def document(compared: Compared, *, data_name: str, curves: Mapping[str, tuple[S
     blocks: list[Block] = [] if compared.complete else [Verdict("stopped early: the numbers are those of the runs that had ended", "warning")]
     blocks += [_ranking(found), _costs(compared), _chart(found, curves), *_profiles(found), *_margins(compared)]
     blocks += [_answer(found), Bullets(_remarks(compared))]
-    blocks.append(
-        Hint(f"dlprobe compare {study}" if study else f"dlprobe compare {_axes_text(compared)} -o study.h5   # with the same other options: keeps every run")
-    )
+    blocks.append(Hint(_next(compared, study)))
     return Document(f"{' × '.join(request.axes)} on {data_name}", blocks, _data(compared, data_name, curves))
+
+
+def _next(compared: Compared, study: str | None) -> str:
+    """What to type next: what keeps the runs, goes on with those that lack, or shows them again."""
+    if study is None:
+        return f"dlprobe compare {_axes_text(compared)} -o study.h5   # with the same other options: keeps every run"
+    return f"dlprobe compare {study}" if compared.complete else f"dlprobe compare --resume {study}"
 
 
 def _axes_text(compared: Compared) -> str:
@@ -202,6 +207,8 @@ def _test(found: Comparison) -> str:
 
 def _power(found: Comparison) -> str:
     power = found.power
+    if not found.pairs:
+        return ""
     if power.seeds < power.needed:
         return f"{power.seeds} seeds cannot show any difference among {len(found.values)} values: --seeds {power.needed} is the least"
     if not math.isfinite(power.detectable):
@@ -222,7 +229,7 @@ def _identical(found: Comparison) -> list[str]:
 def caveat(compared: Compared) -> str:
     """What stands against the comparison where rates were not tuned; empty where they were, or where they are what is compared."""
     axes = compared.request.axes
-    if any(cell.tuning for cell in compared.request.cells) or "learning_rate" in axes or "lr" in axes:
+    if any(cell.tuning for cell in compared.request.cells) or "learning_rate" in axes:
         return ""
     return (
         "the learning rate was not tuned per value: a value may look worse only because this rate suits it less; --tune-lr gives each an equal budget of rates"
@@ -239,7 +246,9 @@ def _edges(compared: Compared) -> str:
 
 
 def _equal(compared: Compared) -> str:
+    batches = "batch_size" in compared.request.axes
     return {
+        "samples": "every value saw the same samples, so smaller batches made more updates: see --equal updates and --equal seconds too" if batches else "",
         "updates": "every value made the same number of updates, so larger batches saw more samples",
         "seconds": "every value got the wall time that the configuration without the axis takes, by a measurement before; other machines give other numbers",
     }.get(compared.request.equal, "")

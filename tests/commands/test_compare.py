@@ -88,6 +88,7 @@ def test_killed_study_goes_on_and_ends_the_same(study: Path, tmp_path: Path) -> 
     StudyWriter.resume(tmp_path / "copy.h5", description).close()  # the journal of a study that was killed after its last run
     journal = tmp_path / "copy.h5.journal"
     Path(f"{path}.journal").write_bytes(journal.read_bytes()[: journal.stat().st_size // 2])
+    assert f"next: dlprobe compare --resume {path}" in dlprobe("compare", str(path)).out
     data = compared("--resume", str(path), "--workers", "2", "--format", "json", "--quiet")
     assert settled(data) == settled(compared(str(study), "--format", "json"))
     with package.open_run(path) as found:
@@ -137,6 +138,7 @@ def test_equal_updates_and_seconds_set_the_length() -> None:
     assert {value["label"]: value["updates"] for value in updates} == {"8": 8, "32": 8}
     seconds = {value["label"]: value["updates"] for value in compared("batch-size", "8", "107", "--equal", "seconds", *SHORT)["values"]}
     assert seconds["8"] > seconds["107"]
+    assert "--equal updates" in " ".join(dlprobe("compare", "batch-size", "8", "32", *NET, "--seeds", "1").out.split())
 
 
 def test_equal_parameters_makes_deeper_nets_narrower() -> None:
@@ -148,6 +150,10 @@ def test_equal_parameters_makes_deeper_nets_narrower() -> None:
     # one unit more or less changes the count by 17 at depth 1 and by under 60 at depth 5
     assert abs(sizes["1"] - sizes["2"]) <= 17
     assert abs(sizes["5"] - sizes["2"]) <= 60
+
+
+def test_train_size_without_values_fits_the_data() -> None:
+    assert compared("train-size", *SHORT)["axes"] == {"train_size": ["13", "26", "53", "all"]}  # of 107 rows
 
 
 def test_option_that_changes_nothing_is_said_to() -> None:
@@ -164,6 +170,9 @@ def test_option_that_changes_nothing_is_said_to() -> None:
         (["init", "he_normal", "He-Normal"], "given twice"),
         (["init=he_normal,zeros", "init=ones,zeros"], "an axis is given twice"),
         (["l2"], "has no usual values"),
+        (["init", "zeros", "ones", "activation", "relu", "tanh"], "init=A,B activation=C,D"),
+        (["init=zeros,ones", "activation=relu"], "--activation relu"),
+        (["regularizer", "none", "l2(abc)"], "'abc' is no number"),
         (["seed", "1", "2"], "--seeds"),
         (["init", "zeros", "ones", "--init", "ones"], "--init is what init compares"),
         (["init", "zeros", "ones", "--by", "val_accuracy"], "more of it is better"),

@@ -72,6 +72,33 @@ def test_command_on_a_cluster_says_what_threads_say(cluster: Any) -> None:
     assert there.data["cells"] == here.data["cells"]
 
 
+@pytest.mark.filterwarnings("ignore")
+def test_rates_are_tuned_on_the_cluster_too(cluster: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    small = [
+        "compare",
+        "optimizer",
+        "sgd",
+        "adam",
+        "--tune-lr",
+        "--seeds",
+        "2",
+        "--data",
+        "wine",
+        "--layers",
+        "4",
+        "--steps",
+        "8",
+        "--quiet",
+        "--format",
+        "json",
+    ]
+    here = dlprobe(*small).data["values"]
+    monkeypatch.setattr("dlprobe.executors.threads.run_all", lambda *_: pytest.fail("a run in a thread of this process"))
+    there = dlprobe(*small, "--executor", "dask", "--scheduler", cluster.scheduler_address).data["values"]
+    for name in ("label", "tuning", "learning_rate", "per_seed"):
+        assert [each[name] for each in there] == [each[name] for each in here]
+
+
 @pytest.mark.parametrize(
     ("given", "said"), [(["--executor", "dask"], "--scheduler ADDRESS"), (["--scheduler", "tcp://x:1"], "give both"), (["--executor", "slurm"], "slurm")]
 )

@@ -14,7 +14,7 @@ BASE = from_options(None, {"norm": "batch"})
 @pytest.mark.parametrize("name", SHORT)
 def test_usual_values_make_different_configurations(name: str) -> None:
     axis = SHORT[name]
-    values = axis.defaults(BASE)
+    values = axis.defaults(BASE, 107)
     made = [to_mapping(axis.apply(BASE, value)) for value in values]
     assert len(values) >= 2
     assert all(one != other for index, one in enumerate(made) for other in made[:index])
@@ -24,6 +24,16 @@ def test_usual_values_make_different_configurations(name: str) -> None:
 @pytest.mark.parametrize("name", ["training.l2", "l2", "bias-init", "model.norm_inference", "Learning-Rate"])
 def test_keys_are_axes_with_or_without_their_table(name: str) -> None:
     assert axis_of(name).name == name.rpartition(".")[2].replace("-", "_").lower()
+
+
+@pytest.mark.parametrize(("key", "name"), [("lr", "learning_rate"), ("training.lr", "learning_rate"), ("model.init", "init"), ("model.residual", "residual")])
+def test_a_key_with_a_short_name_is_that_axis_with_its_usual_values(key: str, name: str) -> None:
+    assert axis_of(key) is SHORT[name]
+
+
+def test_train_sizes_halve_what_there_is() -> None:
+    assert axis_of("train-size").defaults(BASE, 107) == ["13", "26", "53", "all"]
+    assert axis_of("train-size").defaults(BASE, 3) == ["1", "all"]
 
 
 def test_one_value_has_one_name() -> None:
@@ -61,7 +71,8 @@ def test_depth_and_width_go_together_in_either_order() -> None:
         ("width", "0", ">= 1"),
         ("regularizer", "l3", "expected none or among l1"),
         ("dropout", "1.5", "dropout"),
-        ("clipping", "value(x)", "clip_value"),
+        ("clipping", "value(x)", "'x' is no number"),
+        ("regularizer", "l2(-1)", "l2"),
     ],
 )
 def test_wrong_value_is_one_clear_line(axis: str, value: str, said: str) -> None:

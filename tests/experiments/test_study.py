@@ -10,6 +10,8 @@ import pytest
 import dlprobe
 from dlprobe.config import RunConfig, from_options, with_values
 from dlprobe.errors import ConfigError
+from dlprobe.experiments import compare
+from dlprobe.experiments.axes import axis_of
 from dlprobe.experiments.study import PlannedRun, StudyResult, finished_runs, open_study, run_study, work
 from dlprobe.runs import Run, Study, StudyWriter
 from dlprobe.training.prepared_sets import PreparedSets
@@ -69,6 +71,14 @@ def test_stop_keeps_what_had_ended() -> None:
     stop = Stop()
     found = run_study(plan(), PreparedSets(), loss, stop=stop, progress=lambda done, total: stop.ask())
     assert (len(found.found), found.complete) == (1, False)
+
+
+def test_stopped_comparison_has_every_value_with_the_first_seeds() -> None:
+    labels, cells = compare.cells_of(BASE, [(axis_of("init"), ("zeros", "ones"))])
+    plan = compare.plan(compare.Request(labels, tuple(cells), (0, 1, 2), "val_loss"))
+    stop = Stop()
+    found = run_study(plan, PreparedSets(), lambda planned, run: planned.coordinates, stop=stop, progress=lambda done, total: stop.ask() if done == 2 else None)
+    assert list(found.found.values()) == [{"init": "zeros", "seed": 0}, {"init": "ones", "seed": 0}]
 
 
 def test_study_of_another_configuration_or_experiment_is_not_gone_on_with(tmp_path: Path) -> None:
