@@ -7,9 +7,11 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
-from typing import Literal
+from typing import Any, Literal
 
-from dlprobe.analysis.proportions import wilson
+import numpy as np
+
+from dlprobe.analysis.proportions import NORMAL_95, wilson
 
 Level = Literal["high", "low"]
 THRESHOLD = 0.015  # τ: a gap above it counts
@@ -35,10 +37,11 @@ class Reading:
     doubtful: tuple[str, ...] = ()
 
 
-def read(human: float, train: float, val: float, train_samples: int = 0, val_samples: int = 0) -> Reading:
+def read(human: float, train: float, val: float, train_samples: int = 0, val_samples: int = 0, val_interval: tuple[float, float] | None = None) -> Reading:
     """High bias iff E_train − E_human > 1.5 points; high variance iff E_val − E_train > 1.5 points and at least half of the bias gap, or 10 points and more.
 
-    These three numbers reproduce the textbook's table; no single absolute threshold does. Sample counts of 0 are unknown.
+    These three numbers reproduce the textbook's table; no single absolute threshold does. Sample counts of 0 are unknown. val_interval: of errors that are
+    no shares of samples.
     """
     bias, variance = levels(human, train, val)
     intervals = {}
@@ -46,6 +49,8 @@ def read(human: float, train: float, val: float, train_samples: int = 0, val_sam
         intervals["train_error"] = interval(train, train_samples)
     if val_samples:
         intervals["val_error"] = interval(val, val_samples)
+    if val_interval is not None and math.isfinite(val_interval[0]):
+        intervals["val_error"] = val_interval
     return Reading(human, train, val, train - human, val - train, bias, variance, intervals, _doubtful(human, train, val, intervals))
 
 
@@ -58,6 +63,18 @@ def levels(human: float, train: float, val: float) -> tuple[Level, Level]:
     return ("high" if high_bias else "low"), ("high" if high_variance else "low")
 
 
+def interval_of_unexplained(outputs: Any, targets: Any) -> tuple[float, float]:
+    """95 % interval of 1 − R² = Σe²/Σ(y − ȳ)² from (samples, outputs) arrays, by the delta method for a ratio of sums; NaN where the targets do not vary."""
+    wanted = np.asarray(targets, np.float64).reshape(len(targets), -1)
+    errors = ((np.asarray(outputs, np.float64).reshape(wanted.shape) - wanted) ** 2).sum(axis=1)
+    spread = ((wanted - wanted.mean(axis=0)) ** 2).sum(axis=1)
+    if len(wanted) < 2 or not spread.sum() > 0:
+        return math.nan, math.nan
+    share = float(errors.sum() / spread.sum())
+    half = NORMAL_95 * float((errors - share * spread).std(ddof=1)) / math.sqrt(len(wanted)) / float(spread.mean())
+    return max(share - half, 0.0), share + half
+
+
 def interval(share: float, samples: int) -> tuple[float, float]:
     """Wilson's 95 % interval of an error rate."""
     return wilson(min(max(round(share * samples), 0), samples), samples)
@@ -68,29 +85,6 @@ def _doubtful(human: float, train: float, val: float, intervals: dict[str, tuple
     said = levels(human, train, val)
     ends = [levels(human, end, val) for end in intervals.get("train_error", ())] + [levels(human, train, end) for end in intervals.get("val_error", ())]
     return tuple(name for index, name in enumerate(("bias", "variance")) if any(end[index] != said[index] for end in ends))
-
-
-def advice(reading: Reading) -> list[str]:
-    """What to do next, with the numbers behind it."""
-    found = []
-    bias, variance = f"{100 * reading.bias_gap:.1f} points", f"{100 * reading.variance_gap:.1f} points"
-    if reading.bias == "high":
-        found.append(
-            f"high bias: the training error is {bias} above the reference; a bigger net (more units or layers), longer training, less penalty and dropout"
-        )
-        if reading.bias_gap >= 2 * reading.variance_gap:
-            found.append("bias first: more data will not help while the net does not fit what it has")
-    if reading.variance == "high":
-        found.append(
-            f"high variance: the validation error is {variance} above the training error; more data, a penalty or dropout, early stopping, a smaller net"
-        )
-    if not found:
-        found.append(f"both gaps are small ({bias} and {variance}): what is left is the reference error; better features or labels, or a harder task")
-    if reading.bias_gap < 0:
-        found.append(f"the training error is {abs(100 * reading.bias_gap):.1f} points below the reference: the reference is not the best that can be reached")
-    if reading.doubtful:
-        found.append(f"the sampling error could turn the verdict on {' and '.join(reading.doubtful)} round: evaluate on more samples before acting on it")
-    return found
 
 
 def usable(value: float) -> bool:

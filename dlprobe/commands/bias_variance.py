@@ -5,8 +5,9 @@ Three ways. The textbook reading, of a run file or of bare error rates (--human-
 capacity and learning curves. The parts add up to the expected loss exactly; -o keeps the replicas, and a saved study is decomposed again without training.
 
 Examples:
-  dlprobe bias-variance --human-error 0.01 --train-error 0.08 --val-error 0.10
+  dlprobe bias-variance --human-error 1% --train-error 8% --val-error 10%
   dlprobe bias-variance runs/digits-1.h5 --human-error 0.02
+  dlprobe bias-variance --predictions folds.npz --loss squared
   dlprobe bias-variance --data "linear(samples=100)" --layers "" --epochs 5 --replicas 8 --resample fresh -o study.h5
   dlprobe bias-variance study.h5
   dlprobe bias-variance --data "moons(samples=100)" --layers 8 --epochs 2 --replicas 5 --over width=1,4,16
@@ -14,12 +15,14 @@ Examples:
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from dlprobe.commands.base.configuration import configuration_options, is_run_file, read_configuration
+from dlprobe.commands.base.error_reading import EXAMPLE, read_numbers, read_run, share
 from dlprobe.commands.base.screen import Screen
 from dlprobe.errors import ConfigError, DataError, ExitCode
 
@@ -33,10 +36,10 @@ Source = Annotated[
     Path | None, typer.Argument(metavar="RUN|STUDY|CONFIG", help="run file to read, study to decompose again, or TOML file to retrain", show_default=False)
 ]
 Human = Annotated[
-    float | None, typer.Option("--human-error", metavar="X", help="error of a human or the best known model, as a share [default: 0]", rich_help_panel=READING)
+    str | None, typer.Option("--human-error", metavar="X", help="error of a human or the best known model, 0.02 or 2% [default: 0]", rich_help_panel=READING)
 ]
-Train = Annotated[float | None, typer.Option("--train-error", metavar="X", help="error on the training part, as a share", rich_help_panel=READING)]
-Val = Annotated[float | None, typer.Option("--val-error", metavar="X", help="error on the validation part, as a share", rich_help_panel=READING)]
+Train = Annotated[str | None, typer.Option("--train-error", metavar="X", help="error on the training part, 0.08 or 8%", rich_help_panel=READING)]
+Val = Annotated[str | None, typer.Option("--val-error", metavar="X", help="error on the validation part, 0.10 or 10%", rich_help_panel=READING)]
 TrainSamples = Annotated[int, typer.Option("--train-samples", metavar="N", min=0, help="how many samples --train-error is of", rich_help_panel=READING)]
 ValSamples = Annotated[int, typer.Option("--val-samples", metavar="N", min=0, help="how many samples --val-error is of", rich_help_panel=READING)]
 Given = Annotated[
@@ -114,17 +117,35 @@ def command(
 ) -> ExitCode:
     """One of the three ways."""
     loss = checked("--loss", loss, ("squared", "zero-one", "cross-entropy"))
-    if train_error is not None or val_error is not None:
-        return read_numbers(human_error, train_error, val_error, train_samples, val_samples, screen)
+    errors = {"--human-error": human_error, "--train-error": train_error, "--val-error": val_error}
+    reading = {**errors, "--train-samples": train_samples or None, "--val-samples": val_samples or None}
+    given = {"--predictions": predictions, "--loss": loss, "--noise-variance": noise_variance}
+    settings = {f"--{name.replace('_', '-')}": text for name, text in options.items()}
+    training = {**settings, "--training-loss": training_loss, "--values": values, "--resample": resample, "--vary": None if vary == "data" else vary}
+    retraining_only = {**training, "--workers": workers, "-o": output}
+    retrain = {"--replicas": replicas, "--over": over}
+    if any(value is not None for name, value in reading.items() if name != "--human-error"):
+        refuse("the reading of bare error rates", {"RUN": source, **given, **retrain, **retraining_only})
+        return read_numbers(errors, train_samples, val_samples, screen)
     if predictions is not None:
+        refuse("the decomposition of given predictions", {"RUN": source, **reading, **retrain, **retraining_only})
         return decompose_file(predictions, loss, noise_variance, screen)
-    retrain = replicas is not None or over is not None
-    if source is not None and not retrain and is_run_file(source):
-        return read_file(source, human_error, loss, screen)
+    if source is not None and replicas is None and over is None and is_run_file(source):
+        refuse("what a saved run or study tells without training (--replicas K trains)", retraining_only)
+        return read_file(source, human_error, loss, noise_variance, screen)
+    if human_error is not None:
+        raise ConfigError(f"--human-error belongs to the reading of a run or of error rates: name a RUN, or give all three, e.g. {EXAMPLE}")
     base = read_configuration(source, {**options, "loss": training_loss})
     asked = {"replicas": replicas or DEFAULT_REPLICAS, "vary": checked("--vary", vary, ("data", "seed", "both")), "seeds": seeds, "noise": noise_variance}
     asked |= {"resample": checked("--resample", resample, ("disjoint", "bootstrap", "fresh")), "over": over, "values": values, "loss": loss}
     return retraining(base, asked, workers, output, force, screen)
+
+
+def refuse(way: str, given: Mapping[str, object]) -> None:
+    """Raise ConfigError for what was given and has no part in the way chosen: it would be passed over in silence."""
+    stray = [name for name, value in given.items() if value is not None]
+    if stray:
+        raise ConfigError(f"{', '.join(stray)}: no part of {way}; leave {'it' if len(stray) == 1 else 'them'} out")
 
 
 def checked(option: str, text: str | None, choices: tuple[str, ...]) -> str | None:
@@ -135,21 +156,6 @@ def checked(option: str, text: str | None, choices: tuple[str, ...]) -> str | No
     if plain is not None and plain not in choices:
         raise ConfigError(f"{option}: {unknown('value', text or '', choices)}")
     return plain
-
-
-def read_numbers(human: float | None, train: float | None, val: float | None, train_samples: int, val_samples: int, screen: Screen) -> ExitCode:
-    """The textbook reading of bare numbers."""
-    from dlprobe.analysis.textbook_reading import advice, read, usable
-    from dlprobe.reports.bias_variance import reading_document
-
-    if train is None or val is None:
-        raise ConfigError("--train-error and --val-error belong together: give both, e.g. --human-error 0.01 --train-error 0.08 --val-error 0.10")
-    for option, value in (("--human-error", human or 0.0), ("--train-error", train), ("--val-error", val)):
-        if not usable(value):
-            raise ConfigError(f"{option} {value:g}: expected a share of wrong answers from 0 to 1, e.g. 0.08 for 8 %")
-    reading = read(human or 0.0, train, val, train_samples, val_samples)
-    screen.show(reading_document(reading, advice(reading), "from the numbers given", {"run": None}))
-    return ExitCode.DONE
 
 
 def decompose_file(path: Path, loss: str | None, noise: float | None, screen: Screen) -> ExitCode:
@@ -192,41 +198,18 @@ def show(points: list[Any], axis: str | None, facts: dict[str, Any], study: str 
     return ExitCode.DONE
 
 
-def read_file(path: Path, human: float | None, loss: str | None, screen: Screen) -> ExitCode:
+def read_file(path: Path, human: str | None, loss: str | None, noise: float | None, screen: Screen) -> ExitCode:
     """The textbook reading of a run, or a saved study's replicas decomposed again."""
     from dlprobe.experiments.bias_variance import from_study
     from dlprobe.runs import Study, open_run
 
     with open_run(path) as found:
         if isinstance(found, Study):
+            refuse("decomposing a study again", {"--human-error": human, "--noise-variance": noise})
             design, points = from_study(found, loss)
             return show(points, design.axis, dict(design.facts), None, screen)
-        return read_run(found, str(path), human, screen)
-
-
-def read_run(run: Any, name: str, human: float | None, screen: Screen) -> ExitCode:
-    """The textbook reading of one run at its end: shares of wrong classes, or of the targets' variance that is left over (1 − R²)."""
-    import numpy as np
-
-    from dlprobe.analysis.learning import learning
-    from dlprobe.analysis.textbook_reading import advice, read, usable
-    from dlprobe.reports.bias_variance import reading_document
-
-    regression = str(run.data.get("task")) == "regression"
-    if regression:
-        found = learning(run)
-        train, val = (1.0 - float(run.final.get(f"{part}_r2", np.nan)) for part in ("train", "val"))
-        human = human if human is not None else 1.0 - found.ceiling if found else 0.0
-    else:
-        train, val = (float(run.final.get(f"{part}_error", np.nan)) for part in ("train", "val"))
-    if not (np.isfinite([train, val]).all() and (regression or (usable(train) and usable(val)))):
-        raise ConfigError(f"{name} has no training or validation error at its end: train with a validation part (--split 60,20,20) to the end")
-    counts = {part: len(np.asarray(run.data.get(f"{part}_indices", ()))) for part in ("train", "val")}
-    reading = read(human or 0.0, train, val, *((0, 0) if regression else counts.values()))
-    context = {"run": name, "train_samples": counts["train"], "val_samples": counts["val"], "measure": "1 - r2" if regression else "error"}
-    what = "; errors are 1 − R², the reference is the share of known noise" if regression else ""
-    screen.show(reading_document(reading, advice(reading), f"{name}: {counts['train']} training and {counts['val']} validation samples{what}", context))
-    return ExitCode.DONE
+        refuse("the reading of a run (--replicas K decomposes, by retraining)", {"--loss": loss, "--noise-variance": noise})
+        return read_run(found, str(path), None if human is None else share("--human-error", human), screen)
 
 
 def retraining(base: RunConfig, asked: dict[str, Any], workers: int | None, output: Path | None, force: bool, screen: Screen) -> ExitCode:

@@ -17,19 +17,14 @@ SCHEMA = "dlprobe-bias-variance/1"
 
 def reading_document(reading: Reading, advice: Sequence[str], of: str, context: Mapping[str, Any]) -> Document:
     """The textbook reading. of: where the numbers come from; context: `run`, `train_samples`, `val_samples`, as far as they are known."""
-    rows: list[list[Cell]] = [
-        ["E_human (reference)", _percent(reading.human_error), "", "", ""],
-        ["E_train", _percent(reading.train_error), *_ends(reading, "train_error"), f"bias gap {_percent(reading.bias_gap)}"],
-        ["E_val", _percent(reading.val_error), *_ends(reading, "val_error"), f"variance gap {_percent(reading.variance_gap)}"],
-    ]
-    columns = [Column("error"), Column("%", align="right"), Column("low", align="right"), Column("high", align="right"), Column("gap")]
     line = f"textbook reading: bias {reading.bias}, variance {reading.variance}"
+    run = context.get("run")
     blocks: list[Block] = [
         Verdict(line, "good" if (reading.bias, reading.variance) == ("low", "low") else "warning"),
-        Table(columns, rows, caption=f"{of}; low and high: 95 % from the number of samples."),
+        _errors(reading, of),
         Bullets(list(advice)),
         Paragraph("The gap E_val − E_train of one run stands for the variance here; the variance itself is over training sets and takes replicas."),
-        Hint("dlprobe bias-variance --replicas 20   # the decomposition itself, by retraining"),
+        Hint(f"dlprobe bias-variance {run or 'CONFIG'} --replicas 20   # the decomposition itself, by retraining"),
     ]
     data = {
         "schema": SCHEMA,
@@ -44,6 +39,23 @@ def reading_document(reading: Reading, advice: Sequence[str], of: str, context: 
         **context,
     }
     return Document("bias and variance", blocks, data)
+
+
+def _errors(reading: Reading, of: str) -> Table:
+    """The three errors and two gaps in percent, with intervals where they are known."""
+    known = bool(reading.intervals)
+    rows: list[list[Cell]] = [
+        ["E_human, the reference", _percent(reading.human_error), *["", ""][: 2 * known], ""],
+        ["E_train", _percent(reading.train_error), *_ends(reading, "train_error")[: 2 * known], f"bias {_gap(reading.bias_gap)}"],
+        ["E_val", _percent(reading.val_error), *_ends(reading, "val_error")[: 2 * known], f"variance {_gap(reading.variance_gap)}"],
+    ]
+    ends = [Column("low", align="right"), Column("high", align="right")] if known else []
+    about = [text for text in (of, "errors and gaps in %", "low and high: 95 % interval of each error" if known else "") if text]
+    return Table([Column("error"), Column("%", align="right"), *ends, Column("gap to the line above")], rows, caption=f"{'; '.join(about)}.")
+
+
+def _gap(gap: float) -> str:
+    return f"{100 * gap:+.2f}"
 
 
 def _percent(share: float) -> str:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from dlprobe.analysis.textbook_reading import advice, read
+from dlprobe.analysis.textbook_reading import read
 
 
 @pytest.mark.parametrize(
@@ -27,11 +27,3 @@ def test_rows_of_the_textbook(human: float, train: float, val: float, bias: str,
 def test_with_200_validation_samples_two_points_are_noise() -> None:
     assert read(0.0, 0.01, 0.03, 100_000, 200).doubtful == ("variance",)
     assert read(0.0, 0.01, 0.03, 100_000, 100_000).doubtful == ()
-
-
-def test_advice_names_the_numbers() -> None:
-    said = " ".join(advice(read(0.01, 0.08, 0.10)))
-    assert "7.0 points" in said
-    assert "more data will not help" in said
-    assert "2.0 points" in " ".join(advice(read(0.075, 0.08, 0.10)))
-    assert "both gaps are small" in " ".join(advice(read(0.0, 0.005, 0.01)))

@@ -34,6 +34,27 @@ def test_rows_of_the_textbook(human: str, train: str, val: str, bias: str, varia
     assert found["advice"]
 
 
+def test_percentages_are_taken_with_their_sign() -> None:
+    plain = bias_variance("--human-error", "0.01", "--train-error", "0.08", "--val-error", "0.10").data
+    assert bias_variance("--human-error", "1%", "--train-error", "8 %", "--val-error", "10%").data == plain
+    doubtful = bias_variance("--train-error", "0.5", "--val-error", "1")  # typed in percent?
+    assert "warning" not in doubtful.err  # --quiet
+    assert "--val-error 1 is read as 100 %" in dlprobe("bias-variance", "--train-error", "0.5", "--val-error", "1").err
+
+
+def test_reading_of_a_run_takes_no_options_of_training(tmp_path: Path) -> None:
+    run = str(tmp_path / "run.h5")
+    assert dlprobe("train", "--data", "wine", "--layers", "2", "--steps", "2", "--split", "80,0,20", "-o", run, "--quiet").code == 0
+    for arguments, problem in (
+        ((), "no validation error at its end: train with a validation part"),
+        (("--epochs", "3"), "--epochs: no part of"),
+        (("--loss", "squared"), "--loss: no part of the reading of a run"),
+        (("--train-error", "0.1", "--val-error", "0.2"), "RUN: no part of the reading of bare"),
+    ):
+        outcome = dlprobe("bias-variance", run, *arguments)
+        assert (outcome.code, len(outcome.errors), problem in outcome.err) == (2, 1, True), outcome.err
+
+
 def test_reading_of_a_run_has_sampling_intervals(tmp_path: Path) -> None:
     run = str(tmp_path / "run.h5")
     assert dlprobe("train", "--data", "wine", "--layers", "4", "--steps", "3", "-o", run, "--quiet").code == 0
@@ -42,7 +63,9 @@ def test_reading_of_a_run_has_sampling_intervals(tmp_path: Path) -> None:
     low, high = found["intervals"]["val_error"]
     assert low <= found["errors"]["val"] <= high
     assert high - low > 0.05  # 35 samples
-    assert "textbook reading" in dlprobe("bias-variance", run).out
+    text = dlprobe("bias-variance", run).out
+    assert "textbook reading" in text
+    assert f"dlprobe bias-variance {run} --replicas 20" in text.replace("\n", " ")
 
 
 def test_reading_of_a_regression_is_by_the_variance_left_over(tmp_path: Path) -> None:
@@ -57,6 +80,8 @@ def test_reading_of_a_regression_is_by_the_variance_left_over(tmp_path: Path) ->
     targets = prepare(load(options, 0), options, 0, "float32").targets["train"]
     assert found["errors"]["human"] == pytest.approx(0.25 / targets.var(), rel=0.01)  # known noise over the variance of the targets
     assert found["errors"]["train"] < 0.5
+    low, high = found["intervals"]["val_error"]
+    assert low < found["errors"]["val"] < high
     assert abs(found["gaps"]["bias"]) < 0.1  # 120 samples: the noise of theirs is not quite .25
 
 
@@ -155,7 +180,15 @@ def test_curve_over_train_size_and_both_sources(tmp_path: Path) -> None:
     ("arguments", "problem"),
     [
         (("--train-error", "0.1"), "belong together"),
-        (("--train-error", "8", "--val-error", "10"), "expected a share"),
+        (("--val-samples", "200"), "belong together"),
+        (("--train-error", "8", "--val-error", "10"), "type 8% or 0.08"),
+        (("--train-error", "8%", "--val-error", "0,10"), "--val-error 0,10: expected a share"),
+        (("--train-error", "108%", "--val-error", "10%"), "expected a share"),
+        (("--train-error=-0.1", "--val-error", "nan"), "expected a share"),
+        (("--train-error", "8%", "--val-error", "10%", "--replicas", "3"), "--replicas: no part of the reading"),
+        (("--train-error", "8%", "--val-error", "10%", "--epochs", "3", "--loss", "squared"), "leave them out"),
+        (("--predictions", "none.npz", "--over", "width"), "--over: no part of the decomposition"),
+        (("--human-error", "0.01"), "name a RUN"),
         (("--predictions", "none.npz"), "none.npz"),
         (("--loss", "hinge", "--replicas", "2"), "--loss: unknown value 'hinge'"),
         (("--over", "colour"), "unknown axis 'colour'"),
