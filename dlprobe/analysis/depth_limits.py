@@ -49,7 +49,7 @@ def correlation_depth(net: InitialNet) -> float:
     with np.errstate(over="ignore", invalid="ignore"):  # a signal that grows without bound has moments beyond every float
         start = propagation.forward(net)[-1].q
         found = fixed_point(net.activations[-1], math.sqrt(weight / random.weight_keep), math.sqrt(bias + weight * random.noise), start=start, keep=random.keep)
-    return found.depth_c if found.depth_c < CRITICAL else math.inf
+    return math.inf if found.depth_c >= CRITICAL else found.depth_c
 
 
 def breaking_depth(net: InitialNet) -> int | None:

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from functools import lru_cache
 
 import numpy as np
@@ -34,7 +34,9 @@ LARGEST_Q = 1e200  # beyond it the squares below overflow, and so would any net
 class Moments:
     """Averages of an activation φ whose preactivation is N(0, q); all dimensionless.
 
-    mean E φ, mean_square E φ², variance Var φ, slope_mean_square D = E φ'², slope_fourth E φ'⁴, mean_square_growth d E φ²/dq, fourth E φ⁴.
+    mean E φ, mean_square E φ², variance Var φ, slope_mean_square D = E φ'², slope_fourth E φ'⁴, third E φ³, fourth E φ⁴, value_slopes E φ φ'²,
+    square_slopes E φ² φ'², lean E φ² Z, curvature E φ'' (of the slope as backpropagation has it: jumps of φ count nowhere but in what follows).
+    How they move with q: mean_square_growth d E φ²/dq, mean_growth d E φ/d ln q, slope_growth d ln D/d ln q. Jumps of φ count there.
     """
 
     q: float
@@ -43,8 +45,15 @@ class Moments:
     variance: float
     slope_mean_square: float
     slope_fourth: float
-    mean_square_growth: float
+    third: float
     fourth: float
+    value_slopes: float
+    square_slopes: float
+    lean: float
+    curvature: float
+    mean_square_growth: float
+    mean_growth: float
+    slope_growth: float
 
     @property
     def value_kappa(self) -> float:
@@ -88,31 +97,34 @@ def integrate(record: Activation, parameters: tuple[float, ...], q: float) -> Mo
     """The Gaussian averages of a record, without memory; see `moments`."""
     largest = LARGEST_Q if math.isfinite(record.largest_slope(*parameters)) else LARGEST_UNBOUNDED_Q
     if not 0.0 <= q <= largest:
-        return Moments(q, *[math.nan] * 7)
+        return Moments(q, *[math.nan] * (len(fields(Moments)) - 1))
     inner, inner_weights = nodes(record.kinks(*parameters), q)
     draws = record.draws(*parameters)
     tables = [_at(record, numbers, inner) for _, numbers in draws]
     values, slopes = (np.concatenate(columns) for columns in zip(*tables, strict=True))
     points, weights = np.tile(inner, len(draws)), np.concatenate([share * inner_weights for share, _ in draws])
-    squares = slopes * slopes
-    mean = float(weights @ values)
-    return Moments(
-        q=q,
-        mean=mean,
-        mean_square=float(weights @ (values * values)),
-        variance=float(weights @ (values - mean) ** 2),
-        slope_mean_square=float(weights @ squares),
-        slope_fourth=float(weights @ (squares * squares)),
-        # d/dq E φ(√q Z)² = E[φ φ' Z]/√q: with u = √q Z the chain rule gives 2 φ φ' · u/(2q)
-        mean_square_growth=float(weights @ (values * slopes * points)) / q if q > 0.0 else math.nan,
-        fourth=fourth_moment(values, weights),
-    )
-
-
-def fourth_moment(values: Floats, weights: Floats) -> float:
-    """E φ⁴; infinite where it leaves float64, which a mean square of 1e152 does not."""
-    with np.errstate(over="ignore"):
-        return float(weights @ values**4)
+    z, squares = points / math.sqrt(q) if q > 0.0 else points, slopes * slopes
+    # dE f(√q Z)/d ln q = ½ E f·(Z² − 1), whether f jumps or not
+    score = 0.5 * weights * (z * z - 1.0) if q > 0.0 else np.full_like(weights, math.nan)
+    mean, slope_mean_square = float(weights @ values), float(weights @ squares)
+    with np.errstate(over="ignore", invalid="ignore", divide="ignore"):  # fourth moments of 1e100 are no numbers
+        return Moments(
+            q=q,
+            mean=mean,
+            mean_square=float(weights @ (values * values)),
+            variance=float(weights @ (values - mean) ** 2),
+            slope_mean_square=slope_mean_square,
+            slope_fourth=float(weights @ (squares * squares)),
+            third=float(weights @ values**3),
+            fourth=float(weights @ values**4),
+            value_slopes=float(weights @ (values * squares)),
+            square_slopes=float(weights @ (values * values * squares)),
+            lean=float(weights @ (values * values * z)),
+            curvature=float(weights @ (slopes * z)) / math.sqrt(q) if q > 0.0 else math.nan,
+            mean_square_growth=float(score @ (values * values)) / q if q > 0.0 else math.nan,
+            mean_growth=float(score @ values),
+            slope_growth=float(score @ squares) / slope_mean_square if slope_mean_square > 0.0 else math.nan,
+        )
 
 
 def tabulate(record: Activation, parameters: tuple[float, ...], points: Floats) -> tuple[Floats, Floats]:

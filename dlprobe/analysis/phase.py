@@ -6,8 +6,8 @@ import math
 from dataclasses import dataclass
 
 from dlprobe.analysis import propagation
-from dlprobe.analysis.fixed_points import CorrelationMap, Critical, critical_sigma_w, depth_scale, fixed_point
-from dlprobe.analysis.gaussian import LARGEST_Q, moments
+from dlprobe.analysis.fixed_points import CorrelationMap, Critical, critical_sigma_w, depth_scale, fixed_point, jumps_of
+from dlprobe.analysis.gaussian import moments
 from dlprobe.analysis.initial_net import InitialNet
 from dlprobe.registry import Spec
 
@@ -18,7 +18,7 @@ DEEP = 200  # layers after which a net with a norm has long settled
 
 @dataclass(frozen=True)
 class Phase:
-    """A layer's fixed point and depth scales (counted in layers; infinite at a critical point, NaN where there is none, negative ξ_∇ where E δ² grows).
+    """A layer's fixed point and depth scales (counted in layers; infinite at a critical point, NaN where not defined, negative ξ_∇ where E δ² grows).
 
     sigma_w = √(fan_in·Var W), sigma_b = √E b². q_map: (q, q of the next layer) pairs; c_map: (c, c of the next layer) at q*, empty where not derived.
     critical: the edge of chaos for this σ_b, None where there is none or it is not derived. note: what the numbers leave out.
@@ -58,20 +58,21 @@ def _plain(net: InitialNet, spec: Spec, weight: float, bias: float) -> Phase:
     random = net.perturbations
     sigma_w, sigma_b = math.sqrt(weight / random.weight_keep), math.sqrt(bias + weight * random.noise)
     found = fixed_point(spec, sigma_w, sigma_b, start=propagation.forward(net)[-1].q, keep=random.keep)
-    known = 0.0 < found.q < LARGEST_Q
-    correlation = CorrelationMap(spec, sigma_w, sigma_b, found.q) if known else None
+    correlation = CorrelationMap(spec, sigma_w, sigma_b, found.q) if 0.0 < found.q < math.inf else None
     notes = []
     if random.noise > 0.0:
         notes.append("noise of each layer counts as a bias of its variance, one for all inputs: c* is an upper bound")
     if found.q == 0.0:
-        notes.append("the signal dies out: q* = 0")
-    if found.q >= LARGEST_Q:
-        notes.append("the signal grows without bound: q* is infinite")
+        notes.append("the signal dies out: q* = 0; c* and depth scales are those of a bias that goes to 0")
+    if found.q == math.inf:
+        notes.append("the signal grows without bound: q* is infinite, and χ_1 what the slopes come to there")
+    if jumps_of(spec):
+        notes.append(f"{spec.name} jumps, which gradients do not see: χ_1 and error signals leave the jumps out, ξ_q, c* and ξ_c count them")
     return Phase(
         sigma_w=sigma_w,
         sigma_b=sigma_b,
         q_star=found.q,
-        chi_1=found.chi if known else _limit(spec, weight / random.weight_keep / random.keep, found.q),
+        chi_1=found.chi,
         c_star=found.c,
         xi_q=found.depth_q,
         xi_c=found.depth_c,
@@ -83,11 +84,6 @@ def _plain(net: InitialNet, spec: Spec, weight: float, bias: float) -> Phase:
     )
 
 
-def _limit(spec: Spec, weight: float, q: float) -> float:
-    """χ where q* is 0; NaN where it is infinite."""
-    return weight * moments(spec, 1e-12).slope_mean_square if q == 0.0 else math.nan
-
-
 def q_map(spec: Spec, sigma_w: float, sigma_b: float = 0.0, keep: float = 1.0) -> tuple[tuple[float, float], ...]:
     """Pairs of q and the q of the next layer."""
     return tuple((q, sigma_w**2 / keep * moments(spec, q).mean_square + sigma_b**2) for q in Q_POINTS)
@@ -96,7 +92,7 @@ def q_map(spec: Spec, sigma_w: float, sigma_b: float = 0.0, keep: float = 1.0) -
 def critical_with_dropout(spec: Spec, sigma_b: float, keep: float = 1.0) -> Critical | None:
     """σ_w at which χ_1 = 1: dropout acts on both recursions as weights larger by 1/√keep."""
     found = critical_sigma_w(spec, sigma_b)
-    return found and Critical(found.sigma_w * math.sqrt(keep), found.q)
+    return found and Critical(found.sigma_w * math.sqrt(keep), found.q, found.stable)
 
 
 def _settled(net: InitialNet, weight: float, bias: float) -> Phase:

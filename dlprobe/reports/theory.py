@@ -70,7 +70,7 @@ def _facts(phase: Phase, prediction: Prediction) -> list[tuple[str, Cell]]:
         ("c*", _number(phase.c_star)),
         ("depth scales", f"ξ_q {_number(phase.xi_q)}, ξ_c {_number(phase.xi_c)}, ξ_∇ {_number(phase.xi_gradient)} layers"),
         ("trainable depth", f"about {_number(6 * phase.xi_c)} layers (6 ξ_c)" if math.isfinite(phase.xi_c) else _number(6 * phase.xi_c)),
-        ("edge of chaos", f"σ_w = {edge.sigma_w:.6g} at this σ_b (q* = {_number(edge.q)})" if edge else "none at this σ_b"),
+        ("edge of chaos", f"σ_w = {edge.sigma_w:.6g} at this σ_b (q* = {_number(edge.q)}{_drift(edge)})" if edge else "none at this σ_b"),
         ("e-folding depth of the RMS", f"{_number(prediction.e_folding_depth)} layers"),
     ]
 
@@ -134,9 +134,13 @@ def _off(value: float) -> Cell:
 def _edge_blocks(edges: Sequence[tuple[float, Critical | None]]) -> list[Block]:
     if not edges:
         return []
-    rows: list[list[Cell]] = [[sigma_b, edge.sigma_w if edge else "none", _number(edge.q) if edge else "-"] for sigma_b, edge in edges]
+    rows: list[list[Cell]] = [[sigma_b, edge.sigma_w if edge else "none", _number(edge.q) + _drift(edge) if edge else "-"] for sigma_b, edge in edges]
     columns = [Column("σ_b", align="right"), Column("σ_w", align="right", digits=7), Column("q*", align="right")]
     return [Table(columns, rows, caption="Edge of chaos, χ_1 = 1: σ_w for each σ_b.")]
+
+
+def _drift(edge: Critical) -> str:
+    return "" if edge.stable else ", unstable: deep nets leave it"
 
 
 def _against_blocks(against: Measured | None, name: str | None) -> list[Block]:
@@ -184,14 +188,14 @@ def _data(
         "assumptions": list(prediction.assumptions),
     }
     if edges:
-        found["edges"] = [{"sigma_b": sigma_b, **(_edge(edge) or {"sigma_w": nothing, "q_star": nothing})} for sigma_b, edge in edges]
+        found["edges"] = [{"sigma_b": sigma_b, **(_edge(edge) or {"sigma_w": nothing, "q_star": nothing, "stable": None})} for sigma_b, edge in edges]
     if against is not None:
         found["against"] = _against(against, run_name)
     return found
 
 
-def _edge(edge: Critical | None) -> dict[str, float] | None:
-    return None if edge is None else {"sigma_w": edge.sigma_w, "q_star": edge.q}
+def _edge(edge: Critical | None) -> dict[str, Any] | None:
+    return None if edge is None else {"sigma_w": edge.sigma_w, "q_star": edge.q, "stable": edge.stable}
 
 
 def _layers(net: InitialNet, prediction: Prediction) -> list[dict[str, Any]]:

@@ -98,6 +98,21 @@ def test_maps_pass_through_the_fixed_points() -> None:
     assert "q-map" in dlprobe("theory", *WIDE, "--maps").out
 
 
+def test_edge_that_nets_leave_and_signal_that_dies_are_said() -> None:
+    """GELU at q → 0: E φ² grows faster than q, so that q leaves the point at which χ_1 = 1."""
+    found = theory(*WIDE, "--activation", "gelu", "--init", "mean_field(sigma_w=1.2)", "--sigma-b", "1").data
+    assert (found["critical"]["stable"], found["edges"][0]["stable"]) == (False, True)
+    assert (found["q_star"], found["xi_c"]) == (0.0, pytest.approx(-1 / math.log(1.2**2 / 4), rel=1e-3))
+    out = dlprobe("theory", *WIDE, "--activation", "gelu", "--init", "mean_field(sigma_w=1.2)").out
+    assert "unstable" in out
+    assert "the signal dies out" in out
+
+
+def test_activation_that_jumps_is_told_apart() -> None:
+    out = dlprobe("theory", *WIDE, "--activation", "hard_shrink").out
+    assert "hard_shrink jumps, which gradients do not see" in " ".join(out.split())
+
+
 def test_sigma_b_that_is_no_number_is_one_clear_line() -> None:
     outcome = dlprobe("theory", "--sigma-b", "0,x")
     assert (outcome.code, outcome.errors) == (2, ["error: --sigma-b 'x': expected numbers >= 0 with commas, e.g. --sigma-b 0,0.1,0.3"])
