@@ -18,6 +18,7 @@ from dlprobe.nn.cache import compiled
 from dlprobe.nn.calling import address
 from dlprobe.nn.kernels import PRECISIONS, Types
 from dlprobe.nn.matmul import product, product_with_transposed, transposed_product
+from dlprobe.nn.records import record_type, taking_records
 from dlprobe.nn.regulation import compiled_finish
 
 NET_TYPES = (
@@ -26,7 +27,7 @@ NET_TYPES = (
 
 
 ADDRESSES = types.Array(types.int64, 1, "C", aligned=True)
-KERNELS_TYPE = types.NamedTuple([ADDRESSES, ADDRESSES, *(types.int64,) * (len(Kernels._fields) - 2)], Kernels)
+KERNELS_TYPE = record_type(Kernels, [ADDRESSES, ADDRESSES, *(types.int64,) * (len(Kernels._fields) - 2)])
 
 
 def net_type(precision: Types) -> Any:
@@ -36,7 +37,7 @@ def net_type(precision: Types) -> Any:
         "vector": precision.vector,
         "matrix": precision.matrix,
     }
-    return types.NamedTuple([known[name] for name in NET_TYPES], Net)
+    return record_type(Net, [known[name] for name in NET_TYPES])
 
 
 def work_type(precision: Types) -> Any:
@@ -44,7 +45,7 @@ def work_type(precision: Types) -> Any:
     floats = types.Array(types.float64, 1, "C", aligned=True)
     data = [precision.matrix, precision.matrix, precision.vector, integers]
     place = [types.int64, types.uint64, types.int64]
-    return types.NamedTuple([*data, *place, floats, floats, types.int64, floats, floats, floats, *(types.boolean,) * 3], Work)
+    return record_type(Work, [*data, *place, floats, floats, types.int64, floats, floats, floats, *(types.boolean,) * 3])
 
 
 @dataclass(frozen=True)
@@ -128,10 +129,10 @@ def passes(dtype: str, *, regulated: bool, mixed: bool) -> dict[str, int]:
 @cache
 def compiled_run(dtype: str) -> Any:
     """`run` compiled for one precision."""
-    return compiled(Signatures(PRECISIONS[dtype]).run, no_cfunc_wrapper=True, _nrt=True)(run)
+    return taking_records(compiled(Signatures(PRECISIONS[dtype]).run, no_cfunc_wrapper=True, _nrt=True)(run))
 
 
 @cache
 def compiled_evaluate(dtype: str) -> Any:
     """`evaluate` compiled for one precision."""
-    return compiled(Signatures(PRECISIONS[dtype]).evaluate, no_cfunc_wrapper=True, _nrt=True)(evaluate)
+    return taking_records(compiled(Signatures(PRECISIONS[dtype]).evaluate, no_cfunc_wrapper=True, _nrt=True)(evaluate))

@@ -17,7 +17,7 @@ from numba.np.arrayobj import populate_array
 LINE_BYTES = 64
 
 
-def _view(context: Any, builder: Any, kind: Any, data: Any, shape: list[Any]) -> Any:
+def view(context: Any, builder: Any, kind: Any, data: Any, shape: list[Any]) -> Any:
     """A row-major array of a Numba type over memory that is somebody else's."""
     size = ir.Constant(ir.IntType(64), kind.dtype.bitwidth // 8)
     strides = [size]
@@ -35,7 +35,7 @@ def window(typing: Any, flat: Any, offset: Any, rows: Any, width: Any) -> Any:
 
     def codegen(context: Any, builder: Any, signature: Any, values: Any) -> Any:
         data = context.make_array(flat)(context, builder, values[0]).data
-        return _view(context, builder, kind, builder.gep(data, [values[1]]), list(values[2:]))
+        return view(context, builder, kind, builder.gep(data, [values[1]]), list(values[2:]))
 
     return kind(flat, integer, integer, integer), codegen
 
@@ -51,7 +51,7 @@ def scratch(length: int) -> Any:
             element = context.get_data_type(kind.dtype)
             memory = cgutils.alloca_once(builder, ir.ArrayType(element, length))
             memory.align = LINE_BYTES
-            return _view(context, builder, kind, builder.bitcast(memory, element.as_pointer()), [ir.Constant(ir.IntType(64), length)])
+            return view(context, builder, kind, builder.bitcast(memory, element.as_pointer()), [ir.Constant(ir.IntType(64), length)])
 
         return kind(array), codegen
 
