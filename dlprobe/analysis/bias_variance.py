@@ -5,7 +5,8 @@ Squared (Geman, Bienenstock & Doursat 1992): E(f − y)² = (E f − y)² + Var 
 Beside it Kohavi & Wolpert 1996, whose variance ½(1 − Σ p²) is never negative.
 Cross-entropy (Heskes 1998): the main prediction is proportional to exp(E ln p); loss = KL(y‖main) + E KL(main‖p).
 
-Intervals are of 95 % and conditional on the samples predicted: they say what other replicas would have given on the same samples.
+Intervals are of 95 % and conditional on the samples predicted: they say what other replicas would have given on the same samples. Only where known noise
+was taken out of noisy targets do they count that noise too, as normal and independent: of the truth at these samples no more is known.
 """
 
 from __future__ import annotations
@@ -18,7 +19,7 @@ from typing import Any, TypeAlias
 import numpy as np
 import numpy.typing as npt
 
-from dlprobe.analysis import replica_intervals
+from dlprobe.analysis import replica_bootstrap, replica_intervals
 from dlprobe.analysis.replica_inputs import require_usable
 from dlprobe.errors import DataError
 from dlprobe.registry import unknown
@@ -90,7 +91,10 @@ def squared(made: Floats, wanted: Floats, noise: Any = None, noise_in_targets: b
     level = 0.0 if noise is None else float(np.mean(noise)) * flat.shape[2]
     inside = level if noise_in_targets else 0.0
     loss, bias, variance = gram.loss + level - inside, gram.bias - inside, gram.variance
-    intervals = gram.intervals()
+    ends = gram.intervals()
+    if inside:
+        scatter = replica_intervals.NoiseInTargets(level, samples, samples * flat.shape[2])
+        ends = {**ends, "loss": scatter.around(ends["loss"], gram.loss, bias), "bias": scatter.around(ends["bias"], gram.bias, bias)}
     return Decomposition(
         loss="squared",
         replicas=replicas,
@@ -102,13 +106,13 @@ def squared(made: Floats, wanted: Floats, noise: Any = None, noise_in_targets: b
         noise=level,
         noise_known=noise is not None,
         intervals={
-            "expected_loss": _shifted(intervals["loss"], level - inside),
-            "bias": _shifted(intervals["bias"], -inside),
-            "variance": intervals["variance"],
-            "net_variance": intervals["variance"],
+            "expected_loss": _shifted(ends["loss"], level - inside),
+            "bias": _shifted(ends["bias"], -inside),
+            "variance": ends["variance"],
+            "net_variance": ends["variance"],
         },
         plug_in={"bias": gram.plug_in_bias - inside, "variance": gram.plug_in_variance},
-        notes=_squared_notes(bias, noise is not None),
+        notes=_squared_notes(bias, variance, noise is not None),
     )
 
 
@@ -116,11 +120,15 @@ def _shifted(interval: Interval, by: float) -> Interval:
     return interval[0] + by, interval[1] + by
 
 
-def _squared_notes(bias: float, noise_known: bool) -> tuple[str, ...]:
+def _squared_notes(bias: float, variance: float, noise_known: bool) -> tuple[str, ...]:
     notes = [] if noise_known else ["noise in the targets, which is not known, counts as bias"]
     if bias < 0.0:
         notes.append("bias² is estimated without bias of its own, so it can come out below 0: it is not distinguishable from 0")
-    return tuple(notes)
+    return (*notes, *_alike(variance))
+
+
+def _alike(variance: float) -> tuple[str, ...]:
+    return () if variance > 0.0 else ("all replicas predict the same: that shows no variance, and intervals without width say nothing of other replicas",)
 
 
 def classes_of(made: Any) -> Indices:
@@ -141,7 +149,7 @@ def zero_one(made: Any, wanted: Any) -> Decomposition:
     parts = domingos(hits.mean(axis=0)[None], truth)
     loss, bias, variance = (float(part[0]) for part in parts)
     gram = replica_intervals.Gram.of(((hits - np.eye(classes)[truth]) / math.sqrt(2.0 * len(truth))).reshape(len(labels), -1))
-    shares = replica_intervals.resampled_means(
+    shares = replica_bootstrap.resampled_means(
         hits.reshape(len(labels), -1), lambda means: np.stack(domingos(means.reshape(len(means), *hits.shape[1:]), truth))
     )
     ends = np.percentile(np.stack([shares[1], 2.0 * variance - shares[2], shares[0] - shares[1]]), (2.5, 97.5), axis=1)
@@ -157,7 +165,7 @@ def zero_one(made: Any, wanted: Any) -> Decomposition:
         net_variance=loss - bias,
         noise=0.0,
         noise_known=False,
-        intervals={"expected_loss": replica_intervals.of_mean((labels != truth).mean(axis=1)), **between},
+        intervals={"expected_loss": replica_intervals.share_of_mean((labels != truth).mean(axis=1)), **between},
         plug_in={"bias": bias, "variance": variance},
         kohavi_wolpert={"bias": gram.bias, "variance": gram.variance},
         notes=("Domingos: the main prediction is the mode, the first class of equals; expected_loss = bias + net_variance",),
@@ -183,8 +191,7 @@ def cross_entropy(made: Floats, wanted: Any) -> Decomposition:
     without = np.array([_heskes_variance(((total - each) / (count - 1))[None])[0] for each in logs])
     pseudo = count * spread - (count - 1) * without
     variance, loss = float(pseudo.mean()), float(losses.mean())
-    values = {"expected_loss": losses, "bias": losses - pseudo, "variance": pseudo, "net_variance": pseudo}
-    between = replica_intervals.positive(variance, float(pseudo.std(ddof=1)) / math.sqrt(count), count)
+    between = replica_intervals.of_divergences(pseudo, *_divergences(logs))
     return Decomposition(
         loss="cross-entropy",
         replicas=count,
@@ -195,9 +202,14 @@ def cross_entropy(made: Floats, wanted: Any) -> Decomposition:
         net_variance=variance,
         noise=0.0,
         noise_known=False,
-        intervals={name: replica_intervals.of_mean(value) for name, value in values.items()} | {"variance": between, "net_variance": between},
+        intervals={
+            "expected_loss": replica_bootstrap.of_mean(losses),
+            "bias": replica_bootstrap.of_mean(losses - pseudo),
+            "variance": between,
+            "net_variance": between,
+        },
         plug_in={"bias": loss - float(spread), "variance": float(spread)},
-        notes=("noise in the labels, which is not known, counts as bias", "in nats; probabilities below 1e-7 count as 1e-7"),
+        notes=("noise in the labels, which is not known, counts as bias", "in nats; probabilities below 1e-7 count as 1e-7", *_alike(variance)),
     )
 
 
@@ -206,6 +218,19 @@ def _heskes_variance(mean_logs: Floats) -> Floats:
     top = mean_logs.max(axis=2)
     logs: Floats = -(top + np.log(np.exp(mean_logs - top[:, :, None]).sum(axis=2))).mean(axis=1)
     return logs
+
+
+def _divergences(logs: Floats) -> tuple[Floats, Floats]:
+    """Of every replica, from ln p (K, n, classes): KL(main‖p), mean over samples, (K,); and the inner products of what is half the square of it, (K, K).
+
+    Near the main prediction KL(main‖p) is half the variance of ln p under it.
+    """
+    mean = logs.mean(axis=0)
+    main = np.exp(mean - np.logaddexp.reduce(mean, axis=1, keepdims=True))
+    away = logs - mean
+    level = np.sum(main * away, axis=2)
+    rows = (np.sqrt(main / (2.0 * len(mean))) * (away - level[:, :, None])).reshape(len(logs), -1)
+    return (np.sum(main * np.log(main), axis=1) - np.sum(main * logs, axis=2)).mean(axis=1), rows @ rows.T
 
 
 @dataclass(frozen=True)

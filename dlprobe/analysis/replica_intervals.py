@@ -1,31 +1,37 @@
-"""Intervals for averages over replicas and for what is quadratic in them: squared bias and variance."""
+"""Intervals for averages over replicas and for what is quadratic in them: squared bias and variance.
+
+Replicas, not samples, are the units: predictions of one replica may depend on each other in any way. Where replicas look normal the intervals are
+those of normal theory, right from a handful of replicas on; the more they deviate from it, beyond what chance explains, the more the ends of a studentized
+bootstrap over replicas count. Nothing is random: the same predictions give the same ends.
+
+Out of reach: fewer than some 25 replicas of a law with heavy tails (their few numbers do not show the tails), and discrete laws of one or two samples.
+"""
 
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
 from dataclasses import dataclass
+from functools import cached_property
 from typing import TypeAlias
 
 import numpy as np
 import numpy.typing as npt
+from scipy.special import gammaincinv
 
+from dlprobe.analysis import replica_bootstrap
 from dlprobe.analysis.proportions import NORMAL_95
+from dlprobe.analysis.replica_bias import Noncentral
+from dlprobe.analysis.replica_laws import TAIL, Spectrum, shifted_gamma, student, widening
 
 Floats: TypeAlias = npt.NDArray[np.float64]
 Interval: TypeAlias = tuple[float, float]
 
-RESAMPLES = 1000
-WIDEST = 3.0  # times Student's, which an interval of resampling may be wide to either side
-MOST_RESAMPLES = 2000  # the 2.5 % points of 1000 are off by .5 % of probability; of inner products more are cheap
-FEW, MANY = 8, 500  # replicas between which resampling pays: with fewer it says nothing new, with more the estimates are normal; Student's interval serves
-CHUNK = 2**22  # numbers held at once
-STUDENT = {1: 12.7062, 2: 4.3027, 3: 3.1824, 4: 2.7764, 5: 2.5706}
+TOLERATED = 1.0  # squared standard errors of a deviation from the normal law that count as chance
 
 
 @dataclass(frozen=True)
 class Gram:
-    """Squared bias and variance of K replicas from the inner products of their errors, (K, K): all that resampling needs.
+    """Squared bias and variance of K replicas from the inner products of their errors, (K, K): all that intervals need.
 
     With errors r_k (flat, scaled so that ‖r_k‖² is the mean square), loss = mean r_k·r_k, plug-in bias ‖mean r‖², unbiased variance
     Σ‖r_k − mean r‖²/(K − 1), unbiased bias ‖mean r‖² − variance/K. The unbiased two add up to the loss too.
@@ -41,6 +47,16 @@ class Gram:
     @property
     def count(self) -> int:
         return len(self.products)
+
+    @cached_property
+    def toward(self) -> Floats:
+        """Inner product of every replica with their mean, (K,)."""
+        return np.asarray(self.products.mean(axis=1))
+
+    @cached_property
+    def centred(self) -> Floats:
+        """Inner products of the deviations from the mean, (K, K)."""
+        return self.products - self.toward[:, None] - self.toward + self.plug_in_bias
 
     @property
     def loss(self) -> float:
@@ -63,78 +79,115 @@ class Gram:
         return self.loss - self.variance
 
     def intervals(self) -> dict[str, Interval]:
-        """95 % intervals of `loss`, `bias`, `variance`: studentized bootstrap over replicas (Hall 1988), which covers skewed estimates better than percentiles.
+        """95 % intervals of `loss`, `bias`, `variance`. That of the bias may reach below 0, as its estimate may; it holds a bias of 0 in 95 % too."""
+        if not self.variance > 1e-13 * self.loss:
+            return {name: (value, value) for name, value in (("loss", self.loss), ("bias", self.bias), ("variance", max(self.variance, 0.0)))}
+        spectrum = Spectrum.of(self.centred)
+        bias = self._noncentral(spectrum)
+        low, high = spectrum.interval()
+        usual = {"loss": self._loss(spectrum, bias), "variance": (self.variance * low, self.variance * high)}
+        share = max(excess(np.diag(self.centred), self.variance, spectrum), skewness(self.centred, self.variance, spectrum))
+        if share > 0.0 and self.count >= replica_bootstrap.FEW:
+            resampled = self._resampled()
+            usual = {name: mixed(ends, resampled[name], share) for name, ends in usual.items()}
+        return {**usual, "bias": bias.interval()}
 
-        The deviations come from influence values. In the resampled world the truth is the plug-in value.
-        """
-        equal = np.full((1, self.count), 1.0 / self.count)
-        value, deviation = self._estimates(equal)
-        if not FEW <= self.count <= MANY:
-            found = {name: _around(float(value[name][0]), student(self.count - 1) * float(deviation[name][0])) for name in value}
-            return found | {"variance": positive(float(value["variance"][0]), float(deviation["variance"][0]), self.count)}
-        truth = {"loss": self.loss, "bias": self.plug_in_bias, "variance": self.plug_in_variance}
-        resamples = int(np.clip(2**30 // self.count**2, RESAMPLES, MOST_RESAMPLES))
-        weights = np.random.default_rng(0).multinomial(self.count, equal[0], size=resamples) / self.count
-        resampled, spread = self._estimates(weights)
-        found = {}
-        for name in value:
-            with np.errstate(all="ignore"):
-                ratios = (resampled[name] - truth[name]) / spread[name]
-            low, high = np.percentile(ratios[np.isfinite(ratios)], (2.5, 97.5)) if np.isfinite(ratios).any() else (0.0, 0.0)
-            farthest = WIDEST * student(self.count - 1)  # without the one odd replica, resamples have next to no deviation to divide by
-            low, high = max(float(low), -farthest), min(float(high), farthest)
-            found[name] = (float(value[name][0] - high * deviation[name][0]), float(value[name][0] - low * deviation[name][0]))
-        for name in ("loss", "variance"):
-            found[name] = (max(found[name][0], 0.0), found[name][1])
-        return found
+    def _noncentral(self, spectrum: Spectrum) -> Noncentral:
+        squares = spectrum.second * self.variance**2
+        along = float(np.sum((self.toward - self.plug_in_bias) ** 2)) / (self.count - 1)
+        return Noncentral(self.count, self.plug_in_bias, self.variance, squares, spectrum.third * self.variance**3, along, spectrum.freedom)
 
-    def _estimates(self, weights: Floats) -> tuple[dict[str, Floats], dict[str, Floats]]:
-        """The three estimates and their deviations, each (B,), for weights (B, K) of the replicas that sum to 1."""
-        count, own = self.count, np.diag(self.products)
-        toward = weights @ self.products  # (B, K)
-        square = np.sum(toward * weights, axis=1)
-        loss = weights @ own
-        distance = own - 2.0 * toward + square[:, None]  # ‖r_k − mean‖²
-        spread = np.sum(weights * distance, axis=1)
-        inflation = count / (count - 1)
-        influence = {"loss": own - loss[:, None], "variance": inflation * (distance - spread[:, None])}
-        influence["bias"] = influence["loss"] - influence["variance"]
-        values = {"loss": loss, "bias": loss - inflation * spread, "variance": inflation * spread}
-        return values, {name: np.sqrt(np.sum(weights * influence[name] ** 2, axis=1) / (count - 1)) for name in values}
+    def _loss(self, spectrum: Spectrum, bias: Noncentral) -> Interval:
+        """Of one replica's loss ‖μ + c‖², c normal: variance 4 μᵀΣμ + 2 tr Σ², third cumulant 24 μᵀΣ²μ + 8 tr Σ³."""
+        linear, squares = 4.0 * bias.linear, 2.0 * bias.squares
+        variance, cumulant = linear + squares, 24.0 * bias.linear * bias.along_bias + 8.0 * bias.cubes
+        share = linear / variance
+        uncertainty = share**2 / (self.count - 1) + (1.0 - share) ** 2 / spectrum.freedom
+        shape = self.count * 4.0 * variance**3 / cumulant**2 / widening(1.0 / uncertainty)
+        return shifted_gamma(self.loss, 2.0 * variance**2 / cumulant, shape)
+
+    def _resampled(self) -> dict[str, Interval]:
+        """Studentized bootstrap of the replicas' losses and squared deviations."""
+        own, away = np.diag(self.products), np.diag(self.centred)
+        factor = self.count / (self.count - 1) ** 1.5
+        return {
+            "loss": replica_bootstrap.of_positive_mean(own, self.loss, float(own.std(ddof=1)) / math.sqrt(self.count)),
+            "variance": replica_bootstrap.of_positive_mean(away, self.variance, factor * float(away.std())),
+        }
 
 
-def of_mean(values: Floats) -> Interval:
-    """Student's 95 % interval of the mean of independent values (K,); of jackknife pseudo-values it is the jackknife's (Tukey 1958)."""
-    return _around(float(values.mean()), student(len(values) - 1) * float(values.std(ddof=1)) / math.sqrt(len(values)))
+def mixed(usual: Interval, resampled: Interval, share: float) -> Interval:
+    return (1.0 - share) * usual[0] + share * resampled[0], (1.0 - share) * usual[1] + share * resampled[1]
 
 
-def positive(value: float, deviation: float, count: int) -> Interval:
-    """Student's 95 % interval of a variance on the log scale, on which it is close to normal; around a value that is not positive on its own scale."""
-    half = student(count - 1) * deviation
-    return (value * math.exp(-half / value), value * math.exp(min(half / value, 700.0))) if value > 0.0 else _around(value, half)
+def beyond_chance(square: float) -> float:
+    """How much of a squared standardized deviation is not chance, 0 to 1 (positive-part James & Stein 1961)."""
+    return max(0.0, 1.0 - TOLERATED / square) if square > 0.0 else 0.0
 
 
-def _around(middle: float, half: float) -> Interval:
-    return middle - half, middle + half
+def excess(spreads: Floats, variance: float, spectrum: Spectrum) -> float:
+    """How sure it is, 0 to 1, that the replicas' own squared deviations `spreads` (K,) vary more or less than normal ones would."""
+    count = spectrum.count
+    if count < replica_bootstrap.FEW:
+        return 0.0
+    ratio = float(spreads.var(ddof=1)) * count / (count - 2) / (2.0 * spectrum.second * variance**2)
+    deviation = ratio - 1.0 if ratio > 1.0 else math.log(max(ratio, 1e-3))
+    return beyond_chance(deviation**2 * count / (2.0 + 4.0 * spectrum.second))
 
 
-def student(freedom: int) -> float:
-    """97.5 % point of Student's t: a table up to 5 degrees of freedom, above it Cornish and Fisher's expansion, right to .001.
+def skewness(centred: Floats, variance: float, spectrum: Spectrum) -> float:
+    """How sure it is, 0 to 1, that the replicas' law is not symmetric: ‖E c⊗c⊗c‖² (Mardia 1970) over what normal replicas would show."""
+    count = spectrum.count
+    if count < replica_bootstrap.FEW:
+        return 0.0
+    shown = float(np.mean(centred**3)) * (count / (count - 1)) ** 3
+    return beyond_chance(shown * count / (variance**3 * (1.0 + 3.0 * spectrum.second + 2.0 * spectrum.third)))
 
-    >>> round(student(10), 3), round(student(30), 3)
-    (2.228, 2.042)
+
+def of_divergences(pseudo: Floats, spreads: Floats, centred: Floats) -> Interval:
+    """95 % interval of a variance that is a mean divergence from the main prediction.
+
+    pseudo: (K,), its jackknife pseudo-values, whose mean is the estimate. spreads: (K,), each replica's divergence. centred: (K, K), the inner products that
+    are twice the divergences where these are quadratic: they say in how many directions replicas vary.
     """
-    if freedom in STUDENT:
-        return STUDENT[freedom]
-    z = NORMAL_95
-    first, second = (z**3 + z) / 4, (5 * z**5 + 16 * z**3 + 3 * z) / 96
-    third = (3 * z**7 + 19 * z**5 + 17 * z**3 - 15 * z) / 384
-    return z + first / freedom + second / freedom**2 + third / freedom**3
+    estimate, count = float(pseudo.mean()), len(pseudo)
+    deviation = float(pseudo.std(ddof=1)) / math.sqrt(count)
+    if not estimate > 1e-300 or not deviation > 0.0:
+        return estimate - student(count - 1) * deviation, estimate + student(count - 1) * deviation
+    spectrum = Spectrum.of(centred)
+    low, high = spectrum.interval()
+    share, usual = excess(spreads, estimate, spectrum), (estimate * low, estimate * high)
+    return mixed(usual, replica_bootstrap.of_positive_mean(spreads, estimate, deviation), share) if share > 0.0 else usual
 
 
-def resampled_means(rows: Floats, measure: Callable[[Floats], Floats]) -> Floats:
-    """`measure` of the mean of resampled rows: rows (K, numbers); measure takes means (B, numbers) and gives (values, B). Returns (values, RESAMPLES)."""
-    count = len(rows)
-    weights = np.random.default_rng(0).multinomial(count, np.full(count, 1.0 / count), size=RESAMPLES) / count
-    size = max(1, CHUNK // rows.shape[1])
-    return np.concatenate([measure(weights[first : first + size] @ rows) for first in range(0, RESAMPLES, size)], axis=1)
+@dataclass(frozen=True)
+class NoiseInTargets:
+    """Known normal noise in the targets, the same at all samples: its mean square differs from the `level` subtracted as that of `terms` numbers does."""
+
+    level: float
+    samples: int
+    terms: int
+
+    def around(self, interval: Interval, value: float, bias: float) -> Interval:
+        """The interval of an estimate with this noise counted: half widths of independent parts add up in squares (Zou & Donner 2008)."""
+        crossed = NORMAL_95**2 * 4.0 * max(bias, 0.0) * self.level / self.samples
+        fewest, most = 2.0 * gammaincinv(self.terms / 2.0, np.array([TAIL, 1.0 - TAIL])) / self.terms
+        below = math.sqrt((value - interval[0]) ** 2 + (self.level * (most - 1.0)) ** 2 + crossed)
+        above = math.sqrt((interval[1] - value) ** 2 + (self.level * (1.0 - fewest)) ** 2 + crossed)
+        return value - below, value + above
+
+
+def share_of_mean(values: Floats) -> Interval:
+    """95 % interval of the mean of independent shares (K,), each from 0 to 1: Wilson's score with the number of trials that their spread amounts to.
+
+    Where all are 0 or all are 1 the K replicas count as that many trials: nothing shows that they are more.
+    """
+    count, middle = len(values), float(values.mean())
+    spread = float(values.var(ddof=1)) / count
+    if spread > 0.0 and 0.0 < middle < 1.0:
+        trials, square = middle * (1.0 - middle) / spread, student(count - 1) ** 2
+    else:
+        trials, square = float(count), NORMAL_95**2
+    centre = (middle + square / (2.0 * trials)) / (1.0 + square / trials)
+    half = math.sqrt(square * (middle * (1.0 - middle) / trials + square / (4.0 * trials**2))) / (1.0 + square / trials)
+    return max(centre - half, 0.0), min(centre + half, 1.0)

@@ -10,7 +10,7 @@ import pytest
 
 import dlprobe
 from dlprobe.analysis.bias_variance import Decomposition, decompose, sources
-from dlprobe.analysis.replica_intervals import student
+from dlprobe.analysis.replica_laws import student
 from dlprobe.errors import DataError
 
 Floats = npt.NDArray[np.float64]
