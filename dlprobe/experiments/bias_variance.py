@@ -17,6 +17,7 @@ import numpy.typing as npt
 
 from dlprobe.analysis.bias_variance import decompose, sources
 from dlprobe.analysis.bias_variance_curve import Point
+from dlprobe.analysis.replica_inputs import LARGEST_VALUE
 from dlprobe.config import RunConfig, fields, to_mapping, with_values
 from dlprobe.errors import ConfigError, RunFileError
 from dlprobe.executors import threads as executor
@@ -213,7 +214,7 @@ def points(design: Design, replicas: Sequence[tuple[str | float | None, int, Arr
     found = []
     for value in design.values:
         here = [(data, outputs) for at, data, outputs in replicas if at == value]
-        usable = [(data, outputs) for data, outputs in here if np.isfinite(outputs).all()]
+        usable = [(data, outputs) for data, outputs in here if float(np.abs(outputs).max()) <= LARGEST_VALUE]
         if len(usable) < 2:
             continue
         made, wanted = predictions_of(design, [outputs for _, outputs in usable], threshold)

@@ -139,7 +139,10 @@ class Series:
 
 @dataclass(frozen=True)
 class Chart:
-    """A line chart, e.g. of loss over steps; `log_x` and `log_y` draw on log scales (values of 0 and below leave a gap there)."""
+    """A line chart, e.g. of loss over steps; `log_x` and `log_y` draw on log scales (values of 0 and below leave a gap there).
+
+    `x_names`: what to write at places of the x axis, in place of round numbers: the values that were tried, or names.
+    """
 
     series: Sequence[Series]
     x_label: str = ""
@@ -147,6 +150,7 @@ class Chart:
     log_y: bool = False
     caption: str = ""
     log_x: bool = False
+    x_names: Mapping[float, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
 from dlprobe.render.document import Chart, Series
 from dlprobe.render.numbers import value_text
+from dlprobe.render.safe_text import visible
 
 Point = tuple[float, float]
 MARKS = "•×+○*#"
@@ -62,7 +63,8 @@ def draw(chart: Chart, width: int, height: int, marks: str | None) -> Plot:
         for line in curve:
             canvas.line([(x_scale.position(x), y_scale.position(y)) for x, y in line], owner)
     plot.rows = list(zip(numbers, canvas.characters(), strict=True))
-    plot.x_numbers = _x_numbers(x_scale, columns, whole=all(float(x).is_integer() and abs(x) < 1e12 for x, _ in every))
+    whole = all(float(x).is_integer() and abs(x) < 1e12 for x, _ in every)
+    plot.x_numbers = _axis_line(chart.x_names, x_scale, columns) if chart.x_names else _axis_line(_x_numbers(x_scale, columns, whole), x_scale, columns)
     return plot
 
 
@@ -126,14 +128,19 @@ def axis_ticks(scale: Scale, most: int) -> list[float]:
     return usual if len(usual) > 1 else ticks(10**scale.low, 10**scale.high, most)
 
 
-def _x_numbers(scale: Scale, columns: int, whole: bool) -> str:
-    """The line of numbers under the x axis; steps and epochs (`whole`) get no fractions."""
+def _x_numbers(scale: Scale, columns: int, whole: bool) -> dict[float, str]:
+    """Round numbers for the x axis; steps and epochs (`whole`) get no fractions."""
+    values = [value for value in axis_ticks(scale, max(1, columns // 12)) if not whole or value == int(value)]
+    return {value: value_text(int(value) if whole else value, 6) for value in values}
+
+
+def _axis_line(names: Mapping[float, str], scale: Scale, columns: int) -> str:
+    """The line under the x axis: each name in the middle below its place; one that would touch its neighbour is left out."""
     line = ""
-    for value in axis_ticks(scale, max(1, columns // 12)):
-        if whole and value != int(value):
+    for place, name in sorted((scale.position(value), name) for value, name in names.items() if math.isfinite(value) and (value > 0 or not scale.log)):
+        if not -1e-9 <= place <= 1 + 1e-9:
             continue
-        text = value_text(int(value) if whole else value, 6)
-        column = min(columns - 1, int(scale.position(value) * columns))
+        text, column = visible(name), min(columns - 1, int(place * columns))
         start = max(0, min(columns - len(text), column - len(text) // 2))
         if not line or start > len(line):
             line = line.ljust(start) + text

@@ -110,7 +110,10 @@ def _chart(block: doc.Chart) -> str:
     for series in block.series:
         last = len(series.x) - 1
         shown = sorted({round(index * last / (_SHOWN_POINTS - 1)) for index in range(_SHOWN_POINTS)}) if last >= 0 else []
-        rows += [[escaped(series.name), value_text(series.x[index]), escaped(value_text(float(series.y[index])))] for index in shown]
+        rows += [
+            [escaped(series.name), escaped(block.x_names.get(series.x[index], value_text(series.x[index]))), escaped(value_text(float(series.y[index])))]
+            for index in shown
+        ]
     names = ["series", escaped(block.x_label or "x"), escaped(block.y_label or "y")]
     return _captioned(block.caption, _rows(names, ["left", "right", "right"], rows)) if rows else ""
 

@@ -9,10 +9,13 @@ from typing import TYPE_CHECKING, Any
 from dlprobe.render.document import Block, Bullets, Cell, Chart, Column, Document, Facts, Hint, Paragraph, Series, Table, Toned, Verdict
 
 if TYPE_CHECKING:
+    from dlprobe.analysis.bias_variance import Decomposition
     from dlprobe.analysis.bias_variance_curve import Point
     from dlprobe.analysis.textbook_reading import Reading
 
 SCHEMA = "dlprobe-bias-variance/1"
+ROUNDING = 1e-12
+ADVISED = ("sweet_spot", "double_descent")  # facts that the advice tells in words
 
 
 def reading_document(reading: Reading, advice: Sequence[str], of: str, context: Mapping[str, Any]) -> Document:
@@ -72,14 +75,15 @@ def document(
 ) -> Document:
     """Decompositions. axis: what `at` is; facts: what was varied and how, for people and programs; study: the file that keeps the replicas."""
     loss = points[0].found.loss
-    blocks: list[Block] = [Facts([(name.replace("_", " "), _fact(value)) for name, value in facts.items() if value is not None])]
-    blocks += _chart(points, axis) if len(points) > 1 else []
-    blocks.append(_table(points, axis, advice))
+    blocks: list[Block] = [Facts([(name.replace("_", " "), _fact(value)) for name, value in facts.items() if value is not None and name not in ADVISED])]
+    blocks += [_chart(points, axis), _parts(points, axis), _intervals(points, axis)] if len(points) > 1 else [_one(points[0])]
+    best = min(points, key=lambda point: point.found.expected_loss)
     said = ", ".join(f"{name} {level}" for name, level in diagnosis.items())
-    blocks += [Verdict(said, "good" if set(diagnosis.values()) == {"low"} else "warning"), Bullets(list(advice))]
+    place = f"at {axis} = {best.at}: " if len(points) > 1 else ""
+    blocks += [Verdict(place + said, "good" if set(diagnosis.values()) == {"low"} else "warning"), Bullets(list(advice))]
     notes = dict.fromkeys(note for point in points for note in point.found.notes)
     lost = sum(point.lost for point in points)
-    blocks.append(Bullets([*notes, *([f"{lost} replicas diverged and are left out"] if lost else []), _about(loss)]))
+    blocks.append(Bullets([*notes, *([f"{lost} replicas diverged and are left out"] if lost else []), *_about(points)]))
     if study:
         blocks.append(Hint(f"dlprobe bias-variance {study}   # decomposes the saved replicas again, without training"))
     data = {
@@ -98,53 +102,95 @@ def _fact(value: Any) -> Cell:
     return value if isinstance(value, str | int | float) else str(value)
 
 
-def _about(loss: str) -> str:
-    intervals = "95 % intervals hold for these samples: they say what other replicas would have given"
-    parts = "expected loss = bias + net variance + noise"
-    return f"{parts}; {intervals}" if loss == "zero-one" else f"expected loss = bias + variance + noise; {intervals}"
+def _about(points: Sequence[Point]) -> list[str]:
+    found = points[0].found
+    told = [] if found.loss == "zero-one" else [f"expected loss = bias + variance{' + noise' if found.noise_known else ''}"]
+    return [*told, "95 % intervals hold for these samples: they say what other replicas would have given"]
 
 
-def _chart(points: Sequence[Point], axis: str | None) -> list[Block]:
-    at = [point.at for point in points]
-    numeric = all(isinstance(value, int | float) for value in at)
-    x = [float(value) for value in at] if numeric else [float(index) for index in range(len(at))]  # type: ignore[arg-type]
-    positive = numeric and min(x) > 0 and max(x) >= 8 * min(x)
-    place = [math.log10(value) for value in x] if positive else x
-    lines = (("expected loss", "expected_loss"), ("bias", "bias"), ("net variance", "net_variance"))
-    series = [Series(name, place, [float(getattr(point.found, key)) for point in points]) for name, key in lines]
-    label = f"log10 {axis}" if positive else str(axis) if numeric else f"{axis}: {', '.join(map(str, at))}"
-    return [Chart(series, label, points[0].found.loss, caption=f"{points[0].found.loss} loss over {axis}")]
-
-
-def _table(points: Sequence[Point], axis: str | None, advice: Sequence[str]) -> Table:
-    best = min(points, key=lambda point: point.found.expected_loss)
-    zero_one = points[0].found.loss == "zero-one"
-    columns = [Column(axis or "part"), Column("expected loss", align="right"), Column("bias", align="right")]
-    columns += [Column("variance", align="right"), *([Column("net variance", align="right")] if zero_one else []), Column("noise", align="right")]
-    columns += [Column("95 % of loss"), Column("95 % of bias"), Column("95 % of variance"), Column("replicas", align="right")]
-    if any(point.sources for point in points):
-        columns += [Column("from data", align="right"), Column("from seeds", align="right")]
-    rows: list[list[Cell]] = []
-    for point in points:
-        found = point.found
-        name = "all samples" if point.at is None else str(point.at)
-        cells: list[Cell] = [Toned(name, "good") if point is best and len(points) > 1 else name, found.expected_loss, found.bias, found.variance]
-        cells += [*([found.net_variance] if zero_one else []), found.noise if found.noise_known else "not known"]
-        cells += [_interval(found.intervals[key]) for key in ("expected_loss", "bias", "variance")]
-        cells.append(found.replicas)
-        if len(columns) > len(cells):
-            cells += [point.sources.training_data, point.sources.seed] if point.sources else ["-", "-"]
-        rows.append(cells)
+def _caption(found: Decomposition) -> str:
     what = {
         "squared": "bias² and variance, estimated without bias",
         "zero-one": "Domingos's bias and variance",
         "cross-entropy": "Heskes's bias and variance, in nats",
     }
-    return Table(columns, rows, caption=f"{points[0].found.loss} loss on {points[0].found.samples} samples: {what[points[0].found.loss]}.")
+    return f"{found.loss} loss on {found.samples} samples: {what[found.loss]}"
+
+
+def _chart(points: Sequence[Point], axis: str | None) -> Chart:
+    """The parts over the axis: on a log scale where values spread over a decade, side by side where one of them is 0 or no number."""
+    at = [point.at for point in points]
+    numbers = [float(value) for value in at if isinstance(value, int | float)]
+    wide = len(numbers) == len(at) and max(numbers) >= 8 * min(numbers, key=lambda value: value or math.inf)
+    log = wide and min(numbers) > 0
+    x = numbers if log or (len(numbers) == len(at) and not wide) else [float(index) for index in range(len(at))]
+    order = sorted(range(len(x)), key=lambda index: x[index])
+    lines = (("bias", "bias"), ("net variance" if points[0].found.loss == "zero-one" else "variance", "net_variance"), ("expected loss", "expected_loss"))
+    series = [Series(name, [x[k] for k in order], [_number(getattr(points[k].found, key)) for k in order]) for name, key in lines]
+    names = {place: str(value) for place, value in zip(x, at, strict=True)}
+    loss = points[0].found.loss
+    return Chart(series, str(axis), loss, caption=f"{loss} loss over {axis}", log_x=log, x_names=names)
+
+
+def _one(point: Point) -> Table:
+    """One decomposition, a part to a row."""
+    found = point.found
+    rows: list[list[Cell]] = [["expected loss", found.expected_loss, *_between(found, "expected_loss")]]
+    rows.append(["bias²" if found.loss == "squared" else "bias", _number(found.bias), *_between(found, "bias")])
+    rows.append(["variance", _number(found.variance), *_between(found, "variance")])
+    if found.loss == "zero-one":
+        rows.append(["net variance", _number(found.net_variance), *_between(found, "net_variance")])
+    if found.noise_known:
+        rows.append(["noise", found.noise, "", ""])
+    rows += [[f"{name} of Kohavi and Wolpert", _number(value), "", ""] for name, value in found.kohavi_wolpert.items()]
+    if point.sources:
+        rows += [["variance from training data", point.sources.training_data, "", ""], ["variance from seeds", point.sources.seed, "", ""]]
+    columns = [Column("part"), Column("estimate", align="right"), Column("low", align="right", digits=3), Column("high", align="right", digits=3)]
+    return Table(columns, rows, caption=f"{_caption(found)}, of {found.replicas} replicas; low and high: 95 %.")
+
+
+def _between(found: Decomposition, name: str) -> list[Cell]:
+    low, high = found.intervals[name]
+    return [_number(low), _number(high)]
+
+
+def _number(value: float) -> float:
+    """The number; what rounding left of 0 as 0."""
+    return 0.0 if abs(value) < ROUNDING else value
+
+
+def _name(point: Point, points: Sequence[Point]) -> Cell:
+    best = min(points, key=lambda each: each.found.expected_loss)
+    return Toned(str(point.at), "good") if point is best else str(point.at)
+
+
+def _parts(points: Sequence[Point], axis: str | None) -> Table:
+    """The parts at each value."""
+    zero_one, known = points[0].found.loss == "zero-one", any(point.found.noise_known for point in points)
+    apart = any(point.sources for point in points)
+    names = ["expected loss", "bias", "variance", *["net variance"] * zero_one, *["noise"] * known, *["from data", "from seeds"] * apart, "replicas"]
+    rows: list[list[Cell]] = []
+    for point in points:
+        found = point.found
+        cells: list[Cell] = [_name(point, points), found.expected_loss, _number(found.bias), _number(found.variance)]
+        cells += [*([_number(found.net_variance)] if zero_one else []), *([found.noise if found.noise_known else "not known"] if known else [])]
+        if apart:
+            cells += [point.sources.training_data, point.sources.seed] if point.sources else ["-", "-"]
+        rows.append([*cells, found.replicas])
+    columns = [Column(axis or "part"), *(Column(name, align="right") for name in names)]
+    return Table(columns, rows, caption=f"{_caption(points[0].found)}.")
+
+
+def _intervals(points: Sequence[Point], axis: str | None) -> Table:
+    """Their intervals."""
+    keys = ("expected_loss", "bias", "net_variance")
+    names = ["expected loss", "bias", "net variance" if points[0].found.loss == "zero-one" else "variance"]
+    rows: list[list[Cell]] = [[_name(point, points), *(_interval(point.found.intervals[key]) for key in keys)] for point in points]
+    return Table([Column(axis or "part"), *(Column(name) for name in names)], rows, caption="Their 95 % intervals.")
 
 
 def _interval(ends: tuple[float, float]) -> str:
-    return f"{ends[0]:.3g} … {ends[1]:.3g}"
+    return f"{_number(ends[0]):.3g} … {_number(ends[1]):.3g}"
 
 
 def record(point: Point) -> dict[str, Any]:

@@ -69,6 +69,15 @@ def test_whole_steps_get_whole_numbers() -> None:
     assert draw(Chart([Series("loss", [0, 1, 2], [1, 2, 3])]), width=80, height=4, marks="*").x_numbers.split() == ["0", "1", "2"]
 
 
+def test_names_stand_below_their_places_and_not_on_each_other() -> None:
+    series = Series("loss", [1.0, 4.0, 5.0, 16.0], [1.0, 2.0, 3.0, 4.0])
+    names = {1.0: "1", 4.0: "four", 5.0: "five", 16.0: "16", 99.0: "outside", math.nan: "nowhere", 0.0: "zero"}
+    plot = draw(Chart([series], log_x=True, x_names=names), width=32, height=4, marks="*")
+    assert plot.x_numbers.split() == ["1", "four", "16"]  # five is 2.4 columns from four
+    columns = len(plot.rows[0][1])
+    assert (plot.x_numbers.index("four"), len(plot.x_numbers)) == (columns // 2 - 2, columns)
+
+
 @given(st.lists(st.tuples(st.floats(), st.floats()), max_size=20), st.booleans(), st.sampled_from([None, "*"]), st.integers(40, 200))
 def test_every_series_can_be_drawn_inside_its_width(points: list[tuple[float, float]], log: bool, marks: str | None, width: int) -> None:
     series = Series("any", [x for x, _ in points], [y for _, y in points])

@@ -166,7 +166,7 @@ def hostile_blocks() -> list[doc.Block]:
         doc.Facts([(HOSTILE, HOSTILE)]),
         doc.Table([doc.Column(HOSTILE, HOSTILE)], [[HOSTILE], [doc.Toned(HOSTILE, "bad")]], HOSTILE),
         doc.HeatTable([HOSTILE], [HOSTILE], [[doc.HeatCell(1.0, HOSTILE, "bad", HOSTILE)]], HOSTILE, -1, 1, HOSTILE, HOSTILE, HOSTILE, HOSTILE, HOSTILE),
-        doc.Chart([doc.Series(HOSTILE, [0, 1], [0, 1])], HOSTILE, HOSTILE, caption=HOSTILE),
+        doc.Chart([doc.Series(HOSTILE, [0, 1], [0, 1])], HOSTILE, HOSTILE, caption=HOSTILE, x_names={0.0: HOSTILE}),
         doc.Density([[1.0]], [0], 0.0, 1.0, HOSTILE, HOSTILE, HOSTILE),
         doc.Profile([doc.LayerSeries(HOSTILE, [1.0], HOSTILE)], [HOSTILE], caption=HOSTILE),
         doc.Verdict(HOSTILE, "bad"),
