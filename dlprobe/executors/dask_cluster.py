@@ -5,9 +5,10 @@ elsewhere. Dask sends Python objects between its processes: give it only a sched
 
 What a study of a million runs would cost (an estimate): Dask's scheduler spends about a millisecond per task, so a task per run would keep it busy for a
 quarter of an hour; `runs_per_task` 20 makes that under a minute. It never holds more than a few tasks per worker thread, as the next ones are sent when
-some have ended. All runs come back through this process into one file: a default run of 680 steps and three layers takes 430 kB, a million of them 430 GB;
-`--record-every 100` leaves little but parameters and predictions of them. `runs_per_task` also is what is lost when a worker dies, and what a worker holds
-in memory.
+some have ended. All runs come back through this process into one file: a default run of 680 steps and three layers takes 0.6 MB in the journal and 0.5 MB
+packed, a million of them half a terabyte; a net of four units on 107 rows with `--record-every 100` takes 0.1 MB. Writing the journal costs under a
+millisecond per run; packing it at the end some 40 ms of one processor, half a day for a million runs: until then, and after a Ctrl-C, the journal itself is
+read by every command. `runs_per_task` also is what is lost when a worker dies, and what a worker holds in memory.
 """
 
 from __future__ import annotations

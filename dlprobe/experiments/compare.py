@@ -6,7 +6,6 @@ What a study file says of itself holds every cell's whole configuration, so it i
 from __future__ import annotations
 
 import itertools
-import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
@@ -19,7 +18,7 @@ from dlprobe.analysis.model_size import layer_size
 from dlprobe.config import RunConfig, from_mapping, to_mapping, with_values
 from dlprobe.errors import ConfigError
 from dlprobe.experiments.axes import Axis, named
-from dlprobe.experiments.study import PlannedRun, run_one, run_study
+from dlprobe.experiments.study import PlannedRun, run_id, run_one, run_study
 from dlprobe.runs import Run
 from dlprobe.training import trainer
 from dlprobe.training.prepared_sets import PreparedSets
@@ -34,7 +33,7 @@ EQUAL = ("samples", "updates", "seconds")
 TUNING_FACTORS = (0.1, 0.32, 1.0, 3.2, 10.0)  # of the rate that a value has without tuning: half a decade apart
 TUNING_SEEDS = 2
 TUNING_FIRST_SEED = 2**32  # far from the seeds that are compared: a rate is not chosen on the runs that judge it
-PILOTS, PILOT_STEPS = 3, 40
+PILOTS, PILOT_STEPS, MOST_PILOT_STEPS, PILOT_SECONDS = 5, 40, 5000, 0.03
 NEVER = 2**31
 MOST_DEPTH, MOST_WIDTH = 1000, 65_536
 
@@ -168,20 +167,35 @@ def with_equal_budget(cells: Sequence[Cell], base: RunConfig, equal: str, sets: 
     updates = trainer.start(base, sets.of(base)).steps
     if equal == "updates":
         return [replace(cell, config=with_values(cell.config, {"training.steps": updates})) for cell in cells]
-    budget = updates * seconds_per_step(base, sets)
-    return [replace(cell, config=with_values(cell.config, {"training.steps": max(1, round(budget / seconds_per_step(cell.config, sets)))})) for cell in cells]
+    taken = step_seconds([base, *(cell.config for cell in cells if cell.config != base)], sets)
+    budget = updates * taken[0]
+    times = iter(taken[1:])
+    lengths = [updates if cell.config == base else max(1, round(budget / next(times))) for cell in cells]
+    return [replace(cell, config=with_values(cell.config, {"training.steps": steps})) for cell, steps in zip(cells, lengths, strict=True)]
 
 
-def seconds_per_step(config: RunConfig, sets: PreparedSets) -> float:
-    """The wall time of a step with its records, as `step_seconds` tells it: the least of short runs alone on the machine, compiling left out."""
-    pilot = PlannedRun("pilot", with_values(config, {"training.steps": PILOT_STEPS, "recording.evaluate_every": "never"}), {"seed": 0})
-    taken = [run_one(pilot, sets, read, Stop(), None) for _ in range(PILOTS)]
-    return min(each.step_seconds for each in taken if each is not None)
+def step_seconds(configs: Sequence[RunConfig], sets: PreparedSets) -> list[float]:
+    """The wall time of a step of each configuration, records included: the least of short runs, alone in this process, compiling left out.
+
+    Configurations take turns, so that a busy machine is unjust to none. The first run says how many steps take PILOT_SECONDS: a few quick steps would be
+    mostly the cost of a block.
+    """
+    steps, taken = [PILOT_STEPS] * len(configs), [np.inf] * len(configs)
+    for _, (index, config) in itertools.product(range(PILOTS), enumerate(configs)):
+        pilot = with_values(config, {"training.steps": steps[index]})
+        found = run_one(PlannedRun("pilot", pilot, {"seed": 0}), sets, read, Stop(), None)
+        assert found is not None
+        taken[index] = min(taken[index], found.step_seconds)
+        steps[index] = min(max(PILOT_STEPS, round(PILOT_SECONDS / taken[index])), MOST_PILOT_STEPS)
+    return taken
 
 
 def plan(request: Request) -> list[PlannedRun]:
     """Every cell with every seed."""
-    return [PlannedRun(run_id(index, cell, seed), run_config(request, cell, seed), {**cell.coordinates, "seed": seed}) for index, cell, seed in _grid(request)]
+    return [
+        PlannedRun(run_id(index, "-".join(cell.coordinates.values()), seed), run_config(request, cell, seed), {**cell.coordinates, "seed": seed})
+        for index, cell, seed in _grid(request)
+    ]
 
 
 def _grid(request: Request) -> list[tuple[int, Cell, int]]:
@@ -192,12 +206,6 @@ def _grid(request: Request) -> list[tuple[int, Cell, int]]:
 def run_config(request: Request, cell: Cell, seed: int) -> RunConfig:
     """A cell's configuration with a seed of its own; the split stays, unless the data vary."""
     return with_values(cell.config, {"training.seed": seed, "data.data_seed": seed if request.vary_data else cell.config.resolved_data_seed})
-
-
-def run_id(index: int, cell: Cell, seed: int) -> str:
-    """A name for the run in a study file; the cell's number keeps apart what letters and digits alone do not."""
-    plain = re.sub(r"[^A-Za-z0-9_.=+,-]+", "_", "-".join(cell.coordinates.values()))[:90].strip("_")
-    return f"{index + 1}-{plain}-seed{seed}"
 
 
 def tune(

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import statistics
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property, partial
+from itertools import count
 from typing import Any
 
 import numpy as np
@@ -16,9 +17,12 @@ from dlprobe.config import RunConfig, parse_toml, with_values
 from dlprobe.errors import ConfigError
 from dlprobe.executors import threads as executor
 from dlprobe.experiments.recipe import Found, Judgement, Recipe, judge
+from dlprobe.experiments.study import run_id
+from dlprobe.runs import RunWriter, StudyWriter
 from dlprobe.training import trainer
+from dlprobe.training.describe import describe
 from dlprobe.training.prepared_sets import PreparedSets
-from dlprobe.training.recording import Snapshots
+from dlprobe.training.recording import Both, Snapshots
 from dlprobe.training.stopping import Stop
 
 Array = npt.NDArray[Any]
@@ -28,14 +32,19 @@ Changes = Mapping[str, Any]
 
 @dataclass
 class Watched(Snapshots):
-    """Snapshots, and the percentiles of tracked units."""
+    """Snapshots, the percentiles of tracked units, and the parameters of checkpoints."""
 
     percentiles: list[Array] = field(default_factory=list)
+    path: list[Array] = field(default_factory=list)
 
     def instruments(self, step: int, values: Mapping[str, Array]) -> None:
         """Keep what is drawn."""
         if "tracked/percentiles" in values:
             self.percentiles.append(values["tracked/percentiles"])
+
+    def checkpoint(self, step: int, parameters: Array) -> None:
+        """Keep the way that is drawn."""
+        self.path.append(parameters)
 
 
 @dataclass(frozen=True)
@@ -73,6 +82,10 @@ class Trained:
             raise ConfigError(f"{found}: expected classification data, e.g. --data wine")
         return value
 
+    def way(self) -> npt.NDArray[np.float64]:
+        """The parameters before the first update, at every checkpoint and at the end, which is one too, (point, parameter)."""
+        return np.array([self.session.initial, *self.kept.path], np.float64)
+
     def outputs(self, inputs: Array) -> Array:
         """The net's outputs (samples, outputs) for inputs scaled as those it was trained on."""
         network = self.session.network
@@ -90,7 +103,10 @@ class Trained:
 
 @dataclass
 class Laboratory:
-    """Trains the variants that a recipe asks for. progress(done, all) counts the runs of the present call."""
+    """Trains the variants that a recipe asks for. progress(done, all) counts the runs of the present call.
+
+    given: whether the data are the user's choice and not the recipe's. writer: keeps every run in a study file; numbers: of the variants in it.
+    """
 
     base: RunConfig
     sets: PreparedSets
@@ -99,15 +115,23 @@ class Laboratory:
     threads: int
     stop: Stop = field(default_factory=Stop)
     progress: Callable[[int, int], None] | None = None
+    given: bool = False
+    writer: StudyWriter | None = None
+    numbers: Iterator[int] = field(default_factory=count)
 
     def size(self, usual: Any, tiny: Any) -> Any:
         """What the size at hand asks for."""
         return tiny if self.tiny else usual
 
+    def data(self, **changes: str) -> trainer.PreparedData:
+        """The data of the base with other values in its [data] table."""
+        return self.sets.of(with_values(self.base, {f"data.{key}": value for key, value in changes.items()}))
+
     def run(self, variants: Mapping[str, Changes], *, same_data: bool = True) -> dict[str, list[Trained]]:
         """Each variant's runs, one per seed, by its name. Seeds share data and split unless `same_data` is False. A stop is a KeyboardInterrupt."""
         plan = [(name, seed) for name in variants for seed in self.seeds]
-        jobs = [partial(self._one, variants[name], seed, same_data) for name, seed in plan]
+        numbers = {name: next(self.numbers) for name in variants}
+        jobs = [partial(self._one, run_id(numbers[name], name, seed), name, variants[name], seed, same_data) for name, seed in plan]
         found: dict[tuple[str, int], Trained] = {}
         for done, (index, result) in enumerate(executor.run_all(jobs, self.threads, self.stop), start=1):
             found[plan[index]] = result
@@ -117,11 +141,16 @@ class Laboratory:
             raise KeyboardInterrupt
         return {name: [found[name, seed] for seed in self.seeds] for name in variants}
 
-    def _one(self, changes: Changes, seed: int, same_data: bool) -> Trained:
+    def _one(self, id: str, variant: str, changes: Changes, seed: int, same_data: bool) -> Trained:
         values = {"training.seed": seed, "data.data_seed": self.seeds[0] if same_data else seed}
         config = with_values(self.base, {**values, **changes})
         session, kept = trainer.start(config, self.sets.of(config)), Watched()
-        trainer.run(session, kept, stop=self.stop)
+        if self.writer is None:
+            trainer.run(session, kept, stop=self.stop)
+            return Trained(session, kept)
+        stored = RunWriter.create(None, describe(session))
+        if trainer.run(session, Both(kept, stored), stop=self.stop) != "interrupted":
+            self.writer.run(id, stored.bytes(), {"variant": variant, "seed": seed})
         return Trained(session, kept)
 
 
@@ -135,16 +164,35 @@ def middle(runs: Sequence[Trained], of: Callable[[Trained], Array]) -> list[floa
     return [float(value) for value in np.median([of(run) for run in runs], axis=0)]
 
 
-def base_of(recipe: Recipe, tiny: bool, data: str | None) -> RunConfig:
+def base_of(recipe: Recipe, tiny: bool, data: str | None, target: str | None = None) -> RunConfig:
     """What all runs of a recipe begin with. Raises ConfigError where the claim is about its own data only."""
     config = parse_toml(recipe.base, f"recipe {recipe.name}")
     quiet = {"recording.histogram_every": "never"}
     config = with_values(config, {**quiet, **(recipe.tiny if tiny else {})})
     if data is None:
+        if target is not None:
+            raise ConfigError("--target names the label column of a file: expected --data FILE with it")
         return config
     if recipe.own_data:
         raise ConfigError(f"recipe {recipe.name} is about its own data, {config.data.data}: expected no --data; run it without")
-    return with_values(config, {"data.data": data, "data.scaling": "standardize"})
+    return with_values(config, {"data.data": data, "data.scaling": "standardize", **({} if target is None else {"data.target": target})})
+
+
+def description(recipe: Recipe, laboratory: Laboratory) -> dict[str, Any]:
+    """What a study file says of the recipe whose runs it keeps."""
+    options = {"recipe": recipe.name, "data": laboratory.base.data.data, "tiny": laboratory.tiny}
+    return {
+        "experiment": "recipe",
+        "axes": {"seed": list(laboratory.seeds)},
+        "options": options,
+        "claim": {"says": recipe.claim, "source": recipe.source},
+    }
+
+
+def results_table(found: Found) -> dict[str, list[Any]]:
+    """The inequalities as columns, as a study file keeps them."""
+    names = ("quantity", "when", "value", "relation", "bound")
+    return {**{name: [getattr(check, name) for check in found.checks] for name in names}, "holds": [int(check.holds) for check in found.checks]}
 
 
 def perform(recipe: Recipe, laboratory: Laboratory) -> tuple[Found, Judgement]:

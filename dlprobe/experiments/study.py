@@ -7,6 +7,7 @@ which order runs ended, shows nowhere: runs are kept by id, and a study's conten
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import partial
@@ -139,6 +140,16 @@ def pinned(config: RunConfig) -> dict[str, Any]:
     from dlprobe.training import own_arrays
 
     return json.loads(json.dumps(to_mapping(own_arrays.pinned(config))))  # type: ignore[no-any-return]
+
+
+def run_id(index: int, words: str, seed: int) -> str:
+    """A name for a run in a study file; the index keeps apart what letters and digits alone do not.
+
+    >>> run_id(0, "tanh · U(±1/√n)", 7)
+    '1-tanh_U_1_n-seed7'
+    """
+    plain = re.sub(r"[^A-Za-z0-9.=+,-]+", "_", words)[:90].strip("_")
+    return f"{index + 1}-{plain}-seed{seed}"
 
 
 def open_study(path: Path, experiment: str) -> Study:

@@ -354,11 +354,15 @@ def _chart(page: _Page, block: doc.Chart) -> None:
 
 
 def _chart_legend(page: _Page, block: doc.Chart, marks: str | None, left_out: int) -> None:
-    text = Text()
+    line = Text()
     for owner, series in enumerate(block.series):
         mark = marks[owner % len(marks)] if marks else page.glyphs.swatch * 2
-        text.append(f"{mark} ", _series_style(owner)).append(visible(series.name) + "   ")
-    page.wrapped(text)
+        entry = Text.assemble((f"{mark} ", _series_style(owner)), visible(series.name))
+        if line and line.cell_len + 3 + entry.cell_len > page.width:  # a mark and its name stay together
+            page.wrapped(line)
+            line = Text()
+        line.append("   " if line else "").append_text(entry)
+    page.wrapped(line)
     if left_out:
         page.note(f"{left_out} values cannot be drawn (not finite{', or not above 0 on a log scale' if block.log_x or block.log_y else ''})")
 

@@ -26,6 +26,8 @@ from dlprobe.render.document import (
 )
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from dlprobe.experiments.recipe import Check, Found, Judgement, Picture, Recipe
 
 SCHEMA = "dlprobe-recipe/1"
@@ -61,13 +63,14 @@ def entry(recipe: Recipe) -> dict[str, Any]:
     return {"name": recipe.name, "claim": recipe.claim, "source": recipe.source, "truth": recipe.truth, "expected": recipe.expected}
 
 
-def document(recipe: Recipe, found: Found, judgement: Judgement, data_name: str, seeds: int) -> Document:
-    """One claim, measured."""
+def document(recipe: Recipe, found: Found, judgement: Judgement, data_name: str, seeds: int, study: Path | None = None) -> Document:
+    """One claim, measured. study: the file that keeps its runs."""
     blocks: list[Block] = [Facts([("claim", recipe.claim), ("source", recipe.source), ("data", data_name), ("seeds", seeds)])]
     blocks += [drawn(picture) for picture in found.pictures]
     rows = [asked(check) for check in found.checks]
     blocks += [Table([Column("the claim asks that"), Column("when"), Column("measured", align="right"), Column("asked"), Column("so")], rows)]
     blocks += [Verdict(f"The claim {judgement.text}.", TONES[judgement.answer]), Bullets([recipe.truth])]
+    blocks += [Hint(f"dlprobe inspect {study}")] if study else []
     return Document(recipe.name, blocks, result(recipe, found, judgement, data_name, seeds))
 
 

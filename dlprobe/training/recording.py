@@ -94,3 +94,9 @@ class Both:
     def end(self, status: str, final: Mapping[str, Any], predictions: Mapping[str, Array]) -> None:
         self.one.end(status, final, predictions)
         self.other.end(status, final, predictions)
+
+    def instruments(self, step: int, values: Mapping[str, Array]) -> None:
+        """For those of the two that take them."""
+        for each in (self.one, self.other):
+            if isinstance(each, InstrumentRecorder):
+                each.instruments(step, values)

@@ -3,14 +3,22 @@
 from __future__ import annotations
 
 import functools
+from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 from command_line import ROOT, dlprobe
 
+import dlprobe as package
 from dlprobe import registry
-from dlprobe.config import parse_toml
+from dlprobe.config import parse_toml, with_values
+from dlprobe.experiments.laboratory import Laboratory
 from dlprobe.experiments.recipe import ANSWERS, Check, Recipe, judge
+from dlprobe.experiments.recipes.optimization import GOAL, Bowl
+from dlprobe.runs import Study, StudyWriter
+from dlprobe.training.prepared_sets import PreparedSets
 
 RECIPES: dict[str, Recipe] = registry.records("recipe")
 
@@ -79,6 +87,56 @@ def test_threads_change_no_number() -> None:
     assert dlprobe("recipe", "sigmoid_stack", "--tiny", "--threads", "2", "--format", "json").data == tiny("sigmoid_stack")
 
 
+def test_kept_runs_are_a_study_and_change_no_number(tmp_path: Path) -> None:
+    name, hashes = "batch_norm_training", []  # one with instruments
+    for threads in ("1", "2"):
+        path = tmp_path / f"{threads}.h5"
+        assert dlprobe("recipe", name, "--tiny", "--threads", threads, "-o", str(path), "--format", "json").data == tiny(name)
+        with package.open_run(path) as study:
+            assert isinstance(study, Study)
+            hashes.append(study.content_sha256)
+            assert (study.status, study.description["options"]["recipe"]) == ("finished", name)
+            assert list(study.table["holds"]) == [int(check["holds"]) for check in tiny(name)["checks"]]
+            assert all(set(each) == {"variant", "seed"} for each in study.coordinates.values())
+    assert hashes[0] == hashes[1]
+    assert dlprobe("inspect", str(path)).code == 0
+    assert dlprobe("recipe", name, "--tiny", "-o", str(path)).code == 2
+
+
+def test_the_rounds_of_a_recipe_go_into_one_study(tmp_path: Path) -> None:
+    config = with_values(parse_toml(RECIPES["bowl_paths"].base, ""), {"training.steps": 2})
+    writer = StudyWriter.create(tmp_path / "rounds.h5", {"experiment": "recipe"})
+    room = Laboratory(config, PreparedSets(), (0, 1), False, 1, writer=writer)
+    room.run({"again": {}})
+    replace(room, seeds=(0,)).run({"again": {}, "slow": {"training.lr": 1e-5}})
+    assert writer.ids == {"1-again-seed0", "1-again-seed1", "2-again-seed0", "3-slow-seed0"}
+    writer.close()
+
+
+def test_descent_crosses_a_bowl_as_its_curvatures_say() -> None:
+    # mean of squares, full batch: an error along a direction of curvature λ is multiplied by 1 − 2ηλ per update
+    config = with_values(parse_toml(RECIPES["bowl_paths"].base, ""), {"data.data": "linear(samples=60, features=3)", "training.steps": 60})
+    room = Laboratory(config, PreparedSets(), (0,), False, 1)
+    data, rate = room.data(), 0.05
+    inputs = np.column_stack([data.inputs["train"], np.ones(60)])
+    curvatures, directions = np.linalg.eigh(inputs.T @ inputs / 60)
+    bowl = Bowl("a bowl", room, {})
+    excess = [np.sum(curvatures * ((directions.T @ bowl.best[:, 0]) * (1 - 2 * rate * curvatures) ** t) ** 2) for t in range(61)]
+    expected = next(t for t, each in enumerate(excess) if each <= GOAL * excess[0])
+    assert bowl.fewest("sgd", np.array([rate])) == (expected, rate)
+    assert bowl.condition == pytest.approx(curvatures[-1] / curvatures[0])
+    assert bowl.path("sgd", expected, rate).shape == (expected + 1, 2)
+
+
+def test_a_file_of_ones_own_names_its_label_column(tmp_path: Path) -> None:
+    rng = np.random.default_rng(0)
+    lines = [f"{x:.3f},{y:.3f},{'up' if y > x else 'down'}" for x, y in rng.standard_normal((60, 2))]
+    (tmp_path / "points.csv").write_text("\n".join(["x,y,side", *lines]), encoding="utf-8")
+    outcome = dlprobe("recipe", "regions_by_depth", "--tiny", "--data", str(tmp_path / "points.csv"), "--target", "side")
+    assert outcome.code == 0, outcome.err
+    assert "decision regions" in outcome.out
+
+
 @pytest.mark.parametrize(
     ("arguments", "said"),
     [
@@ -87,6 +145,9 @@ def test_threads_change_no_number() -> None:
         (("sigmoid_stack", "--wrong"), "no name beside it"),
         (("xor_hidden_layer", "--data", "wine"), "about its own data"),
         (("data_size", "--tiny", "--data", "diabetes"), "expected classification data"),
+        (("deep_linear", "--tiny", "--data", "wine"), "expected regression data"),
+        (("data_size", "--tiny", "--target", "label"), "expected --data FILE"),
+        (("-o", "runs.h5"), "expected its name"),
     ],
 )
 def test_a_wrong_call_says_what_to_type(arguments: tuple[str, ...], said: str) -> None:

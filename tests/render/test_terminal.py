@@ -215,6 +215,13 @@ def test_a_chart_is_braille_in_colour_and_marks_without() -> None:
     assert "× val_loss" in plain
 
 
+def test_a_mark_and_its_name_stay_in_one_line() -> None:
+    names = [f"optimizer {number} at its rate" for number in range(6)]
+    lines = drawn(doc.Chart([doc.Series(name, (0, 1), (1, 2)) for name in names]), width=60).splitlines()
+    assert all(any(re.search(rf"\S {name}", line) for line in lines) for name in names)
+    assert max(map(len, lines)) <= 60
+
+
 def test_a_chart_without_values_says_so() -> None:
     assert drawn(doc.Chart([doc.Series("loss", [0], [math.nan])])) == "no finite value to draw\n"
 

@@ -9,31 +9,11 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from dlprobe.experiments.recipe import Check, Found, Picture, Recipe
+from dlprobe.experiments.recipes.reading import medians, region_pictures, regression, table
 from dlprobe.registry import register
 
 if TYPE_CHECKING:
-    from dlprobe.experiments.laboratory import Laboratory, Trained
-
-COLUMNS, ROWS = 44, 14
-SHADES = "·#o+x*"
-
-
-def regions(run: Trained) -> list[str]:
-    """The decision regions of a net on two inputs over ±2 of the scaled axes, one sign per class, x₂ upwards."""
-    x, y = np.meshgrid(np.linspace(-2, 2, COLUMNS), np.linspace(2, -2, ROWS))
-    outputs = run.outputs(np.column_stack([x.ravel(), y.ravel()]))
-    classes = outputs.argmax(axis=1) if outputs.shape[1] > 1 else (outputs[:, 0] > 0.5).astype(int)
-    return ["".join(SHADES[c % len(SHADES)] for c in row) for row in classes.reshape(ROWS, COLUMNS)]
-
-
-def region_pictures(runs: dict[str, list[Trained]]) -> list[Picture]:
-    return [Picture("drawing", f"decision regions, {name}", lines=regions(each[0])) for name, each in runs.items()]
-
-
-def medians(runs: dict[str, list[Trained]], name: str) -> dict[str, float]:
-    from dlprobe.experiments.laboratory import median
-
-    return {variant: median(each, lambda run: run.final(name)) for variant, each in runs.items()}
+    from dlprobe.experiments.laboratory import Laboratory
 
 
 def xor_hidden_layer(laboratory: Laboratory) -> Found:
@@ -74,6 +54,7 @@ evaluate_every = "never"
 
 
 def deep_linear(laboratory: Laboratory) -> Found:
+    regression(laboratory)
     (run,) = laboratory.run({"linear": {}})["linear"][:1]
     inputs, targets = run.session.data.inputs["train"].astype(float), run.session.targets["train"].astype(float)
     zero = run.outputs(np.zeros((1, inputs.shape[1])))
@@ -87,7 +68,7 @@ def deep_linear(laboratory: Laboratory) -> Found:
         Check("training loss over that of least squares", run.final("train_loss") / best, ">", 0.9999),
     ]
     measured = {"difference": difference, "train_loss": run.final("train_loss"), "least_squares_loss": best}
-    return Found(checks, measured, [Picture("table", "", columns=("what", "value"), rows=list(measured.items()))])
+    return Found(checks, measured, [table("what", "value", measured)])
 
 
 register(
@@ -112,15 +93,13 @@ evaluate_every = "never"
         truth="W₁W₂W₃W₄ is one matrix, so the best such net is the least-squares fit; only the way there is another.",
         expected="holds",
         tiny={"training.epochs": "20"},
-        own_data=True,
     ),
 )
 
 
 def regions_by_depth(laboratory: Laboratory) -> Found:
     depths = laboratory.size((1, 2, 3, 4, 5, 6), (1, 3))
-    width = laboratory.size(8, 8)
-    runs = laboratory.run({f"{depth} × {width}": {"model.layers": f"{width}x{depth}"} for depth in depths})
+    runs = laboratory.run({f"{depth} × 8": {"model.layers": f"8x{depth}"} for depth in depths})
     error = medians(runs, "train_error")
     values = list(error.values())
     checks = [Check("training error, one layer", values[0], ">", 0.15), Check("training error, best of the deeper", min(values[1:]), "<", values[0] - 0.05)]
@@ -150,7 +129,6 @@ evaluate_every = "never"
         truth="The number of linear pieces grows with depth; but so does the risk that a narrow deep net does not train.",
         expected="holds",
         tiny={"training.epochs": "100"},
-        own_data=True,
     ),
 )
 
@@ -168,7 +146,7 @@ def fitted_curves(laboratory: Laboratory) -> Found:
         fits = np.array([runs[f"{name} {k}"][0].outputs(grid)[:, 0] for k in seeds], float)
         mean = fits.mean(axis=0)
         bias[name], variance[name] = float(np.square(mean - truth).mean()), float(fits.var(axis=0, ddof=1).mean())
-        pictures.append(curves(name, grid[:, 0], {"truth": truth, "mean": mean, "a fit": fits[0], "another": fits[1]}))
+        pictures.append(curves(name, replicas, grid[:, 0], {"a fit": fits[0], "another": fits[1], "truth": truth, "mean": mean}))
     checks = [
         Check("bias² of the line over that of 40 tanh", bias["line"] / bias["40 tanh"], ">", 1.5),
         Check("variance of the line over that of 40 tanh", variance["line"] / variance["40 tanh"], "<", 0.8),
@@ -176,8 +154,9 @@ def fitted_curves(laboratory: Laboratory) -> Found:
     return Found(checks, {"bias": bias, "variance": variance, "replicas": replicas}, pictures)
 
 
-def curves(name: str, x: Any, lines: dict[str, Any]) -> Picture:
-    return Picture("lines", f"fits of a {name} net" if name != "line" else "fits of a line", series=[(each, list(x), list(y)) for each, y in lines.items()])
+def curves(name: str, replicas: int, x: Any, lines: dict[str, Any]) -> Picture:
+    what = "a line" if name == "line" else f"{name} units"
+    return Picture("lines", f"fits of {what}: two of {replicas}, their mean and the truth", series=[(each, list(x), list(y)) for each, y in lines.items()])
 
 
 register(
@@ -212,11 +191,18 @@ evaluate_every = "never"
 
 def narrow_or_wide(laboratory: Laboratory) -> Found:
     sets = {"spirals": "spirals(samples=600, turns=2.5, noise=0.02)", "blobs": "blobs(samples=400, features=10, classes=4, std=2.0)"}
-    shapes = {"deep": {"spirals": "16x4", "blobs": "16x4"}, "shallow": {"spirals": str(wide(2, 2)), "blobs": str(wide(10, 4))}}
-    variants = {f"{shape}, {name}": {"data.data": data, "model.layers": shapes[shape][name]} for name, data in sets.items() for shape in shapes}
+    if laboratory.given:
+        sets = {laboratory.base.data.data: laboratory.base.data.data}
+    found = {name: laboratory.data(data=data) for name, data in sets.items()}
+    shallow = {name: wide(len(each.feature_names), each.outputs) for name, each in found.items()}
+    variants = {
+        f"{shape}, {name}": {"data.data": sets[name], "model.layers": layers}
+        for name in sets
+        for shape, layers in (("deep", "16x4"), ("shallow", shallow[name]))
+    }
     error = medians(laboratory.run(variants), "test_error")
     checks = [Check("test error, deep − shallow", error[f"deep, {name}"] - error[f"shallow, {name}"], "<", -0.01, f"the data are {name}") for name in sets]
-    return Found(checks, {"test_error": error}, [Picture("table", "", columns=("net", "test error"), rows=list(error.items()))])
+    return Found(checks, {"test_error": error, "shallow_units": shallow}, [table("net", "test error", error)])
 
 
 def wide(features: int, classes: int, width: int = 16, depth: int = 4) -> int:
@@ -245,7 +231,6 @@ evaluate_every = "never"
         truth="It helps where the classes wind around each other; where they are round clouds depth buys nothing.",
         expected="holds only when",
         tiny={"training.epochs": "60"},
-        own_data=True,
     ),
 )
 

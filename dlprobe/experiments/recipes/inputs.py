@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from dlprobe.experiments.recipe import Check, Found, Picture, Recipe
-from dlprobe.experiments.recipes.capacity import medians
+from dlprobe.experiments.recipe import Check, Found, Recipe
+from dlprobe.experiments.recipes.reading import medians, table
 from dlprobe.registry import register
 
 if TYPE_CHECKING:
@@ -19,7 +19,7 @@ def unscaled_inputs(laboratory: Laboratory) -> Found:
     error = medians(runs, "train_error")
     quantity = "training error, unscaled − standardized"
     checks = [Check(quantity, error[f"{case}, none"] - error[f"{case}, standardize"], ">", 0.1, case) for case in cases]
-    return Found(checks, {"train_error": error}, [Picture("table", "", columns=("inputs", "training error"), rows=list(error.items()))])
+    return Found(checks, {"train_error": error}, [table("inputs", "training error", error)])
 
 
 register(

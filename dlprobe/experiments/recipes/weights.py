@@ -1,4 +1,4 @@
-"""Weight matrices alone: norms, symmetry."""
+"""Weights at the start: their size, norms, symmetry."""
 
 from __future__ import annotations
 
@@ -8,10 +8,50 @@ import numpy as np
 
 from dlprobe.experiments.recipe import Check, Found, Picture, Recipe
 from dlprobe.experiments.recipes.propagation import base, gradient_ratio, profiles, tiny
+from dlprobe.experiments.recipes.reading import digits, loss_curves, medians, table
 from dlprobe.registry import register
 
 if TYPE_CHECKING:
     from dlprobe.experiments.laboratory import Laboratory, Trained
+
+
+def he_or_xavier(laboratory: Laboratory) -> Found:
+    from dlprobe.experiments.laboratory import middle
+
+    optimizers = {"momentum": 0.003, "sgd": 0.01, "adam": 0.0003}
+    inits = {"He": "he_normal", "Xavier": "glorot_normal"}
+    variants = {
+        f"{init}, {name}": {"model.init": text, "training.optimizer": name, "training.lr": rate}
+        for name, rate in optimizers.items()
+        for init, text in inits.items()
+    }
+    runs = laboratory.run(variants)
+    loss = medians(runs, "train_loss")
+    chance = {name: float(np.median([run.losses[0] for run in each])) for name, each in runs.items()}
+    checks = []
+    for name in optimizers:
+        when = f"the optimizer is {name}"
+        checks += [Check("He: training loss over the first", loss[f"He, {name}"] / chance[f"He, {name}"], "<", 0.7, when)]
+        checks += [Check("Xavier: training loss over the first", loss[f"Xavier, {name}"] / chance[f"Xavier, {name}"], ">", 0.95, when)]
+    first = {init: middle(runs[f"{init}, adam"], lambda run: run.first("error_signal_rms")) for init in inits}
+    signals = Picture("layers", "error signal before training, layer by layer", series=[(init, (), values) for init, values in first.items()])
+    return Found(checks, {"train_loss": loss, "first_loss": chance}, [signals, loss_curves(runs)])
+
+
+register(
+    "recipe",
+    Recipe(
+        name="he_or_xavier",
+        claim="A ReLU net of 30 layers learns with He's initialization and stalls with Xavier's.",
+        source="He et al. 2015, Delving deep into rectifiers, §2.2 and fig. 3 (30 layers, gradient descent)",
+        base=digits("64x30", 15),
+        measure=he_or_xavier,
+        truth="Xavier halves the mean square of the signal per ReLU layer, forward and backward: 2⁻³⁰ of it is left, and plain descent does not move. "
+        "Adam divides a gradient by its own size, and learns from either start.",
+        expected="holds only when",
+        tiny={"model.layers": "32x30", "training.epochs": "12"},
+    ),
+)
 
 
 def norm_product(laboratory: Laboratory) -> Found:
@@ -50,7 +90,7 @@ def equal_weights(laboratory: Laboratory) -> Found:
     runs = laboratory.run({"training is plain": {}, "there is dropout": {"model.dropout": 0.5}})
     spread = {name: median(each, spread_of_units) for name, each in runs.items()}
     checks = [Check("deviation between hidden units' weights over their RMS", value, "<", 1e-3, name) for name, value in spread.items()]
-    return Found(checks, {"spread": spread}, [Picture("table", "", columns=("training", "spread between units"), rows=list(spread.items()))])
+    return Found(checks, {"spread": spread}, [table("training", "spread between units", spread)])
 
 
 def spread_of_units(run: Trained) -> float:
