@@ -24,7 +24,7 @@ from dlprobe.executors import threads as executor
 from dlprobe.parts.metrics import Scored
 from dlprobe.registry import unknown
 from dlprobe.runs import Run, RunWriter, Study, StudyWriter
-from dlprobe.training import describe, trainer
+from dlprobe.training import describe, fleets, trainer
 from dlprobe.training.recording import Both, Recorder
 from dlprobe.training.stopping import Stop
 
@@ -158,10 +158,13 @@ def plan(base: RunConfig, axis: str | None, texts: Sequence[str], largest: int, 
     found = []
     for at, config, size in settings(base, axis, texts, largest):
         place = "" if at is None else f"{axis}_{''.join(c if c.isalnum() or c in '.+-' else '_' for c in str(at))}-"
+        by_seed: dict[int, RunConfig] = {}
         for index in range(replicas * (seeds if vary == "both" else 1)):
             data = 0 if vary == "seed" else index // seeds if vary == "both" else index
             seed = base.training.seed + (0 if vary == "data" else index)
-            found.append(Replica(f"{place}data{data}-seed{seed}", at, data, seed, size, quiet(config, base, seed)))
+            if seed not in by_seed:
+                by_seed[seed] = quiet(config, base, seed)
+            found.append(Replica(f"{place}data{data}-seed{seed}", at, data, seed, size, by_seed[seed]))
     return found
 
 
@@ -185,24 +188,56 @@ def run(
     progress: Callable[[int, int], None] | None = None,
 ) -> dict[str, Array]:
     """Train all and return their outputs on `part` by id, (samples, outputs); NaN where a replica diverged. What a stop left out is missing."""
-    order = sorted(range(len(replicas)), key=lambda index: (-sum(replicas[index].config.model.layers), index))  # largest first: threads end together
-    jobs = [partial(run_one, replicas[index], prepared, part, stop, study) for index in order]
+    teams = sorted(teams_of(replicas, prepared), key=lambda team: -sum(team[0].config.model.layers) * len(team))  # largest first: threads end together
     found: dict[str, Array] = {}
-    for done, (job, outputs) in enumerate(executor.run_all(jobs, workers, stop), start=1):
-        if outputs is not None:
-            found[replicas[order[job]].id] = outputs
+    for _, outputs in executor.run_all([partial(run_team, team, prepared, part, stop, study) for team in teams], workers, stop):
+        found |= outputs
         if progress is not None:
-            progress(done, len(jobs))
+            progress(len(found), len(replicas))
     return found
 
 
-def run_one(replica: Replica, prepared: Prepared, part: str, stop: Stop, study: StudyWriter | None) -> Array | None:
-    """One training; None if it was stopped."""
-    session = trainer.start(replica.config, prepared(replica.data, replica.size))
+def teams_of(replicas: Sequence[Replica], prepared: Prepared) -> list[list[Replica]]:
+    """The replicas parted into those that train side by side: only seed and data differ within a team."""
+    alike: dict[tuple[str | float | None, int | None], list[Replica]] = {}
+    for each in replicas:
+        alike.setdefault((each.at, each.size), []).append(each)
+    return [team for group in alike.values() for team in fleets.teams(begun(group[0], prepared), group)]
+
+
+def begun(replica: Replica, prepared: Prepared) -> trainer.Session:
+    return trainer.start(replica.config, prepared(replica.data, replica.size))
+
+
+def run_team(team: Sequence[Replica], prepared: Prepared, part: str, stop: Stop, study: StudyWriter | None) -> dict[str, Array]:
+    """Trainings side by side: their outputs by id; those that were stopped are missing."""
+    session = begun(team[0], prepared)
+    if len(team) == 1:
+        outputs = run_one(team[0], session, part, stop, study)
+        return {} if outputs is None else {team[0].id: outputs}
+    sets = [prepared(each.data, each.size) for each in team]
+    found: dict[str, Array] = {}
+    for replica, data, trained in zip(team, sets, fleets.train(session, [each.seed for each in team], sets, stop), strict=False):
+        if study is not None:
+            outputs = run_one(replica, trainer.start(replica.config, data), part, stop, study, trained)
+            found |= {} if outputs is None else {replica.id: outputs}
+        elif trained is None:
+            found[replica.id] = np.full((len(data.inputs[part]), session.model.outputs), np.nan, session.network.dtype)
+        else:
+            session.network.adopt(trained)
+            found[replica.id] = session.network.evaluate(data.inputs[part], session.targets[part]).outputs
+    return found
+
+
+def run_one(
+    replica: Replica, session: trainer.Session, part: str, stop: Stop, study: StudyWriter | None, trained: fleets.Trained | None = None
+) -> Array | None:
+    """One run, of a net that trains now or was trained in a fleet; None if it was stopped."""
     kept = Predictions(part)
     writer = RunWriter.create(None, describe.describe(session)) if study is not None else None
     recorder: Recorder = kept if writer is None else Both(kept, writer)
-    if trainer.run(session, recorder, stop=stop) == "interrupted" or kept.outputs is None:
+    status = trainer.run(session, recorder, stop=stop) if trained is None else trainer.adopt(session, recorder, trained)
+    if status == "interrupted" or kept.outputs is None:
         return None
     if study is not None and writer is not None:
         study.run(replica.id, writer.bytes(), {"at": replica.at, "data": replica.data, "seed": replica.seed})

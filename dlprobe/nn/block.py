@@ -41,11 +41,12 @@ Kernels = namedtuple(
     "gather forward_layer backward_layer product product_with_transposed transposed_product add_bias observe_activation observe_error",
 )
 # What a block works through: prepared data (samples, features) and (samples, outputs), each sample's weight in the loss (empty where all weigh 1), the
-# visiting order, and where in the run it stands. `rates` has one learning rate per step, `momenta` (if not empty) one value per step of the optimizer's
-# parameter number `momentum` (-1: it has none to cycle); `regulation` the numbers of a Regulation, `mixing` (if not empty) mixup's share of each step.
+# visiting order, and where in the run it stands. `seeds` has one, and `order` one order of the samples, for each net of a fleet. `rates` has one learning
+# rate per step, `momenta` (if not empty) one value per step of the optimizer's parameter number `momentum` (-1: it has none to cycle); `regulation` the
+# numbers of a Regulation, `mixing` (if not empty) mixup's share of each step.
 Work = namedtuple(
     "Work",
-    "inputs targets weights order batch seed first_step rates momenta momentum optimizer_parameters regulation mixing fused keep_gradients deferred",
+    "inputs targets weights order batch seeds first_step rates momenta momentum optimizer_parameters regulation mixing fused keep_gradients deferred",
 )
 
 
@@ -90,15 +91,15 @@ def input_squares(net: Any, index: Any, rows: Any) -> Any:
 
 
 def weights_of(net: Any, index: Any) -> Any:
-    """The weight matrix (fan_in, fan_out) of a layer."""
+    """The weight matrix of a layer."""
     layer = net.layers[index]
-    return window(net.parameters, layer[p.WEIGHT], layer[p.FAN_IN], layer[p.FAN_OUT])
+    return window(net.parameters, layer[p.WEIGHT], layer[p.MATRIX_ROWS], layer[p.FAN_OUT])
 
 
 def multiplied_weights(net: Any, index: Any) -> Any:
     """What the layer's input is multiplied with: W, or what W's transform has made of it."""
     layer = net.layers[index]
-    return weights_of(net, index) if layer[p.TRANSFORM] < 0 else block_of(net, layer[p.EFFECTIVE], layer[p.FAN_IN], layer[p.FAN_OUT])
+    return weights_of(net, index) if layer[p.TRANSFORM] < 0 else block_of(net, layer[p.EFFECTIVE], layer[p.MATRIX_ROWS], layer[p.FAN_OUT])
 
 
 def apply(net: Any, kernels: Any, op: Any, x: Any, y: Any, counter: Any) -> None:
@@ -173,24 +174,24 @@ def apply_back(net: Any, kernels: Any, op: Any, x: Any, y: Any, dy: Any, dx: Any
 def multiply_back(net: Any, kernels: Any, index: Any, rows: Any, current: Any, base: Any, counter: Any, slopes: Any, statistics: Any) -> Any:
     """From dL/dz to dL/dW, dL/db and, in the next delta buffer, dL/dx; records slopes and error signal. Returns the delta buffer of dL/dx."""
     layer, of_layer = net.layers[index], statistics[index]
-    fan_in, fan_out = layer[p.FAN_IN], layer[p.FAN_OUT]
+    fan_in, fan_out, height = layer[p.FAN_IN], layer[p.FAN_OUT], layer[p.MATRIX_ROWS]
     observe.observe_slopes(slopes, net.peak[: layer[p.UNITS]], rows, of_layer)
     d = delta_of(net, current, rows, fan_out)
     bias_gradient = net.gradients[base + layer[p.BIAS] : base + layer[p.BIAS] + fan_out] if layer[p.BIAS] >= 0 else net.peak[:fan_out]
     invoke(kernels.observe_error, (d, bias_gradient, net.error_square, of_layer))
     if layer[p.COUPLED] == 0:
-        of_layer[observe.GRADIENT_SAMPLE_RMS] = observe.sample_gradient_rms(input_squares(net, index, rows), net.error_square, rows, fan_in * fan_out)
+        of_layer[observe.GRADIENT_SAMPLE_RMS] = observe.sample_gradient_rms(input_squares(net, index, rows), net.error_square, rows, height * fan_out)
     if layer[p.WEIGHT] < 0:
         return current
     other = (current + 1) % 3
     if index > 0:  # before W is stepped
         invoke(kernels.product_with_transposed, (d, multiplied_weights(net, index), delta_of(net, other, rows, fan_in)))
     start, x = base + layer[p.WEIGHT], block_of(net, layer[p.INPUT], rows, fan_in)
-    gradient = window(net.gradients, start, fan_in, fan_out)
+    gradient = window(net.gradients, start, height, fan_out)
     if layer[p.TRANSFORM] < 0:
         invoke(kernels.transposed_product, (x, d, gradient))
         return other
-    of_product = window(net.weight_delta, 0, fan_in, fan_out)
+    of_product = window(net.weight_delta, 0, height, fan_out)
     invoke(kernels.transposed_product, (x, d, of_product))
     weights, effective = weights_of(net, index), multiplied_weights(net, index)
     apply_back(net, kernels, net.operations[layer[p.TRANSFORM]], weights, effective, of_product, gradient, base, counter, slopes)
@@ -204,13 +205,13 @@ def update_layer(net: Any, kernels: Any, index: Any, base: Any, coefficients: An
     square = 0.0
     rest = start
     if layer[p.WEIGHT] >= 0:
-        size = layer[p.FAN_IN] * layer[p.FAN_OUT]
+        size = layer[p.MATRIX_ROWS] * layer[p.FAN_OUT]
         gradient = net.gradients[base + start : base + start + size]
         invoke(kernels.update, (net.parameters[start : start + size], gradient, net.moments, start, stride, coefficients, sums))
         observe.observe_update(sums, size, statistics)
         square = sums[2]
         if not is_finite(square):
-            statistics[observe.NONFINITE_BACKWARD] += observe.count_nonfinite(window(gradient, 0, layer[p.FAN_IN], layer[p.FAN_OUT]))
+            statistics[observe.NONFINITE_BACKWARD] += observe.count_nonfinite(window(gradient, 0, layer[p.MATRIX_ROWS], layer[p.FAN_OUT]))
         rest = start + size
     bias = net.parameters[layer[p.BIAS] : layer[p.BIAS] + layer[p.FAN_OUT]] if layer[p.BIAS] >= 0 else net.parameters[:0]
     statistics[observe.BIAS_RMS] = observe.root_mean_square(bias)
@@ -382,14 +383,15 @@ def run(net: Any, kernels: Any, work: Any, steps: Any, statistics: Any, scalars:
     per_epoch = (samples + work.batch - 1) // work.batch
     one = net.parameters.dtype.type(1)
     counter = np.zeros(4, np.uint64)
-    counter[0] = work.seed
+    counter[0] = work.seeds[0]
     scratch = (np.zeros(16, net.parameters.dtype), np.zeros(UPDATE_SUMS), np.zeros(3), np.zeros(1, np.int64))
     shuffled = -1
     for done in range(steps):
         step = work.first_step + done
         epoch = step // per_epoch
         if epoch != shuffled:
-            shuffle(work.order, work.seed, epoch)
+            for net_number in range(len(work.seeds)):
+                shuffle(work.order[net_number * samples : (net_number + 1) * samples], work.seeds[net_number], epoch)
             shuffled = epoch
         start = (step - epoch * per_epoch) * work.batch
         rows = min(work.batch, samples - start)
@@ -415,7 +417,7 @@ def evaluate(net: Any, kernels: Any, work: Any, outputs: Any, alive: Any) -> Any
     """
     samples, layers, units = len(work.inputs), len(net.layers), outputs.shape[1]
     counter, slopes = np.zeros(4, np.uint64), np.zeros(3)
-    counter[0] = work.seed
+    counter[0] = work.seeds[0]
     statistics = np.zeros((layers, len(observe.STATISTICS)), net.parameters.dtype)
     one = net.parameters.dtype.type(1)
     total = 0.0

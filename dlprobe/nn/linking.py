@@ -44,7 +44,7 @@ def work_type(precision: Types) -> Any:
     integers = types.Array(types.int64, 1, "C", aligned=True)
     floats = types.Array(types.float64, 1, "C", aligned=True)
     data = [precision.matrix, precision.matrix, precision.vector, integers]
-    place = [types.int64, types.uint64, types.int64]
+    place = [types.int64, types.Array(types.uint64, 1, "C", aligned=True), types.int64]
     return record_type(Work, [*data, *place, floats, floats, types.int64, floats, floats, floats, *(types.boolean,) * 3])
 
 

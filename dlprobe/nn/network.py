@@ -71,6 +71,16 @@ class BlockResult:
 
 
 @dataclass(frozen=True)
+class Trained:
+    """What a net has come to: parameters (P,), the norms' running statistics, the optimizer's memory and the running numbers behind its parameters."""
+
+    parameters: Array
+    state: Array
+    moments: Array
+    optimizer_values: npt.NDArray[np.float64]
+
+
+@dataclass(frozen=True)
 class Evaluation:
     """The net on one part of the data in evaluation mode: mean loss, outputs (samples, units), dead units per layer (NaN where undefined)."""
 
@@ -103,7 +113,7 @@ class Network:
         self.regulation, self.mixup, self.watched = regulation, mixup, keep_gradients
         self.loss, self.optimizer = loss, optimizer
         self.fused = loss.record.fused is not None and loss.record.fused == layers[-1].activation.name
-        self.rows = max(batch, EVALUATION_ROWS)
+        self.rows = self._rows(batch)
         self.program = program.assemble([self._plan(layer) for layer in layers], self.rows)
         self._kernels = self._link()
         self._run, self._evaluate = linking.compiled_run(self.dtype.name), linking.compiled_evaluate(self.dtype.name)
@@ -116,7 +126,7 @@ class Network:
         if layer.matrix:
             learned = layer.activation_learned
             scratch = (0.0,) * (2 * layer.units if learned else 0)
-            steps = [program.OperationPlan(kernels.activation(layer.activation, dtype), layer.units, program.ACTIVATION, learned, scratch)]
+            steps = [program.OperationPlan(self._activation(layer), layer.units, program.ACTIVATION, learned, scratch)]
         if layer.norm is not None:
             steps.insert(len(steps) if layer.norm_after else 0, self._norm_plan(layer.norm, layer.normalized))
         if layer.residual is not None:
@@ -153,11 +163,27 @@ class Network:
 
     def _link(self) -> block.Kernels:
         update, prepare = kernels.optimizer(self.optimizer.name, self.dtype.name)
-        loss = kernels.loss(self.loss.name, self.fused, self.dtype.name)
-        passes = linking.passes(self.dtype.name, regulated=self.regulation.active, mixed=self.mixup > 0)
         forward = np.array([calling.address(operation.forward) for operation in self.program.kernels])
         backward = np.array([calling.address(operation.backward) for operation in self.program.kernels])
-        return block.Kernels(forward, backward, *map(calling.address, (loss, update, prepare)), **passes)
+        return block.Kernels(forward, backward, *map(calling.address, (self._loss()[0], update, prepare)), **self._passes())
+
+    def _rows(self, batch: int) -> int:
+        """The samples that the buffers hold at a time."""
+        return max(batch, EVALUATION_ROWS)
+
+    def _activation(self, layer: LayerSpec) -> kernels.Operation:
+        return kernels.activation(layer.activation, self.dtype.name)
+
+    def _loss(self) -> tuple[Any, tuple[float, ...]]:
+        """The loss's kernel and the constants it is called with."""
+        return kernels.loss(self.loss.name, self.fused, self.dtype.name), kernels.loss_constants(self.loss, self.layers[-1].units)
+
+    def _passes(self) -> dict[str, int]:
+        return linking.passes(self.dtype.name, regulated=self.regulation.active, mixed=self.mixup > 0)
+
+    def _order(self, samples: int) -> npt.NDArray[np.int64]:
+        """Where the order of an epoch is written."""
+        return np.empty(samples, np.int64)
 
     def _allocate(self) -> block.Net:
         table, rows, dtype = self.program, self.rows, self.dtype
@@ -187,7 +213,7 @@ class Network:
             narrow=program.aligned(widest, dtype),
             wide=program.aligned(widest, np.float64),
             row_weight=np.ones(rows, dtype),
-            loss_constants=np.array(kernels.loss_constants(self.loss, self.layers[-1].units), dtype),
+            loss_constants=np.array(self._loss()[1], dtype),
         )
 
     @property
@@ -263,9 +289,7 @@ class Network:
 
     def initialize(self) -> None:
         """Draw all parameters anew from the seed; running statistics, optimizer memory and step count start over."""
-        self._optimizer_values = self._initial_optimizer_values()
-        self._net.moments.reshape(-1, max(len(self.parameters), 1)).T[:] = self._initial_moments()
-        self._net.state[:] = 0
+        self._begin()
         for index, layer in enumerate(self.layers):
             if not layer.matrix:
                 continue
@@ -276,6 +300,12 @@ class Network:
                 self.biases(index)[:] = self._initial_biases(index, layer)
         for start, learned in self.program.initial_learned:
             self.parameters[start : start + len(learned)] = learned
+
+    def _begin(self) -> None:
+        """Running statistics and the optimizer's memory as they are before the first step."""
+        self._optimizer_values = self._initial_optimizer_values()
+        self._net.moments.reshape(-1, max(len(self.parameters), 1)).T[:] = self._initial_moments()
+        self._net.state[:] = 0
         for start, state in self.program.initial_state:
             self._net.state[start : start + len(state)] = state
 
@@ -286,6 +316,11 @@ class Network:
     def restore(self, snapshot: tuple[Array, Array]) -> None:
         """Put back what `snapshot` copied; the optimizer's memory stays."""
         self._net.parameters[:], self._net.state[:] = snapshot
+
+    def adopt(self, trained: Trained) -> None:
+        """Become a net of the same layers that was trained elsewhere."""
+        self._net.parameters[:], self._net.state[:], self._net.moments[:] = trained.parameters, trained.state, trained.moments
+        self._optimizer_values = trained.optimizer_values.copy()
 
     def _initial_biases(self, index: int, layer: LayerSpec) -> Array | float:
         rng = random.generator(self.seed, random.BIASES, index)
@@ -349,7 +384,7 @@ class Network:
         keep_gradients: bool = False,
     ) -> block.Work:
         each = np.zeros(0, self.dtype) if weights is None else weights
-        data = (inputs, targets, each, order, batch, np.uint64(self.seed), first_step)
+        data = (inputs, targets, each, order, batch, np.array([self.seed], np.uint64), first_step)
         known = list(self.optimizer.parameters)
         momentum = known.index(self.optimizer.record.momentum) if self.optimizer.record.momentum else -1
         mixing = augmentation.mixing_shares(self.mixup, self.seed, first_step, len(rates)) if self.mixup > 0 else np.zeros(0)
@@ -377,7 +412,7 @@ class Network:
         statistics = np.empty((steps, len(self.layers), len(observe.STATISTICS)), self.dtype)
         scalars = np.empty((steps, block.SCALARS))
         keep = self.keep_gradients and keep_gradients
-        work = self._work(inputs, targets, np.empty(len(inputs), np.int64), self.batch, first_step, rates, momenta, weights, keep)
+        work = self._work(inputs, targets, self._order(len(inputs)), self.batch, first_step, rates, momenta, weights, keep)
         done = int(self._run(self._net, self._kernels, work, steps, statistics, scalars))
         return BlockResult(statistics[: abs(done)], scalars[: abs(done)], done < 0)
 

@@ -17,11 +17,12 @@ import numpy.typing as npt
 from dlprobe.nn.kernels import Operation
 
 # columns of `layers`
+# FAN_IN, FAN_OUT: widths of what W gets and gives; MATRIX_ROWS × FAN_OUT: the shape of W, with as many rows as FAN_IN but in a fleet (see `fleet`).
 # SOURCE, INPUT, Z, OUTPUT: blocks of what comes from the previous layer, what meets W, z and a. START … END: all parameters of the layer, W first.
 # TRANSFORM: the operation that W goes through before the product, EFFECTIVE the block of its result. COUPLED: samples have no gradient of their own here.
 # SKIPPED: an operation adds the layer's source to its output.
 FAN_IN, FAN_OUT, UNITS, SOURCE, INPUT, Z, OUTPUT, START, WEIGHT, BIAS, END, FIRST_OPERATION, END_OPERATION, TRANSFORM, EFFECTIVE, COUPLED, SKIPPED = range(17)
-LAYER_COLUMNS = 17
+MATRIX_ROWS, LAYER_COLUMNS = 17, 18
 # columns of `operations`
 KERNEL, ROLE, X, Y, WIDTH_IN, WIDTH_OUT, LEARNED, LEARNED_END, STATE, STATE_END, CONSTANT, CONSTANT_END, OPERATION_COLUMNS = range(13)
 # roles: only those that the loop or the engine's bookkeeping tells apart
@@ -44,7 +45,7 @@ class OperationPlan:
 
 @dataclass(frozen=True)
 class LayerPlan:
-    """One layer: what happens to its input, matrix (fan_in, fan_out) with bias or not, what happens to z; `transform` is what W goes through first."""
+    """One layer: what happens to its input, matrix (fan_in/lanes, fan_out) with bias or not, what happens to z; `transform` is what W goes through first."""
 
     fan_in: int
     fan_out: int
@@ -53,6 +54,7 @@ class LayerPlan:
     before: tuple[OperationPlan, ...] = ()
     transform: OperationPlan | None = None
     matrix: bool = True
+    lanes: int = 1
 
     @property
     def steps(self) -> int:
@@ -118,11 +120,11 @@ def assemble(plans: Sequence[LayerPlan], rows: int) -> Program:
 def _write_layer(program: Program, row: npt.NDArray[np.int64], plan: LayerPlan, x: int, done: int, rows: int) -> int:
     """Fill a layer's row and its operations' rows from number `done` on, its source at block `x`; returns the number after the last."""
     row[FAN_IN], row[FAN_OUT], row[SOURCE], row[FIRST_OPERATION] = plan.fan_in, plan.fan_out, x, done
-    row[START] = program.parameters
+    row[START], row[MATRIX_ROWS] = program.parameters, plan.fan_in // plan.lanes
     row[SKIPPED] = int(any(step.role == RESIDUAL for step in plan.operations))
     if plan.matrix:
         row[WEIGHT] = program.parameters
-        program.parameters += plan.fan_in * plan.fan_out
+        program.parameters += int(row[MATRIX_ROWS]) * plan.fan_out
     if plan.bias:
         row[BIAS] = program.parameters
         program.parameters += plan.fan_out

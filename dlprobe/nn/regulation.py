@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from dataclasses import astuple, dataclass
+from dataclasses import dataclass
 from functools import cache
 from typing import Any
 
@@ -61,7 +61,7 @@ class Regulation:
 
     def values(self) -> npt.NDArray[np.float64]:
         """The numbers by their index in this module, float64 (12,)."""
-        return np.array(astuple(self), np.float64)
+        return np.array([float(number) for number in vars(self).values()])
 
 
 NOTHING = Regulation()
@@ -180,7 +180,7 @@ def regulate_gradients(net: Any, values: Any, statistics: Any) -> Any:
     penalty = 0.0
     for index in range(len(net.layers)):
         layer = net.layers[index]
-        fan_in, fan_out, start = layer[p.FAN_IN], layer[p.FAN_OUT], layer[p.START]
+        fan_in, fan_out, start = layer[p.MATRIX_ROWS], layer[p.FAN_OUT], layer[p.START]
         for k in range(layer[p.FIRST_OPERATION], layer[p.END_OPERATION]):
             if net.operations[k, p.ROLE] == p.ACTIVITY:
                 penalty += net.state[net.operations[k, p.STATE]]
@@ -215,12 +215,12 @@ def clip_gradients(net: Any, values: Any, scalars: Any) -> None:
 def constrain(net: Any, index: Any, values: Any, rate: Any, sums: Any) -> None:
     """What happens to a layer's weights after the update; the update's size is measured anew from the weights kept in `weight_delta`."""
     layer = net.layers[index]
-    start, size = layer[p.START], layer[p.FAN_IN] * layer[p.FAN_OUT]
+    start, size = layer[p.START], layer[p.MATRIX_ROWS] * layer[p.FAN_OUT]
     w = net.parameters[start : start + size]
     if values[PROXIMAL] > 0:
         shrink(w, w.dtype.type(rate * values[L1]))
     if values[MAX_NORM] < np.inf:
-        limit_columns(window(w, 0, layer[p.FAN_IN], layer[p.FAN_OUT]), values[MAX_NORM], net.wide)
+        limit_columns(window(w, 0, layer[p.MATRIX_ROWS], layer[p.FAN_OUT]), values[MAX_NORM], net.wide)
     moved = 0.0
     for i in range(size):
         change = np.float64(w[i]) - np.float64(net.weight_delta[i])
@@ -246,7 +246,7 @@ def finish(net: Any, kernels: Any, values: Any, rate: Any, coefficients: Any, su
         start, end = layer[p.START], layer[p.END]
         rest = start
         if layer[p.WEIGHT] >= 0:
-            rest = start + layer[p.FAN_IN] * layer[p.FAN_OUT]
+            rest = start + layer[p.MATRIX_ROWS] * layer[p.FAN_OUT]
             w = net.parameters[start:rest]
             for i in range(len(w) if constrains else 0):
                 net.weight_delta[i] = w[i]

@@ -172,7 +172,7 @@ class TileCode:
         builder.position_at_end(loop)
         k, a_at, b_at = (builder.phi(I64) for _ in range(3))
         sums = [[builder.phi(self.vector) for _ in range(vectors)] for _ in range(ROWS)]
-        b_row = self.load(builder.gep(self.b, [b_at]), vectors, mask)
+        b_row = self.row_of_b(builder.gep(self.b, [b_at]), vectors, mask)
         new = [self.add_row(row, a_at, b_row, sums[r]) for r, row in enumerate(self.a_rows)]
         for counter, step in ((k, I64(1)), (a_at, self.depth_step), (b_at, self.b_step)):
             counter.add_incoming(I64(0), before)
@@ -187,6 +187,9 @@ class TileCode:
         builder.position_at_end(after)
         for r, row in enumerate(self.out_rows):
             self.store(new[r], row, mask)
+
+    def row_of_b(self, row: Any, vectors: int, mask: Any) -> list[Any]:
+        return self.load(row, vectors, mask)
 
     def add_row(self, row: Any, at: Any, b_row: list[Any], sums: list[Any]) -> list[Any]:
         """One number of `a` times the row of b, added to the sums of its row of `out`."""

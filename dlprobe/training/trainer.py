@@ -15,7 +15,7 @@ from dlprobe.config import RunConfig
 from dlprobe.data import PreparedData as PreparedData  # experiments, which do not know `data`, name it from here
 from dlprobe.nn import norm_statistics, observe
 from dlprobe.nn.block import BATCH_LOSS
-from dlprobe.nn.network import Evaluation, Network
+from dlprobe.nn.network import Evaluation, Network, Trained
 from dlprobe.nn.random import epoch_order
 from dlprobe.parts.metrics import Scored
 from dlprobe.training import instruments, metrics, own_arrays
@@ -125,6 +125,17 @@ def run(session: Session, recorder: Recorder, *, stop: Stop | None = None, progr
             break
     _finish(session, recorder, status)
     return status
+
+
+def adopt(session: Session, recorder: Recorder, trained: Trained) -> str:
+    """Record a run whose steps were done elsewhere: the evaluation before them, the first step, and what the net came to. Returns the status."""
+    session.watch.begin(session, recorder)
+    _evaluate(session, recorder)
+    _block(session, recorder, 1)
+    session.network.adopt(trained)
+    session.step = session.steps
+    _finish(session, recorder, "finished")
+    return "finished"
 
 
 def _next_size(session: Session, size: int, done: int, spent: float) -> int:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import numpy as np
 import pytest
 from small_nets import layers, spec
@@ -12,8 +14,13 @@ from dlprobe.config import DataConfig, from_options
 from dlprobe.data.resampling import Resampler
 from dlprobe.errors import ConfigError
 from dlprobe.experiments import bias_variance as experiment
+from dlprobe.nn.fleet import lanes_of
 from dlprobe.nn.network import Network
 from dlprobe.nn.regulation import Regulation
+from dlprobe.nn.tiles import AVAILABLE
+from dlprobe.runs import StudyWriter
+from dlprobe.training import trainer
+from dlprobe.training.stopping import Stop
 
 
 def test_disjoint_sets_share_no_sample_and_others_stay() -> None:
@@ -119,3 +126,21 @@ def test_ridge_by_l2_meets_its_closed_form() -> None:
     for name, value in exact.items():
         low, high = found.intervals[name]
         assert low - (high - low) / 2 <= value <= high + (high - low) / 2  # twice as wide: some four standard errors
+
+
+@pytest.mark.parametrize("vary", ["data", "seed", "both"])
+def test_replicas_that_train_side_by_side_predict_as_their_own_runs(tmp_path: Path, vary: str) -> None:
+    """20 small nets: 8 at a time in float64, the rest one by one; kept in a study or not; each as the run of its configuration."""
+    options = {"data": "moons(samples=60)", "layers": "5,4", "epochs": "4", "batch_size": "8", "dtype": "float64", "split": "50,0,50", "lr": "0.02"}
+    sampler = Resampler(from_options(None, options).data, 0, "float64", "same" if vary == "seed" else "bootstrap", 20)
+    plan = experiment.plan(from_options(None, options), None, [], sampler.largest, 10 if vary == "both" else 20, vary, 2)
+    plain = experiment.run(plan, sampler.prepared, "test", workers=2, stop=Stop())
+    with StudyWriter.create(tmp_path / "study.h5", {"experiment": "bias-variance"}) as study:
+        kept = experiment.run(plan, sampler.prepared, "test", workers=1, stop=Stop(), study=study)
+    assert max(map(len, experiment.teams_of(plan, sampler.prepared))) == (lanes_of("float64") if AVAILABLE else 1)
+    for each in plan:
+        session = trainer.start(each.config, sampler.prepared(each.data, each.size))
+        recorder = experiment.Predictions("test")
+        trainer.run(session, recorder)
+        assert recorder.outputs == pytest.approx(plain[each.id], abs=1e-9)
+        assert plain[each.id].tobytes() == kept[each.id].tobytes()

@@ -129,10 +129,13 @@ class RowActivation(AnyActivation):
     """An activation whose outputs in a row depend on the whole row.
 
     row_value(z, a, *p) fills the row `a`; row_backward(a, da, dz, *p) fills `dz` from dL/da. A unit has no slope of its own, so slope statistics are NaN.
+    columns_value(z, a, scratch, *p), where a record has it, does the same for the rows of many nets at once, the columns of z and a (units, nets); it is only
+    faster. scratch (2, nets).
     """
 
     row_value: Callable[..., None]
     row_backward: Callable[..., None]
+    columns_value: Callable[..., None] | None = None
 
     def evaluate(self, row: list[float], *parameters: Any) -> list[float]:
         """a of one row; see AnyActivation."""

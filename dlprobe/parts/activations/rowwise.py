@@ -21,6 +21,26 @@ def softmax_row(z: Array, a: Array) -> None:
         a[j] = a[j] * scale
 
 
+def softmax_columns(z: Array, a: Array, scratch: Array) -> None:
+    largest, total = scratch[0], scratch[1]
+    for n in range(len(largest)):
+        largest[n] = z[0, n]
+        total[n] = like(z[0, 0], 0.0)
+    for j in range(1, len(z)):
+        row = z[j]
+        for n in range(len(largest)):
+            largest[n] = max(largest[n], row[n])
+    for j in range(len(z)):
+        row, out = z[j], a[j]
+        for n in range(len(largest)):
+            out[n] = exp(row[n] - largest[n])
+            total[n] += out[n]
+    for j in range(len(z)):
+        out = a[j]
+        for n in range(len(largest)):
+            out[n] = out[n] * (like(z[0, 0], 1.0) / total[n])
+
+
 def softmax_row_backward(a: Array, da: Array, dz: Array) -> None:
     inner = like(a[0], 0.0)
     for j in range(len(a)):
@@ -38,6 +58,7 @@ register(
         slope_formula="∂a_j/∂z_k = a_j(δ_jk − a_k)",
         row_value=softmax_row,
         row_backward=softmax_row_backward,
+        columns_value=softmax_columns,
         source="Bridle 1990",
         use="The output of classifiers, with cross_entropy.",
         traps="PyTorch's CrossEntropyLoss applies it itself: softmax followed by that loss applies it twice. Here cross_entropy takes the softmax's values.",

@@ -3,7 +3,8 @@
 The loss of a sample is the sum (mean, where `reduction` says so) over its outputs, the loss of a batch the mean over samples. An elementwise loss gives
 `value(p, y, *numbers)` and `slope(p, y, *numbers)` of one output p and its target y; a row-wise one `row(a, y, d, *numbers)`, which fills d with dℓ/da and
 returns ℓ. `fused` names the output activation with which a loss has a joint form that loses no digits: `fused_row(z, a, y, d, *numbers)` fills d with dℓ/dz
-and returns ℓ. `numbers` are the loss's parameters without `reduction`.
+and returns ℓ. `numbers` are the loss's parameters without `reduction`. `fused_columns(z, a, y, d, scratch, *numbers)`, where a record has it, does the same
+for the samples of many nets at once, the columns of z, a, y and d (outputs, nets), and returns the sum of their ℓ; it is only faster. scratch (4, nets).
 
 Classes are targets of zeros and ones, one output each; losses with `signed` take −1 and +1 instead. Under losses with `independent` outputs two classes share
 one output: the second class is 1.
@@ -31,6 +32,7 @@ class Loss:
     source: str
     fused: str | None = None
     fused_row: Callable[..., float] | None = None
+    fused_columns: Callable[..., float] | None = None
     signed: bool = False
     independent: bool = False
     soft_targets: bool = True

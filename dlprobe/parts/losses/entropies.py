@@ -40,6 +40,34 @@ def softmax_cross_entropy_row(z: Array, a: Array, y: Array, d: Array) -> float:
     return shared + weight * log_total
 
 
+def softmax_cross_entropy_columns(z: Array, a: Array, y: Array, d: Array, scratch: Array) -> float:
+    """`softmax_cross_entropy_row` of every column."""
+    largest, probability, weight, shared = scratch[0], scratch[1], scratch[2], scratch[3]
+    zero = like(z[0, 0], 0.0)
+    for n in range(len(largest)):
+        largest[n], probability[n], weight[n], shared[n] = z[0, n], a[0, n], zero, zero
+    for j in range(1, len(z)):
+        row, of_a = z[j], a[j]
+        for n in range(len(largest)):
+            largest[n] = max(largest[n], row[n])
+            probability[n] = max(probability[n], of_a[n])
+    for j in range(len(z)):
+        row, wanted = z[j], y[j]
+        for n in range(len(largest)):
+            weight[n] += wanted[n]
+            shared[n] += wanted[n] * (largest[n] - row[n])
+    for j in range(len(z)):
+        of_a, wanted, of_d = a[j], y[j], d[j]
+        for n in range(len(largest)):
+            of_d[n] = of_a[n] * weight[n] - wanted[n]
+    for n in range(len(largest)):
+        shared[n] -= weight[n] * log(probability[n])
+    total = 0.0
+    for n in range(len(largest)):
+        total += shared[n]
+    return total
+
+
 register(
     "loss",
     ElementwiseLoss(
@@ -53,6 +81,7 @@ register(
         source="Bridle 1990; Bishop 1995, §6.9",
         fused="softmax",
         fused_row=softmax_cross_entropy_row,
+        fused_columns=softmax_cross_entropy_columns,
         use="Classification.",
         traps="It takes probabilities. PyTorch's CrossEntropyLoss takes preactivations: it is softmax followed by this loss.",
     ),
