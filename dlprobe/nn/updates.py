@@ -32,13 +32,13 @@ def update_loop(step: Callable[..., Any], count: int, states: int) -> Any:
     def update(w: Array, g: Array, state: Array, offset: int, stride: int, coefficients: Array, sums: Array) -> None:
         whole_registers()
         c = to_fixed_tuple(coefficients, count)
-        zero = w.dtype.type(0)
+        zero, infinity = w.dtype.type(0), w.dtype.type(np.inf)
         before = weights_before(w)
         for k in range(UPDATE_SUMS):
             sums[k] = 0.0
         for start in range(0, len(w), CHUNK):
             chunk, gradient = w[start : start + CHUNK], g[start : start + CHUNK]
-            running = (zero, zero, zero, zero, size_bits(zero), zero, zero)
+            running = (zero, zero, zero, zero, size_bits(zero), size_bits(infinity), zero)
             for i in range(len(chunk)):
                 stepped = step(chunk[i], gradient[i], *(recall(which, state, offset + start, stride, i) + c))
                 running = observe_weight(chunk[i], gradient[i], stepped[0], running)
@@ -86,16 +86,16 @@ def remember(typing: Any, which: Any, state: Any, start: Any, stride: Any, i: An
 
 
 def observe_weight(w: Any, g: Any, after: Any, running: Any) -> Any:
-    """Add one weight, its gradient and its update to the running sums, all in T; max |w| by its bits, which order as sizes do."""
-    total, absolute, square, weight_square, largest, zeros, moved_square = running
-    change = moved(after, w)
+    """Add one weight, its gradient and its update to the running sums, all in T; largest and smallest |w| by their bits, which order as sizes do."""
+    total, absolute, square, weight_square, largest, smallest, moved_square = running
+    change, size = moved(after, w), size_bits(w)
     return (
         total + g,
         absolute + abs(g),
         square + g * g,
         weight_square + w * w,
-        max(size_bits(w), largest),
-        zeros + (type(w)(1) if w == 0 else type(w)(0)),
+        max(size, largest),
+        min(size, smallest),
         moved_square + change * change,
     )
 
@@ -107,16 +107,30 @@ def moved(after: Any, before: Any) -> Any:
 
 def settle(running: Any, before: Any, g: Any, after: Any, sums: Any) -> None:
     """Add a chunk's running sums to `sums`; where its squares came near under- or overflow of T they are taken again, widened first."""
-    total, absolute, square, weight_square, largest, zeros, moved_square = running
+    total, absolute, square, weight_square, largest, smallest, moved_square = running
     sums[4] = max(sums[4], from_bits(largest))
-    sums[5] += zeros
+    if smallest == 0:  # hardly ever: counting on the way costs every weight two operations more
+        sums[5] += count_zeros(before, len(g))
     if sums_hold(square) and sums_hold(weight_square):
         sums[0] += total
         sums[1] += absolute
         sums[2] += square
         sums[3] += weight_square
         sums[6] += moved_square
-        return
+    else:
+        add_widened(before, g, after, sums)
+
+
+def count_zeros(values: Any, length: Any) -> Any:
+    """How many of the first `length` values are 0."""
+    found = 0
+    for i in range(length):
+        found += 1 if values[i] == 0 else 0
+    return found
+
+
+def add_widened(before: Any, g: Any, after: Any, sums: Any) -> None:
+    """A chunk's sums of gradients, weights and updates, every number widened to float64 first."""
     for i in range(len(g)):
         wide_g, wide_w, change = np.float64(g[i]), np.float64(before[i]), np.float64(after[i]) - np.float64(before[i])
         sums[0] += wide_g
@@ -126,6 +140,6 @@ def settle(running: Any, before: Any, g: Any, after: Any, sums: Any) -> None:
         sums[6] += change * change
 
 
-for _function in (observe_weight, settle):
+for _function in (observe_weight, settle, count_zeros, add_widened):
     inlined(_function, {"reassoc", "contract", "nsz"})
 inlined(moved, EXACT)

@@ -10,7 +10,6 @@ from typing import Any
 
 from llvmlite import ir
 from numba import types
-from numba.core import cgutils
 from numba.extending import intrinsic
 from numba.np.arrayobj import populate_array
 
@@ -49,7 +48,8 @@ def scratch(length: int) -> Any:
 
         def codegen(context: Any, builder: Any, signature: Any, values: Any) -> Any:
             element = context.get_data_type(kind.dtype)
-            memory = cgutils.alloca_once(builder, ir.ArrayType(element, length))
+            with builder.goto_entry_block():  # numba's own `alloca_once` would fill it with zeros at every call
+                memory = builder.alloca(ir.ArrayType(element, length))
             memory.align = LINE_BYTES
             return view(context, builder, kind, builder.bitcast(memory, element.as_pointer()), [ir.Constant(ir.IntType(64), length)])
 
