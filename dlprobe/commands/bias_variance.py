@@ -30,7 +30,7 @@ if TYPE_CHECKING:
     from dlprobe.config import RunConfig
     from dlprobe.experiments.bias_variance import Design, Replica
 
-READING, GIVEN, RETRAINING = "Reading", "Given predictions", "Retraining"
+READING, GIVEN, RETRAINING = "Reading", "Decomposition", "Retraining"
 DEFAULT_REPLICAS = 20
 Source = Annotated[
     Path | None, typer.Argument(metavar="RUN|STUDY|CONFIG", help="run file to read, study to decompose again, or TOML file to retrain", show_default=False)
@@ -135,6 +135,10 @@ def command(
         return read_file(source, human_error, loss, noise_variance, screen)
     if human_error is not None:
         raise ConfigError(f"--human-error belongs to the reading of a run or of error rates: name a RUN, or give all three, e.g. {EXAMPLE}")
+    if over is None:
+        refuse("retraining at one point: they are values of --over AXIS", {"--values": values})
+    if vary == "seed":
+        refuse("--vary seed, in which all replicas learn the same training part", {"--resample": resample})
     base = read_configuration(source, {**options, "loss": training_loss})
     asked = {"replicas": replicas or DEFAULT_REPLICAS, "vary": checked("--vary", vary, ("data", "seed", "both")), "seeds": seeds, "noise": noise_variance}
     asked |= {"resample": checked("--resample", resample, ("disjoint", "bootstrap", "fresh")), "over": over, "values": values, "loss": loss}
@@ -254,6 +258,8 @@ def design_of(base: RunConfig, data: Any, asked: dict[str, Any], axis: str | Non
     if part is None:
         raise ConfigError("split leaves no samples to predict: give a test or validation part, e.g. --split 60,0,40")
     loss = asked["loss"] or ("zero-one" if data.task == "classification" else "squared")
+    if asked["noise"] is not None and loss != "squared":
+        raise ConfigError(f"--noise-variance is of targets that are numbers, and of the squared loss: leave it out with {data.name} and {loss}")
     facts = {"data": data.name, "predicted": f"{part} part, {len(data.inputs[part])} samples", "vary": asked["vary"]}
     sizes = {each.size for each in replicas} - {None}
     facts |= {"training_sets": {"same": "one, the training part"}.get(kind, kind)}

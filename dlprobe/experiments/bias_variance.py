@@ -112,7 +112,12 @@ def settings(base: RunConfig, axis: str | None, texts: Sequence[str], largest: i
     """(value, configuration, training samples) at each value of the axis. Raises ConfigError for values that it does not take."""
     if axis is None:
         return [(None, base, None)]
-    return [(number(text), *_setting(base, axis, text, largest)) for text in texts]
+    found: dict[str | float, tuple[str | float | None, RunConfig, int | None]] = {}
+    for text in texts:
+        config, size = _setting(base, axis, text, largest)
+        value = number(text) if size is None else size  # percents become samples; a value given twice is one value
+        found.setdefault(value, (value, config, size))
+    return list(found.values())
 
 
 def _setting(base: RunConfig, axis: str, text: str, largest: int) -> tuple[RunConfig, int | None]:

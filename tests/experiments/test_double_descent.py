@@ -51,3 +51,16 @@ def test_loss_over_training_samples_peaks_where_they_are_as_many_as_the_weights(
         excess = strength * (1 - samples / FEATURES) + NOISE**2 * samples / (FEATURES - samples - 1) if few else NOISE**2 * FEATURES / (samples - FEATURES - 1)
         low, high = each.found.intervals["expected_loss"]
         assert low - (high - low) / 2 <= excess + NOISE**2 <= high + (high - low) / 2, samples  # twice as wide: some four standard errors
+
+
+def test_a_value_given_twice_is_one_value() -> None:
+    base = from_options(None, {"layers": "4"})
+    replicas = experiment.plan(base, "l2", ["0.1", "0", "0.10", "1e-1"], 10, 2, "data", 2)
+    assert [each.at for each in replicas] == [0.1, 0.1, 0, 0]
+    assert len({each.id for each in replicas}) == 4
+
+
+def test_percents_of_the_training_part_are_told_as_samples() -> None:
+    """So that they have an order, and a chart a scale."""
+    found = experiment.settings(from_options(None, {}), "train_size", ["10%", "50%", "5", "10"], 50)
+    assert [(at, size) for at, _, size in found] == [(5, 5), (25, 25), (10, 10)]
