@@ -35,8 +35,8 @@ class Moments:
     """Averages of an activation φ whose preactivation is N(0, q); all dimensionless.
 
     mean E φ, mean_square E φ², variance Var φ, slope_mean_square D = E φ'², slope_fourth E φ'⁴, third E φ³, fourth E φ⁴, value_slopes E φ φ'²,
-    square_slopes E φ² φ'², lean E φ² Z, curvature E φ'' (of the slope as backpropagation has it: jumps of φ count nowhere but in what follows).
-    How they move with q: mean_square_growth d E φ²/dq, mean_growth d E φ/d ln q, slope_growth d ln D/d ln q. Jumps of φ count there.
+    square_slopes E φ² φ'², value_lean E φ Z, square_lean E φ² Z, slope_lean E φ'² Z/D, curvature E φ''. Slopes are those of backpropagation, which
+    sees no jumps of φ. How averages move with q: mean_square_growth d E φ²/dq, mean_growth d E φ/d ln q, slope_growth d ln D/d ln q; jumps count there.
     """
 
     q: float
@@ -49,7 +49,9 @@ class Moments:
     fourth: float
     value_slopes: float
     square_slopes: float
-    lean: float
+    value_lean: float
+    square_lean: float
+    slope_lean: float
     curvature: float
     mean_square_growth: float
     mean_growth: float
@@ -119,7 +121,9 @@ def integrate(record: Activation, parameters: tuple[float, ...], q: float) -> Mo
             fourth=float(weights @ values**4),
             value_slopes=float(weights @ (values * squares)),
             square_slopes=float(weights @ (values * values * squares)),
-            lean=float(weights @ (values * values * z)),
+            value_lean=float(weights @ (values * z)),
+            square_lean=float(weights @ (values * values * z)),
+            slope_lean=float(weights @ (squares * z)) / slope_mean_square if slope_mean_square > 0.0 else math.nan,
             curvature=float(weights @ (slopes * z)) / math.sqrt(q) if q > 0.0 else math.nan,
             mean_square_growth=float(score @ (values * values)) / q if q > 0.0 else math.nan,
             mean_growth=float(score @ values),

@@ -32,17 +32,12 @@ class Signal:
 
 @dataclass(frozen=True)
 class Layer:
-    """One layer: q of z, averages of φ at its own argument, what the layer hands on, and E δ²/E y'², what norm and slopes make of dL/dy on the way to z.
-
-    `forward_gain` is d ln E a_l²/d ln E a_{l−1}², `forward_kappa` the relative variance that one unit adds to Σ a².
-    """
+    """One layer: q of z, averages of φ at its own argument, what the layer hands on, and `shrink`, what a norm divides E δ² by on the way to z."""
 
     q: float
     inside: Moments
     signal: Signal
     shrink: float
-    forward_gain: float
-    forward_kappa: float
 
     @property
     def slope(self) -> float:
@@ -81,13 +76,7 @@ def _layer(net: InitialNet, spec: Spec, weight: float, bias: float, source: Sign
         shrink = _inverse(inside.mean_square if net.normalization == "rms" else inside.variance)
         own = Signal(inside.mean * math.sqrt(shrink) if net.normalization == "rms" else 0.0, 1.0)
     signal = own if scale is None else _sum(source, own, scale)
-    # what a norm holds at 1 does not depend on what came in; the share of q that came in, the share of a² that is the layer's own, hand changes on
-    own_gain = 0.0 if before or after else inside.mean_square_growth * (q - bias) / inside.mean_square if inside.mean_square > 0.0 else math.nan
-    own_kappa = 0.0 if after else inside.value_kappa
-    if scale is None:
-        return Layer(q, inside, signal, shrink, own_gain, own_kappa)
-    share = (signal.mean_square - source.mean_square) / signal.mean_square if signal.mean_square > 0.0 else math.nan
-    return Layer(q, inside, signal, shrink, (1.0 - share) + share * own_gain, share * share * own_kappa)
+    return Layer(q, inside, signal, shrink)
 
 
 def _sum(source: Signal, own: Signal, scale: float) -> Signal:

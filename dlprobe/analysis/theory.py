@@ -13,6 +13,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from dlprobe.analysis import propagation
+from dlprobe.analysis.fluctuations import spread
 from dlprobe.analysis.gaussian import LARGEST_Q, moments
 from dlprobe.analysis.initial_net import InitialNet as InitialNet
 from dlprobe.analysis.initial_net import Perturbations as Perturbations
@@ -41,8 +42,9 @@ class Prediction:
     preactivation_mean_square: q of z as recorded, before a norm that stands before the activation. activation_mean_square, activation_variance: of a,
     after a norm that stands after the activation; pooled over samples and units.
     error_signal_rms_relative: RMS δ_l / RMS δ_n, so 1 for the last. backward_factors: (n − 1,), χ_l = E δ_l²/E δ_{l+1}².
-    kappas: (n,), relative variance that one unit of the layer adds to the squared error signal. log_activation_variance: (n,), variance of ln E a² over
-    random nets of these widths, for a single input.
+    kappas: (n,), relative variance that one unit of the layer adds to the squared error signal.
+    log_activation_variance: (n,), variance of ln E a² over random nets of these widths, for a single input; log_error_variance: (n,), that of
+    ln δ_l²/δ_n², and log_error_shift: (n,), how far its mean lies above the infinite-width value. See `fluctuations`.
     log10_error_signal_ratio: log10 RMS δ_1/RMS δ_n; value is the infinite-width one. decay_factor: its geometric mean per layer, of the RMS, towards
     the input.
     e_folding_depth: layers over which the RMS changes by e (twice the ξ_∇ of the papers, which is of the mean square); infinite where it does not
@@ -63,11 +65,13 @@ class Prediction:
     reason: str = ""
     assumptions: tuple[str, ...] = ()
     log_activation_variance: tuple[float, ...] = ()
+    log_error_variance: tuple[float, ...] = ()
+    log_error_shift: tuple[float, ...] = ()
 
-    def error_signal_bands(self, units: Sequence[int]) -> list[Band]:
+    def error_signal_bands(self) -> list[Band]:
         """RMS δ_l/RMS δ_n of every layer with its finite-width band; (1, 1, 1) for the last."""
         logs = [math.log10(value) if value > 0.0 else -math.inf for value in self.error_signal_rms_relative]
-        bands = [finite_width_band(log, self.kappas[index:], units[index:]) for index, log in enumerate(logs)]
+        bands = [finite_width_band(*each) for each in zip(logs, self.log_error_variance, self.log_error_shift, strict=True)]
         return [Band(value, _power10(band.low), _power10(band.high)) for value, band in zip(self.error_signal_rms_relative, bands, strict=True)]
 
     def activation_bands(self) -> list[Band]:
@@ -94,7 +98,7 @@ def predict(net: InitialNet) -> Prediction:
         return _not_applicable(len(net.units), reason)
     logs = [0.5 * math.log10(factor) for factor in factors]
     ratio = math.fsum(logs)
-    kappas = propagation.step_kappas(net, layers)
+    found = spread(net, layers)
     decay, depth = per_layer(ratio, len(logs))
     return Prediction(
         preactivation_mean_square=tuple(layer.q for layer in layers),
@@ -102,26 +106,25 @@ def predict(net: InitialNet) -> Prediction:
         activation_variance=tuple(layer.signal.variance for layer in layers),
         error_signal_rms_relative=tuple(_power10(math.fsum(logs[index:])) for index in range(len(layers))),
         backward_factors=tuple(factors),
-        kappas=kappas,
-        log10_error_signal_ratio=finite_width_band(ratio, kappas, net.units),
+        kappas=propagation.step_kappas(net, layers),
+        log10_error_signal_ratio=finite_width_band(ratio, found.error_signal[0], found.error_signal_shift[0]),
         decay_factor=decay,
         e_folding_depth=depth,
         applicable=True,
-        log_activation_variance=_forward_spread(net, layers),
-        assumptions=_assumptions(net),
+        log_activation_variance=found.activation,
+        log_error_variance=found.error_signal,
+        log_error_shift=found.error_signal_shift,
+        assumptions=_assumptions(net, found.rough_from),
     )
 
 
-def finite_width_band(ratio: float, kappas: Sequence[float], units: Sequence[int]) -> Band:
-    """The band of log10 RMS δ_1/RMS δ_n around its infinite-width value `ratio`.
+def finite_width_band(ratio: float, variance: float, shift: float) -> Band:
+    """The band of log10 RMS δ_l/RMS δ_n around its infinite-width value `ratio`, from variance and mean shift of ln δ_l²/δ_n², which is nearly normal.
 
-    ln of a squared norm is nearly normal: each of the n − 1 steps shifts its mean by −κ_l/(2 N_l) and adds κ_l/N_l to its variance. This is the law
-    of a single input; a batch of independent inputs averages and fluctuates less, so the band is a conservative one.
+    This is the law of a single input; a batch of independent inputs averages and fluctuates less, so the band is a conservative one.
     """
-    variance = math.fsum(kappa / width for kappa, width in list(zip(kappas, units, strict=True))[:-1])
-    shift = -variance / 2.0 / (2.0 * math.log(10.0))
-    spread = DEVIATIONS * log10_deviation(kappas, units)
-    return Band(ratio, ratio + shift - spread, ratio + shift + spread)
+    middle, spread_of = shift / (2.0 * math.log(10.0)), DEVIATIONS * math.sqrt(variance) / (2.0 * math.log(10.0))
+    return Band(ratio, ratio + middle - spread_of, ratio + middle + spread_of)
 
 
 def log10_deviation(kappas: Sequence[float], units: Sequence[int]) -> float:
@@ -195,16 +198,7 @@ def _stuck(layers: list[propagation.Layer]) -> str:
     return ""
 
 
-def _forward_spread(net: InitialNet, layers: list[propagation.Layer]) -> tuple[float, ...]:
-    """Variance of ln E a² of one input: each layer adds κ/N and hands on what came in, multiplied by its gain squared."""
-    variance, found = 0.0, []
-    for layer, units in zip(layers, net.units, strict=True):
-        variance = layer.forward_gain**2 * variance + layer.forward_kappa / units
-        found.append(variance)
-    return tuple(found)
-
-
-def _assumptions(net: InitialNet) -> tuple[str, ...]:
+def _assumptions(net: InitialNet, rough_from: int) -> tuple[str, ...]:
     found = [
         "layers are wide and weights independent with zero mean",
         f"inputs enter by their mean square {net.input_mean_square:.3g} only: correlated or constant features move the first layers",
@@ -213,7 +207,9 @@ def _assumptions(net: InitialNet) -> tuple[str, ...]:
     if net.normalization == "batch":
         found.append("the batch is large, and the layers are wider than the batch")
     if any(scale is not None for scale in net.scales):
-        found.append("residual layers: what goes through a layer and what goes around it are uncorrelated")
+        found.append("residual layers: what goes through a layer and around it are uncorrelated but for 1/width, which low and high count: it grows with depth")
+    if rough_from:
+        found.append(f"from hidden_{rough_from} on a small difference of q grows from layer to layer: a single net may differ by more than low and high say")
     return tuple(found)
 
 
@@ -221,4 +217,4 @@ def _not_applicable(depth: int, reason: str) -> Prediction:
     nothing = (math.nan,) * depth
     band = Band(math.nan, math.nan, math.nan)
     why = f"not applicable: {reason}"
-    return Prediction(nothing, nothing, nothing, nothing, nothing[1:], nothing, band, math.nan, math.nan, False, why, (), nothing)
+    return Prediction(nothing, nothing, nothing, nothing, nothing[1:], nothing, band, math.nan, math.nan, False, why, (), nothing, nothing, nothing)

@@ -68,19 +68,18 @@ def measured(run: Run, prediction: Prediction, units: Sequence[int]) -> Measured
     signal = row("error_signal_rms")
     with np.errstate(all="ignore"):
         relative = signal / signal[-1] if len(signal) else signal
-    found = dict(zip(QUANTITIES, deviations(prediction, units, square, relative), strict=True))
+    found = dict(zip(QUANTITIES, deviations(prediction, square, relative), strict=True))
     names = tuple(str(run.layers.names[index]) for index in hidden)
     return Measured(int(run.steps[0]), names, row("preactivation_mean_square"), square, row("activation_variance"), relative, found)
 
 
-def deviations(prediction: Prediction, units: Sequence[int], square: Floats, relative: Floats) -> tuple[Floats, Floats]:
-    """Standard deviations by which ln E a² and ln δ_l²/δ_n² are off their law, whose means are shifted by −½ of their variances."""
+def deviations(prediction: Prediction, square: Floats, relative: Floats) -> tuple[Floats, Floats]:
+    """Standard deviations by which ln E a² and ln δ_l²/δ_n² are off their law; the mean of the first is shifted by −½ of its variance."""
     if not prediction.applicable:
         return np.full(len(square), math.nan), np.full(len(square), math.nan)
-    forward = np.array(prediction.log_activation_variance)
-    steps = np.array([kappa / width for kappa, width in zip(prediction.kappas, units, strict=True)])
-    backward = np.append(np.cumsum(steps[:-1][::-1])[::-1], math.nan)
+    forward, backward = np.array(prediction.log_activation_variance), np.array(prediction.log_error_variance)
     with np.errstate(all="ignore"):
-        ahead = (np.log(square / np.array(prediction.activation_mean_square)) + forward / 2) / np.sqrt(np.where(forward > 0, forward, math.nan))
-        back = (2 * np.log(relative / np.array(prediction.error_signal_rms_relative)) + backward / 2) / np.sqrt(backward)
-    return ahead, back
+        ahead = np.log(square / np.array(prediction.activation_mean_square)) + forward / 2
+        back = 2 * np.log(relative / np.array(prediction.error_signal_rms_relative)) - np.array(prediction.log_error_shift)
+        found = [off / np.sqrt(np.where(variance > 0, variance, math.nan)) for off, variance in ((ahead, forward), (back, backward))]
+    return found[0], found[1]

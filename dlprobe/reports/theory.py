@@ -36,7 +36,7 @@ def document(
     data = _data(net, prediction, phase, edges, against, run_name)
     if not prediction.applicable or phase is None:
         return Document("what theory predicts", [Verdict(prediction.reason, "warning"), *_edge_blocks(edges)], data)
-    errors, activations = prediction.error_signal_bands(net.units), prediction.activation_bands()
+    errors, activations = prediction.error_signal_bands(), prediction.activation_bands()
     blocks: list[Block] = [_verdict(phase, prediction), Facts(_facts(phase, prediction))]
     if phase.note:
         blocks.append(Paragraph(phase.note + "."))
@@ -201,7 +201,7 @@ def _edge(edge: Critical | None) -> dict[str, Any] | None:
 def _layers(net: InitialNet, prediction: Prediction) -> list[dict[str, Any]]:
     if not prediction.applicable:
         return []
-    each = zip(prediction.error_signal_bands(net.units), prediction.activation_bands(), strict=True)
+    each = zip(prediction.error_signal_bands(), prediction.activation_bands(), strict=True)
     return [
         {
             "name": f"hidden_{index + 1}",

@@ -144,7 +144,8 @@ def test_higher_averages_of_relu_worked_by_hand() -> None:
     assert at.third == pytest.approx(2**1.5 * math.sqrt(2 / math.pi))
     assert (at.fourth, at.square_slopes) == pytest.approx((6.0, 1.0))
     assert at.value_slopes == pytest.approx(at.mean)
-    assert at.lean == pytest.approx(2.0 * math.sqrt(2 / math.pi))
+    assert at.square_lean == pytest.approx(2.0 * math.sqrt(2 / math.pi))
+    assert (at.value_lean, at.slope_lean) == pytest.approx((math.sqrt(2) / 2, math.sqrt(2 / math.pi)))
     assert at.curvature == pytest.approx(1 / math.sqrt(4 * math.pi))
 
 

@@ -8,7 +8,7 @@ import pytest
 
 from dlprobe import registry
 from dlprobe.analysis.profiles import classify
-from dlprobe.analysis.theory import InitialNet, Prediction, describe, finite_width_band, kappas_at, predict
+from dlprobe.analysis.theory import InitialNet, Prediction, describe, kappas_at, predict
 from dlprobe.registry import Spec
 
 
@@ -91,7 +91,9 @@ def test_finite_width_band_of_he_relu() -> None:
 
 
 def test_last_layers_width_does_not_enter_the_band() -> None:
-    assert finite_width_band(0.0, (5.0, 5.0), (100, 3)) == finite_width_band(0.0, (5.0, 5.0), (100, 4000))
+    relu, he = spec("activation", "relu"), spec("initializer", "he_normal")
+    narrow, wide = (predict(describe(100, (100, 100, last), relu, he)).log10_error_signal_ratio for last in (3, 4000))
+    assert narrow.high - narrow.low == pytest.approx(wide.high - wide.low)
 
 
 @pytest.mark.parametrize(("width", "verdict"), [(50, "vanishing"), (64, "vanishing"), (103, "healthy"), (160, "exploding"), (256, "exploding")])
@@ -166,6 +168,15 @@ def test_kappas_at_measured_q_are_nan_where_unknown() -> None:
     found = kappas_at([spec("activation", "relu"), spec("activation", "softmax"), spec("activation", "relu")], [2.0, 1.0, math.nan])
     assert found[0] == pytest.approx(5.0)
     assert all(math.isnan(kappa) for kappa in found[1:])
+
+
+def test_slopes_that_move_with_q_widen_the_band() -> None:
+    """GELU with He's weights: q and slopes fall together, so that a layer's deficit is answered by all that follow. ReLU's slopes know nothing of q."""
+    gelu, relu = predicted("gelu", "he_normal", 20, width=100), predicted("relu", "he_normal", 20, width=100)
+    assert gelu.log_error_variance[0] > 5 * sum(kappa / 100 for kappa in gelu.kappas[:-1])
+    assert relu.log_error_variance[0] == pytest.approx(19 * 5 / 100)
+    assert any("more than low and high say" in line for line in gelu.assumptions)
+    assert not any("more than low and high say" in line for line in relu.assumptions)
 
 
 def test_assumptions_are_told() -> None:

@@ -12,6 +12,7 @@ from dlprobe import registry
 from dlprobe.analysis.fixed_points import critical_sigma_w, fixed_point
 from dlprobe.analysis.phase import phase_of
 from dlprobe.analysis.theory import InitialNet, Perturbations, describe, predict
+from dlprobe.analysis.theory_against import deviations
 from dlprobe.registry import Spec
 
 Floats = npt.NDArray[np.float64]
@@ -37,7 +38,8 @@ def simulate(net: InitialNet, name: str, batch: int, seed: int) -> tuple[Floats,
     rng = np.random.default_rng(seed)
     value, slope = FUNCTIONS[name]
     random = net.perturbations
-    a = rng.standard_normal((batch, net.features)) * math.sqrt(net.input_mean_square)
+    a = rng.standard_normal((batch, net.features))
+    a *= math.sqrt(net.input_mean_square / np.mean(a**2))  # theory is told the mean square as it is
     kept, rows = [], []
     for index, (fan_in, units, v, scale) in enumerate(zip(net.fan_in, net.units, net.weight_variance, net.scales, strict=True)):
         keep, noise = (random.keep, random.noise) if index else (random.input_keep, random.input_noise)
@@ -112,6 +114,32 @@ def test_band_of_a_residual_net_holds_its_nets_and_is_narrower_than_without() ->
     assert max(logs) < band.high
     plain = predict(net_of("relu", 12, width=60)).log10_error_signal_ratio
     assert band.high - band.low < 0.7 * (plain.high - plain.low)
+
+
+STREAMS = [("relu", {"alpha": 1.0}), ("relu", {"alpha": 0.3}), ("tanh", {"alpha": 0.3}), ("tanh", {"keep": 0.5}), ("relu", {"keep": 0.8})]
+
+
+@pytest.mark.parametrize(("name", "changes"), STREAMS)
+def test_standard_deviations_over_nets_are_those_of_the_law(name: str, changes: dict[str, float]) -> None:
+    """120 nets of 20 layers, one input each: s.d. 1 ± 4/√240, mean within .5. Of residual ReLU nets E δ² is 10 times the infinite-width value by then."""
+    net = net_of(name, 20, width=64, **changes)
+    found = predict(net)
+    off = []
+    for seed in range(120):
+        _, square, _, signal = simulate(net, name, 1, seed)
+        ahead, back = deviations(found, square, signal)
+        off.append((ahead[-1], ahead[9], back[0], back[9]))
+    assert np.std(off, axis=0) == pytest.approx(1.0, abs=0.35)
+    assert np.mean(off, axis=0) == pytest.approx(0.0, abs=0.5)
+
+
+def test_relu_stream_in_which_finite_width_overtakes() -> None:
+    """Homogeneous nets keep a·dL/da from layer to layer (Euler): E δ_1² cannot fall below E a_n²/(N E a_1²) of E δ_n², however 2^(n − 1) compares."""
+    net = net_of("relu", 60, width=100, alpha=1.0)
+    found = predict(net)
+    kept = found.activation_mean_square[-1] / found.activation_mean_square[0] / 100
+    assert kept > 100 * 2.0**59
+    assert math.log(2.0**59) + found.log_error_shift[0] == pytest.approx(math.log(kept), abs=4.0)
 
 
 def test_forward_band_is_the_law_of_a_single_input() -> None:
