@@ -30,6 +30,7 @@ ADDRESSES = types.Array(types.int64, 1, "C", aligned=True)
 KERNELS_TYPE = record_type(Kernels, [ADDRESSES, ADDRESSES, *(types.int64,) * (len(Kernels._fields) - 2)])
 
 
+@cache
 def net_type(precision: Types) -> Any:
     known = {
         "int64_2d": types.Array(types.int64, 2, "C", aligned=True),
@@ -40,6 +41,7 @@ def net_type(precision: Types) -> Any:
     return record_type(Net, [known[name] for name in NET_TYPES])
 
 
+@cache
 def work_type(precision: Types) -> Any:
     integers = types.Array(types.int64, 1, "C", aligned=True)
     floats = types.Array(types.float64, 1, "C", aligned=True)

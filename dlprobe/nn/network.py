@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from dlprobe.nn import augmentation, block, calling, kernels, linking, observe, perturbation, program, random, residual
+from dlprobe.nn import augmentation, block, calling, kernels, linking, observe, perturbation, program, random, records, residual
 from dlprobe.nn.regulation import NOTHING, Regulation, penalty
 from dlprobe.registry import Spec
 
@@ -118,6 +118,8 @@ class Network:
         self._kernels = self._link()
         self._run, self._evaluate = linking.compiled_run(self.dtype.name), linking.compiled_evaluate(self.dtype.name)
         self._net = self._allocate()
+        model_types = linking.Signatures(kernels.PRECISIONS[self.dtype.name]).model
+        self._model = tuple(records.Reference(*each) for each in zip((self._net, self._kernels), model_types, strict=True))
         self.initialize()
 
     def _plan(self, layer: LayerSpec) -> program.LayerPlan:
@@ -413,7 +415,7 @@ class Network:
         scalars = np.empty((steps, block.SCALARS))
         keep = self.keep_gradients and keep_gradients
         work = self._work(inputs, targets, self._order(len(inputs)), self.batch, first_step, rates, momenta, weights, keep)
-        done = int(self._run(self._net, self._kernels, work, steps, statistics, scalars))
+        done = int(self._run(*self._model, work, steps, statistics, scalars))
         return BlockResult(statistics[: abs(done)], scalars[: abs(done)], done < 0)
 
     def evaluate(self, inputs: Array, targets: Array, *, dead: bool = False) -> Evaluation:
@@ -423,6 +425,6 @@ class Network:
         alive = np.zeros((len(self.layers), widest))
         order = np.arange(len(inputs))
         work = self._work(inputs, targets, order, self.rows, 0)
-        total = float(self._evaluate(self._net, self._kernels, work, outputs, alive))
+        total = float(self._evaluate(*self._model, work, outputs, alive))
         shares = [float(np.mean(row[: layer.units] == 0)) if dead and not np.isnan(row[0]) else math.nan for row, layer in zip(alive, self.layers, strict=True)]
         return Evaluation(total / max(len(inputs), 1), outputs, np.array(shares))

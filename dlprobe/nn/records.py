@@ -14,6 +14,7 @@ from llvmlite import ir
 from numba import types
 from numba.core.typing.templates import AttributeTemplate
 from numba.extending import NativeValue, infer_getattr, lower_getattr_generic, models, register_model, typeof_impl, unbox
+from numba.np.numpy_support import as_dtype
 
 from dlprobe.nn.views import view
 
@@ -25,6 +26,7 @@ class RecordType(types.Type):  # type: ignore[misc]
 
     def __init__(self, name: str, fields: Sequence[tuple[str, Any]]) -> None:
         self.fields = tuple(fields)
+        self.dtypes = tuple(as_dtype(kind.dtype) if isinstance(kind, types.Array) else None for _, kind in fields)
         super().__init__(name=f"{name}({', '.join(f'{field}: {kind}' for field, kind in self.fields)})")
 
     def place(self, name: str) -> tuple[int, Any]:
@@ -42,13 +44,18 @@ def words_of(kind: Any) -> int:
 
 
 class Reference:
-    """A named tuple as compiled code gets it; keeps alive what the record points to."""
+    """A named tuple as compiled code gets it; keeps alive what the record points to. Raises TypeError for an array of another type or order of elements."""
 
     def __init__(self, record: Any, kind: RecordType) -> None:
         self.record, self.kind = record, kind
         words: list[int] = []
-        for value in record:
-            words += [value.__array_interface__["data"][0], *value.shape] if isinstance(value, np.ndarray) else [int(value) % 2**64]
+        for value, dtype, name in zip(record, kind.dtypes, record._fields, strict=True):
+            if dtype is None:
+                words.append(int(value) % 2**64)
+                continue
+            if value.dtype != dtype or not value.flags.c_contiguous:
+                raise TypeError(f"{name}: expected a row-major array of {dtype}, found {value.dtype} with strides {value.strides}")
+            words += [value.ctypes.data, *value.shape]
         self._words = np.array(words, np.uint64)
         self.address = self._words.__array_interface__["data"][0]
 
@@ -59,12 +66,12 @@ def record_type(record: Any, kinds: Sequence[Any]) -> RecordType:
 
 
 def taking_records(kernel: Any) -> Any:
-    """A compiled function as Python calls it: with named tuples where its signature has records."""
+    """A compiled function as Python calls it: with named tuples, or references to them, where its signature has records."""
     (signature,) = kernel.signatures
 
     def call(*arguments: Any) -> Any:
         given = zip(arguments, signature, strict=True)
-        return kernel(*(Reference(value, kind) if isinstance(kind, RecordType) else value for value, kind in given))
+        return kernel(*(Reference(value, kind) if isinstance(kind, RecordType) and isinstance(value, tuple) else value for value, kind in given))
 
     return call
 

@@ -34,10 +34,10 @@ def suits(session: Session) -> bool:
 
 
 def teams(session: Session, replicas: Sequence[T]) -> list[list[T]]:
-    """Runs of the session's kind parted into those that train together; alone where a fleet does not suit them, or would be more than half empty."""
+    """Runs of the session's kind parted into those that train together; alone where a fleet does not suit them, or would be a quarter empty or more."""
     lanes = fleet.lanes_of(_dtype(session)) if suits(session) else 1
     parted = [list(replicas[first : first + lanes]) for first in range(0, len(replicas), lanes)]
-    return [part for team in parted for part in ([team] if 2 * len(team) >= lanes else [[each] for each in team])]
+    return [part for team in parted for part in ([team] if 4 * len(team) >= 3 * lanes else [[each] for each in team])]
 
 
 def _dtype(session: Session) -> str:

@@ -6,10 +6,11 @@ from collections import namedtuple
 from typing import Any
 
 import numpy as np
+import pytest
 from numba import types
 
 from dlprobe.nn.cache import compiled
-from dlprobe.nn.records import record_type, taking_records
+from dlprobe.nn.records import Reference, record_type, taking_records
 
 Things = namedtuple("Things", "vector matrix below large yes no")
 KIND = record_type(Things, [types.float32[::1], types.Array(types.int64, 2, "C"), types.int64, types.uint64, types.boolean, types.boolean])
@@ -30,3 +31,10 @@ def test_every_field_arrives() -> None:
     taking_records(compiled(types.void(KIND, types.float64[::1]))(read))(things, out)
     assert out.tolist() == [4, 2, 3, 3, 5, -7, 15, 10, 20]
     assert things.vector.tolist() == [5, 2, 3, 4]
+
+
+@pytest.mark.parametrize("matrix", [np.arange(6).reshape(3, 2).T, np.arange(6.0).reshape(2, 3), np.arange(12).reshape(2, 6)[:, ::2]])
+def test_memory_that_would_be_misread_is_refused(matrix: Any) -> None:
+    """Columns before rows, numbers of another type, gaps between elements."""
+    with pytest.raises(TypeError, match="matrix: expected a row-major array of int64"):
+        Reference(Things(np.zeros(4, np.float32), matrix, 0, 0, True, False), KIND)
