@@ -7,7 +7,6 @@ capacity and learning curves. The parts add up to the expected loss exactly; -o 
 Examples:
   dlprobe bias-variance --human-error 1% --train-error 8% --val-error 10%
   dlprobe bias-variance runs/digits-1.h5 --human-error 0.02
-  dlprobe bias-variance --predictions folds.npz --loss squared
   dlprobe bias-variance --data "linear(samples=100)" --layers "" --epochs 5 --replicas 8 --resample fresh -o study.h5
   dlprobe bias-variance study.h5
   dlprobe bias-variance --data "moons(samples=100)" --layers 8 --epochs 2 --replicas 5 --over width=1,4,16
@@ -44,7 +43,12 @@ TrainSamples = Annotated[int, typer.Option("--train-samples", metavar="N", min=0
 ValSamples = Annotated[int, typer.Option("--val-samples", metavar="N", min=0, help="how many samples --val-error is of", rich_help_panel=READING)]
 Given = Annotated[
     Path | None,
-    typer.Option("--predictions", metavar="FILE", help=".npz with predictions (K, n) or (K, n, classes) and targets (n)", rich_help_panel=GIVEN),
+    typer.Option(
+        "--predictions",
+        metavar="FILE",
+        help=".npz with predictions (K, n) or (K, n, classes), targets (n), and noise where its variance is known",
+        rich_help_panel=GIVEN,
+    ),
 ]
 Loss = Annotated[
     str | None,
