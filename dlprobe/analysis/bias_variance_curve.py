@@ -76,13 +76,18 @@ def double_descent(points: Sequence[Point]) -> Point | None:
 
 def levels(found: Decomposition) -> dict[str, Level]:
     """Which part is high: a third and more of the loss that is not noise (and of error rates more than 1.5 points)."""
-    reducible = found.expected_loss - found.noise
-    least = SMALL if found.loss == "zero-one" else 0.0
+    limit = _limit(found)
 
     def level(part: float) -> Level:
-        return "high" if reducible > 0 and part >= DOMINATES * reducible and part > least else "low"
+        return "high" if limit > 0 and part >= limit else "low"
 
     return {"bias": level(found.bias), "variance": level(found.net_variance)}
+
+
+def _limit(found: Decomposition) -> float:
+    """From which size on a part is high."""
+    least = math.nextafter(SMALL, 1.0) if found.loss == "zero-one" else 0.0
+    return max(DOMINATES * (found.expected_loss - found.noise), least)
 
 
 def advice(points: Sequence[Point], axis: str | None) -> list[str]:
@@ -90,17 +95,30 @@ def advice(points: Sequence[Point], axis: str | None) -> list[str]:
     best = sweet_spot(points)
     said = [*_sweet(points, axis, best), *_trend(points, axis)] if axis is not None and len(points) > 1 else []
     said += _parts(best.found, {part: _open(known, points, axis, best) for part, known in CURES.items()})
-    origin = best.sources
-    if origin is not None and origin.seed > 0:
-        larger, other = ("seeds", "training data") if origin.seed > origin.training_data else ("training data", "seeds")
-        said.append(
-            f"most variance comes from {larger}, not from {other}: "
-            + ("average over seeds" if larger == "seeds" else "more data helps more than averaging over seeds")
-        )
+    said += [*_unsettled(best.found), *_origin(best.sources)]
     top = double_descent(points)
     if top is not None:
         said.append(f"double descent: the loss peaks at {axis} = {top.at} ({top.found.expected_loss:.4g}) and falls again behind it")
     return said
+
+
+def _unsettled(found: Decomposition) -> list[str]:
+    """Verdicts that lie within the intervals."""
+    limit = _limit(found)
+    ends = {"bias": found.intervals["bias"], "variance": found.intervals["net_variance"]}
+    parts = [f"{name} ({low:.3g} … {high:.3g})" for name, (low, high) in ends.items() if low < limit <= high]
+    if not parts or limit <= 0.0:
+        return []
+    return [f"other replicas could turn the verdict on {' and '.join(parts)} round, which is high from {limit:.3g} on: more of them settle it"]
+
+
+def _origin(sources: Sources | None) -> list[str]:
+    if sources is None or sources.seed <= 0:
+        return []
+    seed, data = f"{sources.seed:.3g}", f"{sources.training_data:.3g}"
+    if sources.seed > sources.training_data:
+        return [f"most variance comes from seeds ({seed}), not from training data ({data}): average over seeds"]
+    return [f"most variance comes from training data ({data}), not from seeds ({seed}): more data helps more than averaging over seeds"]
 
 
 def _sweet(points: Sequence[Point], axis: str | None, best: Point) -> list[str]:

@@ -83,6 +83,8 @@ def document(
     blocks += [Verdict(place + said, "good" if set(diagnosis.values()) == {"low"} else "warning"), Bullets(list(advice))]
     notes = dict.fromkeys(note for point in points for note in point.found.notes)
     lost = sum(point.lost for point in points)
+    below = any(min(point.sources.training_data, point.sources.seed) < 0 for point in points if point.sources)
+    notes |= dict.fromkeys(["variance from one source is estimated without bias: below 0 it is not distinguishable from 0"] if below else [])
     blocks.append(Bullets([*notes, *([f"{lost} replicas diverged and are left out"] if lost else []), *_about(points)]))
     if study:
         blocks.append(Hint(f"dlprobe bias-variance {study}   # decomposes the saved replicas again, without training"))

@@ -94,12 +94,21 @@ def test_cures_that_were_tried_are_not_advised() -> None:
 
 def test_advice_names_the_numbers_and_where_the_variance_comes_from() -> None:
     rng = np.random.default_rng(6)
-    alone = Point(None, decompose([[1.0], [3.0]], [0.0]), Sources("squared", 0.001, 0.009))  # bias² 3, variance 2, as worked by hand beside decompose
-    said = advice([alone], None)
+    found = decompose([[1.0], [3.0]], [0.0])  # bias² 3, variance 2, as worked by hand beside decompose
+    said = advice([Point(None, found, Sources("squared", 0.001, 0.009))], None)
     assert "bias is 3 of 5 reducible loss (60 %): a bigger net" in said[0]
     assert "variance is 2 of 5 reducible loss (40 %): more data" in said[1]
-    assert "most variance comes from seeds" in said[2]
+    assert "most variance comes from seeds (0.009), not from training data (0.001)" in said[-1]
     (spread,) = advice([point("", 0.0, 1.0, rng)], None)
     assert "averaging several nets" in spread
     perfect = Point(None, decompose(np.zeros((3, 4)), np.zeros(4)))
     assert advice([perfect], None) == ["neither part stands out in an expected loss of 0"]
+
+
+def test_a_verdict_within_its_interval_is_not_settled() -> None:
+    """Loss 3, so a part is high from 1 on: bias² 2 in [1.5, 2.5] is, variance 1 in [.5, 1.5] may be."""
+    some = replace(decompose([[1.0], [3.0]], [0.0]), expected_loss=3.0, bias=2.0, variance=1.0, net_variance=1.0)
+    said = advice([Point(None, replace(some, intervals={"bias": (1.5, 2.5), "net_variance": (0.5, 1.5)}))], None)
+    assert "turn the verdict on variance (0.5 … 1.5) round, which is high from 1 on" in said[-1]
+    sure = advice([Point(None, replace(some, intervals={"bias": (1.5, 2.5), "net_variance": (1.0, 1.5)}))], None)
+    assert "turn the verdict" not in " ".join(sure)

@@ -80,3 +80,33 @@ def test_squared_bias_of_mlxtend_holds_part_of_the_variance() -> None:
     ours, theirs = both("squared", made, np.zeros(1000))
     assert theirs[1:] == pytest.approx((0.25, 0.75), abs=0.05)  # standard errors .011 and .019
     assert (ours.bias, ours.variance) == pytest.approx((0.0, 1.0), abs=0.08)
+
+
+class Recorded:
+    """A real estimator whose predictions are kept."""
+
+    def __init__(self, estimator: Any) -> None:
+        self.estimator, self.made = estimator, list[Array]()
+
+    def fit(self, inputs: Array, targets: Array) -> Recorded:
+        self.estimator.fit(inputs, targets)
+        return self
+
+    def predict(self, inputs: Array) -> Array:
+        self.made.append(self.estimator.predict(inputs))
+        return self.made[-1]
+
+
+@pytest.mark.parametrize("loss", KNOWN)
+def test_real_learners_on_bootstrap_samples_of_mlxtend(loss: str) -> None:
+    """Trees grown on 15 of its bootstrap samples: what it reports, from the predictions that it saw."""
+    oracle, trees = pytest.importorskip("mlxtend.evaluate"), pytest.importorskip("sklearn.tree")
+    rng = np.random.default_rng(4)
+    inputs = rng.standard_normal((120, 3))
+    numbers = np.sin(inputs[:, 0]) + 0.3 * rng.standard_normal(120)
+    truth = numbers if loss == "squared" else (numbers > 0).astype(np.int64)
+    learner = Recorded((trees.DecisionTreeRegressor if loss == "squared" else trees.DecisionTreeClassifier)(random_state=0))
+    theirs = oracle.bias_variance_decomp(learner, inputs[:80], truth[:80], inputs[80:], truth[80:], loss=NAMES[loss], num_rounds=15, random_seed=1)
+    ours = decompose(np.array(learner.made), truth[80:], loss)
+    assert (ours.expected_loss, ours.plug_in["bias"], ours.plug_in["variance"]) == pytest.approx(theirs, rel=1e-12)
+    assert ours.bias + ours.net_variance == pytest.approx(theirs[0], rel=1e-12)
