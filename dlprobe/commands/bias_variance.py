@@ -9,6 +9,7 @@ Examples:
   dlprobe bias-variance runs/digits-1.h5 --human-error 0.02
   dlprobe bias-variance --data "linear(samples=100)" --layers "" --epochs 5 --replicas 8 --resample fresh -o study.h5
   dlprobe bias-variance study.h5
+  dlprobe bias-variance --resume study.h5 --replicas 12
   dlprobe bias-variance --data "moons(samples=100)" --layers 8 --epochs 2 --replicas 5 --over width=1,4,16
 """
 
@@ -90,6 +91,9 @@ Workers = Annotated[
 ]
 Output = Annotated[Path | None, typer.Option("-o", "--output", metavar="FILE", help="study file that keeps every replica", rich_help_panel=RETRAINING)]
 Force = Annotated[bool, typer.Option("--force", help="overwrite FILE", rich_help_panel=RETRAINING)]
+Resume = Annotated[
+    Path | None, typer.Option("--resume", metavar="STUDY", help="train what a study lacks; with --replicas, more of them", rich_help_panel=RETRAINING)
+]
 
 
 @configuration_options(
@@ -115,6 +119,7 @@ def command(
     workers: Workers = None,
     output: Output = None,
     force: Force = False,
+    resume: Resume = None,
     *,
     options: dict[str, str | None],
     screen: Screen,
@@ -122,17 +127,20 @@ def command(
     """One of the three ways."""
     loss = checked("--loss", loss, ("squared", "zero-one", "cross-entropy"))
     errors = {"--human-error": human_error, "--train-error": train_error, "--val-error": val_error}
-    reading = {**errors, "--train-samples": train_samples or None, "--val-samples": val_samples or None}
+    bare = {**errors, "--train-samples": train_samples or None, "--val-samples": val_samples or None}
     given = {"--predictions": predictions, "--loss": loss, "--noise-variance": noise_variance}
     settings = {f"--{name.replace('_', '-')}": text for name, text in options.items()}
     training = {**settings, "--training-loss": training_loss, "--values": values, "--resample": resample, "--vary": None if vary == "data" else vary}
     retraining_only = {**training, "--workers": workers, "-o": output}
     retrain = {"--replicas": replicas, "--over": over}
-    if any(value is not None for name, value in reading.items() if name != "--human-error"):
+    if resume is not None:
+        refuse("--resume, which goes on with the study as it is", {"RUN": source, **bare, **given, **training, "--over": over, "-o": output})
+        return go_on(resume, replicas, workers, screen)
+    if any(value is not None for name, value in bare.items() if name != "--human-error"):
         refuse("the reading of bare error rates", {"RUN": source, **given, **retrain, **retraining_only})
         return read_numbers(errors, train_samples, val_samples, screen)
     if predictions is not None:
-        refuse("the decomposition of given predictions", {"RUN": source, **reading, **retrain, **retraining_only})
+        refuse("the decomposition of given predictions", {"RUN": source, **bare, **retrain, **retraining_only})
         return decompose_file(predictions, loss, noise_variance, screen)
     if source is not None and replicas is None and over is None and is_run_file(source):
         refuse("what a saved run or study tells without training (--replicas K trains)", retraining_only)
@@ -147,6 +155,21 @@ def command(
     asked = {"replicas": replicas or DEFAULT_REPLICAS, "vary": checked("--vary", vary, ("data", "seed", "both")), "seeds": seeds, "noise": noise_variance}
     asked |= {"resample": checked("--resample", resample, ("disjoint", "bootstrap", "fresh")), "over": over, "values": values, "loss": loss}
     return retraining(base, asked, workers, output, force, screen)
+
+
+def go_on(path: Path, replicas: int | None, workers: int | None, screen: Screen) -> ExitCode:
+    """Train what a study lacks, into the same file."""
+    from dlprobe.experiments import bias_variance as experiment
+    from dlprobe.experiments.study import open_study
+    from dlprobe.runs.reading import reading
+
+    with reading(path), open_study(path, experiment.EXPERIMENT) as study:
+        base, asked = experiment.asked_of(study)
+    if replicas is not None and replicas < asked["replicas"]:
+        raise ConfigError(f"--replicas {replicas}: the study has {asked['replicas']} already: expected as many or more")
+    if replicas not in (None, asked["replicas"]) and asked["resample"] == "disjoint":
+        raise ConfigError(f"--replicas {replicas}: disjoint sets would all become smaller: begin a new study with -o")
+    return retraining(base, {**asked, "replicas": replicas or asked["replicas"]}, workers, path, False, screen, resume=True)
 
 
 def refuse(way: str, given: Mapping[str, object]) -> None:
@@ -220,7 +243,9 @@ def read_file(path: Path, human: str | None, loss: str | None, noise: float | No
         return read_run(found, str(path), None if human is None else share("--human-error", human), screen)
 
 
-def retraining(base: RunConfig, asked: dict[str, Any], workers: int | None, output: Path | None, force: bool, screen: Screen) -> ExitCode:
+def retraining(
+    base: RunConfig, asked: dict[str, Any], workers: int | None, output: Path | None, force: bool, screen: Screen, *, resume: bool = False
+) -> ExitCode:
     """Train the replicas, decompose, show."""
     from dlprobe.commands.base.recorded_run import tell_of_compiling
     from dlprobe.config import split_list, warnings_for
@@ -237,15 +262,31 @@ def retraining(base: RunConfig, asked: dict[str, Any], workers: int | None, outp
         screen.note(f"{sampler.base.name}: {note}")
     replicas = experiment.plan(base, axis, split_list(texts), sampler.largest, asked["replicas"], asked["vary"], asked["seeds"])
     design = design_of(base, sampler.base, asked, axis, replicas, kind)
+    finished = finished_in(output, replicas, screen) if resume and output is not None else {}
     tell_of_compiling(screen)
-    found, complete = train_all(base, design, replicas, sampler.prepared, workers, output, force, screen)
+    found, complete = train_all(base, design, replicas, sampler.prepared, workers, output, force, screen, finished if resume else None)
     if not complete:
-        screen.warn("interrupted: the numbers are of the replicas that had ended")
+        more = f"; go on with dlprobe bias-variance --resume {output}" if output else ""
+        screen.warn(f"interrupted: the numbers are of the replicas that had ended{more}")
         return ExitCode.INTERRUPTED if not found else show_partly(found, axis, design, output, screen)
     for value in design.values:
         if value not in [point.at for point in found] and found:
             screen.warn(f"{axis} = {value} is left out: fewer than two of its replicas ended with finite outputs")
     return show(found, axis, dict(design.facts), str(output) if output else None, screen)
+
+
+def finished_in(path: Path, replicas: list[Replica], screen: Screen) -> dict[str, Any]:
+    """The outputs of the replicas that a study holds already, by id."""
+    from dlprobe.experiments import bias_variance as experiment
+    from dlprobe.experiments.study import open_study
+    from dlprobe.runs.reading import reading
+
+    with reading(path), open_study(path, experiment.EXPERIMENT) as study:
+        finished = experiment.outputs_of(study, replicas)
+    screen.note(
+        f"{path} has {len(finished)} of {len(replicas)} replicas" + ("" if len(finished) < len(replicas) else ": nothing to train; --replicas K adds more")
+    )
+    return finished
 
 
 def show_partly(found: list[Any], axis: str | None, design: Design, output: Path | None, screen: Screen) -> ExitCode:
@@ -272,13 +313,21 @@ def design_of(base: RunConfig, data: Any, asked: dict[str, Any], axis: str | Non
     noise = asked["noise"] if asked["noise"] is not None else data.noise_variance if clean is not None else None
     truth = clean if noise is not None and asked["noise"] is None else None
     values = tuple(dict.fromkeys(each.at for each in replicas))
-    return Design(loss, axis, values, data.targets[part], part, truth, noise, facts)
+    return Design(loss, axis, values, data.targets[part], part, truth, noise, facts, asked)
 
 
 def train_all(
-    base: RunConfig, design: Design, replicas: list[Replica], prepared: Any, workers: int | None, output: Path | None, force: bool, screen: Screen
+    base: RunConfig,
+    design: Design,
+    replicas: list[Replica],
+    prepared: Any,
+    workers: int | None,
+    output: Path | None,
+    force: bool,
+    screen: Screen,
+    finished: dict[str, Any] | None,
 ) -> Any:
-    """(points, whether all replicas ended); into a study file where one is asked for."""
+    """(points, whether all replicas ended); into a study file where one is asked for, one that holds `finished` already if they are given."""
     from dlprobe.executors.threads import available_threads
     from dlprobe.experiments import bias_variance as experiment
     from dlprobe.runs import StudyWriter
@@ -286,11 +335,13 @@ def train_all(
 
     if output is not None:
         output.parent.mkdir(parents=True, exist_ok=True)
-    study = StudyWriter.create(output, experiment.description(design, base, replicas), force) if output else None
+    words = experiment.description(design, base, replicas)
+    study = None if output is None else StudyWriter.create(output, words, force) if finished is None else StudyWriter.resume(output, words)
     try:
         with on_signals() as stop, screen.progress("training replicas", "replicas") as report:
             told = None if report is None else lambda done, total: report(done, total)
-            outputs = experiment.run(replicas, prepared, design.part, workers=workers or available_threads(), stop=stop, study=study, progress=told)
+            how: dict[str, Any] = {"workers": workers or available_threads(), "stop": stop, "study": study, "finished": finished, "progress": told}
+            outputs = experiment.run(replicas, prepared, design.part, **how)
         complete = len(outputs) == len(replicas)
         loss = base.training.loss.record if base.training.loss else None
         ended = [(each.at, each.data, outputs[each.id]) for each in replicas if each.id in outputs]

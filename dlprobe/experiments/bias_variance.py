@@ -18,9 +18,10 @@ import numpy.typing as npt
 from dlprobe.analysis.bias_variance import decompose, sources
 from dlprobe.analysis.bias_variance_curve import Point
 from dlprobe.analysis.replica_inputs import LARGEST_VALUE
-from dlprobe.config import RunConfig, fields, to_mapping, with_values
+from dlprobe.config import RunConfig, fields, from_mapping, to_mapping, with_values
 from dlprobe.errors import ConfigError, RunFileError
 from dlprobe.executors import threads as executor
+from dlprobe.experiments.study import PlannedRun, finished_runs
 from dlprobe.parts.metrics import Scored
 from dlprobe.registry import unknown
 from dlprobe.runs import Run, RunWriter, Study, StudyWriter
@@ -62,7 +63,10 @@ class Replica:
 
 @dataclass(frozen=True)
 class Design:
-    """What is asked. truth: the samples' targets without noise where they are known; noise: its variance; part: whose samples are predicted."""
+    """What is asked. truth: the samples' targets without noise where they are known; noise: its variance; part: whose samples are predicted.
+
+    asked: the options that lead to it, as a study file keeps them to go on later.
+    """
 
     loss: str
     axis: str | None
@@ -72,6 +76,7 @@ class Design:
     truth: Array | None = None
     noise: float | None = None
     facts: Mapping[str, Any] = field(default_factory=dict)
+    asked: Mapping[str, Any] = field(default_factory=dict)
 
 
 @dataclass
@@ -190,11 +195,16 @@ def run(
     workers: int,
     stop: Stop,
     study: StudyWriter | None = None,
+    finished: Mapping[str, Array] | None = None,
     progress: Callable[[int, int], None] | None = None,
 ) -> dict[str, Array]:
-    """Train all and return their outputs on `part` by id, (samples, outputs); NaN where a replica diverged. What a stop left out is missing."""
-    teams = sorted(teams_of(replicas, prepared), key=lambda team: -sum(team[0].config.model.layers) * len(team))  # largest first: threads end together
-    found: dict[str, Array] = {}
+    """Train all that is not `finished` and return the outputs of all on `part` by id, (samples, outputs); NaN where a replica diverged.
+
+    What a stop left out is missing. Who trains beside whom is decided before the finished ones are left out.
+    """
+    found: dict[str, Array] = dict(finished or {})
+    waiting = [[each for each in team if each.id not in found] for team in teams_of(replicas, prepared)]
+    teams = sorted(filter(None, waiting), key=lambda team: -sum(team[0].config.model.layers) * len(team))  # largest first: threads end together
     for _, outputs in executor.run_all([partial(run_team, team, prepared, part, stop, study) for team in teams], workers, stop):
         found |= outputs
         if progress is not None:
@@ -292,6 +302,7 @@ def description(design: Design, base: RunConfig, replicas: Sequence[Replica]) ->
     """What a study file says of the experiment: enough to decompose it again."""
     axes = {"at": list(design.values), "data": sorted({each.data for each in replicas}), "seed": sorted({each.seed for each in replicas})}
     told = {"loss": design.loss, "axis": design.axis, "values": list(design.values), "part": design.part, "noise": design.noise, "facts": dict(design.facts)}
+    told["asked"] = dict(design.asked)
     truth = None if design.truth is None else design.truth.tolist()
     return {"experiment": EXPERIMENT, "axes": axes, "config": to_mapping(base), "bias_variance": {**told, "truth": truth}}
 
@@ -328,9 +339,29 @@ def from_study(study: Study, loss: str | None) -> tuple[Design, list[Point]]:
     return design, points(design, replicas, threshold)
 
 
+def asked_of(study: Study) -> tuple[RunConfig, dict[str, Any]]:
+    """(configuration, options) of a saved study. Raises RunFileError where it does not hold them."""
+    told = study.description.get("bias_variance")
+    asked = told.get("asked") if isinstance(told, dict) else None
+    if not isinstance(asked, dict) or {"replicas", "seeds", "vary", "resample", "loss", "noise", "over", "values"} - set(asked):
+        raise RunFileError(f"{study.path} does not say how its replicas were made: expected a study that this version of dlprobe bias-variance -o wrote")
+    return from_mapping(study.description["config"]), asked
+
+
+def outputs_of(study: Study, replicas: Sequence[Replica]) -> dict[str, Array]:
+    """The outputs of the planned replicas that a study holds, by id. Raises ConfigError where one has another configuration, see `finished_runs`."""
+    part = study.description["bias_variance"]["part"]
+
+    def read(planned: PlannedRun, run: Run) -> Array:
+        outputs = run.predictions[f"{part}_outputs"]
+        return outputs if run.status == "finished" else np.full_like(outputs, np.nan)
+
+    return finished_runs(study, [PlannedRun(each.id, each.config) for each in replicas], read)
+
+
 def threshold_of(run: Run) -> float:
     """Above which a single output means the second class."""
-    from dlprobe.config import from_mapping, parse_spec
+    from dlprobe.config import parse_spec
 
     loss = from_mapping(run.config).training.loss or parse_spec("loss", "cross_entropy")
     return float(loss.record.threshold)

@@ -222,3 +222,17 @@ def test_study_of_something_else_is_refused(tmp_path: Path) -> None:
     grid = ("--data", "wine", "--depth", "1", "--activation", "relu", "--init", "he_normal", "--seeds", "1", "--steps", "1", "--width", "3")
     assert dlprobe("gradients", *grid, "-o", study, "--quiet").code == 0
     assert "a study of something else" in dlprobe("bias-variance", study).errors[0]
+
+
+def test_a_study_goes_on_with_more_replicas(tmp_path: Path) -> None:
+    small, study = ("--data", "moons(samples=60)", "--layers", "4", "--epochs", "2", "--over", "width=2,4"), str(tmp_path / "study.h5")
+    whole = bias_variance(*small, "--replicas", "5").data["points"]
+    assert bias_variance(*small, "--replicas", "3", "-o", study).data["points"] != whole
+    assert bias_variance("--resume", study, "--replicas", "5").data["points"] == whole
+    assert bias_variance("--resume", study).data["points"] == bias_variance(study).data["points"] == whole
+    for words, wanted in (
+        (("--replicas", "4"), "has 5 already"), (("--over", "depth"), "--over: no part of --resume"), (("--lr", "1"), "--lr: no part of --resume"),
+    ):  # fmt: skip
+        refused = dlprobe("bias-variance", "--resume", study, *words)
+        assert (refused.code, wanted in refused.err) == (2, True), refused.err
+    assert dlprobe("bias-variance", "--resume", "nothing.h5").code == 2
