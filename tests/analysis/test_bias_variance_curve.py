@@ -97,6 +97,8 @@ def test_advice_names_the_numbers_and_where_the_variance_comes_from() -> None:
     found = decompose([[1.0], [3.0]], [0.0])  # bias² 3, variance 2, as worked by hand beside decompose
     said = advice([Point(None, found, Sources("squared", 0.001, 0.009))], None)
     assert "bias is 3 of 5 reducible loss (60 %): a bigger net" in said[0]
+    assert "noise counts as bias where it is not known" in said[0]
+    assert "noise" not in advice([Point(None, decompose([[1.0], [3.0]], [0.0], noise=0.0))], None)[0]
     assert "variance is 2 of 5 reducible loss (40 %): more data" in said[1]
     assert "most variance comes from seeds (0.009), not from training data (0.001)" in said[-1]
     (spread,) = advice([point("", 0.0, 1.0, rng)], None)
