@@ -22,6 +22,7 @@ NEWTON = 200
 TINY_Q = 1e-12
 HUGE_Q = 1e100  # what φ' does there stands for q* = ∞
 TINY_SLOPE = 1e-6  # E φ'² below it at q = 1e-12: the slope at 0 is 0
+LARGEST_CRITICAL_Q = 1e6
 ROUNDING = 1e-12  # of averages; a multiplier within it of 1 is critical
 
 
@@ -95,7 +96,8 @@ def _settle(activation: Spec, weight: float, bias: float, start: float) -> float
         found = (weight * moments(activation, q).mean_square + bias) / q - 1.0
         return math.inf if math.isnan(found) else found  # an unbounded slope: it grows from here on
 
-    near, first = start, gap(start)
+    near = max(start, 2.0 * TINY_Q)
+    first = gap(near)
     if abs(first) <= 1e-14:
         return start
     up = first > 0.0
@@ -196,7 +198,7 @@ def critical_sigma_w(activation: Spec, sigma_b: float = 0.0) -> Critical | None:
     if bias == 0.0 and moments(activation, 0.0).mean == 0.0 and (slope := moments(activation, TINY_Q).slope_mean_square) > TINY_SLOPE:
         near = moments(activation, 1e-6)
         return Critical(1.0 / math.sqrt(slope), TINY_Q, near.mean_square / near.q <= slope * (1.0 + 1e-9))
-    grid = np.geomspace(max(bias, 1e-3), 1e6, 200).tolist()
+    grid = np.geomspace(max(bias, 1e-3), LARGEST_CRITICAL_Q, 200).tolist() if bias < LARGEST_CRITICAL_Q else []
     for low, high in itertools.pairwise(grid):
         if _excess(activation, low, bias) > 0.0 >= _excess(activation, high, bias):
             q = _bisect(activation, low, high, bias)

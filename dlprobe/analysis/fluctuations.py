@@ -12,7 +12,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import astuple, dataclass, replace
 from typing import TypeAlias
 
 import numpy as np
@@ -77,6 +77,7 @@ class _Response:
 def spread(net: InitialNet, layers: Sequence[Layer]) -> Spread:
     """The fluctuations of a net that theory treats; where a moment left what a float holds, the part of each layer's own noise only."""
     with np.errstate(all="ignore"):
+        layers = [_lenient(layer) for layer in layers]
         responses = _responses(net, layers)
         states = _forward(responses, net.features)
         full, plain = _backward(responses, states), _own_noise(responses)
@@ -84,10 +85,20 @@ def spread(net: InitialNet, layers: Sequence[Layer]) -> Spread:
     variance = [(value if math.isfinite(value) and value >= 0.0 else usual) for value, usual in zip(full, plain, strict=True)]
     added = [_of_log(share) for share in extra]
     return Spread(
-        activation=tuple(float(state[1, 1]) for state in states[1:]),
+        activation=tuple(0.0 if state[1, 1] < 0.0 else float(state[1, 1]) for state in states[1:]),  # what rounding leaves of a saturated net
         error_signal=tuple(value + more for value, (_, more) in zip(variance, added, strict=True)),
         error_signal_shift=tuple(more - value / 2.0 for value, (more, _) in zip(plain, added, strict=True)),
         rough_from=_rough_from(responses, states[1:]),
+    )
+
+
+def _lenient(layer: Layer) -> Layer:
+    """The same numbers as NumPy's, of which powers overflow to infinity and quotients by 0 are no errors."""
+    return replace(
+        layer,
+        q=np.float64(layer.q),
+        inside=Moments(*(np.float64(number) for number in astuple(layer.inside))),
+        signal=Signal(np.float64(layer.signal.mean), np.float64(layer.signal.mean_square)),
     )
 
 

@@ -60,7 +60,8 @@ class Moments:
     @property
     def value_kappa(self) -> float:
         """E φ⁴/(E φ²)² − 1: the relative variance that one unit adds to the mean square of a layer's activations. ReLU 5, linear 2; NaN where (E φ²)² is 0."""
-        return self.fourth / self.mean_square**2 - 1.0 if self.mean_square**2 > 0.0 else math.nan
+        square = self.mean_square * self.mean_square  # a power would be an error where a product is infinite
+        return self.fourth / square - 1.0 if square > 0.0 else math.nan
 
     @property
     def kappa(self) -> float:
@@ -68,7 +69,8 @@ class Moments:
 
         A unit's backward signal is φ'(z) times a normal number, whose fourth moment brings the 3. ReLU 5, linear 2.
         """
-        return 3.0 * self.slope_fourth / self.slope_mean_square**2 - 1.0 if self.slope_mean_square**2 > 0.0 else math.nan
+        square = self.slope_mean_square * self.slope_mean_square
+        return 3.0 * self.slope_fourth / square - 1.0 if square > 0.0 else math.nan
 
 
 def parameters_of(activation: Spec) -> tuple[float, ...]:

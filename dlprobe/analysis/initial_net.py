@@ -44,6 +44,7 @@ class InitialNet:
     units: widths. weight_variance: Var(W) of one weight, or the measured mean square weight_rms². bias_variance: E b² of one bias parameter.
     features: number of inputs; input_mean_square: mean over samples and features of x² as the net sees it (measured on the training part).
     normalization: name of the normalization record, or None; position `before` or `after` the activation.
+    transformed: weights go through a transform before use, so that weight_variance is not that of the parameters.
     residual: α of each layer whose input is added to α times its result, None for one without; an empty tuple stands for None everywhere.
     """
 
@@ -57,6 +58,7 @@ class InitialNet:
     position: str = "before"
     residual: tuple[float | None, ...] = ()
     perturbations: Perturbations = UNPERTURBED
+    transformed: bool = False
 
     def __post_init__(self) -> None:
         lengths = {len(self.units), len(self.activations), len(self.weight_variance), len(self.bias_variance), len(self.residual) or len(self.units)}
@@ -108,6 +110,7 @@ def describe(
         position=position,
         residual=_scales(residual),
         perturbations=perturbations,
+        transformed=transform is not None,
     )
 
 

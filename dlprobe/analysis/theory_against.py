@@ -10,6 +10,7 @@ from typing import TypeAlias
 import numpy as np
 import numpy.typing as npt
 
+from dlprobe.analysis.initial_net import InitialNet
 from dlprobe.analysis.run_profile import hidden_layers
 from dlprobe.analysis.theory import DEVIATIONS, Prediction
 from dlprobe.errors import ConfigError
@@ -21,7 +22,10 @@ QUANTITIES = ("activation_mean_square", "error_signal_rms_relative")
 
 @dataclass(frozen=True)
 class Measured:
-    """The first recorded step of a run, per hidden layer; deviations by quantity, in standard deviations of the finite-width law (NaN: not defined)."""
+    """One recorded step of a run, per hidden layer; deviations by quantity, in standard deviations of the finite-width law.
+
+    A deviation is NaN where it is not defined or nothing was recorded (E a² of a batch of one), infinite where what was measured is not finite.
+    """
 
     step: int
     names: tuple[str, ...]
@@ -42,6 +46,11 @@ class Measured:
         return found
 
     @property
+    def compared(self) -> int:
+        """How many numbers have a deviation."""
+        return int(sum(np.sum(~np.isnan(off)) for off in self.deviations.values()))
+
+    @property
     def left_at(self) -> list[tuple[str, str, float]]:
         """Where each quantity leaves its band first on its way: activations from the input, error signals from the output."""
         found = []
@@ -51,8 +60,8 @@ class Measured:
         return found
 
 
-def measured(run: Run, prediction: Prediction, units: Sequence[int]) -> Measured:
-    """Compare. Raises ConfigError where nothing was recorded or the run has another number of hidden layers."""
+def measured(run: Run, prediction: Prediction, units: Sequence[int], row: int = 0) -> Measured:
+    """Compare a recorded row. Raises ConfigError where nothing was recorded or the run has another number of hidden layers."""
     hidden = hidden_layers(run)
     if not len(run.steps):
         raise ConfigError("the run of --against has no recorded step: train at least one (--steps 1 --lr 0 records the state at initialization)")
@@ -61,16 +70,39 @@ def measured(run: Run, prediction: Prediction, units: Sequence[int]) -> Measured
             f"the run of --against has {len(hidden)} hidden layers, the configuration {len(units)}: leave out CONFIG and options to take the run's own"
         )
 
-    def row(name: str) -> Floats:
-        return np.asarray(run.statistic_rows(name, 0, 1)[0][hidden], np.float64)
+    def column(name: str) -> Floats:
+        return _row(run, name, row)[hidden]
 
-    square = row("activation_variance") + row("activation_mean") ** 2
-    signal = row("error_signal_rms")
     with np.errstate(all="ignore"):
+        square = column("activation_variance") + column("activation_mean") ** 2
+        signal = column("error_signal_rms")
         relative = signal / signal[-1] if len(signal) else signal
     found = dict(zip(QUANTITIES, deviations(prediction, square, relative), strict=True))
+    lost = (~np.isfinite(column("preactivation_mean_square")), ~np.isfinite(signal))
+    for quantity, where in zip(QUANTITIES, lost, strict=True):
+        found[quantity][where & prediction.applicable] = math.inf
     names = tuple(str(run.layers.names[index]) for index in hidden)
-    return Measured(int(run.steps[0]), names, row("preactivation_mean_square"), square, row("activation_variance"), relative, found)
+    return Measured(int(run.steps[row]), names, column("preactivation_mean_square"), square, column("activation_variance"), relative, found)
+
+
+def _row(run: Run, name: str, row: int) -> Floats:
+    return np.asarray(run.statistic_rows(name, row, row + 1)[0], np.float64)
+
+
+def batch_mean_square(run: Run, net: InitialNet) -> float:
+    """The mean square of the first batch's inputs, from hidden_1's preactivations and the run's own weights; `net`'s where it cannot be told.
+
+    A batch is a sample: where features have heavy tails its mean square is off that of all data by more than the widest layers fluctuate.
+    """
+    hidden = hidden_layers(run)
+    if not len(run.steps) or not hidden or "input" in run.layers.names or not net.units:
+        return net.input_mean_square
+    random = net.perturbations
+    q, rms, biases = (_row(run, name, 0)[hidden[0]] for name in ("preactivation_mean_square", "weight_rms", "bias_rms"))
+    weight = int(run.layers["fan_in"][hidden[0]]) * (net.weight_variance[0] if net.transformed else rms**2) / random.weight_keep
+    with np.errstate(all="ignore"):
+        found = float((q - np.nan_to_num(biases) ** 2) / weight - random.input_noise) * random.input_keep
+    return found if 0.0 < found < math.inf else net.input_mean_square
 
 
 def deviations(prediction: Prediction, square: Floats, relative: Floats) -> tuple[Floats, Floats]:

@@ -2,7 +2,7 @@
 
 Mean-field theory of wide random nets: the fixed point q* of the preactivations, χ_1, depth scales, the edge of chaos, and every layer's mean squares with
 the band in which one net of these widths falls. Normalization, residual connections and dropout included; where the theory does not apply, the reason
-stands in its place. With --against, a run's first recorded step is laid over it.
+stands in its place. With --against, a run's first recorded step is laid over it, and its last one compared.
 
 Examples:
   dlprobe theory --layers 512x20 --activation tanh --init "mean_field(sigma_w=1.5)"
@@ -14,6 +14,7 @@ Examples:
 from __future__ import annotations
 
 import math
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -28,6 +29,7 @@ if TYPE_CHECKING:
     from dlprobe.runs import Run
 
 PANEL = "Theory"
+LARGEST_SIGMA_B = 1000.0  # q* is searched up to its square
 Against = Annotated[
     Path | None,
     typer.Option("--against", metavar="RUN", help="run file to compare with; without CONFIG and options, its own net is predicted", rich_help_panel=PANEL),
@@ -44,25 +46,27 @@ def command(
     """Read, predict, compare, show."""
     from dlprobe.analysis.phase import critical_with_dropout, phase_of
     from dlprobe.analysis.theory import predict
-    from dlprobe.analysis.theory_against import measured
+    from dlprobe.analysis.theory_against import batch_mean_square, measured
     from dlprobe.parts.activations import Activation
     from dlprobe.reports.theory import document
     from dlprobe.runs import open_single
 
     biases = [] if sigma_b is None else numbers(sigma_b)
     if against is None:
-        net, found = configured_net(config, options, screen), None
+        net, found, last = configured_net(config, options, screen), None, None
         prediction = predict(net)
     else:
         with open_single(against) as run:
             net = net_of_run(run, config, options, against)
+            net = replace(net, input_mean_square=batch_mean_square(run, net))
             prediction = predict(net)
             found = measured(run, prediction, net.units)
+            last = measured(run, prediction, net.units, len(run.steps) - 1) if len(run.steps) > 1 else None
     if biases and not (net.activations and isinstance(net.activations[-1].record, Activation)):
         raise ConfigError("--sigma-b: there is no hidden layer with an elementwise activation to search for: use --layers and --activation, e.g. tanh")
     edges = [(each, critical_with_dropout(net.activations[-1], each, net.perturbations.keep)) for each in biases]
     phase = phase_of(net) if prediction.applicable else None
-    screen.show(document(net, prediction, phase, edges, found, None if against is None else str(against), maps))
+    screen.show(document(net, prediction, phase, edges, found, None if against is None else str(against), maps, last))
 
 
 def configured_net(config: Path | None, options: dict[str, str | None], screen: Screen) -> InitialNet:
@@ -95,14 +99,14 @@ def net_of_run(run: Run, config: Path | None, options: dict[str, str | None], pa
 
 
 def numbers(text: str) -> list[float]:
-    """Numbers ≥ 0 from a list with commas. Raises ConfigError."""
+    """Numbers from 0 to 1000 from a list with commas. Raises ConfigError."""
     found = []
     for each in text.split(","):
         try:
             value = float(each)
         except ValueError:
             value = math.nan
-        if not 0.0 <= value < math.inf:
-            raise ConfigError(f"--sigma-b {each.strip()!r}: expected numbers >= 0 with commas, e.g. --sigma-b 0,0.1,0.3")
+        if not 0.0 <= value <= LARGEST_SIGMA_B:
+            raise ConfigError(f"--sigma-b {each.strip()!r}: expected numbers from 0 to {LARGEST_SIGMA_B:g} with commas, e.g. --sigma-b 0,0.1,0.3")
         found.append(value)
     return found

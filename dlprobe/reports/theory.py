@@ -6,6 +6,8 @@ import math
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
+
 from dlprobe.render.document import Block, Bullets, Cell, Chart, Column, Document, Facts, Hint, Paragraph, Series, Table, Verdict
 
 if TYPE_CHECKING:
@@ -28,12 +30,15 @@ def document(
     against: Measured | None = None,
     run_name: str | None = None,
     maps: bool = False,
+    last: Measured | None = None,
 ) -> Document:
     """The whole answer. edges: (σ_b, the critical point there) that were asked for; against: a measured run, `run_name` its file.
 
-    maps: show the q-map and c-map, which the data always hold.
+    maps: show the q-map and c-map, which the data always hold. last: the run's last step, where it is not the first.
     """
     data = _data(net, prediction, phase, edges, against, run_name)
+    if last is not None:
+        data["against"]["last"] = _compared(last)
     if not prediction.applicable or phase is None:
         return Document("what theory predicts", [Verdict(prediction.reason, "warning"), *_edge_blocks(edges)], data)
     errors, activations = prediction.error_signal_bands(), prediction.activation_bands()
@@ -45,7 +50,7 @@ def document(
             _chart("RMS of the error signal, relative to the last hidden layer", errors, None if against is None else against.error_signal_rms_relative)
         )
     blocks += _maps(phase) if maps else []
-    blocks += [_table(prediction, errors, activations, against), *_edge_blocks(edges), *_against_blocks(against, run_name)]
+    blocks += [_table(prediction, errors, activations, against), *_edge_blocks(edges), *_against_blocks(against, last, run_name)]
     blocks.append(Bullets(list(prediction.assumptions)))
     if against is None:
         blocks.append(Hint("dlprobe train --steps 1 --lr 0 … -o run.h5   # the same net measured; then: dlprobe theory --against run.h5"))
@@ -128,7 +133,7 @@ def _maps(phase: Phase) -> list[Block]:
 
 
 def _off(value: float) -> Cell:
-    return "-" if math.isnan(value) else f"{value:+.1f}"
+    return f"{value:+.1f}" if math.isfinite(value) else "-" if math.isnan(value) else "∞" if value > 0 else "-∞"
 
 
 def _edge_blocks(edges: Sequence[tuple[float, Critical | None]]) -> list[Block]:
@@ -143,17 +148,29 @@ def _drift(edge: Critical) -> str:
     return "" if edge.stable else ", unstable: deep nets leave it"
 
 
-def _against_blocks(against: Measured | None, name: str | None) -> list[Block]:
+def _against_blocks(against: Measured | None, last: Measured | None, name: str | None) -> list[Block]:
     if against is None:
         return []
     when = "" if against.step == 0 else f" (its first recorded step is {against.step}: training has moved it already)"
-    left = against.left_at
-    if not left:
-        return [Verdict(f"{name} stays inside the finite-width band in every layer{when}", "good")]
+    left, said = against.left_at, _where_left(against)
+    stays = f"{name} stays inside the finite-width band in every layer" if against.compared else f"{name}: there is nothing to compare"
+    found: list[Block] = [Verdict(f"{name} leaves the band: {said}{when}", "warning") if left else Verdict(stays + when, "good")]
+    if np.isnan(against.activation_mean_square).all():
+        found.append(Paragraph("E a² is missing: it was not recorded, as in batches of one sample, or is not a number."))
+    if last is not None:
+        after = f"leaves the band it began with: {_where_left(last)}" if last.left_at else "is still inside the band it began with"
+        found.append(Paragraph(f"At its last recorded step, {last.step}, it {after}."))
+    return found
+
+
+def _where_left(against: Measured) -> str:
     words = {"activation_mean_square": "E a², seen from the input,", "error_signal_rms_relative": "the error signal, seen from the output,"}
-    said = "; ".join(f"{words[quantity]} at {layer}, by {abs(off):.1f} s.d. {'above' if off > 0 else 'below'}" for quantity, layer, off in left)
-    count = len({(quantity, layer) for quantity, layer, _ in against.outside})
-    return [Verdict(f"{name} leaves the band: {said}; {count} numbers of {2 * len(against.names) - 1} are outside{when}", "warning")]
+    said = "; ".join(f"{words[quantity]} at {layer}, {_by(off)}" for quantity, layer, off in against.left_at)
+    return f"{said}; {len(against.outside)} of {against.compared} numbers are outside"
+
+
+def _by(off: float) -> str:
+    return f"by {abs(off):.1f} s.d. {'above' if off > 0 else 'below'}" if math.isfinite(off) else "where it is not finite" if off > 0 else "where it is 0"
 
 
 def _data(
@@ -190,7 +207,7 @@ def _data(
     if edges:
         found["edges"] = [{"sigma_b": sigma_b, **(_edge(edge) or {"sigma_w": nothing, "q_star": nothing, "stable": None})} for sigma_b, edge in edges]
     if against is not None:
-        found["against"] = _against(against, run_name)
+        found["against"] = _against(against, run_name, net.input_mean_square)
     return found
 
 
@@ -218,7 +235,11 @@ def _layers(net: InitialNet, prediction: Prediction) -> list[dict[str, Any]]:
     ]
 
 
-def _against(against: Measured, run_name: str | None) -> dict[str, Any]:
+def _against(against: Measured, run_name: str | None, inputs: float) -> dict[str, Any]:
+    return {"run": run_name, "input_mean_square": inputs, **_compared(against)}
+
+
+def _compared(against: Measured) -> dict[str, Any]:
     series = {key: getattr(against, key) for key in ("q", "activation_mean_square", "activation_variance", "error_signal_rms_relative")}
     layers = [
         {
@@ -229,4 +250,4 @@ def _against(against: Measured, run_name: str | None) -> dict[str, Any]:
         for index, name in enumerate(against.names)
     ]
     outside = [{"quantity": quantity, "layer": layer, "deviations": off} for quantity, layer, off in against.outside]
-    return {"run": run_name, "step": against.step, "layers": layers, "outside": outside}
+    return {"step": against.step, "layers": layers, "outside": outside}

@@ -6,6 +6,7 @@ import json
 import math
 from pathlib import Path
 
+import numpy as np
 import pytest
 from command_line import Outcome, dlprobe
 
@@ -81,6 +82,41 @@ def test_measured_run_stays_inside_its_band(options: tuple[str, ...], tmp_path: 
         assert "activation_mean_square" in {each["quantity"] for each in other["against"]["outside"]}
 
 
+def test_heavy_tails_are_no_departure_from_theory(tmp_path: Path) -> None:
+    """One sample in thirty is 100 times as large: a batch of 8 has another mean square than all, by far more than 2,000 units fluctuate."""
+    rng = np.random.default_rng(0)
+    inputs = rng.standard_normal((200, 20)) * np.where(rng.random(200) < 0.03, 100.0, 1.0)[:, None]
+    np.savez(tmp_path / "tails.npz", x=inputs, y=rng.integers(0, 2, 200))
+    run = str(tmp_path / "run.h5")
+    net = ("--layers", "2000,20", "--scaling", "none", "--batch-size", "8", "--activation", "relu", "--steps", "1", "--lr", "0")
+    trained = dlprobe("train", "--data", str(tmp_path / "tails.npz"), *net, "--histogram-every", "never", "-o", run, "--quiet")
+    assert trained.code == 0, trained.err
+    found = theory("--against", run).data["against"]
+    assert not 0.8 < found["input_mean_square"] / np.mean(inputs**2) < 1.25
+    assert found["outside"] == []
+
+
+def test_overflow_leaves_the_band_and_training_is_told_apart(tmp_path: Path) -> None:
+    run = str(tmp_path / "run.h5")
+    small = ("--data", "wine", "--histogram-every", "never", "--evaluate-every", "never", "--quiet", "-o", run)
+    assert dlprobe("train", *small, "--layers", "50x40", "--activation", "relu", "--init", "normal(std=2)", "--steps", "1").code in (0, 1)
+    found = theory("--against", run).data["against"]
+    layers = [each["layer"] for each in found["outside"] if each["quantity"] == "activation_mean_square"]
+    assert layers[-1] == "hidden_40"
+    assert "is not finite" in " ".join(dlprobe("theory", "--against", run).out.split())
+    assert dlprobe("train", *small, "--layers", "20,20", "--optimizer", "sgd", "--lr", "30", "--steps", "60", "--force").code in (0, 1)
+    last = theory("--against", run).data["against"]["last"]
+    assert last["step"] > 0
+    assert last["outside"]
+    assert f"At its last recorded step, {last['step']}, it leaves the band" in " ".join(dlprobe("theory", "--against", run).out.split())
+
+
+def test_batch_of_one_says_what_is_missing(tmp_path: Path) -> None:
+    run = str(tmp_path / "run.h5")
+    assert dlprobe("train", "--data", "wine", "--layers", "9,9", "--batch-size", "1", "--steps", "1", "-o", run, "--quiet").code == 0
+    assert "E a² is missing" in dlprobe("theory", "--against", run).out
+
+
 def test_run_of_another_depth_is_refused(tmp_path: Path) -> None:
     run = str(tmp_path / "run.h5")
     assert dlprobe("train", "--data", "wine", "--layers", "5,4", "--steps", "1", "-o", run, "--quiet").code == 0
@@ -113,6 +149,13 @@ def test_activation_that_jumps_is_told_apart() -> None:
     assert "hard_shrink jumps, which gradients do not see" in " ".join(out.split())
 
 
-def test_sigma_b_that_is_no_number_is_one_clear_line() -> None:
-    outcome = dlprobe("theory", "--sigma-b", "0,x")
-    assert (outcome.code, outcome.errors) == (2, ["error: --sigma-b 'x': expected numbers >= 0 with commas, e.g. --sigma-b 0,0.1,0.3"])
+@pytest.mark.parametrize("wrong", ["x", "-1", "nan", "1e300"])
+def test_sigma_b_that_is_no_number_is_one_clear_line(wrong: str) -> None:
+    outcome = dlprobe("theory", "--sigma-b", f"0,{wrong}")
+    assert (outcome.code, outcome.errors) == (2, [f"error: --sigma-b {wrong!r}: expected numbers from 0 to 1000 with commas, e.g. --sigma-b 0,0.1,0.3"])
+
+
+@pytest.mark.parametrize("init", ["mean_field(sigma_w=1e90)", "mean_field(sigma_w=1e-70)", "mean_field(sigma_b=1e80)", "normal(std=1e200)"])
+@pytest.mark.parametrize("activation", ["tanh", "relu", "gelu", "exponential"])
+def test_absurd_weights_are_no_error(activation: str, init: str) -> None:
+    assert theory("--data", "wine", "--layers", "20x5", "--activation", activation, "--init", init).code == 0
