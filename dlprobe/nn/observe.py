@@ -17,6 +17,7 @@ from dlprobe import registry
 from dlprobe.nn.cache import EXACT, SUMS, inlined
 from dlprobe.nn.calling import whole_registers
 from dlprobe.nn.scalar import is_finite
+from dlprobe.nn.vectors import above, all_lanes, first_lanes, lane_sum, lanes_of, load, row_totals, smaller, store
 
 STATISTICS = tuple(registry.records("statistic"))
 (ACTIVATION_MEAN, ACTIVATION_VARIANCE, ACTIVATION_SAMPLE_VARIANCE, ACTIVE_FRACTION) = map(
@@ -37,6 +38,12 @@ STATISTICS = tuple(registry.records("statistic"))
 
 
 NARROW_ROWS = 64  # rows whose sums per unit run in T
+NARROW_NUMBERS = 4096  # numbers whose sum runs in T, in as many parts as a vector has lanes
+
+
+def narrow_rows(units: Any) -> Any:
+    """Over how many rows, a multiple of 4, one sum of all their numbers may run in T."""
+    return min(max(NARROW_NUMBERS // (4 * units), 1) * 4, NARROW_ROWS)
 
 
 def clear(statistics: Any) -> None:
@@ -79,28 +86,50 @@ def add_bias(z: Any, bias: Any, statistics: Any) -> None:
 
 
 def biased_sums(z: Any, bias: Any, shift: Any) -> Any:
-    """z (rows, units) += bias (units,); returns Σ (z − shift) and Σ (z − shift)². Two rows at a time: with more, LLVM gives up telling the arrays apart."""
-    zero = z.dtype.type(0)
+    """z (rows, units) += bias (units,); returns Σ (z − shift) and Σ (z − shift)²."""
+    units, lanes, shifts, zero = len(bias), lanes_of(z), all_lanes(shift), all_lanes(z.dtype.type(0))
+    whole, four, block = units - units % lanes, len(z) - len(z) % 4, narrow_rows(units)
     total = square = 0.0
-    for i in range(0, len(z) - 1, 2):
-        r0, r1 = z[i], z[i + 1]
-        of_rows = squares = zero
-        for j in range(len(bias)):
-            v0, v1 = r0[j] + bias[j], r1[j] + bias[j]
-            r0[j], r1[j] = v0, v1
-            d0, d1 = v0 - shift, v1 - shift
-            of_rows += d0 + d1
-            squares += d0 * d0 + d1 * d1
-        total += of_rows
-        square += squares
-    for i in range(len(z) - len(z) % 2, len(z)):
+    for start in range(0, four, block):
+        deviation, squares = zero, (zero, zero, zero, zero)
+        for i in range(start, min(start + block, four), 4):
+            for j in range(0, whole, lanes):
+                deviation, squares = add_to_rows(z, bias, shifts, i * units + j, j, lanes, deviation, squares)
+            if whole < units:
+                rest = units - whole
+                deviation, squares = add_to_rows(z, bias, first_lanes(shifts, rest), i * units + whole, whole, rest, deviation, squares)
+        total += lane_sum(deviation)
+        square += lane_sum(added(squares))
+    for i in range(four, len(z)):
         row = z[i]
-        for j in range(len(bias)):
+        for j in range(units):
             row[j] += bias[j]
-            deviation = np.float64(row[j]) - np.float64(shift)
-            total += deviation
-            square += deviation * deviation
+            wide = np.float64(row[j]) - np.float64(shift)
+            total += wide
+            square += wide * wide
     return total, square
+
+
+def add_to_rows(z: Any, bias: Any, shift: Any, start: Any, column: Any, count: Any, deviation: Any, squares: Any) -> Any:
+    """A vector of the bias to that of four rows of z from element `start` on; adds deviations from the shift and their squares."""
+    units, b = z.shape[1], load(bias, column, count)
+    v0, v1 = load(z, start, count) + b, load(z, start + units, count) + b
+    v2, v3 = load(z, start + 2 * units, count) + b, load(z, start + 3 * units, count) + b
+    store(v0, z, start, count)
+    store(v1, z, start + units, count)
+    store(v2, z, start + 2 * units, count)
+    store(v3, z, start + 3 * units, count)
+    d0, d1, d2, d3 = v0 - shift, v1 - shift, v2 - shift, v3 - shift
+    return deviation + ((d0 + d1) + (d2 + d3)), add_squares(squares, d0, d1, d2, d3)
+
+
+def add_squares(sums: Any, v0: Any, v1: Any, v2: Any, v3: Any) -> Any:
+    """Four sums of squares side by side: one after the other would wait for each other."""
+    return v0 * v0 + sums[0], v1 * v1 + sums[1], v2 * v2 + sums[2], v3 * v3 + sums[3]
+
+
+def added(sums: Any) -> Any:
+    return (sums[0] + sums[1]) + (sums[2] + sums[3])
 
 
 def deviations(block: Any, shift: Any) -> Any:
@@ -143,29 +172,30 @@ def observe_activation(a: Any, row_square: Any, narrow: Any, wide: Any, statisti
 
 def unit_sums(a: Any, first: Any, row_square: Any, sums: Any) -> Any:
     """Of a (rows, units), four rows for four: fills each unit's Σ (a − first) and each row's Σ a²; returns how many a > 0, Σ a² and Σ (a − first)²."""
-    whole_registers()
-    zero, one = a.dtype.type(0), a.dtype.type(1)
-    for j in range(len(sums)):
-        sums[j] = zero
-    active = square = deviation = 0.0
+    units, lanes, zero = len(sums), lanes_of(a), all_lanes(a.dtype.type(0))
+    whole = units - units % lanes
+    for j in range(units):
+        sums[j] = 0
+    square, active, deviations_of = 0.0, zero, (zero, zero, zero, zero)
     for i in range(0, len(a), 4):
-        r0, r1, r2, r3 = a[i], a[i + 1], a[i + 2], a[i + 3]
-        q0 = q1 = q2 = q3 = squares = n = zero
-        for j in range(len(sums)):
-            v0, v1, v2, v3, shift = r0[j], r1[j], r2[j], r3[j], first[j]
-            d0, d1, d2, d3 = v0 - shift, v1 - shift, v2 - shift, v3 - shift
-            sums[j] += (d0 + d1) + (d2 + d3)
-            squares += (d0 * d0 + d1 * d1) + (d2 * d2 + d3 * d3)
-            q0 += v0 * v0
-            q1 += v1 * v1
-            q2 += v2 * v2
-            q3 += v3 * v3
-            n += ((one if v0 > zero else zero) + (one if v1 > zero else zero)) + ((one if v2 > zero else zero) + (one if v3 > zero else zero))
-        row_square[i], row_square[i + 1], row_square[i + 2], row_square[i + 3] = q0, q1, q2, q3
-        active += n
-        square += (row_square[i] + row_square[i + 1]) + (row_square[i + 2] + row_square[i + 3])
-        deviation += squares
-    return active, square, deviation
+        squares = zero, zero, zero, zero
+        for j in range(0, whole, lanes):
+            active, squares, deviations_of = add_four_rows(a, first, sums, i * units + j, j, lanes, active, squares, deviations_of)
+        if whole < units:
+            active, squares, deviations_of = add_four_rows(a, first, sums, i * units + whole, whole, units - whole, active, squares, deviations_of)
+        square += row_totals(squares[0], squares[1], squares[2], squares[3], row_square, i)
+    return lane_sum(active), square, lane_sum(added(deviations_of))
+
+
+def add_four_rows(a: Any, first: Any, sums: Any, start: Any, column: Any, count: Any, active: Any, squares: Any, deviation: Any) -> Any:
+    """A vector of each of four rows of `a` from element `start` on: to the units' sums, to how many a > 0, the rows' Σ a², and Σ (a − first)²."""
+    units, shift, none = a.shape[1], load(first, column, count), all_lanes(a.dtype.type(0))
+    v0, v1 = load(a, start, count), load(a, start + units, count)
+    v2, v3 = load(a, start + 2 * units, count), load(a, start + 3 * units, count)
+    d0, d1, d2, d3 = v0 - shift, v1 - shift, v2 - shift, v3 - shift
+    store(load(sums, column, count) + ((d0 + d1) + (d2 + d3)), sums, column, count)
+    active = active + ((above(v0, none) + above(v1, none)) + (above(v2, none) + above(v3, none)))
+    return active, add_squares(squares, v0, v1, v2, v3), add_squares(deviation, d0, d1, d2, d3)
 
 
 def widened_sums(a: Any, start: Any, first: Any, row_square: Any, sums: Any) -> Any:
@@ -233,27 +263,32 @@ def observe_error(d: Any, bias_gradient: Any, row_square: Any, statistics: Any) 
 
 def sum_samples(d: Any, sums: Any, row_square: Any) -> None:
     """Of d (rows, units): sums (units,) over the rows, and each row's Σ d²."""
-    whole_registers()
-    zero = d.dtype.type(0)
-    for j in range(len(sums)):
-        sums[j] = zero
-    four = len(d) - len(d) % 4
+    units, lanes, zero = len(sums), lanes_of(d), all_lanes(d.dtype.type(0))
+    whole, four = units - units % lanes, len(d) - len(d) % 4
+    for j in range(units):
+        sums[j] = 0
     for i in range(0, four, 4):
-        r0, r1, r2, r3 = d[i], d[i + 1], d[i + 2], d[i + 3]
-        q0 = q1 = q2 = q3 = zero
-        for j in range(len(sums)):
-            sums[j] = add_four(sums[j], r0[j], r1[j], r2[j], r3[j])
-            q0 += r0[j] * r0[j]
-            q1 += r1[j] * r1[j]
-            q2 += r2[j] * r2[j]
-            q3 += r3[j] * r3[j]
-        row_square[i], row_square[i + 1], row_square[i + 2], row_square[i + 3] = q0, q1, q2, q3
+        squares = zero, zero, zero, zero
+        for j in range(0, whole, lanes):
+            squares = add_four_errors(d, sums, i * units + j, j, lanes, squares)
+        if whole < units:
+            squares = add_four_errors(d, sums, i * units + whole, whole, units - whole, squares)
+        row_totals(squares[0], squares[1], squares[2], squares[3], row_square, i)
     for i in range(four, len(d)):
-        row, square = d[i], zero
-        for j in range(len(sums)):
+        row, square = d[i], d.dtype.type(0)
+        for j in range(units):
             sums[j] += row[j]
             square += row[j] * row[j]
         row_square[i] = square
+
+
+def add_four_errors(d: Any, sums: Any, start: Any, column: Any, count: Any, squares: Any) -> Any:
+    """A vector of each of four rows of d from element `start` on: to the units' sums, and to the rows' squares."""
+    units = d.shape[1]
+    v0, v1 = load(d, start, count), load(d, start + units, count)
+    v2, v3 = load(d, start + 2 * units, count), load(d, start + 3 * units, count)
+    store(add_four(load(sums, column, count), v0, v1, v2, v3), sums, column, count)
+    return add_squares(squares, v0, v1, v2, v3)
 
 
 def add_four(total: Any, v0: Any, v1: Any, v2: Any, v3: Any) -> Any:
@@ -263,17 +298,43 @@ def add_four(total: Any, v0: Any, v1: Any, v2: Any, v3: Any) -> Any:
 
 def count_underflow(da: Any, next_row_square: Any) -> Any:
     """Zeros and subnormals of da = dL/da in rows where the next layer's error signal is not zero."""
-    zero, one = da.dtype.type(0), da.dtype.type(1)
     smallest_normal = da.dtype.type(np.finfo(da.dtype).tiny)
-    found = 0.0
-    for i in range(da.shape[0]):
-        if next_row_square[i] > 0.0:
-            row = da[i]
-            of_row = zero
-            for j in range(len(row)):
-                of_row += one if abs(row[j]) < smallest_normal else zero
-            found += of_row
-    return found
+    units, lanes, bound, zero = da.shape[1], lanes_of(da), all_lanes(smallest_normal), all_lanes(da.dtype.type(0))
+    whole, four, found = units - units % lanes, len(da) - len(da) % 4, (zero, zero, zero, zero)
+    for i in range(0, four, 4):
+        small = zero, zero, zero, zero
+        for j in range(0, whole, lanes):
+            small = count_small(da, bound, i * units + j, lanes, small)
+        if whole < units:
+            small = count_small(da, bound, i * units + whole, units - whole, small)
+        found = (
+            found[0] + small[0] * counts(da, next_row_square[i]),
+            found[1] + small[1] * counts(da, next_row_square[i + 1]),
+            found[2] + small[2] * counts(da, next_row_square[i + 2]),
+            found[3] + small[3] * counts(da, next_row_square[i + 3]),
+        )
+    total = lane_sum(added(found))
+    for i in range(four, len(da)):
+        row = da[i]
+        for j in range(units if next_row_square[i] > 0.0 else 0):
+            total += 1.0 if abs(row[j]) < smallest_normal else 0.0
+    return total
+
+
+def counts(da: Any, row_square: Any) -> Any:
+    """1 in every lane where the row's error signal is not zero, else 0."""
+    return all_lanes(da.dtype.type(1) if row_square > 0.0 else da.dtype.type(0))
+
+
+def count_small(da: Any, bound: Any, start: Any, count: Any, found: Any) -> Any:
+    """Adds how many numbers below the bound a vector of each of four rows has, from element `start` on."""
+    units = da.shape[1]
+    return (
+        found[0] + first_lanes(smaller(load(da, start, count), bound), count),
+        found[1] + first_lanes(smaller(load(da, start + units, count), bound), count),
+        found[2] + first_lanes(smaller(load(da, start + 2 * units, count), bound), count),
+        found[3] + first_lanes(smaller(load(da, start + 3 * units, count), bound), count),
+    )
 
 
 def square_rows(block: Any, out: Any) -> None:
@@ -347,17 +408,25 @@ for _function in (
     clear,
     count_nonfinite,
     sums_hold,
+    narrow_rows,
     biased_sums,
+    add_to_rows,
+    add_squares,
+    added,
     deviations,
     widened_sums,
     unit_sums,
+    add_four_rows,
     unit_means,
     sum_samples,
+    add_four_errors,
     add_bias,
     observe_activation,
     _finish_activation,
     observe_error,
     count_underflow,
+    counts,
+    count_small,
     square_rows,
     sample_gradient_rms,
     observe_slopes,

@@ -1,0 +1,187 @@
+"""Vectors of numbers as variables of compiled code, for loops that LLVM vectorises badly: short rows, several of them at once, more than one kind of sum.
+
+    for j in range(0, whole, lanes):
+        sum = sum + load(x, j, lanes)
+    if whole < len(x):
+        sum = sum + load(x, whole, len(x) - whole)
+
+Every lane is one chain of operations in the order written, so results do not depend on what stands around them; products and sums may be contracted.
+Lanes that are not loaded are 0. A vector fills a register; `lanes_of` an array is how many of its numbers that takes.
+"""
+
+from __future__ import annotations
+
+import operator
+from typing import Any
+
+from llvmlite import ir
+from numba import types
+from numba.core.typing.templates import AbstractTemplate, infer_global, signature
+from numba.extending import intrinsic, lower_builtin, models, register_model
+
+from dlprobe.nn.tiles import VECTOR_BYTES
+
+BYTES = VECTOR_BYTES or 32
+I32, I64, DOUBLE = ir.IntType(32), ir.IntType(64), ir.DoubleType()
+FLAGS = ("contract",)
+
+
+class Vector(types.Type):  # type: ignore[misc]
+    """The Numba type of a register full of numbers."""
+
+    def __init__(self, dtype: Any) -> None:
+        self.dtype, self.lanes = dtype, 8 * BYTES // dtype.bitwidth
+        super().__init__(name=f"Vector({dtype} x {self.lanes})")
+
+
+@register_model(Vector)
+class _VectorModel(models.PrimitiveModel):  # type: ignore[misc]
+    def __init__(self, manager: Any, kind: Any) -> None:
+        super().__init__(manager, kind, ir.VectorType(manager.lookup(kind.dtype).get_value_type(), kind.lanes))
+
+
+class _Arithmetic(AbstractTemplate):  # type: ignore[misc]
+    def generic(self, arguments: Any, keywords: Any) -> Any:
+        one, other = arguments
+        return signature(one, one, other) if isinstance(one, Vector) and one == other else None
+
+
+for _operator, _name in ((operator.add, "fadd"), (operator.sub, "fsub"), (operator.mul, "fmul")):
+    infer_global(_operator)(type(f"_{_name}", (_Arithmetic,), {}))
+
+    @lower_builtin(_operator, Vector, Vector)
+    def _operate(context: Any, builder: Any, sig: Any, values: Any, name: str = _name) -> Any:
+        return getattr(builder, name)(*values, flags=FLAGS)
+
+
+@intrinsic
+def lanes_of(typing: Any, array: Any) -> Any:
+    """How many of the array's numbers fill a vector: a constant, so that loads of as many need no mask."""
+    return types.int64(array), lambda context, builder, sig, values: I64(Vector(array.dtype).lanes)
+
+
+def _constant(kind: Any, values: Any) -> Any:
+    return ir.Constant(ir.VectorType(kind, len(values)), list(values))
+
+
+def _spread(builder: Any, number: Any, lanes: int) -> Any:
+    empty = ir.Constant(ir.VectorType(number.type, lanes), ir.Undefined)
+    return builder.shuffle_vector(builder.insert_element(empty, number, I32(0)), empty, _constant(I32, [0] * lanes))
+
+
+def _mask(builder: Any, count: Any, lanes: int) -> Any:
+    """The first `count` lanes."""
+    return builder.icmp_signed("<", _constant(I64, range(lanes)), _spread(builder, count, lanes))
+
+
+def _masked(context: Any, builder: Any, name: str, kind: Any, array: Any, value: Any, offset: Any) -> tuple[Any, Any, str, int]:
+    """Pointer to a vector in an array, its LLVM type, the name of the masked operation, and the alignment."""
+    vector = context.get_value_type(kind)
+    data = builder.gep(context.make_array(array)(context, builder, value).data, [offset])
+    return builder.bitcast(data, vector.as_pointer()), vector, f"llvm.masked.{name}.v{kind.lanes}f{kind.dtype.bitwidth}.p0", kind.dtype.bitwidth // 8
+
+
+def _call(builder: Any, name: str, result: Any, arguments: list[Any]) -> Any:
+    function = builder.module.declare_intrinsic(name, fnty=ir.FunctionType(result, [argument.type for argument in arguments]))
+    return builder.call(function, arguments)
+
+
+@intrinsic
+def load(typing: Any, array: Any, offset: Any, count: Any) -> Any:
+    """`count` numbers from element `offset` of a row-major array on, at most a vector of them."""
+    kind = Vector(array.dtype)
+
+    def code(context: Any, builder: Any, sig: Any, values: Any) -> Any:
+        pointer, vector, name, align = _masked(context, builder, "load", kind, array, values[0], values[1])
+        return _call(builder, name, vector, [pointer, I32(align), _mask(builder, values[2], kind.lanes), ir.Constant(vector, None)])
+
+    return kind(array, types.int64, types.int64), code
+
+
+@intrinsic
+def store(typing: Any, vector: Any, array: Any, offset: Any, count: Any) -> Any:
+    """The first `count` lanes to elements `offset` … of a row-major array."""
+
+    def code(context: Any, builder: Any, sig: Any, values: Any) -> Any:
+        pointer, _, name, align = _masked(context, builder, "store", vector, array, values[1], values[2])
+        _call(builder, name, ir.VoidType(), [values[0], pointer, I32(align), _mask(builder, values[3], vector.lanes)])
+        return context.get_dummy_value()
+
+    return types.void(vector, array, types.int64, types.int64), code
+
+
+@intrinsic
+def all_lanes(typing: Any, number: Any) -> Any:
+    """The number in every lane."""
+    kind = Vector(number)
+    return kind(number), lambda context, builder, sig, values: _spread(builder, values[0], kind.lanes)
+
+
+@intrinsic
+def first_lanes(typing: Any, vector: Any, count: Any) -> Any:
+    """The vector with 0 in all but its first `count` lanes."""
+
+    def code(context: Any, builder: Any, sig: Any, values: Any) -> Any:
+        return builder.select(_mask(builder, values[1], vector.lanes), values[0], ir.Constant(values[0].type, None))
+
+    return vector(vector, types.int64), code
+
+
+def _indicator(comparison: str, of_size: bool) -> Any:
+    @intrinsic
+    def compare(typing: Any, vector: Any, bound: Any) -> Any:
+        def code(context: Any, builder: Any, sig: Any, values: Any) -> Any:
+            x, bounds = values
+            if of_size:
+                x = _call(builder, f"llvm.fabs.v{vector.lanes}f{vector.dtype.bitwidth}", x.type, [x])
+            true = builder.fcmp_ordered(comparison, x, bounds)
+            return builder.select(true, ir.Constant(x.type, [1.0] * vector.lanes), ir.Constant(x.type, None))
+
+        return vector(vector, bound), code
+
+    return compare
+
+
+above = _indicator(">", False)  # 1 where a lane exceeds that of the bound, else 0
+smaller = _indicator("<", True)  # 1 where a lane's size is below that of the bound, else 0
+
+
+@intrinsic
+def lane_sum(typing: Any, vector: Any) -> Any:
+    """The sum of all lanes, in float64."""
+
+    def code(context: Any, builder: Any, sig: Any, values: Any) -> Any:
+        x = values[0]
+        while x.type.count > 1:
+            x = _pairs(builder, x, x, x.type.count // 2)
+        return _widened(builder, builder.extract_element(x, I32(0)), DOUBLE)
+
+    return types.float64(vector), code
+
+
+@intrinsic
+def row_totals(typing: Any, q0: Any, q1: Any, q2: Any, q3: Any, out: Any, start: Any) -> Any:
+    """out[start : start + 4] of float64 ← the sums of four vectors; returns the sum of these. All four together take half the shuffles of one by one."""
+
+    def code(context: Any, builder: Any, sig: Any, values: Any) -> Any:
+        lanes = q0.lanes
+        x = _pairs(builder, _pairs(builder, values[0], values[1], lanes), _pairs(builder, values[2], values[3], lanes), lanes)
+        while x.type.count > 4:
+            x = _pairs(builder, x, x, x.type.count // 2)
+        x = _widened(builder, x, ir.VectorType(DOUBLE, 4))
+        data = builder.gep(context.make_array(out)(context, builder, values[4]).data, [values[5]])
+        builder.store(x, builder.bitcast(data, x.type.as_pointer()), align=8)
+        x = _pairs(builder, x, x, 2)
+        return builder.fadd(builder.extract_element(x, I32(0)), builder.extract_element(x, I32(1)))
+
+    return types.float64(q0, q1, q2, q3, out, types.int64), code
+
+
+def _pairs(builder: Any, one: Any, other: Any, lanes: int) -> Any:
+    """Sums of neighbouring lanes, first those of one vector, then those of the other, `lanes` in all."""
+    even, odd = (builder.shuffle_vector(one, other, _constant(I32, range(first, 2 * lanes, 2))) for first in (0, 1))
+    return builder.fadd(even, odd)
+
+
+def _widened(builder: Any, value: Any, kind: Any) -> Any:
+    return value if value.type == kind else builder.fpext(value, kind)
