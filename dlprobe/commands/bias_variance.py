@@ -15,6 +15,7 @@ Examples:
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -22,7 +23,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from dlprobe.commands.base.configuration import configuration_options, is_run_file, read_configuration
-from dlprobe.commands.base.error_reading import EXAMPLE, read_numbers, read_run, share
+from dlprobe.commands.base.error_reading import EXAMPLE, read_number, read_numbers, read_run, share
 from dlprobe.commands.base.screen import Screen
 from dlprobe.errors import ConfigError, DataError, ExitCode
 
@@ -32,6 +33,7 @@ if TYPE_CHECKING:
 
 READING, GIVEN, RETRAINING = "Reading", "Decomposition", "Retraining"
 DEFAULT_REPLICAS = 20
+ESTIMATE = "estimate"
 Source = Annotated[
     Path | None, typer.Argument(metavar="RUN|STUDY|CONFIG", help="run file to read, study to decompose again, or TOML file to retrain", show_default=False)
 ]
@@ -47,7 +49,7 @@ Given = Annotated[
     typer.Option(
         "--predictions",
         metavar="FILE",
-        help=".npz with predictions (K, n) or (K, n, classes), targets (n), and noise where its variance is known",
+        help=".npz with predictions (K, n) or (K, n, classes) and targets (n); noise or inputs may be in it",
         rich_help_panel=GIVEN,
     ),
 ]
@@ -56,7 +58,10 @@ Loss = Annotated[
     typer.Option("--loss", metavar="NAME", help="squared|zero-one|cross-entropy [default: zero-one for classes, else squared]", rich_help_panel=GIVEN),
 ]
 Noise = Annotated[
-    float | None, typer.Option("--noise-variance", metavar="X", min=0.0, help="variance of the noise in the targets (squared)", rich_help_panel=GIVEN)
+    str | None,
+    typer.Option(
+        "--noise-variance", metavar="X|estimate", help="variance of the noise in the targets (squared), or from neighbouring samples", rich_help_panel=GIVEN
+    ),
 ]
 Replicas = Annotated[
     int | None, typer.Option("--replicas", metavar="K", min=2, max=100_000, help="training sets (or seeds) [default: 20]", rich_help_panel=RETRAINING)
@@ -128,7 +133,8 @@ def command(
     loss = checked("--loss", loss, ("squared", "zero-one", "cross-entropy"))
     errors = {"--human-error": human_error, "--train-error": train_error, "--val-error": val_error}
     bare = {**errors, "--train-samples": train_samples or None, "--val-samples": val_samples or None}
-    given = {"--predictions": predictions, "--loss": loss, "--noise-variance": noise_variance}
+    noise = noise_of(noise_variance)
+    given = {"--predictions": predictions, "--loss": loss, "--noise-variance": noise}
     settings = {f"--{name.replace('_', '-')}": text for name, text in options.items()}
     training = {**settings, "--training-loss": training_loss, "--values": values, "--resample": resample, "--vary": None if vary == "data" else vary}
     retraining_only = {**training, "--workers": workers, "-o": output}
@@ -141,10 +147,10 @@ def command(
         return read_numbers(errors, train_samples, val_samples, screen)
     if predictions is not None:
         refuse("the decomposition of given predictions", {"RUN": source, **bare, **retrain, **retraining_only})
-        return decompose_file(predictions, loss, noise_variance, screen)
+        return decompose_file(predictions, loss, noise, screen)
     if source is not None and replicas is None and over is None and is_run_file(source):
         refuse("what a saved run or study tells without training (--replicas K trains)", retraining_only)
-        return read_file(source, human_error, loss, noise_variance, screen)
+        return read_file(source, human_error, loss, noise, screen)
     if human_error is not None:
         raise ConfigError(f"--human-error belongs to the reading of a run or of error rates: name a RUN, or give all three, e.g. {EXAMPLE}")
     if over is None:
@@ -152,7 +158,7 @@ def command(
     if vary == "seed":
         refuse("--vary seed, in which all replicas learn the same training part", {"--resample": resample})
     base = read_configuration(source, {**options, "loss": training_loss})
-    asked = {"replicas": replicas or DEFAULT_REPLICAS, "vary": checked("--vary", vary, ("data", "seed", "both")), "seeds": seeds, "noise": noise_variance}
+    asked = {"replicas": replicas or DEFAULT_REPLICAS, "vary": checked("--vary", vary, ("data", "seed", "both")), "seeds": seeds, "noise": noise}
     asked |= {"resample": checked("--resample", resample, ("disjoint", "bootstrap", "fresh")), "over": over, "values": values, "loss": loss}
     return retraining(base, asked, workers, output, force, screen)
 
@@ -189,7 +195,17 @@ def checked(option: str, text: str | None, choices: tuple[str, ...]) -> str | No
     return plain
 
 
-def decompose_file(path: Path, loss: str | None, noise: float | None, screen: Screen) -> ExitCode:
+def noise_of(text: str | None) -> float | str | None:
+    """A variance, or `estimate`. Raises ConfigError."""
+    if text is None or text.strip().lower() == ESTIMATE:
+        return text and ESTIMATE
+    value = read_number(text)
+    if not 0.0 <= value < math.inf:
+        raise ConfigError(f"--noise-variance {text.strip()}: expected a variance, a number of 0 or more, or {ESTIMATE}")
+    return value
+
+
+def decompose_file(path: Path, loss: str | None, noise: float | str | None, screen: Screen) -> ExitCode:
     """The decomposition of predictions from elsewhere."""
     from dlprobe.analysis.bias_variance import decompose
     from dlprobe.analysis.bias_variance_curve import Point
@@ -202,11 +218,24 @@ def decompose_file(path: Path, loss: str | None, noise: float | None, screen: Sc
         raise DataError(f"{path} holds arrays {', '.join(arrays) or 'none'}: expected {wanted}; save with np.savez(path, predictions=…, targets=…)")
     loss = loss or loss_of(arrays["predictions"], arrays["targets"])
     known = arrays.get("noise") if noise is None and loss == "squared" else noise
+    facts: dict[str, Any] = {"predictions": str(path)}
     try:
+        if known == ESTIMATE:
+            known, facts["noise_estimate"] = estimated(arrays.get("inputs"), arrays["targets"])
         found = Point(None, decompose(arrays["predictions"], arrays["targets"], loss, noise=known))
     except DataError as error:
         raise DataError(f"{path}: {error}") from None
-    return show([found], None, {"predictions": str(path)}, None, screen)
+    return show([found], None, facts, None, screen)
+
+
+def estimated(inputs: Any, targets: Any) -> tuple[float, str]:
+    """The variance of the noise by the gamma test, and what to say of it."""
+    from dlprobe.analysis.noise_estimate import noise_variance
+
+    if inputs is None:
+        raise DataError("--noise-variance estimate needs the samples' inputs: save inputs (samples, features) beside predictions and targets")
+    value = noise_variance(inputs, targets)
+    return value, f"{value:.4g}, from neighbouring samples (gamma test); its own error is not in the intervals"
 
 
 def loss_of(predictions: Any, targets: Any) -> str:
@@ -229,7 +258,7 @@ def show(points: list[Any], axis: str | None, facts: dict[str, Any], study: str 
     return ExitCode.DONE
 
 
-def read_file(path: Path, human: str | None, loss: str | None, noise: float | None, screen: Screen) -> ExitCode:
+def read_file(path: Path, human: str | None, loss: str | None, noise: float | str | None, screen: Screen) -> ExitCode:
     """The textbook reading of a run, or a saved study's replicas decomposed again."""
     from dlprobe.experiments.bias_variance import from_study
     from dlprobe.runs import Study, open_run
@@ -297,6 +326,8 @@ def show_partly(found: list[Any], axis: str | None, design: Design, output: Path
 
 def design_of(base: RunConfig, data: Any, asked: dict[str, Any], axis: str | None, replicas: list[Replica], kind: str) -> Design:
     """What is decomposed: the test part, or the validation part where there is none."""
+    import numpy as np
+
     from dlprobe.experiments.bias_variance import Design
 
     part = next((each for each in ("test", "val") if len(data.inputs[each])), None)
@@ -311,6 +342,9 @@ def design_of(base: RunConfig, data: Any, asked: dict[str, Any], axis: str | Non
     facts |= {} if sizes else {"training_samples": len(data.inputs["train"]) if kind != "disjoint" else len(data.inputs["train"]) // asked["replicas"]}
     clean = data.clean_targets[part] if data.clean_targets is not None and loss == "squared" and data.task == "regression" else None
     noise = asked["noise"] if asked["noise"] is not None else data.noise_variance if clean is not None else None
+    if noise == ESTIMATE:
+        parts = ("val", "test") if base.data.label_noise else ("train", "val", "test")  # what was added to training targets is not in the others
+        noise, facts["noise_estimate"] = estimated(*(np.concatenate([made[each] for each in parts]) for made in (data.inputs, data.targets)))
     truth = clean if noise is not None and asked["noise"] is None else None
     values = tuple(dict.fromkeys(each.at for each in replicas))
     return Design(loss, axis, values, data.targets[part], part, truth, noise, facts, asked)

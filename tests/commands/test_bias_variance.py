@@ -129,6 +129,23 @@ def test_votes_of_nearest_neighbours_have_theirs(chance: float, tmp_path: Path) 
     assert point["kohavi_wolpert"] == pytest.approx({"bias": wrong**2, "variance": wrong * (1 - wrong)}, abs=0.01)
 
 
+def test_noise_is_estimated_where_it_is_asked_for(tmp_path: Path) -> None:
+    """y = x + N(0, .5²), 1,000 samples: .25 from neighbours; of given predictions, and of a retrained line whose data tell the same."""
+    rng, path = np.random.default_rng(7), tmp_path / "given.npz"
+    x = rng.standard_normal((1000, 1))
+    made, wanted = x[:, 0] + 0.1 * rng.standard_normal((9, 1)), x[:, 0] + 0.5 * rng.standard_normal(1000)
+    np.savez(path, predictions=made, targets=wanted, inputs=x)
+    found = bias_variance("--predictions", str(path), "--noise-variance", "estimate").data
+    assert found["points"][0]["noise"] == pytest.approx(0.25, rel=0.15)
+    assert "gamma test" in found["noise_estimate"]
+    np.savez(path, predictions=made, targets=wanted)
+    assert "save inputs" in bias_variance("--predictions", str(path), "--noise-variance", "estimate").errors[0]
+    line = ("--data", "linear(samples=600, features=2)", "--layers", "", "--lr", "0.05", "--steps", "100", "--replicas", "3", "--noise-variance", "estimate")
+    (point,) = bias_variance(*line).data["points"]
+    assert point["noise"] == pytest.approx(0.25, rel=0.25)
+    assert point["expected_loss"] == pytest.approx(point["bias"] + point["variance"] + point["noise"])
+
+
 def test_gradient_descent_on_fresh_data_meets_an_independent_count(tmp_path: Path) -> None:
     """Five steps on 36 samples from zero weights, no bias, no scaling: against NumPy replicas of the same law, 4 standard errors of each."""
     study = str(tmp_path / "study.h5")
@@ -193,6 +210,8 @@ def test_curve_over_train_size_and_both_sources(tmp_path: Path) -> None:
         (("--loss", "hinge", "--replicas", "2"), "--loss: unknown value 'hinge'"),
         (("--over", "colour"), "unknown axis 'colour'"),
         (("--values", "1,2", "--replicas", "2"), "values of --over"),
+        (("--predictions", "none.npz", "--noise-variance", "guess"), "--noise-variance guess: expected a variance"),
+        (("--predictions", "none.npz", "--noise-variance=-1"), "expected a variance, a number of 0 or more"),
         (("--vary", "seed", "--resample", "bootstrap"), "learn the same training part"),
         (("--data", "wine", "--replicas", "2", "--noise-variance", "0.1"), "leave it out with wine and zero-one"),
         (("--over", "momentum_of_things=1"), "unknown axis"),

@@ -26,7 +26,7 @@ def share(option: str, text: str) -> float:
     (0.15, 0.15)
     """
     typed = text.strip()
-    number = _number(typed.removesuffix("%"))
+    number = read_number(typed.removesuffix("%"))
     value = number / 100.0 if typed.endswith("%") else number
     if 0.0 <= value <= 1.0:
         return value
@@ -35,8 +35,8 @@ def share(option: str, text: str) -> float:
     raise ConfigError(f"{option} {typed}: expected a share from 0 to 1, or a percentage, e.g. 0.08 or 8%")
 
 
-def _number(text: str) -> float:
-    """The number; NaN where the text is none (Python's own spellings `1_0` and `nan` are none)."""
+def read_number(text: str) -> float:
+    """The number that was typed; NaN where the text is none (Python's own spellings `1_0` and `nan` are none)."""
     try:
         return float(text) if "_" not in text else math.nan
     except ValueError:
@@ -52,7 +52,7 @@ def read_numbers(texts: Mapping[str, str | None], train_samples: int, val_sample
     if texts["--train-error"] is None or texts["--val-error"] is None:
         raise ConfigError(f"--train-error and --val-error belong together: give both, e.g. {EXAMPLE}")
     for option, text in texts.items():
-        if text is not None and _number(text) == 1.0:
+        if text is not None and read_number(text) == 1.0:
             screen.warn(f"{option} {text.strip()} is read as 100 %; of one percent type 1% or 0.01")
     human, train, val = (share(option, text or "0") for option, text in texts.items())
     reading = read(human, train, val, train_samples, val_samples)
