@@ -166,7 +166,8 @@ def _parts(found: Decomposition, cures: Mapping[str, str]) -> list[str]:
     said, high, reducible = [], levels(found), found.expected_loss - found.noise
     if high["bias"] == "high":
         share = f"bias is {found.bias:.3g} of {reducible:.3g} reducible loss ({min(100 * found.bias / reducible, 100):.0f} %)"
-        noise = "" if found.noise_known else "; noise counts as bias where it is not known, and no learner gets below it"
+        how = " (--noise-variance estimate)" if found.loss == "squared" else ""
+        noise = "" if found.noise_known else f"; noise counts as bias where it is not known{how}, and no learner gets below it"
         said.append(f"{share}: {cures['bias']}; averaging nets will not help{noise}")
     if high["variance"] == "high":
         share = f"variance is {found.net_variance:.3g} of {reducible:.3g} reducible loss ({min(100 * found.net_variance / reducible, 100):.0f} %)"

@@ -93,7 +93,10 @@ def _is_noise(reading: Reading, about: About) -> bool:
 def _unknown_reference(about: About) -> list[str]:
     if about.reference_known or about.learned.task != "regression":
         return []
-    return ["the reference of 0 supposes targets without noise: --human-error X with 1 − R² of the best model known says how much of it is bias"]
+    return [
+        "the reference of 0 supposes targets without noise: --human-error X with 1 − R² of the best model known says how much of it is bias; "
+        "--replicas 20 --noise-variance estimate finds out"
+    ]
 
 
 def _let_go(about: About) -> list[str]:

@@ -265,8 +265,8 @@ def read_file(path: Path, human: str | None, loss: str | None, noise: float | st
 
     with open_run(path) as found:
         if isinstance(found, Study):
-            refuse("decomposing a study again", {"--human-error": human, "--noise-variance": noise})
-            design, points = from_study(found, loss)
+            refuse("decomposing a study again", {"--human-error": human, f"--noise-variance {ESTIMATE}": noise if isinstance(noise, str) else None})
+            design, points = from_study(found, loss, noise if isinstance(noise, float) else None)
             return show(points, design.axis, dict(design.facts), None, screen)
         refuse("the reading of a run (--replicas K decomposes, by retraining)", {"--loss": loss, "--noise-variance": noise})
         return read_run(found, str(path), None if human is None else share("--human-error", human), screen)

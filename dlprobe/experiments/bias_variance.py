@@ -316,8 +316,8 @@ def table(found: Sequence[Point]) -> dict[str, list[object]]:
     return columns
 
 
-def from_study(study: Study, loss: str | None) -> tuple[Design, list[Point]]:
-    """Decompose a saved study again, for its own loss or another one. Raises RunFileError where the file does not say what it should."""
+def from_study(study: Study, loss: str | None, noise: float | None = None) -> tuple[Design, list[Point]]:
+    """Decompose a saved study again, for its own loss and noise variance or others. Raises RunFileError where the file does not say what it should."""
     told = study.description.get("bias_variance")
     if study.description.get("experiment") != EXPERIMENT or not isinstance(told, dict):
         raise RunFileError(f"{study.path} is a study of something else: expected one that `dlprobe bias-variance --replicas K -o FILE` wrote")
@@ -332,10 +332,12 @@ def from_study(study: Study, loss: str | None) -> tuple[Design, list[Point]]:
         targets, threshold = run.predictions[f"{part}_targets"], threshold_of(run)
         replicas.append((where.get("at"), int(where.get("data", 0)), outputs if run.status == "finished" else np.full_like(outputs, np.nan)))
     assert targets is not None
-    truth = None if told.get("truth") is None else np.array(told["truth"], np.float64)
+    truth = None if told.get("truth") is None or noise is not None else np.array(told["truth"], np.float64)
     axis = told.get("axis")
     facts = told["facts"] if isinstance(told.get("facts"), dict) else {}
-    design = Design(loss or str(told.get("loss")), str(axis) if axis else None, tuple(values), targets, part, truth, told.get("noise"), facts)
+    design = Design(
+        loss or str(told.get("loss")), str(axis) if axis else None, tuple(values), targets, part, truth, told.get("noise") if noise is None else noise, facts
+    )
     return design, points(design, replicas, threshold)
 
 

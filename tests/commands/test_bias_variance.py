@@ -154,6 +154,10 @@ def test_gradient_descent_on_fresh_data_meets_an_independent_count(tmp_path: Pat
     assert point["noise"] == 0.25
     again = bias_variance(study).data["points"][0]
     assert again == point
+    noisy, noisier = (bias_variance(study, "--noise-variance", text).data["points"][0] for text in ("0.3", "0.5"))
+    assert (noisier["noise"], noisier["variance"]) == (0.5, pytest.approx(point["variance"]))
+    assert noisier["bias"] == pytest.approx(noisy["bias"] - 0.2)
+    assert "--noise-variance estimate: no part of" in bias_variance(study, "--noise-variance", "estimate").errors[0]
     one = bias_variance(*LINEAR, "--replicas", "60", "--workers", "1").data["points"][0]
     assert one == point
 
