@@ -17,6 +17,8 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -24,12 +26,15 @@ import typer
 
 from dlprobe.commands.base.configuration import configuration_options, is_run_file, read_configuration
 from dlprobe.commands.base.error_reading import EXAMPLE, read_number, read_numbers, read_run, share
+from dlprobe.commands.base.executing import Executor, RunsPerTask, Scheduler, cluster_of
 from dlprobe.commands.base.screen import Screen
 from dlprobe.errors import ConfigError, DataError, ExitCode
 
 if TYPE_CHECKING:
     from dlprobe.config import RunConfig
-    from dlprobe.experiments.bias_variance import Design, Replica
+    from dlprobe.executors.dask_cluster import DaskCluster
+    from dlprobe.experiments.bias_variance import Design
+    from dlprobe.experiments.replicas import Replica
 
 READING, GIVEN, RETRAINING = "Reading", "Decomposition", "Retraining"
 DEFAULT_REPLICAS = 20
@@ -101,6 +106,17 @@ Resume = Annotated[
 ]
 
 
+@dataclass(frozen=True)
+class Execution:
+    """Where replicas train, and the study file that keeps them: a new one, or one that goes on."""
+
+    workers: int | None
+    cluster: DaskCluster | None
+    output: Path | None
+    force: bool = False
+    going_on: bool = False
+
+
 @configuration_options(
     exclude=("loss", "threads", "record_every", "evaluate_every", "checkpoint_every", "histogram_every", "track_unit", "track_every", "jacobian", "sharpness")
 )
@@ -125,6 +141,9 @@ def command(
     output: Output = None,
     force: Force = False,
     resume: Resume = None,
+    executor: Executor = "threads",
+    scheduler: Scheduler = None,
+    runs_per_task: RunsPerTask = 1,
     *,
     options: dict[str, str | None],
     screen: Screen,
@@ -137,11 +156,12 @@ def command(
     given = {"--predictions": predictions, "--loss": loss, "--noise-variance": noise}
     settings = {f"--{name.replace('_', '-')}": text for name, text in options.items()}
     training = {**settings, "--training-loss": training_loss, "--values": values, "--resample": resample, "--vary": None if vary == "data" else vary}
-    retraining_only = {**training, "--workers": workers, "-o": output}
+    cluster = cluster_of(executor, scheduler, runs_per_task)
+    retraining_only = {**training, "--workers": workers, "-o": output, "--executor": cluster}
     retrain = {"--replicas": replicas, "--over": over}
     if resume is not None:
         refuse("--resume, which goes on with the study as it is", {"RUN": source, **bare, **given, **training, "--over": over, "-o": output})
-        return go_on(resume, replicas, workers, screen)
+        return go_on(resume, replicas, Execution(workers, cluster, resume, going_on=True), screen)
     if any(value is not None for name, value in bare.items() if name != "--human-error"):
         refuse("the reading of bare error rates", {"RUN": source, **given, **retrain, **retraining_only})
         return read_numbers(errors, train_samples, val_samples, screen)
@@ -160,10 +180,10 @@ def command(
     base = read_configuration(source, {**options, "loss": training_loss})
     asked = {"replicas": replicas or DEFAULT_REPLICAS, "vary": checked("--vary", vary, ("data", "seed", "both")), "seeds": seeds, "noise": noise}
     asked |= {"resample": checked("--resample", resample, ("disjoint", "bootstrap", "fresh")), "over": over, "values": values, "loss": loss}
-    return retraining(base, asked, workers, output, force, screen)
+    return retraining(base, asked, Execution(workers, cluster, output, force), screen)
 
 
-def go_on(path: Path, replicas: int | None, workers: int | None, screen: Screen) -> ExitCode:
+def go_on(path: Path, replicas: int | None, execution: Execution, screen: Screen) -> ExitCode:
     """Train what a study lacks, into the same file."""
     from dlprobe.experiments import bias_variance as experiment
     from dlprobe.experiments.study import open_study
@@ -175,7 +195,7 @@ def go_on(path: Path, replicas: int | None, workers: int | None, screen: Screen)
         raise ConfigError(f"--replicas {replicas}: the study has {asked['replicas']} already: expected as many or more")
     if replicas not in (None, asked["replicas"]) and asked["resample"] == "disjoint":
         raise ConfigError(f"--replicas {replicas}: disjoint sets would all become smaller: begin a new study with -o")
-    return retraining(base, {**asked, "replicas": replicas or asked["replicas"]}, workers, path, False, screen, resume=True)
+    return retraining(base, {**asked, "replicas": replicas or asked["replicas"]}, execution, screen)
 
 
 def refuse(way: str, given: Mapping[str, object]) -> None:
@@ -272,9 +292,7 @@ def read_file(path: Path, human: str | None, loss: str | None, noise: float | st
         return read_run(found, str(path), None if human is None else share("--human-error", human), screen)
 
 
-def retraining(
-    base: RunConfig, asked: dict[str, Any], workers: int | None, output: Path | None, force: bool, screen: Screen, *, resume: bool = False
-) -> ExitCode:
+def retraining(base: RunConfig, asked: dict[str, Any], execution: Execution, screen: Screen) -> ExitCode:
     """Train the replicas, decompose, show."""
     from dlprobe.commands.base.recorded_run import tell_of_compiling
     from dlprobe.config import split_list, warnings_for
@@ -291,9 +309,10 @@ def retraining(
         screen.note(f"{sampler.base.name}: {note}")
     replicas = experiment.plan(base, axis, split_list(texts), sampler.largest, asked["replicas"], asked["vary"], asked["seeds"])
     design = design_of(base, sampler.base, asked, axis, replicas, kind)
-    finished = finished_in(output, replicas, screen) if resume and output is not None else {}
+    output = execution.output
+    finished = finished_in(output, replicas, screen) if execution.going_on and output is not None else {}
     tell_of_compiling(screen)
-    found, complete = train_all(base, design, replicas, sampler.prepared, workers, output, force, screen, finished if resume else None)
+    found, complete = train_all(base, design, replicas, sampler.prepared, finished, execution, screen)
     if not complete:
         more = f"; go on with dlprobe bias-variance --resume {output}" if output else ""
         screen.warn(f"interrupted: the numbers are of the replicas that had ended{more}")
@@ -355,27 +374,27 @@ def train_all(
     design: Design,
     replicas: list[Replica],
     prepared: Any,
-    workers: int | None,
-    output: Path | None,
-    force: bool,
+    finished: dict[str, Any],
+    execution: Execution,
     screen: Screen,
-    finished: dict[str, Any] | None,
 ) -> Any:
-    """(points, whether all replicas ended); into a study file where one is asked for, one that holds `finished` already if they are given."""
+    """(points, whether all replicas ended); into a study file where one is asked for. `finished`: the outputs of those that it holds already, by id."""
     from dlprobe.executors.threads import available_threads
     from dlprobe.experiments import bias_variance as experiment
+    from dlprobe.experiments.replicas import run
     from dlprobe.runs import StudyWriter
     from dlprobe.training.stopping import on_signals
 
+    output, words = execution.output, experiment.description(design, base, replicas)
     if output is not None:
         output.parent.mkdir(parents=True, exist_ok=True)
-    words = experiment.description(design, base, replicas)
-    study = None if output is None else StudyWriter.create(output, words, force) if finished is None else StudyWriter.resume(output, words)
+    begin = StudyWriter.resume if execution.going_on else partial(StudyWriter.create, force=execution.force)
+    study = begin(output, words) if output is not None else None
     try:
         with on_signals() as stop, screen.progress("training replicas", "replicas") as report:
             told = None if report is None else lambda done, total: report(done, total)
-            how: dict[str, Any] = {"workers": workers or available_threads(), "stop": stop, "study": study, "finished": finished, "progress": told}
-            outputs = experiment.run(replicas, prepared, design.part, **how)
+            how: dict[str, Any] = {"workers": execution.workers or available_threads(), "stop": stop, "study": study, "finished": finished, "progress": told}
+            outputs = run(replicas, prepared, design.part, cluster=execution.cluster, **how)
         complete = len(outputs) == len(replicas)
         loss = base.training.loss.record if base.training.loss else None
         ended = [(each.at, each.data, outputs[each.id]) for each in replicas if each.id in outputs]

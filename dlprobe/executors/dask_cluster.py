@@ -13,10 +13,10 @@ read by every command. `runs_per_task` also is what is lost when a worker dies, 
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from importlib.metadata import PackageNotFoundError, version
-from typing import Any
+from typing import Any, TypeVar
 
 from dlprobe.config import RunConfig, from_mapping, to_mapping
 from dlprobe.errors import ConfigError, DlprobeError
@@ -28,16 +28,18 @@ TASKS_PER_THREAD = 3  # in flight: enough that no worker waits for the next one
 TRIES = 5  # of a task whose data went down with a worker
 LOOK = 0.5  # seconds between looks at whether a stop was asked for
 PATIENCE = "10s"
-Job = tuple[RunConfig, PreparedData]
+T = TypeVar("T")
+Work = Callable[[Sequence[Any], Any], Sequence[T]]
+Job = tuple[Any, Any]
 
 
 @dataclass(frozen=True)
 class Batch:
-    """Runs on the same data that go to a worker together; `indices` of the jobs."""
+    """Jobs with the same data that go to a worker together, `indices` among all."""
 
     indices: tuple[int, ...]
-    configs: tuple[dict[str, Any], ...]
-    data: PreparedData
+    jobs: tuple[Any, ...]
+    data: Any
     tries: int = 0
 
 
@@ -48,13 +50,21 @@ class DaskCluster:
     scheduler: str
     runs_per_task: int = 1
 
-    def run(self, jobs: Sequence[Job], stop: Stop) -> Iterator[tuple[int, bytes]]:
-        """(index, journal of the run) as they end, in any order. A stop leaves the others unmade. Raises ConfigError where there is no such cluster."""
+    def train(self, runs: Sequence[tuple[RunConfig, PreparedData]], stop: Stop) -> Iterator[tuple[int, bytes]]:
+        """(index, journal of the run) as they end, in any order; see `run`."""
+        return self.run(train_batch, [(to_mapping(config), data) for config, data in runs], stop)
+
+    def run(self, work: Work[T], jobs: Sequence[Job], stop: Stop) -> Iterator[tuple[int, T]]:
+        """(index, result) of jobs as they end, in any order. A job is something small and the data that it shares with others, which travel once.
+
+        A worker calls work([job, …], data) for some jobs on the same data, and gives back one result each. A stop leaves the others unmade. Raises
+        ConfigError where there is no such cluster.
+        """
         distributed = imported()
         client = self._connect(distributed)
         try:
             refuse_other_versions(client)
-            yield from _Sending(distributed, client, stop).results(batches(jobs, self.runs_per_task))
+            yield from _Sending(distributed, client, work, stop).results(batches(jobs, self.runs_per_task))
         finally:
             client.close()
 
@@ -79,17 +89,17 @@ def imported() -> Any:
 def batches(jobs: Sequence[Job], size: int) -> list[Batch]:
     """Jobs in their order, cut where the data change and where a batch is full."""
     found: list[Batch] = []
-    for index, (config, data) in enumerate(jobs):
+    for index, (job, data) in enumerate(jobs):
         last = found[-1] if found else None
         if last is not None and last.data is data and len(last.indices) < size:
-            found[-1] = Batch((*last.indices, index), (*last.configs, to_mapping(config)), data)
+            found[-1] = Batch((*last.indices, index), (*last.jobs, job), data)
         else:
-            found.append(Batch((index,), (to_mapping(config),), data))
+            found.append(Batch((index,), (job,), data))
     return found
 
 
 def train_batch(configs: Sequence[dict[str, Any]], data: PreparedData) -> list[bytes]:
-    """What a worker does."""
+    """What a worker does for a study of runs."""
     stored = (train_to_bytes(from_mapping(config), data) for config in configs)
     return [each for each in stored if each is not None]
 
@@ -113,12 +123,12 @@ def refuse_other_versions(client: Any) -> None:
 class _Sending:
     """Keeps a few tasks per worker thread in flight."""
 
-    def __init__(self, distributed: Any, client: Any, stop: Stop) -> None:
-        self._distributed, self._client, self._stop = distributed, client, stop
+    def __init__(self, distributed: Any, client: Any, work: Work[Any], stop: Stop) -> None:
+        self._distributed, self._client, self._work, self._stop = distributed, client, work, stop
         self._scattered: dict[int, Any] = {}
 
-    def results(self, waiting: list[Batch]) -> Iterator[tuple[int, bytes]]:
-        """(index, journal) of every run."""
+    def results(self, waiting: list[Batch]) -> Iterator[tuple[int, Any]]:
+        """(index, result) of every job."""
         waiting = waiting[::-1]
         pending: dict[Any, Batch] = {}
         while (waiting or pending) and not self._stop.asked:
@@ -142,14 +152,14 @@ class _Sending:
         key = id(batch.data)
         if key not in self._scattered:
             self._scattered[key] = self._client.scatter(batch.data, broadcast=True, hash=False)
-        return self._client.submit(train_batch, batch.configs, self._scattered[key], pure=False, retries=2)
+        return self._client.submit(self._work, batch.jobs, self._scattered[key], pure=False, retries=2)
 
     def _again(self, batch: Batch) -> Batch:
         """A batch whose data went down with the only worker that had them. Raises ConfigError after some tries."""
         if batch.tries >= TRIES:
             raise ConfigError("the cluster's workers die again and again: look at their logs; they may have too little memory")
         self._scattered.pop(id(batch.data), None)
-        return Batch(batch.indices, batch.configs, batch.data, batch.tries + 1)
+        return Batch(batch.indices, batch.jobs, batch.data, batch.tries + 1)
 
     def _done(self, pending: dict[Any, Batch]) -> list[Any]:
         try:

@@ -1,15 +1,13 @@
-"""Bias and variance by retraining: replicas of one configuration that differ by training data, seed or both, at one or several values of an axis.
+"""Bias and variance by retraining: replicas of one configuration at one or several values of an axis, planned here and trained by `replicas`.
 
-A replica's predictions on the common samples are what counts. They come from the replica's run, or from a study file that kept it; which thread made a
-replica, and when, shows nowhere.
+A replica's predictions on the common samples are what counts. They come from the replica's run, or from a study file that kept it.
 """
 
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from functools import partial
 from typing import Any, TypeAlias
 
 import numpy as np
@@ -20,17 +18,13 @@ from dlprobe.analysis.bias_variance_curve import Point
 from dlprobe.analysis.replica_inputs import LARGEST_VALUE
 from dlprobe.config import RunConfig, fields, from_mapping, to_mapping, with_values
 from dlprobe.errors import ConfigError, RunFileError
-from dlprobe.executors import threads as executor
+from dlprobe.experiments.replicas import Replica
 from dlprobe.experiments.study import PlannedRun, finished_runs
 from dlprobe.parts.metrics import Scored
 from dlprobe.registry import unknown
-from dlprobe.runs import Run, RunWriter, Study, StudyWriter
-from dlprobe.training import describe, fleets, trainer
-from dlprobe.training.recording import Both, Recorder
-from dlprobe.training.stopping import Stop
+from dlprobe.runs import Run, Study
 
 Array: TypeAlias = npt.NDArray[Any]
-Prepared: TypeAlias = Callable[[int, int | None], trainer.PreparedData]
 
 EXPERIMENT = "bias-variance"
 VARIED = ("data", "seed", "both")
@@ -50,18 +44,6 @@ OWN_AXES = ("width", "depth", "train_size")
 
 
 @dataclass(frozen=True)
-class Replica:
-    """One training: its place in the study, which training data (by number) and how many samples of it, its configuration."""
-
-    id: str
-    at: str | float | None
-    data: int
-    seed: int
-    size: int | None
-    config: RunConfig
-
-
-@dataclass(frozen=True)
 class Design:
     """What is asked. truth: the samples' targets without noise where they are known; noise: its variance; part: whose samples are predicted.
 
@@ -77,27 +59,6 @@ class Design:
     noise: float | None = None
     facts: Mapping[str, Any] = field(default_factory=dict)
     asked: Mapping[str, Any] = field(default_factory=dict)
-
-
-@dataclass
-class Predictions:
-    """A recorder that keeps the outputs on one part and nothing else."""
-
-    part: str
-    outputs: Array | None = None
-    status: str = "running"
-
-    def rows(self, first_step: int, steps: npt.NDArray[np.int64], statistics: Array, scalars: npt.NDArray[np.float64], seconds: float) -> None:
-        """Statistics are not kept."""
-
-    def evaluation(self, step: int, values: Mapping[str, float], layer_values: Mapping[str, Array]) -> None:
-        """Evaluations are not kept."""
-
-    def checkpoint(self, step: int, parameters: Array) -> None:
-        """Parameters are not kept."""
-
-    def end(self, status: str, final: Mapping[str, Any], predictions: Mapping[str, Array]) -> None:
-        self.status, self.outputs = status, predictions.get(f"{self.part}_outputs")
 
 
 def axis_of(text: str) -> tuple[str, str]:
@@ -185,78 +146,6 @@ def quiet(config: RunConfig, base: RunConfig, seed: int) -> RunConfig:
     values: dict[str, Any] = {"training.seed": seed, "data.data_seed": base.resolved_data_seed, "recording.record_every": NEVER}
     values |= {"recording.histogram_every": "never", "recording.track_unit": "none", "recording.jacobian": "none", "recording.sharpness": "none"}
     return with_values(config, values if needed else {**values, "recording.evaluate_every": "never"})
-
-
-def run(
-    replicas: Sequence[Replica],
-    prepared: Prepared,
-    part: str,
-    *,
-    workers: int,
-    stop: Stop,
-    study: StudyWriter | None = None,
-    finished: Mapping[str, Array] | None = None,
-    progress: Callable[[int, int], None] | None = None,
-) -> dict[str, Array]:
-    """Train all that is not `finished` and return the outputs of all on `part` by id, (samples, outputs); NaN where a replica diverged.
-
-    What a stop left out is missing. Who trains beside whom is decided before the finished ones are left out.
-    """
-    found: dict[str, Array] = dict(finished or {})
-    waiting = [[each for each in team if each.id not in found] for team in teams_of(replicas, prepared)]
-    teams = sorted(filter(None, waiting), key=lambda team: -sum(team[0].config.model.layers) * len(team))  # largest first: threads end together
-    for _, outputs in executor.run_all([partial(run_team, team, prepared, part, stop, study) for team in teams], workers, stop):
-        found |= outputs
-        if progress is not None:
-            progress(len(found), len(replicas))
-    return found
-
-
-def teams_of(replicas: Sequence[Replica], prepared: Prepared) -> list[list[Replica]]:
-    """The replicas parted into those that train side by side: only seed and data differ within a team."""
-    alike: dict[tuple[str | float | None, int | None], list[Replica]] = {}
-    for each in replicas:
-        alike.setdefault((each.at, each.size), []).append(each)
-    return [team for group in alike.values() for team in fleets.teams(begun(group[0], prepared), group)]
-
-
-def begun(replica: Replica, prepared: Prepared) -> trainer.Session:
-    return trainer.start(replica.config, prepared(replica.data, replica.size))
-
-
-def run_team(team: Sequence[Replica], prepared: Prepared, part: str, stop: Stop, study: StudyWriter | None) -> dict[str, Array]:
-    """Trainings side by side: their outputs by id; those that were stopped are missing."""
-    session = begun(team[0], prepared)
-    if len(team) == 1:
-        outputs = run_one(team[0], session, part, stop, study)
-        return {} if outputs is None else {team[0].id: outputs}
-    sets = [prepared(each.data, each.size) for each in team]
-    found: dict[str, Array] = {}
-    for replica, data, trained in zip(team, sets, fleets.train(session, [each.seed for each in team], sets, stop), strict=False):
-        if study is not None:
-            outputs = run_one(replica, trainer.start(replica.config, data), part, stop, study, trained)
-            found |= {} if outputs is None else {replica.id: outputs}
-        elif trained is None:
-            found[replica.id] = np.full((len(data.inputs[part]), session.model.outputs), np.nan, session.network.dtype)
-        else:
-            session.network.adopt(trained)
-            found[replica.id] = session.network.evaluate(data.inputs[part], session.targets[part]).outputs
-    return found
-
-
-def run_one(
-    replica: Replica, session: trainer.Session, part: str, stop: Stop, study: StudyWriter | None, trained: fleets.Trained | None = None
-) -> Array | None:
-    """One run, of a net that trains now or was trained in a fleet; None if it was stopped."""
-    kept = Predictions(part)
-    writer = RunWriter.create(None, describe.describe(session)) if study is not None else None
-    recorder: Recorder = kept if writer is None else Both(kept, writer)
-    status = trainer.run(session, recorder, stop=stop) if trained is None else trainer.adopt(session, recorder, trained)
-    if status == "interrupted" or kept.outputs is None:
-        return None
-    if study is not None and writer is not None:
-        study.run(replica.id, writer.bytes(), {"at": replica.at, "data": replica.data, "seed": replica.seed})
-    return kept.outputs if kept.status == "finished" else np.full_like(kept.outputs, np.nan)
 
 
 def points(design: Design, replicas: Sequence[tuple[str | float | None, int, Array]], threshold: float) -> list[Point]:

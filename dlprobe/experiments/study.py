@@ -91,7 +91,7 @@ def _results(
     if cluster is None:
         yield from executor.run_all([partial(run_one, each, sets, read, stop, writer) for each in waiting], threads, stop)
         return
-    for index, stored in cluster.run([(each.config, sets.of(each.config)) for each in waiting], stop):
+    for index, stored in cluster.train([(each.config, sets.of(each.config)) for each in waiting], stop):
         yield index, keep(waiting[index], stored, read, writer)
 
 

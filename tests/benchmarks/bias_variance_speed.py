@@ -26,6 +26,7 @@ from dlprobe.config import RunConfig, from_options
 from dlprobe.data.resampling import Resampler
 from dlprobe.executors.threads import available_threads
 from dlprobe.experiments import bias_variance
+from dlprobe.experiments.replicas import run
 from dlprobe.training.stopping import Stop
 
 TARGET = 40.0
@@ -40,7 +41,7 @@ def configuration(samples: int, batch: int) -> RunConfig:
 def ours(config: RunConfig, sampler: Resampler, replicas: int) -> Decomposition:
     """Train, predict, decompose."""
     plan = bias_variance.plan(config, None, [], sampler.largest, replicas, "data", 2)
-    outputs = bias_variance.run(plan, sampler.prepared, "test", workers=available_threads(), stop=Stop())
+    outputs = run(plan, sampler.prepared, "test", workers=available_threads(), stop=Stop())
     made = np.stack([outputs[each.id] for each in plan])
     return decompose(made, sampler.base.targets["test"], "zero-one")
 

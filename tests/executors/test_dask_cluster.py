@@ -6,11 +6,13 @@ import os
 import signal
 import warnings
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import pytest
 from command_line import dlprobe
 
+import dlprobe as dlprobe_package
 from dlprobe.config import from_options, with_values
 from dlprobe.errors import ConfigError
 from dlprobe.executors.dask_cluster import DaskCluster, batches
@@ -45,7 +47,7 @@ def cluster() -> Iterator[Any]:
 @pytest.mark.filterwarnings("ignore")
 @pytest.mark.parametrize("runs_per_task", [1, 3])
 def test_results_are_those_of_this_process(cluster: Any, runs_per_task: int) -> None:
-    found = dict(DaskCluster(cluster.scheduler_address, runs_per_task).run(jobs(5), Stop()))
+    found = dict(DaskCluster(cluster.scheduler_address, runs_per_task).train(jobs(5), Stop()))
     assert sorted(found) == [0, 1, 2, 3, 4]
     for index, (config, data) in enumerate(jobs(5)):
         expected = train_to_bytes(config, data)
@@ -59,7 +61,7 @@ def test_data_are_sent_once_for_all_runs(cluster: Any, monkeypatch: pytest.Monke
     sent: list[Any] = []
     scatter = distributed.Client.scatter
     monkeypatch.setattr(distributed.Client, "scatter", lambda self, data, **more: sent.append(data) or scatter(self, data, **more))
-    assert len(dict(DaskCluster(cluster.scheduler_address).run(jobs(8), Stop()))) == 8
+    assert len(dict(DaskCluster(cluster.scheduler_address).train(jobs(8), Stop()))) == 8
     assert len(sent) == 1
 
 
@@ -99,6 +101,24 @@ def test_rates_are_tuned_on_the_cluster_too(cluster: Any, monkeypatch: pytest.Mo
         assert [each[name] for each in there] == [each[name] for each in here]
 
 
+@pytest.mark.filterwarnings("ignore")
+def test_replicas_on_a_cluster_are_those_of_threads_and_data_travel_once(cluster: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """18 small nets, 16 or fewer of them at a time."""
+    distributed = pytest.importorskip("distributed")
+    small = ["bias-variance", "--data", "moons(samples=40)", "--layers", "4", "--epochs", "2", "--replicas", "18", "--quiet", "--format", "json"]
+    here = dlprobe(*small, "-o", str(tmp_path / "here.h5")).data["points"]
+    sent: list[Any] = []
+    scatter = distributed.Client.scatter
+    monkeypatch.setattr(distributed.Client, "scatter", lambda self, data, **more: sent.append(data) or scatter(self, data, **more))
+    monkeypatch.setattr("dlprobe.executors.threads.run_all", lambda *_: pytest.fail("a replica in a thread of this process"))
+    there = dlprobe(*small, "-o", str(tmp_path / "there.h5"), "--executor", "dask", "--scheduler", cluster.scheduler_address)
+    assert there.code == 0, there.err
+    assert there.data["points"] == here
+    assert len(sent) == 1
+    with dlprobe_package.open_run(tmp_path / "here.h5") as one, dlprobe_package.open_run(tmp_path / "there.h5") as other:
+        assert one.content_sha256 == other.content_sha256
+
+
 @pytest.mark.parametrize(
     ("given", "said"), [(["--executor", "dask"], "--scheduler ADDRESS"), (["--scheduler", "tcp://x:1"], "give both"), (["--executor", "slurm"], "slurm")]
 )
@@ -111,7 +131,7 @@ def test_options_that_do_not_fit_are_one_line(given: list[str], said: str) -> No
 @pytest.mark.filterwarnings("ignore")
 def test_killed_worker_costs_no_run(cluster: Any) -> None:
     found: dict[int, bytes] = {}
-    for index, stored in DaskCluster(cluster.scheduler_address).run(jobs(30), Stop()):
+    for index, stored in DaskCluster(cluster.scheduler_address).train(jobs(30), Stop()):
         found[index] = stored
         if len(found) == 3:
             os.kill(next(iter(cluster.workers.values())).pid, signal.SIGKILL)
@@ -123,7 +143,7 @@ def test_killed_worker_costs_no_run(cluster: Any) -> None:
 def test_stop_leaves_the_rest_unmade(cluster: Any) -> None:
     stop = Stop()
     found = []
-    for index, _ in DaskCluster(cluster.scheduler_address).run(jobs(200), stop):
+    for index, _ in DaskCluster(cluster.scheduler_address).train(jobs(200), stop):
         found.append(index)
         stop.ask()
     assert 1 <= len(found) < 200
@@ -139,4 +159,4 @@ def test_nobody_at_the_address_is_one_clear_error(monkeypatch: pytest.MonkeyPatc
     pytest.importorskip("distributed")
     monkeypatch.setattr("dlprobe.executors.dask_cluster.PATIENCE", "0.5s")
     with pytest.raises(ConfigError, match="no Dask scheduler answers"):
-        list(DaskCluster("tcp://127.0.0.1:9").run(jobs(1), Stop()))
+        list(DaskCluster("tcp://127.0.0.1:9").train(jobs(1), Stop()))

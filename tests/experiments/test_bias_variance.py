@@ -14,6 +14,7 @@ from dlprobe.config import DataConfig, from_options
 from dlprobe.data.resampling import Resampler
 from dlprobe.errors import ConfigError
 from dlprobe.experiments import bias_variance as experiment
+from dlprobe.experiments.replicas import Predictions, run, teams_of
 from dlprobe.experiments.study import open_study
 from dlprobe.nn.fleet import lanes_of
 from dlprobe.nn.network import Network
@@ -135,38 +136,38 @@ def test_replicas_that_train_side_by_side_predict_as_their_own_runs(tmp_path: Pa
     options = {"data": "moons(samples=60)", "layers": "5,4", "epochs": "4", "batch_size": "8", "dtype": "float64", "split": "50,0,50", "lr": "0.02"}
     sampler = Resampler(from_options(None, options).data, 0, "float64", "same" if vary == "seed" else "bootstrap", 20)
     plan = experiment.plan(from_options(None, options), None, [], sampler.largest, 10 if vary == "both" else 20, vary, 2)
-    plain = experiment.run(plan, sampler.prepared, "test", workers=2, stop=Stop())
+    plain = run(plan, sampler.prepared, "test", workers=2, stop=Stop())
     with StudyWriter.create(tmp_path / "study.h5", {"experiment": "bias-variance"}) as study:
-        kept = experiment.run(plan, sampler.prepared, "test", workers=1, stop=Stop(), study=study)
-    assert max(map(len, experiment.teams_of(plan, sampler.prepared))) == (lanes_of("float64") if AVAILABLE else 1)
+        kept = run(plan, sampler.prepared, "test", workers=1, stop=Stop(), study=study)
+    assert max(len(team.members) for team in teams_of(plan, sampler.prepared)) == (lanes_of("float64") if AVAILABLE else 1)
     for each in plan:
         session = trainer.start(each.config, sampler.prepared(each.data, each.size))
-        recorder = experiment.Predictions("test")
+        recorder = Predictions("test")
         trainer.run(session, recorder)
         assert recorder.outputs == pytest.approx(plain[each.id], abs=1e-9)
         assert plain[each.id].tobytes() == kept[each.id].tobytes()
 
 
 def test_a_study_that_was_stopped_goes_on_to_the_same_file(tmp_path: Path) -> None:
-    """Stopped after the first team of nets, and with half of the second one written."""
+    """Stopped after the first team of nets, and with all but one of the second written."""
     options = {"data": "moons(samples=40)", "layers": "4", "epochs": "2", "batch_size": "8", "split": "50,0,50", "dtype": "float64"}
     base = from_options(None, options)
     sampler = Resampler(base.data, 0, "float64", "bootstrap", 20)
     plan = experiment.plan(base, None, [], sampler.largest, 20, "data", 2)
     told = {"experiment": experiment.EXPERIMENT, "bias_variance": {"part": "test"}}
-    for name, kept in (("whole.h5", plan), ("part.h5", plan[:12])):
+    for name, kept in (("whole.h5", plan), ("part.h5", plan[:15])):
         with StudyWriter.create(tmp_path / name, told) as study:
-            experiment.run(kept, sampler.prepared, "test", workers=1, stop=Stop(), study=study)
+            run(kept, sampler.prepared, "test", workers=1, stop=Stop(), study=study)
             if kept is plan:
                 study.end()
                 study.pack()
     with open_study(tmp_path / "part.h5", experiment.EXPERIMENT) as found:
         finished = experiment.outputs_of(found, plan)
-    assert list(finished) == [each.id for each in plan[:12]]
+    assert list(finished) == [each.id for each in plan[:15]]
     seen: list[tuple[int, int]] = []
     with StudyWriter.resume(tmp_path / "part.h5", told) as study:
         how = {"workers": 2, "stop": Stop(), "study": study, "finished": finished}
-        outputs = experiment.run(plan, sampler.prepared, "test", progress=lambda done, total: seen.append((done, total)), **how)  # type: ignore[arg-type]
+        outputs = run(plan, sampler.prepared, "test", progress=lambda done, total: seen.append((done, total)), **how)  # type: ignore[arg-type]
         study.end()
         study.pack()
     assert len(outputs) == 20

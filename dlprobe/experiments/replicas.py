@@ -1,0 +1,183 @@
+"""Replicas of one configuration: trainings that differ by training data, seed or both, each kept as its predictions.
+
+Small nets train side by side. Which nets do is decided by the plan alone, so neither threads nor a break that a study goes on after show in any number.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from functools import partial
+from typing import TYPE_CHECKING, Any, TypeAlias
+
+import numpy as np
+import numpy.typing as npt
+
+from dlprobe.config import RunConfig
+from dlprobe.executors import threads as executor
+from dlprobe.runs import RunWriter, StudyWriter
+from dlprobe.training import describe, fleets, trainer
+from dlprobe.training.recording import Both, Recorder
+from dlprobe.training.stopping import Stop
+
+if TYPE_CHECKING:
+    from dlprobe.executors.dask_cluster import DaskCluster
+
+Array: TypeAlias = npt.NDArray[Any]
+Prepared: TypeAlias = Callable[[int, int | None], trainer.PreparedData]
+
+
+@dataclass(frozen=True)
+class Replica:
+    """One training: its place in the study, which training data (by number) and how many samples of it, its configuration."""
+
+    id: str
+    at: str | float | None
+    data: int
+    seed: int
+    size: int | None
+    config: RunConfig
+
+
+@dataclass(frozen=True)
+class Team:
+    """Replicas at one value of the axis, in a fleet or alone."""
+
+    members: tuple[Replica, ...]
+    fleet: bool
+
+
+@dataclass(frozen=True)
+class Common:
+    """What all teams share: `prepared` gives a replica's data, `part` is predicted, `kept` says whether runs are written."""
+
+    prepared: Prepared
+    part: str
+    kept: bool
+
+
+@dataclass(frozen=True)
+class Made:
+    """What a replica came to: its outputs (samples, outputs), NaN if it diverged, and its run where runs are kept."""
+
+    outputs: Array
+    stored: bytes | None = None
+
+
+@dataclass
+class Predictions:
+    """A recorder that keeps the outputs on one part and nothing else."""
+
+    part: str
+    outputs: Array | None = None
+    status: str = "running"
+
+    def rows(self, first_step: int, steps: npt.NDArray[np.int64], statistics: Array, scalars: npt.NDArray[np.float64], seconds: float) -> None:
+        """Statistics are not kept."""
+
+    def evaluation(self, step: int, values: Mapping[str, float], layer_values: Mapping[str, Array]) -> None:
+        """Evaluations are not kept."""
+
+    def checkpoint(self, step: int, parameters: Array) -> None:
+        """Parameters are not kept."""
+
+    def end(self, status: str, final: Mapping[str, Any], predictions: Mapping[str, Array]) -> None:
+        self.status, self.outputs = status, predictions.get(f"{self.part}_outputs")
+
+
+def run(
+    replicas: Sequence[Replica],
+    prepared: Prepared,
+    part: str,
+    *,
+    workers: int,
+    stop: Stop,
+    study: StudyWriter | None = None,
+    finished: Mapping[str, Array] | None = None,
+    progress: Callable[[int, int], None] | None = None,
+    cluster: DaskCluster | None = None,
+) -> dict[str, Array]:
+    """Train all that is not `finished` and return the outputs of all on `part` by id, (samples, outputs); NaN where a replica diverged.
+
+    What a stop left out is missing. cluster: where teams train in place of threads of this process.
+    """
+    found: dict[str, Array] = dict(finished or {})
+    teams = [without(team, found) for team in teams_of(replicas, prepared)]
+    largest_first = sorted((team for team in teams if team.members), key=lambda team: -sum(team.members[0].config.model.layers) * len(team.members))
+    coordinates = {each.id: {"at": each.at, "data": each.data, "seed": each.seed} for each in replicas}
+    for id, made in _results(largest_first, Common(prepared, part, study is not None), workers, stop, cluster):
+        if study is not None and made.stored is not None:
+            study.run(id, made.stored, coordinates[id])
+        found[id] = made.outputs
+        if progress is not None:
+            progress(len(found), len(replicas))
+    return found
+
+
+def _results(teams: Sequence[Team], common: Common, workers: int, stop: Stop, cluster: DaskCluster | None) -> Iterator[tuple[str, Made]]:
+    """(id, what it came to) as teams end."""
+    if cluster is None:
+        ended: Iterator[tuple[int, dict[str, Made]]] = executor.run_all([partial(run_team, team, common, stop) for team in teams], workers, stop)
+    else:
+        ended = cluster.run(run_teams, [(team, common) for team in teams], stop)
+    for _, made in ended:
+        yield from made.items()
+
+
+def run_teams(teams: Sequence[Team], common: Common) -> list[dict[str, Made]]:
+    """What a worker of a cluster does."""
+    return [run_team(team, common, Stop()) for team in teams]
+
+
+def teams_of(replicas: Sequence[Replica], prepared: Prepared) -> list[Team]:
+    """The replicas parted into those that train together: only seed and data differ within a team."""
+    alike: dict[tuple[str | float | None, int | None], list[Replica]] = {}
+    for each in replicas:
+        alike.setdefault((each.at, each.size), []).append(each)
+    parted = (team for group in alike.values() for team in fleets.teams(begun(group[0], prepared), group))
+    return [Team(tuple(team), fleet=len(team) > 1) for team in parted]
+
+
+def without(team: Team, finished: Mapping[str, Array]) -> Team:
+    """The team without the replicas that have ended; the others train as they would beside them."""
+    return Team(tuple(each for each in team.members if each.id not in finished), team.fleet)
+
+
+def begun(replica: Replica, prepared: Prepared) -> trainer.Session:
+    return trainer.start(replica.config, prepared(replica.data, replica.size))
+
+
+def run_team(team: Team, common: Common, stop: Stop) -> dict[str, Made]:
+    """Train the members of a team; by id, those that were stopped are missing."""
+    session = begun(team.members[0], common.prepared)
+    if not team.fleet:
+        made = run_one(session, common, stop)
+        return {} if made is None else {team.members[0].id: made}
+    sets = [common.prepared(each.data, each.size) for each in team.members]
+    trained = fleets.train(session, [each.seed for each in team.members], sets, stop)
+    found = {}
+    for replica, data, net in zip(team.members, sets, trained, strict=False):  # nothing is trained after a stop
+        made = run_one(trainer.start(replica.config, data), common, stop, net) if common.kept else Made(outputs_of(session, data, common.part, net))
+        if made is not None:
+            found[replica.id] = made
+    return found
+
+
+def outputs_of(session: trainer.Session, data: trainer.PreparedData, part: str, net: fleets.Trained | None) -> Array:
+    """What a net of the session's kind gives for a part of its data; NaN of a lost one."""
+    if net is None:
+        return np.full((len(data.inputs[part]), session.model.outputs), np.nan, session.network.dtype)
+    session.network.adopt(net)
+    return session.network.evaluate(data.inputs[part], session.targets[part]).outputs
+
+
+def run_one(session: trainer.Session, common: Common, stop: Stop, net: fleets.Trained | None = None) -> Made | None:
+    """One run, of a net that trains now or was trained in a fleet; None if it was stopped."""
+    kept = Predictions(common.part)
+    writer = RunWriter.create(None, describe.describe(session)) if common.kept else None
+    recorder: Recorder = kept if writer is None else Both(kept, writer)
+    status = trainer.run(session, recorder, stop=stop) if net is None else trainer.adopt(session, recorder, net)
+    if status == "interrupted" or kept.outputs is None:
+        return None
+    outputs = kept.outputs if kept.status == "finished" else np.full_like(kept.outputs, np.nan)
+    return Made(outputs, writer.bytes() if writer is not None else None)
