@@ -123,8 +123,12 @@ def inlined_with_helpers(function: Callable[..., Any]) -> Callable[..., Any]:
 
 
 def inlined(function: Callable[..., Any], flags: set[str] = EXACT) -> Callable[..., Any]:
-    """Let compiled code call the plain Python `function`; it stays plain for everybody else."""
-    register_jitable(error_model="numpy", fastmath=flags, _nrt=False)(function)
+    """Let compiled code call the plain Python `function`; it stays plain for everybody else.
+
+    Where sums may be reordered it is put into its callers without fail. A function that LLVM leaves on its own exists once as such and once beside each caller:
+    the process that compiles calls the one, processes that load from the cache the other, and their sums end in other bits.
+    """
+    register_jitable(error_model="numpy", fastmath=flags, forceinline=flags >= SUMS, _nrt=False)(function)
     return function
 
 

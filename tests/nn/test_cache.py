@@ -70,6 +70,23 @@ def test_an_edited_record_gives_its_new_value_never_a_stale_kernel(copy: Path, t
     assert third == first
 
 
+TRAINING = """
+from dlprobe.config import from_options
+from dlprobe.executors.one_run import train_to_bytes
+from dlprobe.runs import Run
+from dlprobe.runs.journal_contents import JournalContents
+from dlprobe.runs.sources import MemorySource
+from dlprobe.training.prepared_sets import PreparedSets
+config = from_options(None, {"data": "digits", "layers": "40,33,7", "steps": "4", "data_seed": "0"})
+print("content", Run(JournalContents(MemorySource(train_to_bytes(config, PreparedSets().of(config))))).computed_content_sha256())
+"""
+
+
+def test_the_process_that_compiles_records_what_the_next_one_does(tmp_path: Path) -> None:
+    """It failed once for 40 units: a helper that may reorder its sums had been compiled twice, and each process called another one."""
+    assert printed(run(TRAINING, PACKAGE.parent, tmp_path)) == printed(run(TRAINING, PACKAGE.parent, tmp_path))
+
+
 @pytest.mark.parametrize("changed", ["nn/observe.py", "nn/cache.py", "parts/scalar.py", "parts/losses/margins.py"])
 def test_any_edit_in_nn_or_parts_changes_the_hash(changed: str, copy: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(dlprobe, "__file__", str(copy / "dlprobe" / "__init__.py"))
