@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
 from functools import lru_cache
 from typing import TypeAlias
 
@@ -17,7 +16,6 @@ Interval: TypeAlias = tuple[float, float]
 
 FEW, MANY = 8, 500  # replicas between which resampling pays: with fewer it says nothing new, with more estimates are normal; Student's interval serves
 NUMBERS = 400_000  # of weights held: their error is the same in every interval, so resamples are as many as time allows
-CHUNK = 2**22  # numbers held at once
 WIDEST = 3.0  # times Student's, which an interval may be wide to either side: without one odd replica, resamples have next to no deviation to divide by
 
 
@@ -68,10 +66,3 @@ def _ends(ratios: Floats, usual: float) -> Interval:
         return -usual, usual
     low, high = np.percentile(usable, (100 * TAIL, 100 * (1 - TAIL)))
     return max(float(low), -WIDEST * usual), min(float(high), WIDEST * usual)
-
-
-def resampled_means(rows: Floats, measure: Callable[[Floats], Floats]) -> Floats:
-    """`measure` of the mean of resampled rows: rows (K, numbers); measure takes means (B, numbers) and gives (values, B). Returns (values, resamples)."""
-    drawn = weights(len(rows))
-    size = max(1, CHUNK // rows.shape[1])
-    return np.concatenate([measure(drawn[first : first + size] @ rows) for first in range(0, len(drawn), size)], axis=1)
