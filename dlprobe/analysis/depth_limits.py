@@ -11,9 +11,9 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from dlprobe.analysis import profiles, propagation, theory
-from dlprobe.analysis.fixed_points import fixed_point
+from dlprobe.analysis import profiles, theory
 from dlprobe.analysis.initial_net import InitialNet
+from dlprobe.analysis.phase import phase_of
 
 SCALES = 6.0
 CRITICAL = 1e6  # layers: a depth scale beyond is that of a critical point, but for rounding
@@ -41,15 +41,12 @@ def trainable_depth(net: InitialNet, skills: Mapping[int, float]) -> TrainableDe
 
 
 def correlation_depth(net: InitialNet) -> float:
-    """ξ_c of the last hidden layer, in layers; NaN where theory does not apply, with a norm (which has no such scale) or a residual sum."""
-    if not net.units or net.normalization is not None or net.scales[-1] is not None or not theory.predict(net).applicable:
+    """ξ_c of the last hidden layer, in layers; NaN where theory does not apply or it is not derived (batch norm, residual sums)."""
+    if not net.units or not theory.predict(net).applicable:
         return math.nan
-    random = net.perturbations
-    weight, bias = net.fan_in[-1] * net.weight_variance[-1], net.bias_variance[-1]
     with np.errstate(over="ignore", invalid="ignore"):  # a signal that grows without bound has moments beyond every float
-        start = propagation.forward(net)[-1].q
-        found = fixed_point(net.activations[-1], math.sqrt(weight / random.weight_keep), math.sqrt(bias + weight * random.noise), start=start, keep=random.keep)
-    return math.inf if found.depth_c >= CRITICAL else found.depth_c
+        found = phase_of(net).xi_c
+    return math.inf if found >= CRITICAL else found
 
 
 def breaking_depth(net: InitialNet) -> int | None:

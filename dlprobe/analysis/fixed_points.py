@@ -66,7 +66,7 @@ def fixed_point(activation: Spec, sigma_w: float, sigma_b: float = 0.0, start: f
     at = moments(activation, q)
     chi = weight * at.slope_mean_square
     correlation = CorrelationMap(activation, sigma_w, sigma_b, q)
-    c = 1.0 if keep == 1.0 and correlation.slope_at_one <= 1.0 + ROUNDING else correlation.settle()
+    c = correlation.stable(keep)
     return FixedPoint(
         q=q,
         chi=chi,
@@ -131,14 +131,18 @@ def depth_scale(multiplier: float) -> float:
 class CorrelationMap:
     """c ← (σ_w² Σ h_k² c^k + σ_b²)/q*: how the correlation of two inputs of equal norm changes over one layer, 0 ≤ c ≤ 1."""
 
-    def __init__(self, activation: Spec, sigma_w: float, sigma_b: float, q: float) -> None:
-        at: Moments = moments(activation, q)
+    def __init__(self, activation: Spec, sigma_w: float, sigma_b: float, q: float, argument: float | None = None, centred: bool = False) -> None:
+        """argument: variance of what φ is applied to, where a norm makes it another than q. centred: what inputs share is taken off φ (h_0)."""
+        argument = q if argument is None else argument
+        at: Moments = moments(activation, argument)
         self.weight, self.bias, self.q = sigma_w**2, sigma_b**2, q
         jumps = jumps_of(activation)
-        self.slope_at_one = math.inf if jumps else self.weight * at.slope_mean_square
-        squares = hermite_squares(activation, q)
+        self.slope_at_one = math.inf if jumps else self.weight * at.slope_mean_square * argument / q
+        squares = hermite_squares(activation, argument)
+        whole = at.variance if centred else at.mean_square
+        squares[0] *= not centred
         # Σ h_k² = E φ² (Parseval): what was cut off falls as k^(−3/2) behind a jump, k^(−5/2) behind a kink; the last term takes what lies behind it
-        rest, fall = max(at.mean_square - float(squares.sum()), 0.0), 1.5 if jumps else 2.5
+        rest, fall = max(whole - float(squares.sum()), 0.0), 1.5 if jumps else 2.5
         tail = rest * (fall - 1.0) * (TERMS - 0.5) ** (fall - 1.0) * np.arange(TERMS, TAIL) ** -fall
         tail[-1] += rest - tail.sum()
         self.squares = np.concatenate([squares, tail])
@@ -153,6 +157,10 @@ class CorrelationMap:
         if c >= 1.0:
             return self.slope_at_one
         return self.weight * float((self.powers[1:] * self.squares[1:]) @ c ** self.powers[:-1]) / self.q
+
+    def stable(self, keep: float = 1.0) -> float:
+        """c*, 1 where equal inputs stay equal (no dropout: keep is 1) and others come near."""
+        return 1.0 if keep == 1.0 and self.slope_at_one <= 1.0 + ROUNDING else self.settle()
 
     def settle(self) -> float:
         """The stable fixed point below 1: the map is convex and increasing, so Newton's steps from c = 0 rise to its first root."""

@@ -44,7 +44,7 @@ class InitialNet:
     units: widths. weight_variance: Var(W) of one weight, or the measured mean square weight_rms². bias_variance: E b² of one bias parameter.
     features: number of inputs; input_mean_square: mean over samples and features of x² as the net sees it (measured on the training part).
     normalization: name of the normalization record, or None; position `before` or `after` the activation.
-    transformed: weights go through a transform before use, so that weight_variance is not that of the parameters.
+    transformed: weights go through a transform before use, so that weight_variance is not that of the parameters. centred: behind it those of a unit sum to 0.
     residual: α of each layer whose input is added to α times its result, None for one without; an empty tuple stands for None everywhere.
     """
 
@@ -59,6 +59,7 @@ class InitialNet:
     residual: tuple[float | None, ...] = ()
     perturbations: Perturbations = UNPERTURBED
     transformed: bool = False
+    centred: bool = False
 
     def __post_init__(self) -> None:
         lengths = {len(self.units), len(self.activations), len(self.weight_variance), len(self.bias_variance), len(self.residual) or len(self.units)}
@@ -111,6 +112,7 @@ def describe(
         residual=_scales(residual),
         perturbations=perturbations,
         transformed=transform is not None,
+        centred=transform is not None and transform.record.centred,
     )
 
 

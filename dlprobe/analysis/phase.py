@@ -49,7 +49,7 @@ def phase_of(net: InitialNet) -> Phase:
     """The phase of the last hidden layer of a net that `theory.predict` calls applicable."""
     spec, bias = net.activations[-1], net.bias_variance[-1]
     weight = net.fan_in[-1] * net.weight_variance[-1]
-    if net.normalization is None and net.scales[-1] is None:
+    if net.normalization is None and net.scales[-1] is None and not net.centred:
         return _plain(net, spec, weight, bias)
     return _settled(net, weight, bias)
 
@@ -96,7 +96,7 @@ def critical_with_dropout(spec: Spec, sigma_b: float, keep: float = 1.0) -> Crit
 
 
 def _settled(net: InitialNet, weight: float, bias: float) -> Phase:
-    """A norm or a residual sum: the last layer is repeated until its factor has settled."""
+    """A norm, a residual sum or weights that sum to 0: the last layer is repeated until its factor has settled."""
     last = InitialNet(
         features=net.units[-1],
         input_mean_square=1.0,
@@ -108,15 +108,41 @@ def _settled(net: InitialNet, weight: float, bias: float) -> Phase:
         position=net.position,
         residual=net.scales[-1:] * DEEP if net.scales[-1] is not None else (),
         perturbations=net.perturbations,
+        centred=net.centred,
     )
     layers = propagation.forward(last)
-    factors = propagation.backward_factors(last, layers)
-    grows = net.scales[-1] is not None
-    q, chi = (math.inf if grows else layers[-1].q), factors[-1]
-    reason = "a residual stream grows from layer to layer: no q*; χ is its growth of E δ² per layer, deep in the net" if grows else ""
-    reason = reason or f"{net.normalization} norm holds q; χ is what is left: the growth of E δ² per layer"
-    after = () if grows or net.position == "after" else tuple((each, q) for each in Q_POINTS)
-    return Phase(
-        math.sqrt(weight), math.sqrt(bias), q, chi, math.nan, math.nan if grows else 0.0, math.nan, depth_scale(chi), after, (), None,
-        f"{reason}; correlations of inputs are not derived",
-    )  # fmt: skip
+    chi = propagation.backward_factors(last, layers)[-1]
+    sigma_w, sigma_b, q = math.sqrt(weight), math.sqrt(bias), layers[-1].q
+    if net.scales[-1] is not None:
+        note = "a residual stream grows from layer to layer: no q*; χ is its growth of E δ² per layer, deep in the net; correlations of inputs are not derived"
+        return Phase(sigma_w, sigma_b, math.inf, chi, math.nan, math.nan, math.nan, depth_scale(chi), (), (), None, note)
+    if net.normalization is None:
+        note = "weights that sum to 0 let only what differs between inputs through: q* is of its variance; correlations of inputs are not derived"
+        scale = depth_scale(weight * _variance_growth(layers[-1])) if 0.0 < q < math.inf else math.nan
+        return Phase(sigma_w, sigma_b, q, chi, math.nan, scale, math.nan, depth_scale(chi), (), (), None, note)
+    note = f"{net.normalization} norm holds q; χ is what is left: the growth of E δ² per layer"
+    after = () if net.position == "after" else tuple((each, q) for each in Q_POINTS)
+    correlation = _normalized_map(net, layers[-1], sigma_w, sigma_b)
+    if correlation is None:
+        note = f"{note}; correlations of inputs are not derived"
+        return Phase(sigma_w, sigma_b, q, chi, math.nan, 0.0, math.nan, depth_scale(chi), after, (), None, note)
+    c = correlation.stable(net.perturbations.keep)
+    pairs = tuple((each, correlation(each)) for each in C_POINTS)
+    return Phase(sigma_w, sigma_b, q, chi, c, 0.0, depth_scale(correlation.slope(c)), depth_scale(chi), after, pairs, None, note)
+
+
+def _variance_growth(layer: propagation.Layer) -> float:
+    """d Var φ/dq."""
+    return layer.inside.mean_square_growth - 2.0 * layer.inside.mean * layer.inside.mean_growth / layer.q
+
+
+def _normalized_map(net: InitialNet, layer: propagation.Layer, sigma_w: float, sigma_b: float) -> CorrelationMap | None:
+    """The correlation map with a norm over units: before φ its arguments have variance 1, behind it φ² is divided by its mean (rms) or variance.
+
+    None for batch norm, which mixes the inputs whose correlation is asked for.
+    """
+    if net.normalization == "batch" or not 0.0 < layer.q < math.inf:
+        return None
+    before, centred = net.position == "before", net.centred or (net.position == "after" and net.normalization != "rms")
+    scale = 1.0 if before else math.sqrt(layer.shrink)
+    return CorrelationMap(net.activations[-1], sigma_w * scale, sigma_b, layer.q, 1.0 if before else None, centred)

@@ -61,12 +61,12 @@ def forward(net: InitialNet) -> list[Layer]:
 def _layer(net: InitialNet, spec: Spec, weight: float, bias: float, source: Signal, got: Signal, scale: float | None) -> Layer:
     """One layer; `weight` is fan_in·Var(W) of what multiplies.
 
-    Without norm the argument of φ has variance q = weight·E x² + bias. Batch norm before φ divides by the variance of a unit over the batch, weight·Var x
-    (bias parameters and what the samples share cancel); layer, group and rms norm before φ by the variance over units, q. All leave an argument of
-    variance 1 and divide E δ² by what they divided z² by. After φ they divide a and the error signal by √Var φ(q), rms by √E φ(q)², and a has mean
-    square 1. What their projections take is O(1/batch), O(1/units), O(groups/units).
+    Without norm the argument of φ has variance q = weight·E x² + bias, where weights sum to 0 weight·Var x + bias. Batch norm before φ divides by the
+    variance of a unit over the batch, weight·Var x (bias parameters and what the samples share cancel); layer, group and rms norm before φ by the
+    variance over units, q. All leave an argument of variance 1 and divide E δ² by what they divided z² by. After φ they divide a and the error signal
+    by √Var φ(q), rms by √E φ(q)², and a has mean square 1. What their projections take is O(1/batch), O(1/units), O(groups/units).
     """
-    q = weight * got.mean_square + bias
+    q = weight * (got.variance if net.centred else got.mean_square) + bias
     before, after = net.normalization is not None and net.position == "before", net.normalization is not None and net.position == "after"
     inside = moments(spec, 1.0 if before else q)
     shrink, own = 1.0, Signal(inside.mean, inside.mean_square)

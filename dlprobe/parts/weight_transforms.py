@@ -22,7 +22,7 @@ class WeightTransform:
 
     `scratch(fan_out)` is the length of `state`, `constants(*parameters)` what the kernels are called with; `variance(fan_in, v, *parameters)`
     is that of the weights that come out where independent ones of variance v go in; `problem(fan_in, *parameters)` says why a
-    layer with that many inputs is impossible, or is empty.
+    layer with that many inputs is impossible, or is empty. `centred`: each unit's weights sum to 0, so that what all its inputs share does not reach it.
     """
 
     name: str
@@ -35,6 +35,7 @@ class WeightTransform:
     variance: Callable[..., float]
     problem: Callable[..., str]
     source: str
+    centred: bool = False
     parameters: tuple[Parameter, ...] = ()
     use: str = ""
     traps: str = ""
@@ -100,6 +101,7 @@ register(
         constants=lambda epsilon, scaled: (epsilon, float(scaled)),
         variance=lambda fan_in, v, epsilon, scaled: v / (v + epsilon) / (fan_in if scaled else 1),
         problem=lambda fan_in, epsilon, scaled: "a unit with one input always gets weight 0: expected two inputs or more" if fan_in < 2 else "",
+        centred=True,
         source="Qiao et al. 2019, Micro-batch training with batch-channel normalization and weight standardization; scaled: Brock, De & Smith 2021",
         parameters=(
             Parameter("epsilon", 1e-5, "added to the variance", low=0.0, open_low=True),

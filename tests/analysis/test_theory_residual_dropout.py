@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import itertools
 import math
+from dataclasses import replace
 
 import numpy as np
 import numpy.typing as npt
@@ -156,6 +158,51 @@ def test_dropout_lowers_the_critical_sigma_w_and_decorrelates_equal_inputs() -> 
     at = fixed_point(tanh, edge.sigma_w * math.sqrt(0.9), 0.3, keep=0.9)
     assert at.chi == pytest.approx(1.0, abs=1e-6)
     assert 0.0 < at.c < 0.999
+
+
+@pytest.mark.parametrize("position", ["before", "after"])
+@pytest.mark.parametrize("norm", ["layer", "rms"])
+def test_correlation_map_with_a_norm_over_units_is_that_of_pairs_of_inputs(norm: str, position: str) -> None:
+    """Two inputs of correlation .6 through one layer of 60,000 softplus units: s.d. of a correlation 1/√60,000 = .004."""
+    softplus = spec("activation", "softplus")
+    mean_field = spec("initializer", "mean_field", sigma_w=1.3, sigma_b=0.5)
+    phase = phase_of(describe(400, (400,) * 3, softplus, mean_field, normalization=norm, position=position))
+    rng = np.random.default_rng(0)
+    u, other = rng.standard_normal((2, 60_000))
+    z = np.stack([u, 0.6 * u + 0.8 * other]) * (1.0 if position == "before" else math.sqrt(phase.q_star))
+    a = np.logaddexp(0.0, z)
+    if position == "after":
+        a = a - a.mean(axis=1, keepdims=True) * (norm == "layer")
+        a = a / np.sqrt(np.mean(a**2, axis=1, keepdims=True))
+    q = 1.3**2 * np.mean(a**2) + 0.25
+    assert phase.q_star == pytest.approx(q, rel=0.02)
+    assert dict(phase.c_map)[0.6] == pytest.approx((1.3**2 * np.mean(a[0] * a[1]) + 0.25) / q, abs=0.016)
+
+
+def test_layer_norm_of_relu_is_critical_and_of_tanh_chaotic() -> None:
+    """Without bias relu's normalized map is its own, whose slope at 1 is 1; tanh's is D/E φ² = 1.178 there and h_1²/E φ² at c* = 0."""
+    he = {"init": "he_normal"}
+    relu, tanh = (phase_of(replace(net_of(name, 3, **he), normalization="layer")) for name in ("relu", "tanh"))
+    assert (relu.c_star, relu.xi_c) == (1.0, math.inf)
+    assert tanh.c_star == pytest.approx(0.0, abs=1e-12)
+    first = float(np.mean((1.0 / np.cosh(np.random.default_rng(0).standard_normal(1_000_000))) ** 2)) ** 2  # h_1 = E φ'
+    assert tanh.xi_c == pytest.approx(-1 / math.log(first / 0.3942944904), rel=0.05)
+
+
+def test_standardized_weights_let_no_mean_through() -> None:
+    """ReLU behind weights that sum to 0: q = σ_w² Var φ, of which (1 − 1/π)/2 of q is left per layer."""
+    transform = spec("weight_transform", "weight_standardization", scaled=True)
+    net = describe(300, (300,) * 6, spec("activation", "relu"), spec("initializer", "he_normal"), transform=transform)
+    q = predict(net).preactivation_mean_square
+    assert [after / before for before, after in itertools.pairwise(q)] == pytest.approx([0.5 * (1 - 1 / math.pi)] * 5, rel=5e-3)
+    rng = np.random.default_rng(0)
+    a = rng.standard_normal((64, 300))
+    for _ in range(6):
+        w = rng.standard_normal((300, 300))
+        w = (w - w.mean(axis=0)) / w.std(axis=0) / math.sqrt(300)
+        z = a @ w
+        a = np.maximum(z, 0.0)
+    assert np.mean(z**2) == pytest.approx(q[-1], rel=0.25)
 
 
 def test_phase_of_known_nets() -> None:
