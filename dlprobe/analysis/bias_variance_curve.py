@@ -132,7 +132,8 @@ def _sweet(points: Sequence[Point], axis: str | None, best: Point) -> list[str]:
     if axis == "train_size":
         return [*said, "the loss is smallest with the most data: more of it may well help further"] if best.at == high else said
     if best.at == high or low > (1 if axis in COUNTED else 0):
-        said.append(f"it lies at the end of the values tried: try {'larger' if best.at == high else 'smaller'} ones")
+        end, further = ("largest", "larger") if best.at == high else ("smallest", "smaller")
+        said.append(f"{best.at} is the {end} of the values tried: try {further} ones")
     return said
 
 

@@ -68,6 +68,13 @@ def test_reading_of_a_run_has_sampling_intervals(tmp_path: Path) -> None:
     assert f"dlprobe bias-variance {run} --replicas 20" in text.replace("\n", " ")
 
 
+def test_reading_of_a_run_names_what_holds_it_back(tmp_path: Path) -> None:
+    run = str(tmp_path / "run.h5")
+    options = ("--data", "wine", "--layers", "8", "--steps", "200", "--dropout", "0.5", "--l2", "0.1", "--max-norm", "1")
+    assert dlprobe("train", *options, "-o", run, "--quiet").code == 0
+    assert "first take back what keeps it from fitting: dropout 0.5, l2 0.1, max_norm 1" in bias_variance(run).data["advice"]
+
+
 def test_reading_of_a_regression_is_by_the_variance_left_over(tmp_path: Path) -> None:
     run = str(tmp_path / "run.h5")
     assert dlprobe("train", "--data", "linear(samples=200)", "--layers", "", "--lr", "0.05", "--epochs", "30", "-o", run, "--quiet").code == 0

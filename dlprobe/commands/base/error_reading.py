@@ -99,13 +99,15 @@ def _error(run: Any, part: str, regression: bool, name: str) -> float:
 
 
 def _about(run: Any, learned: Any, samples: int, known: bool) -> Any:
-    """What the run says beside its errors."""
+    """What the run says beside its errors; of a configuration that this version cannot read, nothing."""
     from dlprobe.analysis.reading_strategy import About
+    from dlprobe.config import from_mapping
 
-    given = [(key, run.config.get(table, {}).get(key, 0)) for table, keys in HOLDING.items() for key in keys]
-    holding = tuple(
-        f"{key} {value:g}" if isinstance(value, int | float) else f"{key} {value}" for key, value in given if str(value) not in ("0", "0.0", "none")
-    )
-    parameters = int(np.sum(run.layers["parameter_count"])) if "parameter_count" in run.layers else 0
-    stops = str(run.config.get("training", {}).get("early_stopping", "none")) != "none"
-    return About(learned, parameters, samples, holding, float(run.config.get("data", {}).get("label_noise", 0.0)), stops, known)
+    parameters = int(np.sum(run.layers["parameter_count"]))
+    try:
+        config = from_mapping(run.config)
+    except ConfigError:
+        return About(learned, parameters, samples, reference_known=known)
+    given = [(key, getattr(getattr(config, table), key)) for table, keys in HOLDING.items() for key in keys]
+    holding = tuple(f"{key} {value:g}" for key, value in given if value)
+    return About(learned, parameters, samples, holding, config.data.label_noise, config.training.early_stopping is not None, known)
