@@ -24,7 +24,7 @@ LARGER = 2.0  # times the other gap: the part that comes first
 
 @dataclass(frozen=True)
 class About:
-    """What a run says beside its two errors. held_back: options that keep it from fitting, as typed (`dropout 0.5`).
+    """What a run says beside its two errors. parameters: 0 where they are not known; held_back: options that keep it from fitting, as typed (`dropout 0.5`).
 
     label_noise: share of the training labels that were replaced. reference_known: whether anybody said, or the data tell, which error is left to the best.
     """
@@ -138,7 +138,8 @@ def _grow(about: About) -> list[str]:
     if about.learned.brief:
         return []
     if about.parameters < ENOUGH * about.train_samples:
-        return [f"{'when it stands still, ' if fell >= FALLING else ''}a bigger net (more units or layers): it has {size}"]
+        found = f": it has {size}" if about.parameters else ""
+        return [f"{'when it stands still, ' if fell >= FALLING else ''}a bigger net (more units or layers){found}"]
     noise = "the targets are noisy" if about.learned.task == "regression" else "the classes overlap"
     missing = f"size is not what is missing ({size}): another learning rate or optimizer, better features; or {noise}, then --human-error says by how much"
     return [] if fell >= FALLING else [missing]
@@ -152,11 +153,15 @@ def _about_variance(reading: Reading, about: About | None, later: bool) -> list[
     if about is None:
         return [f"{line}; more data, a penalty or dropout, early stopping{smaller}"]
     size = f"{about.parameters:,} parameters for {about.train_samples:,} training samples"
-    if about.parameters * ENOUGH < about.train_samples:
+    if 0 < about.parameters * ENOUGH < about.train_samples:
         return [line, f"it has only {size}, too few to learn them by heart: rather chance, or a validation part that differs from the training part"]
     more = f"stronger than {', '.join(about.held_back)}" if about.held_back else "of which it has none: --dropout 0.3 or --l2 1e-4"
     less = " or a smaller net" if smaller and about.parameters > about.train_samples else ""
-    said = [line, f"more data{less}: it has {size}", f"regularization, {more}; --over dropout or --over l2 tries several values"]
+    said = [
+        line,
+        f"more data{less}{f': it has {size}' if about.parameters else ''}",
+        f"regularization, {more}; --over dropout or --over l2 tries several values",
+    ]
     if about.learned.task != "regression" and reading.train_error < 0.5 * about.label_noise:
         said.append(
             f"cleaner labels: {percent(about.label_noise)} of those of the training part were replaced (--label-noise), and the net has learned them by heart"

@@ -282,8 +282,9 @@ def read_file(path: Path, human: str | None, loss: str | None, noise: float | st
     """The textbook reading of a run, or a saved study's replicas decomposed again."""
     from dlprobe.experiments.bias_variance import from_study
     from dlprobe.runs import Study, open_run
+    from dlprobe.runs.reading import reading
 
-    with open_run(path) as found:
+    with reading(path), open_run(path) as found:
         if isinstance(found, Study):
             refuse("decomposing a study again", {"--human-error": human, f"--noise-variance {ESTIMATE}": noise if isinstance(noise, str) else None})
             design, points = from_study(found, loss, noise if isinstance(noise, float) else None)

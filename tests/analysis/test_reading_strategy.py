@@ -100,6 +100,12 @@ def test_variance_is_weighed_against_the_size(parameters: int, expected: str) ->
     assert expected in told(0, 0.01, 0.06, parameters=parameters)
 
 
+def test_an_unknown_size_is_not_told() -> None:
+    """Other programs write runs too."""
+    assert "parameters" not in told(0, 0.01, 0.06, parameters=0)
+    assert "parameters" not in told(0, 0.2, 0.2, parameters=0)
+
+
 def test_gaps_of_the_wrong_sign_are_told_unless_they_are_chance() -> None:
     assert "8.0 points below the reference" in (said := " ".join(strategy(read(0.10, 0.02, 0.03))))
     assert "both gaps" not in said

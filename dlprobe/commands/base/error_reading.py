@@ -103,7 +103,7 @@ def _about(run: Any, learned: Any, samples: int, known: bool) -> Any:
     from dlprobe.analysis.reading_strategy import About
     from dlprobe.config import from_mapping
 
-    parameters = int(np.sum(run.layers["parameter_count"]))
+    parameters = max(int(np.sum(run.layers.get("parameter_count", 0))), 0)
     try:
         config = from_mapping(run.config)
     except ConfigError:
