@@ -19,6 +19,7 @@ from dlprobe.analysis.proportions import wilson
 from dlprobe.runs import Run
 
 Floats: TypeAlias = npt.NDArray[np.float64]
+LEARNED = 0.9  # of the first evaluation: what the best one must be below to count as learned
 LARGEST, SMALLEST = 1e300, 1e-12  # stand for infinite and zero, so that quotients exist
 
 
@@ -57,6 +58,11 @@ class Outcome:
         curve = self.curves.get(metric, np.empty(0))
         finite = curve[np.isfinite(curve)]
         return float(finite.min()) if len(finite) else math.inf
+
+    def first_of(self, metric: str) -> float:
+        """The evaluation before the first update; infinite where there is none."""
+        curve = self.curves.get(metric, np.empty(0))
+        return float(curve[0]) if len(curve) and self.steps[0] == 0 and np.isfinite(curve[0]) else math.inf
 
     def reached(self, metric: str, target: float) -> float:
         """Updates after which an evaluation was at or below the target first; infinite where none was."""
@@ -171,7 +177,7 @@ class Comparison:
 
 
 def compare(outcomes: Mapping[str, Sequence[Outcome]], by: str, target: float | None = None) -> Comparison:
-    """Compare values (labels with their runs) by a metric, e.g. val_loss at the end. A target of None is what the median seed of every value reaches.
+    """Compare values (labels with their runs) by a metric, e.g. val_loss at the end. target: None is what the median seed of every value that learns reaches.
 
     Only seeds that both values of a pair have are paired. Raises ValueError where no value has a run.
     """
@@ -212,9 +218,18 @@ def compare_margins(cells: Mapping[str, Sequence[Sequence[Outcome]]], by: str) -
 
 
 def common_target(outcomes: Mapping[str, Sequence[Outcome]], by: str) -> float:
-    """The worst of the values' medians of the best evaluation, so that most seeds reach it; values that never had a finite one are passed over."""
-    medians = [sorted(run.best_of(by) for run in runs)[len(runs) // 2] for runs in outcomes.values()]
-    return max((each for each in medians if math.isfinite(each)), default=math.nan)
+    """The worst of the values' medians of the best evaluation, so that most seeds reach it.
+
+    Values that learn nothing are passed over where others do: what all have before the first update is no target.
+    """
+    medians = {label: middle_of([run.best_of(by) for run in runs]) for label, runs in outcomes.items()}
+    learned = [best for label, best in medians.items() if best < LEARNED * middle_of([run.first_of(by) for run in outcomes[label]])]
+    return max((each for each in learned or medians.values() if math.isfinite(each)), default=math.nan)
+
+
+def middle_of(values: Sequence[float]) -> float:
+    """The median; of an even number the larger of the two in the middle."""
+    return sorted(values)[len(values) // 2]
 
 
 def summarize(label: str, runs: Sequence[Outcome], by: str, target: float) -> ValueResult:

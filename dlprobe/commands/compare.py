@@ -65,7 +65,8 @@ By = Annotated[
     str | None, typer.Option("--by", metavar="METRIC", help="what ranks: val_loss, val_error, train_loss … [default: val_loss]", rich_help_panel=PANEL)
 ]
 Reach = Annotated[
-    float | None, typer.Option("--reach", metavar="X", help="target of `steps to target` [default: what every value reaches]", rich_help_panel=PANEL)
+    float | None,
+    typer.Option("--reach", metavar="X", help="target of `steps to target` [default: what every value that learns reaches]", rich_help_panel=PANEL),
 ]
 TuneLr = Annotated[bool, typer.Option("--tune-lr", help="first try five rates per value on other seeds, and take the best", rich_help_panel=PANEL)]
 Equal = Annotated[

@@ -67,7 +67,7 @@ class Cell:
 
 @dataclass(frozen=True)
 class Request:
-    """What is compared and how. by: metric that ranks; target: of steps to a target, None: what every value reaches."""
+    """What is compared and how. by: metric that ranks; target: of steps to a target, None: what every value that learns reaches."""
 
     axes: Mapping[str, tuple[str, ...]]
     cells: tuple[Cell, ...]

@@ -108,7 +108,7 @@ def _costs(compared: Compared) -> Table:
     lost = any(value.diverged for value in found.values)
     columns = [
         Column("value"),
-        Column("rate", "", "right", 2),
+        Column("rate", "", "right", 3),
         Column("updates", "", "right"),
         Column("weights", "", "right"),
         Column("µs/step", "", "right", 3),
@@ -218,7 +218,10 @@ def _power(found: Comparison) -> str:
 
 
 def _size(effect: float, ratio: bool) -> str:
-    return f"{100 * math.expm1(min(effect, 50.0)):.2g} %" if ratio else f"{100 * effect:.2g} points"
+    if not ratio:
+        return f"{100 * effect:.2g} points"
+    share = math.expm1(min(effect, 50.0))
+    return f"{100 * share:.2g} %" if share < 1 else f"a factor of {1 + share:.3g}"
 
 
 def _identical(found: Comparison) -> list[str]:

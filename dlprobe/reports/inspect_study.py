@@ -102,5 +102,18 @@ def _lines(found: Mapping[str, Any]) -> Block:
     from dlprobe.render.document import Lines
 
     tables = {name: value for name, value in found.items() if isinstance(value, Mapping)}
-    plain = [f"{name} = {json.dumps(value, ensure_ascii=False)}" for name, value in found.items() if name not in tables]
-    return Lines([*plain, *([""] if plain and tables else []), *toml_lines(tables)])
+    lists = {name: value for name, value in found.items() if isinstance(value, list) and value and all(isinstance(each, Mapping) for each in value)}
+    plain = [_line(name, value) for name, value in found.items() if name not in tables and name not in lists]
+    return Lines([*plain, *([""] if plain and tables else []), *toml_lines(tables), *(line for name, value in lists.items() for line in _entries(name, value))])
+
+
+def _line(name: str, value: Any) -> str:
+    return f"{name} = {json.dumps(value, ensure_ascii=False)}"
+
+
+def _entries(name: str, entries: Sequence[Mapping[str, Any]]) -> list[str]:
+    """A block per entry; whole configurations are left to the runs, which hold them too."""
+    lines = ["", f"# {name}: the configuration of each is in its runs, --run ID --show config"]
+    for entry in entries:
+        lines += ["", f"[[{name}]]", *(_line(key, value) for key, value in entry.items() if key != "config")]
+    return lines

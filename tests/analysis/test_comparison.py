@@ -109,6 +109,15 @@ def test_target_is_what_every_value_reaches() -> None:
     assert compare({"fast": fast, "slow": slow}, "val_loss", target=0.15).values[1].reached == 0
 
 
+def test_what_learns_nothing_sets_no_target() -> None:
+    learns = [run(s, 0.3, curve=(2.0, 0.8)) for s in range(4)]
+    stuck = [run(s, 2.0, curve=(2.0, 1.99)) for s in range(4)]
+    found = compare({"learns": learns, "stuck": stuck}, "val_loss")
+    assert found.target == 0.3
+    assert {value.label: value.reached for value in found.values} == {"learns": 4, "stuck": 0}
+    assert compare({"stuck": stuck}, "val_loss").target == 1.99
+
+
 def test_health_is_the_most_frequent_verdict_with_the_median_profile() -> None:
     (value,) = compare({"a": [run(s, 1.0) for s in range(3)]}, "val_loss").values
     assert (value.start.verdict, value.end.verdict, dict(value.end.counts)) == ("healthy", "vanishing", {"healthy": 1, "vanishing": 2})

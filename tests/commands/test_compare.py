@@ -75,6 +75,9 @@ def test_study_keeps_every_run_like_any_study(study: Path) -> None:
         assert found.coordinates["1-he_normal-relu-seed1"] == {"init": "he_normal", "activation": "relu", "seed": 1}
         assert sorted(found.table["rank"]) == [1, 2, 3, 4]
     assert "1-he_normal-relu-seed1" in dlprobe("inspect", str(study)).out
+    asked = dlprobe("inspect", str(study), "--show", "config").out
+    assert 'coordinates = {"init": "he_normal", "activation": "relu"}' in asked
+    assert max(map(len, asked.splitlines())) < 200  # whole configurations are in the runs
     assert dlprobe("check", str(study), "--exit-zero").code == 0
     assert dlprobe("diff", str(study), str(study)).code == 0
 
