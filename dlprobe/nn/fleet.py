@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from dlprobe.nn import block, calling, kernels, lanes, linking, program
+from dlprobe.nn import block, kernels, lanes, linking, program
 from dlprobe.nn.network import NO_NUMBERS, LayerSpec, Network, Trained
 from dlprobe.nn.regulation import NOTHING, Regulation
 from dlprobe.nn.tiles import AVAILABLE, VECTOR_BYTES
@@ -59,7 +59,8 @@ class Fleet(Network):
     def __init__(
         self, layers: Sequence[LayerSpec], loss: Spec, optimizer: Spec, *, batch: int, seeds: Sequence[int], dtype: str, regulation: Regulation = NOTHING
     ):
-        self.seeds, self.lanes = np.array(seeds, np.uint64), lanes_of(dtype)
+        self.lanes = lanes_of(dtype)
+        self.seeds = np.array(seeds if len(set(seeds)) > 1 else seeds[:1], np.uint64)  # one order of the samples for each
         wide = [replace(layer, fan_in=layer.fan_in * self.lanes, fan_out=layer.fan_out * self.lanes) for layer in layers]
         super().__init__(wide, loss, optimizer, batch=batch, seed=int(seeds[0]), dtype=dtype, regulation=regulation)
 
@@ -115,11 +116,11 @@ class Fleet(Network):
         return lanes.loss(record, joined, len(numbers) - 1, self.dtype.name), (*numbers, self.lanes)
 
     def _passes(self) -> dict[str, int]:
-        found = lanes.compiled_passes(linking.Signatures(kernels.PRECISIONS[self.dtype.name]))
-        return super()._passes() | {function.__name__: calling.address(function) for function in found}
+        found = super()._passes() | lanes.passes(linking.Signatures(kernels.PRECISIONS[self.dtype.name]))
+        return found if len(self.seeds) > 1 else found | {"gather": super()._passes()["gather"]}  # in one order, samples of all nets are rows of one matrix
 
     def _order(self, samples: int) -> npt.NDArray[np.int64]:
-        return np.empty(samples * self.lanes, np.int64)
+        return np.empty(samples * len(self.seeds), np.int64)
 
     def _work(self, *args: Any, **options: Any) -> block.Work:
         return super()._work(*args, **options)._replace(seeds=self.seeds)

@@ -19,7 +19,7 @@ from numba.np.unsafe.ndarray import to_fixed_tuple
 from dlprobe.nn import observe
 from dlprobe.nn import program as p
 from dlprobe.nn.cache import EXACT, compiled, inlined, inlined_with_helpers
-from dlprobe.nn.calling import whole_registers
+from dlprobe.nn.calling import address, whole_registers
 from dlprobe.nn.kernels import PRECISIONS
 from dlprobe.nn.scalar import is_finite
 from dlprobe.nn.tiles import DEPTH, I64, ROWS, VECTOR_BYTES, VECTORS, TileCode
@@ -172,10 +172,10 @@ def observe_error(d: Any, bias_gradient: Any, row_square: Any, statistics: Any) 
 
 
 @cache
-def compiled_passes(signatures: Any) -> tuple[Any, ...]:
-    """The passes that take the place of those of one net."""
+def passes(signatures: Any) -> dict[str, int]:
+    """The addresses of the passes that take the place of those of one net, under their names in Kernels."""
     functions = (gather, product, product_with_transposed, transposed_product, add_bias, observe_activation, observe_error)
-    return tuple(compiled(getattr(signatures, function.__name__), no_cpython_wrapper=True)(function) for function in functions)
+    return {each.__name__: address(compiled(getattr(signatures, each.__name__), no_cpython_wrapper=True)(each)) for each in functions}
 
 
 def row_loops(row_value: Callable[..., None], row_backward: Callable[..., None], count: int) -> tuple[Any, Any]:
