@@ -50,8 +50,14 @@ def correlation_depth(net: InitialNet) -> float:
 
 
 def breaking_depth(net: InitialNet) -> int | None:
-    """The least depth at which theory's profile leaves the band of `profiles.classify`, of a net at least as deep; None where it never does or says nothing."""
+    """The least depth at which theory's profile leaves the band of `profiles.classify`, of a net at least as deep; None where it never does or says nothing.
+
+    Where the net is so deep that it overflows, the deepest half, quarter … of it that theory can treat is looked at.
+    """
     prediction = theory.predict(net)
+    while not prediction.applicable and len(net.units) > 1:
+        net = net.cut(len(net.units) // 2)
+        prediction = theory.predict(net)
     if not prediction.applicable:
         return None
     with np.errstate(divide="ignore"):

@@ -58,10 +58,10 @@ class _Own:
 
 @dataclass(frozen=True)
 class _Response:
-    """One layer: state ← carry·state + push·δln q + noise, δln q = gain·(δs/s + mask noise). share: of the step of dL/da² that goes through the layer."""
+    """One layer: state ← carry·state + push·δln q + noise, δln q = gain·(δm/√s, δs/s + mask noise). share: of dL/da² that goes through the layer."""
 
     units: int
-    gain: float
+    gain: Floats
     mask: float
     carry: Matrix
     push: Floats
@@ -116,7 +116,9 @@ def _responses(net: InitialNet, layers: Sequence[Layer]) -> list[_Response]:
     for index, (layer, scale, passed) in enumerate(zip(layers, net.scales, propagation.through(net, slopes), strict=True)):
         keep = random.keep if index else random.input_keep
         weight = net.fan_in[index] * net.weight_variance[index] / random.weight_keep
-        gain = weight * source.mean_square / keep / layer.q
+        # of δm only weights that sum to 0 know: E a² − (E a)² reaches them
+        pull = -2.0 * source.mean * math.sqrt(source.mean_square) if net.centred else 0.0
+        gain = weight / layer.q * np.array([pull, source.mean_square / keep])
         own = _own(net, layer)
         carry, push, noise, mixed = _stream(own, source, layer.signal.mean_square, scale)
         kappa = (layer.inside.kappa + 1.0) / random.keep - 1.0
@@ -205,8 +207,8 @@ def _forward(responses: Sequence[_Response], features: int) -> list[Matrix]:
     """P of the input, whose mean strays by 1/features and whose mean square is known, and behind every layer."""
     found = [np.diag([1.0 / features, 0.0])]
     for each in responses:
-        whole = each.carry + np.outer(each.push, [0.0, each.gain])
-        masks = np.outer(each.push, each.push) * each.gain**2 * each.mask
+        whole = each.carry + np.outer(each.push, each.gain)
+        masks = np.outer(each.push, each.push) * each.gain[1] ** 2 * each.mask
         found.append(whole @ found[-1] @ whole.T + masks + each.noise / each.units)
     return found
 
@@ -239,8 +241,8 @@ def _pass(here: _Response, follow: Floats, slope_move: float, weight: float) -> 
     """From the sensitivity to the state behind a layer to that of the state before it, and what the layer's noises add. weight: of its slopes' noise."""
     pulled = slope_move + float(follow @ here.push)
     noises = float(follow @ here.noise @ follow) + 2.0 * weight * float(follow @ here.slope_with) + weight**2 * here.slope_noise
-    masks = (pulled * here.gain) ** 2 * here.mask
-    return here.carry.T @ follow + np.array([0.0, pulled * here.gain]), noises / here.units + masks
+    masks = (pulled * float(here.gain[1])) ** 2 * here.mask
+    return here.carry.T @ follow + pulled * here.gain, noises / here.units + masks
 
 
 def coherent_shares(net: InitialNet, layers: Sequence[Layer]) -> list[float]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -65,6 +65,11 @@ class InitialNet:
         lengths = {len(self.units), len(self.activations), len(self.weight_variance), len(self.bias_variance), len(self.residual) or len(self.units)}
         if len(lengths) > 1:
             raise ValueError(f"one entry per hidden layer expected: units, activations, variances and residuals have lengths {sorted(lengths)}")
+
+    def cut(self, depth: int) -> InitialNet:
+        """Its first `depth` hidden layers."""
+        series = {name: getattr(self, name)[:depth] for name in ("units", "activations", "weight_variance", "bias_variance", "residual")}
+        return replace(self, **series)
 
     @property
     def fan_in(self) -> tuple[int, ...]:

@@ -35,6 +35,7 @@ if TYPE_CHECKING:
 SCHEMA = "dlprobe-gradients/1"
 TONES: dict[str, Tone] = {"healthy": "good", "vanishing": "bad", "exploding": "bad", "diverged": "bad", "collapsed": "warning"}
 Row = tuple["GridCell", "CellResult"]
+HOW = "Looked for by doubling and halving, as if what breaks at one depth broke at all greater ones; theory: of infinitely wide layers."
 
 
 def document(experiment: Experiment, *, steps: int, data_name: str, threads: int, study: str | None) -> Document:
@@ -91,7 +92,7 @@ def depth_document(found: Sequence[BreakingDepth], *, data_name: str, seeds: int
         name = f"{each.cell.label} · {each.cell.width} wide"
         rows.append([name, each.healthy_at, each.breaks_at, breaks, each.theory])
     blocks: list[Block] = [] if all(each.complete for each in found) else [Verdict("stopped early: the depths are those looked at so far", "warning")]
-    blocks.append(Table(columns, rows, caption=f"Hidden layers at which the error signal breaks before training, on {data_name}, {seeds} seeds."))
+    blocks.append(Table(columns, rows, caption=f"Hidden layers at which the error signal breaks before training, on {data_name}, {seeds} seeds. {HOW}"))
     first = next((each for each in found if each.breaks_at), None)
     if first is not None:
         spec = first.cell

@@ -47,6 +47,11 @@ def test_theory_breaks_where_halving_squares_leave_one_decade() -> None:
     assert breaking_depth(net("mean_field(sigma_w=1, sigma_b=0)", depth=5)) is None
 
 
+def test_theory_of_a_net_that_overflows_far_up() -> None:
+    # N(0, 1) weights of 100 units: the mean square grows by 50 per layer, so r passes 1 at n - 1 = 2; after some 118 layers q leaves float64's squares
+    assert breaking_depth(net("normal(std=1)", depth=256, width=100)) == 3
+
+
 def test_signal_that_underflows_in_a_very_deep_net_is_no_error() -> None:
     # after 1000 halvings the mean square is 1e-301, and its square no number at all
     assert breaking_depth(net("mean_field(sigma_w=1, sigma_b=0)", depth=1024)) == 8
