@@ -32,6 +32,8 @@ def noise_variance(inputs: Any, targets: Any) -> float:
     >>> abs(noise_variance(x[:, None], 3.0 * x)) < 1e-3
     True
     """
+    if any(np.asarray(array).dtype.kind not in "biuf" for array in (inputs, targets)):
+        raise DataError("inputs or targets are not numbers: the noise cannot be estimated from them")
     x, y = np.asarray(inputs, np.float64), np.asarray(targets, np.float64)
     if x.ndim != 2 or y.ndim not in (1, 2) or len(x) != len(y):
         raise DataError(f"inputs have shape {x.shape}, targets {y.shape}: expected inputs (samples, features) and targets (samples) of the same samples")

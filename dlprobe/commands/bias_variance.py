@@ -15,7 +15,6 @@ Examples:
 
 from __future__ import annotations
 
-import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import partial
@@ -25,8 +24,9 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from dlprobe.commands.base.configuration import configuration_options, is_run_file, read_configuration
-from dlprobe.commands.base.error_reading import EXAMPLE, read_number, read_numbers, read_run, share
+from dlprobe.commands.base.error_reading import EXAMPLE, read_numbers, read_run, share
 from dlprobe.commands.base.executing import Executor, RunsPerTask, Scheduler, cluster_of
+from dlprobe.commands.base.given_predictions import ESTIMATE, decomposed, estimated, noise_of
 from dlprobe.commands.base.screen import Screen
 from dlprobe.errors import ConfigError, DataError, ExitCode
 
@@ -38,7 +38,6 @@ if TYPE_CHECKING:
 
 READING, GIVEN, RETRAINING = "Reading", "Decomposition", "Retraining"
 DEFAULT_REPLICAS = 20
-ESTIMATE = "estimate"
 Source = Annotated[
     Path | None, typer.Argument(metavar="RUN|STUDY|CONFIG", help="run file to read, study to decompose again, or TOML file to retrain", show_default=False)
 ]
@@ -167,7 +166,8 @@ def command(
         return read_numbers(errors, train_samples, val_samples, screen)
     if predictions is not None:
         refuse("the decomposition of given predictions", {"RUN": source, **bare, **retrain, **retraining_only})
-        return decompose_file(predictions, loss, noise, screen)
+        point, facts = decomposed(predictions, loss, noise)
+        return show([point], None, facts, None, screen)
     if source is not None and replicas is None and over is None and is_run_file(source):
         refuse("what a saved run or study tells without training (--replicas K trains)", retraining_only)
         return read_file(source, human_error, loss, noise, screen)
@@ -213,55 +213,6 @@ def checked(option: str, text: str | None, choices: tuple[str, ...]) -> str | No
     if plain is not None and plain not in choices:
         raise ConfigError(f"{option}: {unknown('value', text or '', choices)}")
     return plain
-
-
-def noise_of(text: str | None) -> float | str | None:
-    """A variance, or `estimate`. Raises ConfigError."""
-    if text is None or text.strip().lower() == ESTIMATE:
-        return text and ESTIMATE
-    value = read_number(text)
-    if not 0.0 <= value < math.inf:
-        raise ConfigError(f"--noise-variance {text.strip()}: expected a variance, a number of 0 or more, or {ESTIMATE}")
-    return value
-
-
-def decompose_file(path: Path, loss: str | None, noise: float | str | None, screen: Screen) -> ExitCode:
-    """The decomposition of predictions from elsewhere."""
-    from dlprobe.analysis.bias_variance import decompose
-    from dlprobe.analysis.bias_variance_curve import Point
-    from dlprobe.data.npz_archive import read_arrays
-
-    arrays = read_arrays(path)
-    missing = [name for name in ("predictions", "targets") if name not in arrays]
-    if missing:
-        wanted = "predictions (replicas, samples) or (replicas, samples, classes) and targets (samples)"
-        raise DataError(f"{path} holds arrays {', '.join(arrays) or 'none'}: expected {wanted}; save with np.savez(path, predictions=…, targets=…)")
-    loss = loss or loss_of(arrays["predictions"], arrays["targets"])
-    known = arrays.get("noise") if noise is None and loss == "squared" else noise
-    facts: dict[str, Any] = {"predictions": str(path)}
-    try:
-        if known == ESTIMATE:
-            known, facts["noise_estimate"] = estimated(arrays.get("inputs"), arrays["targets"])
-        found = Point(None, decompose(arrays["predictions"], arrays["targets"], loss, noise=known))
-    except DataError as error:
-        raise DataError(f"{path}: {error}") from None
-    return show([found], None, facts, None, screen)
-
-
-def estimated(inputs: Any, targets: Any) -> tuple[float, str]:
-    """The variance of the noise by the gamma test, and what to say of it."""
-    from dlprobe.analysis.noise_estimate import noise_variance
-
-    if inputs is None:
-        raise DataError("--noise-variance estimate needs the samples' inputs: save inputs (samples, features) beside predictions and targets")
-    value = noise_variance(inputs, targets)
-    return value, f"{value:.4g}, from neighbouring samples (gamma test); its own error is not in the intervals"
-
-
-def loss_of(predictions: Any, targets: Any) -> str:
-    """The loss where none is asked for: classes predicted by index or by scores, else numbers."""
-    classes = targets.dtype.kind in "bui" and (predictions.dtype.kind in "bui" or predictions.ndim == 3)
-    return "zero-one" if classes else "squared"
 
 
 def show(points: list[Any], axis: str | None, facts: dict[str, Any], study: str | None, screen: Screen) -> ExitCode:

@@ -62,6 +62,7 @@ def test_of_many_samples_some_are_looked_at() -> None:
         (np.zeros((60, 2)), np.zeros(59), "of the same samples"),
         (np.zeros(60), np.zeros(60), "expected inputs"),
         (np.full((60, 1), np.nan), np.zeros(60), "NaN"),
+        (np.full((60, 1), "a"), np.zeros(60), "not numbers"),
     ],
 )
 def test_what_does_not_fit_is_told(inputs: Any, targets: Any, problem: str) -> None:

@@ -147,6 +147,10 @@ def test_noise_is_estimated_where_it_is_asked_for(tmp_path: Path) -> None:
     assert "gamma test" in found["noise_estimate"]
     np.savez(path, predictions=made, targets=wanted)
     assert "save inputs" in bias_variance("--predictions", str(path), "--noise-variance", "estimate").errors[0]
+    np.savez(path, predictions=made > 0, targets=wanted > 0, inputs=x)
+    assert "belongs to the squared loss" in bias_variance("--predictions", str(path), "--noise-variance", "estimate").errors[0]
+    np.savez(path, predictions=made, targets=wanted, noise=np.full(1000, 0.25))
+    assert bias_variance("--predictions", str(path)).data["points"][0]["noise"] == pytest.approx(0.25)
     line = ("--data", "linear(samples=600, features=2)", "--layers", "", "--lr", "0.05", "--steps", "100", "--replicas", "3", "--noise-variance", "estimate")
     (point,) = bias_variance(*line).data["points"]
     assert point["noise"] == pytest.approx(0.25, rel=0.25)

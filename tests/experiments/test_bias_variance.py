@@ -85,6 +85,19 @@ def test_axis_of_any_option_reaches_the_configuration() -> None:
         experiment.settings(base, "train_size", ["11"], 10)
 
 
+def test_a_value_given_twice_is_one_value() -> None:
+    base = from_options(None, {"layers": "4"})
+    replicas = experiment.plan(base, "l2", ["0.1", "0", "0.10", "1e-1"], 10, 2, "data", 2)
+    assert [each.at for each in replicas] == [0.1, 0.1, 0, 0]
+    assert len({each.id for each in replicas}) == 4
+
+
+def test_percents_of_the_training_part_are_told_as_samples() -> None:
+    """So that they have an order, and a chart a scale."""
+    found = experiment.settings(from_options(None, {}), "train_size", ["10%", "50%", "5", "10"], 50)
+    assert [(at, size) for at, _, size in found] == [(5, 5), (25, 25), (10, 10)]
+
+
 def point(at: float, bias: float, spread: float) -> Point:
     """30 replicas that are `bias` off with a standard deviation of `spread`, on 40 samples."""
     rng = np.random.default_rng(int(10 * at))

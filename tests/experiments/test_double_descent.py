@@ -8,6 +8,7 @@ from dlprobe.analysis.bias_variance_curve import advice, double_descent, sweet_s
 from dlprobe.config import from_options
 from dlprobe.data.resampling import Resampler
 from dlprobe.experiments import bias_variance as experiment
+from dlprobe.experiments.replicas import run
 from dlprobe.training.stopping import Stop
 
 FEATURES, NOISE, SIZES = 20, 0.5, ("4", "10", "20", "40", "100")
@@ -33,7 +34,7 @@ def test_loss_over_training_samples_peaks_where_they_are_as_many_as_the_weights(
     base = from_options(None, texts)
     sampler = Resampler(base.data, 0, "float64", "fresh", 12)
     replicas = experiment.plan(base, "train_size", SIZES, sampler.largest, 12, "data", 2)
-    outputs = experiment.run(replicas, sampler.prepared, "test", workers=1, stop=Stop())
+    outputs = run(replicas, sampler.prepared, "test", workers=1, stop=Stop())
     assert sampler.base.clean_targets is not None
     truth = sampler.base.clean_targets["test"]
     design = experiment.Design("squared", "train_size", tuple(map(int, SIZES)), sampler.base.targets["test"], "test", truth, NOISE**2)
@@ -51,16 +52,3 @@ def test_loss_over_training_samples_peaks_where_they_are_as_many_as_the_weights(
         excess = strength * (1 - samples / FEATURES) + NOISE**2 * samples / (FEATURES - samples - 1) if few else NOISE**2 * FEATURES / (samples - FEATURES - 1)
         low, high = each.found.intervals["expected_loss"]
         assert low - (high - low) / 2 <= excess + NOISE**2 <= high + (high - low) / 2, samples  # twice as wide: some four standard errors
-
-
-def test_a_value_given_twice_is_one_value() -> None:
-    base = from_options(None, {"layers": "4"})
-    replicas = experiment.plan(base, "l2", ["0.1", "0", "0.10", "1e-1"], 10, 2, "data", 2)
-    assert [each.at for each in replicas] == [0.1, 0.1, 0, 0]
-    assert len({each.id for each in replicas}) == 4
-
-
-def test_percents_of_the_training_part_are_told_as_samples() -> None:
-    """So that they have an order, and a chart a scale."""
-    found = experiment.settings(from_options(None, {}), "train_size", ["10%", "50%", "5", "10"], 50)
-    assert [(at, size) for at, _, size in found] == [(5, 5), (25, 25), (10, 10)]
