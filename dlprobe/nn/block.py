@@ -341,7 +341,7 @@ for _function in (
 
 
 def note_alive(net: Any, kernels: Any, index: Any, rows: Any, counter: Any, slopes: Any, alive: Any) -> None:
-    """Raise alive (units,) to each unit's largest |slope| on the batch in memory; NaN where slopes are undefined."""
+    """Raise alive (units,) to a |slope| of each unit on the batch in memory, 0 only where all were 0; NaN where slopes are undefined."""
     layer = net.layers[index]
     defined = False
     for k in range(layer[p.FIRST_OPERATION], layer[p.END_OPERATION]):

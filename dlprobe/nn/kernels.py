@@ -10,7 +10,8 @@ optimizer prepare    (step, rate, values, coefficients)                         
                                                                                              behind them in `values`, the running numbers it takes on
 
 `learned` are an operation's own parameters, `state` its memory, `constants` its hyperparameters, `counter` (seed, layer, step, training?) for random numbers.
-`peak` (units,) receives each unit's largest |slope| on the batch; `slopes` receives [Σ slope², number of flat elements, 1 where slopes are defined].
+`peak` (units,) receives a |slope| that each unit had on the batch, 0 only where all were 0; `slopes` receives
+[Σ slope², number of flat elements, 1 where slopes are defined].
 These signatures are wide enough for row-wise, gated, learned and random operations; an elementwise record is wrapped into them.
 """
 
@@ -26,8 +27,10 @@ from numba import types
 from numba.np.unsafe.ndarray import to_fixed_tuple
 
 from dlprobe.nn.activation_loops import gated_loops, learned_loops, random_loops
-from dlprobe.nn.cache import EXACT, compiled, inlined_with_helpers
-from dlprobe.nn.updates import update_loop
+from dlprobe.nn.cache import EXACT, compiled, inlined, inlined_with_helpers
+from dlprobe.nn.calling import whole_registers
+from dlprobe.nn.updates import CHUNK, update_loop
+from dlprobe.nn.views import flat
 from dlprobe.parts.activations import Activation, GatedActivation, LearnedActivation, RandomActivation, RowActivation
 from dlprobe.parts.losses import REDUCTION, ElementwiseLoss, Loss, RowLoss
 from dlprobe.parts.normalizations import Normalization
@@ -35,6 +38,7 @@ from dlprobe.parts.optimizers import Optimizer
 from dlprobe.parts.weight_transforms import WeightTransform
 
 Array = Any
+ROWS_AT_ONCE = 8  # after so many rows it is asked whether a unit is without a slope yet
 
 
 @dataclass(frozen=True)
@@ -139,41 +143,70 @@ def activation_loops(record: Any) -> tuple[Any, Any]:
 
 
 def elementwise_loops(value: Callable[..., float], slope: Callable[..., float], count: int) -> tuple[Any, Any]:
-    """The loops around an elementwise record with `count` parameters; the constant after them is the flat threshold."""
+    """The loops around an elementwise record with `count` parameters; the constant after them is the flat threshold.
+
+    They run over all elements in one go, as if the block were one row. Only what is noted of each unit needs rows: a few, until every unit has had a slope.
+    """
 
     def forward(x: Array, y: Array, learned: Array, state: Array, constants: Array, counter: Array, training: bool) -> None:
+        whole_registers()
         p = to_fixed_tuple(constants, count)
-        for i in range(x.shape[0]):
-            row, out = x[i], y[i]
-            for j in range(len(row)):
-                out[j] = value(row[j], *p)
+        values, out = flat(x), flat(y)
+        for j in range(len(values)):
+            out[j] = value(values[j], *p)
 
     def backward(
         x: Array, y: Array, dy: Array, dx: Array, learned: Array, gradient: Array, state: Array, constants: Array, counter: Array, peak: Array, slopes: Array
     ) -> None:
+        whole_registers()
         p = to_fixed_tuple(constants, count)
         threshold = constants[count]
         zero, one = peak.dtype.type(0), peak.dtype.type(1)
         for j in range(len(peak)):
             peak[j] = zero
-        squares = flat = 0.0
-        for i in range(x.shape[0]):
-            row, out, d, e = x[i], y[i], dy[i], dx[i]
-            of_row = flat_of_row = zero
+        squares = few = 0.0
+        done = 0
+        while done < len(x) and any_zero(peak):
+            for i in range(done, min(done + ROWS_AT_ONCE, len(x))):
+                row, out, d, e = x[i], y[i], dy[i], dx[i]
+                of_row = flat_of_row = zero
+                for j in range(len(row)):
+                    s = slope(row[j], out[j], *p)
+                    size = abs(s)
+                    e[j] = d[j] * s
+                    peak[j] = size if size > peak[j] else peak[j]
+                    of_row += s * s
+                    flat_of_row += one if size < threshold else zero
+                squares += of_row
+                few += flat_of_row
+            done = min(done + ROWS_AT_ONCE, len(x))
+        for start in range(done * x.shape[1], x.size, CHUNK):
+            end = min(start + CHUNK, x.size)
+            row, out, d, e = flat(x)[start:end], flat(y)[start:end], flat(dy)[start:end], flat(dx)[start:end]
+            of_chunk = flat_of_chunk = zero
             for j in range(len(row)):
                 s = slope(row[j], out[j], *p)
-                size = abs(s)
                 e[j] = d[j] * s
-                peak[j] = size if size > peak[j] else peak[j]
-                of_row += s * s
-                flat_of_row += one if size < threshold else zero
-            squares += of_row
-            flat += flat_of_row
+                of_chunk += s * s
+                flat_of_chunk += one if abs(s) < threshold else zero
+            squares += of_chunk
+            few += flat_of_chunk
         slopes[0] = squares
-        slopes[1] = flat
+        slopes[1] = few
         slopes[2] = 1.0
 
     return forward, backward
+
+
+def any_zero(values: Array) -> bool:
+    """Whether one of the values is 0."""
+    found = 0
+    for j in range(len(values)):
+        found += 1 if values[j] == 0 else 0
+    return found > 0
+
+
+inlined(any_zero, EXACT)
 
 
 def row_loops(row_value: Callable[..., None], row_backward: Callable[..., None], count: int) -> tuple[Any, Any]:

@@ -39,6 +39,18 @@ def window(typing: Any, flat: Any, offset: Any, rows: Any, width: Any) -> Any:
     return kind(flat, integer, integer, integer), codegen
 
 
+@intrinsic
+def flat(typing: Any, block: Any) -> Any:
+    """All elements of a row-major array, one after the other."""
+    kind = types.Array(block.dtype, 1, "C", aligned=True)
+
+    def codegen(context: Any, builder: Any, signature: Any, values: Any) -> Any:
+        array = context.make_array(block)(context, builder, values[0])
+        return view(context, builder, kind, array.data, [array.nitems])
+
+    return kind(block), codegen
+
+
 def scratch(length: int) -> Any:
     """A function for compiled code: uninitialized memory for `length` numbers of the type of the array it is given, as long as its caller runs."""
 

@@ -26,6 +26,7 @@ from numba.np.unsafe.ndarray import to_fixed_tuple
 from dlprobe.nn import cache, kernels, observe, updates
 from dlprobe.nn.calling import whole_registers
 from dlprobe.nn.observe import add_four
+from dlprobe.nn.views import flat
 
 SHAPES = (("64-[64]×20-10", 32), ("64-[100]×20-10", 32), ("64-[256]×20-10", 32), ("784-300-100-10", 128), ("2-16-16-2", 32))
 TARGETS = {"2-16-16-2": "≤ 15 %"}
@@ -110,11 +111,11 @@ def elementwise_loops(value: Callable[..., float], slope: Callable[..., float], 
     forward, _ = kernels_loops(value, slope, count)
 
     def backward(x: Any, y: Any, dy: Any, dx: Any, learned: Any, gradient: Any, state: Any, constants: Any, counter: Any, peak: Any, slopes: Any) -> None:
+        whole_registers()
         p = to_fixed_tuple(constants, count)
-        for i in range(x.shape[0]):
-            row, out, d, e = x[i], y[i], dy[i], dx[i]
-            for j in range(len(row)):
-                e[j] = d[j] * slope(row[j], out[j], *p)
+        row, out, d, e = flat(x), flat(y), flat(dy), flat(dx)
+        for j in range(len(row)):
+            e[j] = d[j] * slope(row[j], out[j], *p)
 
     return forward, backward
 
