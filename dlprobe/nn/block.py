@@ -19,6 +19,7 @@ from dlprobe.nn.calling import invoke, invoke_for_number
 from dlprobe.nn.random import shuffle
 from dlprobe.nn.scalar import is_finite
 from dlprobe.nn.updates import UPDATE_SUMS
+from dlprobe.nn.views import scratch as memory_for
 from dlprobe.nn.views import window
 
 FINISHED, DIVERGED = 0, 1
@@ -48,6 +49,9 @@ Work = namedtuple(
     "Work",
     "inputs targets weights order batch seeds first_step rates momenta momentum optimizer_parameters regulation mixing fused keep_gradients deferred",
 )
+
+
+four_numbers, sixteen_numbers, update_sums = memory_for(4), memory_for(16), memory_for(UPDATE_SUMS)
 
 
 def block_of(net: Any, offset: Any, rows: Any, width: Any) -> Any:
@@ -382,9 +386,9 @@ def run(net: Any, kernels: Any, work: Any, steps: Any, statistics: Any, scalars:
     samples = len(work.inputs)
     per_epoch = (samples + work.batch - 1) // work.batch
     one = net.parameters.dtype.type(1)
-    counter = np.zeros(4, np.uint64)
-    counter[0] = work.seeds[0]
-    scratch = (np.zeros(16, net.parameters.dtype), np.zeros(UPDATE_SUMS), np.zeros(3), np.zeros(1, np.int64))
+    counter = four_numbers(work.seeds)
+    counter[0], counter[1] = work.seeds[0], 0
+    scratch = (sixteen_numbers(net.parameters), update_sums(scalars), four_numbers(scalars), four_numbers(work.order))
     shuffled = -1
     for done in range(steps):
         step = work.first_step + done
@@ -410,15 +414,15 @@ def run(net: Any, kernels: Any, work: Any, steps: Any, statistics: Any, scalars:
     return steps
 
 
-def evaluate(net: Any, kernels: Any, work: Any, outputs: Any, alive: Any) -> Any:
+def evaluate(net: Any, kernels: Any, work: Any, outputs: Any, alive: Any, statistics: Any) -> Any:
     """Sum of the losses of all samples in evaluation mode.
 
-    Fills outputs (samples, units) of T and, where `alive` (layer, widest) has columns, each unit's largest |slope| over all samples, NaN where undefined.
+    Fills outputs (samples, units) of T and, where `alive` (layer, widest) has columns, a |slope| of each unit over all samples, 0 only
+    where all were 0 and NaN where undefined. `statistics` (layer, STATISTICS) of T is scratch.
     """
     samples, layers, units = len(work.inputs), len(net.layers), outputs.shape[1]
-    counter, slopes = np.zeros(4, np.uint64), np.zeros(3)
-    counter[0] = work.seeds[0]
-    statistics = np.zeros((layers, len(observe.STATISTICS)), net.parameters.dtype)
+    counter, slopes = four_numbers(work.seeds), four_numbers(alive)
+    counter[0], counter[1], counter[2] = work.seeds[0], 0, 0
     one = net.parameters.dtype.type(1)
     total = 0.0
     for start in range(0, samples, work.batch):

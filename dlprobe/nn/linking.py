@@ -104,7 +104,7 @@ class Signatures:
 
     @property
     def evaluate(self) -> Any:
-        outputs = (self.precision.matrix, types.Array(types.float64, 2, "C", aligned=True))
+        outputs = (self.precision.matrix, types.Array(types.float64, 2, "C", aligned=True), self.precision.matrix)
         return types.float64(*self.model, work_type(self.precision), *outputs)
 
 
@@ -131,10 +131,10 @@ def passes(dtype: str, *, regulated: bool, mixed: bool) -> dict[str, int]:
 @cache
 def compiled_run(dtype: str) -> Any:
     """`run` compiled for one precision."""
-    return taking_records(compiled(Signatures(PRECISIONS[dtype]).run, no_cfunc_wrapper=True, _nrt=True)(run))
+    return taking_records(compiled(Signatures(PRECISIONS[dtype]).run, no_cfunc_wrapper=True)(run))
 
 
 @cache
 def compiled_evaluate(dtype: str) -> Any:
     """`evaluate` compiled for one precision."""
-    return taking_records(compiled(Signatures(PRECISIONS[dtype]).evaluate, no_cfunc_wrapper=True, _nrt=True)(evaluate))
+    return taking_records(compiled(Signatures(PRECISIONS[dtype]).evaluate, no_cfunc_wrapper=True)(evaluate))

@@ -425,6 +425,6 @@ class Network:
         alive = np.zeros((len(self.layers), widest))
         order = np.arange(len(inputs))
         work = self._work(inputs, targets, order, self.rows, 0)
-        total = float(self._evaluate(*self._model, work, outputs, alive))
+        total = float(self._evaluate(*self._model, work, outputs, alive, np.empty((len(self.layers), len(observe.STATISTICS)), self.dtype)))
         shares = [float(np.mean(row[: layer.units] == 0)) if dead and not np.isnan(row[0]) else math.nan for row, layer in zip(alive, self.layers, strict=True)]
         return Evaluation(total / max(len(inputs), 1), outputs, np.array(shares))
