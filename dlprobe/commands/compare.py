@@ -300,12 +300,13 @@ def go_on(path: Path, seeds: int | None, workers: int | None, screen: Screen, cl
             raise ConfigError(f"--seeds {seeds}: the study has {len(request.seeds)} already: expected as many or more")
         first = request.seeds[0]
         request = replace(request, seeds=tuple(range(first, first + (seeds or len(request.seeds)))))
-        finished = finished_runs(study, compare.plan(request), compare.read)
+        sets = PreparedSets(told=screen.note)
+        finished = finished_runs(study, compare.plan(request), compare.read, sets)
         status = study.status
     if len(finished) == len(compare.plan(request)) and status == "finished":
         screen.note(f"{path} has all {len(finished)} runs: nothing to train; --seeds N adds more")
         return show_again(path, None, None, screen)
-    return run(request, PreparedSets(told=screen.note), workers, screen, output=path, finished=finished, resume=True, cluster=cluster)
+    return run(request, sets, workers, screen, output=path, finished=finished, resume=True, cluster=cluster)
 
 
 def show_again(path: Path, by: str | None, target: float | None, screen: Screen) -> ExitCode:

@@ -159,12 +159,13 @@ def go_on(path: Path, seeds: int | None, threads: int | None, screen: Screen, cl
             raise ConfigError(f"--seeds {seeds}: the study has {len(numbers)} already: expected as many or more")
         numbers = list(range(numbers[0], numbers[0] + (seeds or len(numbers))))
         planned = gradients.plan(cells, numbers)
-        finished = finished_runs(study, planned, gradients.read)
+        data, count = prepare_data(cells[0].config, screen), threads or available_threads()
+        sets = PreparedSets((cells[0].config, data))
+        finished = finished_runs(study, planned, gradients.read, sets)
         status = study.status
-    data, count = prepare_data(cells[0].config, screen), threads or available_threads()
     if len(finished) == len(planned) and status == "finished":
         screen.note(f"{path} has all {len(finished)} runs: nothing to train; --seeds N adds more")
-        return show(gradients.conclude(cells, numbers, PreparedSets((cells[0].config, data)), finished, True), data, count, path, screen)
+        return show(gradients.conclude(cells, numbers, sets, finished, True), data, count, path, screen)
     return show(run(cells, numbers, data, count, path, False, screen, finished=finished, resume=True, cluster=cluster), data, count, path, screen)
 
 

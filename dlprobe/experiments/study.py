@@ -119,10 +119,10 @@ def work(config: RunConfig, sets: PreparedSets) -> float:
     return float(weights) * samples
 
 
-def finished_runs(study: Study, plan: Sequence[PlannedRun], read: Callable[[PlannedRun, Run], T]) -> dict[str, T]:
-    """What is read of the planned runs that a study holds already.
+def finished_runs(study: Study, plan: Sequence[PlannedRun], read: Callable[[PlannedRun, Run], T], sets: PreparedSets | None = None) -> dict[str, T]:
+    """What is read of the planned runs that a study holds already. sets: the data, where more runs are to come.
 
-    Raises ConfigError where the study holds a run of the same id and another configuration.
+    Raises ConfigError where the study holds a run of the same id and another configuration, or of other data than there are now.
     """
     found: dict[str, T] = {}
     for each in plan:
@@ -131,6 +131,11 @@ def finished_runs(study: Study, plan: Sequence[PlannedRun], read: Callable[[Plan
         run = study.runs.open(each.id)
         if canonical(run.config) != canonical(pinned(each.config)):
             raise ConfigError(f"{study.path} holds {each.id} with another configuration: begin a new study with -o, or resume this one with what began it")
+        if sets is not None and run.data.get("fingerprint") != sets.of(each.config).fingerprint:
+            name = each.config.data.data
+            raise ConfigError(
+                f"{name} has changed since {study.path} was begun: runs on both cannot be compared; begin a new study with -o, or bring the old data back"
+            )
         found[each.id] = read(each, run)
     return found
 

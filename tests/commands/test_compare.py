@@ -107,6 +107,21 @@ def test_more_seeds_join_a_finished_study(study: Path, tmp_path: Path) -> None:
     assert dlprobe("compare", "--resume", str(path), "--seeds", "2").code == 2
 
 
+@pytest.mark.parametrize(
+    "command", [["compare", "init", "zeros", "ones"], ["gradients", "--depth", "1", "--width", "2", "--activation", "relu", "--init", "zeros"]]
+)
+def test_study_of_data_that_changed_is_not_gone_on_with(command: list[str], tmp_path: Path) -> None:
+    data, study = tmp_path / "mine.csv", tmp_path / "mine.h5"
+    rows = [f"{i % 7},{i % 5},{'up' if i % 2 else 'down'}" for i in range(40)]
+    data.write_text("\n".join(["a,b,side", *rows]), encoding="utf-8")
+    shared = ["--layers", "2"] if command[0] == "compare" else []
+    assert dlprobe(*command, *shared, "--data", str(data), "--target", "side", "--steps", "1", "--seeds", "1", "-o", str(study)).code == 0
+    data.write_text("\n".join(["a,b,side", *rows[::-1], "9,9,up"]), encoding="utf-8")
+    found = dlprobe(command[0], "--resume", str(study), "--seeds", "2")
+    assert found.code == 2
+    assert "has changed since" in found.err
+
+
 def test_values_share_seeds_split_and_random_numbers(study: Path) -> None:
     with package.open_run(study) as found:
         assert isinstance(found, Study)
