@@ -26,7 +26,9 @@ RANGE = 12.0  # a standard normal lies outside with probability 4e-33
 SPLITS = (1.0, 3.0, 8.0, 20.0, 60.0, 500.0, 5e3, 1e5)  # the far ones are for algebraic tails (softsign) and do nothing below q = 25
 BENDS = (0.0, *SPLITS, *(-split for split in SPLITS))
 NODES = 40  # per panel; 80 change no table value by 1e-13
-LARGEST_UNBOUNDED_Q = 4.0  # of activations whose slope grows without bound: E e^(4u) has its mass at z = 4√q, which has to lie within RANGE
+FOURTH = 4.0  # of activations whose slope grows without bound: E e^(4u) has its mass at z = 4√q, so the range goes that much further …
+LARGEST_UNBOUNDED_Q = 25.0  # … as far as e^(4u) is a number at its end
+PANEL = 4.0  # widest panel of such a range
 LARGEST_Q = 1e200  # beyond it the squares below overflow, and so would any net
 
 
@@ -85,7 +87,7 @@ def parameters_of(activation: Spec) -> tuple[float, ...]:
 
 
 def moments(activation: Spec, q: float) -> Moments:
-    """The Gaussian averages of `activation` at preactivation mean square q ≥ 0; all NaN where q is not finite or above 1e200 (4 for e^z).
+    """The Gaussian averages of `activation` at preactivation mean square q ≥ 0; all NaN where q is not finite or above 1e200 (25 for e^z).
 
     Remembered per (activation, parameters, q). Raises ConfigError for a row-wise activation.
     """
@@ -99,10 +101,10 @@ def _remembered(name: str, parameters: tuple[float, ...], q: float) -> Moments:
 
 def integrate(record: Activation, parameters: tuple[float, ...], q: float) -> Moments:
     """The Gaussian averages of a record, without memory; see `moments`."""
-    largest = LARGEST_Q if math.isfinite(record.largest_slope(*parameters)) else LARGEST_UNBOUNDED_Q
-    if not 0.0 <= q <= largest:
+    bounded = math.isfinite(record.largest_slope(*parameters))
+    if not 0.0 <= q <= (LARGEST_Q if bounded else LARGEST_UNBOUNDED_Q):
         return Moments(q, *[math.nan] * (len(fields(Moments)) - 1))
-    inner, inner_weights = nodes(record.kinks(*parameters), q)
+    inner, inner_weights = nodes(record.kinks(*parameters), q, reach=RANGE if bounded else RANGE + FOURTH * math.sqrt(q))
     draws = record.draws(*parameters)
     tables = [_at(record, numbers, inner) for _, numbers in draws]
     values, slopes = (np.concatenate(columns) for columns in zip(*tables, strict=True))
@@ -147,13 +149,14 @@ def _at(record: Activation, numbers: tuple[float, ...], points: Floats) -> tuple
     return np.array(values, dtype=np.float64), np.array(slopes, dtype=np.float64)
 
 
-def nodes(kinks: tuple[float, ...], q: float, per_panel: int = NODES) -> tuple[Floats, Floats]:
+def nodes(kinks: tuple[float, ...], q: float, per_panel: int = NODES, reach: float = RANGE) -> tuple[Floats, Floats]:
     """Preactivations u = √q z and weights of the rule for E f(u), u ~ N(0, q); weights sum to 1 up to 1e-14. At q = 0 one node at 0."""
     if q == 0.0:
         return np.zeros(1), np.ones(1)
     root = math.sqrt(q)
-    inner = {split / root for split in (*BENDS, *kinks) if abs(split) < RANGE * root}
-    edges = np.array(sorted({-RANGE, RANGE, *inner}))
+    inner = {split / root for split in (*BENDS, *kinks) if abs(split) < reach * root}
+    further = np.arange(-reach, reach, PANEL).tolist() if reach > RANGE else []
+    edges = np.array(sorted({-reach, reach, *inner, *further}))
     half = np.diff(edges)[:, None] / 2.0
     nodes_one, weights_one = _legendre(per_panel)
     z = (edges[:-1, None] + half * (1.0 + nodes_one)).ravel()

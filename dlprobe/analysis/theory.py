@@ -191,7 +191,7 @@ def _normalization_obstacle(net: InitialNet) -> str:
 def _stuck(layers: list[propagation.Layer]) -> str:
     """Where the recursion left what floating-point numbers can hold, or the activation's slope is zero."""
     for index, layer in enumerate(layers, start=1):
-        if not layer.q <= LARGEST_Q:
+        if not layer.q <= LARGEST_Q or math.isnan(layer.inside.mean_square):
             return f"the preactivations of hidden_{index} overflow"
         if math.isnan(layer.shrink) or not layer.inside.slope_mean_square > 0.0:
             return f"nothing passes hidden_{index}: its preactivations have mean square {layer.q:.2g}"

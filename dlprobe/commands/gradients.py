@@ -31,6 +31,7 @@ if TYPE_CHECKING:
     from dlprobe.analysis.gradient_cells import SeedResult
     from dlprobe.config import RunConfig
     from dlprobe.executors.dask_cluster import DaskCluster
+    from dlprobe.experiments.find_depth import Row
     from dlprobe.experiments.gradients import Axes, Cell, Experiment
     from dlprobe.training.trainer import PreparedData
 
@@ -96,17 +97,18 @@ def command(
     axes = read_axes(depth, width, others, options)
     base = read_base(config, options)
     axes = axes if config is None else axes_of(base, axes)
-    data = prepare_data(base, screen)
-    tell_of_compiling(screen)
     from dlprobe.executors.threads import available_threads
     from dlprobe.experiments import gradients
 
+    if find_depth and output is not None:
+        raise ConfigError("--find-depth looks at nets before training and keeps none: leave -o out")
+    rows = gradients.rows(base, axes)
+    cells = [row(2) for row in rows] if find_depth else gradients.grid(base, axes)  # here, so that a wrong value is told before the data are read
+    data = prepare_data(base, screen)
+    tell_of_compiling(screen)
     numbers, count = range(base.training.seed, base.training.seed + (seeds or gradients.DEFAULT_SEEDS)), threads or available_threads()
     if find_depth:
-        if output is not None:
-            raise ConfigError("--find-depth looks at nets before training and keeps none: leave -o out")
-        return search_depths(base, axes, numbers, data, count, screen)
-    cells = gradients.grid(base, axes)
+        return search_depths(rows, axes.depths, numbers, data, count, screen)
     experiment = run(cells, numbers, data, count, output, force, screen, cluster=cluster)
     return show(experiment, data, count, output, screen)
 
@@ -125,14 +127,13 @@ def show(experiment: Experiment, data: PreparedData, threads: int, output: Path 
     return ExitCode.DONE
 
 
-def search_depths(base: RunConfig, axes: Axes, seeds: Sequence[int], data: PreparedData, threads: int, screen: Screen) -> ExitCode:
+def search_depths(rows: Sequence[Row], depths: Sequence[int] | None, seeds: Sequence[int], data: PreparedData, threads: int, screen: Screen) -> ExitCode:
     """For each row of the grid the depth at which it breaks."""
-    from dlprobe.experiments import find_depth, gradients
+    from dlprobe.experiments import find_depth
     from dlprobe.reports.gradients import depth_document
     from dlprobe.training.stopping import on_signals
 
-    rows = gradients.rows(base, axes)
-    deepest = max(axes.depths) if axes.depths else find_depth.DEEPEST
+    deepest = max(depths) if depths else find_depth.DEEPEST
     found = []
     with on_signals() as stop, screen.progress("searching depths", "rows") as report:
         for number, row in enumerate(rows):

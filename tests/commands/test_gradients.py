@@ -131,12 +131,13 @@ def test_configuration_file_gives_what_no_option_names(tmp_path: Path) -> None:
         (["--axis", "bias"], "expected KEY=VALUE"),
         (["--axis", "init=zeros,ones"], "expected --init"),
         (["--axis", "bais=yes,no"], "did you mean 'bias'"),
+        (["--axis", "lr=0.1,abc"], "training.lr = 'abc'"),
         (["--resume", "nothing.h5"], "nothing.h5"),
         (["--find-depth", "-o", "x.h5"], "leave -o out"),
     ],
 )
 def test_wrong_input_is_one_line(arguments: list[str], said: str) -> None:
-    found = dlprobe("gradients", *arguments, "--quiet")
+    found = dlprobe("gradients", *arguments)
     assert found.code == 2
     assert said in found.err
     assert len(found.err.strip().splitlines()) == 1
