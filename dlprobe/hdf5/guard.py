@@ -32,6 +32,7 @@ MAX_PIECES = 2**22
 MAX_ATTRIBUTE = 2**20
 MAX_RANK = 8
 SLAB = 4 * 2**20
+REMEMBERED = 4096  # checked data sets, and groups on the way to them, that stay open
 _RATIO = 1100  # deflate reaches 1032
 _SAFE_INFLATED = 64 * 2**20  # what one chunk may become in memory before its stream is measured first
 _FILTERS = {h5z.FILTER_DEFLATE: "deflate", h5z.FILTER_SHUFFLE: "shuffle", h5z.FILTER_FLETCHER32: "fletcher32"}
@@ -56,6 +57,7 @@ class GuardedFile:
     def __init__(self, path: Path, superblocks: tuple[int, ...] = CHECKSUMMED_SUPERBLOCKS, budget: int = BUDGET) -> None:
         self.name, self._budget, self._id = printable(path), budget, None
         self._sets: dict[str, Any] = {}
+        self._groups: dict[str, Any] = {}
         self._counted: set[str] = set()
         self._descriptor = open_regular(path)
         try:
@@ -79,6 +81,7 @@ class GuardedFile:
     def close(self) -> None:
         """Close the file; calling it twice does no harm."""
         self._sets.clear()
+        self._groups.clear()
         if self._id is not None:
             self._id.close()
             self._id = None
@@ -88,7 +91,7 @@ class GuardedFile:
 
     def has(self, path: str) -> bool:
         """Whether a group or data set is there. Raises RunFileError where a link on the way is not a hard link."""
-        return self._find(path) is not None
+        return path in self._sets or self._find(path) is not None
 
     def stored(self, path: str) -> Stored:
         """Dtype and shape of a data set that passed every check."""
@@ -167,14 +170,18 @@ class GuardedFile:
             return h5f.open(os.fsencode(reopened(self._descriptor, path)), h5f.ACC_RDONLY)
 
     def _find(self, path: str) -> Any:
-        """The open object at `path`, or None. One component at a time, so that no link is followed unseen."""
+        """The open object at `path`, or None. One component at a time, so that no link is followed unseen; the groups on the way are remembered."""
+        above, _, part = path.strip("/").rpartition("/")
         with self._hdf5(path):
-            here = h5o.open(self._id, b"/")
-            for part in path.strip("/").split("/") if path.strip("/") else ():
-                here = self._child(here, part, path)
-                if here is None:
-                    return None
-            return here
+            return self._child(self._group(above), part, path) if part else self._group("")
+
+    def _group(self, path: str) -> Any:
+        if path not in self._groups:
+            found = self._find(path) if path else h5o.open(self._id, b"/")
+            if len(self._groups) >= REMEMBERED:
+                self._groups.clear()
+            self._groups[path] = found
+        return self._groups[path]
 
     def _child(self, group: Any, part: str, path: str) -> Any:
         if not isinstance(group, _GROUP) or part in ("", ".", ".."):
@@ -191,6 +198,8 @@ class GuardedFile:
             handle = self._find(path)
             if handle is None:
                 raise RunFileError(f"{self.name} has no data set {printable(path)!r}: check the name, e.g. with h5ls")
+            if len(self._sets) >= REMEMBERED:
+                self._sets.clear()
             with self._hdf5(path):
                 self._sets[path] = (handle, self._check(handle, printable(path)))
         found: tuple[Any, Stored] = self._sets[path]
