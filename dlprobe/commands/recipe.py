@@ -41,7 +41,7 @@ Target = Annotated[str | None, typer.Option("--target", metavar="COLUMN", help="
 Tiny = Annotated[bool, typer.Option("--tiny", help="a small version that takes seconds")]
 Seeds = Annotated[int | None, typer.Option("--seeds", metavar="N", min=1, max=1000, help="runs of each variant; medians are judged [default: 3, tiny: 1]")]
 FirstSeed = Annotated[int, typer.Option("--seed", metavar="N", min=0, help="first seed [default: 0]")]
-Threads = Annotated[int | None, typer.Option("--threads", metavar="N", min=1, help="runs side by side [default: all processors]; changes no number")]
+Threads = Annotated[int | None, typer.Option("--workers", "--threads", metavar="N", min=1, help="runs side by side [default: all processors]")]
 Base = Annotated[Path | None, typer.Option("--base", metavar="FILE", help="write the base configuration as TOML and run nothing")]
 Output = Annotated[Path | None, typer.Option("-o", "--output", metavar="FILE", help="study file that keeps every run")]
 Force = Annotated[bool, typer.Option("--force", help="overwrite FILE")]

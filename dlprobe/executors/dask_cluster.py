@@ -13,13 +13,14 @@ read by every command. `runs_per_task` also is what is lost when a worker dies, 
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from importlib.metadata import PackageNotFoundError, version
 from typing import Any, TypeVar
 
 from dlprobe.config import RunConfig, from_mapping, to_mapping
-from dlprobe.errors import ConfigError, DlprobeError
+from dlprobe.errors import ConfigError, DlprobeError, DlprobeWarning
 from dlprobe.executors.one_run import train_to_bytes
 from dlprobe.training.stopping import Stop
 from dlprobe.training.trainer import PreparedData
@@ -64,6 +65,9 @@ class DaskCluster:
         client = self._connect(distributed)
         try:
             refuse_other_versions(client)
+            if not client.nthreads():
+                told = f"the cluster at {self.scheduler} has no workers yet, and this waits for them: start some with `dask worker {self.scheduler}`"
+                warnings.warn(told, DlprobeWarning, stacklevel=2)
             yield from _Sending(distributed, client, work, stop).results(batches(jobs, self.runs_per_task))
         finally:
             client.close()

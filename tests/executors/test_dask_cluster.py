@@ -14,7 +14,7 @@ from command_line import dlprobe
 
 import dlprobe as dlprobe_package
 from dlprobe.config import from_options, with_values
-from dlprobe.errors import ConfigError
+from dlprobe.errors import ConfigError, DlprobeWarning
 from dlprobe.executors.dask_cluster import DaskCluster, batches
 from dlprobe.executors.one_run import train_to_bytes
 from dlprobe.runs import Run
@@ -147,6 +147,15 @@ def test_stop_leaves_the_rest_unmade(cluster: Any) -> None:
         found.append(index)
         stop.ask()
     assert 1 <= len(found) < 200
+
+
+@pytest.mark.filterwarnings("ignore")
+def test_a_cluster_without_workers_is_said_to_be_waited_for() -> None:
+    distributed = pytest.importorskip("distributed")
+    stop = Stop()
+    stop.ask()
+    with distributed.LocalCluster(n_workers=0, dashboard_address=None) as empty, pytest.warns(DlprobeWarning, match="dask worker tcp"):
+        assert not list(DaskCluster(empty.scheduler_address).train(jobs(2), stop))
 
 
 def test_batches_hold_one_data_set() -> None:
