@@ -164,7 +164,8 @@ def _critical(critical: Critical | None) -> str:
     """Where E δ² neither grows nor shrinks per layer, Var W = σ_w²/fan_in and no bias."""
     if critical is None:
         return "none: with zero biases χ₁ = 1 at no q*"
-    return f"{_number(critical.sigma_w)} at σ_b = 0, q* {'→ 0' if critical.q < VANISHING_Q else f'= {_number(critical.q)}'}"
+    where = "→ 0" if critical.q < VANISHING_Q else f"= {_number(critical.q)}"
+    return f"{_number(critical.sigma_w)} at σ_b = 0, q* {where}{'' if critical.stable else ', unstable: deep nets leave it'}"
 
 
 def _moments_data(numbers: ActivationNumbers) -> dict[str, float | None]:
@@ -172,6 +173,7 @@ def _moments_data(numbers: ActivationNumbers) -> dict[str, float | None]:
     return {
         "critical_sigma_w": critical.sigma_w if critical else None,
         "critical_q": critical.q if critical else None,
+        "critical_stable": critical.stable if critical else None,
         "q": moments.q,
         "mean": moments.mean,
         "mean_square": moments.mean_square,

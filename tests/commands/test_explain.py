@@ -132,3 +132,10 @@ def test_an_optimizer_says_its_rate_formula_and_source(name: str) -> None:
     assert data["rate"] > 0
     assert data["formula"]
     assert data["source"]
+
+
+def test_edge_of_chaos_that_nets_leave_is_called_so() -> None:
+    """GELU: E φ² grows faster than q near 0, so q* → 0 is left at once. Tanh saturates: it stays."""
+    gelu, tanh = (dlprobe("explain", name, "--format", "json").data["mean_field"] for name in ("gelu", "tanh"))
+    assert (gelu["critical_stable"], tanh["critical_stable"]) == (False, True)
+    assert "unstable" in dlprobe("explain", "gelu").out
