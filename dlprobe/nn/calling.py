@@ -7,12 +7,31 @@ whose argument types are those of the call, so callers must keep to the signatur
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from functools import cache
 from typing import Any
 
 from llvmlite import ir
 from numba import types
 from numba.extending import intrinsic
+
+from dlprobe.nn.cache import SUMS, compiled
+
+
+class Kernel:
+    """A compiled function that compiled code calls by its address. Python may call it too, through a function that is compiled when that happens first:
+    an entry for Python in every kernel would take 50 to 100 ms each on a cold cache, and hardly one is called from there."""
+
+    def __init__(self, dispatcher: Any, signature: Any) -> None:
+        self.overloads, self._signature = dispatcher.overloads, signature
+
+    def __call__(self, *arguments: Any) -> Any:
+        return _entry(self._signature)(address(self), arguments)
+
+
+def kernel(signature: Any, flags: set[str] = SUMS) -> Callable[[Callable[..., Any]], Kernel]:
+    """Decorator: `compiled` for a function that is called by its address."""
+    return lambda function: Kernel(compiled(signature, flags, no_cpython_wrapper=True)(function), signature)
 
 
 @cache
@@ -41,6 +60,21 @@ def _caller(returned: Any) -> Any:
 
 invoke = _caller(types.none)
 invoke_for_number = _caller(types.float64)
+
+
+def enter(target: Any, arguments: Any) -> None:
+    invoke(target, arguments)
+
+
+def enter_for_number(target: Any, arguments: Any) -> Any:
+    return invoke_for_number(target, arguments)
+
+
+@cache
+def _entry(signature: Any) -> Any:
+    """What calls, for Python, the kernels of one signature: (address, tuple of arguments)."""
+    function = enter if signature.return_type == types.none else enter_for_number
+    return compiled(signature.return_type(types.int64, types.Tuple(signature.args)), no_cfunc_wrapper=True)(function)
 
 
 @intrinsic

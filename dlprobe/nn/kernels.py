@@ -27,8 +27,8 @@ from numba import types
 from numba.np.unsafe.ndarray import to_fixed_tuple
 
 from dlprobe.nn.activation_loops import gated_loops, learned_loops, random_loops
-from dlprobe.nn.cache import EXACT, compiled, inlined, inlined_with_helpers
-from dlprobe.nn.calling import whole_registers
+from dlprobe.nn.cache import EXACT, inlined, inlined_with_helpers
+from dlprobe.nn.calling import kernel, whole_registers
 from dlprobe.nn.updates import CHUNK, update_loop
 from dlprobe.nn.views import flat
 from dlprobe.parts.activations import Activation, GatedActivation, LearnedActivation, RandomActivation, RowActivation
@@ -124,7 +124,7 @@ def activation_operation(name: str, dtype: str) -> tuple[Any, Any]:
     """(forward, backward) of a record, compiled."""
     forward, backward = activation_loops(_record("activation", name))
     precision = PRECISIONS[dtype]
-    return compiled(precision.forward)(forward), compiled(precision.backward)(backward)
+    return kernel(precision.forward)(forward), kernel(precision.backward)(backward)
 
 
 def activation_loops(record: Any) -> tuple[Any, Any]:
@@ -232,7 +232,7 @@ def row_loops(row_value: Callable[..., None], row_backward: Callable[..., None],
 def normalization_operation(kind: str, name: str, dtype: str) -> tuple[Any, Any]:
     record: Normalization | WeightTransform = _record(kind, name)
     precision = PRECISIONS[dtype]
-    return compiled(precision.forward)(record.forward), compiled(precision.backward)(record.backward)
+    return kernel(precision.forward)(record.forward), kernel(precision.backward)(record.backward)
 
 
 @cache
@@ -246,7 +246,7 @@ def loss(name: str, fused: bool, dtype: str) -> Any:
         loops = row_loss_loop(inlined_with_helpers(record.row), count)
     elif isinstance(record, ElementwiseLoss):
         loops = elementwise_loss_loop(inlined_with_helpers(record.value), inlined_with_helpers(record.slope), count)
-    return compiled(PRECISIONS[dtype].loss, EXACT)(loops)
+    return kernel(PRECISIONS[dtype].loss, EXACT)(loops)
 
 
 def loss_constants(spec: Any, outputs: int) -> tuple[float, ...]:
@@ -317,4 +317,4 @@ def optimizer(name: str, dtype: str) -> tuple[Any, Any]:
                 values[running + k - count] = c
 
     precision = PRECISIONS[dtype]
-    return compiled(precision.update)(loop), compiled(precision.prepare, EXACT)(prepare)
+    return kernel(precision.update)(loop), kernel(precision.prepare, EXACT)(prepare)

@@ -19,7 +19,7 @@ from numba.np.unsafe.ndarray import to_fixed_tuple
 from dlprobe.nn import observe
 from dlprobe.nn import program as p
 from dlprobe.nn.cache import EXACT, compiled, inlined, inlined_with_helpers
-from dlprobe.nn.calling import address, whole_registers
+from dlprobe.nn.calling import address, kernel, whole_registers
 from dlprobe.nn.kernels import PRECISIONS
 from dlprobe.nn.scalar import is_finite
 from dlprobe.nn.tiles import DEPTH, I64, ROWS, VECTOR_BYTES, VECTORS, TileCode
@@ -225,7 +225,7 @@ def row_operation(record: Any, joined: bool, dtype: str) -> tuple[Any, Any]:
     forward, backward = row_loops(inlined_with_helpers(record.row_value), inlined_with_helpers(record.row_backward), count)
     if record.columns_value is not None:
         forward = columns_loop(inlined_with_helpers(record.columns_value), count)
-    return compiled(precision.forward)(forward), compiled(precision.backward)(unused_backward if joined else backward)
+    return kernel(precision.forward)(forward), kernel(precision.backward)(unused_backward if joined else backward)
 
 
 def columns_loss_loop(columns: Callable[..., float], count: int) -> Any:
@@ -274,4 +274,4 @@ def loss(record: Any, joined: bool, count: int, dtype: str) -> Any:
         loop = columns_loss_loop(inlined_with_helpers(record.fused_columns), count)
     else:
         loop = loss_loop(inlined_with_helpers(record.fused_row if joined else record.row), count, joined)
-    return compiled(PRECISIONS[dtype].loss, EXACT)(loop)
+    return kernel(PRECISIONS[dtype].loss, EXACT)(loop)

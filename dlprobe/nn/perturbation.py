@@ -10,7 +10,8 @@ import numpy as np
 from numba.np.unsafe.ndarray import to_fixed_tuple
 
 from dlprobe import registry
-from dlprobe.nn.cache import EXACT, compiled, inlined
+from dlprobe.nn.cache import EXACT, inlined
+from dlprobe.nn.calling import kernel
 from dlprobe.nn.kernels import PRECISIONS, Operation, constants_of
 from dlprobe.nn.random import mix, operation_key, share
 from dlprobe.parts.perturbations import Perturbation
@@ -61,4 +62,4 @@ def perturbation_operation(name: str, dtype: str) -> tuple[Any, Any]:
                 out[j] = d[j] * slope(draw(d[j], key, i * units + j), *p) if training else d[j]
 
     precision = PRECISIONS[dtype]
-    return compiled(precision.forward, EXACT)(forward), compiled(precision.backward, EXACT)(backward)
+    return kernel(precision.forward, EXACT)(forward), kernel(precision.backward, EXACT)(backward)

@@ -5,7 +5,8 @@ from __future__ import annotations
 from functools import cache
 from typing import Any
 
-from dlprobe.nn.cache import SUMS, compiled, inlined
+from dlprobe.nn.cache import SUMS, inlined
+from dlprobe.nn.calling import kernel
 from dlprobe.nn.kernels import PRECISIONS, Operation
 from dlprobe.parts.penalties import l1_slope, l1_value, l2_slope, l2_value
 from dlprobe.registry import Spec
@@ -50,7 +51,7 @@ def residual_operation(dtype: str) -> tuple[Any, Any]:
             gradient[0] = total
 
     precision = PRECISIONS[dtype]
-    return compiled(precision.forward)(forward), compiled(precision.backward)(backward)
+    return kernel(precision.forward)(forward), kernel(precision.backward)(backward)
 
 
 def activity_penalty(l1: float, l2: float, dtype: str) -> Operation:
@@ -84,4 +85,4 @@ def activity_operation(dtype: str) -> tuple[Any, Any]:
                 out[j] = d[j] + l1_slope(row[j], l1) + l2_slope(row[j], l2)
 
     precision = PRECISIONS[dtype]
-    return compiled(precision.forward)(forward), compiled(precision.backward)(backward)
+    return kernel(precision.forward)(forward), kernel(precision.backward)(backward)
