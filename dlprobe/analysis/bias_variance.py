@@ -32,6 +32,7 @@ Interval: TypeAlias = tuple[float, float]
 LOSSES = ("squared", "zero-one", "cross-entropy")
 SMALLEST_PROBABILITY = 1e-7  # as the training losses clip
 LARGEST_ELEMENTS = 2**27
+SMALLEST_VARIANCE = 1e-14  # of the loss, or nats: below it is rounding
 
 
 @dataclass(frozen=True)
@@ -115,7 +116,7 @@ def squared(made: Floats, wanted: Floats, noise: Any = None, noise_in_targets: b
             "net_variance": ends["variance"],
         },
         plug_in={"bias": gram.plug_in_bias - inside, "variance": gram.plug_in_variance},
-        notes=_squared_notes(bias, variance, noise is not None),
+        notes=_squared_notes(bias, variance / (gram.loss or 1.0), noise is not None),
     )
 
 
@@ -131,7 +132,11 @@ def _squared_notes(bias: float, variance: float, noise_known: bool) -> tuple[str
 
 
 def _alike(variance: float) -> tuple[str, ...]:
-    return () if variance > 0.0 else ("all replicas predict the same: that shows no variance, and intervals without width say nothing of other replicas",)
+    return (
+        ()
+        if variance > SMALLEST_VARIANCE
+        else ("all replicas predict the same: that shows no variance, and intervals without width say nothing of other replicas",)
+    )
 
 
 def classes_of(made: Any) -> Indices:
@@ -179,7 +184,9 @@ def _vote_notes(loss: float, variance: float, switching: Sequence[str]) -> tuple
         notes.append(f"many samples are near a tie, where the mode of few replicas switches: the intervals correct for it, the estimated {told} does not")
     if loss in (0.0, 1.0):
         notes.append("all replicas are right everywhere, or wrong: the interval of the expected loss takes the samples as one, as nothing shows more")
-    return (*notes, *_alike(variance))
+    if variance == 0.0:
+        notes.append("all replicas predict the same: intervals say what so few agreeing votes leave open")
+    return tuple(notes)
 
 
 def domingos(shares: Floats, truth: Indices) -> tuple[Floats, Floats, Floats]:

@@ -18,7 +18,8 @@ Floats: TypeAlias = npt.NDArray[np.float64]
 Interval: TypeAlias = tuple[float, float]
 
 DRAWS = 600
-STEPS = 26  # halvings of an interval some standard deviations wide
+STEPS = 40
+PRECISION = 1e-5  # of a tail's probability
 
 
 @lru_cache(maxsize=1)
@@ -62,9 +63,15 @@ class Noncentral:
 
     @cached_property
     def along_bias(self) -> float:
-        """Variance of the replicas along the true mean error; where that cannot be told from 0, the typical one of the larger directions."""
-        found, chance = max(self.bias, 0.0), 2.0 * self.squares / self.count**2
-        value = (self.linear * found + chance * self.cubes / self.squares) / (found**2 + chance)
+        """Variance of the replicas along the true mean error: as found, drawn as far as it is uncertain towards that along the estimated
+        mean error, and an eighth of the way on to that of the larger directions: learners that shrink err most where they vary least, others need not.
+
+        The variance of the eigenvalues says how far directions can differ at all.
+        """
+        found, typical = max(self.bias, 0.0), (7.0 * self.along_mean / self.length + self.cubes / self.squares) / 8.0
+        differ = max(self.cubes / self.variance - (self.squares / self.variance) ** 2, 0.0)
+        doubt = 2.0 * self.along_mean**2 / (self.count - 1) + 2.0 * self.squares / self.count**2 * typical**2
+        value = (self.linear * found * differ + typical * doubt) / (found**2 * differ + doubt)
         return min(value, math.sqrt(self.squares))
 
     @cached_property
@@ -98,15 +105,23 @@ class Noncentral:
 
 
 def _root(rising: Callable[[float], float], level: float, start: float, step: float) -> float:
-    """Where a rising function passes a level: steps that grow until it is between two of them, then halvings."""
+    """Where a rising function passes a level: steps that grow until it is between two of them, then the false position (Illinois rule)."""
     low = high = start
-    width = step
-    while rising(low) > level and width < 1e6 * step:
-        low, width = low - width, 2.0 * width
-    width = step
-    while rising(high) < level and width < 1e6 * step:
-        high, width = high + width, 2.0 * width
+    below = above = rising(start) - level
+    farthest = 1e9 * step
+    while below > 0.0 and step < farthest:
+        high, above, low, step = low, below, low - step, 2.0 * step
+        below = rising(low) - level
+    while above < 0.0 and step < farthest:
+        low, below, high, step = high, above, high + step, 2.0 * step
+        above = rising(high) - level
     for _ in range(STEPS):
-        middle = (low + high) / 2.0
-        low, high = (middle, high) if rising(middle) < level else (low, middle)
+        middle = low + (high - low) * below / (below - above) if below < above else low
+        found = rising(middle) - level
+        if abs(found) < PRECISION:
+            return middle
+        if found < 0.0:
+            low, below, above = middle, found, above / 2.0
+        else:
+            high, above, below = middle, found, below / 2.0
     return (low + high) / 2.0

@@ -26,6 +26,7 @@ from dlprobe.analysis.replica_laws import TAIL, Spectrum, shifted_gamma, student
 Floats: TypeAlias = npt.NDArray[np.float64]
 Interval: TypeAlias = tuple[float, float]
 
+ROUNDS = 3  # of a width that depends on itself, little
 TOLERATED = 1.0  # squared standard errors of a deviation from the normal law that count as chance
 
 
@@ -87,7 +88,7 @@ class Gram:
         low, high = spectrum.interval()
         usual = {"loss": self._loss(spectrum, bias), "variance": (self.variance * low, self.variance * high)}
         share = max(excess(np.diag(self.centred), self.variance, spectrum), skewness(self.centred, self.variance, spectrum))
-        if share > 0.0 and self.count >= replica_bootstrap.FEW:
+        if share > 0.0:
             resampled = self._resampled()
             usual = {name: mixed(ends, resampled[name], share) for name, ends in usual.items()}
         return {**usual, "bias": bias.interval()}
@@ -120,28 +121,28 @@ def mixed(usual: Interval, resampled: Interval, share: float) -> Interval:
     return (1.0 - share) * usual[0] + share * resampled[0], (1.0 - share) * usual[1] + share * resampled[1]
 
 
-def beyond_chance(square: float) -> float:
-    """How much of a squared standardized deviation is not chance, 0 to 1 (positive-part James & Stein 1961)."""
-    return max(0.0, 1.0 - TOLERATED / square) if square > 0.0 else 0.0
+def beyond_chance(square: float, count: int) -> float:
+    """How much of a squared standardized deviation is not chance, 0 to 1 (positive-part James & Stein 1961), less where resampling few replicas says little."""
+    return max(0.0, 1.0 - TOLERATED / square) * max(0.0, 1.0 - replica_bootstrap.FEW / count) if square > 0.0 else 0.0
 
 
 def excess(spreads: Floats, variance: float, spectrum: Spectrum) -> float:
     """How sure it is, 0 to 1, that the replicas' own squared deviations `spreads` (K,) vary more or less than normal ones would."""
     count = spectrum.count
-    if count < replica_bootstrap.FEW:
+    if count <= replica_bootstrap.FEW:
         return 0.0
     ratio = float(spreads.var(ddof=1)) * count / (count - 2) / (2.0 * spectrum.second * variance**2)
     deviation = ratio - 1.0 if ratio > 1.0 else math.log(max(ratio, 1e-3))
-    return beyond_chance(deviation**2 * count / (2.0 + 4.0 * spectrum.second))
+    return beyond_chance(deviation**2 * count / (2.0 + 4.0 * spectrum.second), count)
 
 
 def skewness(centred: Floats, variance: float, spectrum: Spectrum) -> float:
     """How sure it is, 0 to 1, that the replicas' law is not symmetric: ‖E c⊗c⊗c‖² (Mardia 1970) over what normal replicas would show."""
     count = spectrum.count
-    if count < replica_bootstrap.FEW:
+    if count <= replica_bootstrap.FEW:
         return 0.0
     shown = float(np.mean(centred**3)) * (count / (count - 1)) ** 3
-    return beyond_chance(shown * count / (variance**3 * (1.0 + 3.0 * spectrum.second + 2.0 * spectrum.third)))
+    return beyond_chance(shown * count / (variance**3 * (1.0 + 3.0 * spectrum.second + 2.0 * spectrum.third)), count)
 
 
 def of_divergences(pseudo: Floats, spreads: Floats, centred: Floats) -> Interval:
@@ -169,12 +170,20 @@ class NoiseInTargets:
     terms: int
 
     def around(self, interval: Interval, value: float, bias: float) -> Interval:
-        """The interval of an estimate with this noise counted: half widths of independent parts add up in squares (Zou & Donner 2008)."""
-        crossed = NORMAL_95**2 * 4.0 * max(bias, 0.0) * self.level / self.samples
+        """The interval of an estimate with this noise counted: half widths of independent parts add up in squares (Zou & Donner 2008).
+
+        The product of noise and mean error grows with the bias: at the upper end it is that of the bias there.
+        """
         fewest, most = 2.0 * gammaincinv(self.terms / 2.0, np.array([TAIL, 1.0 - TAIL])) / self.terms
-        below = math.sqrt((value - interval[0]) ** 2 + (self.level * (most - 1.0)) ** 2 + crossed)
-        above = math.sqrt((interval[1] - value) ** 2 + (self.level * (1.0 - fewest)) ** 2 + crossed)
+        below = self._half(value - interval[0], most - 1.0, bias)
+        above = self._half(interval[1] - value, 1.0 - fewest, bias)
+        for _ in range(ROUNDS):
+            above = self._half(interval[1] - value, 1.0 - fewest, bias + above)
         return value - below, value + above
+
+    def _half(self, width: float, squares: float, bias: float) -> float:
+        crossed = NORMAL_95**2 * 4.0 * max(bias, 0.0) * self.level / self.samples
+        return math.sqrt(width**2 + (self.level * squares) ** 2 + crossed)
 
 
 def share_of_mean(values: Floats) -> Interval:
