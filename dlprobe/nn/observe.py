@@ -17,7 +17,7 @@ from dlprobe import registry
 from dlprobe.nn.cache import EXACT, SUMS, inlined
 from dlprobe.nn.calling import whole_registers
 from dlprobe.nn.scalar import is_finite
-from dlprobe.nn.vectors import above, all_lanes, first_lanes, lane_sum, lanes_of, load, row_totals, smaller, store
+from dlprobe.nn.vectors import above, all_lanes, below, first_lanes, lane_sum, lanes_of, load, row_totals, smaller_size, store
 
 STATISTICS = tuple(registry.records("statistic"))
 (ACTIVATION_MEAN, ACTIVATION_VARIANCE, ACTIVATION_SAMPLE_VARIANCE, ACTIVE_FRACTION) = map(
@@ -299,42 +299,31 @@ def add_four(total: Any, v0: Any, v1: Any, v2: Any, v3: Any) -> Any:
 def count_underflow(da: Any, next_row_square: Any) -> Any:
     """Zeros and subnormals of da = dL/da in rows where the next layer's error signal is not zero."""
     smallest_normal = da.dtype.type(np.finfo(da.dtype).tiny)
-    units, lanes, bound, zero = da.shape[1], lanes_of(da), all_lanes(smallest_normal), all_lanes(da.dtype.type(0))
-    whole, four, found = units - units % lanes, len(da) - len(da) % 4, (zero, zero, zero, zero)
-    for i in range(0, four, 4):
-        small = zero, zero, zero, zero
-        for j in range(0, whole, lanes):
-            small = count_small(da, bound, i * units + j, lanes, small)
-        if whole < units:
-            small = count_small(da, bound, i * units + whole, units - whole, small)
-        found = (
-            found[0] + small[0] * counts(da, next_row_square[i]),
-            found[1] + small[1] * counts(da, next_row_square[i + 1]),
-            found[2] + small[2] * counts(da, next_row_square[i + 2]),
-            found[3] + small[3] * counts(da, next_row_square[i + 3]),
-        )
-    total = lane_sum(added(found))
-    for i in range(four, len(da)):
-        row = da[i]
-        for j in range(units if next_row_square[i] > 0.0 else 0):
-            total += 1.0 if abs(row[j]) < smallest_normal else 0.0
-    return total
+    if all_reach(da, smallest_normal):
+        return 0.0
+    zero, one = da.dtype.type(0), da.dtype.type(1)
+    found = 0.0
+    for i in range(da.shape[0]):
+        if next_row_square[i] > 0.0:
+            row = da[i]
+            of_row = zero
+            for j in range(len(row)):
+                of_row += one if abs(row[j]) < smallest_normal else zero
+            found += of_row
+    return found
 
 
-def counts(da: Any, row_square: Any) -> Any:
-    """1 in every lane where the row's error signal is not zero, else 0."""
-    return all_lanes(da.dtype.type(1) if row_square > 0.0 else da.dtype.type(0))
-
-
-def count_small(da: Any, bound: Any, start: Any, count: Any, found: Any) -> Any:
-    """Adds how many numbers below the bound a vector of each of four rows has, from element `start` on."""
-    units = da.shape[1]
-    return (
-        found[0] + first_lanes(smaller(load(da, start, count), bound), count),
-        found[1] + first_lanes(smaller(load(da, start + units, count), bound), count),
-        found[2] + first_lanes(smaller(load(da, start + 2 * units, count), bound), count),
-        found[3] + first_lanes(smaller(load(da, start + 3 * units, count), bound), count),
-    )
+def all_reach(block: Any, bound: Any) -> Any:
+    """Whether no size in a row-major block is below the bound; False of a block that does not fill four vectors. The last four may overlap others."""
+    lanes, infinity = lanes_of(block), all_lanes(block.dtype.type(np.inf))
+    m0 = m1 = m2 = m3 = infinity
+    for start in range(0, block.size, 4 * lanes):
+        at = min(start, block.size - 4 * lanes)
+        if at < 0:
+            return False
+        m0, m1 = smaller_size(m0, load(block, at, lanes)), smaller_size(m1, load(block, at + lanes, lanes))
+        m2, m3 = smaller_size(m2, load(block, at + 2 * lanes, lanes)), smaller_size(m3, load(block, at + 3 * lanes, lanes))
+    return lane_sum(below(smaller_size(smaller_size(m0, m1), smaller_size(m2, m3)), all_lanes(bound))) == 0.0
 
 
 def square_rows(block: Any, out: Any) -> None:
@@ -425,8 +414,7 @@ for _function in (
     _finish_activation,
     observe_error,
     count_underflow,
-    counts,
-    count_small,
+    all_reach,
     square_rows,
     sample_gradient_rms,
     observe_slopes,

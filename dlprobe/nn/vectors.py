@@ -127,23 +127,30 @@ def first_lanes(typing: Any, vector: Any, count: Any) -> Any:
     return vector(vector, types.int64), code
 
 
-def _indicator(comparison: str, of_size: bool) -> Any:
+def _indicator(comparison: str) -> Any:
     @intrinsic
     def compare(typing: Any, vector: Any, bound: Any) -> Any:
         def code(context: Any, builder: Any, sig: Any, values: Any) -> Any:
-            x, bounds = values
-            if of_size:
-                x = _call(builder, f"llvm.fabs.v{vector.lanes}f{vector.dtype.bitwidth}", x.type, [x])
-            true = builder.fcmp_ordered(comparison, x, bounds)
-            return builder.select(true, ir.Constant(x.type, [1.0] * vector.lanes), ir.Constant(x.type, None))
+            true = builder.fcmp_ordered(comparison, *values)
+            return builder.select(true, ir.Constant(values[0].type, [1.0] * vector.lanes), ir.Constant(values[0].type, None))
 
         return vector(vector, bound), code
 
     return compare
 
 
-above = _indicator(">", False)  # 1 where a lane exceeds that of the bound, else 0
-smaller = _indicator("<", True)  # 1 where a lane's size is below that of the bound, else 0
+above, below = _indicator(">"), _indicator("<")  # 1 where a lane is above (below) that of the bound, else 0
+
+
+@intrinsic
+def smaller_size(typing: Any, one: Any, other: Any) -> Any:
+    """Lane by lane |other| where it is below `one`, else `one`, so also where `other` is NaN."""
+
+    def code(context: Any, builder: Any, sig: Any, values: Any) -> Any:
+        size = _call(builder, f"llvm.fabs.v{one.lanes}f{one.dtype.bitwidth}", values[1].type, [values[1]])
+        return builder.select(builder.fcmp_ordered("<", size, values[0]), size, values[0])
+
+    return one(one, other), code
 
 
 @intrinsic

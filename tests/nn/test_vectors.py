@@ -11,18 +11,18 @@ from small_nets import DTYPES
 
 from dlprobe.nn.cache import compiled
 from dlprobe.nn.kernels import PRECISIONS
-from dlprobe.nn.vectors import BYTES, above, all_lanes, first_lanes, lane_sum, load, row_totals, smaller, store
+from dlprobe.nn.vectors import BYTES, above, all_lanes, below, first_lanes, lane_sum, load, row_totals, smaller_size, store
 
 Array = Any
 LENGTHS = (1, 2, 3, 4)  # numbers in a vector that is not full; 4 of float64 may fill one
 
 
 def partial(x: Array, y: Array, count: Any, out: Array, found: Array) -> None:
-    """(x + y)·x − y of `count` numbers from the second one on; how many exceed 2 and how many are smaller than 3 in size; their sum."""
+    """(x + y)·x − y of `count` numbers from the second one on; how many exceed 2 and how many are smaller than 3 in size, the size cut at 5; their sum."""
     a, b = load(x, 1, count), load(y, 1, count)
     store((a + b) * a - b, out, 1, count)
     found[0] = lane_sum(above(a, all_lanes(x.dtype.type(2))))
-    found[1] = lane_sum(first_lanes(smaller(a, all_lanes(x.dtype.type(3))), count))
+    found[1] = lane_sum(first_lanes(below(smaller_size(all_lanes(x.dtype.type(5)), a), all_lanes(x.dtype.type(3))), count))
     found[2] = lane_sum(a)
 
 
