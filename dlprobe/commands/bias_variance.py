@@ -262,7 +262,7 @@ def retraining(base: RunConfig, asked: dict[str, Any], execution: Execution, scr
     replicas = experiment.plan(base, axis, split_list(texts), sampler.largest, asked["replicas"], asked["vary"], asked["seeds"])
     design = design_of(base, sampler.base, asked, axis, replicas, kind)
     output = execution.output
-    finished = finished_in(output, replicas, screen) if execution.going_on and output is not None else {}
+    finished = finished_in(output, replicas, sampler.prepared, screen) if execution.going_on and output is not None else {}
     tell_of_compiling(screen)
     found, complete = train_all(base, design, replicas, sampler.prepared, finished, execution, screen)
     if not complete:
@@ -275,14 +275,14 @@ def retraining(base: RunConfig, asked: dict[str, Any], execution: Execution, scr
     return show(found, axis, dict(design.facts), str(output) if output else None, screen)
 
 
-def finished_in(path: Path, replicas: list[Replica], screen: Screen) -> dict[str, Any]:
+def finished_in(path: Path, replicas: list[Replica], prepared: Any, screen: Screen) -> dict[str, Any]:
     """The outputs of the replicas that a study holds already, by id."""
     from dlprobe.experiments import bias_variance as experiment
     from dlprobe.experiments.study import open_study
     from dlprobe.runs.reading import reading
 
     with reading(path), open_study(path, experiment.EXPERIMENT) as study:
-        finished = experiment.outputs_of(study, replicas)
+        finished = experiment.outputs_of(study, replicas, prepared)
     screen.note(
         f"{path} has {len(finished)} of {len(replicas)} replicas" + ("" if len(finished) < len(replicas) else ": nothing to train; --replicas K adds more")
     )

@@ -18,8 +18,8 @@ from dlprobe.analysis.bias_variance_curve import Point
 from dlprobe.analysis.replica_inputs import LARGEST_VALUE
 from dlprobe.config import RunConfig, fields, from_mapping, to_mapping, with_values
 from dlprobe.errors import ConfigError, RunFileError
-from dlprobe.experiments.replicas import Replica
-from dlprobe.experiments.study import PlannedRun, finished_runs
+from dlprobe.experiments.replicas import Prepared, Replica
+from dlprobe.experiments.study import PlannedRun, finished_runs, refuse_other_data
 from dlprobe.parts.metrics import Scored
 from dlprobe.registry import unknown
 from dlprobe.runs import Run, Study
@@ -239,11 +239,13 @@ def asked_of(study: Study) -> tuple[RunConfig, dict[str, Any]]:
     return from_mapping(study.description["config"]), asked
 
 
-def outputs_of(study: Study, replicas: Sequence[Replica]) -> dict[str, Array]:
-    """The outputs of the planned replicas that a study holds, by id. Raises ConfigError where one has another configuration, see `finished_runs`."""
+def outputs_of(study: Study, replicas: Sequence[Replica], prepared: Prepared) -> dict[str, Array]:
+    """The outputs of the planned replicas that a study holds, by id. Raises ConfigError where one has another configuration or other data."""
     part = study.description["bias_variance"]["part"]
+    by_id = {each.id: each for each in replicas}
 
     def read(planned: PlannedRun, run: Run) -> Array:
+        refuse_other_data(study, run, prepared(by_id[planned.id].data, by_id[planned.id].size))
         outputs = run.predictions[f"{part}_outputs"]
         return outputs if run.status == "finished" else np.full_like(outputs, np.nan)
 

@@ -26,6 +26,7 @@ from dlprobe.runs.journal_contents import JournalContents
 from dlprobe.runs.sources import MemorySource
 from dlprobe.training.prepared_sets import PreparedSets
 from dlprobe.training.stopping import Stop
+from dlprobe.training.trainer import PreparedData
 
 if TYPE_CHECKING:
     from dlprobe.executors.dask_cluster import DaskCluster
@@ -131,13 +132,17 @@ def finished_runs(study: Study, plan: Sequence[PlannedRun], read: Callable[[Plan
         run = study.runs.open(each.id)
         if canonical(run.config) != canonical(pinned(each.config)):
             raise ConfigError(f"{study.path} holds {each.id} with another configuration: begin a new study with -o, or resume this one with what began it")
-        if sets is not None and run.data.get("fingerprint") != sets.of(each.config).fingerprint:
-            name = each.config.data.data
-            raise ConfigError(
-                f"{name} has changed since {study.path} was begun: runs on both cannot be compared; begin a new study with -o, or bring the old data back"
-            )
+        if sets is not None:
+            refuse_other_data(study, run, sets.of(each.config))
         found[each.id] = read(each, run)
     return found
+
+
+def refuse_other_data(study: Study, run: Run, data: PreparedData) -> None:
+    """Raise ConfigError where a run of the study was trained on other data."""
+    if run.data.get("fingerprint") != data.fingerprint:
+        changed = f"{data.name} has changed since {study.path} was begun: runs on both cannot be compared"
+        raise ConfigError(f"{changed}; begin a new study with -o, or bring the old data back")
 
 
 def pinned(config: RunConfig) -> dict[str, Any]:

@@ -175,7 +175,9 @@ def test_a_study_that_was_stopped_goes_on_to_the_same_file(tmp_path: Path) -> No
                 study.end()
                 study.pack()
     with open_study(tmp_path / "part.h5", experiment.EXPERIMENT) as found:
-        finished = experiment.outputs_of(found, plan)
+        finished = experiment.outputs_of(found, plan, sampler.prepared)
+        with pytest.raises(ConfigError, match="has changed since"):
+            experiment.outputs_of(found, plan, Resampler(base.data, 1, "float64", "bootstrap", 20).prepared)
     assert list(finished) == [each.id for each in plan[:15]]
     seen: list[tuple[int, int]] = []
     with StudyWriter.resume(tmp_path / "part.h5", told) as study:
