@@ -21,6 +21,7 @@ import numpy.typing as npt
 
 from dlprobe.analysis import replica_bootstrap, replica_intervals
 from dlprobe.analysis.replica_inputs import require_usable
+from dlprobe.analysis.replica_laws import share_of_mean
 from dlprobe.analysis.vote_intervals import vote_intervals
 from dlprobe.errors import DataError
 from dlprobe.registry import unknown
@@ -116,7 +117,7 @@ def squared(made: Floats, wanted: Floats, noise: Any = None, noise_in_targets: b
             "net_variance": ends["variance"],
         },
         plug_in={"bias": gram.plug_in_bias - inside, "variance": gram.plug_in_variance},
-        notes=_squared_notes(bias, variance / (gram.loss or 1.0), noise is not None),
+        notes=(*_squared_notes(bias, variance / (gram.loss or 1.0), noise is not None), *_few(replicas)),
     )
 
 
@@ -137,6 +138,10 @@ def _alike(variance: float) -> tuple[str, ...]:
         if variance > SMALLEST_VARIANCE
         else ("all replicas predict the same: that shows no variance, and intervals without width say nothing of other replicas",)
     )
+
+
+def _few(replicas: int) -> tuple[str, ...]:
+    return ("so few replicas do not show the law they follow: the intervals take them as normal",) if replicas < replica_bootstrap.FEW else ()
 
 
 def classes_of(made: Any) -> Indices:
@@ -170,7 +175,7 @@ def zero_one(made: Any, wanted: Any) -> Decomposition:
         net_variance=loss - bias,
         noise=0.0,
         noise_known=False,
-        intervals={"expected_loss": replica_intervals.share_of_mean((labels != truth).mean(axis=1)), **ends},
+        intervals={"expected_loss": share_of_mean((labels != truth).mean(axis=1)), **ends},
         plug_in={"bias": bias, "variance": variance},
         kohavi_wolpert={"bias": gram.bias, "variance": gram.variance},
         notes=_vote_notes(loss, variance, switching),
@@ -226,7 +231,7 @@ def cross_entropy(made: Floats, wanted: Any) -> Decomposition:
             "net_variance": between,
         },
         plug_in={"bias": loss - float(spread), "variance": float(spread)},
-        notes=("noise in the labels, which is not known, counts as bias", "in nats; probabilities below 1e-7 count as 1e-7", *_alike(variance)),
+        notes=("noise in the labels, which is not known, counts as bias", "in nats; probabilities below 1e-7 count as 1e-7", *_alike(variance), *_few(count)),
     )
 
 

@@ -102,8 +102,8 @@ class Gram:
         """Of one replica's loss ‖μ + c‖², c normal: variance 4 μᵀΣμ + 2 tr Σ², third cumulant 24 μᵀΣ²μ + 8 tr Σ³."""
         linear, squares = 4.0 * bias.linear, 2.0 * bias.squares
         variance, cumulant = linear + squares, 24.0 * bias.linear * bias.along_bias + 8.0 * bias.cubes
-        share = linear / variance
-        uncertainty = share**2 / (self.count - 1) + (1.0 - share) ** 2 / spectrum.freedom
+        found, squared = 4.0 * bias.along_mean / variance, squares / variance  # what is estimated, its noise not yet taken out
+        uncertainty = found**2 / (self.count - 1) + squared**2 / spectrum.freedom
         shape = self.count * 4.0 * variance**3 / cumulant**2 / widening(1.0 / uncertainty)
         return shifted_gamma(self.loss, 2.0 * variance**2 / cumulant, shape)
 
@@ -123,7 +123,7 @@ def mixed(usual: Interval, resampled: Interval, share: float) -> Interval:
 
 def beyond_chance(square: float, count: int) -> float:
     """How much of a squared standardized deviation is not chance, 0 to 1 (positive-part James & Stein 1961), less where resampling few replicas says little."""
-    return max(0.0, 1.0 - TOLERATED / square) * max(0.0, 1.0 - replica_bootstrap.FEW / count) if square > 0.0 else 0.0
+    return max(0.0, 1.0 - TOLERATED / square) * max(0.0, 1.0 - (replica_bootstrap.FEW / count) ** 2) if square > 0.0 else 0.0
 
 
 def excess(spreads: Floats, variance: float, spectrum: Spectrum) -> float:
@@ -184,19 +184,3 @@ class NoiseInTargets:
     def _half(self, width: float, squares: float, bias: float) -> float:
         crossed = NORMAL_95**2 * 4.0 * max(bias, 0.0) * self.level / self.samples
         return math.sqrt(width**2 + (self.level * squares) ** 2 + crossed)
-
-
-def share_of_mean(values: Floats) -> Interval:
-    """95 % interval of the mean of independent shares (K,), each from 0 to 1: Wilson's score with the number of trials that their spread amounts to.
-
-    Where all are 0 or all are 1 the K replicas count as that many trials: nothing shows that they are more.
-    """
-    count, middle = len(values), float(values.mean())
-    spread = float(values.var(ddof=1)) / count
-    if spread > 0.0 and 0.0 < middle < 1.0:
-        trials, square = middle * (1.0 - middle) / spread, student(count - 1) ** 2
-    else:
-        trials, square = float(count), NORMAL_95**2
-    centre = (middle + square / (2.0 * trials)) / (1.0 + square / trials)
-    half = math.sqrt(square * (middle * (1.0 - middle) / trials + square / (4.0 * trials**2))) / (1.0 + square / trials)
-    return max(centre - half, 0.0), min(centre + half, 1.0)

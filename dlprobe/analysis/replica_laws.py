@@ -91,3 +91,19 @@ def shifted_gamma(value: float, block: float, shape: float) -> Interval:
     """
     high, low = float(gammaincinv(shape, 1.0 - TAIL)), float(gammaincinv(shape, TAIL))
     return value - block + block * shape / high, value - block + (block * shape / low if low > 0.0 else math.inf)
+
+
+def share_of_mean(values: Floats) -> Interval:
+    """95 % interval of the mean of independent shares (K,), each from 0 to 1: Wilson's score with the number of trials that their spread amounts to.
+
+    Where all are 0 or all are 1 the K replicas count as that many trials: nothing shows that they are more.
+    """
+    count, middle = len(values), float(values.mean())
+    spread = float(values.var(ddof=1)) / count
+    if spread > 0.0 and 0.0 < middle < 1.0:
+        trials, square = middle * (1.0 - middle) / spread, student(count - 1) ** 2
+    else:
+        trials, square = float(count), NORMAL_95**2
+    centre = (middle + square / (2.0 * trials)) / (1.0 + square / trials)
+    half = math.sqrt(square * (middle * (1.0 - middle) / trials + square / (4.0 * trials**2))) / (1.0 + square / trials)
+    return max(centre - half, 0.0), min(centre + half, 1.0)

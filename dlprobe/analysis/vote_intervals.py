@@ -16,7 +16,7 @@ from typing import TypeAlias
 import numpy as np
 import numpy.typing as npt
 
-from dlprobe.analysis.replica_laws import Interval, student
+from dlprobe.analysis.replica_laws import Interval, share_of_mean, student
 from dlprobe.analysis.vote_tables import Part, Table, table
 
 Floats: TypeAlias = npt.NDArray[np.float64]
@@ -57,14 +57,22 @@ def vote_intervals(hits: Floats, truth: Indices) -> dict[str, Interval]:
     first, second = np.argsort(-shares, axis=1, kind="stable")[:, :2].T
     bias = _estimate("bias", hits, truth, others.argmax(axis=1), table(count, _weight("bias", independent**2 / 4.0), "bias"))
     variance = _estimate("variance", hits, first, second, table(count, _weight("variance", 8.0 * independent), "variance"))
+    deviation, point = bias.ends()
+    low, high = _holding_a_share(_within(bias.value, deviation, point, 0.0), samples)
+    found = {"bias": (low, high), "variance": _score(variance.value, *variance.ends())}
+    if low == high or deviation * point * samples < 0.5:  # the bias is certain
+        certain, (least, most) = round(bias.value * samples) / samples, share_of_mean(wrong.mean(axis=1))
+        return {**found, "net_variance": (least - certain, most - certain)}
     loss = float(wrong.mean())
     losses = (wrong.mean(axis=1) - loss) / math.sqrt(count * (count - 1))
-    net, point = bias.ends(losses - bias.pushes)
-    return {
-        "bias": _within(bias.value, *bias.ends(), 0.0),
-        "variance": _score(variance.value, *variance.ends()),
-        "net_variance": _within(loss - bias.value, net, point, -1.0),
-    }
+    return {**found, "net_variance": _within(loss - bias.value, *bias.ends(losses - bias.pushes), -1.0)}
+
+
+def _holding_a_share(interval: Interval, samples: int) -> Interval:
+    """A bias is a whole number of samples: ends that have none between them are moved to the nearest."""
+    nearest = round(sum(interval) / 2.0 * samples) / samples
+    holds = math.floor(interval[1] * samples + 1e-9) >= math.ceil(interval[0] * samples - 1e-9)
+    return interval if holds else (min(interval[0], nearest), max(interval[1], nearest))
 
 
 def _independent(wrong: Floats) -> float:

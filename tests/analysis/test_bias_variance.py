@@ -116,14 +116,17 @@ def truth_of_descent() -> Floats:
 
 
 def test_fixed_design_gradient_descent_is_met_without_bias_and_covered() -> None:
-    """500 repeats of 25 replicas: means within 4 standard errors of the exact values, 95 % intervals hold them in 93 to 97 %."""
+    """500 repeats of 25 replicas: means within 4 standard errors of the exact values, 95 % intervals hold them in 95 ± 3 (three standard errors of the share).
+
+    More designs, and the mean over them, in test_interval_coverage.
+    """
     made, bias, variance = descent(np.random.default_rng(0), 500, 25)
     found = [decompose(each, truth_of_descent()) for each in made]
     for name, exact in (("bias", bias), ("variance", variance), ("expected_loss", bias + variance)):
         values = np.array([getattr(each, name) for each in found])
         assert values.mean() == pytest.approx(exact, abs=4 * values.std() / math.sqrt(500))
         covered = np.mean([each.intervals[name][0] <= exact <= each.intervals[name][1] for each in found])
-        assert 0.93 <= covered <= 0.97, name
+        assert 0.92 <= covered <= 0.98, name
 
 
 @pytest.mark.parametrize(("features", "exact"), [(5, 0.0892857), (15, 0.9375)])

@@ -6,8 +6,7 @@ import numpy as np
 import pytest
 
 from dlprobe.analysis.bias_variance import LOSSES, decompose
-from dlprobe.analysis.replica_intervals import share_of_mean
-from dlprobe.analysis.replica_laws import Spectrum, shifted_gamma
+from dlprobe.analysis.replica_laws import Spectrum, share_of_mean, shifted_gamma
 from dlprobe.analysis.vote_tables import _binomial, _expansion, table
 
 
