@@ -39,7 +39,7 @@ def _gamma(points: Floats, shape: Floats | float) -> Floats:
 class Noncentral:
     """The squared length of the mean error of `count` near-normal replicas, and what is known of their covariance Σ: enough to test any squared bias.
 
-    length: ‖mean error‖². variance: tr Σ. squares, cubes: tr Σ², tr Σ³. along_mean: variance along the mean error times `length`.
+    length: ‖mean error‖². variance: tr Σ. squares, cubes: tr Σ², tr Σ³. along_mean, along_twice: mᵀΣm and mᵀΣ²m for the mean error m.
     freedom: degrees of freedom with which tr Σ² is known.
     """
 
@@ -50,6 +50,7 @@ class Noncentral:
     cubes: float
     along_mean: float
     freedom: float
+    along_twice: float
 
     @cached_property
     def bias(self) -> float:
@@ -75,6 +76,22 @@ class Noncentral:
         return min(value, math.sqrt(self.squares))
 
     @cached_property
+    def slope(self) -> float:
+        """How much μᵀΣμ is found too small where the squared bias is by 1: μᵀΣ²μ/μᵀΣμ, the regression of the one estimate's error on the other's."""
+        if not self.linear > 0.0:
+            return self.along_bias
+        freedom = self.count - 1
+        twice = (self.along_twice - self.along_mean * self.variance / freedom) / (1.0 + 1.0 / freedom) - self.cubes / self.count
+        return min(max(twice / self.linear, self.along_bias), math.sqrt(self.squares))
+
+    def along(self, candidate: float) -> float:
+        """Variance of the replicas along the true mean error, were the candidate its squared length."""
+        found = max(self.bias, 0.0)
+        if candidate <= found:
+            return self.along_bias
+        return (self.along_bias * found + self.slope * (candidate - found)) / candidate
+
+    @cached_property
     def _across(self) -> Floats:
         """Draws of what the other directions add to the length, their scale and number as uncertain as they are."""
         rest, squares = self.variance - self.along_bias, self.squares - self.along_bias**2
@@ -95,7 +112,8 @@ class Noncentral:
     def exceeding(self, candidate: float) -> float:
         """The probability of a length as large as the one found, were the candidate the squared bias; for candidates below 0 the law of 0 moved there."""
         left = self.length - self._across - min(candidate, 0.0)
-        reach, shift = np.sqrt(np.maximum(left, 0.0) / self._scale), np.sqrt(max(candidate, 0.0) / self._scale)
+        scale = self._scale * (self.along(max(candidate, 0.0)) / self.along_bias)
+        reach, shift = np.sqrt(np.maximum(left, 0.0) / scale), np.sqrt(max(candidate, 0.0) / scale)
         return float(np.mean(np.where(left > 0.0, 1.0 - ndtr(reach - shift) + ndtr(-reach - shift), 1.0)))
 
     def interval(self) -> Interval:

@@ -96,7 +96,9 @@ class Gram:
     def _noncentral(self, spectrum: Spectrum) -> Noncentral:
         squares = spectrum.second * self.variance**2
         along = float(np.sum((self.toward - self.plug_in_bias) ** 2)) / (self.count - 1)
-        return Noncentral(self.count, self.plug_in_bias, self.variance, squares, spectrum.third * self.variance**3, along, spectrum.freedom)
+        away = self.toward - self.plug_in_bias
+        twice = float(away @ self.centred @ away) / (self.count - 1) ** 2
+        return Noncentral(self.count, self.plug_in_bias, self.variance, squares, spectrum.third * self.variance**3, along, spectrum.freedom, twice)
 
     def _loss(self, spectrum: Spectrum, bias: Noncentral) -> Interval:
         """Of one replica's loss ‖μ + c‖², c normal: variance 4 μᵀΣμ + 2 tr Σ², third cumulant 24 μᵀΣ²μ + 8 tr Σ³."""
