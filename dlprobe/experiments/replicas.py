@@ -157,16 +157,17 @@ def run_team(team: Team, common: Common, stop: Stop) -> dict[str, Made]:
     trained = fleets.train(session, [each.seed for each in team.members], sets, stop)
     found = {}
     for replica, data, net in zip(team.members, sets, trained, strict=False):  # nothing is trained after a stop
-        made = run_one(trainer.start(replica.config, data), common, stop, net) if common.kept else Made(outputs_of(session, data, common.part, net))
+        if common.kept or net is None:  # what is lost in a fleet is lost only if it is on its own
+            made = run_one(trainer.start(replica.config, data), common, stop, net)
+        else:
+            made = Made(outputs_of(session, data, common.part, net))
         if made is not None:
             found[replica.id] = made
     return found
 
 
-def outputs_of(session: trainer.Session, data: trainer.PreparedData, part: str, net: fleets.Trained | None) -> Array:
-    """What a net of the session's kind gives for a part of its data; NaN of a lost one."""
-    if net is None:
-        return np.full((len(data.inputs[part]), session.model.outputs), np.nan, session.network.dtype)
+def outputs_of(session: trainer.Session, data: trainer.PreparedData, part: str, net: fleets.Trained) -> Array:
+    """What a net of the session's kind gives for a part of its data."""
     session.network.adopt(net)
     return session.network.evaluate(data.inputs[part], session.targets[part]).outputs
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -189,3 +190,23 @@ def test_a_study_that_was_stopped_goes_on_to_the_same_file(tmp_path: Path) -> No
     assert seen[-1] == (20, 20)
     with open_study(tmp_path / "part.h5", experiment.EXPERIMENT) as part, open_study(tmp_path / "whole.h5", experiment.EXPERIMENT) as whole:
         assert part.content_sha256 == whole.content_sha256
+
+
+def test_a_replica_that_is_lost_takes_no_other_with_it(tmp_path: Path) -> None:
+    """Among 16 nets side by side, training set 3 is 1e25 times too large: its outputs are NaN, all others to the last bit those of the plan without it."""
+    options = {"data": "moons(samples=40)", "layers": "4", "epochs": "2", "batch_size": "8", "split": "50,0,50", "optimizer": "sgd", "lr": "0.1"}
+    base = from_options(None, options)
+    sampler = Resampler(base.data, 0, "float32", "bootstrap", 16)
+
+    def spoiled(number: int, size: int | None) -> trainer.PreparedData:
+        found = sampler.prepared(number, size)
+        return replace(found, inputs={**found.inputs, "train": found.inputs["train"] * np.float32(1e25 if number == 3 else 1)})
+
+    plan = experiment.plan(base, None, [], sampler.largest, 16, "data", 2)
+    found = run(plan, spoiled, "test", workers=1, stop=Stop())
+    with StudyWriter.create(tmp_path / "study.h5", {"experiment": "bias-variance"}) as study:
+        kept = run(plan, spoiled, "test", workers=1, stop=Stop(), study=study)
+    sound = run(plan, sampler.prepared, "test", workers=1, stop=Stop())
+    for each in plan:
+        assert found[each.id].tobytes() == kept[each.id].tobytes()
+        assert np.isnan(found[each.id]).all() if each.data == 3 else found[each.id].tobytes() == sound[each.id].tobytes()
