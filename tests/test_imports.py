@@ -184,7 +184,7 @@ def test_the_ground_stands_on_nothing() -> None:
         ("reports.run", "from dlprobe.runs import Run", True),
         ("analysis.theory", "if TYPE_CHECKING:\n    from dlprobe.training import Loop", True),
         ("render.json", "from rich.text import Text", True),
-        ("render.terminal", "from rich.text import Text", False),
+        ("render.terminal.table", "from rich.text import Text", False),
         ("runs.reader", "import dlprobe.commands.train", True),
         ("data.files.csv", "import polars.selectors", False),
     ],

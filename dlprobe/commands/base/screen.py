@@ -81,7 +81,7 @@ class Screen:
 
     @property
     def _colored(self) -> bool:
-        from dlprobe.render.terminal import wants_color
+        from dlprobe.render.terminal.stream import wants_color
 
         return wants_color(sys.stderr) if self.color is None else self.color
 

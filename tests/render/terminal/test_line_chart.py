@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from dlprobe.render.document import Chart, Series
-from dlprobe.render.line_chart import MARKS, Plot, draw, nice_step, ticks
+from dlprobe.render.terminal.line_chart import MARKS, Plot, draw, nice_step, ticks
 
 
 def picture(plot: Plot) -> list[str]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from hypothesis import given
 from hypothesis import strategies as st
 
-from dlprobe.render.columns import Widths, fit, wrap_name
+from dlprobe.render.terminal.columns import Widths, fit, wrap_name
 
 
 def test_names_break_at_their_joints() -> None:

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from dlprobe.render.sparkline import BLOCKS, SPECIAL, log_scale, sparkline, specials
+from dlprobe.render.terminal.sparkline import BLOCKS, SPECIAL, log_scale, sparkline, specials
 
 
 def test_eight_decades_use_the_eight_bars_in_order() -> None:

@@ -1,0 +1,44 @@
+"""Running text: headings, paragraphs, lists, verdicts, what to type next."""
+
+from __future__ import annotations
+
+from rich.text import Text
+
+from dlprobe.render import document as doc
+from dlprobe.render.safe_text import visible
+from dlprobe.render.terminal.page import TONES, Page
+
+
+def heading(page: Page, block: doc.Heading) -> None:
+    """A section's title with a rule below; one inside a section without."""
+    if block.level == 1:
+        page.title(block.text, page.glyphs.line)
+    else:
+        page.wrapped(Text(visible(block.text), "bold"))
+
+
+def paragraph(page: Page, block: doc.Paragraph) -> None:
+    """Wrapped text."""
+    page.wrapped(Text(visible(block.text), TONES[block.tone]))
+
+
+def lines(page: Page, block: doc.Lines) -> None:
+    """Lines as they are."""
+    for line in block.lines:
+        page.line(visible(line.expandtabs(4)))
+
+
+def bullets(page: Page, block: doc.Bullets) -> None:
+    """A list, its further lines indented."""
+    for item in block.items:
+        page.wrapped(Text(page.glyphs.bullet + visible(item)), indent="  ")
+
+
+def verdict(page: Page, block: doc.Verdict) -> None:
+    """A judgement behind its mark."""
+    page.wrapped(Text(page.glyphs.marks[block.tone] + visible(block.line), TONES[block.tone]), indent="  ")
+
+
+def hint(page: Page, block: doc.Hint) -> None:
+    """A command on one line, so that it can be copied."""
+    page.line(Text.assemble(("next: ", "dim"), (visible(block.command), "bold")))
