@@ -16,8 +16,6 @@ Examples:
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
-from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -25,14 +23,13 @@ import typer
 
 from dlprobe.commands.base.configuration import configuration_options, is_run_file, read_configuration
 from dlprobe.commands.base.error_reading import EXAMPLE, read_numbers, read_run, share
-from dlprobe.commands.base.executing import Executor, RunsPerTask, Scheduler, cluster_of
+from dlprobe.commands.base.executing import Execution, execution_options
 from dlprobe.commands.base.given_predictions import ESTIMATE, decomposed, estimated, noise_of
 from dlprobe.commands.base.screen import Screen
 from dlprobe.errors import ConfigError, DataError, ExitCode
 
 if TYPE_CHECKING:
     from dlprobe.config import RunConfig
-    from dlprobe.executors.dask_cluster import DaskCluster
     from dlprobe.experiments.bias_variance import Design
     from dlprobe.experiments.replicas import Replica
 
@@ -94,31 +91,12 @@ Over = Annotated[
 ]
 Values = Annotated[str | None, typer.Option("--values", metavar="V,V,…", help="values of --over", rich_help_panel=RETRAINING)]
 TrainingLoss = Annotated[str | None, typer.Option("--training-loss", metavar="NAME", help="loss that is trained (train's --loss)", rich_help_panel=RETRAINING)]
-Workers = Annotated[
-    int | None,
-    typer.Option("--workers", metavar="N", min=1, help="replicas side by side [default: all processors]; changes no number", rich_help_panel=RETRAINING),
-]
-Output = Annotated[Path | None, typer.Option("-o", "--output", metavar="FILE", help="study file that keeps every replica", rich_help_panel=RETRAINING)]
-Force = Annotated[bool, typer.Option("--force", help="overwrite FILE", rich_help_panel=RETRAINING)]
-Resume = Annotated[
-    Path | None, typer.Option("--resume", metavar="STUDY", help="train what a study lacks; with --replicas, more of them", rich_help_panel=RETRAINING)
-]
-
-
-@dataclass(frozen=True)
-class Execution:
-    """Where replicas train, and the study file that keeps them: a new one, or one that goes on."""
-
-    workers: int | None
-    cluster: DaskCluster | None
-    output: Path | None
-    force: bool = False
-    going_on: bool = False
 
 
 @configuration_options(
     exclude=("loss", "threads", "record_every", "evaluate_every", "checkpoint_every", "histogram_every", "track_unit", "track_every", "jacobian", "sharpness")
 )
+@execution_options(RETRAINING, "replica", "with --replicas, more of them")
 def command(
     source: Source = None,
     human_error: Human = None,
@@ -136,14 +114,8 @@ def command(
     over: Over = None,
     values: Values = None,
     training_loss: TrainingLoss = None,
-    workers: Workers = None,
-    output: Output = None,
-    force: Force = False,
-    resume: Resume = None,
-    executor: Executor = "threads",
-    scheduler: Scheduler = None,
-    runs_per_task: RunsPerTask = 1,
     *,
+    execution: Execution,
     options: dict[str, str | None],
     screen: Screen,
 ) -> ExitCode:
@@ -155,12 +127,11 @@ def command(
     given = {"--predictions": predictions, "--loss": loss, "--noise-variance": noise}
     settings = {f"--{name.replace('_', '-')}": text for name, text in options.items()}
     training = {**settings, "--training-loss": training_loss, "--values": values, "--resample": resample, "--vary": None if vary == "data" else vary}
-    cluster = cluster_of(executor, scheduler, runs_per_task)
-    retraining_only = {**training, "--workers": workers, "-o": output, "--executor": cluster}
+    retraining_only = {**training, "--workers": execution.workers, "-o": execution.output, "--executor": execution.cluster}
     retrain = {"--replicas": replicas, "--over": over}
-    if resume is not None:
-        refuse("--resume, which goes on with the study as it is", {"RUN": source, **bare, **given, **training, "--over": over, "-o": output})
-        return go_on(resume, replicas, Execution(workers, cluster, resume, going_on=True), screen)
+    if execution.resume is not None:
+        refuse("--resume, which goes on with the study as it is", {"RUN": source, **bare, **given, **training, "--over": over, "-o": execution.output})
+        return go_on(execution.resume, replicas, execution, screen)
     if any(value is not None for name, value in bare.items() if name != "--human-error"):
         refuse("the reading of bare error rates", {"RUN": source, **given, **retrain, **retraining_only})
         return read_numbers(errors, train_samples, val_samples, screen)
@@ -180,7 +151,7 @@ def command(
     base = read_configuration(source, {**options, "loss": training_loss})
     asked = {"replicas": replicas or DEFAULT_REPLICAS, "vary": checked("--vary", vary, ("data", "seed", "both")), "seeds": seeds, "noise": noise}
     asked |= {"resample": checked("--resample", resample, ("disjoint", "bootstrap", "fresh")), "over": over, "values": values, "loss": loss}
-    return retraining(base, asked, Execution(workers, cluster, output, force), screen)
+    return retraining(base, asked, execution, screen)
 
 
 def go_on(path: Path, replicas: int | None, execution: Execution, screen: Screen) -> ExitCode:
@@ -261,8 +232,8 @@ def retraining(base: RunConfig, asked: dict[str, Any], execution: Execution, scr
         screen.note(f"{sampler.base.name}: {note}")
     replicas = experiment.plan(base, axis, split_list(texts), sampler.largest, asked["replicas"], asked["vary"], asked["seeds"])
     design = design_of(base, sampler.base, asked, axis, replicas, kind)
-    output = execution.output
-    finished = finished_in(output, replicas, sampler.prepared, screen) if execution.going_on and output is not None else {}
+    output = execution.file
+    finished = finished_in(execution.resume, replicas, sampler.prepared, screen) if execution.resume else {}
     tell_of_compiling(screen)
     found, complete = train_all(base, design, replicas, sampler.prepared, finished, execution, screen)
     if not complete:
@@ -331,21 +302,13 @@ def train_all(
     screen: Screen,
 ) -> Any:
     """(points, whether all replicas ended); into a study file where one is asked for. `finished`: the outputs of those that it holds already, by id."""
-    from dlprobe.executors.threads import available_threads
     from dlprobe.experiments import bias_variance as experiment
     from dlprobe.experiments.replicas import run
-    from dlprobe.runs import StudyWriter
     from dlprobe.training.stopping import on_signals
 
-    output, words = execution.output, experiment.description(design, base, replicas)
-    if output is not None:
-        output.parent.mkdir(parents=True, exist_ok=True)
-    begin = StudyWriter.resume if execution.going_on else partial(StudyWriter.create, force=execution.force)
-    study = begin(output, words) if output is not None else None
-    try:
+    with execution.study(experiment.description(design, base, replicas)) as study:
         with on_signals() as stop, screen.progress("training replicas", "replicas") as report:
-            told = None if report is None else lambda done, total: report(done, total)
-            how: dict[str, Any] = {"workers": execution.workers or available_threads(), "stop": stop, "study": study, "finished": finished, "progress": told}
+            how: dict[str, Any] = {"workers": execution.threads, "stop": stop, "study": study, "finished": finished, "progress": report}
             outputs = run(replicas, prepared, design.part, cluster=execution.cluster, **how)
         complete = len(outputs) == len(replicas)
         loss = base.training.loss.record if base.training.loss else None
@@ -354,7 +317,4 @@ def train_all(
         if study is not None:
             study.end(experiment.table(found), "finished" if complete else "interrupted")
             study.pack()
-    finally:
-        if study is not None:
-            study.close()
     return found, complete

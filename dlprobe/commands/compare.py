@@ -27,7 +27,7 @@ import typer
 
 from dlprobe.commands.base.arguments import one_of
 from dlprobe.commands.base.configuration import configuration_options, read_configuration
-from dlprobe.commands.base.executing import Executor, RunsPerTask, Scheduler, cluster_of
+from dlprobe.commands.base.executing import Execution, execution_options
 from dlprobe.commands.base.screen import Screen
 from dlprobe.errors import ConfigError, ExitCode
 from dlprobe.runs.reading import reading
@@ -35,7 +35,6 @@ from dlprobe.runs.reading import reading
 if TYPE_CHECKING:
     from dlprobe.analysis.comparison import Outcome
     from dlprobe.config import RunConfig
-    from dlprobe.executors.dask_cluster import DaskCluster
     from dlprobe.experiments.axes import Axis
     from dlprobe.experiments.compare import Compared, Request
     from dlprobe.training.prepared_sets import PreparedSets
@@ -77,16 +76,10 @@ EqualParameters = Annotated[
     bool, typer.Option("--equal-parameters", help="depths in widths, or widths in depths, of the same number of weights", rich_help_panel=PANEL)
 ]
 VaryData = Annotated[bool, typer.Option("--vary-data", help="every seed has its own split too", rich_help_panel=PANEL)]
-Workers = Annotated[
-    int | None,
-    typer.Option("--workers", "--threads", metavar="N", min=1, help="runs side by side [default: all processors]; changes no number", rich_help_panel=PANEL),
-]
-Output = Annotated[Path | None, typer.Option("-o", "--output", metavar="FILE", help="study file that keeps every run", rich_help_panel=PANEL)]
-Force = Annotated[bool, typer.Option("--force", help="overwrite FILE", rich_help_panel=PANEL)]
-Resume = Annotated[Path | None, typer.Option("--resume", metavar="STUDY", help="train what a study lacks; with --seeds, more seeds", rich_help_panel=PANEL)]
 
 
 @configuration_options(exclude=("threads", "checkpoint_every", "histogram_every", "track_unit", "track_every", "jacobian", "sharpness"))
+@execution_options(PANEL)
 def command(
     what: What = None,
     config: ConfigOption = None,
@@ -97,27 +90,20 @@ def command(
     equal: Equal = "samples",
     equal_parameters: EqualParameters = False,
     vary_data: VaryData = False,
-    workers: Workers = None,
-    output: Output = None,
-    force: Force = False,
-    resume: Resume = None,
-    executor: Executor = "threads",
-    scheduler: Scheduler = None,
-    runs_per_task: RunsPerTask = 1,
     *,
+    execution: Execution,
     options: dict[str, str | None],
     screen: Screen,
 ) -> ExitCode:
     """Read what is compared, train what is missing, show."""
-    cluster = cluster_of(executor, scheduler, runs_per_task)
     words, given = list(what or ()), sorted(key for key, value in options.items() if value is not None)
     changed = given or config or tune_lr or equal != "samples" or equal_parameters or vary_data
-    if resume is not None:
+    if execution.resume is not None:
         refuse(words, "--resume goes on with what the study compares", "leave AXIS and VALUES out")
-        refuse(changed or by or reach is not None or output, "--resume goes on with the study as it is", "give --seeds and --workers only")
-        return go_on(resume, seeds, workers, screen, cluster)
+        refuse(changed or by or reach is not None or execution.output, "--resume goes on with the study as it is", "give --seeds and --workers only")
+        return go_on(execution.resume, seeds, execution, screen)
     if len(words) == 1 and is_study(words[0]):
-        refuse(changed or output or seeds, f"{words[0]} is shown as it is", "give --by and --reach only, or --resume it for more seeds")
+        refuse(changed or execution.output or seeds, f"{words[0]} is shown as it is", "give --by and --reach only, or --resume it for more seeds")
         return show_again(Path(words[0]), by, reach, screen)
     axes = read_axes(words)
     refuse_overwritten(axes, given)
@@ -129,7 +115,7 @@ def command(
     if equal_parameters:
         request = replace(request, cells=tuple(compare.with_equal_parameters(request.cells, base, sets)))
     request = replace(request, cells=tuple(compare.with_equal_budget(request.cells, base, equal, sets)))
-    return run(request, sets, workers, screen, output=output, force=force, tune_lr=tune_lr, cluster=cluster)
+    return run(tuned(request, sets, execution, screen) if tune_lr else request, sets, execution, screen)
 
 
 def refuse(unwanted: object, why: str, instead: str) -> None:
@@ -223,55 +209,29 @@ def metric(by: str | None, base: RunConfig, sets: PreparedSets, axes: Mapping[st
     return name
 
 
-def run(
-    request: Request,
-    sets: PreparedSets,
-    workers: int | None,
-    screen: Screen,
-    *,
-    output: Path | None = None,
-    force: bool = False,
-    tune_lr: bool = False,
-    finished: Mapping[str, Outcome] | None = None,
-    resume: bool = False,
-    cluster: DaskCluster | None = None,
-) -> ExitCode:
-    """Tune where that is asked for, train what is missing, keep it where a file is named, and show."""
-    from dlprobe.executors.threads import available_threads
+def run(request: Request, sets: PreparedSets, execution: Execution, screen: Screen, finished: Mapping[str, Outcome] | None = None) -> ExitCode:
+    """Train what is missing, keep it where a file is named, and show."""
     from dlprobe.experiments import compare
     from dlprobe.experiments.study import run_study
-    from dlprobe.runs import StudyWriter
     from dlprobe.training.stopping import on_signals
 
-    threads = workers or available_threads()
-    if tune_lr:
-        request = tuned(request, sets, threads, screen, cluster)
-    writer = None
-    if output is not None:
-        words = compare.description(request)
-        writer = StudyWriter.resume(output, words) if resume else StudyWriter.create(output, words, force)
-    try:
+    with execution.study(compare.description(request)) as writer:
         with on_signals() as stop, screen.progress("training", "runs") as report:
-            told = None if report is None else lambda done, total: report(done, total)
-            result = run_study(
-                compare.plan(request), sets, compare.read, threads=threads, stop=stop, writer=writer, finished=finished, progress=told, cluster=cluster
-            )
+            plan, threads, cluster = compare.plan(request), execution.threads, execution.cluster
+            result = run_study(plan, sets, compare.read, threads=threads, stop=stop, writer=writer, finished=finished, progress=report, cluster=cluster)
         if not result.complete and writer is not None:
-            screen.warn(f"interrupted: what had ended is kept; go on with dlprobe compare --resume {output}")
+            screen.warn(f"interrupted: what had ended is kept; go on with dlprobe compare --resume {execution.file}")
         if not result.found:
             return ExitCode.INTERRUPTED
         compared = compare.conclude(request, result.found, result.complete)
         if writer is not None and result.complete:
             writer.end(compare.results_table(compared))
             writer.pack()
-    finally:
-        if writer is not None:
-            writer.close()
-    show(compared, output, screen)
+    show(compared, execution.file, screen)
     return ExitCode.DONE if result.complete else ExitCode.INTERRUPTED
 
 
-def tuned(request: Request, sets: PreparedSets, threads: int, screen: Screen, cluster: DaskCluster | None) -> Request:
+def tuned(request: Request, sets: PreparedSets, execution: Execution, screen: Screen) -> Request:
     """Every cell with its own rate. Raises ConfigError where rates are compared or fixed, KeyboardInterrupt after a stop: half a choice is none."""
     from dlprobe.experiments import compare
     from dlprobe.training.stopping import on_signals
@@ -281,14 +241,13 @@ def tuned(request: Request, sets: PreparedSets, threads: int, screen: Screen, cl
     if any(cell.config.training.schedule.parameters.get("max_lr") for cell in request.cells):
         raise ConfigError("--tune-lr chooses the rate, and the schedule fixes it: leave max_lr out")
     with on_signals() as stop, screen.progress("tuning rates", "runs") as report:
-        told = None if report is None else lambda done, total: report(done, total)
-        cells = compare.tune(request.cells, request.by, sets, threads=threads, stop=stop, progress=told, cluster=cluster)
+        cells = compare.tune(request.cells, request.by, sets, threads=execution.threads, stop=stop, progress=report, cluster=execution.cluster)
         if stop.asked:
             raise KeyboardInterrupt
     return replace(request, cells=tuple(cells))
 
 
-def go_on(path: Path, seeds: int | None, workers: int | None, screen: Screen, cluster: DaskCluster | None) -> ExitCode:
+def go_on(path: Path, seeds: int | None, execution: Execution, screen: Screen) -> ExitCode:
     """Train what a study lacks, into the same file."""
     from dlprobe.experiments import compare
     from dlprobe.experiments.study import finished_runs, open_study
@@ -306,7 +265,7 @@ def go_on(path: Path, seeds: int | None, workers: int | None, screen: Screen, cl
     if len(finished) == len(compare.plan(request)) and status == "finished":
         screen.note(f"{path} has all {len(finished)} runs: nothing to train; --seeds N adds more")
         return show_again(path, None, None, screen)
-    return run(request, sets, workers, screen, output=path, finished=finished, resume=True, cluster=cluster)
+    return run(request, sets, execution, screen, finished)
 
 
 def show_again(path: Path, by: str | None, target: float | None, screen: Screen) -> ExitCode:

@@ -15,14 +15,14 @@ Examples:
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from dlprobe.commands.base.configuration import ConfigFile, configuration_options, read_configuration
-from dlprobe.commands.base.executing import Executor, RunsPerTask, Scheduler, cluster_of
+from dlprobe.commands.base.executing import Execution, execution_options
 from dlprobe.commands.base.screen import Screen
 from dlprobe.errors import ConfigError, ExitCode
 from dlprobe.runs.reading import reading
@@ -30,7 +30,6 @@ from dlprobe.runs.reading import reading
 if TYPE_CHECKING:
     from dlprobe.analysis.gradient_cells import SeedResult
     from dlprobe.config import RunConfig
-    from dlprobe.executors.dask_cluster import DaskCluster
     from dlprobe.experiments.find_depth import Row
     from dlprobe.experiments.gradients import Axes, Cell, Experiment
     from dlprobe.training.trainer import PreparedData
@@ -43,19 +42,12 @@ Width = Annotated[list[str] | None, typer.Option("--width", metavar="N,N,…", h
 Seeds = Annotated[
     int | None, typer.Option("--seeds", metavar="N", min=1, max=LARGEST_SEEDS, help="runs of each cell, from --seed upwards [default: 3]", rich_help_panel=GRID)
 ]
-Threads = Annotated[
-    int | None,
-    typer.Option("--threads", "--workers", metavar="N", min=1, help="runs side by side [default: all processors]; changes no number", rich_help_panel=GRID),
-]
-Output = Annotated[Path | None, typer.Option("-o", "--output", metavar="FILE", help="study file that keeps every run", rich_help_panel=GRID)]
 Others = Annotated[
     list[str] | None, typer.Option("--axis", metavar="KEY=V,V,…", help="a further axis: any key of the configuration; repeatable", rich_help_panel=GRID)
 ]
 FindDepth = Annotated[
     bool, typer.Option("--find-depth", help="search the depth at which each row breaks before training, up to --depth [default: 1024]", rich_help_panel=GRID)
 ]
-Resume = Annotated[Path | None, typer.Option("--resume", metavar="STUDY", help="train what a study lacks; with --seeds, more seeds", rich_help_panel=GRID)]
-Force = Annotated[bool, typer.Option("--force", help="overwrite FILE", rich_help_panel=GRID)]
 
 
 @configuration_options(
@@ -68,6 +60,7 @@ Force = Annotated[bool, typer.Option("--force", help="overwrite FILE", rich_help
         "epochs": "10",
     },
 )
+@execution_options(GRID)
 def command(
     config: ConfigFile = None,
     depth: Depth = None,
@@ -75,53 +68,44 @@ def command(
     others: Others = None,
     seeds: Seeds = None,
     find_depth: FindDepth = False,
-    threads: Threads = None,
-    output: Output = None,
-    force: Force = False,
-    resume: Resume = None,
-    executor: Executor = "threads",
-    scheduler: Scheduler = None,
-    runs_per_task: RunsPerTask = 1,
     *,
+    execution: Execution,
     options: dict[str, str | None],
     screen: Screen,
 ) -> ExitCode:
     """Run the grid, judge, show."""
-    cluster = cluster_of(executor, scheduler, runs_per_task)
-    if resume is not None:
-        if config or output or find_depth or depth or width or others or any(value is not None for value in options.values()):
-            raise ConfigError("--resume goes on with the study as it is: give --seeds and --threads only")
-        return go_on(resume, seeds, threads, screen, cluster)
+    if execution.resume is not None:
+        if config or execution.output or find_depth or depth or width or others or any(value is not None for value in options.values()):
+            raise ConfigError("--resume goes on with the study as it is: give --seeds and --workers only")
+        return go_on(execution.resume, seeds, execution, screen)
     from dlprobe.commands.base.recorded_run import prepare_data, tell_of_compiling
 
     axes = read_axes(depth, width, others, options)
     base = read_base(config, options)
     axes = axes if config is None else axes_of(base, axes)
-    from dlprobe.executors.threads import available_threads
     from dlprobe.experiments import gradients
 
-    if find_depth and output is not None:
+    if find_depth and execution.output is not None:
         raise ConfigError("--find-depth looks at nets before training and keeps none: leave -o out")
     rows = gradients.rows(base, axes)
     cells = [row(2) for row in rows] if find_depth else gradients.grid(base, axes)  # here, so that a wrong value is told before the data are read
     data = prepare_data(base, screen)
     tell_of_compiling(screen)
-    numbers, count = range(base.training.seed, base.training.seed + (seeds or gradients.DEFAULT_SEEDS)), threads or available_threads()
+    numbers = range(base.training.seed, base.training.seed + (seeds or gradients.DEFAULT_SEEDS))
     if find_depth:
-        return search_depths(rows, axes.depths, numbers, data, count, screen)
-    experiment = run(cells, numbers, data, count, output, force, screen, cluster=cluster)
-    return show(experiment, data, count, output, screen)
+        return search_depths(rows, axes.depths, numbers, data, execution.threads, screen)
+    return show(run(cells, numbers, data, execution, screen), data, execution, screen)
 
 
-def show(experiment: Experiment, data: PreparedData, threads: int, output: Path | None, screen: Screen) -> ExitCode:
+def show(experiment: Experiment, data: PreparedData, execution: Execution, screen: Screen) -> ExitCode:
     """The picture, and how to go on after a stop."""
     from dlprobe.reports.gradients import document
 
-    base = experiment.cells[0].config
+    base, study = experiment.cells[0].config, execution.file
     steps = base.training.steps or (base.training.epochs or 1) * steps_per_epoch(base, data)
-    screen.show(document(experiment, steps=steps, data_name=data.name, threads=threads, study=str(output) if output else None))
+    screen.show(document(experiment, steps=steps, data_name=data.name, threads=execution.threads, study=str(study) if study else None))
     if not experiment.complete:
-        kept = f"; they are kept, go on with dlprobe gradients --resume {output}" if output else ""
+        kept = f"; they are kept, go on with dlprobe gradients --resume {study}" if study else ""
         screen.warn(f"interrupted: the picture shows the cells that had ended{kept}")
         return ExitCode.INTERRUPTED
     return ExitCode.DONE
@@ -146,10 +130,9 @@ def search_depths(rows: Sequence[Row], depths: Sequence[int] | None, seeds: Sequ
     return ExitCode.DONE if all(each.complete for each in found) and len(found) == len(rows) else ExitCode.INTERRUPTED
 
 
-def go_on(path: Path, seeds: int | None, threads: int | None, screen: Screen, cluster: DaskCluster | None) -> ExitCode:
+def go_on(path: Path, seeds: int | None, execution: Execution, screen: Screen) -> ExitCode:
     """Train what a study lacks, into the same file; a study that lacks nothing is shown."""
     from dlprobe.commands.base.recorded_run import prepare_data
-    from dlprobe.executors.threads import available_threads
     from dlprobe.experiments import gradients
     from dlprobe.experiments.study import finished_runs, open_study
     from dlprobe.training.prepared_sets import PreparedSets
@@ -160,14 +143,14 @@ def go_on(path: Path, seeds: int | None, threads: int | None, screen: Screen, cl
             raise ConfigError(f"--seeds {seeds}: the study has {len(numbers)} already: expected as many or more")
         numbers = list(range(numbers[0], numbers[0] + (seeds or len(numbers))))
         planned = gradients.plan(cells, numbers)
-        data, count = prepare_data(cells[0].config, screen), threads or available_threads()
+        data = prepare_data(cells[0].config, screen)
         sets = PreparedSets((cells[0].config, data))
         finished = finished_runs(study, planned, gradients.read, sets)
         status = study.status
     if len(finished) == len(planned) and status == "finished":
         screen.note(f"{path} has all {len(finished)} runs: nothing to train; --seeds N adds more")
-        return show(gradients.conclude(cells, numbers, sets, finished, True), data, count, path, screen)
-    return show(run(cells, numbers, data, count, path, False, screen, finished=finished, resume=True, cluster=cluster), data, count, path, screen)
+        return show(gradients.conclude(cells, numbers, sets, finished, True), data, execution, screen)
+    return show(run(cells, numbers, data, execution, screen, finished), data, execution, screen)
 
 
 def read_axes(depth: Sequence[str] | None, width: Sequence[str] | None, others: Sequence[str] | None, options: dict[str, str | None]) -> Axes:
@@ -252,30 +235,19 @@ def run(
     cells: Sequence[Cell],
     seeds: Sequence[int],
     data: PreparedData,
-    threads: int,
-    output: Path | None,
-    force: bool,
+    execution: Execution,
     screen: Screen,
-    *,
     finished: Mapping[str, SeedResult] | None = None,
-    resume: bool = False,
-    cluster: DaskCluster | None = None,
 ) -> Experiment:
-    """Train the grid, into a study file where one is asked for. After a stop the file stays a journal, which `--resume` goes on with."""
+    """Train the grid, into a study file where one is asked for."""
     from dlprobe.experiments import gradients
-    from dlprobe.runs import StudyWriter
     from dlprobe.training.stopping import on_signals
 
-    words = gradients.study_description(cells, seeds)
-    writer = None if output is None else StudyWriter.resume(output, words) if resume else StudyWriter.create(output, words, force)
-    try:
+    with execution.study(gradients.study_description(cells, seeds)) as writer:
         with on_signals() as stop, screen.progress("training the grid", "runs") as report:
-            told: Callable[[int, int], None] | None = None if report is None else lambda done, total: report(done, total)
-            experiment = gradients.run(cells, seeds, data, threads=threads, stop=stop, study=writer, finished=finished, progress=told, cluster=cluster)
+            threads, cluster = execution.threads, execution.cluster
+            experiment = gradients.run(cells, seeds, data, threads=threads, stop=stop, study=writer, finished=finished, progress=report, cluster=cluster)
         if writer is not None and experiment.complete:
             writer.end(gradients.results_table(experiment))
             writer.pack()
-    finally:
-        if writer is not None:
-            writer.close()
     return experiment

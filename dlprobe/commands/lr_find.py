@@ -19,6 +19,7 @@ from typing import Annotated
 import typer
 
 from dlprobe.commands.base.configuration import ConfigFile, configuration_options, read_configuration
+from dlprobe.commands.base.executing import workers_option
 from dlprobe.commands.base.screen import Screen
 from dlprobe.errors import ConfigError, ExitCode
 
@@ -29,9 +30,7 @@ To = Annotated[float, typer.Option("--to", metavar="X", help="last rate of the r
 RangeSteps = Annotated[int, typer.Option("--range-steps", metavar="N", min=10, help="steps of the range test [default: 100]", rich_help_panel=SEARCH)]
 By = Annotated[str, typer.Option("--by", metavar="|".join(LOSSES), help="loss at the end that is compared [default: train_loss]", rich_help_panel=SEARCH)]
 Quick = Annotated[bool, typer.Option("--quick", help="the range test alone, and a guess from it", rich_help_panel=SEARCH)]
-Threads = Annotated[
-    int | None, typer.Option("--threads", metavar="N", min=1, help="runs side by side [default: all processors]; changes no number", rich_help_panel=SEARCH)
-]
+Workers = Annotated[int | None, workers_option(panel=SEARCH)]
 
 
 @configuration_options(exclude=("lr", "threads", "record_every", "evaluate_every", "checkpoint_every", "histogram_every"))
@@ -42,7 +41,7 @@ def command(
     range_steps: RangeSteps = 100,
     by: By = "train_loss",
     quick: Quick = False,
-    threads: Threads = None,
+    workers: Workers = None,
     *,
     options: dict[str, str | None],
     screen: Screen,
@@ -70,9 +69,9 @@ def command(
             range_steps=range_steps,
             by=by,
             quick=quick,
-            threads=threads or available_threads(),
+            threads=workers or available_threads(),
             stop=stop,
-            progress=None if report is None else lambda done, total: report(done, total),
+            progress=report,
         )
     screen.show(document(found, data_name=data.name, optimizer=str(configuration.training.optimizer)))
     if not found.complete:

@@ -10,13 +10,13 @@ Examples:
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from dlprobe.commands.base.executing import workers_option
 from dlprobe.commands.base.screen import Screen
 from dlprobe.errors import ConfigError, ExitCode
 
@@ -29,13 +29,13 @@ RunFile = Annotated[Path, typer.Argument(metavar="RUN", help="run file")]
 Seeds = Annotated[int, typer.Option("--seeds", metavar="N", min=1, max=100, help="runs of each change, from --seed upwards [default: 3]")]
 Seed = Annotated[int | None, typer.Option("--seed", metavar="N", min=0, help="first seed [default: the run's own]")]
 Tries = Annotated[int, typer.Option("--tries", metavar="N", min=1, help="changes that are tried at most, and as many combinations [default: 8]")]
-Threads = Annotated[int | None, typer.Option("--threads", metavar="N", min=1, help="runs side by side [default: all processors]")]
+Workers = Annotated[int | None, workers_option()]
 Output = Annotated[Path | None, typer.Option("-o", "--output", metavar="FILE", help="TOML file to write [default: RUN-cured.toml here]")]
 Force = Annotated[bool, typer.Option("--force", help="overwrite FILE")]
 
 
 def command(
-    run: RunFile, seeds: Seeds = 3, seed: Seed = None, tries: Tries = 8, threads: Threads = None, output: Output = None, force: Force = False, *, screen: Screen
+    run: RunFile, seeds: Seeds = 3, seed: Seed = None, tries: Tries = 8, workers: Workers = None, output: Output = None, force: Force = False, *, screen: Screen
 ) -> ExitCode:
     """Judge, train, compare, write, show."""
     from dlprobe.reports.prescribe import prescribe_document
@@ -43,7 +43,7 @@ def command(
     target = output or Path(f"{run.name.removesuffix('.journal').removesuffix('.h5')}-cured.toml")
     if target.exists() and not force:
         raise ConfigError(f"{target} exists: give another name with -o, or --force to overwrite it")
-    codes, results, complete = _experiment(run, seeds, seed, tries, threads, screen)
+    codes, results, complete = _experiment(run, seeds, seed, tries, workers, screen)
     cure = _cure(results)
     if cure is not None:
         _write(target, str(run), cure, results[0])
@@ -51,7 +51,7 @@ def command(
     return ExitCode.DONE if complete else ExitCode.INTERRUPTED
 
 
-def _experiment(path: Path, seeds: int, seed: int | None, tries: int, threads: int | None, screen: Screen) -> tuple[tuple[str, ...], list[Result], bool]:
+def _experiment(path: Path, seeds: int, seed: int | None, tries: int, workers: int | None, screen: Screen) -> tuple[tuple[str, ...], list[Result], bool]:
     from dlprobe.config import from_mapping, with_values
     from dlprobe.rules import judge
     from dlprobe.runs import open_single
@@ -73,9 +73,8 @@ def _experiment(path: Path, seeds: int, seed: int | None, tries: int, threads: i
     tell_of_compiling(screen)
     first = config.training.seed if seed is None else seed
     with on_signals() as stop, screen.progress("trying remedies", "runs") as report:
-        told: Callable[[int, int], None] | None = None if report is None else lambda done, total: report(done, total)
-        numbers, count = range(first, first + seeds), threads or available_threads()
-        train = partial(prescription.run, findings=findings, seeds=numbers, prepare=_prepare, threads=count, stop=stop, progress=told)
+        numbers, count = range(first, first + seeds), workers or available_threads()
+        train = partial(prescription.run, findings=findings, seeds=numbers, prepare=_prepare, threads=count, stop=stop, progress=report)
         asked = [prescription.Treatment(config), *others]
         found = train(asked)
         if len(found) == len(asked) and prescription.cheapest_cure(found) is None:

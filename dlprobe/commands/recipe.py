@@ -20,6 +20,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from dlprobe.commands.base.executing import Execution, workers_option
 from dlprobe.commands.base.screen import Screen
 from dlprobe.errors import ConfigError
 
@@ -41,7 +42,7 @@ Target = Annotated[str | None, typer.Option("--target", metavar="COLUMN", help="
 Tiny = Annotated[bool, typer.Option("--tiny", help="a small version that takes seconds")]
 Seeds = Annotated[int | None, typer.Option("--seeds", metavar="N", min=1, max=1000, help="runs of each variant; medians are judged [default: 3, tiny: 1]")]
 FirstSeed = Annotated[int, typer.Option("--seed", metavar="N", min=0, help="first seed [default: 0]")]
-Threads = Annotated[int | None, typer.Option("--workers", "--threads", metavar="N", min=1, help="runs side by side [default: all processors]")]
+Workers = Annotated[int | None, workers_option()]
 Base = Annotated[Path | None, typer.Option("--base", metavar="FILE", help="write the base configuration as TOML and run nothing")]
 Output = Annotated[Path | None, typer.Option("-o", "--output", metavar="FILE", help="study file that keeps every run")]
 Force = Annotated[bool, typer.Option("--force", help="overwrite FILE")]
@@ -55,7 +56,7 @@ def command(
     tiny: Tiny = False,
     seeds: Seeds = None,
     seed: FirstSeed = 0,
-    threads: Threads = None,
+    workers: Workers = None,
     base: Base = None,
     output: Output = None,
     force: Force = False,
@@ -76,41 +77,37 @@ def command(
         raise ConfigError(f"--wrong lists recipes: expected no name beside it; type dlprobe recipe {chosen.name} or dlprobe recipe --wrong")
     if base is not None:
         return write_base(chosen.base, base)
-    from dlprobe.executors.threads import available_threads
     from dlprobe.experiments import laboratory
     from dlprobe.training.prepared_sets import PreparedSets
 
     configuration = laboratory.base_of(chosen, tiny, data, target)
+    execution = Execution(workers, output, force)
     numbers = range(seed, seed + (seeds or (1 if tiny else 3)))
-    room = laboratory.Laboratory(configuration, PreparedSets(told=screen.note), numbers, tiny, threads or available_threads(), given=data is not None)
-    return measure(chosen, room, output, force, screen)
+    room = laboratory.Laboratory(configuration, PreparedSets(told=screen.note), numbers, tiny, execution.threads, given=data is not None)
+    return measure(chosen, room, execution, screen)
 
 
-def measure(chosen: Recipe, room: Laboratory, output: Path | None, force: bool, screen: Screen) -> None:
+def measure(chosen: Recipe, room: Laboratory, execution: Execution, screen: Screen) -> None:
     """Train, keep where a file is named, and show. Raises KeyboardInterrupt after a stop."""
     from dlprobe.commands.base.recorded_run import tell_of_compiling
     from dlprobe.experiments import laboratory
     from dlprobe.reports.recipe import document
-    from dlprobe.runs import StudyWriter
     from dlprobe.training.stopping import on_signals
 
     tell_of_compiling(screen)
-    writer = None if output is None else StudyWriter.create(output, laboratory.description(chosen, room), force)
+    file = execution.file
     try:
-        with on_signals() as stop, screen.progress(f"measuring {chosen.name}", "runs") as told:
-            progress = None if told is None else lambda done, total: told(done, total)
-            found, judgement = laboratory.perform(chosen, replace(room, stop=stop, progress=progress, writer=writer))
-        if writer is not None:
-            writer.end(laboratory.results_table(found))
-            writer.pack()
+        with execution.study(laboratory.description(chosen, room)) as writer:
+            with on_signals() as stop, screen.progress(f"measuring {chosen.name}", "runs") as report:
+                found, judgement = laboratory.perform(chosen, replace(room, stop=stop, progress=report, writer=writer))
+            if writer is not None:
+                writer.end(laboratory.results_table(found))
+                writer.pack()
     except KeyboardInterrupt:
-        if writer is not None:
-            screen.warn(f"interrupted: the runs that had ended are in {output}; look at them with dlprobe inspect {output}")
+        if file is not None:
+            screen.warn(f"interrupted: the runs that had ended are in {file}; look at them with dlprobe inspect {file}")
         raise
-    finally:
-        if writer is not None:
-            writer.close()
-    screen.show(document(chosen, found, judgement, room.base.data.data, len(room.seeds), output))
+    screen.show(document(chosen, found, judgement, room.base.data.data, len(room.seeds), file))
 
 
 def write_base(text: str, path: Path) -> None:

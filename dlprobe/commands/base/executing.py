@@ -1,16 +1,23 @@
-"""Where the runs of a study execute: the options that commands with studies share."""
+"""Where the runs of a study execute, and the file that keeps them: the options that commands with studies share arrive as one `Execution`."""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Annotated
+import inspect
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from dlprobe.commands.base.arguments import one_of
+from dlprobe.commands.base.declaring import option, with_signature
 from dlprobe.errors import ConfigError
 
 if TYPE_CHECKING:
     from dlprobe.executors.dask_cluster import DaskCluster
+    from dlprobe.runs import StudyWriter
 
 PANEL = "Execution"
 EXECUTORS = ("threads", "dask")
@@ -22,6 +29,79 @@ Scheduler = Annotated[str | None, typer.Option("--scheduler", metavar="ADDRESS",
 RunsPerTask = Annotated[
     int, typer.Option("--runs-per-task", metavar="N", min=1, help="runs that a Dask worker gets at a time [default: 1]", rich_help_panel=PANEL)
 ]
+
+
+@dataclass(frozen=True)
+class Execution:
+    """How the runs of a study are made and kept.
+
+    workers: runs side by side, None for as many as there are processors. output: the study file to begin, over another one with `force`; resume: the one to
+    go on with. cluster: where runs execute in place of threads of this process.
+    """
+
+    workers: int | None = None
+    output: Path | None = None
+    force: bool = False
+    resume: Path | None = None
+    cluster: DaskCluster | None = None
+
+    @property
+    def threads(self) -> int:
+        """Runs side by side."""
+        from dlprobe.executors.threads import available_threads
+
+        return self.workers or available_threads()
+
+    @property
+    def file(self) -> Path | None:
+        """The study file that keeps the runs; None where none is asked for."""
+        return self.resume or self.output
+
+    @contextmanager
+    def study(self, description: Mapping[str, Any]) -> Iterator[StudyWriter | None]:
+        """The writer of `file` while the block runs. A study whose block ends early stays a journal, which --resume goes on with."""
+        from dlprobe.runs import StudyWriter
+
+        if self.file is None:
+            yield None
+            return
+        with StudyWriter.resume(self.file, description) if self.resume else StudyWriter.create(self.file, description, self.force) as writer:
+            yield writer
+
+
+def workers_option(runs: str = "runs", panel: str | None = None) -> Any:
+    """--workers of a command that makes `runs`, in this group of its help."""
+    said = f"{runs} side by side [default: all processors]; changes no number"
+    return typer.Option("--workers", "--threads", metavar="N", min=1, help=said, rich_help_panel=panel)
+
+
+def execution_options(panel: str, run: str = "run", more: str = "with --seeds, more seeds") -> Callable[[Callable[..., Any]], Callable[..., Any]]:
+    """Decorator: give a command the options of a study, in this group of its help; it gets them as `execution`.
+
+    run: what one run is called. more: what --resume can add to the study.
+    """
+    kept = typer.Option("-o", "--output", metavar="FILE", help=f"study file that keeps every {run}", rich_help_panel=panel)
+    resumed = typer.Option("--resume", metavar="STUDY", help=f"train what a study lacks; {more}", rich_help_panel=panel)
+    offered = {
+        "workers": (Annotated[int | None, workers_option(f"{run}s", panel)], None),
+        "output": (Annotated[Path | None, kept], None),
+        "force": (Annotated[bool, typer.Option("--force", help="overwrite FILE", rich_help_panel=panel)], False),
+        "resume": (Annotated[Path | None, resumed], None),
+        "executor": (Executor, "threads"),
+        "scheduler": (Scheduler, None),
+        "runs_per_task": (RunsPerTask, 1),
+    }
+
+    def decorate(function: Callable[..., Any]) -> Callable[..., Any]:
+        own = [parameter for parameter in inspect.signature(function, eval_str=True).parameters.values() if parameter.name != "execution"]
+
+        def command(**values: Any) -> Any:
+            workers, output, force, resume, *cluster = (values.pop(name) for name in offered)
+            return function(**values, execution=Execution(workers, output, force, resume, cluster_of(*cluster)))
+
+        return with_signature(command, [*own, *(option(name, annotation, default) for name, (annotation, default) in offered.items())])
+
+    return decorate
 
 
 def cluster_of(executor: str, scheduler: str | None, runs_per_task: int) -> DaskCluster | None:
