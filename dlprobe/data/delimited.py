@@ -12,14 +12,16 @@ from dlprobe.data.dataset import Dataset, Indices, Options
 from dlprobe.data.delimited_faults import find_separator, first_fault, line_numbers
 from dlprobe.data.frames import number_column, text_column
 from dlprobe.data.places import in_one_line, problem, quoted
-from dlprobe.data.tables import Column, Table, choose_target, dataset_from_table
+from dlprobe.data.tables import Column, Table, choose_target, comma_hint, dataset_from_table
 
 if TYPE_CHECKING:
     import polars
 
 SEPARATOR_NAMES = {",": "commas", ";": "semicolons", "\t": "tabs", "|": "bars"}
-MISSING = ("", "NA", "N/A", "NaN", "nan", "null", "NULL", "?")
+MISSING = ("", "NA", "N/A", "n/a", "#N/A", "<NA>", "NaN", "nan", "null", "NULL", "?")
+ROW_COUNTERS = ("", "unnamed: 0", "index", "id", "row")
 HEADER_SAMPLE = 1000
+SURELY_COUNTED = 10  # so many cells in a row that are 0, 1, 2, … are no data
 
 
 def read_delimited(path: Path, options: Options, usual: str) -> Dataset:
@@ -40,8 +42,9 @@ def read_delimited(path: Path, options: Options, usual: str) -> Dataset:
 
     body = frame.slice(skipped)
     columns = read_columns(path, body, names or [""] * frame.width, options, row_of)
-    columns, index_note = without_row_numbers(columns, names or ["no header"])
-    return dataset_from_table(Table(path, columns, row_of, (*notes, header_note, *index_note)), options)
+    named = [True] * frame.width if names is None else [bool(name) for name in names]
+    columns, left_out = without_idle_columns(columns, named, options)
+    return dataset_from_table(Table(path, columns, row_of, (*notes, header_note, *left_out)), options)
 
 
 def read_texts(path: Path, separator: str) -> polars.DataFrame:
@@ -123,11 +126,28 @@ def has_header(frame: polars.DataFrame) -> bool:
     import polars
 
     first, below = polars.Series(frame.row(0), dtype=polars.String), frame.slice(1, HEADER_SAMPLE)
+    if below.height and counts_columns(first, below):
+        return True
     filled, numbers = is_filled(first), as_numbers(first)
     texts = [j for j in range(frame.width) if filled[j] and numbers[j] is None]
     if any(mostly_numbers(below.to_series(j)) for j in texts):
         return True
     return len(texts) == filled.sum() and not any((below.to_series(j) == first[j]).any() for j in texts)
+
+
+def counts_columns(first: polars.Series, below: polars.DataFrame) -> bool:
+    """Whether row 1 is 0, 1, 2, … as pandas heads an array's columns, and not data: behind an empty cell above the row numbers, or long, or above fractions."""
+    cells = [(cell or "").strip() for cell in first]
+    counted = cells[1:] if cells[0] == "" else cells
+    if len(counted) < 2 or counted != [str(number) for number in range(len(counted))]:
+        return False
+    return cells[0] == "" or len(counted) >= SURELY_COUNTED or not all(whole_numbers(below.to_series(j)) for j in range(below.width))
+
+
+def whole_numbers(series: polars.Series) -> bool:
+    """Whether every filled cell is a whole number."""
+    numbers = as_numbers(series.filter(is_filled(series)))
+    return not numbers.null_count() and bool((numbers == numbers.floor()).all())
 
 
 def mostly_numbers(series: polars.Series) -> bool:
@@ -160,14 +180,31 @@ def read_column(path: Path, series: polars.Series, stub: Column, row_of: Callabl
         return text_column(series.str.strip_chars().set(~filled, None), stub.name, stub.number)
     if strange.any():
         i = int(np.argmax(strange.to_numpy()))
-        what = f"found {quoted(series[i])}, expected a number as in {count} of the column's {int(filled.sum())} values"
+        hint = comma_hint([series[i]]) or f" (missing is an empty cell or one of {', '.join(MISSING[1:])})"
+        what = f"found {quoted(series[i])}, expected a number as in {count} of the column's {int(filled.sum())} values{hint}"
         raise problem(path, what, row_of(i), stub.number, stub.name)
     return number_column(numbers.set(~filled, None), stub.name, stub.number)
 
 
-def without_row_numbers(columns: tuple[Column, ...], names: list[str]) -> tuple[tuple[Column, ...], tuple[str, ...]]:
-    """Leaves out a first column that has no name and counts the rows, as pandas writes it."""
-    numbers = columns[0].numbers
-    if names[0] or numbers is None or len(columns) < 3 or not np.array_equal(numbers - numbers[0], np.arange(len(numbers))):
+def without_idle_columns(columns: tuple[Column, ...], named: list[bool], options: Options) -> tuple[tuple[Column, ...], tuple[str, ...]]:
+    """Leaves out columns without name and value, which separators at the ends of lines make, and a first column that counts the rows; with notes."""
+    empty = [column for column, has_name in zip(columns, named, strict=True) if not has_name and column.missing.all()]
+    counter = [columns[0]] if counts_rows(columns[0], named[0]) and not is_wanted(columns[0], options.target) else []
+    if len(columns) - len(empty) - len(counter) < 2:
         return columns, ()
-    return columns[1:], ("column 1 has no name and counts the rows: left out",)
+    notes = [f"column {column.number} has no name and no values: left out" for column in empty]
+    notes += [f"column {column.number}{f' {quoted(column.name)}' if named[0] else ' has no name and'} counts the rows: left out" for column in counter]
+    return tuple(column for column in columns if column not in (*empty, *counter)), tuple(notes)
+
+
+def counts_rows(column: Column, named: bool) -> bool:
+    """Whether a column has no name, or one that promises row numbers, and counts up by one."""
+    numbers = column.numbers
+    if (column.name.lower() if named else "") not in ROW_COUNTERS or numbers is None or len(numbers) < 2:
+        return False
+    return bool(np.array_equal(numbers - numbers[0], np.arange(len(numbers))))
+
+
+def is_wanted(column: Column, target: str | None) -> bool:
+    """Whether this column is asked for as the target."""
+    return target is not None and target.strip() in (column.name, str(column.number))

@@ -30,6 +30,8 @@ def first_line(path: Path) -> str:
         raise problem(path, "is UTF-16 text, expected UTF-8: save it as UTF-8")
     if b"\0" in head[:4096]:
         raise problem(path, "holds zero bytes, expected text: is it another format under this name?")
+    if b"\r" in head and b"\n" not in head:
+        raise problem(path, "ends its lines in carriage returns alone, as old Macs did: save it with line feeds")
     filled = head.removeprefix(b"\xef\xbb\xbf").lstrip(b"\r\n \t")
     if not filled:
         raise problem(path, "has no rows of data")

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from dlprobe.data.dataset import Dataset, Options
-from dlprobe.data.places import in_one_line, problem, quoted
+from dlprobe.data.places import in_one_line, problem, quoted, visible
 from dlprobe.errors import DlprobeError
 from dlprobe.registry import Parameter, records
 
@@ -83,7 +83,8 @@ def first_bytes(path: Path) -> bytes:
     try:
         mode = path.stat().st_mode
     except FileNotFoundError:
-        raise problem(path, "there is no such file: check the path, or `dlprobe list data` for the sets that have a name") from None
+        where = "" if path.is_absolute() else f" in {visible(Path.cwd())}"
+        raise problem(path, f"there is no such file{where}: check the path, or `dlprobe list data` for the sets that have a name") from None
     except ValueError as error:
         raise problem(path, f"is not a path ({in_one_line(error)})") from None
     if stat.S_ISDIR(mode):
@@ -103,7 +104,8 @@ def chosen_format(path: Path, head: bytes) -> FileFormat:
     foreign = next((what for start, what in FOREIGN.items() if head.startswith(start)), None)
     if record is None:
         hint = f"; it is {foreign}" if foreign else ""
-        raise problem(path, f"has the suffix {quoted(path.suffix)}, expected one of {', '.join(suffixes())}{hint}")
+        found = f"the suffix {quoted(path.suffix)}" if path.suffix else "no suffix"
+        raise problem(path, f"has {found}, expected one of {', '.join(suffixes())}{hint}")
     fits = head.startswith(record.signatures) if record.signatures else foreign is None
     if not fits:
         raise problem(

@@ -53,7 +53,8 @@ def from_numbers(values: Floats, task: str, fault: Fault) -> Targets:
     distinct, codes, counts = np.unique(values, return_inverse=True, return_counts=True)
     few = len(distinct) <= max(2.0, min(100.0, len(values) / 10)) and counts.min() >= 2
     if task == "auto" and not few:
-        note = f"task: regression ({len(distinct)} distinct whole numbers in {len(values)} rows; task = classification makes them classes)"
+        found = "one whole number" if len(distinct) == 1 else f"{len(distinct)} distinct whole numbers"
+        note = f"task: regression ({found} in {len(values)} row{'s' * (len(values) > 1)}; task = classification makes them classes)"
         return Targets(as_column(values), (), note)
     if len(distinct) == 1:
         raise fault(0, f"every row has the label {distinct[0]:g}, expected two classes or more (task = regression accepts a constant)")

@@ -11,7 +11,7 @@ from dlprobe.data.file_format import format_of, read_file, suffixes
 from dlprobe.data.named_sets import NamedSet, numbered_features
 from dlprobe.data.places import visible
 from dlprobe.data.randomness import generator
-from dlprobe.errors import ConfigError
+from dlprobe.errors import ConfigError, DataError
 from dlprobe.registry import Spec, records, unknown
 
 
@@ -26,8 +26,10 @@ def load(options: Options, seed: int) -> Dataset:
         from dlprobe.config.naming import parse_spec
 
         return load_set(parse_spec("data", text), options, seed)
+    if "://" in text:
+        raise DataError(f"{visible(text)}: is a web address, expected a file here: download it first")
     if looks_like_a_path(text):
-        return read_file(Path(text).expanduser(), options)
+        return read_file(at_home(text), options)
     raise ConfigError(f"{unknown('data set', visible(text), records('data'))}; a file is given as a path with a suffix ({', '.join(suffixes())})")
 
 
@@ -43,6 +45,14 @@ def looks_like_a_path(text: str) -> bool:
         return "/" in text or "\\" in text or text.startswith("~") or format_of(text) is not None or Path(text).is_file()
     except (OSError, ValueError):
         return False
+
+
+def at_home(text: str) -> Path:
+    """The path with `~` and `~name` replaced by that home folder. Raises DataError where nobody has that name."""
+    try:
+        return Path(text).expanduser()
+    except RuntimeError:
+        raise DataError(f"{visible(text)}: there is no such home folder: write ./{visible(text)} for a file of that name") from None
 
 
 def load_set(spec: Spec, options: Options, seed: int) -> Dataset:

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import difflib
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TypeAlias
 
@@ -35,6 +36,13 @@ def quoted_list(names: list[str] | tuple[str, ...], most: int = 8) -> str:
     """The first names in quotes, and how many more there are."""
     more = f" and {len(names) - most} more" if len(names) > most else ""
     return ", ".join(quoted(name) for name in names[:most]) + more
+
+
+def nearest(wanted: str, names: Sequence[str]) -> str:
+    """`did you mean 'Price'? ` for a name that is nearly, or but for capitals, one of `names`; empty where none is."""
+    lower = {name.strip().lower(): name for name in reversed(names)}
+    close = difflib.get_close_matches(wanted.strip().lower(), list(lower), n=1, cutoff=0.6)
+    return f"did you mean {quoted(lower[close[0]])}? " if close else ""
 
 
 def problem(path: Path, what: str, row: int | None = None, column: int | None = None, name: str = "") -> DataError:

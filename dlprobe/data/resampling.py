@@ -69,7 +69,7 @@ class Resampler:
         seed = self.seed + 1 + number
         raw, far = with_outliers(dataset.inputs[rows], self.options.outliers, seed)
         targets, noise = with_noisy_labels(dataset, np.ascontiguousarray(dataset.targets[rows]), self.options.label_noise, seed)
-        scaler = fit(self.options.scaling, raw, dataset.feature_names)
+        scaler = fit(self.options.scaling, raw, dataset.feature_names, dataset.name)
         inputs = {part: cast(self.dataset, held, scaler.apply(self.dataset.inputs[held]), self.dtype) for part, held in self.base.indices.items()}
         inputs["train"] = cast(dataset, rows, scaler.apply(raw), self.dtype)
         whole: Floats = inputs["train"].astype(np.float64)

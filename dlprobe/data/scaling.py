@@ -11,8 +11,8 @@ from dlprobe.errors import ConfigError, DataError
 KINDS = ("standardize", "minmax", "robust", "none")
 
 
-def fit(kind: str, inputs: Floats, feature_names: tuple[str, ...]) -> Scaler:
-    """The scaler of a training part (samples, features). Raises DataError where a column's range does not fit a float64."""
+def fit(kind: str, inputs: Floats, feature_names: tuple[str, ...], data: str) -> Scaler:
+    """The scaler of a training part (samples, features) of `data`. Raises DataError where a column's range does not fit a float64."""
     if kind == "none":
         return Scaler(kind, np.zeros(inputs.shape[1]), np.ones(inputs.shape[1]))
     low, high = inputs.min(axis=0), inputs.max(axis=0)
@@ -30,7 +30,7 @@ def fit(kind: str, inputs: Floats, feature_names: tuple[str, ...]) -> Scaler:
     shift[constant], spread[constant] = low[constant], 1.0
     with np.errstate(all="ignore"):
         scale = np.where(constant, 0.0, 1.0 / spread)
-    refuse_unscalable(np.isfinite(shift) & np.isfinite(spread) & np.isfinite(scale), low, high, feature_names, kind)
+    refuse_unscalable(np.isfinite(shift) & np.isfinite(spread) & np.isfinite(scale), low, high, feature_names, kind, data)
     return Scaler(kind, shift, scale)
 
 
@@ -41,8 +41,8 @@ def robust(inputs: Floats) -> tuple[Floats, Floats]:
     return middle, np.where(spread == 0.0, 1.0, spread)
 
 
-def refuse_unscalable(usable: Mask, low: Floats, high: Floats, feature_names: tuple[str, ...], kind: str) -> None:
+def refuse_unscalable(usable: Mask, low: Floats, high: Floats, feature_names: tuple[str, ...], kind: str, data: str) -> None:
     if not usable.all():
         j = int(np.argmin(usable))
-        found = f"feature {quoted(feature_names[j])} goes from {low[j]:g} to {high[j]:g}, which {kind} cannot scale in float64"
+        found = f"{data}: feature {quoted(feature_names[j])} goes from {low[j]:g} to {high[j]:g}, which {kind} cannot scale in float64"
         raise DataError(f"{found}: rescale the column, or use scaling = none")

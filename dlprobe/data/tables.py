@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import re
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -10,11 +11,12 @@ import numpy as np
 
 from dlprobe.data import labels
 from dlprobe.data.dataset import LARGEST_ELEMENTS, Dataset, Floats, Indices, Mask, Options
-from dlprobe.data.places import problem, quoted, quoted_list, visible
+from dlprobe.data.places import nearest, problem, quoted, quoted_list, visible
 from dlprobe.errors import DataError
 
 TARGET_NAMES = ("target", "label", "class", "y")
 MOST_CATEGORIES = 100
+NUMBER_WITH_COMMAS = re.compile(r"[-+]?(\d+(,\d+)?|\d{1,3}(,\d{3})+(\.\d*)?)")
 
 
 @dataclass(frozen=True)
@@ -107,7 +109,7 @@ def choose_target(table: Table, wanted: str | None) -> tuple[Column, str]:
 
 def wanted_column(table: Table, wanted: str) -> Column:
     """The column of that name, or of that number from 1; −1 is the last."""
-    named = [column for column in table.columns if column.name == wanted]
+    named = [column for column in table.columns if column.name.strip() == wanted]
     if named:
         return named[0]
     if wanted.lstrip("-").isdecimal() and len(wanted) < 10:
@@ -116,7 +118,8 @@ def wanted_column(table: Table, wanted: str) -> Column:
         if numbered:
             return numbered[0]
         raise problem(table.path, f"target {quoted(wanted)} is no column: columns count from 1 to {table.columns[-1].number}, -1 is the last")
-    raise problem(table.path, f"target {quoted(wanted)} is no column: there are {quoted_list([column.name for column in table.columns])}")
+    names = [column.name for column in table.columns]
+    raise problem(table.path, f"target {quoted(wanted)} is no column: {nearest(wanted, names)}there are {quoted_list(names)}")
 
 
 def rows_without_gaps(table: Table) -> tuple[Indices, tuple[str, ...]]:
@@ -146,6 +149,8 @@ def refuse_infinite(path: Path, column: Column, row_of: Callable[[int], int]) ->
 
 def decide(column: Column, task: str, fault: Callable[[int, str], DataError]) -> labels.Targets:
     if column.codes is not None:
+        if hint := comma_hint([column.texts[i] for i in np.unique(column.codes)]):
+            raise fault(0, f"found {quoted(column.texts[column.codes[0]])}, expected a number or a label{hint}")
         return labels.from_texts(column.codes, column.texts, task, fault)
     assert column.numbers is not None
     return labels.from_numbers(column.numbers, task, fault)
@@ -176,9 +181,17 @@ def one_hot(path: Path, column: Column) -> tuple[Floats, list[str]]:
     assert column.codes is not None
     used, codes = np.unique(column.codes, return_inverse=True)
     rows = len(column.codes)
+    if hint := comma_hint([column.texts[i] for i in used]):
+        raise problem(path, f"holds {quoted(column.texts[used[0]])}, expected numbers or categories{hint}", None, column.number, column.name)
     if len(used) > MOST_CATEGORIES or (len(used) > 10 and 2 * len(used) > rows):
         found = f"has {len(used)} different texts in {rows} rows, {quoted(column.texts[used[0]])} is one"
-        commas = " (decimal commas? write decimal points)" if any("," in column.texts[i] for i in used) else ""
-        what = f"{found}, expected numbers or at most {MOST_CATEGORIES} categories{commas}: remove the column or make numbers of it"
+        what = f"{found}, expected numbers or at most {MOST_CATEGORIES} categories: remove the column or make numbers of it"
         raise problem(path, what, None, column.number, column.name)
     return np.eye(len(used))[codes.reshape(-1)], [column.texts[i] for i in used]
+
+
+def comma_hint(texts: Sequence[str]) -> str:
+    """What to do about texts that all are numbers with decimal commas or separators of thousands, or plain ones among such; else empty."""
+    if not any("," in text for text in texts) or not all(NUMBER_WITH_COMMAS.fullmatch(text.strip()) for text in texts):
+        return ""
+    return " (decimal commas or separators of thousands? write 1234.5)"

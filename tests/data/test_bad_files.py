@@ -16,7 +16,8 @@ import numpy as np
 import polars
 import pytest
 
-from dlprobe.data import Dataset
+from dlprobe.config.records import DataConfig
+from dlprobe.data import Dataset, load
 from dlprobe.errors import DataError
 
 Read = Callable[..., Dataset]
@@ -109,6 +110,15 @@ BAD = [
     Bad("column_of_holes.csv", b"a,b,y\n1,,3\n4,,6\n7,,9\n", "3 of 3 rows have one, most in 'b'"),
     Bad("names.csv", TEXT_IDS.encode(), "column 1 'id': has 12 different texts"),
     Bad("commas.csv", DECIMAL_COMMAS.encode(), "decimal commas"),
+    Bad("few_commas.csv", b"a;b;y\n0,5;1;p\n1,5;2;q\n0,5;3;p\n1,5;4;q\n", "column 1 'a': holds '0,5', expected numbers or categories (decimal commas"),
+    Bad("thousands.csv", b'a,b,y\n"1,000",1,p\n"2,000,000",2,q\n7,3,p\n"1,000",4,q\n', "separators of thousands? write 1234.5"),
+    Bad("comma_target.csv", b"a;y\n1;0,25\n2;0,25\n3;1,25\n4;1,25\n", "row 2, column 2 'y': found '0,25', expected a number or a label (decimal commas"),
+    Bad(
+        "one_comma.csv", b"a;y\n1;0.5\n2;1.5\n3,5;2.5\n", "row 4, column 1 'a': found '3,5', expected a number as in 2 of the column's 3 values (decimal commas"
+    ),
+    Bad("dash.csv", b"a,y\n1,0.5\n2,1.5\n-,2.5\n", "(missing is an empty cell or one of NA, "),
+    Bad("old_mac.csv", b"a,y\r1,0.5\r2,1.5\r", "carriage returns alone"),
+    Bad("capitals.csv", b"a,Price\n1,2\n3,4\n", "did you mean 'Price'?", {"target": "price"}),
     Bad("no_column.csv", b"a,b\n1,2\n3,4\n", "target 'price' is no column: there are 'a', 'b'", {"target": "price"}),
     Bad("no_number.csv", b"a,b\n1,2\n3,4\n", "columns count from 1 to 2", {"target": "3"}),
     Bad("column_zero.csv", b"a,b\n1,2\n3,4\n", "columns count from 1 to 2", {"target": "0"}),
@@ -180,6 +190,7 @@ BAD = [
     Bad("lie.npz", npz(zipfile.ZIP_DEFLATED, X=npy_header("{'descr': '<f8', 'fortran_order': False, 'shape': (3000, 3000), }"), y=Y), "the file holds 0"),
     Bad("columns.npz", npz(X=X, y=X), "not one-hot", {"task": "classification"}),
     Bad("text_regression.npz", npz(X=X, y=np.array(["u", "v"] * 3)), "expected a number", {"task": "regression"}),
+    Bad("capitals.npz", npz(X=X, label=Y), "did you mean 'label'?", {"target": "Label"}),
     Bad("no_target.npz", npz(X=X, y=Y), "expected 'X' and 'price'", {"target": "price"}),
     # HDF5
     Bad("named.h5", hdf5(data=X, labels=Y), "X"),
@@ -187,6 +198,7 @@ BAD = [
     Bad("nan.h5", hdf5(X=HOLE, y=Y), "row 4, column 2: array 'X' holds nan"),
     Bad("cut.h5", hdf5(X=X, y=Y)[:1000], "cut.h5"),
     Bad("complex.h5", hdf5(X=X + 1j, y=Y), "complex.h5"),
+    Bad("truth.h5", hdf5(X=X, y=Y > 0), "save labels as np.array(labels, dtype='S'), truth values as whole numbers"),
     # IDX
     Bad("alone-images-idx3-ubyte", idx(0x08, (6, 2), bytes(12)), "no labels file found beside it, tried 'alone-labels-idx1-ubyte'"),
     Bad("pictures.idx", idx(0x08, (6, 2), bytes(12)), "name it with target"),
@@ -200,6 +212,7 @@ BAD = [
     Bad("bomb-images-idx3-ubyte.gz", gzip.compress(idx(0x08, (6, 2), bytes(10_000_000))), "holds more"),
     Bad("lie-images-idx3-ubyte.gz", gzip.compress(idx(0x0E, (10_000, 10_000), b"")), "declares 800000000 bytes"),
     Bad("cut-images-idx3-ubyte.gz", gzip.compress(idx(0x08, (600, 2), bytes(range(200)) * 6))[:60], "ends too early"),
+    Bad("bare-images-idx3-ubyte", idx(0x08, (6, 2), bytes(12)), "bare-labels-idx1-ubyte: is empty", {}, {"bare-labels-idx1-ubyte": b""}),
     Bad("count-images-idx3-ubyte", idx(0x08, (5, 2), bytes(10)), "array 'labels' has shape (6,), expected (5,)", {}, {"count-labels-idx1-ubyte": LABELS}),
 ]
 
@@ -213,7 +226,7 @@ def test_a_bad_file_is_one_clear_line(read: Read, tmp_path: Path, monkeypatch: p
         read(bad.name, bad.content, **bad.options)
     message = str(caught.value)
     assert message.isprintable()
-    assert bad.name in message
+    assert bad.name in message or any(name in message for name in bad.beside)
     assert bad.words in message
     assert len(message) < 600 + len(str(tmp_path))
     assert {path.name for path in tmp_path.iterdir()} == {bad.name, *bad.beside}  # nothing was run
@@ -224,7 +237,7 @@ def test_at_least_forty_bad_inputs_are_listed() -> None:
 
 
 def test_a_missing_file_a_folder_and_a_pipe_are_refused_without_waiting(read: Read, tmp_path: Path) -> None:
-    with pytest.raises(DataError, match=r"nowhere\.csv: there is no such file"):
+    with pytest.raises(DataError, match=r"nowhere\.csv: there is no such file: check the path"):
         read("nowhere.csv")
     (tmp_path / "folder.csv").mkdir()
     with pytest.raises(DataError, match=r"folder\.csv: is a folder"):
@@ -235,6 +248,18 @@ def test_a_missing_file_a_folder_and_a_pipe_are_refused_without_waiting(read: Re
     os.mkfifo(tmp_path / "x-labels-idx1-ubyte")
     with pytest.raises(DataError, match="no labels file"):
         read("x-images-idx3-ubyte", idx(0x08, (6, 2), bytes(12)))
+
+
+def test_a_missing_file_given_by_a_relative_path_says_where_it_was_looked_for(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(DataError, match=f"measured.csv: there is no such file in {tmp_path}: check"):
+        load(DataConfig(data="measured.csv"), seed=0)
+
+
+@pytest.mark.parametrize(("data", "words"), [("~nobody-of-that-name/a.csv", "no such home folder"), ("https://example.com/a.csv", "is a web address")])
+def test_what_is_no_path_is_one_clear_line(data: str, words: str) -> None:
+    with pytest.raises(DataError, match=words):
+        load(DataConfig(data=data), seed=0)
 
 
 def test_a_forbidden_file_is_one_clear_line(read: Read, monkeypatch: pytest.MonkeyPatch) -> None:

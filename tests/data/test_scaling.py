@@ -16,34 +16,34 @@ FRESH = np.random.default_rng(1).normal(size=(10, 5)) * 100
 @pytest.mark.parametrize(("kind", "oracle"), [("standardize", "StandardScaler"), ("minmax", "MinMaxScaler"), ("robust", "RobustScaler")])
 def test_scaling_is_that_of_scikit_learn(kind: str, oracle: str) -> None:
     preprocessing = pytest.importorskip("sklearn.preprocessing")
-    theirs, ours = getattr(preprocessing, oracle)().fit(RAW), fit(kind, RAW, NAMES)
+    theirs, ours = getattr(preprocessing, oracle)().fit(RAW), fit(kind, RAW, NAMES, "numbers.csv")
     np.testing.assert_allclose(ours.apply(RAW), theirs.transform(RAW), rtol=1e-9, atol=1e-9)
     np.testing.assert_allclose(ours.apply(FRESH)[:, :4], theirs.transform(FRESH)[:, :4], rtol=1e-9)
 
 
 @pytest.mark.parametrize("kind", ["standardize", "minmax", "robust"])
 def test_a_constant_column_is_zero_in_every_part(kind: str) -> None:
-    scaler = fit(kind, RAW, NAMES)
+    scaler = fit(kind, RAW, NAMES, "numbers.csv")
     assert (scaler.apply(RAW)[:, 4] == 0).all()
     assert (scaler.apply(FRESH)[:, 4] == 0).all()
 
 
 def test_standardize_divides_by_the_population_deviation() -> None:
     # 1, 2, 3: mean 2, variance 2/3
-    np.testing.assert_allclose(fit("standardize", np.array([[1.0], [2.0], [3.0]]), ("x",)).apply(np.array([[3.0]])), [[np.sqrt(1.5)]])
+    np.testing.assert_allclose(fit("standardize", np.array([[1.0], [2.0], [3.0]]), ("x",), "numbers.csv").apply(np.array([[3.0]])), [[np.sqrt(1.5)]])
 
 
 def test_robust_is_the_median_and_the_quarters_by_hand() -> None:
     """1, 2, 3, 4, 100: median 3, quarters 2 and 4. A column of which most is one value is only shifted."""
     raw = np.array([[1.0, 0.0], [2.0, 0.0], [3.0, 0.0], [4.0, 0.0], [100.0, 7.0]])
-    np.testing.assert_allclose(fit("robust", raw, ("x", "y")).apply(raw), [[-1, 0], [-0.5, 0], [0, 0], [0.5, 0], [48.5, 7]])
+    np.testing.assert_allclose(fit("robust", raw, ("x", "y"), "numbers.csv").apply(raw), [[-1, 0], [-0.5, 0], [0, 0], [0.5, 0], [48.5, 7]])
 
 
 def test_none_leaves_every_bit_as_it_is() -> None:
-    np.testing.assert_array_equal(fit("none", RAW, NAMES).apply(RAW), RAW)
+    np.testing.assert_array_equal(fit("none", RAW, NAMES, "numbers.csv").apply(RAW), RAW)
 
 
 @pytest.mark.parametrize("kind", ["standardize", "minmax", "robust"])
 def test_a_range_beyond_float64_is_one_clear_line(kind: str) -> None:
-    with pytest.raises(DataError, match=r"'x' goes from -1\.7e\+308 to 1\.7e\+308"):
-        fit(kind, np.array([[-1.7e308], [1.7e308]]), ("x",))
+    with pytest.raises(DataError, match=r"numbers\.csv: feature 'x' goes from -1\.7e\+308 to 1\.7e\+308"):
+        fit(kind, np.array([[-1.7e308], [1.7e308]]), ("x",), "numbers.csv")

@@ -65,7 +65,7 @@ def test_marks_line_ends_and_spaces_change_nothing(read: Read, content: bytes) -
     assert data.class_names == ("setosa", "versicolor")
 
 
-@pytest.mark.parametrize("missing", ["", "NA", "N/A", "NaN", "nan", "null", "NULL", "?", " "])
+@pytest.mark.parametrize("missing", ["", "NA", "N/A", "n/a", "#N/A", "<NA>", "NaN", "nan", "null", "NULL", "?", " "])
 def test_rows_with_missing_values_are_dropped_counted_and_the_first_named(read: Read, missing: str) -> None:
     data = read("gaps.csv", f"a,b,y\n1,2,3.5\n4,{missing},4.5\n5,6,5.5\n")
     np.testing.assert_array_equal(data.inputs, [[1, 2], [5, 6]])
@@ -110,6 +110,41 @@ def test_row_numbers_written_by_pandas_are_left_out(read: Read) -> None:
     data = read("f.csv", ",a,b,y\n0,1,2,0.5\n1,3,4,1.5\n2,5,7,2.5\n")
     assert data.feature_names == ("a", "b")
     assert any("counts the rows: left out" in note for note in data.notes)
+
+
+@pytest.mark.parametrize("name", ["Unnamed: 0", "index", "id", "ID"])
+def test_row_numbers_under_a_name_that_promises_them_are_left_out_and_named(read: Read, name: str) -> None:
+    data = read("f.csv", f"{name},a,b,y\n0,1,2,0.5\n1,3,4,1.5\n2,5,7,2.5\n")
+    assert data.feature_names == ("a", "b")
+    assert f"column 1 '{name}' counts the rows: left out" in data.notes
+
+
+def test_row_numbers_stay_where_they_are_the_target_or_the_only_feature(read: Read) -> None:
+    assert read("f.csv", "id,a,b\n0,1,2\n1,3,4\n2,5,7\n", target="id").targets.ravel().tolist() == [0, 1, 2]
+    assert read("f.csv", "id,y\n0,0.5\n1,1.5\n2,2.5\n").feature_names == ("id",)
+    assert read("f.csv", "id,a,y\n7,1,0.5\n3,3,1.5\n5,5,2.5\n").feature_names == ("id", "a")  # they do not count: numbers like others
+
+
+def test_columns_that_pandas_numbered_have_a_header(read: Read) -> None:
+    """DataFrame(array).to_csv() writes ',0,1,2' above its rows: read as data, it would be a row of its own, and the row numbers a feature."""
+    data = read("f.csv", ",0,1,2\n0,7,2,5\n1,3,4,6\n2,5,7,8\n")
+    np.testing.assert_array_equal(data.inputs, [[7, 2], [3, 4], [5, 7]])
+    np.testing.assert_array_equal(data.targets.ravel(), [5, 6, 8])
+    assert data.feature_names == ("0", "1")
+
+
+def test_columns_that_are_numbered_without_row_numbers_have_a_header_where_it_is_sure(read: Read) -> None:
+    assert len(read("f.csv", "0,1,2\n1.5,2,5\n3,4,6\n").inputs) == 2  # fractions below
+    wide = ",".join(map(str, range(12)))
+    assert len(read("f.csv", f"{wide}\n{wide}\n{wide[:-2]}12\n", task="regression").inputs) == 2  # nobody measures 0, 1, … 11
+    assert len(read("f.csv", "0,1,2\n1,0,2\n2,1,0\n").inputs) == 3  # may well be data
+
+
+def test_separators_at_the_ends_of_lines_make_no_column(read: Read) -> None:
+    data = read("f.csv", "a,b,y,\n1,2,0.5,\n3,4,1.5,\n")
+    assert data.feature_names == ("a", "b")
+    assert data.targets.ravel().tolist() == [0.5, 1.5]
+    assert "column 4 has no name and no values: left out" in data.notes
 
 
 def test_blank_lines_are_skipped_noted_and_still_counted_as_rows(read: Read) -> None:

@@ -20,6 +20,8 @@ def read_hdf5(path: Path, options: Options) -> Dataset:
         arrays = read_arrays(path, names)
     except RunFileError as error:
         message = in_one_line(error)
+        if "neither integer, float nor fixed-length text" in message:
+            message += "; save labels as np.array(labels, dtype='S'), truth values as whole numbers"
         raise DataError(message if visible(path) in message else f"{visible(path)}: {message}") from None
     return dataset_from_arrays(path, arrays[names[0]], arrays[names[1]], names, options)
 

@@ -41,6 +41,8 @@ def read_array(path: Path) -> Array:
     with path.open("rb") as plain:
         packed = plain.read(2) == GZIP
     size = path.stat().st_size
+    if not size:
+        raise problem(path, "is empty, expected data")
     try:
         if not packed:
             with path.open("rb") as stream:

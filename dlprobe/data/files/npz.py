@@ -9,7 +9,7 @@ from dlprobe.data.arrays import dataset_from_arrays
 from dlprobe.data.dataset import Dataset, Options
 from dlprobe.data.file_format import FileFormat
 from dlprobe.data.npz_archive import array_names, read_member
-from dlprobe.data.places import problem, quoted, quoted_list
+from dlprobe.data.places import nearest, problem, quoted, quoted_list
 from dlprobe.registry import register
 
 
@@ -31,7 +31,8 @@ def choose_arrays(path: Path, found: list[str], target: str | None) -> tuple[str
     if x is None or y is None:
         listed = f"arrays {quoted_list(found)}" if found else "no arrays"
         wanted = quoted(target) if target is not None else "'y'"
-        raise problem(path, f"holds {listed}, expected 'X' and {wanted}: save with np.savez(path, X=…, y=…), or name the target array with target")
+        near = nearest(target, found) if target is not None and y is None else ""
+        raise problem(path, f"holds {listed}, expected 'X' and {wanted}: {near}save with np.savez(path, X=…, y=…), or name the target array with target")
     return x, y
 
 
