@@ -19,9 +19,10 @@ from dlprobe.registry import Spec
 TERMS = 400  # of the Hermite expansion; h_400 has 64 zeros per panel of width 10, which 200 nodes resolve
 TAIL = 2**14  # terms up to which what is missing of E φ² is spread behind them
 NEWTON = 200
-TINY_Q = 1e-12
+TINY_Q = 1e-12  # where the search for q* > 0 ends
+LIMIT_Q = 1e-30  # stands for q → 0: behind a corner of the slope (softsign, ELU) χ_1 differs from its limit by √q
 HUGE_Q = 1e100  # what φ' does there stands for q* = ∞
-TINY_SLOPE = 1e-6  # E φ'² below it at q = 1e-12: the slope at 0 is 0
+TINY_SLOPE = 1e-6  # E φ'² below it at LIMIT_Q: the slope at 0 is 0
 LARGEST_CRITICAL_Q = 1e6
 ROUNDING = 1e-12  # of averages; a multiplier within it of 1 is critical
 
@@ -79,7 +80,7 @@ def fixed_point(activation: Spec, sigma_w: float, sigma_b: float = 0.0, start: f
 
 def _limit(activation: Spec, weight: float, q: float) -> FixedPoint:
     """What is left where the signal dies out or grows without bound."""
-    at = moments(activation, TINY_Q if q == 0.0 else HUGE_Q)
+    at = moments(activation, LIMIT_Q if q == 0.0 else HUGE_Q)
     chi = weight * at.slope_mean_square
     if q == 0.0:
         return FixedPoint(q, chi, depth_scale(weight * at.mean_square_growth), 1.0, depth_scale(chi), depth_scale(chi))
@@ -203,7 +204,7 @@ def critical_sigma_w(activation: Spec, sigma_b: float = 0.0) -> Critical | None:
     nothing passes there (shrinkage). Where q* is not stable (GELU, SiLU with little bias: Roberts, Yaida & Hanin 2022, §5.3), no deep net stays there.
     """
     bias = sigma_b**2
-    if bias == 0.0 and moments(activation, 0.0).mean == 0.0 and (slope := moments(activation, TINY_Q).slope_mean_square) > TINY_SLOPE:
+    if bias == 0.0 and moments(activation, 0.0).mean == 0.0 and (slope := moments(activation, LIMIT_Q).slope_mean_square) > TINY_SLOPE:
         near = moments(activation, 1e-6)
         return Critical(1.0 / math.sqrt(slope), TINY_Q, near.mean_square / near.q <= slope * (1.0 + 1e-9))
     grid = np.geomspace(max(bias, 1e-3), LARGEST_CRITICAL_Q, 200).tolist() if bias < LARGEST_CRITICAL_Q else []

@@ -207,7 +207,7 @@ def _decay_cells(result: CellResult) -> list[Cell]:
         _middle(now.forward_ratio),
     )
     low, high = decay_band(result)
-    band = f"{theory.decay_factor:.3g} ({low:.2g}…{high:.2g})" if theory.applicable else "-"
+    band = f"{theory.decay_factor:.3g} ({low:.2g}…{high:.2g})" if not math.isnan(low) else "-"
     return [_short(now.decay_factor), band, *(_short(number) for number in numbers)]
 
 

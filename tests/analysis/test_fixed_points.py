@@ -66,6 +66,16 @@ def test_variance_that_grows_by_an_addend_per_layer_has_no_fixed_point_either(na
     assert found.chi == pytest.approx(1.0)
 
 
+@pytest.mark.parametrize("name", ["tanh", "softsign", "elu", "celu", "erf"])
+def test_signal_that_dies_out_on_the_edge_has_no_depth_scale(name: str) -> None:
+    """φ'(0) = s and σ_w = 1/s: χ_1 → 1 as q → 0, also where the slope has a corner at 0 and χ_1 − 1 falls as √q only."""
+    slope = 2 / math.sqrt(math.pi) if name == "erf" else 1.0
+    point = fixed_point(spec(name), 1 / slope)
+    assert (point.q, point.c) == (0.0, 1.0)
+    assert point.chi == pytest.approx(1, abs=1e-12)
+    assert point.depth_q == point.depth_c == point.depth_gradient == math.inf
+
+
 def test_geometric_growth_is_no_fixed_point_however_long_it_takes() -> None:
     assert fixed_point(spec("selu"), math.sqrt(2.0)).q == math.inf
     assert fixed_point(spec("prelu"), math.sqrt(2.0)).q == math.inf

@@ -48,6 +48,13 @@ def test_table_fits_eighty_columns_and_says_what_to_type_next() -> None:
     assert hint.startswith("dlprobe gradients -o study.h5")
 
 
+def test_one_hidden_layer_has_no_decay_to_show() -> None:
+    """A layer compared with itself: no number where there is none."""
+    out = dlprobe("gradients", "--data", "wine", "--depth", "1", "--width", "8", "--activation", "silu", "--init", "he_normal", "--steps", "1", "--quiet").out
+    assert "healthy" in out
+    assert "nan" not in out
+
+
 def test_study_file_keeps_every_run_and_the_verdicts(tmp_path: Path) -> None:
     path = tmp_path / "study.h5"
     assert dlprobe("gradients", *TINY, "-o", str(path)).code == 0
