@@ -6,13 +6,13 @@ a kind the first time somebody asks for that kind, so adding a record to a home 
 
 from __future__ import annotations
 
-import difflib
 import importlib
 import json
 import pkgutil
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from difflib import SequenceMatcher
 from typing import Any, Protocol, TypeAlias, TypeVar
 
 from dlprobe.errors import ConfigError
@@ -149,7 +149,7 @@ def kinds() -> tuple[str, ...]:
 def records(kind: str) -> dict[str, Any]:
     """Every record of a kind by name, in the order of registration."""
     if kind not in HOMES:
-        raise ConfigError(unknown("kind", kind, HOMES))
+        raise ConfigError(unknown("kind", kind, HOMES, "those that dlprobe list shows"))
     if kind not in _loaded:
         home = importlib.import_module(HOMES[kind])
         for module in pkgutil.iter_modules(getattr(home, "__path__", [])):
@@ -159,7 +159,7 @@ def records(kind: str) -> dict[str, Any]:
 
 
 def get(kind: str, name: str) -> Any:
-    """The record called `name` (with `_` or `-`). Raises ConfigError with a suggestion and the list where there is none."""
+    """The record called `name` (with `_` or `-`). Raises ConfigError with a suggestion where there is none."""
     shelf = records(kind)
     key = name.strip().replace("-", "_").lower()
     if key in shelf:
@@ -167,12 +167,49 @@ def get(kind: str, name: str) -> Any:
     for known, record in shelf.items():  # file formats are written in capitals
         if known.lower() == key:
             return record
-    raise ConfigError(unknown(kind, name, shelf))
+    raise ConfigError(unknown(kind, name, shelf, listing(kind)))
 
 
-def unknown(what: str, name: str, known: Iterable[str]) -> str:
-    """The sentence for an unknown name: did you mean, and the list."""
+TWO_LINES = 160  # characters of a list that an error prints: a longer one hides what the error says
+
+
+def unknown(what: str, name: str, known: Iterable[str], elsewhere: str = "") -> str:
+    """The sentence for an unknown name: did you mean, and what is known; of a long list `elsewhere` says what shows it."""
     names = list(known)
-    close = difflib.get_close_matches(name.strip().replace("-", "_").lower(), names, n=1, cutoff=0.6)
-    hint = f"did you mean {close[0]!r}? " if close else ""
-    return f"unknown {what} {name!r}: {hint}known: {', '.join(names)}"
+    guess = did_you_mean(name.strip().replace("-", "_").lower(), names, most=1 if is_short(names) else 3)
+    return f"unknown {what} {name!r}: {guess}known: {listed(names, elsewhere)}"
+
+
+def listing(kind: str) -> str:
+    """What `unknown` says in place of a long list of this kind."""
+    return f"those that dlprobe list {kind} shows"
+
+
+def listed(names: Sequence[str], elsewhere: str = "") -> str:
+    """Names with commas; of a long list what shows it, or its ends where nothing does."""
+    if is_short(names):
+        return ", ".join(names)
+    return elsewhere or f"{', '.join(names[:3])} … {names[-1]}, {len(names)} in all"
+
+
+def is_short(names: Sequence[str]) -> bool:
+    """Whether an error has room for all these names."""
+    return len(", ".join(names)) <= TWO_LINES
+
+
+def did_you_mean(name: str, known: Iterable[str], most: int = 1) -> str:
+    """`did you mean 'x' or 'y'? ` with at most so many names that may have been meant; empty where nothing is near.
+
+    >>> did_you_mean("he", ["zeros", "he_normal", "he_uniform"], most=2)
+    "did you mean 'he_normal' or 'he_uniform'? "
+    """
+    guesses = [repr(each) for each in nearest(name, known)[:most]]
+    return f"did you mean {' or '.join(guesses)}? " if guesses else ""
+
+
+def nearest(name: str, known: Iterable[str]) -> list[str]:
+    """The known names that begin with `name`, then those spelled most like it, about equally near ones; likeliest first."""
+    alike = {each: SequenceMatcher(None, each, name).ratio() for each in known}
+    begun = [each for each in alike if len(name) > 1 and each.startswith(name)]
+    least = max(0.6, max(alike.values(), default=0.0) - 0.05)
+    return list(dict.fromkeys([*begun, *sorted((each for each in alike if alike[each] >= least), key=lambda each: -alike[each])]))

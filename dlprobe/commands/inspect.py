@@ -173,7 +173,7 @@ def _study(study: Study, path: Path, id: str | None, view: View) -> Document:
 
     if id is not None:
         if id not in study.runs:
-            raise ConfigError(unknown("run", id, study.runs))
+            raise ConfigError(unknown("run", id, study.runs, f"those that dlprobe inspect {path} shows"))
         return _run(study.runs[id], path, id, view)
     if view.show == "config":
         return inspect_study.description(study)

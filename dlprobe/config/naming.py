@@ -123,10 +123,11 @@ def _clean(name: str, given: Mapping[Any, object]) -> dict[str, object]:
 def _find(kind: str, name: str, words: Iterable[str] = ()) -> Any:
     """The record, with this place's own words in the list of what is known."""
     shelf = registry.records(kind)
+    known, elsewhere = [*shelf, *words], " and ".join(filter(None, [", ".join(words), registry.listing(kind)]))
     if not name.strip():
-        raise ConfigError(f"the name of {_a(kind)} is empty: known: {', '.join([*shelf, *words])}")
+        raise ConfigError(f"the name of {_a(kind)} is empty: known: {registry.listed(known, elsewhere)}")
     if _tidy(name) not in shelf:
-        raise ConfigError(registry.unknown(_title(kind), name.strip()[:LONGEST_NAME], [*shelf, *words]))
+        raise ConfigError(registry.unknown(_title(kind), name.strip()[:LONGEST_NAME], known, elsewhere))
     return shelf[_tidy(name)]
 
 

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-import difflib
 from collections.abc import Mapping
 
 from dlprobe.config.naming import LONGEST_NAME
 from dlprobe.config.scalars import show, show_text
 from dlprobe.errors import ConfigError
-from dlprobe.registry import unknown
+from dlprobe.registry import nearest, unknown
+
+ALL_KEYS = "those that dlprobe new writes"  # what an error says in place of a long list of keys
 
 
 class FieldError(ConfigError):
@@ -55,7 +56,7 @@ def stray_key(table: str, key: str, keys: Mapping[str, tuple[str, ...]]) -> Stra
         return StrayKeyError(table, key, f"{key!r} in {where}: this key belongs in the table [{home}]")
     if not table:
         return StrayKeyError(table, key, unknown("table", key[:LONGEST_NAME], keys))
-    message = unknown("key", key[:LONGEST_NAME], keys[table])
+    message = unknown("key", key[:LONGEST_NAME], keys[table], ALL_KEYS)
     if "did you mean" not in message:
         message = message.replace(": known:", f": {_meant_elsewhere(key, keys)}known:", 1)
     return StrayKeyError(table, key, f"{where} {message}")
@@ -64,5 +65,5 @@ def stray_key(table: str, key: str, keys: Mapping[str, tuple[str, ...]]) -> Stra
 def _meant_elsewhere(key: str, keys: Mapping[str, tuple[str, ...]]) -> str:
     """Did you mean, over the other tables."""
     homes = {name: table for table, names in keys.items() for name in names}
-    close = difflib.get_close_matches(key[:LONGEST_NAME], list(homes), n=1, cutoff=0.6)
+    close = nearest(key[:LONGEST_NAME], homes)
     return f"did you mean {close[0]!r} in [{homes[close[0]]}]? " if close else ""

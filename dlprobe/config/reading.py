@@ -9,12 +9,12 @@ from pathlib import Path
 from typing import Any
 
 from dlprobe.config.naming import LONGEST_NAME
-from dlprobe.config.problems import FieldError, StrayKeyError, stray_key
+from dlprobe.config.problems import ALL_KEYS, FieldError, StrayKeyError, stray_key
 from dlprobe.config.records import TABLES, RunConfig, keys_by_table
 from dlprobe.config.scalars import show
 from dlprobe.config.writing import to_mapping
 from dlprobe.errors import ConfigError
-from dlprobe.registry import unknown
+from dlprobe.registry import listed, unknown
 
 LARGEST_FILE = 1_000_000  # bytes; the longest hand-written configuration has a few thousand
 HDF5_SIGNATURE = b"\x89HDF\r\n\x1a\n"
@@ -32,7 +32,7 @@ def from_mapping(mapping: Mapping[str, Any]) -> RunConfig:
         if name not in TABLES:
             raise stray_key("", name, keys_by_table())
         if not isinstance(values, Mapping):
-            raise ConfigError(f"{name} = {show(values)}: expected a table with keys among {', '.join(TABLES[name].model_fields)}")
+            raise ConfigError(f"{name} = {show(values)}: expected a table with keys among {listed(list(TABLES[name].model_fields), ALL_KEYS)}")
         tables[name] = TABLES[name](**_tidied(f"[{name}]", values))
     return RunConfig(**tables)
 
@@ -46,7 +46,7 @@ def from_options(base: RunConfig | None, options: Mapping[str, str | None]) -> R
     given = {key: text for key, text in _tidied("the options", options).items() if text is not None}
     for key in given:
         if key not in homes:
-            raise ConfigError(unknown("option", key[:LONGEST_NAME], homes))
+            raise ConfigError(unknown("option", key[:LONGEST_NAME], homes, ALL_KEYS))
     try:
         return with_values(base or RunConfig(), {f"{homes[key]}.{key}": text for key, text in given.items()})
     except FieldError as error:
@@ -75,7 +75,7 @@ def _place(place: str) -> tuple[str, str]:
     homes = {known: name for name, keys in keys_by_table().items() for known in keys}
     if not dot:
         if place not in homes:
-            raise ConfigError(unknown("key", place[:LONGEST_NAME], homes))
+            raise ConfigError(unknown("key", place[:LONGEST_NAME], homes, ALL_KEYS))
         return homes[place], place
     if table not in TABLES:
         raise stray_key("", table, keys_by_table())

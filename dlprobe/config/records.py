@@ -16,10 +16,10 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_valida
 from dlprobe import registry
 from dlprobe.config.forms import Choice, Form, Layers, Named, NamedOrYes, NamedPerLayer, Number, Source, Split, Text, Units, Weights, Whole, YesNo, is_path
 from dlprobe.config.naming import parse_spec
-from dlprobe.config.problems import FieldError, stray_key
+from dlprobe.config.problems import ALL_KEYS, FieldError, stray_key
 from dlprobe.config.scalars import show
 from dlprobe.errors import ConfigError
-from dlprobe.registry import Spec
+from dlprobe.registry import Spec, listed
 
 LARGEST_SEED = 2**63 - 1
 DEFAULT_EPOCHS = 20
@@ -53,7 +53,7 @@ class Table(BaseModel):
         if first["type"] == "extra_forbidden":
             return stray_key(cls.table, key, keys_by_table())
         if not cls.table:  # of the whole: something that is no table
-            return ConfigError(f"{key} = {show(first['input'])}: expected a table with keys among {', '.join(keys_by_table()[key])}")
+            return ConfigError(f"{key} = {show(first['input'])}: expected a table with keys among {listed(keys_by_table()[key], ALL_KEYS)}")
         return FieldError(cls.table, key, first["input"], str(first["ctx"]["error"]))
 
     @classmethod

@@ -12,7 +12,7 @@ from dlprobe.data.named_sets import NamedSet, numbered_features
 from dlprobe.data.places import visible
 from dlprobe.data.randomness import generator
 from dlprobe.errors import ConfigError, DataError
-from dlprobe.registry import Spec, records, unknown
+from dlprobe.registry import Spec, listing, records, unknown
 
 
 def load(options: Options, seed: int) -> Dataset:
@@ -30,7 +30,9 @@ def load(options: Options, seed: int) -> Dataset:
         raise DataError(f"{visible(text)}: is a web address, expected a file here: download it first")
     if looks_like_a_path(text):
         return read_file(at_home(text), options)
-    raise ConfigError(f"{unknown('data set', visible(text), records('data'))}; a file is given as a path with a suffix ({', '.join(suffixes())})")
+    raise ConfigError(
+        f"{unknown('data set', visible(text), records('data'), listing('data'))}; a file is given as a path with a suffix ({', '.join(suffixes())})"
+    )
 
 
 def is_set(text: str) -> bool:

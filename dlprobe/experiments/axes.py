@@ -60,7 +60,7 @@ def axis_of(name: str) -> Axis:
         raise ConfigError(f"{name} cannot be compared: {NOT_AXES[key]}")
     known = {field.key: field for field in fields() if field.key not in (*NO_AXES, *NOT_AXES)}
     if key not in known or table not in ("", known[key].table):
-        raise ConfigError(registry.unknown("axis", name[:60], [*SHORT, *(each for each in known if each not in SHORT)]))
+        raise ConfigError(registry.unknown("axis", name[:60], dict.fromkeys([*SHORT, *known]), "those that dlprobe compare --help shows"))
     return key_axis(key, f"{known[key].table}.{key}", known[key].choices)
 
 

@@ -65,9 +65,9 @@ def axis_of(text: str) -> tuple[str, str]:
     """The axis and its values from `width` or `width=2,4,8`. Raises ConfigError for an axis that there is not, or that needs values."""
     name, equals, values = text.partition("=")
     key = name.strip().replace("-", "_").rpartition(".")[2]
-    known = [*OWN_AXES, *(each.key for each in fields())]
+    known = dict.fromkeys([*OWN_AXES, *(each.key for each in fields())])
     if key not in known:
-        raise ConfigError(unknown("axis", name.strip(), known))
+        raise ConfigError(unknown("axis", name.strip(), known, "those that dlprobe bias-variance --help shows"))
     values = values if equals else DEFAULT_VALUES.get(key, "")
     if not values.strip():
         raise ConfigError(f"--over {key}: expected values with commas, e.g. --over {key}=A,B,C or --values A,B,C")

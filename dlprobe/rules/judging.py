@@ -53,7 +53,8 @@ def matching(text: str) -> tuple[str, ...]:
     plain = text.strip().replace("-", "_").lower()
     found = tuple(code for code, rule in rules.items() if plain and (code.lower().startswith(plain) or rule.name == plain))
     if not found:
-        raise ConfigError(f"{registry.unknown('rule', text.strip()[:60], rules)}; a prefix such as {next(iter(rules))[0]} means all that begin with it")
+        message = registry.unknown("rule", text.strip()[:60], rules, registry.listing("rule"))
+        raise ConfigError(f"{message}; a prefix such as {next(iter(rules))[0]} means all that begin with it")
     return found
 
 

@@ -41,5 +41,6 @@ def higher_is_better(monitor: str, task: str) -> bool:
     if part in WATCHED_PARTS and name == "loss":
         return False
     if part not in WATCHED_PARTS or name not in names:
-        raise ValueError(unknown("evaluation", monitor, [f"{part}_{each}" for part in ("val", "train") for each in ("loss", *names)]))
+        known = [f"{part}_{each}" for part in ("val", "train") for each in ("loss", *names)]
+        raise ValueError(unknown("evaluation", monitor, known, "val_ or train_ before loss or a name of dlprobe list metric"))
     return suited(task)[name].higher_is_better

@@ -7,6 +7,8 @@ from pathlib import Path
 import pytest
 from command_line import TINY, dlprobe
 
+from dlprobe import registry
+
 WRONG = [
     (["trian"], "did you mean 'train'"),
     (["train", "--epoch", "5"], "did you mean '--epochs'"),
@@ -37,6 +39,9 @@ WRONG = [
     (["inspect", "run.h5", "--show", "layers", "--statistic", "val_loss"], "--show"),
     (["inspect", "run.h5", "--run", "a"], "--run"),
     (["inspect", "run.h5", "--pack"], "journal"),
+    (["train", "--init", "he"], "did you mean 'he_normal' or 'he_uniform'"),
+    (["compare", "activatoin"], "did you mean 'activation'? known: those that dlprobe compare --help shows"),
+    (["bias-variance", "--over", "dropuot=0.1"], "did you mean 'dropout'? known: those that dlprobe bias-variance --help shows"),
     (["list", "optimzer"], "did you mean 'optimizer'"),
     (["explain"], "NAME"),
     (["explain", "rellu"], "did you mean 'relu'"),
@@ -69,6 +74,14 @@ def test_wrong_input_is_one_line(arguments: list[str], says: str, folder: Path, 
     (line,) = outcome.err.splitlines()
     assert line.startswith("error: ")
     assert says in line
+
+
+@pytest.mark.parametrize("kind", registry.kinds())
+def test_an_unknown_name_is_told_in_a_few_lines_of_eighty_however_many_there_are(kind: str) -> None:
+    outcome = dlprobe("explain", f"{kind}:qqq")
+    assert len(outcome.err) <= 4 * 80
+    names = list(registry.records(kind))
+    assert f"dlprobe list {kind} shows" in outcome.err or all(name in outcome.err for name in names)
 
 
 def test_existing_file_is_not_overwritten(folder: Path) -> None:

@@ -3,17 +3,16 @@
 from __future__ import annotations
 
 import contextlib
-import difflib
 import os
 import sys
 import traceback
-from collections.abc import Iterable
 from typing import Any
 
 import typer
 
 from dlprobe.commands.base.screen import Screen
 from dlprobe.errors import DlprobeError, ExitCode
+from dlprobe.registry import did_you_mean
 
 # typer carries its own copy of click, older versions the real one: both are reached through what typer makes public
 UsageError: type[Exception] = next(kind for kind in typer.BadParameter.__mro__ if kind.__name__ == "UsageError")
@@ -44,12 +43,6 @@ def abandon_stdout() -> None:
         os.close(nowhere)
 
 
-def close_matches(name: str, known: Iterable[str]) -> str:
-    """`did you mean 'x'? ` for a mistyped name, empty where nothing is near."""
-    close = difflib.get_close_matches(name, list(known), n=1, cutoff=0.6)
-    return f"did you mean {close[0]!r}? " if close else ""
-
-
 def _code(error: typer.Exit | SystemExit) -> int:
     code = error.exit_code if isinstance(error, typer.Exit) else error.code
     return code if isinstance(code, int) else ExitCode.DONE if code is None else ExitCode.FAILED
@@ -74,7 +67,7 @@ def _usage(error: Any) -> str:
     option = getattr(error, "option_name", None)
     if type(error).__name__ == "NoSuchOption" and option:
         known = [name for parameter in context.command.get_params(context) for name in parameter.opts] if context is not None else []
-        message = f"{command} has no option {option!r}: {close_matches(option, known)}"
+        message = f"{command} has no option {option!r}: {did_you_mean(option, known)}"
     else:
         text = error.format_message().rstrip(".")
         message = f"{text[:1].lower()}{text[1:]}: "

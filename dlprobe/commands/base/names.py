@@ -5,7 +5,6 @@ from __future__ import annotations
 from typing import Any
 
 from dlprobe import registry
-from dlprobe.commands.base.failures import close_matches
 from dlprobe.config import parse_spec
 from dlprobe.errors import ConfigError
 from dlprobe.registry import Spec
@@ -17,7 +16,7 @@ def find_kind(text: str) -> str:
     for kind in registry.kinds():
         if plain in (kind, f"{kind}s", kind.removesuffix("s") + "es"):
             return kind
-    raise ConfigError(registry.unknown("kind", text, registry.kinds()))
+    raise ConfigError(registry.unknown("kind", text, registry.kinds(), "those that dlprobe list shows"))
 
 
 def find_thing(text: str) -> Spec:
@@ -31,7 +30,7 @@ def find_thing(text: str) -> Spec:
     plain = text.partition("(")[0]
     homes = [kind for kind in registry.kinds() if _own_name(kind, plain) is not None]
     if not homes:
-        raise ConfigError(f"unknown name {plain.strip()[:60]!r}: {close_matches(plain.strip().replace('-', '_'), _all_names())}dlprobe list shows all names")
+        raise ConfigError(registry.unknown("name", plain.strip()[:60], _all_names(), "those that dlprobe list shows"))
     if len(homes) > 1:
         choices = " or ".join(f"{kind}:{_own_name(kind, plain)}" for kind in homes)
         raise ConfigError(f"{plain.strip()!r} is a name of several kinds: type {choices}")

@@ -27,7 +27,8 @@ def find_quantity(run: Run, name: str, where: str) -> Quantity:
     found = next((each for each in ([group] if group else known) if plain in known[each]), None)
     if found is None:
         shown = dict.fromkeys(each for names_of_group in known.values() for each in names_of_group)
-        raise ConfigError(unknown("statistic", plain, shown))
+        others = [each for each in shown if each not in run.statistics]
+        raise ConfigError(unknown("statistic", plain, shown, f"{', '.join(others)} and {registry.listing('statistic')}"))
     return _quantity(run, found, plain, where)
 
 
