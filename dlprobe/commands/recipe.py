@@ -111,7 +111,8 @@ def measure(chosen: Recipe, room: Laboratory, execution: Execution, screen: Scre
 
 
 def write_base(text: str, path: Path) -> None:
-    """The recipe's TOML as a file to go on from. Raises ConfigError where it exists."""
+    """The recipe's TOML as a file to go on from, an empty line before each table. Raises ConfigError where it exists."""
     if path.exists():
         raise ConfigError(f"{path} exists: give another name, its content would be lost")
-    path.write_text(text.lstrip(), encoding="utf-8")
+    lines = [line for line in text.splitlines() if line]
+    path.write_text("\n".join(lines).replace("\n[", "\n\n[") + "\n", encoding="utf-8")

@@ -1,7 +1,7 @@
 """Recipes: claims of lectures and textbooks, each with the runs that measure it and inequalities that decide it.
 
-A recipe is a record of the registry: the claim as the slide says it, a base configuration, and a function that trains what it needs in a laboratory and
-returns numbers, inequalities and pictures. The verdict follows from the inequalities alone. Importing recipes imports no engine.
+A recipe is a record of the registry: the claim as the slide says it, a base configuration, and a function, marked with `@recipe`, that trains what it needs
+in a laboratory and returns numbers, inequalities and pictures. The verdict follows from the inequalities alone. Importing recipes imports no engine.
 """
 
 from __future__ import annotations
@@ -10,6 +10,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Literal, TypeAlias
 
+from dlprobe import registry
 from dlprobe.registry import Parameter
 
 if TYPE_CHECKING:
@@ -97,6 +98,21 @@ class Recipe:
     def summary(self) -> str:
         """The claim: what the registry lists."""
         return self.claim
+
+
+Measure: TypeAlias = "Callable[[Laboratory], Found]"
+
+
+def recipe(
+    *, claim: str, source: str, base: str, truth: str, expected: Answer, tiny: Mapping[str, str] | None = None, own_data: bool = False
+) -> Callable[[Measure], Measure]:
+    """Decorator: the function measures a claim, and the recipe has its name; see `Recipe`."""
+
+    def register(measure: Measure) -> Measure:
+        registry.register("recipe", Recipe(measure.__name__, claim, source, base, measure, truth, expected, tiny or {}, own_data))
+        return measure
+
+    return register
 
 
 def judge(checks: Sequence[Check]) -> Judgement:

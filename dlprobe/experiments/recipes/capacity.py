@@ -8,31 +8,17 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from dlprobe.experiments.recipe import Check, Found, Picture, Recipe
+from dlprobe.experiments.recipe import Check, Found, Picture, recipe
 from dlprobe.experiments.recipes.reading import medians, region_pictures, regression, table
-from dlprobe.registry import register
 
 if TYPE_CHECKING:
     from dlprobe.experiments.laboratory import Laboratory
 
 
-def xor_hidden_layer(laboratory: Laboratory) -> Found:
-    runs = laboratory.run({"no hidden layer": {"model.layers": "none"}, "one hidden layer": {"model.layers": "8"}})
-    error = medians(runs, "train_error")
-    checks = [
-        Check("training error without hidden layer", error["no hidden layer"], ">", 0.2),
-        Check("training error with 8 hidden units", error["one hidden layer"], "<", 0.1),
-    ]
-    return Found(checks, {"train_error": error}, region_pictures(runs))
-
-
-register(
-    "recipe",
-    Recipe(
-        name="xor_hidden_layer",
-        claim="Exclusive or cannot be learned without a hidden layer, and can with one.",
-        source="Minsky & Papert 1969; every first lecture on multi-layer perceptrons",
-        base="""
+@recipe(
+    claim="Exclusive or cannot be learned without a hidden layer, and can with one.",
+    source="Minsky & Papert 1969; every first lecture on multi-layer perceptrons",
+    base="""
 [data]
 data = "xor(samples=4)"
 split = [100, 0, 0]
@@ -45,14 +31,39 @@ batch_size = "full"
 [recording]
 evaluate_every = "never"
 """,
-        measure=xor_hidden_layer,
-        truth="No line parts the two classes: a single layer gets one of four wrong at best. Eight tanh units suffice.",
-        expected="holds",
-        own_data=True,
-    ),
+    truth="No line parts the two classes: a single layer gets one of four wrong at best. Eight tanh units suffice.",
+    expected="holds",
+    own_data=True,
 )
+def xor_hidden_layer(laboratory: Laboratory) -> Found:
+    runs = laboratory.run({"no hidden layer": {"model.layers": "none"}, "one hidden layer": {"model.layers": "8"}})
+    error = medians(runs, "train_error")
+    checks = [
+        Check("training error without hidden layer", error["no hidden layer"], ">", 0.2),
+        Check("training error with 8 hidden units", error["one hidden layer"], "<", 0.1),
+    ]
+    return Found(checks, {"train_error": error}, region_pictures(runs))
 
 
+@recipe(
+    claim="A deep net of linear layers is one matrix: it fits no better than least squares.",
+    source="lecture slides on why activations are not linear; Saxe et al. 2014",
+    base="""
+[data]
+data = "linear(samples=200, features=10)"
+[model]
+layers = "20,20,20"
+activation = "linear"
+[training]
+epochs = 50
+lr = 0.01
+[recording]
+evaluate_every = "never"
+""",
+    truth="W₁W₂W₃W₄ is one matrix, so the best such net is the least-squares fit; only the way there is another.",
+    expected="holds",
+    tiny={"training.epochs": "20"},
+)
 def deep_linear(laboratory: Laboratory) -> Found:
     regression(laboratory)
     (run,) = laboratory.run({"linear": {}})["linear"][:1]
@@ -71,49 +82,10 @@ def deep_linear(laboratory: Laboratory) -> Found:
     return Found(checks, measured, [table("what", "value", measured)])
 
 
-register(
-    "recipe",
-    Recipe(
-        name="deep_linear",
-        claim="A deep net of linear layers is one matrix: it fits no better than least squares.",
-        source="lecture slides on why activations are not linear; Saxe et al. 2014",
-        base="""
-[data]
-data = "linear(samples=200, features=10)"
-[model]
-layers = "20,20,20"
-activation = "linear"
-[training]
-epochs = 50
-lr = 0.01
-[recording]
-evaluate_every = "never"
-""",
-        measure=deep_linear,
-        truth="W₁W₂W₃W₄ is one matrix, so the best such net is the least-squares fit; only the way there is another.",
-        expected="holds",
-        tiny={"training.epochs": "20"},
-    ),
-)
-
-
-def regions_by_depth(laboratory: Laboratory) -> Found:
-    depths = laboratory.size((1, 2, 3, 4, 5, 6), (1, 3))
-    runs = laboratory.run({f"{depth} × 8": {"model.layers": f"8x{depth}"} for depth in depths})
-    error = medians(runs, "train_error")
-    values = list(error.values())
-    checks = [Check("training error, one layer", values[0], ">", 0.15), Check("training error, best of the deeper", min(values[1:]), "<", values[0] - 0.05)]
-    line = Picture("lines", "training error by depth", series=[("training error", list(depths), values)], x_label="hidden layers")
-    return Found(checks, {"train_error": error}, [*region_pictures(runs), line])
-
-
-register(
-    "recipe",
-    Recipe(
-        name="regions_by_depth",
-        claim="More layers draw finer decision regions: a deep net of narrow layers fits spirals that one such layer does not.",
-        source="lecture demonstrations with 1 to 6 layers on two-dimensional data",
-        base="""
+@recipe(
+    claim="More layers draw finer decision regions: a deep net of narrow layers fits spirals that one such layer does not.",
+    source="lecture demonstrations with 1 to 6 layers on two-dimensional data",
+    base="""
 [data]
 data = "spirals(samples=400, turns=2, noise=0.02)"
 split = [80, 10, 10]
@@ -125,14 +97,43 @@ lr = 0.01
 [recording]
 evaluate_every = "never"
 """,
-        measure=regions_by_depth,
-        truth="The number of linear pieces grows with depth; but so does the risk that a narrow deep net does not train.",
-        expected="holds",
-        tiny={"training.epochs": "100"},
-    ),
+    truth="The number of linear pieces grows with depth; but so does the risk that a narrow deep net does not train.",
+    expected="holds",
+    tiny={"training.epochs": "100"},
 )
+def regions_by_depth(laboratory: Laboratory) -> Found:
+    depths = laboratory.size((1, 2, 3, 4, 5, 6), (1, 3))
+    runs = laboratory.run({f"{depth} × 8": {"model.layers": f"8x{depth}"} for depth in depths})
+    error = medians(runs, "train_error")
+    values = list(error.values())
+    checks = [Check("training error, one layer", values[0], ">", 0.15), Check("training error, best of the deeper", min(values[1:]), "<", values[0] - 0.05)]
+    line = Picture("lines", "training error by depth", series=[("training error", list(depths), values)], x_label="hidden layers")
+    return Found(checks, {"train_error": error}, [*region_pictures(runs), line])
 
 
+@recipe(
+    claim="Simple models have high bias and low variance, flexible ones low bias and high variance.",
+    source="Bishop 2006, Pattern Recognition and Machine Learning, §3.2: many fits, their mean and the truth",
+    base="""
+[data]
+data = "sine(samples=20, noise=0.4)"
+split = [100, 0, 0]
+scaling = "none"
+[model]
+activation = "tanh"
+init = "glorot_normal"
+[training]
+steps = 3000
+lr = 0.03
+batch_size = "full"
+[recording]
+evaluate_every = "never"
+""",
+    truth="So it is here, where the noise is known and the sample small; wide nets trained by gradient descent can have less variance again.",
+    expected="holds",
+    tiny={"training.steps": "1500"},
+    own_data=True,
+)
 def fitted_curves(laboratory: Laboratory) -> Found:
     replicas = laboratory.size(20, 16) * len(laboratory.seeds)  # more seeds are more training sets
     models = {"line": "none", "40 tanh": "40"}
@@ -159,36 +160,23 @@ def curves(name: str, replicas: int, x: Any, lines: dict[str, Any]) -> Picture:
     return Picture("lines", f"fits of {what}: two of {replicas}, their mean and the truth", series=[(each, list(x), list(y)) for each, y in lines.items()])
 
 
-register(
-    "recipe",
-    Recipe(
-        name="fitted_curves",
-        claim="Simple models have high bias and low variance, flexible ones low bias and high variance.",
-        source="Bishop 2006, Pattern Recognition and Machine Learning, §3.2: many fits, their mean and the truth",
-        base="""
+@recipe(
+    claim="With equally many parameters a deep narrow net beats a shallow wide one.",
+    source="lecture slides on depth; Goodfellow, Bengio & Courville 2016, Deep Learning, §6.4",
+    base="""
 [data]
-data = "sine(samples=20, noise=0.4)"
-split = [100, 0, 0]
-scaling = "none"
-[model]
-activation = "tanh"
-init = "glorot_normal"
+data = "spirals(samples=400, turns=1)"
+split = [40, 10, 50]
 [training]
-steps = 3000
-lr = 0.03
-batch_size = "full"
+epochs = 150
+lr = 0.005
 [recording]
 evaluate_every = "never"
 """,
-        measure=fitted_curves,
-        truth="So it is here, where the noise is known and the sample small; wide nets trained by gradient descent can have less variance again.",
-        expected="holds",
-        tiny={"training.steps": "1500"},
-        own_data=True,
-    ),
+    truth="It helps where the classes wind around each other; where they are round clouds depth buys nothing.",
+    expected="holds only when",
+    tiny={"training.epochs": "60"},
 )
-
-
 def narrow_or_wide(laboratory: Laboratory) -> Found:
     sets = {"spirals": "spirals(samples=600, turns=2.5, noise=0.02)", "blobs": "blobs(samples=400, features=10, classes=4, std=2.0)"}
     if laboratory.given:
@@ -211,30 +199,24 @@ def wide(features: int, classes: int, width: int = 16, depth: int = 4) -> int:
     return round((deep - classes) / (features + 1 + classes))
 
 
-register(
-    "recipe",
-    Recipe(
-        name="narrow_or_wide",
-        claim="With equally many parameters a deep narrow net beats a shallow wide one.",
-        source="lecture slides on depth; Goodfellow, Bengio & Courville 2016, Deep Learning, §6.4",
-        base="""
+@recipe(
+    claim="More training data lower the test error and close its gap to the training error.",
+    source="learning curves as lectures draw them; Ng 2018, Machine Learning Yearning, ch. 28-32",
+    base="""
 [data]
-data = "spirals(samples=400, turns=1)"
-split = [40, 10, 50]
+data = "digits"
+[model]
+layers = "64"
 [training]
-epochs = 150
+steps = 600
 lr = 0.005
 [recording]
 evaluate_every = "never"
 """,
-        measure=narrow_or_wide,
-        truth="It helps where the classes wind around each other; where they are round clouds depth buys nothing.",
-        expected="holds only when",
-        tiny={"training.epochs": "60"},
-    ),
+    truth="Variance falls with the sample; what stays when the gap is closed is bias, which more data do not mend.",
+    expected="holds",
+    tiny={"training.steps": "150", "model.layers": "16"},
 )
-
-
 def data_size(laboratory: Laboratory) -> Found:
     percents: Sequence[int] = laboratory.size((2, 5, 10, 20, 40, 75), (4, 60))
     runs = laboratory.run({f"{percent} %": {"data.split": f"{percent},{80 - percent},20"} for percent in percents})
@@ -247,28 +229,3 @@ def data_size(laboratory: Laboratory) -> Found:
     series = [(name, list(map(float, percents)), list(each.values())) for name, each in (("training", train), ("test", test))]
     picture = Picture("lines", "error by samples", series=series, x_label="% of the data to train on", y_label="error", log_x=True)
     return Found(checks, {"train_error": train, "test_error": test}, [picture])
-
-
-register(
-    "recipe",
-    Recipe(
-        name="data_size",
-        claim="More training data lower the test error and close its gap to the training error.",
-        source="learning curves as lectures draw them; Ng 2018, Machine Learning Yearning, ch. 28-32",
-        base="""
-[data]
-data = "digits"
-[model]
-layers = "64"
-[training]
-steps = 600
-lr = 0.005
-[recording]
-evaluate_every = "never"
-""",
-        measure=data_size,
-        truth="Variance falls with the sample; what stays when the gap is closed is bias, which more data do not mend.",
-        expected="holds",
-        tiny={"training.steps": "150", "model.layers": "16"},
-    ),
-)

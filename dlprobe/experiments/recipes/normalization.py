@@ -7,10 +7,9 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from dlprobe.experiments.recipe import Check, Found, Picture, Recipe
+from dlprobe.experiments.recipe import Check, Found, Picture, recipe
 from dlprobe.experiments.recipes.reading import digits, medians
 from dlprobe.parts.instruments import PERCENTS
-from dlprobe.registry import register
 
 if TYPE_CHECKING:
     from dlprobe.experiments.laboratory import Laboratory, Trained
@@ -19,6 +18,14 @@ if TYPE_CHECKING:
 GOAL = 0.1
 
 
+@recipe(
+    claim="Batch normalization holds the distribution of preactivations still and reaches a given accuracy sooner.",
+    source="Ioffe & Szegedy 2015, Batch normalization, fig. 1: three layers of 100 sigmoids; the cause is disputed: Santurkar et al. 2018",
+    base=digits("100,100,100", 40, model='activation = "sigmoid"', training='optimizer = "sgd"\nlr = 0.3', recording='track_unit = "hidden_3:0"'),
+    truth="So it is for saturating units at one rate for both; in the end the two err alike. That it helps by stillness is another claim, and disputed.",
+    expected="holds",
+    tiny={"model.layers": "16x3", "training.epochs": "12"},
+)
 def batch_norm_training(laboratory: Laboratory) -> Found:
     from dlprobe.experiments.laboratory import median
 
@@ -62,23 +69,14 @@ def percentile_picture(name: str, run: Trained) -> Picture:
     return Picture("lines", f"percentiles of one unit of the last hidden layer over a batch, {name}", series=series, x_label="looks at even distances")
 
 
-register(
-    "recipe",
-    Recipe(
-        name="batch_norm_training",
-        claim="Batch normalization holds the distribution of preactivations still and reaches a given accuracy sooner.",
-        source="Ioffe & Szegedy 2015, Batch normalization, fig. 1: three layers of 100 sigmoids; the cause is disputed: Santurkar et al. 2018",
-        base=digits("100,100,100", 40, 'optimizer = "sgd"\nlr = 0.3')
-        .replace('evaluate_every = "never"', 'track_unit = "hidden_3:0"')
-        .replace("[training]", 'activation = "sigmoid"\n[training]'),
-        measure=batch_norm_training,
-        truth="So it is for saturating units at one rate for both; in the end the two err alike. That it helps by stillness is another claim, and disputed.",
-        expected="holds",
-        tiny={"model.layers": "16x3", "training.epochs": "12"},
-    ),
+@recipe(
+    claim="Batch norm is as good as layer norm at any batch size.",
+    source="how slides present normalization; against it: Wu & He 2018, Group normalization, fig. 1",
+    base=digits("32,32", 10, training="lr = 0.003"),
+    truth="With two samples a batch, their mean and variance are noise: batch norm falls behind, layer and group norm do not look at the batch.",
+    expected="holds only when",
+    tiny={"model.layers": "16,16", "training.epochs": "5"},
 )
-
-
 def norms_by_batch(laboratory: Laboratory) -> Found:
     batches = laboratory.size((2, 8, 32, 128), (2, 32))
     norms = ("batch", "layer", "group")
@@ -92,18 +90,3 @@ def norms_by_batch(laboratory: Laboratory) -> Found:
     series = [(norm, list(map(float, batches)), [loss[f"{norm}, {batch}"] for batch in batches]) for norm in norms]
     picture = Picture("lines", "validation loss by batch size", series=series, x_label="batch size", y_label="loss", log_x=True, log_y=True)
     return Found(checks, {"val_loss": loss, "val_error": error}, [picture])
-
-
-register(
-    "recipe",
-    Recipe(
-        name="norms_by_batch",
-        claim="Batch norm is as good as layer norm at any batch size.",
-        source="how slides present normalization; against it: Wu & He 2018, Group normalization, fig. 1",
-        base=digits("32,32", 10, "lr = 0.003"),
-        measure=norms_by_batch,
-        truth="With two samples a batch, their mean and variance are noise: batch norm falls behind, layer and group norm do not look at the batch.",
-        expected="holds only when",
-        tiny={"model.layers": "16,16", "training.epochs": "5"},
-    ),
-)

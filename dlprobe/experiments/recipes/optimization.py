@@ -9,14 +9,22 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import numpy.typing as npt
 
-from dlprobe.experiments.recipe import Check, Found, Picture, Recipe
+from dlprobe.experiments.recipe import Check, Found, Picture, recipe
 from dlprobe.experiments.recipes.reading import digits, loss_curves, medians, regression
-from dlprobe.registry import register
 
 if TYPE_CHECKING:
     from dlprobe.experiments.laboratory import Laboratory, Trained
 
 
+@recipe(
+    claim="Adam reaches a lower training loss than gradient descent in as many steps.",
+    source="optimizer comparisons on slides, run at default rates; against them: Choi et al. 2019, On empirical comparisons of optimizers",
+    base=digits("64,64", 10),
+    truth="A comparison of optimizers is one of their rates: the usual rate of sgd is a thirtieth of what it bears here. Search it alone, and sgd wins; "
+    "search both, and Adam has the lower training loss again, which shows little in the validation error.",
+    expected="holds only when",
+    tiny={"model.layers": "16", "training.epochs": "10"},
+)
 def optimizer_race(laboratory: Laboratory) -> Found:
     searched: dict[str, Sequence[float]] = {
         "adam": laboratory.size((0.001, 0.003, 0.01, 0.03), (0.003, 0.01)),
@@ -41,25 +49,31 @@ def optimizer_race(laboratory: Laboratory) -> Found:
     return Found(checks, {"train_loss": loss, "val_error": error}, pictures)
 
 
-register(
-    "recipe",
-    Recipe(
-        name="optimizer_race",
-        claim="Adam reaches a lower training loss than gradient descent in as many steps.",
-        source="optimizer comparisons on slides, run at default rates; against them: Choi et al. 2019, On empirical comparisons of optimizers",
-        base=digits("64,64", 10),
-        measure=optimizer_race,
-        truth="A comparison of optimizers is one of their rates: the usual rate of sgd is a thirtieth of what it bears here. Search it alone, and sgd wins; "
-        "search both, and Adam has the lower training loss again, which shows little in the validation error.",
-        expected="holds only when",
-        tiny={"model.layers": "16", "training.epochs": "10"},
-    ),
-)
-
 GOAL = 1e-4  # of the way from the first loss to the least one, what may be left
 Paths = Mapping[str, npt.NDArray[np.float64]]
 
 
+@recipe(
+    claim="Momentum and Adam cross an ill-conditioned bowl in fewer steps than gradient descent.",
+    source="contour plots of lectures; Polyak 1964 for momentum: steps ~ √κ against κ. The bowl is the squared error of a linear neuron on real data",
+    base="""
+[data]
+data = "diabetes"
+split = [100, 0, 0]
+[model]
+layers = ""
+init = "zeros"
+[training]
+batch_size = "full"
+steps = 1000
+[recording]
+evaluate_every = "never"
+""",
+    truth="Momentum needs about √κ steps where descent needs κ: correlated columns make the valley. On a round bowl descent arrives at once, "
+    "and what momentum and Adam remember carries them past the bottom.",
+    expected="holds only when",
+    tiny={"training.steps": "600"},
+)
 def bowl_paths(laboratory: Laboratory) -> Found:
     one = replace(laboratory, seeds=laboratory.seeds[:1])  # all samples in a batch, weights from 0: nothing is random
     regression(laboratory)
@@ -121,34 +135,15 @@ def path_picture(name: str, paths: Paths) -> Picture:
     )
 
 
-register(
-    "recipe",
-    Recipe(
-        name="bowl_paths",
-        claim="Momentum and Adam cross an ill-conditioned bowl in fewer steps than gradient descent.",
-        source="contour plots of lectures; Polyak 1964 for momentum: steps ~ √κ against κ. The bowl is the squared error of a linear neuron on real data",
-        base="""
-[data]
-data = "diabetes"
-split = [100, 0, 0]
-[model]
-layers = ""
-init = "zeros"
-[training]
-batch_size = "full"
-steps = 1000
-[recording]
-evaluate_every = "never"
-""",
-        measure=bowl_paths,
-        truth="Momentum needs about √κ steps where descent needs κ: correlated columns make the valley. On a round bowl descent arrives at once, "
-        "and what momentum and Adam remember carries them past the bottom.",
-        expected="holds only when",
-        tiny={"training.steps": "600"},
-    ),
+@recipe(
+    claim="A falling learning rate ends at a lower loss than a constant one.",
+    source="lecture slides on schedules",
+    base=digits("32,32", 15, data="label_noise = 0.2\nsplit = [60, 20, 20]", training='optimizer = "sgd"\nbatch_size = 8'),
+    truth="It does where the constant rate is so high that the noise of small batches holds the loss up (a fifth of the labels is wrong, so it stays); "
+    "from a low rate every fall only loses way.",
+    expected="holds only when",
+    tiny={"training.epochs": "10"},
 )
-
-
 def schedules_end(laboratory: Laboratory) -> Found:
     rates = {"high": 0.2, "low": 0.003}
     schedules = ("constant", "cosine", "exponential(tenfold=5)", "power(scale=3)")
@@ -164,19 +159,3 @@ def schedules_end(laboratory: Laboratory) -> Found:
 
 def best_of(loss: dict[str, float], rate: str) -> float:
     return min(value for name, value in loss.items() if rate in name and not name.startswith("constant"))
-
-
-register(
-    "recipe",
-    Recipe(
-        name="schedules_end",
-        claim="A falling learning rate ends at a lower loss than a constant one.",
-        source="lecture slides on schedules",
-        base=digits("32,32", 15, 'optimizer = "sgd"\nbatch_size = 8').replace("[data]", "[data]\nlabel_noise = 0.2"),
-        measure=schedules_end,
-        truth="It does where the constant rate is so high that the noise of small batches holds the loss up (a fifth of the labels is wrong, so it stays); "
-        "from a low rate every fall only loses way.",
-        expected="holds only when",
-        tiny={"training.epochs": "10"},
-    ),
-)

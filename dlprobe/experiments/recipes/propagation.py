@@ -7,8 +7,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 
-from dlprobe.experiments.recipe import Check, Found, Picture, Recipe
-from dlprobe.registry import register
+from dlprobe.experiments.recipe import Check, Found, Picture, recipe
 
 if TYPE_CHECKING:
     from dlprobe.experiments.laboratory import Laboratory, Trained
@@ -17,8 +16,8 @@ TINY_DATA = "gaussian(samples=64, features=32)"
 FLAT = 0.5  # |log10| of a ratio that counts as no change: a factor of 3
 
 
-def base(layers: str, activation: str, init: str = "auto") -> str:
-    """The TOML of a net that is looked at and not trained."""
+def base(layers: str, activation: str, init: str = "auto", model: str = "") -> str:
+    """The TOML of a net that is looked at and not trained; `model` is one more line of its table."""
     return f"""
 [data]
 data = "gaussian(samples=256, features=100)"
@@ -27,6 +26,7 @@ scaling = "none"
 layers = "{layers}"
 activation = "{activation}"
 init = "{init}"
+{model}
 [training]
 steps = 1
 lr = 0
@@ -89,47 +89,41 @@ def compared(
     return Found(checks, {"log10_error_signal_ratio": found}, [profiles(runs, of, "error signal, layer by layer")])
 
 
+@recipe(
+    claim="Gradients vanish in a deep stack of sigmoids whatever the initializer: every layer multiplies them by σ' ≤ 1/4.",
+    source="lecture slides after Hochreiter 1991 and Glorot & Bengio 2010",
+    base=base("100x10", "sigmoid"),
+    truth="σ' is one factor, the weights are the other: N(0, 1) weights of fan-in 100 multiply by √100 and hold the gradient nearly level.",
+    expected="holds only when",
+    tiny=tiny("100x8"),
+)
 def sigmoid_stack(laboratory: Laboratory) -> Found:
     inits = ("normal(std=1)", "glorot_normal", "he_normal", "lecun_normal")
     return compared(laboratory, {f"init is {init}": {"model.init": init} for init in inits}, "<", -2.0)
 
 
-register(
-    "recipe",
-    Recipe(
-        name="sigmoid_stack",
-        claim="Gradients vanish in a deep stack of sigmoids whatever the initializer: every layer multiplies them by σ' ≤ 1/4.",
-        source="lecture slides after Hochreiter 1991 and Glorot & Bengio 2010",
-        base=base("100x10", "sigmoid"),
-        measure=sigmoid_stack,
-        truth="σ' is one factor, the weights are the other: N(0, 1) weights of fan-in 100 multiply by √100 and hold the gradient nearly level.",
-        expected="holds only when",
-        tiny=tiny("100x8"),
-    ),
+@recipe(
+    claim="Sigmoid nets with N(0, 1) weights vanish.",
+    source="lecture slides on initialization",
+    base=base("100x12", "sigmoid", "normal(std=1)"),
+    truth="Mean-field theory has χ ≈ √N/(6√π), which crosses 1 at N = 103: narrower nets vanish, wider ones explode.",
+    expected="holds only when",
+    tiny=tiny("16x8"),
 )
-
-
 def sigmoid_unit_normal(laboratory: Laboratory) -> Found:
     depth = laboratory.size(12, 8)
     widths = laboratory.size((16, 64, 100, 256, 512), (16, 256))
     return compared(laboratory, {f"width is {width}": {"model.layers": f"{width}x{depth}"} for width in widths}, "<", -0.3)
 
 
-register(
-    "recipe",
-    Recipe(
-        name="sigmoid_unit_normal",
-        claim="Sigmoid nets with N(0, 1) weights vanish.",
-        source="lecture slides on initialization",
-        base=base("100x12", "sigmoid", "normal(std=1)"),
-        measure=sigmoid_unit_normal,
-        truth="Mean-field theory has χ ≈ √N/(6√π), which crosses 1 at N = 103: narrower nets vanish, wider ones explode.",
-        expected="holds only when",
-        tiny=tiny("16x8"),
-    ),
+@recipe(
+    claim="Five tanh layers: with U(±1/√n) activations shrink forward and gradients backward; normalized initialization keeps both nearly level.",
+    source="Glorot & Bengio 2010, Understanding the difficulty of training deep feedforward neural networks, fig. 6 and 7 (5 × 1000 tanh)",
+    base=base("1000x5", "tanh"),
+    truth="Var W = 1/(3n) loses a factor 3 and more per layer; 2/(n + n) is the edge of chaos of tanh, where the loss is only algebraic.",
+    expected="holds",
+    tiny=tiny("64x5"),
 )
-
-
 def glorot_profiles(laboratory: Laboratory) -> Found:
     inits = {"U(±1/√n)": "variance_scaling(scale=0.3333333333333333, distribution=uniform)", "Glorot": "glorot_uniform"}
     runs = laboratory.run({name: {"model.init": init} for name, init in inits.items()})
@@ -144,21 +138,15 @@ def glorot_profiles(laboratory: Laboratory) -> Found:
     return Found(checks, measured, [profiles(runs, "activation_variance", "Var(a)"), profiles(runs, "error_signal_rms", "error signal")])
 
 
-register(
-    "recipe",
-    Recipe(
-        name="glorot_profiles",
-        claim="Five tanh layers: with U(±1/√n) activations shrink forward and gradients backward; normalized initialization keeps both nearly level.",
-        source="Glorot & Bengio 2010, Understanding the difficulty of training deep feedforward neural networks, fig. 6 and 7 (5 × 1000 tanh)",
-        base=base("1000x5", "tanh"),
-        measure=glorot_profiles,
-        truth="Var W = 1/(3n) loses a factor 3 and more per layer; 2/(n + n) is the edge of chaos of tanh, where the loss is only algebraic.",
-        expected="holds",
-        tiny=tiny("64x5"),
-    ),
+@recipe(
+    claim="Xavier for tanh takes the bound 4·√(6/(fan_in + fan_out)) and keeps gradients level.",
+    source="lecture slides; the factor comes from a tutorial's line for the logistic, whose slope is a quarter of tanh's",
+    base=base("100x10", "tanh"),
+    truth="With tanh, σ_w = 4 is deep in the chaotic phase and gradients explode. The factor was meant for the logistic, whose slope at 0 is 1/4; "
+    "but its mean of 1/2 drives units into saturation, so that gradients are not level there either.",
+    expected="does not hold",
+    tiny=tiny("64x10"),
 )
-
-
 def tanh_times_four(laboratory: Laboratory) -> Found:
     init = "glorot_tanh4_uniform"
     runs = laboratory.run({f"activation is {name}": {"model.activation": name, "model.init": init} for name in ("tanh", "sigmoid")})
@@ -167,22 +155,14 @@ def tanh_times_four(laboratory: Laboratory) -> Found:
     return Found(checks, {"log10_error_signal_ratio": found}, [profiles(runs, "error_signal_rms", "error signal, layer by layer")])
 
 
-register(
-    "recipe",
-    Recipe(
-        name="tanh_times_four",
-        claim="Xavier for tanh takes the bound 4·√(6/(fan_in + fan_out)) and keeps gradients level.",
-        source="lecture slides; the factor comes from a tutorial's line for the logistic, whose slope is a quarter of tanh's",
-        base=base("100x10", "tanh"),
-        measure=tanh_times_four,
-        truth="With tanh, σ_w = 4 is deep in the chaotic phase and gradients explode. The factor was meant for the logistic, whose slope at 0 is 1/4; "
-        "but its mean of 1/2 drives units into saturation, so that gradients are not level there either.",
-        expected="does not hold",
-        tiny=tiny("64x10"),
-    ),
+@recipe(
+    claim="He initialization keeps the signal's size in deep nets of ReLU, GELU or SiLU alike.",
+    source="lecture slides and framework defaults that treat GELU and SiLU as ReLU",
+    base=base("100x20", "relu", "he_normal"),
+    truth="At σ_w² = 2 the q-map of GELU and SiLU lies below the diagonal: the signal drifts to 0. He's 2 is ReLU's number.",
+    expected="holds only when",
+    tiny=tiny("64x20"),
 )
-
-
 def he_for_smooth(laboratory: Laboratory) -> Found:
     runs = laboratory.run({f"activation is {name}": {"model.activation": name} for name in ("relu", "gelu", "silu")})
     found = ratios(runs, signal_ratio)
@@ -190,21 +170,14 @@ def he_for_smooth(laboratory: Laboratory) -> Found:
     return Found(checks, {"log10_activation_mean_square_ratio": found}, [profiles(runs, "activation_variance", "Var(a), layer by layer")])
 
 
-register(
-    "recipe",
-    Recipe(
-        name="he_for_smooth",
-        claim="He initialization keeps the signal's size in deep nets of ReLU, GELU or SiLU alike.",
-        source="lecture slides and framework defaults that treat GELU and SiLU as ReLU",
-        base=base("100x20", "relu", "he_normal"),
-        measure=he_for_smooth,
-        truth="At σ_w² = 2 the q-map of GELU and SiLU lies below the diagonal: the signal drifts to 0. He's 2 is ReLU's number.",
-        expected="holds only when",
-        tiny=tiny("64x20"),
-    ),
+@recipe(
+    claim="Where the gradients of all weight matrices are equally large, no gradient vanishes.",
+    source="the usual debugging advice: look at the gradient of each layer's weights",
+    base=base("100x20", "relu", "glorot_normal"),
+    truth="dW = a·δ: with Glorot and ReLU δ falls towards the input just as a falls towards the output, and the product stays level.",
+    expected="does not hold",
+    tiny=tiny("64x20"),
 )
-
-
 def weight_gradients_lie(laboratory: Laboratory) -> Found:
     runs = laboratory.run({"relu + Glorot": {}})
     gradient = ratios(runs, lambda run: float(np.log10(run.first("gradient_sample_rms")[1] / run.first("gradient_sample_rms")[-1])))["relu + Glorot"]
@@ -216,21 +189,14 @@ def weight_gradients_lie(laboratory: Laboratory) -> Found:
     return Found(checks, {"log10_gradient_ratio": gradient, "log10_error_signal_ratio": signal}, pictures)
 
 
-register(
-    "recipe",
-    Recipe(
-        name="weight_gradients_lie",
-        claim="Where the gradients of all weight matrices are equally large, no gradient vanishes.",
-        source="the usual debugging advice: look at the gradient of each layer's weights",
-        base=base("100x20", "relu", "glorot_normal"),
-        measure=weight_gradients_lie,
-        truth="dW = a·δ: with Glorot and ReLU δ falls towards the input just as a falls towards the output, and the product stays level.",
-        expected="does not hold",
-        tiny=tiny("64x20"),
-    ),
+@recipe(
+    claim="SELU nets normalize themselves: activations and gradients keep their variance at any depth.",
+    source="lecture slides after Klambauer et al. 2017, Self-normalizing neural networks",
+    base=base("200x60", "selu", "lecun_normal"),
+    truth="E a² = 1 is a fixed point, but E φ'² = 1.0716 there: gradients grow by 3.5 % per layer, tenfold in 67 layers.",
+    expected="holds only when",
+    tiny={**tiny("64x60"), "training.batch_size": "38"},
 )
-
-
 def selu_gradient(laboratory: Laboratory) -> Found:
     runs = laboratory.run({"selu + LeCun": {}})
     forward, backward = ratios(runs, signal_ratio)["selu + LeCun"], ratios(runs)["selu + LeCun"]
@@ -242,21 +208,14 @@ def selu_gradient(laboratory: Laboratory) -> Found:
     return Found(checks, {"log10_activation_mean_square_ratio": forward, "log10_error_signal_ratio": backward}, pictures)
 
 
-register(
-    "recipe",
-    Recipe(
-        name="selu_gradient",
-        claim="SELU nets normalize themselves: activations and gradients keep their variance at any depth.",
-        source="lecture slides after Klambauer et al. 2017, Self-normalizing neural networks",
-        base=base("200x60", "selu", "lecun_normal"),
-        measure=selu_gradient,
-        truth="E a² = 1 is a fixed point, but E φ'² = 1.0716 there: gradients grow by 3.5 % per layer, tenfold in 67 layers.",
-        expected="holds only when",
-        tiny={**tiny("64x60"), "training.batch_size": "38"},
-    ),
+@recipe(
+    claim="He initialization keeps the variance of activations, so a deep ReLU net tells its samples apart in every layer.",
+    source="lecture slides after He et al. 2015; the collapse: Poole et al. 2016, Daneshmand et al. 2020",
+    base=base("200x50", "relu", "he_normal"),
+    truth="The size stays, but cosines between samples tend to 1 with depth: the last layers see one and the same vector.",
+    expected="does not hold",
+    tiny=tiny("64x50"),
 )
-
-
 def rank_collapse(laboratory: Laboratory) -> Found:
     runs = laboratory.run({"relu + He": {}})
     square = ratios(runs, signal_ratio)["relu + He"]
@@ -275,21 +234,15 @@ def cosines(run: Trained) -> Any:
     return 1.0 - run.first("activation_sample_variance") / mean_square(run)
 
 
-register(
-    "recipe",
-    Recipe(
-        name="rank_collapse",
-        claim="He initialization keeps the variance of activations, so a deep ReLU net tells its samples apart in every layer.",
-        source="lecture slides after He et al. 2015; the collapse: Poole et al. 2016, Daneshmand et al. 2020",
-        base=base("200x50", "relu", "he_normal"),
-        measure=rank_collapse,
-        truth="The size stays, but cosines between samples tend to 1 with depth: the last layers see one and the same vector.",
-        expected="does not hold",
-        tiny=tiny("64x50"),
-    ),
+@recipe(
+    claim="Residual connections keep gradients level at any depth.",
+    source="lecture slides after He et al. 2016, Deep residual learning",
+    base=base("100x20", "relu"),
+    truth="x + φ(xW) multiplies the gradient's mean square by 1 + σ_w² E φ'² per block, and by more once all samples point the same way: it cannot vanish, "
+    "but it grows, with He weights at least twofold per block.",
+    expected="does not hold",
+    tiny=tiny("32x20"),
 )
-
-
 def residual_cure(laboratory: Laboratory) -> Found:
     cases = {"Glorot": ("glorot_normal", "the plain net vanishes (relu + Glorot)"), "He": ("he_normal", "the plain net is level (relu + He)")}
     forms = {"plain": "none", "residual": "identity"}
@@ -299,39 +252,16 @@ def residual_cure(laboratory: Laboratory) -> Found:
     return Found(checks, {"log10_error_signal_ratio": found}, [profiles(runs, "error_signal_rms", "error signal, layer by layer")])
 
 
-register(
-    "recipe",
-    Recipe(
-        name="residual_cure",
-        claim="Residual connections keep gradients level at any depth.",
-        source="lecture slides after He et al. 2016, Deep residual learning",
-        base=base("100x20", "relu"),
-        measure=residual_cure,
-        truth="x + φ(xW) multiplies the gradient's mean square by 1 + σ_w² E φ'² per block, and by more once all samples point the same way: it cannot vanish, "
-        "but it grows, with He weights at least twofold per block.",
-        expected="does not hold",
-        tiny=tiny("32x20"),
-    ),
+@recipe(
+    claim="Batch normalization ends exploding gradients: with it the depth does not matter at initialization.",
+    source="lecture slides after Ioffe & Szegedy 2015; against it: Yang et al. 2019, A mean field theory of batch normalization",
+    base=base("100x40", "relu", "he_normal", 'norm = "batch"'),
+    truth="At initialization batch norm makes E δ² grow by about π/(π − 1) = 1.47 per ReLU layer, whatever the weights: a factor 10 in 12 layers.",
+    expected="holds only when",
+    tiny=tiny("32x30"),
 )
-
-
 def batch_norm_gradient(laboratory: Laboratory) -> Found:
     depths = laboratory.size((5, 15, 40), (4, 30))
     width = laboratory.size(100, 32)
     variants = {f"depth is {depth}": {"model.layers": f"{width}x{depth}"} for depth in depths}
     return compared(laboratory, variants, "<", FLAT)
-
-
-register(
-    "recipe",
-    Recipe(
-        name="batch_norm_gradient",
-        claim="Batch normalization ends exploding gradients: with it the depth does not matter at initialization.",
-        source="lecture slides after Ioffe & Szegedy 2015; against it: Yang et al. 2019, A mean field theory of batch normalization",
-        base=base("100x40", "relu", "he_normal").replace("[training]", 'norm = "batch"\n[training]'),
-        measure=batch_norm_gradient,
-        truth="At initialization batch norm makes E δ² grow by about π/(π − 1) = 1.47 per ReLU layer, whatever the weights: a factor 10 in 12 layers.",
-        expected="holds only when",
-        tiny=tiny("32x30"),
-    ),
-)

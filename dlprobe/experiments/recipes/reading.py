@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from dlprobe.training.trainer import PreparedData
 
 COLUMNS, ROWS = 44, 14
+NO_EVALUATION = 'evaluate_every = "never"'  # but at the end
 SHADES = "·#o+x*"
 
 
@@ -64,17 +65,18 @@ def regression(laboratory: Laboratory) -> PreparedData:
     return data
 
 
-def digits(layers: str, epochs: int, extra: str = "", split: str = "[60, 20, 20]") -> str:
-    """The TOML of a net trained on handwritten digits."""
+def digits(layers: str, epochs: int, *, data: str = "split = [60, 20, 20]", model: str = "", training: str = "", recording: str = NO_EVALUATION) -> str:
+    """The TOML of a net trained on handwritten digits; the others are further lines of the tables that they are named after."""
     return f"""
 [data]
 data = "digits"
-split = {split}
+{data}
 [model]
 layers = "{layers}"
+{model}
 [training]
 epochs = {epochs}
-{extra}
+{training}
 [recording]
-evaluate_every = "never"
+{recording}
 """

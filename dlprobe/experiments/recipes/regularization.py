@@ -7,14 +7,21 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from dlprobe.experiments.recipe import Check, Found, Picture, Recipe
+from dlprobe.experiments.recipe import Check, Found, Picture, recipe
 from dlprobe.experiments.recipes.reading import digits, medians, region_pictures
-from dlprobe.registry import register
 
 if TYPE_CHECKING:
     from dlprobe.experiments.laboratory import Laboratory, Trained
 
 
+@recipe(
+    claim="Dropout of one half lowers the validation loss of a net that overfits (a fifth of its labels is wrong).",
+    source="lecture slides after Srivastava et al. 2014",
+    base=digits("256", 60, data="label_noise = 0.2\nsplit = [20, 60, 20]"),
+    truth="It lessens variance and costs capacity: wide nets on few samples gain, narrow ones lose.",
+    expected="holds only when",
+    tiny={"training.epochs": "40", "data.split": "15,65,20"},
+)
 def dropout_rates(laboratory: Laboratory) -> Found:
     rates = (0.0, 0.2, 0.5, 0.8)
     sizes = {"wide (256)": "256", "narrow (8)": "8"}
@@ -28,21 +35,15 @@ def dropout_rates(laboratory: Laboratory) -> Found:
     return Found(checks, {"val_loss": loss, "val_error": error}, [picture])
 
 
-register(
-    "recipe",
-    Recipe(
-        name="dropout_rates",
-        claim="Dropout of one half lowers the validation loss of a net that overfits (a fifth of its labels is wrong).",
-        source="lecture slides after Srivastava et al. 2014",
-        base=digits("256", 60, split="[20, 60, 20]").replace("[data]", "[data]\nlabel_noise = 0.2"),
-        measure=dropout_rates,
-        truth="It lessens variance and costs capacity: wide nets on few samples gain, narrow ones lose.",
-        expected="holds only when",
-        tiny={"training.epochs": "40", "data.split": "15,65,20"},
-    ),
+@recipe(
+    claim="Dropout of one half lowers the test error by a tenth or more, however few the samples.",
+    source="how slides sum up dropout; against it: Srivastava et al. 2014, Dropout, §7.4 on the effect of data set size",
+    base=digits("256", 60, data="label_noise = 0.2\nsplit = [60, 20, 20]"),
+    truth="Below some number of samples the net learns them by heart with or without dropout; the gain begins above it "
+    "and, in Srivastava's curves, fades with plenty.",
+    expected="holds only when",
+    tiny={"training.epochs": "40"},
 )
-
-
 def dropout_by_data(laboratory: Laboratory) -> Found:
     percents: Sequence[int] = laboratory.size((2, 3, 12, 24, 48), (3, 24))
     rates = {"without": 0.0, "with": 0.5}
@@ -57,22 +58,25 @@ def dropout_by_data(laboratory: Laboratory) -> Found:
     return Found(checks, {"test_loss": loss, "test_error": error}, [picture])
 
 
-register(
-    "recipe",
-    Recipe(
-        name="dropout_by_data",
-        claim="Dropout of one half lowers the test error by a tenth or more, however few the samples.",
-        source="how slides sum up dropout; against it: Srivastava et al. 2014, Dropout, §7.4 on the effect of data set size",
-        base=digits("256", 60).replace("[data]", "[data]\nlabel_noise = 0.2"),
-        measure=dropout_by_data,
-        truth="Below some number of samples the net learns them by heart with or without dropout; the gain begins above it "
-        "and, in Srivastava's curves, fades with plenty.",
-        expected="holds only when",
-        tiny={"training.epochs": "40"},
-    ),
+@recipe(
+    claim="L2 of .01, .1 and 1 makes the decision region ever smoother and hardly costs training error.",
+    source="lecture pictures of regularized decision regions (20 hidden units, λ = .01, .1, 1) that do not say what λ multiplies",
+    base="""
+[data]
+data = "circles(samples=300)"
+[model]
+layers = "20"
+activation = "tanh"
+[training]
+epochs = 100
+lr = 0.02
+[recording]
+evaluate_every = "never"
+""",
+    truth="With the loss averaged over samples and λ Σ w² added in full, λ = .01 smooths; at .1 the penalty outweighs the data and W goes to 0.",
+    expected="holds only when",
+    tiny={"training.epochs": "40"},
 )
-
-
 def l2_strengths(laboratory: Laboratory) -> Found:
     strengths = (0.0, 0.01, 0.1, 1.0)
     runs = laboratory.run({f"λ = {each:g}": {"training.l2": each} for each in strengths})
@@ -85,29 +89,3 @@ def l2_strengths(laboratory: Laboratory) -> Found:
 def weight_norm(run: Trained) -> float:
     """‖W‖ over all layers."""
     return float(np.sqrt(sum(np.square(each).sum() for each in run.weights())))
-
-
-register(
-    "recipe",
-    Recipe(
-        name="l2_strengths",
-        claim="L2 of .01, .1 and 1 makes the decision region ever smoother and hardly costs training error.",
-        source="lecture pictures of regularized decision regions (20 hidden units, λ = .01, .1, 1) that do not say what λ multiplies",
-        base="""
-[data]
-data = "circles(samples=300)"
-[model]
-layers = "20"
-activation = "tanh"
-[training]
-epochs = 100
-lr = 0.02
-[recording]
-evaluate_every = "never"
-""",
-        measure=l2_strengths,
-        truth="With the loss averaged over samples and λ Σ w² added in full, λ = .01 smooths; at .1 the penalty outweighs the data and W goes to 0.",
-        expected="holds only when",
-        tiny={"training.epochs": "40"},
-    ),
-)

@@ -6,15 +6,23 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from dlprobe.experiments.recipe import Check, Found, Picture, Recipe
+from dlprobe.experiments.recipe import Check, Found, Picture, recipe
 from dlprobe.experiments.recipes.propagation import base, gradient_ratio, profiles, tiny
 from dlprobe.experiments.recipes.reading import digits, loss_curves, medians, table
-from dlprobe.registry import register
 
 if TYPE_CHECKING:
     from dlprobe.experiments.laboratory import Laboratory, Trained
 
 
+@recipe(
+    claim="A ReLU net of 30 layers learns with He's initialization and stalls with Xavier's.",
+    source="He et al. 2015, Delving deep into rectifiers, §2.2 and fig. 3 (30 layers, gradient descent)",
+    base=digits("64x30", 15),
+    truth="Xavier halves the mean square of the signal per ReLU layer, forward and backward: 2⁻³⁰ of it is left, and plain descent does not move. "
+    "Adam divides a gradient by its own size, and learns from either start.",
+    expected="holds only when",
+    tiny={"model.layers": "32x30", "training.epochs": "12"},
+)
 def he_or_xavier(laboratory: Laboratory) -> Found:
     from dlprobe.experiments.laboratory import middle
 
@@ -38,22 +46,14 @@ def he_or_xavier(laboratory: Laboratory) -> Found:
     return Found(checks, {"train_loss": loss, "first_loss": chance}, [signals, loss_curves(runs)])
 
 
-register(
-    "recipe",
-    Recipe(
-        name="he_or_xavier",
-        claim="A ReLU net of 30 layers learns with He's initialization and stalls with Xavier's.",
-        source="He et al. 2015, Delving deep into rectifiers, §2.2 and fig. 3 (30 layers, gradient descent)",
-        base=digits("64x30", 15),
-        measure=he_or_xavier,
-        truth="Xavier halves the mean square of the signal per ReLU layer, forward and backward: 2⁻³⁰ of it is left, and plain descent does not move. "
-        "Adam divides a gradient by its own size, and learns from either start.",
-        expected="holds only when",
-        tiny={"model.layers": "32x30", "training.epochs": "12"},
-    ),
+@recipe(
+    claim="The gradient at the first layer behaves like ‖W‖^L: it explodes where norms of weights are above 1.",
+    source="lecture slides on exploding gradients, after Pascanu, Mikolov & Bengio 2013",
+    base=base("100x20", "relu", "he_normal"),
+    truth="The product of spectral norms is only a bound, orders of magnitude off: He matrices have norm 2.8 each, and the gradient stays level.",
+    expected="does not hold",
+    tiny=tiny("32x20"),
 )
-
-
 def norm_product(laboratory: Laboratory) -> Found:
     from dlprobe.experiments.laboratory import median
 
@@ -69,21 +69,26 @@ def spectral_product(run: Trained) -> float:
     return float(sum(np.log10(np.linalg.norm(each, 2)) for each in run.weights()[1:-1]))
 
 
-register(
-    "recipe",
-    Recipe(
-        name="norm_product",
-        claim="The gradient at the first layer behaves like ‖W‖^L: it explodes where norms of weights are above 1.",
-        source="lecture slides on exploding gradients, after Pascanu, Mikolov & Bengio 2013",
-        base=base("100x20", "relu", "he_normal"),
-        measure=norm_product,
-        truth="The product of spectral norms is only a bound, orders of magnitude off: He matrices have norm 2.8 each, and the gradient stays level.",
-        expected="does not hold",
-        tiny=tiny("32x20"),
-    ),
+@recipe(
+    claim="Hidden units that start with equal weights stay equal for ever.",
+    source="lecture slides on symmetry breaking; Goodfellow, Bengio & Courville 2016, Deep Learning, §8.4",
+    base="""
+[data]
+data = "wine"
+[model]
+layers = "16"
+activation = "tanh"
+init = "constant(value=0.1)"
+[training]
+steps = 200
+lr = 0.01
+[recording]
+evaluate_every = "never"
+""",
+    truth="Equal weights get equal gradients, unless something treats units differently: dropout breaks the symmetry in its first step.",
+    expected="holds only when",
+    tiny={"training.steps": "50"},
 )
-
-
 def equal_weights(laboratory: Laboratory) -> Found:
     from dlprobe.experiments.laboratory import median
 
@@ -97,30 +102,3 @@ def spread_of_units(run: Trained) -> float:
     """How far the first layer's columns are from each other, over their size."""
     first = run.weights()[0]
     return float(first.std(axis=1).mean() / np.sqrt(np.square(first).mean()))
-
-
-register(
-    "recipe",
-    Recipe(
-        name="equal_weights",
-        claim="Hidden units that start with equal weights stay equal for ever.",
-        source="lecture slides on symmetry breaking; Goodfellow, Bengio & Courville 2016, Deep Learning, §8.4",
-        base="""
-[data]
-data = "wine"
-[model]
-layers = "16"
-activation = "tanh"
-init = "constant(value=0.1)"
-[training]
-steps = 200
-lr = 0.01
-[recording]
-evaluate_every = "never"
-""",
-        measure=equal_weights,
-        truth="Equal weights get equal gradients, unless something treats units differently: dropout breaks the symmetry in its first step.",
-        expected="holds only when",
-        tiny={"training.steps": "50"},
-    ),
-)
