@@ -31,9 +31,10 @@ Force = Annotated[bool, typer.Option("--force", help="overwrite FILE")]
 @configuration_options()
 def command(config: ConfigFile = None, output: Output = None, force: Force = False, *, options: dict[str, str | None], screen: Screen) -> ExitCode:
     """Train, pack, show."""
-    from dlprobe.commands.base.recorded_run import open_writer, prepare_session, train
+    from dlprobe.commands.base.recorded_run import open_writer, prepare_session, train, warn_of_other_data
 
     session = prepare_session(read_configuration(config, options), screen)
+    warn_of_other_data(config, session, screen)
     with open_writer(session, output, force) as writer:
         status = train(session, writer, screen)
         path = writer.pack()

@@ -10,6 +10,7 @@ import contextlib
 import errno
 import os
 import socket
+import stat
 import time
 from datetime import datetime
 from pathlib import Path
@@ -100,8 +101,8 @@ class FileSink:
     def _failed(self, error: OSError) -> RunFileError:
         name = printable(self.path)
         return RunFileError(
-            f"{name} cannot be written: {error.strerror or error}. The journal stays with everything recorded before: "
-            f"make room, then `dlprobe inspect --pack {name.removesuffix(SUFFIX)}`"
+            f"{name} cannot be written: {error.strerror or error}. Everything recorded before is kept: "
+            f"make room; `dlprobe inspect {name.removesuffix(SUFFIX)}` shows it, --pack makes a run file of a journal"
         )
 
 
@@ -115,6 +116,7 @@ def create(path: Path, force: bool) -> FileSink:
 
     With `force` a dead journal is replaced; a live one never is, and `path` itself stays until `replace` is called.
     """
+    _refuse_no_file(path)
     journal = journal_path(path)
     _refuse_live(path, journal)
     if not force and os.path.lexists(path):
@@ -160,6 +162,16 @@ def is_locked(descriptor: int) -> bool:
         return False  # a file system without locks
     fcntl.flock(descriptor, fcntl.LOCK_UN)
     return False
+
+
+def _refuse_no_file(path: Path) -> None:
+    """Folders, devices and pipes are not replaced by a run, even by force: the superuser's `-o /dev/null --force` would remove the device."""
+    if path.is_dir():
+        raise RunFileError(f"{printable(path)} is a folder: give a file in it with -o, e.g. -o {printable(path / 'run.h5')}")
+    with contextlib.suppress(OSError, ValueError):
+        mode = path.lstat().st_mode
+        if not stat.S_ISREG(mode) and not stat.S_ISLNK(mode):
+            raise RunFileError(f"{printable(path)} is not a regular file, so no run can take its place: choose another name with -o")
 
 
 def _make(path: Path, journal: Path) -> FileSink:

@@ -38,6 +38,8 @@ def pack_journal(path: Path) -> Path:
     Raises RunFileError where its writer lives, where it is damaged in the middle, or where the disk is full; the journal then stays.
     """
     packed = path.with_name(path.name.removesuffix(journal.SUFFIX))
+    if packed.is_file() and not os.path.lexists(journal.journal_path(packed)):
+        raise RunFileError(f"{printable(packed)} has no journal, it is packed already: leave --pack out")
     sink = journal.take(journal.journal_path(packed))
     try:
         if packed.exists():

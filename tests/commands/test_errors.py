@@ -26,6 +26,14 @@ WRONG = [
     (["train", "a.toml", "b.toml"], "b.toml"),
     (["train", "broken.toml"], "broken.toml, line 2"),
     (["train", "--format", "xml"], "known: table, json"),
+    (["train", "wine"], "the data set of that name is chosen with --data wine"),
+    (["train", "table.csv"], "CSV data are given with --data table.csv"),
+    (["summary", "table.npz"], "NPZ data are given with --data table.npz"),
+    (["train", "-o", "."], "is a folder: give a file in it with -o"),
+    (["train", "-o", ""], "is a folder"),
+    (["train", "-o", "run.h5/inner.h5"], "run.h5/inner.h5 cannot be made: Not a directory"),
+    (["gradients", "--depth", "2", "--seeds", "0"], "invalid value for '--seeds': expected a number >= 1: see"),
+    (["gradients", "--depth", "2", "--seeds", "two"], "invalid value for '--seeds': expected a whole number: see"),
     (["inspect"], "RUN"),
     (["inspect", "nothing.h5"], "nothing.h5"),
     (["inspect", "empty.h5"], "empty.h5"),
@@ -38,7 +46,7 @@ WRONG = [
     (["inspect", "run.h5", "--show", "layer"], "did you mean 'layers'"),
     (["inspect", "run.h5", "--show", "layers", "--statistic", "val_loss"], "--show"),
     (["inspect", "run.h5", "--run", "a"], "--run"),
-    (["inspect", "run.h5", "--pack"], "journal"),
+    (["inspect", "run.h5", "--pack"], "has no journal, it is packed already: leave --pack out"),
     (["train", "--init", "he"], "did you mean 'he_normal' or 'he_uniform'"),
     (["compare", "activatoin"], "did you mean 'activation'? known: those that dlprobe compare --help shows"),
     (["bias-variance", "--over", "dropuot=0.1"], "did you mean 'dropout'? known: those that dlprobe bias-variance --help shows"),
@@ -62,6 +70,7 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     (path / "empty.h5").touch()
     (path / "text.h5").write_text("not a run")
     (path / "cut.h5").write_bytes((path / "run.h5").read_bytes()[:5000])
+    (path / "table.csv").write_text("a,y\n1,2\n")
     (path / "broken.toml").write_text("[model]\nlayers = = 3\n")
     return path
 

@@ -43,6 +43,17 @@ def test_full_disk_behind_stdout_is_one_line(tmp_path: Path) -> None:
     assert (done.returncode, done.stderr) == (2, "error: No space left on device\n")
 
 
+@pytest.mark.parametrize("unbuffered", ["", "1"])
+def test_a_result_that_is_cut_off_by_the_disk_is_an_error(unbuffered: str, tmp_path: Path) -> None:
+    """Containers set PYTHONUNBUFFERED, and Python then drops what a nearly full disk did not take: half a JSON record would be exit code 0."""
+    with (tmp_path / "out.json").open("w") as out:
+        done = subprocess.run(
+            ["bash", "-c", 'ulimit -f 1; exec "$@"', "limited", *command_of("list", "--format", "json")],
+            cwd=tmp_path, env=environment(PYTHONUNBUFFERED=unbuffered), stdout=out, stderr=subprocess.PIPE, text=True, check=False,
+        )  # fmt: skip
+    assert (done.returncode, done.stderr) == (2, "error: File too large\n")
+
+
 def test_closed_streams_do_no_harm(tmp_path: Path) -> None:
     script = " ".join(command_of("list")) + " >&- 2>&-"
     assert subprocess.run(["bash", "-c", script], cwd=tmp_path, env=environment(), check=False).returncode == 0

@@ -53,6 +53,16 @@ def test_run_file_repeats_its_run() -> None:
     assert again["train_loss"] == first["train_loss"]
 
 
+def test_a_run_file_whose_data_file_has_changed_says_that_it_is_not_repeated() -> None:
+    rows = [f"{i * 0.5},{i % 7},{'pq'[i % 2]}" for i in range(40)]
+    Path("data.csv").write_text("\n".join(["a,b,y", *rows]))
+    trained("--data", "data.csv", "--layers", "3", "--epochs", "1", "-o", "first.h5")
+    assert dlprobe("train", "first.h5", "-o", "same.h5").err.count("warning:") == 0
+    Path("data.csv").write_text("\n".join(["a,b,y", "7,7,p", *rows[1:]]))
+    assert "warning: data.csv has changed since first.h5 was trained on it: this run does not repeat that one" in dlprobe("train", "first.h5", "-o", "b.h5").err
+    assert "has changed" not in dlprobe("train", "first.h5", "--seed", "5", "-o", "c.h5").err  # another split is other data anyway
+
+
 def test_toml_and_options_make_the_same_run_and_options_win() -> None:
     Path("net.toml").write_text('[data]\ndata = "wine"\n[model]\nlayers = [5, 4]\nactivation = "tanh"\n[training]\nepochs = 2\nseed = 7\n')
     from_toml = trained("net.toml", "-o", "a.h5")

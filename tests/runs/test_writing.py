@@ -8,6 +8,7 @@ import signal
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -15,7 +16,7 @@ import synthetic_runs
 
 import dlprobe
 from dlprobe.errors import RunFileError
-from dlprobe.runs import RunWriter, journal, pack, pack_journal
+from dlprobe.runs import RunWriter, StudyWriter, journal, pack, pack_journal
 from dlprobe.runs import writer as run_writer
 from dlprobe.runs.frames import FrameType, scan
 from dlprobe.runs.sources import MemorySource
@@ -125,7 +126,7 @@ def test_a_full_disk_keeps_what_was_recorded_and_later_rows_follow(tmp_path: Pat
         _full_after(patch, 100)
         with pytest.raises(RunFileError) as error:
             synthetic_runs.evaluate(writer, 50)
-        assert "No space left on device. The journal stays with everything recorded before" in _one_line(error)
+        assert "No space left on device. Everything recorded before is kept: make room" in _one_line(error)
     assert len(dlprobe.open_run(path).steps) == 50
     synthetic_runs.write_rows(writer, 50, 70, 10)
     synthetic_runs.finish(writer, 70)
@@ -266,6 +267,25 @@ def test_a_wrong_description_leaves_no_file(tmp_path: Path) -> None:
     with pytest.raises(ValueError, match="did you mean 'fan_in'"):
         RunWriter.create(tmp_path / "a.h5", description)
     assert not list(tmp_path.iterdir())
+
+
+@pytest.mark.parametrize("make", [RunWriter.create, StudyWriter.create])
+def test_folders_and_what_is_no_file_are_never_replaced(make: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """`--force` means runs: a pipe stands here for the devices that the superuser could unlink."""
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "folder").mkdir()
+    os.mkfifo(tmp_path / "pipe")
+    for path, words in (
+        ("folder", "is a folder: give a file in it"),
+        (".", "is a folder"),
+        ("", "is a folder"),
+        ("..", "is a folder"),
+        ("pipe", "not a regular"),
+    ):
+        with pytest.raises(RunFileError, match=words):
+            make(Path(path), synthetic_runs.description(), force=True)
+    assert (tmp_path / "pipe").is_fifo()
+    assert sorted(each.name for each in tmp_path.iterdir()) == ["folder", "pipe"]
 
 
 def test_folders_on_the_way_are_made_and_places_that_cannot_be_are_one_line(tmp_path: Path) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import io
 import os
 import pkgutil
 import signal
@@ -15,7 +16,7 @@ from functools import cache
 from importlib import import_module
 from pathlib import Path
 from types import FrameType
-from typing import Annotated, Any
+from typing import Annotated, Any, TextIO
 
 import typer
 from typer.core import TyperCommand, TyperGroup
@@ -179,9 +180,17 @@ def _invoke(arguments: list[str]) -> int:
 
 
 def _open_streams() -> None:
-    """Streams that the caller closed become ones that lead nowhere."""
-    sys.stdout = sys.stdout or open(os.devnull, "w", encoding="utf-8")  # noqa: SIM115  (for the rest of the process)
+    """Streams that the caller closed become ones that lead nowhere; a result is written whole or with an error."""
+    sys.stdout = _buffered(sys.stdout or open(os.devnull, "w", encoding="utf-8"))  # noqa: SIM115  (for the rest of the process)
     sys.stderr = sys.stderr or open(os.devnull, "w", encoding="utf-8")  # noqa: SIM115
+
+
+def _buffered(stream: TextIO) -> TextIO:
+    """The stream with a buffer: under PYTHONUNBUFFERED text goes straight to the file, and what a full disk takes only in part is lost without an error."""
+    raw = getattr(stream, "buffer", None)
+    if not isinstance(raw, io.RawIOBase):
+        return stream
+    return io.TextIOWrapper(io.BufferedWriter(raw), encoding=stream.encoding, errors=stream.errors, line_buffering=True)
 
 
 def _flush_or_abandon() -> None:

@@ -116,8 +116,20 @@ def read_configuration(file: Path | None, options: Mapping[str, str | None]) -> 
     elif is_run_file(file):
         base = _stored_configuration(file)
     else:
+        _refuse_data(file)
         base = from_toml(file)
     return from_options(base, options)
+
+
+def _refuse_data(file: Path) -> None:
+    """Data in the place of a configuration, as many a tool takes them. Raises ConfigError with the option that they belong to."""
+    from dlprobe.data.file_format import format_of
+    from dlprobe.data.loading import is_set
+
+    if is_set(str(file)) and not file.exists():
+        raise ConfigError(f"{file}: there is no such configuration; the data set of that name is chosen with --data {file}")
+    if (kind := format_of(file)) is not None:
+        raise ConfigError(f"{file}: expected a TOML configuration or a run file; {kind.name} data are given with --data {file}")
 
 
 def is_run_file(path: Path) -> bool:

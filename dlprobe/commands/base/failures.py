@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+import re
 import sys
 import traceback
 from typing import Any
@@ -15,6 +16,12 @@ from dlprobe.errors import DlprobeError, ExitCode
 from dlprobe.registry import did_you_mean
 
 # typer carries its own copy of click, older versions the real one: both are reached through what typer makes public
+PLAIN_WORDS = (
+    (r"Input should be greater than or equal to (\S+)", r"expected a number >= \1"),
+    (r"Input should be less than or equal to (\S+)", r"expected a number <= \1"),
+    (r"Input should be a valid integer.*", "expected a whole number"),
+    (r"Input should be a valid number.*", "expected a number"),
+)
 UsageError: type[Exception] = next(kind for kind in typer.BadParameter.__mro__ if kind.__name__ == "UsageError")
 
 
@@ -69,6 +76,13 @@ def _usage(error: Any) -> str:
         known = [name for parameter in context.command.get_params(context) for name in parameter.opts] if context is not None else []
         message = f"{command} has no option {option!r}: {did_you_mean(option, known)}"
     else:
-        text = error.format_message().rstrip(".")
+        text = _plain(error.format_message().rstrip("."))
         message = f"{text[:1].lower()}{text[1:]}: "
     return f"{message}see {command} --help"
+
+
+def _plain(text: str) -> str:
+    """A complaint about a value in our words."""
+    for theirs, ours in PLAIN_WORDS:
+        text = re.sub(theirs, ours, text)
+    return text

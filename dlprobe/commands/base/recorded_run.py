@@ -47,6 +47,22 @@ def prepare_session(configuration: RunConfig, screen: Screen) -> Session:
     return session
 
 
+def warn_of_other_data(repeated: Path | None, session: Session, screen: Screen) -> None:
+    """Say where a run file is to be repeated and the data file behind it has changed since: the same configuration would pass for the same run."""
+    from dlprobe.commands.base.configuration import is_run_file
+    from dlprobe.config import from_mapping
+    from dlprobe.runs import open_single
+
+    if repeated is None or session.config.data.path is None or not is_run_file(repeated):
+        return
+    with open_single(repeated) as run:
+        before, fingerprint = from_mapping(run.config), run.data.get("fingerprint")
+    now = session.config
+    same = before.data == now.data and before.resolved_data_seed == now.resolved_data_seed and before.training.dtype == now.training.dtype
+    if same and fingerprint != session.data.fingerprint:
+        screen.warn(f"{now.data.data} has changed since {repeated} was trained on it: this run does not repeat that one")
+
+
 def tell_of_compiling(screen: Screen) -> None:
     """The first command ever compiles, which takes seconds in which nothing else is seen."""
     from dlprobe.nn.cache import is_warm
@@ -63,7 +79,6 @@ def open_writer(session: Session, output: Path | None, force: bool) -> RunWriter
     description = describe(session)
     if output is None:
         return _next_free(description, session.data.name)
-    output.parent.mkdir(parents=True, exist_ok=True)
     return RunWriter.create(output, description, force)
 
 
