@@ -13,6 +13,7 @@ import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from difflib import SequenceMatcher
+from types import MappingProxyType
 from typing import Any, Protocol, TypeAlias, TypeVar
 
 from dlprobe.errors import ConfigError
@@ -167,16 +168,26 @@ def get(kind: str, name: str) -> Any:
     for known, record in shelf.items():  # file formats are written in capitals
         if known.lower() == key:
             return record
-    raise ConfigError(unknown(kind, name, shelf, listing(kind)))
+    raise ConfigError(unknown(kind, name, shelf, listing(kind), other_names(kind)))
+
+
+def other_names(kind: str) -> dict[str, str]:
+    """What other tools call the records of a kind, each with the record's name here: never taken as a name, only to say what was meant."""
+    return {other: name for name, record in records(kind).items() for other in getattr(record, "also_called", ())}
 
 
 TWO_LINES = 160  # characters of a list that an error prints: a longer one hides what the error says
 
 
-def unknown(what: str, name: str, known: Iterable[str], elsewhere: str = "") -> str:
-    """The sentence for an unknown name: did you mean, and what is known; of a long list `elsewhere` says what shows it."""
-    names = list(known)
-    guess = did_you_mean(name.strip().replace("-", "_").lower(), names, most=1 if is_short(names) else 3)
+def unknown(what: str, name: str, known: Iterable[str], elsewhere: str = "", also_called: Mapping[str, str] = MappingProxyType({})) -> str:
+    """The sentence for an unknown name: did you mean, and what is known.
+
+    `elsewhere` says what shows a long list; `also_called` maps names that other tools use to those that are known here.
+    """
+    names, typed = list(known), name.strip().replace("-", "_").lower()
+    guess = did_you_mean(typed, names, most=1 if is_short(names) else 3)
+    if typed in also_called:
+        guess = f"did you mean {also_called[typed]!r}? "
     return f"unknown {what} {name!r}: {guess}known: {listed(names, elsewhere)}"
 
 

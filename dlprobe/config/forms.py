@@ -251,6 +251,10 @@ class NamedOrYes(Named):
     def described(self) -> str:
         return f"yes ({self.usual}), {super().described}"
 
+    def read(self, value: object) -> Any:
+        no = value is False or (isinstance(value, str) and value.strip().lower() == "false")
+        return super().read("none" if no else value)
+
     def parse(self, value: object) -> Spec:
         yes = value is True or (isinstance(value, str) and value.strip().lower() in ("yes", "true"))
         return super().parse(self.usual if yes else value)

@@ -14,6 +14,7 @@ from dlprobe.registry import Parameter, Spec, Value
 Given: TypeAlias = Mapping[str, object]
 
 LONGEST_NAME = 60
+KEYS_OF_THEIR_OWN = {"lr": "lr", "learning_rate": "lr"}  # what other tools give an optimizer
 
 
 def parse_spec(kind: str, text: str | Given | Spec, words: Iterable[str] = ()) -> Spec:
@@ -27,7 +28,7 @@ def parse_spec(kind: str, text: str | Given | Spec, words: Iterable[str] = ()) -
     >>> dict(parse_spec("initializer", {"name": "mean_field", "sigma_w": 1.3}).parameters)
     {'sigma_w': 1.3, 'sigma_b': 0.0}
     """
-    name, given = _notation(kind, text)
+    name, given = _notation(kind, text, words)
     record = _find(kind, name, words)
     by_name: dict[str, Parameter] = {parameter.name: parameter for parameter in record.parameters}
     values = {key: _value(record, by_name, key, value) for key, value in _clean(record.name, given).items()}
@@ -53,14 +54,15 @@ def split_list(text: str) -> list[str]:
     return items
 
 
-def _notation(kind: str, text: object) -> tuple[str, Given]:
+def _notation(kind: str, text: object, words: Iterable[str]) -> tuple[str, Given]:
     """The name and the given parameters, whichever way they were written."""
     if isinstance(text, Spec):
         return _from_spec(kind, text)
     if isinstance(text, Mapping):
         return _from_table(kind, text)
     if not isinstance(text, str):
-        raise ConfigError(f"expected the name of {_a(kind)}, alone or as name(key=value, …), found {show(text)}")
+        expected = " or ".join([f"the name of {_a(kind)}, alone or as name(key=value, …)", *words])
+        raise ConfigError(f"expected {expected}, found {show(text)}")
     return _from_text(kind, text)
 
 
@@ -127,11 +129,13 @@ def _find(kind: str, name: str, words: Iterable[str] = ()) -> Any:
     if not name.strip():
         raise ConfigError(f"the name of {_a(kind)} is empty: known: {registry.listed(known, elsewhere)}")
     if _tidy(name) not in shelf:
-        raise ConfigError(registry.unknown(_title(kind), name.strip()[:LONGEST_NAME], known, elsewhere))
+        raise ConfigError(registry.unknown(_title(kind), name.strip()[:LONGEST_NAME], known, elsewhere, registry.other_names(kind)))
     return shelf[_tidy(name)]
 
 
 def _value(record: Any, by_name: Mapping[str, Parameter], key: str, value: object) -> Value:
+    if key in KEYS_OF_THEIR_OWN:
+        raise ConfigError(f"{record.name}: {show(key)} is no parameter: expected the key {KEYS_OF_THEIR_OWN[key]} of the configuration")
     if not by_name:
         raise ConfigError(f"{record.name} takes no parameters, found {show(key)}: write {record.name} alone")
     if key not in by_name:

@@ -48,22 +48,23 @@ def option_name(key: str) -> str:
     return "--" + key.replace("_", "-")
 
 
-def stray_key(table: str, key: str, keys: Mapping[str, tuple[str, ...]]) -> StrayKeyError:
-    """The error for a key that `table` ("" for the top level) does not have: its own table, or did you mean, and the list."""
+def stray_key(table: str, key: str, keys: Mapping[str, tuple[str, ...]], other_keys: Mapping[str, str]) -> StrayKeyError:
+    """The error for a key that `table` ("" for the top level) does not have: its own table, or did you mean, and the list.
+
+    `other_keys` maps what other tools call a key to the key.
+    """
     where = f"[{table}]" if table else "the configuration"
-    home = next((name for name, known in keys.items() if key in known), None)
-    if home is not None:
-        return StrayKeyError(table, key, f"{key!r} in {where}: this key belongs in the table [{home}]")
+    homes = {name: home for home, names in keys.items() for name in names}
+    if key in homes:
+        return StrayKeyError(table, key, f"{key!r} in {where}: this key belongs in the table [{homes[key]}]")
+    meant = other_keys.get(key.lower())
+    if meant is not None:
+        inside = "" if homes[meant] == table else f" in [{homes[meant]}]"
+        start = f"{where} " if table else ""
+        return StrayKeyError(table, key, f"{start}unknown key {key!r}: did you mean {meant!r}{inside}? known: {ALL_KEYS}")
     if not table:
         return StrayKeyError(table, key, unknown("table", key[:LONGEST_NAME], keys))
     message = unknown("key", key[:LONGEST_NAME], keys[table], ALL_KEYS)
-    if "did you mean" not in message:
-        message = message.replace(": known:", f": {_meant_elsewhere(key, keys)}known:", 1)
+    if "did you mean" not in message and (close := nearest(key[:LONGEST_NAME], homes)):
+        message = message.replace(": known:", f": did you mean {close[0]!r} in [{homes[close[0]]}]? known:", 1)
     return StrayKeyError(table, key, f"{where} {message}")
-
-
-def _meant_elsewhere(key: str, keys: Mapping[str, tuple[str, ...]]) -> str:
-    """Did you mean, over the other tables."""
-    homes = {name: table for table, names in keys.items() for name in names}
-    close = nearest(key[:LONGEST_NAME], homes)
-    return f"did you mean {close[0]!r} in [{homes[close[0]]}]? " if close else ""

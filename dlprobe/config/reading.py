@@ -10,7 +10,7 @@ from typing import Any
 
 from dlprobe.config.naming import LONGEST_NAME
 from dlprobe.config.problems import ALL_KEYS, FieldError, StrayKeyError, stray_key
-from dlprobe.config.records import TABLES, RunConfig, keys_by_table
+from dlprobe.config.records import TABLES, RunConfig, keys_by_table, other_keys
 from dlprobe.config.scalars import show
 from dlprobe.config.writing import to_mapping
 from dlprobe.errors import ConfigError
@@ -30,9 +30,9 @@ def from_mapping(mapping: Mapping[str, Any]) -> RunConfig:
     tables: dict[str, Any] = {}
     for name, values in _tidied("the configuration", mapping).items():
         if name not in TABLES:
-            raise stray_key("", name, keys_by_table())
+            raise stray_key("", name, keys_by_table(), other_keys())
         if not isinstance(values, Mapping):
-            raise ConfigError(f"{name} = {show(values)}: expected a table with keys among {listed(list(TABLES[name].model_fields), ALL_KEYS)}")
+            raise StrayKeyError("", name, f"{name} = {show(values)}: expected a table with keys among {listed(list(TABLES[name].model_fields), ALL_KEYS)}")
         tables[name] = TABLES[name](**_tidied(f"[{name}]", values))
     return RunConfig(**tables)
 
@@ -46,7 +46,7 @@ def from_options(base: RunConfig | None, options: Mapping[str, str | None]) -> R
     given = {key: text for key, text in _tidied("the options", options).items() if text is not None}
     for key in given:
         if key not in homes:
-            raise ConfigError(unknown("option", key[:LONGEST_NAME], homes, ALL_KEYS))
+            raise ConfigError(unknown("option", key[:LONGEST_NAME], homes, ALL_KEYS, other_keys()))
     try:
         return with_values(base or RunConfig(), {f"{homes[key]}.{key}": text for key, text in given.items()})
     except FieldError as error:
@@ -75,12 +75,12 @@ def _place(place: str) -> tuple[str, str]:
     homes = {known: name for name, keys in keys_by_table().items() for known in keys}
     if not dot:
         if place not in homes:
-            raise ConfigError(unknown("key", place[:LONGEST_NAME], homes, ALL_KEYS))
+            raise ConfigError(unknown("key", place[:LONGEST_NAME], homes, ALL_KEYS, other_keys()))
         return homes[place], place
     if table not in TABLES:
-        raise stray_key("", table, keys_by_table())
+        raise stray_key("", table, keys_by_table(), other_keys())
     if key not in TABLES[table].model_fields:
-        raise stray_key(table, key, keys_by_table())
+        raise stray_key(table, key, keys_by_table(), other_keys())
     return table, key
 
 
@@ -135,7 +135,8 @@ def _text_of(path: Path) -> str:
 
 def _toml_problem(source: str, text: str, error: ValueError) -> str:
     """tomllib's "Invalid value (at line 3, column 5)" with the place in front."""
-    message = str(error)
+    message = str(error).replace("Cannot overwrite a value", "this key is given twice")
+    message = re.sub(r"Cannot declare \('(.*)',\) twice", r"the table [\1] is given twice: join its keys", message)
     place = re.search(r" \(at (?:line (\d+), column (\d+)|end of document)\)$", message)
     if place is None:
         return f"{source}: not TOML: {message}"
@@ -152,7 +153,7 @@ def _line_of(text: str, table: str, key: str) -> int | None:
         if found := re.match(r"\s*\[+\s*([^\]]*?)\s*\]", line):
             header = found.group(1)
         pattern = at_top if not header else rf"\s*{name}\s*=" if header == table else None
-        if (pattern and re.match(pattern, line)) or (found and not table and re.fullmatch(name, header)):
+        if (pattern and re.match(pattern, line)) or (found and re.fullmatch(rf"{table}\.{name}" if table else name, header)):
             return number
     return None
 

@@ -28,9 +28,9 @@ NONE = ("none",)
 NO = ("none", "no")
 
 
-def option(default: str, help_line: str) -> Any:
-    """A field with its default as typed and its line of help."""
-    return Field(default, description=help_line)
+def option(default: str, help_line: str, also_called: str = "") -> Any:
+    """A field with its default as typed, its line of help, and what other tools call it: never taken, only to say what was meant."""
+    return Field(default, description=help_line, json_schema_extra={"also_called": also_called})
 
 
 class Table(BaseModel):
@@ -51,7 +51,7 @@ class Table(BaseModel):
         first = error.errors(include_url=False)[0]
         key = str(first["loc"][0])
         if first["type"] == "extra_forbidden":
-            return stray_key(cls.table, key, keys_by_table())
+            return stray_key(cls.table, key, keys_by_table(), other_keys())
         if not cls.table:  # of the whole: something that is no table
             return ConfigError(f"{key} = {show(first['input'])}: expected a table with keys among {listed(keys_by_table()[key], ALL_KEYS)}")
         return FieldError(cls.table, key, first["input"], str(first["ctx"]["error"]))
@@ -67,11 +67,17 @@ class DataConfig(Table):
 
     table: ClassVar[str] = "data"
 
-    data: Annotated[str, Source()] = option("digits", "embedded or generated data set, or a data file")
-    target: Annotated[str | None, Text(words=AUTO)] = option("auto", "label column of a data file; auto: as the file's format says")
+    data: Annotated[str, Source()] = option("digits", "embedded or generated data set, or a data file", "dataset data_set data_file file path")
+    target: Annotated[str | None, Text(words=AUTO)] = option(
+        "auto", "label column of a data file; auto: as the file's format says", "label labels label_column target_column"
+    )
     task: Annotated[str, Choice("auto", "classification", "regression")] = option("auto", "what is learned; auto: from the labels")
-    scaling: Annotated[str, Choice("standardize", "minmax", "robust", "none")] = option("standardize", "scaling of the inputs, fitted on the training part")
-    split: Annotated[tuple[float, float, float], Split()] = option("60,20,20", "percent of the samples for training, validation and test")
+    scaling: Annotated[str, Choice("standardize", "minmax", "robust", "none")] = option(
+        "standardize", "scaling of the inputs, fitted on the training part", "scaler normalize standardize preprocessing"
+    )
+    split: Annotated[tuple[float, float, float], Split()] = option(
+        "60,20,20", "percent of the samples for training, validation and test", "test_size validation_split val_split"
+    )
     train_size: Annotated[int | None, Whole(1, words=("all",))] = option("all", "samples of the training part that are used; fewer are a part of more")
     stratify: Annotated[bool, YesNo()] = option("yes", "keep the share of every class in each part (classification)")
     data_seed: Annotated[int | None, Whole(0, LARGEST_SEED, words=AUTO)] = option("auto", "seed of split and generated data; auto: the seed")
@@ -95,20 +101,32 @@ class ModelConfig(Table):
 
     table: ClassVar[str] = "model"
 
-    layers: Annotated[tuple[int, ...], Layers()] = option("100,100", "hidden layers, input side first")
-    activation: Annotated[Spec | tuple[Spec, ...], NamedPerLayer("activation")] = option("relu", "activation of the hidden layers")
+    layers: Annotated[tuple[int, ...], Layers()] = option(
+        "100,100", "hidden layers, input side first", "hidden hidden_layers hidden_sizes hidden_units hidden_layer_sizes units neurons depth width"
+    )
+    activation: Annotated[Spec | tuple[Spec, ...], NamedPerLayer("activation")] = option(
+        "relu", "activation of the hidden layers", "activation_function hidden_activation nonlinearity"
+    )
     output_activation: Annotated[Spec | None, Named("activation", words=AUTO)] = option("auto", "activation of the output; auto: what the loss takes")
-    init: Annotated[Spec | None, Named("initializer", words=AUTO)] = option("auto", "initializer of all weights; auto: what suits the activation")
-    bias_init: Annotated[Spec | None, Named("initializer", words=AUTO)] = option("auto", "initializer of bias parameters; auto: as init says, else 0")
-    bias: Annotated[bool, YesNo()] = option("yes", "whether layers have bias parameters")
-    norm: Annotated[Spec | None, Named("normalization", words=NONE)] = option("none", "normalization of the hidden layers")
+    init: Annotated[Spec | None, Named("initializer", words=AUTO)] = option(
+        "auto", "initializer of all weights; auto: what suits the activation", "initializer initialization initialisation weight_init kernel_initializer"
+    )
+    bias_init: Annotated[Spec | None, Named("initializer", words=AUTO)] = option(
+        "auto", "initializer of bias parameters; auto: as init says, else 0", "bias_initializer"
+    )
+    bias: Annotated[bool, YesNo()] = option("yes", "whether layers have bias parameters", "use_bias")
+    norm: Annotated[Spec | None, Named("normalization", words=NONE)] = option(
+        "none", "normalization of the hidden layers", "normalization normalisation batch_norm batchnorm batch_normalization layer_norm"
+    )
     norm_position: Annotated[Literal["before", "after"], Choice("before", "after")] = option("before", "normalize before or after the activation")
     norm_inference: Annotated[Literal["running", "train_set"], Choice("running", "train_set")] = option(
         "running", "statistics that batch norm evaluates by: running ones, or those of the whole training part"
     )
     input_norm: Annotated[Spec | None, Named("normalization", words=NONE)] = option("none", "normalization of the net's input, a layer of its own")
-    residual: Annotated[Spec | None, NamedOrYes("residual", "identity", words=NO)] = option("none", "residual connection around hidden layers of equal width")
-    dropout: Annotated[float, Number(0.0, below=1.0)] = option("0", "probability of dropping an output of a hidden layer in training")
+    residual: Annotated[Spec | None, NamedOrYes("residual", "identity", words=NO)] = option(
+        "none", "residual connection around hidden layers of equal width", "skip skip_connection skip_connections"
+    )
+    dropout: Annotated[float, Number(0.0, below=1.0)] = option("0", "probability of dropping an output of a hidden layer in training", "dropout_rate")
     input_dropout: Annotated[float, Number(0.0, below=1.0)] = option("0", "probability of dropping an input in training")
     weight_transform: Annotated[Spec | None, Named("weight_transform", words=NONE)] = option("none", "what the hidden layers' weights go through before use")
     drop_connect: Annotated[float, Number(0.0, below=1.0)] = option("0", "probability of dropping a weight in training")
@@ -118,7 +136,7 @@ class ModelConfig(Table):
     @model_validator(mode="after")
     def _one_activation_per_layer(self) -> Self:
         if isinstance(self.activation, tuple) and len(self.activation) != len(self.layers):
-            counts = f"{len(self.activation)} activations for {len(self.layers)} hidden layers"
+            counts = f"{len(self.activation)} activations for {len(self.layers)} hidden layer{'s' * (len(self.layers) != 1)}"
             reason = f"{counts}: expected one for all, or a list with one per hidden layer"
             raise FieldError(self.table, "activation", [str(spec) for spec in self.activation], reason)
         return self
@@ -177,17 +195,19 @@ class TrainingConfig(Table):
 
     table: ClassVar[str] = "training"
 
-    loss: Annotated[Spec | None, Named("loss", words=AUTO)] = option("auto", "loss; auto: what suits the task")
+    loss: Annotated[Spec | None, Named("loss", words=AUTO)] = option("auto", "loss; auto: what suits the task", "criterion loss_function")
     class_weights: Annotated[tuple[float, ...] | Literal["balanced"] | None, Weights(words=NONE, own_words=("balanced",))] = option(
         "none", "weights of the classes in the training loss, in the order of the classes; balanced: inverse to their sizes"
     )
     label_smoothing: Annotated[float, Number(0.0, below=1.0)] = option("0", "share of every training label that is spread over all classes")
     early_stopping: Annotated[Spec | None, NamedOrYes("stopping", "early_stopping", words=NO)] = option(
-        "none", "end the run when evaluations no longer improve, and keep the best parameters"
+        "none", "end the run when evaluations no longer improve, and keep the best parameters", "patience"
     )
-    optimizer: Annotated[Spec, Named("optimizer")] = option("adam", "optimizer")
-    lr: Annotated[float | None, Number(0.0, words=AUTO)] = option("auto", "learning rate; auto: the optimizer's usual one")
-    schedule: Annotated[Spec, Named("schedule")] = option("constant", "how the learning rate runs through training")
+    optimizer: Annotated[Spec, Named("optimizer")] = option("adam", "optimizer", "solver")
+    lr: Annotated[float | None, Number(0.0, words=AUTO)] = option(
+        "auto", "learning rate; auto: the optimizer's usual one", "learning_rate learning_rate_init eta step_size rate"
+    )
+    schedule: Annotated[Spec, Named("schedule")] = option("constant", "how the learning rate runs through training", "lr_schedule scheduler lr_scheduler decay")
     warmup: Annotated[int, Whole(0)] = option("0", "first steps in which the rate rises in a straight line to the schedule's")
     l1: Annotated[float, Number(0.0)] = option("0", "penalty λ Σ|w| on weights")
     l2: Annotated[float, Number(0.0)] = option("0", "penalty λ Σ w² on weights")
@@ -202,12 +222,16 @@ class TrainingConfig(Table):
     clip_layer_norm: Annotated[float | None, Number(0.0, words=NONE, open_low=True)] = option("none", "bound of the norm of each layer's gradient")
     clip_global_norm: Annotated[float | None, Number(0.0, words=NONE, open_low=True)] = option("none", "bound of the norm of the whole gradient")
     mixup: Annotated[float, Number(0.0)] = option("0", "α of mixup: samples of a batch are mixed in pairs, share ~ Beta(α, α); 0 for none")
-    batch_size: Annotated[int | Literal["full"], Whole(1, own_words=("full",))] = option("32", "samples per step; full: the whole training part")
-    epochs: Annotated[int | None, Whole(1, words=NONE)] = option(str(DEFAULT_EPOCHS), "passes over the training part; none where steps is given")
-    steps: Annotated[int | None, Whole(1, words=NONE)] = option("none", "updates, in place of epochs")
-    seed: Annotated[int, Whole(0, LARGEST_SEED)] = option("0", "the one number that weights and batches derive from")
-    dtype: Annotated[Literal["float32", "float64"], Choice("float32", "float64")] = option("float32", "precision of the computation")
-    threads: Annotated[int, Whole(1)] = option("1", "threads for this run")
+    batch_size: Annotated[int | Literal["full"], Whole(1, own_words=("full",))] = option(
+        "32", "samples per step; full: the whole training part", "minibatch minibatch_size"
+    )
+    epochs: Annotated[int | None, Whole(1, words=NONE)] = option(
+        str(DEFAULT_EPOCHS), "passes over the training part; none where steps is given", "n_epochs num_epochs max_epochs max_iter"
+    )
+    steps: Annotated[int | None, Whole(1, words=NONE)] = option("none", "updates, in place of epochs", "iterations max_steps updates")
+    seed: Annotated[int, Whole(0, LARGEST_SEED)] = option("0", "the one number that weights and batches derive from", "random_state random_seed")
+    dtype: Annotated[Literal["float32", "float64"], Choice("float32", "float64")] = option("float32", "precision of the computation", "precision")
+    threads: Annotated[int, Whole(1)] = option("1", "threads for this run", "workers n_jobs jobs")
 
     @model_validator(mode="before")
     @classmethod
@@ -281,6 +305,12 @@ class RunConfig(Table):
 
 
 TABLES: dict[str, type[Table]] = {table.table: table for table in (DataConfig, ModelConfig, TrainingConfig, RecordingConfig)}
+
+
+def other_keys() -> dict[str, str]:
+    """What other tools call the keys, each with the key."""
+    fields = [(key, field) for table in TABLES.values() for key, field in table.model_fields.items()]
+    return {other: key for key, field in fields for other in str(dict(field.json_schema_extra or {}).get("also_called", "")).split()}  # type: ignore[arg-type]
 
 
 def keys_by_table() -> dict[str, tuple[str, ...]]:

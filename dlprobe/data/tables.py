@@ -158,6 +158,7 @@ def decide(column: Column, task: str, fault: Callable[[int, str], DataError]) ->
 
 def encode(path: Path, columns: list[Column]) -> tuple[Floats, tuple[str, ...], tuple[str, ...]]:
     """Feature columns as float64 (rows, features), their names, and a note on what was one-hot encoded."""
+    refuse_free_text(path, columns)
     blocks: list[Floats] = []
     names: list[str] = []
     encoded: list[str] = []
@@ -166,7 +167,7 @@ def encode(path: Path, columns: list[Column]) -> tuple[Floats, tuple[str, ...], 
             blocks.append(column.numbers[:, None])
             names.append(column.name)
         else:
-            block, values = one_hot(path, column)
+            block, values = one_hot(column)
             blocks.append(block)
             names += [f"{column.name}={value}" for value in values]
             encoded.append(f"{quoted(column.name)} ({len(values)} values)")
@@ -176,17 +177,32 @@ def encode(path: Path, columns: list[Column]) -> tuple[Floats, tuple[str, ...], 
     return np.ascontiguousarray(np.concatenate(blocks, axis=1)), tuple(names), notes
 
 
-def one_hot(path: Path, column: Column) -> tuple[Floats, list[str]]:
-    """A text column as float64 (rows, values), one column per text that occurs, in sorted order. Refuses what looks like free text."""
+def refuse_free_text(path: Path, columns: list[Column]) -> None:
+    """Refuses text columns that are no categories: the first with what is wrong, the others by name, so that one look at the file is enough."""
+    faults = [(column, what) for column in columns if (what := no_categories(column))]
+    if faults:
+        column, what = faults[0]
+        others = f"; so it is with {quoted_list([other.name for other, _ in faults[1:]])}" if faults[1:] else ""
+        raise problem(path, what + others, None, column.number, column.name)
+
+
+def no_categories(column: Column) -> str:
+    """What is wrong with a text column as categories: numbers with commas, or free text; empty where nothing is."""
+    if column.codes is None:
+        return ""
+    used, rows = [column.texts[i] for i in np.unique(column.codes)], len(column.codes)
+    if hint := comma_hint(used):
+        return f"holds {quoted(used[0])}, expected numbers or categories{hint}"
+    if len(used) > MOST_CATEGORIES or (len(used) > 10 and 2 * len(used) > rows):
+        found = f"has {len(used)} different texts in {rows} rows, {quoted(used[0])} is one"
+        return f"{found}, expected numbers or at most {MOST_CATEGORIES} categories: remove the column or make numbers of it"
+    return ""
+
+
+def one_hot(column: Column) -> tuple[Floats, list[str]]:
+    """A text column as float64 (rows, values), one column per text that occurs, in sorted order."""
     assert column.codes is not None
     used, codes = np.unique(column.codes, return_inverse=True)
-    rows = len(column.codes)
-    if hint := comma_hint([column.texts[i] for i in used]):
-        raise problem(path, f"holds {quoted(column.texts[used[0]])}, expected numbers or categories{hint}", None, column.number, column.name)
-    if len(used) > MOST_CATEGORIES or (len(used) > 10 and 2 * len(used) > rows):
-        found = f"has {len(used)} different texts in {rows} rows, {quoted(column.texts[used[0]])} is one"
-        what = f"{found}, expected numbers or at most {MOST_CATEGORIES} categories: remove the column or make numbers of it"
-        raise problem(path, what, None, column.number, column.name)
     return np.eye(len(used))[codes.reshape(-1)], [column.texts[i] for i in used]
 
 

@@ -23,7 +23,7 @@ Draw = Callable[..., Matrix]
 
 @dataclass(frozen=True)
 class Initializer:
-    """What is known of an initializer. `variance` and `bias_variance` are those of one weight and one bias parameter."""
+    """What is known of an initializer. `variance` and `bias_variance` are those of one weight and one bias parameter; `also_called`: elsewhere."""
 
     name: str
     summary: str
@@ -38,6 +38,7 @@ class Initializer:
     parameters: tuple[Parameter, ...] = ()
     use: str = ""
     traps: str = ""
+    also_called: tuple[str, ...] = ()
 
 
 # std of a standard normal cut at ±2; drawing at σ/this and cutting at 2 of that gives std σ (Keras's VarianceScaling)
@@ -110,6 +111,10 @@ _FAMILIES: dict[str, tuple[Callable[[int, int], float], str, str, str, str]] = {
 }
 
 
+# family -> what other tools call it
+_ALSO_CALLED = {"glorot": "xavier", "he": "kaiming"}
+
+
 def _register_family(family: str) -> None:
     variance, text, source, use, traps = _FAMILIES[family]
     for shape, (draw, extra) in _DISTRIBUTIONS.items():
@@ -124,8 +129,15 @@ def _register_family(family: str) -> None:
                 source=source,
                 use=f"For {use}.",
                 traps=traps,
+                also_called=_other_names(family, shape),
             ),
         )
+
+
+def _other_names(family: str, shape: str) -> tuple[str, ...]:
+    """xavier_uniform of glorot_uniform; xavier alone means the normal one."""
+    other = _ALSO_CALLED.get(family)
+    return () if other is None else (f"{other}_{shape}", other) if shape == "normal" else (f"{other}_{shape}",)
 
 
 for _family in _FAMILIES:

@@ -22,6 +22,7 @@ FANS = ((100, 100), (784, 100))
 
 # What a record may hold besides name, summary and parameters: attribute, what people read, in the order of printing.
 TOLD = (
+    ("also_called", "elsewhere called"),
     ("formula", "formula"),
     ("slope_formula", "slope"),
     ("initializer", "default initializer"),

@@ -12,6 +12,9 @@ from dlprobe import registry
 WRONG = [
     (["trian"], "did you mean 'train'"),
     (["train", "--epoch", "5"], "did you mean '--epochs'"),
+    (["train", "--learning-rate", "5"], "did you mean '--lr'"),
+    (["train", "--hidden", "5"], "did you mean '--layers'"),
+    (["gradients", "--layers", "5"], "has no option '--layers': see"),  # not '--outliers'
     (["train", "--batch_size", "5"], "did you mean '--batch-size'"),
     (["train", "-o"], "requires an argument"),
     (["train", "--epochs", "0"], "--epochs"),
@@ -52,6 +55,7 @@ WRONG = [
     (["bias-variance", "--over", "dropuot=0.1"], "did you mean 'dropout'? known: those that dlprobe bias-variance --help shows"),
     (["list", "optimzer"], "did you mean 'optimizer'"),
     (["explain"], "NAME"),
+    (["explain", "swish"], "did you mean 'silu'?"),
     (["explain", "rellu"], "did you mean 'relu'"),
     (["explain", "linear"], "activation:linear or data:linear"),
     (["explain", "kind:relu"], "unknown kind 'kind'"),

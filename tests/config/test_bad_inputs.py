@@ -10,6 +10,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from dlprobe import registry
 from dlprobe.config import (
     DataConfig,
     ModelConfig,
@@ -22,7 +23,7 @@ from dlprobe.config import (
     to_mapping,
     with_values,
 )
-from dlprobe.config.records import keys_by_table
+from dlprobe.config.records import keys_by_table, other_keys
 from dlprobe.errors import ConfigError
 
 OPTIONS: list[tuple[dict[str, str], list[str]]] = [
@@ -64,6 +65,13 @@ OPTIONS: list[tuple[dict[str, str], list[str]]] = [
     ({"optimizer": "adam(beta1=1)"}, ["beta1 = '1'", ">= 0 and < 1"]),
     ({"optimizer": "adam(beta3=1)"}, ["'beta3'", "known: beta1, beta2, epsilon, bias_correction, keras_epsilon"]),
     ({"optimizer": "auto"}, ["unknown optimizer 'auto'"]),
+    ({"optimizer": "adam(lr=0.1)"}, ["adam: 'lr' is no parameter: expected the key lr"]),
+    ({"optimizer": "sgd(learning-rate=0.1)"}, ["expected the key lr of the configuration"]),
+    ({"init": "kaiming_normal"}, ["did you mean 'he_normal'?"]),
+    ({"init": "xavier-uniform"}, ["did you mean 'glorot_uniform'?"]),
+    ({"activation": "Swish"}, ["did you mean 'silu'?"]),
+    ({"loss": "bce"}, ["did you mean 'binary_cross_entropy'?"]),
+    ({"learning_rate": "0.1"}, ["unknown option 'learning_rate'", "did you mean 'lr'?"]),
     ({"init": "he"}, ["unknown initializer 'he'", "known:"]),
     ({"init": "normal(std=-1)"}, ["--init 'normal(std=-1)'", "std = '-1'", ">= 0"]),
     ({"init": "normal(std=nan)"}, ["std = 'nan'", "finite"]),
@@ -139,6 +147,11 @@ MAPPINGS: list[tuple[Any, list[str]]] = [
     ({"trainin": {}}, ["unknown table 'trainin'", "did you mean 'training'?"]),
     ({"lr": 0.1}, ["'lr'", "belongs in the table [training]"]),
     ({"training": {"layers": [3]}}, ["'layers' in [training]", "belongs in the table [model]"]),
+    ({"training": {"learning_rate": 0.1}}, ["[training] unknown key 'learning_rate': did you mean 'lr'?"]),
+    ({"model": {"initializer": "zeros"}}, ["[model] unknown key 'initializer': did you mean 'init'?"]),
+    ({"model": {"learning_rate": 0.1}}, ["did you mean 'lr' in [training]?"]),
+    ({"dataset": "wine"}, ["unknown key 'dataset': did you mean 'data' in [data]?"]),
+    ({"model": {"norm": False}}, ["model.norm = false", "expected the name of a normalization", "or none, found false"]),
     ({"training": {"layrs": [3]}}, ["[training] unknown key 'layrs'", "did you mean 'layers' in [model]?"]),
     ({"training": {"batch_sise": 3}}, ["[training] unknown key 'batch_sise'", "did you mean 'batch_size'?"]),
     ({"training": {3: 3}}, ["[training]: the key 3 is not text"]),
@@ -176,7 +189,11 @@ def test_bad_mapping_names_table_key_and_what_is_allowed(mapping: Any, fragments
 
 TEXTS: list[tuple[str, list[str]]] = [
     ("[training]\nlr = \n", ["net.toml, line 2, column 6: not TOML: Invalid value"]),
-    ("[training]\nlr = 1\nlr = 2\n", ["net.toml, line 3", "not TOML: Cannot overwrite a value"]),
+    ("[training]\nlr = 1\nlr = 2\n", ["net.toml, line 3", "not TOML: this key is given twice"]),
+    ('[model]\nnorm = "batch"\n[model]\n', ["net.toml, line 3", "not TOML: the table [model] is given twice: join its keys"]),
+    ('[model.norm]\nname = "batch"\nmomentum = 2\n', ["net.toml, line 1: model.norm", "momentum = 2: expected"]),
+    ("[[model]]\nlayers = [5]\n", ["net.toml, line 1: model = [{'layers': [5]}]: expected a table"]),
+    ("\nmodel = 3\n", ["net.toml, line 2: model = 3: expected a table"]),
     ("[training", ["net.toml, line 1", "not TOML"]),
     ("[training]\n\nlr = -1\n", ["net.toml, line 3: training.lr = -1", "or auto"]),
     ("[training]\nbatch-size = 0\n", ["net.toml, line 2: training.batch_size = 0"]),
@@ -215,6 +232,19 @@ def test_file_that_is_no_toml_is_one_clear_line(tmp_path: Path, content: bytes, 
         from_toml(path)
     assert one_line(caught.value).startswith(str(path))
     assert expected in str(caught.value)
+
+
+@pytest.mark.parametrize("text", ["residual = false", 'residual = "false"', 'residual = "no"'])
+def test_what_yes_switches_on_false_switches_off(text: str) -> None:
+    assert parse_toml(f"[model]\n{text}\n", "net.toml").model.residual is None
+
+
+def test_names_of_other_tools_are_told_and_never_names_here() -> None:
+    """An alias that were a name of the same kind would be advice to type something else than what was meant."""
+    for kind in registry.kinds():
+        assert not set(registry.other_names(kind)) & set(registry.records(kind))
+    assert not set(other_keys()) & set(KEYS)
+    assert set(other_keys().values()) <= set(KEYS)
 
 
 def test_missing_file_says_how_to_write_one(tmp_path: Path) -> None:

@@ -84,6 +84,7 @@ HOLE = X.copy()
 HOLE[3, 1] = np.nan
 LABELS = idx(0x08, (6,), bytes(Y.tolist()))
 TEXT_IDS = "id,y\n" + "".join(f"name{i},{i % 2}\n" for i in range(12))
+THREE_TEXTS = "id,kind,when,share,y\n" + "".join(f'name{i},{"uv"[i % 2]},day{i},"{i % 2},5",{i % 3}\n' for i in range(12))
 DECIMAL_COMMAS = "a;y\n" + "".join(f"{i},5;{i}\n" for i in range(12))
 
 BAD = [
@@ -119,6 +120,12 @@ BAD = [
     Bad("dash.csv", b"a,y\n1,0.5\n2,1.5\n-,2.5\n", "(missing is an empty cell or one of NA, "),
     Bad("old_mac.csv", b"a,y\r1,0.5\r2,1.5\r", "carriage returns alone"),
     Bad("capitals.csv", b"a,Price\n1,2\n3,4\n", "did you mean 'Price'?", {"target": "price"}),
+    Bad(
+        "three_texts.csv",
+        THREE_TEXTS.encode(),
+        "column 1 'id': has 12 different texts in 12 rows, 'name0' is one, expected numbers or at most 100 categories: "
+        "remove the column or make numbers of it; so it is with 'when', 'share'",
+    ),
     Bad("no_column.csv", b"a,b\n1,2\n3,4\n", "target 'price' is no column: there are 'a', 'b'", {"target": "price"}),
     Bad("no_number.csv", b"a,b\n1,2\n3,4\n", "columns count from 1 to 2", {"target": "3"}),
     Bad("column_zero.csv", b"a,b\n1,2\n3,4\n", "columns count from 1 to 2", {"target": "0"}),

@@ -7,13 +7,14 @@ import os
 import re
 import sys
 import traceback
+from collections.abc import Sequence
 from typing import Any
 
 import typer
 
 from dlprobe.commands.base.screen import Screen
 from dlprobe.errors import DlprobeError, ExitCode
-from dlprobe.registry import did_you_mean
+from dlprobe.registry import nearest
 
 # typer carries its own copy of click, older versions the real one: both are reached through what typer makes public
 PLAIN_WORDS = (
@@ -74,11 +75,22 @@ def _usage(error: Any) -> str:
     option = getattr(error, "option_name", None)
     if type(error).__name__ == "NoSuchOption" and option:
         known = [name for parameter in context.command.get_params(context) for name in parameter.opts] if context is not None else []
-        message = f"{command} has no option {option!r}: {did_you_mean(option, known)}"
+        message = f"{command} has no option {option!r}: {_meant(option, known)}"
     else:
         text = _plain(error.format_message().rstrip("."))
         message = f"{text[:1].lower()}{text[1:]}: "
     return f"{message}see {command} --help"
+
+
+def _meant(option: str, known: Sequence[str]) -> str:
+    """`did you mean '--lr'? ` for an option that other tools call --learning-rate, or that is mistyped: compared without the dashes all options share."""
+    from dlprobe.config.problems import option_name
+    from dlprobe.config.records import other_keys
+
+    names = {name.lstrip("-"): name for name in known}
+    elsewhere = option_name(other_keys().get(option.lstrip("-").replace("-", "_").lower(), ""))
+    close = [elsewhere] if elsewhere in known else [names[near] for near in nearest(option.lstrip("-"), names)]
+    return f"did you mean {close[0]!r}? " if close else ""
 
 
 def _plain(text: str) -> str:

@@ -30,7 +30,8 @@ def find_thing(text: str) -> Spec:
     plain = text.partition("(")[0]
     homes = [kind for kind in registry.kinds() if _own_name(kind, plain) is not None]
     if not homes:
-        raise ConfigError(registry.unknown("name", plain.strip()[:60], _all_names(), "those that dlprobe list shows"))
+        others = {other: name for kind in registry.kinds() for other, name in registry.other_names(kind).items()}
+        raise ConfigError(registry.unknown("name", plain.strip()[:60], _all_names(), "those that dlprobe list shows", others))
     if len(homes) > 1:
         choices = " or ".join(f"{kind}:{_own_name(kind, plain)}" for kind in homes)
         raise ConfigError(f"{plain.strip()!r} is a name of several kinds: type {choices}")

@@ -19,6 +19,7 @@ register(
     "activation",
     Activation(
         name="linear",
+        also_called=("identity", "none"),
         summary="no activation: the layer stays an affine map",
         formula="a = z",
         slope_formula="1",

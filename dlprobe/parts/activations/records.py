@@ -23,8 +23,8 @@ class AnyActivation:
     """What every kind holds.
 
     `formula` gives a from z, `slope_formula` its derivative. `initializer` is the default initializer for nets of this activation, `use` says when to
-    take it, `traps` what people run into, `source` who proposed it. `objection(*parameters)` says what is wrong with parameters that are each in their
-    range, None where nothing is. `inputs_per_unit` preactivations make one number of a.
+    take it, `traps` what people run into, `source` who proposed it, `also_called` what other tools name it. `objection(*parameters)` says what is wrong
+    with parameters that are each in their range, None where nothing is. `inputs_per_unit` preactivations make one number of a.
     """
 
     name: str
@@ -37,6 +37,7 @@ class AnyActivation:
     use: str = ""
     traps: str = ""
     objection: Callable[..., str | None] = lambda *_: None
+    also_called: tuple[str, ...] = ()
 
     inputs_per_unit: ClassVar[int] = 1
 

@@ -17,6 +17,7 @@ register(
     "activation",
     Activation(
         name="sigmoid",
+        also_called=("logistic",),
         summary="logistic function",
         formula="a = 1/(1 + e^−z)",
         slope_formula="a(1 − a), at most 1/4",
@@ -142,6 +143,7 @@ register(
     "activation",
     Activation(
         name="hard_tanh",
+        also_called=("hardtanh",),
         summary="tanh of three straight pieces",
         formula="a = min(max(z, −1), 1)",
         slope_formula="1 for −1 < z < 1, else 0 (0 at ±1)",

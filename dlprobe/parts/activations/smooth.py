@@ -27,6 +27,7 @@ register(
     "activation",
     Activation(
         name="silu",
+        also_called=("swish",),
         summary="sigmoid-weighted linear unit (swish)",
         formula="a = z·sigmoid(z)",
         slope_formula="s + a(1 − s), s = sigmoid(z)",
@@ -238,6 +239,7 @@ register(
     "activation",
     Activation(
         name="hard_silu",
+        also_called=("hard_swish", "hardswish"),
         summary="SiLU with the hard sigmoid (hard swish)",
         formula="a = z·min(max(z + 3, 0), 6)/6",
         slope_formula="0 for z ≤ −3, z/3 + 1/2 for −3 < z < 3, 1 for z ≥ 3",

@@ -22,7 +22,7 @@ REDUCTION = Parameter("reduction", "sum", "what is taken over a sample's outputs
 
 @dataclass(frozen=True, kw_only=True)
 class Loss:
-    """What is known of a loss. `tasks` are the tasks it suits, `output_activation` what `auto` picks for it."""
+    """What is known of a loss. `tasks` are the tasks it suits, `output_activation` what `auto` picks for it, `also_called` what other tools name it."""
 
     name: str
     summary: str
@@ -39,6 +39,7 @@ class Loss:
     parameters: tuple[Parameter, ...] = ()
     use: str = ""
     traps: str = ""
+    also_called: tuple[str, ...] = ()
 
     def numbers(self, parameters: Mapping[str, Value]) -> tuple[float, ...]:
         """The parameters that the record's functions take, in their order."""

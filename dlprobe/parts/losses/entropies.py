@@ -72,6 +72,7 @@ register(
     "loss",
     ElementwiseLoss(
         name="cross_entropy",
+        also_called=("categorical_crossentropy", "sparse_categorical_crossentropy", "softmax_cross_entropy", "crossentropy", "nll", "nll_loss", "log_loss"),
         summary="cross-entropy of class probabilities, in nats",
         formula="ℓ = −Σ_k y_k ln p_k, p clipped to [1e-7, 1]",
         value=cross_entropy,
@@ -106,6 +107,7 @@ register(
     "loss",
     ElementwiseLoss(
         name="kl",
+        also_called=("kl_div", "kl_divergence", "kullback_leibler"),
         summary="Kullback-Leibler divergence of the predicted from the target distribution, in nats",
         formula="ℓ = Σ_k y_k ln(y_k/p_k), 0 where y_k = 0, p clipped to [1e-7, 1]",
         value=kl,
@@ -144,6 +146,7 @@ register(
     "loss",
     ElementwiseLoss(
         name="binary_cross_entropy",
+        also_called=("bce", "bce_loss", "binary_crossentropy", "bce_with_logits"),
         summary="cross-entropy of independent yes/no outputs, in nats",
         formula="ℓ = −Σ_k [y_k ln p_k + (1 − y_k) ln(1 − p_k)], p clipped to [1e-7, 1 − 1e-7]",
         value=binary_cross_entropy,

@@ -19,6 +19,7 @@ register(
     "loss",
     ElementwiseLoss(
         name="mse",
+        also_called=("mean_squared_error", "mse_loss", "l2_loss", "squared_error"),
         summary="squared error",
         formula="ℓ = Σ_k (p_k − y_k)²",
         value=squared_error,
@@ -47,6 +48,7 @@ register(
     "loss",
     ElementwiseLoss(
         name="mae",
+        also_called=("mean_absolute_error", "l1_loss", "absolute_error"),
         summary="absolute error",
         formula="ℓ = Σ_k |p_k − y_k|",
         value=absolute_error,
@@ -74,6 +76,7 @@ register(
     "loss",
     ElementwiseLoss(
         name="huber",
+        also_called=("smooth_l1", "smooth_l1_loss", "huber_loss"),
         summary="squared near the target, absolute far from it",
         formula="ℓ = Σ_k ½(p_k − y_k)² where |p_k − y_k| ≤ δ, else δ(|p_k − y_k| − δ/2)",
         value=huber,
