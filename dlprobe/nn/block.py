@@ -18,6 +18,7 @@ from dlprobe.nn.cache import SUMS, giving_views, inlined
 from dlprobe.nn.calling import invoke, invoke_for_number
 from dlprobe.nn.random import shuffle
 from dlprobe.nn.scalar import is_finite
+from dlprobe.nn.subnormals import flush_subnormals, restore
 from dlprobe.nn.updates import UPDATE_SUMS
 from dlprobe.nn.views import scratch as memory_for
 from dlprobe.nn.views import window
@@ -383,6 +384,14 @@ def run(net: Any, kernels: Any, work: Any, steps: Any, statistics: Any, scalars:
 
     statistics: (steps, layer, STATISTICS) of T; scalars: (steps, SCALARS) float64. `work.order` is scratch for the order of an epoch.
     """
+    before = flush_subnormals()
+    done = run_steps(net, kernels, work, steps, statistics, scalars)
+    restore(before)
+    return done
+
+
+def run_steps(net: Any, kernels: Any, work: Any, steps: Any, statistics: Any, scalars: Any) -> Any:
+    """What `run` does."""
     samples = len(work.inputs)
     per_epoch = (samples + work.batch - 1) // work.batch
     one = net.parameters.dtype.type(1)
@@ -420,6 +429,14 @@ def evaluate(net: Any, kernels: Any, work: Any, outputs: Any, alive: Any, statis
     Fills outputs (samples, units) of T and, where `alive` (layer, widest) has columns, a |slope| of each unit over all samples, 0 only
     where all were 0 and NaN where undefined. `statistics` (layer, STATISTICS) of T is scratch.
     """
+    before = flush_subnormals()
+    total = evaluate_batches(net, kernels, work, outputs, alive, statistics)
+    restore(before)
+    return total
+
+
+def evaluate_batches(net: Any, kernels: Any, work: Any, outputs: Any, alive: Any, statistics: Any) -> Any:
+    """What `evaluate` does."""
     samples, layers, units = len(work.inputs), len(net.layers), outputs.shape[1]
     counter, slopes = four_numbers(work.seeds), four_numbers(alive)
     counter[0], counter[1], counter[2] = work.seeds[0], 0, 0
@@ -435,3 +452,7 @@ def evaluate(net: Any, kernels: Any, work: Any, outputs: Any, alive: Any, statis
         for index in range(layers if alive.shape[1] > 0 else 0):
             note_alive(net, kernels, index, rows, counter, slopes, alive[index])
     return total
+
+
+inlined(run_steps, SUMS)
+inlined(evaluate_batches, SUMS)

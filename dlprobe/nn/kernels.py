@@ -27,8 +27,9 @@ from numba import types
 from numba.np.unsafe.ndarray import to_fixed_tuple
 
 from dlprobe.nn.activation_loops import gated_loops, learned_loops, random_loops
-from dlprobe.nn.cache import EXACT, inlined, inlined_with_helpers
+from dlprobe.nn.cache import EXACT, SUMS, inlined, inlined_with_helpers
 from dlprobe.nn.calling import kernel, whole_registers
+from dlprobe.nn.scalar import from_bits, size_bits
 from dlprobe.nn.updates import CHUNK, update_loop
 from dlprobe.nn.views import flat
 from dlprobe.parts.activations import Activation, GatedActivation, LearnedActivation, RandomActivation, RowActivation
@@ -38,7 +39,6 @@ from dlprobe.parts.optimizers import Optimizer
 from dlprobe.parts.weight_transforms import WeightTransform
 
 Array = Any
-ROWS_AT_ONCE = 8  # after so many rows it is asked whether a unit is without a slope yet
 
 
 @dataclass(frozen=True)
@@ -103,7 +103,9 @@ def activation(spec: Any, dtype: str) -> Operation:
     forward, backward = activation_operation(record.name, dtype)
     if isinstance(record, LearnedActivation):
         return Operation(forward, backward, (record.flat_below(*parameters),))
-    more = (record.flat_below(*parameters),) if isinstance(record, Activation) else ()
+    more: tuple[float, ...] = (record.flat_below(*parameters),) if isinstance(record, Activation) else ()
+    if isinstance(record, Activation) and record.other_slope is not None:
+        more = (*more, record.other_slope(*parameters))
     return Operation(forward, backward, constants_of(spec.parameters, *more))
 
 
@@ -139,11 +141,11 @@ def activation_loops(record: Any) -> tuple[Any, Any]:
         return learned_loops(value, slope, inlined_with_helpers(record.learned_slope))
     if isinstance(record, RandomActivation):
         return random_loops(value, slope)
-    return elementwise_loops(value, slope, count)
+    return elementwise_loops(value, slope, count, record.other_slope is not None)
 
 
-def elementwise_loops(value: Callable[..., float], slope: Callable[..., float], count: int) -> tuple[Any, Any]:
-    """The loops around an elementwise record with `count` parameters; the constant after them is the flat threshold.
+def elementwise_loops(value: Callable[..., float], slope: Callable[..., float], count: int, stepped: bool) -> tuple[Any, Any]:
+    """The loops around an elementwise record with `count` parameters; the constants after them are the flat threshold and, if `stepped`, the other slope.
 
     They run over all elements in one go, as if the block were one row. Only what is noted of each unit needs rows: a few, until every unit has had a slope.
     """
@@ -162,35 +164,24 @@ def elementwise_loops(value: Callable[..., float], slope: Callable[..., float], 
         p = to_fixed_tuple(constants, count)
         threshold = constants[count]
         zero, one = peak.dtype.type(0), peak.dtype.type(1)
-        for j in range(len(peak)):
-            peak[j] = zero
         squares = few = 0.0
-        done = 0
-        while done < len(x) and any_zero(peak):
-            for i in range(done, min(done + ROWS_AT_ONCE, len(x))):
-                row, out, d, e = x[i], y[i], dy[i], dx[i]
-                of_row = flat_of_row = zero
-                for j in range(len(row)):
-                    s = slope(row[j], out[j], *p)
-                    size = abs(s)
-                    e[j] = d[j] * s
-                    peak[j] = size if size > peak[j] else peak[j]
-                    of_row += s * s
-                    flat_of_row += one if size < threshold else zero
-                squares += of_row
-                few += flat_of_row
-            done = min(done + ROWS_AT_ONCE, len(x))
-        for start in range(done * x.shape[1], x.size, CHUNK):
+        for start in range(0, x.size, CHUNK):
             end = min(start + CHUNK, x.size)
             row, out, d, e = flat(x)[start:end], flat(y)[start:end], flat(dy)[start:end], flat(dx)[start:end]
-            of_chunk = flat_of_chunk = zero
+            of_chunk = few_of_chunk = zero
             for j in range(len(row)):
                 s = slope(row[j], out[j], *p)
                 e[j] = d[j] * s
-                of_chunk += s * s
-                flat_of_chunk += one if abs(s) < threshold else zero
+                of_chunk += (one if s == one else zero) if stepped else s * s
+                if not stepped:
+                    few_of_chunk += one if abs(s) < threshold else zero
             squares += of_chunk
-            few += flat_of_chunk
+            few += few_of_chunk
+        if stepped:
+            other, steep, rest = constants[count + 1], squares, x.size - squares
+            squares = steep + rest * other * other
+            few = (steep if one < threshold else 0.0) + (rest if abs(other) < threshold else 0.0)
+        note_slopes(slope, p, x, y, peak)
         slopes[0] = squares
         slopes[1] = few
         slopes[2] = 1.0
@@ -198,15 +189,33 @@ def elementwise_loops(value: Callable[..., float], slope: Callable[..., float], 
     return forward, backward
 
 
-def any_zero(values: Array) -> bool:
-    """Whether one of the values is 0."""
-    found = 0
-    for j in range(len(values)):
-        found += 1 if values[j] == 0 else 0
-    return found > 0
+def note_slopes(slope: Any, p: Any, x: Array, y: Array, peak: Array) -> None:
+    """peak (units,) ← a |slope| of each unit, 0 only where all rows' are. Eight rows at a time, and no more than it takes."""
+    whole_registers()
+    least, infinity = size_bits(peak.dtype.type(0)), size_bits(peak.dtype.type(np.inf))
+    for j in range(len(peak)):
+        peak[j] = 0
+    done, last = 0, len(x) - 1
+    while done <= last and least == 0:
+        n1, n2, n3 = min(done + 1, last), min(done + 2, last), min(done + 3, last)
+        n4, n5, n6, n7 = min(done + 4, last), min(done + 5, last), min(done + 6, last), min(done + 7, last)
+        x0, x1, x2, x3, x4, x5, x6, x7 = x[done], x[n1], x[n2], x[n3], x[n4], x[n5], x[n6], x[n7]
+        y0, y1, y2, y3, y4, y5, y6, y7 = y[done], y[n1], y[n2], y[n3], y[n4], y[n5], y[n6], y[n7]
+        least = infinity
+        for j in range(len(peak)):
+            s0, s1, s2, s3 = slope(x0[j], y0[j], *p), slope(x1[j], y1[j], *p), slope(x2[j], y2[j], *p), slope(x3[j], y3[j], *p)
+            s4, s5, s6, s7 = slope(x4[j], y4[j], *p), slope(x5[j], y5[j], *p), slope(x6[j], y6[j], *p), slope(x7[j], y7[j], *p)
+            largest = max(
+                max(max(size_bits(s0), size_bits(s1)), max(size_bits(s2), size_bits(s3))),
+                max(max(size_bits(s4), size_bits(s5)), max(size_bits(s6), size_bits(s7))),
+            )
+            largest = max(largest, size_bits(peak[j]))
+            least = min(least, largest)
+            peak[j] = from_bits(largest)
+        done += 8
 
 
-inlined(any_zero, EXACT)
+inlined(note_slopes, SUMS)
 
 
 def row_loops(row_value: Callable[..., None], row_backward: Callable[..., None], count: int) -> tuple[Any, Any]:

@@ -3,7 +3,7 @@ except what it is named for (adding the bias, summing the bias gradient).
 
 Sums run in T over a row or a chunk at most and in float64 from there on; where a sum of squares comes near under- or overflow of T, the pass is done
 again with every number widened first (squares of 1e-24 are 0 in float32). Widening always would cost twice the time of all the passes.
-Variances are shifted by the batch's first row, since E x² − (E x)² of .5 ± 1e-5 comes out negative in float32.
+Variances are E x² − (E x)², which of .5 ± 1e-5 comes out negative in float32: where little is left of E x², the pass is done again on x − shift.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from dlprobe import registry
 from dlprobe.nn.cache import EXACT, SUMS, inlined
 from dlprobe.nn.calling import whole_registers
 from dlprobe.nn.scalar import is_finite
-from dlprobe.nn.vectors import above, all_lanes, below, first_lanes, lane_sum, lanes_of, load, row_totals, smaller_size, store
+from dlprobe.nn.vectors import all_lanes, count_above, count_below, lane_sum, lanes_of, load, row_totals, smaller_size, store
 
 STATISTICS = tuple(registry.records("statistic"))
 (ACTIVATION_MEAN, ACTIVATION_VARIANCE, ACTIVATION_SAMPLE_VARIANCE, ACTIVE_FRACTION) = map(
@@ -37,6 +37,7 @@ STATISTICS = tuple(registry.records("statistic"))
 )
 
 
+LARGEST_LOSS = 64  # by how much rounding errors may grow where a variance is E x² − (E x)²
 NARROW_ROWS = 64  # rows whose sums per unit run in T
 NARROW_NUMBERS = 4096  # numbers whose sum runs in T, in as many parts as a vector has lanes
 
@@ -68,13 +69,19 @@ def sums_hold(square: Any) -> Any:
     return square > 1e-20 and square < 1e30
 
 
+def cancels(variance: Any, mean_square: Any) -> Any:
+    """Whether so little of E x² is left after taking (E x)² away that a sum in T does not tell how much: rounding errors have grown by the same factor."""
+    return not variance * LARGEST_LOSS > mean_square
+
+
 def add_bias(z: Any, bias: Any, statistics: Any) -> None:
     """z (rows, units) += bias (units,), and the preactivation statistics of the result."""
     rows, units = z.shape
     count = rows * units
-    shift = z[0, 0] + bias[0]
-    total, square = biased_sums(z, bias, shift)
-    if not sums_hold(square):
+    total, square = biased_sums(z, bias)
+    shift = z.dtype.type(0)
+    if not sums_hold(square) or cancels(square - total * total / count, square):
+        shift = z[0, 0]
         total, square = deviations(z, shift)
     mean = total / count
     variance = max(square / count - mean * mean, 0.0)
@@ -85,33 +92,32 @@ def add_bias(z: Any, bias: Any, statistics: Any) -> None:
     statistics[NONFINITE_FORWARD] = 0 if is_finite(square) else count_nonfinite(z)
 
 
-def biased_sums(z: Any, bias: Any, shift: Any) -> Any:
-    """z (rows, units) += bias (units,); returns Σ (z − shift) and Σ (z − shift)²."""
-    units, lanes, shifts, zero = len(bias), lanes_of(z), all_lanes(shift), all_lanes(z.dtype.type(0))
+def biased_sums(z: Any, bias: Any) -> Any:
+    """z (rows, units) += bias (units,); returns Σ z and Σ z²."""
+    units, lanes, zero = len(bias), lanes_of(z), all_lanes(z.dtype.type(0))
     whole, four, block = units - units % lanes, len(z) - len(z) % 4, narrow_rows(units)
     total = square = 0.0
     for start in range(0, four, block):
-        deviation, squares = zero, (zero, zero, zero, zero)
+        of_block, squares = zero, (zero, zero, zero, zero)
         for i in range(start, min(start + block, four), 4):
             for j in range(0, whole, lanes):
-                deviation, squares = add_to_rows(z, bias, shifts, i * units + j, j, lanes, deviation, squares)
+                of_block, squares = add_to_rows(z, bias, i * units + j, j, lanes, of_block, squares)
             if whole < units:
-                rest = units - whole
-                deviation, squares = add_to_rows(z, bias, first_lanes(shifts, rest), i * units + whole, whole, rest, deviation, squares)
-        total += lane_sum(deviation)
+                of_block, squares = add_to_rows(z, bias, i * units + whole, whole, units - whole, of_block, squares)
+        total += lane_sum(of_block)
         square += lane_sum(added(squares))
     for i in range(four, len(z)):
         row = z[i]
         for j in range(units):
             row[j] += bias[j]
-            wide = np.float64(row[j]) - np.float64(shift)
+            wide = np.float64(row[j])
             total += wide
             square += wide * wide
     return total, square
 
 
-def add_to_rows(z: Any, bias: Any, shift: Any, start: Any, column: Any, count: Any, deviation: Any, squares: Any) -> Any:
-    """A vector of the bias to that of four rows of z from element `start` on; adds deviations from the shift and their squares."""
+def add_to_rows(z: Any, bias: Any, start: Any, column: Any, count: Any, total: Any, squares: Any) -> Any:
+    """A vector of the bias to that of four rows of z from element `start` on; adds the results, and their squares."""
     units, b = z.shape[1], load(bias, column, count)
     v0, v1 = load(z, start, count) + b, load(z, start + units, count) + b
     v2, v3 = load(z, start + 2 * units, count) + b, load(z, start + 3 * units, count) + b
@@ -119,8 +125,7 @@ def add_to_rows(z: Any, bias: Any, shift: Any, start: Any, column: Any, count: A
     store(v1, z, start + units, count)
     store(v2, z, start + 2 * units, count)
     store(v3, z, start + 3 * units, count)
-    d0, d1, d2, d3 = v0 - shift, v1 - shift, v2 - shift, v3 - shift
-    return deviation + ((d0 + d1) + (d2 + d3)), add_squares(squares, d0, d1, d2, d3)
+    return total + ((v0 + v1) + (v2 + v3)), add_squares(squares, v0, v1, v2, v3)
 
 
 def add_squares(sums: Any, v0: Any, v1: Any, v2: Any, v3: Any) -> Any:
@@ -148,96 +153,113 @@ def deviations(block: Any, shift: Any) -> Any:
 def observe_activation(a: Any, row_square: Any, narrow: Any, wide: Any, statistics: Any) -> None:
     """Activation statistics of a (rows, units). Fills row_square (rows,) with each sample's Σ a².
 
-    `narrow` of T and `wide` of float64, both (widest,), are scratch for each unit's Σ (a − first row).
+    `narrow` of T and `wide` of float64, both (widest,), are scratch for each unit's sum.
     """
     rows, units = a.shape
-    first, sums = a[0], wide[:units]
-    whole = rows - rows % 4
+    of_units, sums, whole = narrow[:units], wide[:units], rows - rows % 4
+    active, square, deviation = sums_of_rows(a, None, whole, row_square, of_units, sums)
+    found = variances(None, sums, deviation, rows)
+    if rows > 1 and (not sums_hold(square) or cancels(found[0], square / (rows * units))):
+        active, square, deviation = sums_of_rows(a, a[0], whole if sums_hold(square) else 0, row_square, of_units, sums)
+        found = variances(a[0], sums, deviation, rows)
+    within, between, mean = found
+    statistics[ACTIVATION_MEAN] = mean
+    statistics[ACTIVATION_VARIANCE] = within + between if rows > 1 else np.nan
+    statistics[ACTIVATION_SAMPLE_VARIANCE] = within if rows > 1 else np.nan
+    statistics[ACTIVE_FRACTION] = active / (rows * units)
+    if not is_finite(square):
+        statistics[NONFINITE_FORWARD] += count_nonfinite(a)
+
+
+def sums_of_rows(a: Any, first: Any, whole: Any, row_square: Any, narrow: Any, sums: Any) -> Any:
+    """Of a (rows, units): fills each unit's Σ (a − first) and each row's Σ a²; returns how many a > 0, Σ a² and Σ (a − first)².
+
+    `first` (units,), or None for 0. The sums of the first `whole` rows, a multiple of 4, run in T over NARROW_ROWS at a time, those of the others in float64.
+    """
     active = square = deviation = 0.0
+    for j in range(len(sums)):
+        sums[j] = 0.0
     for start in range(0, whole, NARROW_ROWS):
         end = min(start + NARROW_ROWS, whole)
-        found = unit_sums(a[start:end], first, row_square[start:end], narrow[:units])
+        found = unit_sums(a[start:end], first, row_square[start:end], narrow)
         active, square, deviation = active + found[0], square + found[1], deviation + found[2]
-        for j in range(units):
-            sums[j] = np.float64(narrow[j]) + (sums[j] if start > 0 else 0.0)
-    if not sums_hold(square):
-        whole, active, deviation = 0, 0.0, 0.0
-        for j in range(units):
-            sums[j] = 0.0
-    if whole < rows:
+        for j in range(len(sums)):
+            sums[j] += np.float64(narrow[j])
+    if whole < len(a):
         found = widened_sums(a, whole, first, row_square, sums)
-        active, deviation = active + found[0], deviation + found[1]
-    _finish_activation(a, first, sums, deviation, active, statistics)
+        active, square, deviation = active + found[0], square + found[1], deviation + found[2]
+    return active, square, square if first is None else deviation
 
 
 def unit_sums(a: Any, first: Any, row_square: Any, sums: Any) -> Any:
     """Of a (rows, units), four rows for four: fills each unit's Σ (a − first) and each row's Σ a²; returns how many a > 0, Σ a² and Σ (a − first)²."""
     units, lanes, zero = len(sums), lanes_of(a), all_lanes(a.dtype.type(0))
-    whole = units - units % lanes
+    whole, none = units - units % lanes, (zero, zero, zero, zero)
     for j in range(units):
         sums[j] = 0
-    square, active, deviations_of = 0.0, zero, (zero, zero, zero, zero)
+    active, square, deviation = none, zero, none
     for i in range(0, len(a), 4):
-        squares = zero, zero, zero, zero
+        squares = none
         for j in range(0, whole, lanes):
-            active, squares, deviations_of = add_four_rows(a, first, sums, i * units + j, j, lanes, active, squares, deviations_of)
+            active, squares, deviation = add_four_rows(a, first, sums, i * units + j, j, lanes, active, squares, deviation)
         if whole < units:
-            active, squares, deviations_of = add_four_rows(a, first, sums, i * units + whole, whole, units - whole, active, squares, deviations_of)
-        square += row_totals(squares[0], squares[1], squares[2], squares[3], row_square, i)
-    return lane_sum(active), square, lane_sum(added(deviations_of))
+            active, squares, deviation = add_four_rows(a, first, sums, i * units + whole, whole, units - whole, active, squares, deviation)
+        row_totals(squares[0], squares[1], squares[2], squares[3], row_square, i)
+        square = square + added(squares)
+    return lane_sum(added(active)), lane_sum(square), lane_sum(added(deviation))
 
 
 def add_four_rows(a: Any, first: Any, sums: Any, start: Any, column: Any, count: Any, active: Any, squares: Any, deviation: Any) -> Any:
     """A vector of each of four rows of `a` from element `start` on: to the units' sums, to how many a > 0, the rows' Σ a², and Σ (a − first)²."""
-    units, shift, none = a.shape[1], load(first, column, count), all_lanes(a.dtype.type(0))
+    units, zero = a.shape[1], all_lanes(a.dtype.type(0))
     v0, v1 = load(a, start, count), load(a, start + units, count)
     v2, v3 = load(a, start + 2 * units, count), load(a, start + 3 * units, count)
-    d0, d1, d2, d3 = v0 - shift, v1 - shift, v2 - shift, v3 - shift
-    store(load(sums, column, count) + ((d0 + d1) + (d2 + d3)), sums, column, count)
-    active = active + ((above(v0, none) + above(v1, none)) + (above(v2, none) + above(v3, none)))
-    return active, add_squares(squares, v0, v1, v2, v3), add_squares(deviation, d0, d1, d2, d3)
+    n0, n1, n2, n3 = active
+    active = count_above(n0, v0, zero), count_above(n1, v1, zero), count_above(n2, v2, zero), count_above(n3, v3, zero)
+    squares = add_squares(squares, v0, v1, v2, v3)
+    if first is not None:
+        shift = load(first, column, count)
+        v0, v1, v2, v3 = v0 - shift, v1 - shift, v2 - shift, v3 - shift
+        deviation = add_squares(deviation, v0, v1, v2, v3)
+    store(add_four(load(sums, column, count), v0, v1, v2, v3), sums, column, count)
+    return active, squares, deviation
 
 
 def widened_sums(a: Any, start: Any, first: Any, row_square: Any, sums: Any) -> Any:
-    """Add the rows from `start` on to each unit's sums, every number widened to float64 first; returns how many a > 0, and Σ (a − first)²."""
-    active = total = 0.0
+    """Add the rows from `start` on to each unit's sums, every number widened to float64 first; returns how many a > 0, Σ a² and Σ (a − first)²."""
+    active = total = deviations_of = 0.0
     for i in range(start, a.shape[0]):
         row = a[i]
         square = 0.0
         for j in range(len(row)):
             value = np.float64(row[j])
-            deviation = value - np.float64(first[j])
+            deviation = value if first is None else value - np.float64(first[j])
             sums[j] += deviation
-            total += deviation * deviation
+            deviations_of += deviation * deviation
             square += value * value
             active += 1.0 if value > 0.0 else 0.0
         row_square[i] = square
-    return active, total
+        total += square
+    return active, total, deviations_of
 
 
-def _finish_activation(a: Any, first: Any, sums: Any, deviation: Any, active: Any, statistics: Any) -> None:
-    """Pooled variance = mean variance within units + variance between the units' means."""
-    rows, units = a.shape
-    within, total, spread, shift = unit_means(first, sums, 1.0 / rows)
-    within = max((deviation / rows - within) / units, 0.0)
+def variances(first: Any, sums: Any, deviation: Any, rows: Any) -> Any:
+    """From each unit's Σ (a − first) and the Σ (a − first)² of all: the mean variance within units, the variance between the units' means, and the mean.
+    Their sum is the pooled variance."""
+    units = len(sums)
+    offsets, total, spread, shift = unit_means(first, sums, 1.0 / rows)
     mean = total / units
-    between = max(spread / units - mean * mean, 0.0)
-    statistics[ACTIVATION_MEAN] = mean + shift
-    statistics[ACTIVATION_VARIANCE] = within + between if rows > 1 else np.nan
-    statistics[ACTIVATION_SAMPLE_VARIANCE] = within if rows > 1 else np.nan
-    statistics[ACTIVE_FRACTION] = active / (rows * units)
-    if not is_finite(spread + within):
-        statistics[NONFINITE_FORWARD] += count_nonfinite(a)
+    return max((deviation / rows - offsets) / units, 0.0), max(spread / units - mean * mean, 0.0), mean + shift
 
 
 def unit_means(first: Any, sums: Any, share: Any) -> Any:
-    """Over the units, with o = mean of a − first row and m = mean of a − shift: Σ o², Σ m, Σ m² and the shift, the first unit's mean."""
+    """Over the units, with o = mean of a − first and m = mean of a − shift: Σ o², Σ m, Σ m² and the shift, the first unit's mean."""
     whole_registers()
-    shift = np.float64(first[0]) + sums[0] * share
+    shift = sums[0] * share if first is None else np.float64(first[0]) + sums[0] * share
     squares = total = spread = 0.0
     for j in range(len(sums)):
         offset = sums[j] * share
-        mean = np.float64(first[j]) + offset - shift
+        mean = (offset if first is None else np.float64(first[j]) + offset) - shift
         squares += offset * offset
         total += mean
         spread += mean * mean
@@ -248,17 +270,23 @@ def observe_error(d: Any, bias_gradient: Any, row_square: Any, statistics: Any) 
     """Sums d = dL/dz (rows, units) over samples into bias_gradient (units,), and records its size times B, the derivative of each sample's own loss."""
     rows, units = d.shape
     sum_samples(d, bias_gradient, row_square)
-    lost = total = 0.0
-    for i in range(rows):
-        lost += 0.0 if sums_hold(row_square[i]) else 1.0
-        total += row_square[i]
-    if lost > 0.0:
-        total = 0.0
+    if count_lost_rows(row_square[:rows]) > 0.0:
         for i in range(rows):
-            row_square[i] = deviations(d[i : i + 1], d.dtype.type(0))[1]
-            total += row_square[i]
+            if not sums_hold(row_square[i]):
+                row_square[i] = deviations(d[i : i + 1], d.dtype.type(0))[1]
+    total = 0.0
+    for i in range(rows):
+        total += row_square[i]
     statistics[ERROR_SIGNAL_RMS] = rows * math.sqrt(total / (rows * units))
     statistics[NONFINITE_BACKWARD] = 0 if is_finite(total) else count_nonfinite(d)
+
+
+def count_lost_rows(row_square: Any) -> Any:
+    """Of how many rows the sum of squares does not hold."""
+    lost = 0.0
+    for i in range(len(row_square)):
+        lost += 0.0 if sums_hold(row_square[i]) else 1.0
+    return lost
 
 
 def sum_samples(d: Any, sums: Any, row_square: Any) -> None:
@@ -301,16 +329,16 @@ def count_underflow(da: Any, next_row_square: Any) -> Any:
     smallest_normal = da.dtype.type(np.finfo(da.dtype).tiny)
     if all_reach(da, smallest_normal):
         return 0.0
-    zero, one = da.dtype.type(0), da.dtype.type(1)
-    found = 0.0
+    units, lanes, found = da.shape[1], lanes_of(da), all_lanes(da.dtype.type(0))
+    infinity, bound, whole = all_lanes(da.dtype.type(np.inf)), all_lanes(smallest_normal), units - units % lanes
+    rows = 0
     for i in range(da.shape[0]):
         if next_row_square[i] > 0.0:
-            row = da[i]
-            of_row = zero
-            for j in range(len(row)):
-                of_row += one if abs(row[j]) < smallest_normal else zero
-            found += of_row
-    return found
+            for j in range(0, whole, lanes):
+                found = count_below(found, smaller_size(infinity, load(da, i * units + j, lanes)), bound)
+            found = count_below(found, smaller_size(infinity, load(da, i * units + whole, units - whole)), bound)
+            rows += 1
+    return lane_sum(found) - rows * (lanes + whole - units)  # lanes that are not loaded count as zeros
 
 
 def all_reach(block: Any, bound: Any) -> Any:
@@ -323,7 +351,8 @@ def all_reach(block: Any, bound: Any) -> Any:
             return False
         m0, m1 = smaller_size(m0, load(block, at, lanes)), smaller_size(m1, load(block, at + lanes, lanes))
         m2, m3 = smaller_size(m2, load(block, at + 2 * lanes, lanes)), smaller_size(m3, load(block, at + 3 * lanes, lanes))
-    return lane_sum(below(smaller_size(smaller_size(m0, m1), smaller_size(m2, m3)), all_lanes(bound))) == 0.0
+    smallest = smaller_size(smaller_size(m0, m1), smaller_size(m2, m3))
+    return lane_sum(count_below(all_lanes(block.dtype.type(0)), smallest, all_lanes(bound))) == 0.0
 
 
 def square_rows(block: Any, out: Any) -> None:
@@ -350,12 +379,13 @@ def observe_slopes(slopes: Any, peak: Any, rows: Any, statistics: Any) -> None:
     if slopes[2] == 0.0:
         statistics[SLOPE_MEAN_SQUARE] = statistics[FLAT_FRACTION] = statistics[DEAD_FRACTION] = np.nan
         return
-    dead = 0
+    zero, one = peak.dtype.type(0), peak.dtype.type(1)
+    dead = zero
     for j in range(units):
-        dead += 1 if peak[j] == 0 else 0
+        dead += one if peak[j] == 0 else zero
     statistics[SLOPE_MEAN_SQUARE] = slopes[0] / (rows * units)
     statistics[FLAT_FRACTION] = slopes[1] / (rows * units)
-    statistics[DEAD_FRACTION] = dead / units
+    statistics[DEAD_FRACTION] = np.float64(dead) / units
 
 
 def observe_update(sums: Any, size: Any, statistics: Any) -> None:
@@ -397,21 +427,24 @@ for _function in (
     clear,
     count_nonfinite,
     sums_hold,
+    cancels,
     narrow_rows,
     biased_sums,
     add_to_rows,
     add_squares,
     added,
     deviations,
+    sums_of_rows,
     widened_sums,
     unit_sums,
     add_four_rows,
     unit_means,
+    count_lost_rows,
     sum_samples,
     add_four_errors,
     add_bias,
     observe_activation,
-    _finish_activation,
+    variances,
     observe_error,
     count_underflow,
     all_reach,

@@ -77,14 +77,9 @@ def is_finite(typing: Any, x: Any) -> Any:
 
 @intrinsic
 def from_bits(typing: Any, bits: Any) -> Any:
-    """The float whose bits these are, widened to float64."""
-
-    def codegen(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
-        if bits == types.int32:
-            return builder.fpext(builder.bitcast(arguments[0], ir.FloatType()), ir.DoubleType())
-        return builder.bitcast(arguments[0], ir.DoubleType())
-
-    return types.float64(bits), codegen
+    """The float whose bits these are."""
+    result, kind = (types.float32, ir.FloatType()) if bits == types.int32 else (types.float64, ir.DoubleType())
+    return result(bits), lambda context, builder, signature, arguments: builder.bitcast(arguments[0], kind)
 
 
 def polynomial(*coefficients: float) -> Any:

@@ -108,10 +108,10 @@ def moved(after: Any, before: Any) -> Any:
 def settle(running: Any, before: Any, g: Any, after: Any, sums: Any) -> None:
     """Add a chunk's running sums to `sums`; where its squares came near under- or overflow of T they are taken again, widened first."""
     total, absolute, square, weight_square, largest, smallest, moved_square = running
-    sums[4] = max(sums[4], from_bits(largest))
+    sums[4] = max(sums[4], np.float64(from_bits(largest)))
     if smallest == 0:  # hardly ever: counting on the way costs every weight two operations more
         sums[5] += count_zeros(before, len(g))
-    if sums_hold(square) and sums_hold(weight_square):
+    if (sums_hold(square) or absolute == 0) and sums_hold(weight_square):  # a dead layer's gradients are 0, not small
         sums[0] += total
         sums[1] += absolute
         sums[2] += square

@@ -29,12 +29,12 @@ def sizes_of(text: str) -> list[int]:
     return found
 
 
-def network(sizes: list[int], batch: int, seed: int = 0) -> Network:
+def network(sizes: list[int], batch: int, seed: int = 0, optimizer: str = "sgd") -> Network:
     """The engine's net of these layer widths."""
     init, relu, softmax = parse_spec("initializer", "he_normal"), parse_spec("activation", "relu"), parse_spec("activation", "softmax")
     last = len(sizes) - 2
     layers = [LayerSpec(sizes[k], sizes[k + 1], softmax if k == last else relu, init) for k in range(last + 1)]
-    return Network(layers, parse_spec("loss", "cross_entropy"), parse_spec("optimizer", "sgd"), batch=batch, seed=seed)
+    return Network(layers, parse_spec("loss", "cross_entropy"), parse_spec("optimizer", optimizer), batch=batch, seed=seed)
 
 
 def data(sizes: list[int], batch: int, batches: int = 16) -> tuple[Array, Array]:

@@ -107,8 +107,8 @@ def update_loop(step: Callable[..., Any], count: int, states: int) -> Any:
     return update
 
 
-def elementwise_loops(value: Callable[..., float], slope: Callable[..., float], count: int) -> tuple[Any, Any]:
-    forward, _ = kernels_loops(value, slope, count)
+def elementwise_loops(value: Callable[..., float], slope: Callable[..., float], count: int, stepped: bool) -> tuple[Any, Any]:
+    forward, _ = kernels_loops(value, slope, count, stepped)
 
     def backward(x: Any, y: Any, dy: Any, dx: Any, learned: Any, gradient: Any, state: Any, constants: Any, counter: Any, peak: Any, slopes: Any) -> None:
         whole_registers()
@@ -150,18 +150,18 @@ def leave_out(groups: list[str]) -> None:
 
 
 def serve(groups: list[str]) -> None:
-    """A child: reads one order per line, [shape, batch, steps], and answers [CPU seconds, hash of the weights]."""
+    """A child: reads one order per line, [optimizer, shape, batch, steps], and answers [CPU seconds, hash of the weights]."""
     leave_out(groups)
     import nets
 
-    known: dict[str, Any] = {}
+    known: dict[tuple[str, str], Any] = {}
     for line in sys.stdin:
-        shape, batch, steps = json.loads(line)
-        if shape not in known:
+        optimizer, shape, batch, steps = json.loads(line)
+        if (optimizer, shape) not in known:
             sizes = nets.sizes_of(shape)
             inputs, labels = nets.data(sizes, batch)
-            known[shape] = nets.network(sizes, batch), inputs, nets.one_hot(labels, sizes[-1])
-        net, inputs, targets = known[shape]
+            known[optimizer, shape] = nets.network(sizes, batch, optimizer=optimizer), inputs, nets.one_hot(labels, sizes[-1])
+        net, inputs, targets = known[optimizer, shape]
         net.initialize()
         began = time.process_time()
         nets.train(net, inputs, targets, steps)
@@ -177,11 +177,11 @@ class Build:
         command = [sys.executable, __file__, "--serve", ",".join(groups)]
         self._process = subprocess.Popen(command, env=environment, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
 
-    def run(self, shape: str, batch: int, steps: int) -> tuple[float, str]:
+    def run(self, optimizer: str, shape: str, batch: int, steps: int) -> tuple[float, str]:
         """CPU seconds and hash of the weights after `steps` steps from the initial weights."""
         assert self._process.stdin is not None
         assert self._process.stdout is not None
-        print(json.dumps([shape, batch, steps]), file=self._process.stdin, flush=True)
+        print(json.dumps([optimizer, shape, batch, steps]), file=self._process.stdin, flush=True)
         answer = self._process.stdout.readline()
         if not answer:
             raise SystemExit("a build of the engine failed, see above")
@@ -192,24 +192,25 @@ class Build:
         self._process.communicate()
 
 
-def measure(builds: dict[str, Build], shape: str, batch: int, rounds: int, seconds: float) -> list[list[str]]:
-    """Rows of the table: the whole, and each build that leaves out something."""
+def measure(builds: dict[str, Build], net: tuple[str, str, int], rounds: int, seconds: float) -> list[list[str]]:
+    """Rows of the table for a net of (optimizer, shape, batch): the whole, and each build that leaves out something."""
     for build in builds.values():
-        build.run(shape, batch, 4)  # compiles
-    steps = max(4, round(200 * seconds / builds["whole"].run(shape, batch, 200)[0]))
+        build.run(*net, 4)  # compiles
+    steps = max(4, round(200 * seconds / builds["whole"].run(*net, 200)[0]))
     found: dict[str, list[float]] = {name: [] for name in builds}
     digests = set()
     for number in range(rounds):
         for name in list(builds)[:: 1 if number % 2 else -1]:
-            spent, digest = builds[name].run(shape, batch, steps)
+            spent, digest = builds[name].run(*net, steps)
             found[name].append(spent)
             digests.add(digest)
-    assert len(digests) == 1, f"{shape}: the builds computed different weights"
-    net = f"{shape}, batch {batch}"
-    rows = [[net, "statistics on", microseconds(found["whole"], steps), "", ""]]
+    optimizer, shape, batch = net
+    title = f"{shape}, batch {batch}, {optimizer}"
+    assert len(digests) == 1, f"{title}: the builds computed different weights"
+    rows = [[title, "statistics on", microseconds(found["whole"], steps), "", ""]]
     for name in list(builds)[1:]:
         cost = 100 * (median_ratio(found["whole"], found[name]) - 1)
-        rows.append([net, f"without {name}", microseconds(found[name], steps), f"{cost:+.1f} %", TARGETS.get(shape, TARGET) if name == "all" else ""])
+        rows.append([title, f"without {name}", microseconds(found[name], steps), f"{cost:+.1f} %", TARGETS.get(shape, TARGET) if name == "all" else ""])
     return rows
 
 
@@ -218,6 +219,7 @@ def main() -> None:
     parser.add_argument("--rounds", type=int, default=11)
     parser.add_argument("--seconds", type=float, default=0.3, help="of each side in each round")
     parser.add_argument("--groups", action="store_true", help="also leave out one group of statistics at a time")
+    parser.add_argument("--optimizers", default="sgd,adam", help="the bare step, and the default of dlprobe")
     parser.add_argument("--shapes", default="", help="only shapes that contain this")
     parser.add_argument("--serve", help=argparse.SUPPRESS)
     given = parser.parse_args()
@@ -230,7 +232,8 @@ def main() -> None:
         for name, groups in left_out.items():
             builds[name] = Build(groups, stack.enter_context(tempfile.TemporaryDirectory(prefix="dlprobe-benchmark-")))
             stack.callback(builds[name].close)
-        rows = [row for shape, batch in SHAPES if given.shapes in shape for row in measure(builds, shape, batch, given.rounds, given.seconds)]
+        nets = [(optimizer, shape, batch) for optimizer in given.optimizers.split(",") for shape, batch in SHAPES if given.shapes in shape]
+        rows = [row for net in nets for row in measure(builds, net, given.rounds, given.seconds)]
     print_table(f"Cost of the statistics (CPU time, median of {given.rounds}; weights bitwise equal)", ["net", "build", "µs/step", "cost", "target"], rows)
 
 

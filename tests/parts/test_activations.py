@@ -72,6 +72,15 @@ def test_largest_slope_is_the_supremum(name: str) -> None:
         assert float(np.max(np.abs(slope))) == pytest.approx(chosen.record.largest_slope(*chosen.parameters.values()), rel=1e-7)
 
 
+@pytest.mark.parametrize("name", [name for name in ELEMENTWISE if registry.get("activation", name).other_slope])
+def test_slope_is_nowhere_anything_but_1_and_the_other_slope(name: str) -> None:
+    for chosen in variants(name):
+        kinks = chosen.record.kinks(*chosen.parameters.values())
+        z = np.concatenate([GRID, np.linspace(-9, 9, 1801), kinks])
+        slope, other = slow_twins.slopes(chosen, z, slow_twins.activate(chosen, z)), chosen.record.other_slope(*chosen.parameters.values())
+        assert set(np.unique(slope)) == {1.0, other}
+
+
 @pytest.mark.parametrize("name", ELEMENTWISE)
 def test_slope_is_continuous_except_at_the_kinks_that_the_record_names(name: str) -> None:
     chosen = spec("activation", name)

@@ -60,7 +60,8 @@ class Activation(AnyActivation):
 
     value(z, *p) and slope(z, a, *p) with a = value(z, *p) take and return scalars; p = numbers(*parameters). `gain` is what weights are scaled by to keep
     the variance (PyTorch's table, else 1 or that of the function it resembles). `largest_slope` is the supremum of |slope|, infinite where there is none.
-    `kinks` are the points where value or slope jump. All three are functions of the parameters.
+    `kinks` are the points where value or slope jump. Where slope is nowhere anything but 1 and one other number, `other_slope` is that number: the engine
+    then counts slopes instead of adding them up. All four are functions of the parameters.
     """
 
     value: Callable[..., float]
@@ -68,6 +69,7 @@ class Activation(AnyActivation):
     largest_slope: Callable[..., float]
     gain: Callable[..., float] = lambda *_: 1.0
     kinks: Callable[..., tuple[float, ...]] = lambda *_: ()
+    other_slope: Callable[..., float] | None = None
 
     def numbers(self, *parameters: Any) -> tuple[float, ...]:
         """What value takes after z, and slope after a: here the parameters themselves."""

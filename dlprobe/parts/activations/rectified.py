@@ -14,7 +14,7 @@ def relu(z: float) -> float:
 
 
 def relu_slope(z: float, a: float) -> float:
-    return like(z, 1.0) if z > like(z, 0.0) else like(z, 0.0)
+    return like(a, 1.0) if a > like(a, 0.0) else like(a, 0.0)
 
 
 register(
@@ -27,6 +27,7 @@ register(
         value=relu,
         slope=relu_slope,
         largest_slope=lambda: 1.0,
+        other_slope=lambda: 0.0,
         source="Nair & Hinton 2010, Rectified linear units improve restricted Boltzmann machines; He et al. 2015 for its initialization",
         gain=lambda: math.sqrt(2.0),
         kinks=lambda *_: (0.0,),
@@ -56,6 +57,7 @@ register(
         value=leaky_relu,
         slope=leaky_relu_slope,
         largest_slope=lambda slope: max(1.0, abs(slope)),
+        other_slope=lambda slope: slope,
         source="Maas, Hannun & Ng 2013, Rectifier nonlinearities improve neural network acoustic models",
         gain=lambda slope: math.sqrt(2.0 / (1.0 + slope * slope)),
         kinks=lambda *_: (0.0,),
@@ -85,6 +87,7 @@ register(
         value=relu6,
         slope=relu6_slope,
         largest_slope=lambda: 1.0,
+        other_slope=lambda: 0.0,
         source="Krizhevsky 2010, Convolutional deep belief networks on CIFAR-10",
         gain=lambda: math.sqrt(2.0),
         kinks=lambda: (0.0, 6.0),
@@ -113,6 +116,7 @@ register(
         value=threshold,
         slope=threshold_slope,
         largest_slope=lambda *_: 1.0,
+        other_slope=lambda *_: 0.0,
         source="Konda, Memisevic & Krueger 2015, Zero-bias autoencoders and the benefits of co-adapting features",
         kinks=lambda threshold, value: (threshold,),
         initializer="he_normal",

@@ -150,6 +150,7 @@ register(
         value=hard_tanh,
         slope=hard_tanh_slope,
         largest_slope=lambda: 1.0,
+        other_slope=lambda: 0.0,
         source="Collobert 2004, Large scale machine learning",
         kinks=lambda: (-1.0, 1.0),
         use="Bounded units that cost no exponential.",
