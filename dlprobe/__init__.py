@@ -2,17 +2,21 @@
 
 from __future__ import annotations
 
+from functools import cache
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    __version__: str  # "" in a checkout that is not installed
     from dlprobe.analysis.bias_variance import decompose as decompose
     from dlprobe.runs import open_run as open_run
 
-__all__ = ["decompose", "open_run"]
+__all__ = ["__version__", "decompose", "open_run"]
 
 
 def __getattr__(name: str) -> Any:
-    """The public functions, loaded when they are first used: importing dlprobe stays fast."""
+    """The public names, loaded when they are first used: importing dlprobe stays fast."""
+    if name == "__version__":
+        return _version()
     if name == "open_run":
         from dlprobe.runs import open_run
 
@@ -22,3 +26,13 @@ def __getattr__(name: str) -> Any:
 
         return decompose
     raise AttributeError(f"module 'dlprobe' has no attribute {name!r}")
+
+
+@cache
+def _version() -> str:
+    from importlib.metadata import PackageNotFoundError, version
+
+    try:
+        return version("dlprobe")
+    except PackageNotFoundError:
+        return ""

@@ -20,7 +20,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 if TYPE_CHECKING:
-    from dlprobe.rules.files import Criteria, JudgedRun
+    from dlprobe.rules.files import JudgedRun
 
 MARKER = "dlprobe(source, *, select=(), ignore=(), settings={}, fail_on='error'): train or load a run and check it before the test"
 FAIL_ON = {"error": ("error",), "warning": ("error", "warning"), "info": ("error", "warning", "info")}
@@ -105,7 +105,7 @@ class Checker:
         path, name = self._run_file(source)
         chosen = criteria(select, ignore, settings or {})
         judged = [self._named(each, path, name) for each in judged_files(run_files([path]), chosen)]
-        if problem := self._problem(judged, chosen, FAIL_ON[fail_on]):
+        if problem := self._problem(judged, FAIL_ON[fail_on]):
             pytest.fail(problem, pytrace=False)
         return path
 
@@ -126,7 +126,7 @@ class Checker:
 
         return replace(judged, path=name + judged.path.removeprefix(str(path)))
 
-    def _problem(self, judged: Sequence[JudgedRun], chosen: Criteria, fails_on: Sequence[str]) -> str:
+    def _problem(self, judged: Sequence[JudgedRun], fails_on: Sequence[str]) -> str:
         """Why the test fails; empty where it does not."""
         if self._config.getoption("--dlprobe-update-baseline"):
             self._config.stash[JUDGED] += judged

@@ -169,12 +169,7 @@ def change(comparison: Comparison, metric: str, factor: float, level: float) -> 
         p = rank_test.p_larger(new, old)
         sure, how = p <= level, f"rank test p = {p:.2g}"
     worse = sure and found > 1.0 and high >= factor
-    return Change(metric, float(np.median(old)), float(np.median(_nan_last(new))), found, low, high, how, worse)
-
-
-def _nan_last(values: Sequence[float]) -> Floats:
-    array = np.asarray(values, dtype=np.float64)
-    return np.where(np.isnan(array), np.inf, array)
+    return Change(metric, float(np.median(old)), float(np.median(rank_test.nan_last(new))), found, low, high, how, worse)
 
 
 def drift(comparison: Comparison, statistic: str, when: str, tolerance: float) -> Drift | None:

@@ -32,7 +32,7 @@ def p_larger(new: Sequence[float], old: Sequence[float]) -> float:
     """
     if not len(new) or not len(old):
         raise ValueError("a rank test needs a number in both groups")
-    doubled = _doubled_ranks(np.concatenate([_clean(new), _clean(old)]))
+    doubled = _doubled_ranks(np.concatenate([nan_last(new), nan_last(old)]))
     if len(doubled) > EXACT:
         return _normal_p(doubled, len(new))
     ways = _ways(doubled, len(new))
@@ -53,7 +53,8 @@ def needed(level: float) -> int:
     return next(count for count in range(1, 1000) if least_p(count, count) <= level)
 
 
-def _clean(values: Sequence[float]) -> Floats:
+def nan_last(values: Sequence[float]) -> Floats:
+    """The values, a NaN as the largest there can be: a run that diverged ranks behind all others."""
     array = np.asarray(values, dtype=np.float64)
     return np.where(np.isnan(array), np.inf, array)
 
@@ -95,7 +96,7 @@ def factor_between(new: Sequence[float], old: Sequence[float]) -> tuple[float, f
 
 
 def _logs(values: Sequence[float]) -> Floats:
-    logs: Floats = np.log(np.clip(_clean(values), SMALLEST, LARGEST))
+    logs: Floats = np.log(np.clip(nan_last(values), SMALLEST, LARGEST))
     return logs
 
 

@@ -21,9 +21,11 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+import dlprobe
 from dlprobe.commands.base.arguments import one_of
 from dlprobe.commands.base.screen import Screen
 from dlprobe.errors import ConfigError, ExitCode
+from dlprobe.render.checked import SCHEMA as SCHEMA
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -32,7 +34,6 @@ if TYPE_CHECKING:
     from dlprobe.render.checked import CheckDocument
     from dlprobe.rules.files import Criteria, JudgedRun
 
-SCHEMA = "dlprobe-check/1"
 FAIL_ON = {"error": ("error",), "warning": ("error", "warning"), "never": ()}
 GREEDY = ("--against",)  # takes all that follows, as shells expand --against old/*.h5
 RULES, BASELINE, RESULT = "Rules", "Baseline", "Result"
@@ -178,8 +179,7 @@ def _write(path: Path, judged: Sequence[JudgedRun], screen: Screen) -> None:
 
 def _document(judged: Sequence[JudgedRun], chosen: Criteria, code: ExitCode, fails_on: Sequence[Any], counted: bool) -> CheckDocument:
     from dlprobe.commands.base.rule_counts import counts_of
-    from dlprobe.commands.base.version import own_version
     from dlprobe.reports.check import check_document
 
     counts = counts_of(judged, chosen, together=counted)
-    return check_document(judged, chosen, counts, exit_code=int(code), fails_on=fails_on, counted=counted, version=own_version())
+    return check_document(judged, chosen, counts, exit_code=int(code), fails_on=fails_on, counted=counted, version=dlprobe.__version__)

@@ -39,7 +39,6 @@ if TYPE_CHECKING:
     from dlprobe.experiments.compare import Compared, Request
     from dlprobe.training.prepared_sets import PreparedSets
 
-SCHEMA = "dlprobe-compare/1"
 PANEL = "Comparison"
 LARGEST_SEEDS = 1000
 EQUAL = ("samples", "updates", "seconds")

@@ -16,11 +16,11 @@ from __future__ import annotations
 import warnings
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
-from importlib.metadata import PackageNotFoundError, version
 from typing import Any, TypeVar
 
+import dlprobe
 from dlprobe.config import RunConfig, from_mapping, to_mapping
-from dlprobe.errors import ConfigError, DlprobeError, DlprobeWarning
+from dlprobe.errors import ConfigError, DlprobeWarning, MissingExtraError
 from dlprobe.executors.one_run import train_to_bytes
 from dlprobe.training.stopping import Stop
 from dlprobe.training.trainer import PreparedData
@@ -82,11 +82,11 @@ class DaskCluster:
 
 
 def imported() -> Any:
-    """The `distributed` package. Raises DlprobeError naming the extra where it is not installed."""
+    """The `distributed` package. Raises MissingExtraError naming the extra where it is not installed."""
     try:
         import distributed
     except ImportError:
-        raise DlprobeError("--executor dask needs Dask, which is not installed: pip install 'dlprobe[dask]', here and on the workers") from None
+        raise MissingExtraError("--executor dask needs Dask, which is not installed: pip install 'dlprobe[dask]', here and on the workers") from None
     return distributed
 
 
@@ -110,10 +110,7 @@ def train_batch(configs: Sequence[dict[str, Any]], data: PreparedData) -> list[b
 
 def own_version() -> str:
     """The version of dlprobe, here or on a worker."""
-    try:
-        return version("dlprobe")
-    except PackageNotFoundError:
-        return "not installed"
+    return dlprobe.__version__ or "not installed"
 
 
 def refuse_other_versions(client: Any) -> None:

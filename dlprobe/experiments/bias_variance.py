@@ -27,8 +27,6 @@ from dlprobe.runs import Run, Study
 Array: TypeAlias = npt.NDArray[Any]
 
 EXPERIMENT = "bias-variance"
-VARIED = ("data", "seed", "both")
-SEEDS_OF_BOTH = 2
 NEVER = 2**31  # steps between records where nobody reads them
 DEFAULT_VALUES = {
     "width": "1,2,4,8,16,32,64",

@@ -189,7 +189,7 @@ def _data(
         "xi_q": phase.xi_q if phase else nothing,
         "xi_c": phase.xi_c if phase else nothing,
         "xi_gradient": phase.xi_gradient if phase else nothing,
-        "layers": _layers(net, prediction),
+        "layers": _layers(prediction),
         "c_star": phase.c_star if phase else nothing,
         "regime": phase.regime if phase else "unknown",
         "sigma_w": phase.sigma_w if phase else nothing,
@@ -215,7 +215,7 @@ def _edge(edge: Critical | None) -> dict[str, Any] | None:
     return None if edge is None else {"sigma_w": edge.sigma_w, "q_star": edge.q, "stable": edge.stable}
 
 
-def _layers(net: InitialNet, prediction: Prediction) -> list[dict[str, Any]]:
+def _layers(prediction: Prediction) -> list[dict[str, Any]]:
     if not prediction.applicable:
         return []
     each = zip(prediction.error_signal_bands(), prediction.activation_bands(), strict=True)

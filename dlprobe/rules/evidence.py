@@ -70,6 +70,12 @@ class Evidence:
         return self.run.steps.astype(np.int64)
 
     @cached_property
+    def drops(self) -> bool:
+        """Whether units or inputs are dropped in training."""
+        model = self.run.config.get("model", {})
+        return any(str(model.get(key, 0)) not in ("0", "0.0", "none", "None") for key in ("dropout", "input_dropout"))
+
+    @cached_property
     def config(self) -> RunConfig | None:
         """The configuration; None where another program wrote one that this dlprobe cannot read."""
         try:

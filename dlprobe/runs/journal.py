@@ -118,7 +118,7 @@ def create(path: Path, force: bool) -> FileSink:
     """
     _refuse_no_file(path)
     journal = journal_path(path)
-    _refuse_live(path, journal)
+    _refuse_live(journal)
     if not force and os.path.lexists(path):
         raise RunFileError(f"{printable(path)} exists already: choose another name with -o, or overwrite it with --force")
     if os.path.lexists(journal):
@@ -128,7 +128,7 @@ def create(path: Path, force: bool) -> FileSink:
 
 def take(journal: Path) -> FileSink:
     """Lock an existing journal for packing. Raises RunFileError where its writer lives."""
-    _refuse_live(journal.with_name(journal.name.removesuffix(SUFFIX)), journal)
+    _refuse_live(journal)
     os.close(open_regular(journal))  # the clear messages
     descriptor = os.open(journal, os.O_RDWR | getattr(os, "O_BINARY", 0))
     if not _lock(descriptor):
@@ -196,7 +196,7 @@ def _make_folder(folder: Path) -> None:
         raise NotADirectoryError(errno.ENOTDIR, os.strerror(errno.ENOTDIR)) from error
 
 
-def _refuse_live(path: Path, journal: Path) -> None:
+def _refuse_live(journal: Path) -> None:
     if not os.path.lexists(journal):
         return
     descriptor = open_regular(journal)

@@ -3,13 +3,11 @@
 from __future__ import annotations
 
 import contextlib
-import importlib.metadata
 import json
 import os
 import signal
 import threading
 from collections.abc import Callable, Iterator
-from functools import cache
 from pathlib import Path
 from types import FrameType as PythonFrame
 from typing import TYPE_CHECKING, Any
@@ -17,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
+import dlprobe
 from dlprobe.errors import RunFileError
 from dlprobe.hdf5.files import printable, sync_folder
 from dlprobe.runs import journal, layout
@@ -98,7 +97,7 @@ def write_head(writer: PackedWriter, prefix: str, schema: str, status: str) -> N
     """The attributes that every run and study has."""
     writer.text(prefix or "/", "schema", schema)
     writer.numbers(prefix or "/", "schema_version", layout.SCHEMA_VERSION)
-    writer.text(prefix or "/", "producer", f"dlprobe {_version()}")
+    writer.text(prefix or "/", "producer", f"dlprobe {dlprobe.__version__ or '(not installed)'}")
     writer.text(prefix or "/", "status", status)
 
 
@@ -235,11 +234,3 @@ def _held_back_signals() -> Iterator[Check]:
         for number, handler in before.items():
             signal.signal(number, handler if handler is not None else signal.SIG_DFL)
     check()
-
-
-@cache
-def _version() -> str:
-    try:
-        return importlib.metadata.version("dlprobe")
-    except importlib.metadata.PackageNotFoundError:
-        return "(not installed)"

@@ -76,7 +76,7 @@ class RunWriter:
     Close it, or use it in a `with`: the lock is freed, the journal stays until it is packed.
     """
 
-    def __init__(self, sink: journal.FileSink | journal.MemorySink, path: Path | None, description: RunDescription) -> None:
+    def __init__(self, sink: journal.Sink, path: Path | None, description: RunDescription) -> None:
         self.path = path
         self._sink, self._description = sink, description
         self._statistics = len(registry.records("statistic"))

@@ -54,7 +54,7 @@ class Watch:
         self._hessian: Sharpness | None = None
         self._recorder: InstrumentRecorder | None = None
 
-    def begin(self, session: Session, recorder: Recorder) -> None:
+    def begin(self, recorder: Recorder) -> None:
         """The run starts; a recorder that takes no instruments switches them off."""
         self._recorder = recorder if isinstance(recorder, InstrumentRecorder) else None
 

@@ -47,8 +47,6 @@ class Snapshots:
 
     first: Array | None = None
     last: Array | None = None
-    first_step: int = 0
-    last_step: int = 0
     scalars: list[Array] = field(default_factory=list)
     evaluations: list[dict[str, float]] = field(default_factory=list)
     status: str = "running"
@@ -58,8 +56,8 @@ class Snapshots:
         if not len(steps):
             return
         if self.first is None:
-            self.first, self.first_step = statistics[0].copy(), int(steps[0])
-        self.last, self.last_step = statistics[-1].copy(), int(steps[-1])
+            self.first = statistics[0].copy()
+        self.last = statistics[-1].copy()
         self.scalars.append(scalars)
 
     def evaluation(self, step: int, values: Mapping[str, float], layer_values: Mapping[str, Array]) -> None:

@@ -104,7 +104,7 @@ def run(session: Session, recorder: Recorder, *, stop: Stop | None = None, progr
     began = time.perf_counter()
     status = "finished"
     size = 8
-    session.watch.begin(session, recorder)
+    session.watch.begin(recorder)
     _evaluate(session, recorder)
     while session.step < session.steps:
         if stop is not None and stop.asked:
@@ -129,7 +129,7 @@ def run(session: Session, recorder: Recorder, *, stop: Stop | None = None, progr
 
 def adopt(session: Session, recorder: Recorder, trained: Trained) -> str:
     """Record a run whose steps were done elsewhere: the evaluation before them, the first step, and what the net came to. Returns the status."""
-    session.watch.begin(session, recorder)
+    session.watch.begin(recorder)
     _evaluate(session, recorder)
     _block(session, recorder, 1)
     session.network.adopt(trained)

@@ -21,11 +21,11 @@ from typing import Annotated, Any, TextIO
 import typer
 from typer.core import TyperCommand, TyperGroup
 
+import dlprobe
 from dlprobe.commands.base import failures
 from dlprobe.commands.base.declaring import declare
 from dlprobe.commands.base.help import print_help
 from dlprobe.commands.base.screen import Screen
-from dlprobe.commands.base.version import own_version
 from dlprobe.errors import DlprobeError, DlprobeWarning
 from dlprobe.registry import unknown
 
@@ -130,7 +130,7 @@ class Group(TyperGroup):
 
 def _print_version(wanted: bool) -> None:
     if wanted:
-        print(f"dlprobe {own_version() or '(not installed)'}")
+        print(f"dlprobe {dlprobe.__version__ or '(not installed)'}")
         raise typer.Exit()
 
 

@@ -36,7 +36,7 @@ MISMATCH = ("norm_mean_mismatch", "norm_variance_ratio")
 def check(evidence: Evidence, settings: Settings) -> Outcome:
     if not any(str(each).startswith("batch") for each in evidence.layer_column("normalization")):
         raise NotEvaluableError("no such layer: no layer has batch normalization")
-    if _drops(evidence):
+    if evidence.drops:
         raise NotEvaluableError("with dropout, training and evaluation differ by intention")
     learned = evidence.require_time()
     cure = remedies(evidence, "larger_batch", "layer_norm", "lower_rate")
@@ -70,11 +70,6 @@ def _losses_apart(evidence: Evidence, settings: Settings) -> Finding | None:
     evident = f"train_loss of the last {len(pairs)} evaluations is typically {ratio:.3g} times the batch_loss of the steps before them"
     normed = zip(evidence.names, evidence.layer_column("normalization"), strict=True)
     return Finding(ratio, limit, evident, tuple(name for name, norm in normed if str(norm).startswith("batch")))
-
-
-def _drops(evidence: Evidence) -> bool:
-    model = evidence.run.config.get("model", {})
-    return any(str(model.get(key, 0)) not in ("0", "0.0", "none", "None") for key in ("dropout", "input_dropout"))
 
 
 def _pairs(evidence: Evidence) -> list[tuple[float, float]]:

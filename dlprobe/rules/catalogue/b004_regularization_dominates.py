@@ -46,15 +46,10 @@ def check(evidence: Evidence, settings: Settings) -> Outcome:
         )
         return fired(Finding(first / start, float(settings["share"]), evident, steps=evidence.span, remedies=cure))
     evaluated = float(learned.loss[-1])
-    if _drops(evidence) and evaluated > 0 and data > float(settings["dropped"]) * evaluated:
+    if evidence.drops and evaluated > 0 and data > float(settings["dropped"]) * evaluated:
         evident = f"with dropout the loss of the last quarter is {data:.3g}, {data / evaluated:.3g} times that without, {evaluated:.3g}"
         return fired(Finding(data / evaluated, float(settings["dropped"]), evident, steps=evidence.second_half, remedies=cure))
     return Passed()
-
-
-def _drops(evidence: Evidence) -> bool:
-    model = evidence.run.config.get("model", {})
-    return any(str(model.get(key, 0)) not in ("0", "0.0", "none", "None") for key in ("dropout", "input_dropout"))
 
 
 register(

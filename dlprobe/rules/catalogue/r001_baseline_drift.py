@@ -21,7 +21,6 @@ References: ours; the default bands were measured in November 2026 on repeated r
 from __future__ import annotations
 
 from dlprobe.analysis.baseline import PROFILES, Drift, drift, same_layers
-from dlprobe.registry import Value
 from dlprobe.rules.evidence import Evidence
 from dlprobe.rules.outcome import Finding, NotEvaluableError, Outcome, fired
 from dlprobe.rules.rule import Settings, Threshold, register
@@ -45,10 +44,10 @@ def check(evidence: Evidence, settings: Settings) -> Outcome:
     if not all(run.profiles for run in (*comparison.new, *comparison.old)):
         raise NotEvaluableError("no step was recorded in some of the runs")
     found = [drift(comparison, name, when, float(settings[name])) for name in PROFILES for when in MOMENTS]
-    return fired(*(_finding(each, settings[each.statistic], comparison.sizes) for each in found if each is not None))
+    return fired(*(_finding(each, comparison.sizes) for each in found if each is not None))
 
 
-def _finding(found: Drift, tolerance: Value, sizes: str) -> Finding:
+def _finding(found: Drift, sizes: str) -> Finding:
     evident = (
         f"{found.statistic} of {found.layers[0]} is {found.value:.3g} {MOMENTS[found.when]}, outside {found.low:.3g} to {found.high:.3g}, "
         f"the band of the baseline ({sizes})"
