@@ -25,12 +25,17 @@ class Perturbations:
 
     @classmethod
     def of(cls, model: Mapping[str, Any]) -> Perturbations:
-        """From the `[model]` table of a configuration, numbers or texts; keys that are missing count as 0."""
+        """From the `[model]` table of a configuration, numbers or texts; keys that are missing count as 0. Raises ValueError for what no net could have."""
 
         def number(key: str) -> float:
-            return float(model.get(key) or 0.0)
+            found = model.get(key) or 0.0
+            if not isinstance(found, int | float | str):
+                raise ValueError(f"{key} is no number")
+            return float(found)
 
         hidden, inputs, weights = (1.0 - number(key) for key in ("dropout", "input_dropout", "drop_connect"))
+        if not 0.0 < min(hidden, inputs, weights) <= max(hidden, inputs, weights) <= 1.0:
+            raise ValueError("dropout rates are shares below 1")
         return cls(hidden, inputs, weights, noise=number("noise") ** 2, input_noise=number("input_noise") ** 2)
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Protocol, TypeAlias
 
@@ -14,6 +14,8 @@ from dlprobe.runs import layout
 
 Shape: TypeAlias = tuple[int, ...]
 Shapes: TypeAlias = dict[str, tuple[np.dtype[Any], Shape]]
+
+CONFIG_TABLES = ("data", "model", "training", "recording")
 
 # The data set whose length is the size of a dimension, wherever in a file the dimension occurs.
 SIZES = {
@@ -85,6 +87,26 @@ def check(line: layout.DataSet, dtype: np.dtype[Any], shape: Shape, size_of: Cal
         expected = size_of(dim)
         if expected is not None and expected != length:
             raise RunFileError(f"{name} is damaged or was not written by dlprobe: {line.path} has {length} entries along {dim}, expected {expected}")
+
+
+def check_config(config: dict[str, Any], name: str) -> None:
+    """Raise RunFileError where a table of the configuration is no table: whoever looks a key up relies on it."""
+    for table in CONFIG_TABLES:
+        if not isinstance(config.get(table, {}), dict):
+            raise RunFileError(f"{name} is damaged or was not written by dlprobe: {table} of its configuration is no table")
+
+
+def check_layers(columns: Mapping[str, Any], name: str) -> None:
+    """Raise RunFileError where a layer has no rows, columns or units."""
+    for key in ("fan_in", "fan_out", "units"):
+        if key in columns and len(columns[key]) and min(columns[key]) < 1:
+            raise RunFileError(f"{name} is damaged or was not written by dlprobe: layers/{key} holds {min(columns[key])}, expected 1 or more")
+
+
+def check_steps(steps: NDArray[Any], name: str) -> None:
+    """Raise RunFileError where recorded steps do not rise from 0 or later."""
+    if len(steps) and (steps[0] < 0 or (steps[1:] <= steps[:-1]).any()):
+        raise RunFileError(f"{name} is damaged or was not written by dlprobe: its steps do not rise from 0 on")
 
 
 def check_version(version: Any, name: str) -> tuple[int, int]:

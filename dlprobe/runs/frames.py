@@ -155,9 +155,10 @@ def first_frame(source: Source) -> Frame | None:
 
 
 def parse_json(text: bytes | str, name: str) -> dict[str, Any]:
-    """A JSON object. Raises RunFileError where the text is none, is nested without end, or holds endless numbers."""
+    """A JSON object. Raises RunFileError where the text is none, is nested without end, or holds endless numbers or half characters."""
     try:
         value = json.loads(text)
+        json.dumps(value, ensure_ascii=False).encode()  # a lone surrogate could be written nowhere
     except (ValueError, RecursionError) as error:
         raise RunFileError(f"{name} is damaged or was not written by dlprobe: a JSON text in it cannot be read") from error
     if not isinstance(value, dict):

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from dlprobe import registry
 from dlprobe.errors import ConfigError, RunFileError
 from dlprobe.runs import content, layout
-from dlprobe.runs.contents import Contents
+from dlprobe.runs.contents import Contents, check_config, check_layers, check_steps
 from dlprobe.runs.levels import Level, level_of
 from dlprobe.runs.values import loaded
 
@@ -72,6 +72,7 @@ class Run:
         self.contents = contents
         """The stored data sets themselves, by path of the layout table; what a Run offers is made from them."""
         facts = contents.facts
+        check_config(facts.config, contents.name)
         self.status: str = facts.status
         """finished | interrupted | failed | diverged | running"""
         self.config: dict[str, Any] = facts.config
@@ -96,12 +97,15 @@ class Run:
     def layers(self) -> Layers:
         """The layers and what is known of each."""
         columns = self._group("layers")
+        check_layers(columns, self.contents.name)
         return Layers(columns["name"], columns)
 
     @cached_property
     def steps(self) -> NDArray[Any]:
         """int64 (step,): the recorded steps, counted from 0; row t describes the step before its update."""
-        return self.contents.read("stats/step")
+        steps = self.contents.read("stats/step")
+        check_steps(steps, self.contents.name)
+        return steps
 
     @cached_property
     def statistics(self) -> tuple[str, ...]:

@@ -121,3 +121,13 @@ def test_short_curves_are_what_they_are(count: int) -> None:
     assert len(curve.steps) == min(count, 100)
     if count <= 100:
         np.testing.assert_array_equal(curve.values, range(count))
+
+
+@pytest.mark.parametrize("written", [{"noise": [1]}, {"input_noise": {"std": 1}}, {"dropout": True}, {"dropout": -1.0}, {"drop_connect": "much"}])
+def test_settings_that_no_net_could_have_leave_the_profile_without_theory(written: dict[str, object], train: Train) -> None:
+    """The configuration in a file is whatever somebody wrote there."""
+    run = train()
+    run.config["model"].update(written)
+    found = run_profile(run)
+    assert found is not None
+    assert found.theory is None

@@ -145,6 +145,8 @@ def _set(name: str, value: object) -> Callable[[h5py.File], None]:
         (lambda file: file.__delitem__("environment"), "it has no json"),
         (_set("config", np.bytes_(b"[" * 5000)), "a JSON text in it cannot be read"),
         (_set("config", np.bytes_(b"[]")), "is not an object"),
+        (_set("config", np.bytes_(b'{"data": {}, "training": null}')), "training of its configuration is no table"),
+        (_set("config", np.bytes_(rb'{"data": {"data": "\ud800"}}')), "a JSON text in it cannot be read"),
         (_set("config", 5), "attribute config is not a text"),
         (_set("config", "variable length"), "neither integer, float nor fixed-length text"),
         (_set("status", np.bytes_(b"great")), "its status is 'great'"),
@@ -160,6 +162,23 @@ def test_contents_that_do_not_fit_the_table_are_one_clear_line(copy: Path, chang
         dlprobe.open_run(copy).statistic("gradient_rms")
     assert message in str(error.value)
     assert "\n" not in str(error.value)
+
+
+@pytest.mark.parametrize(
+    ("path", "value", "message"),
+    [
+        ("layers/units", 0, "layers/units holds 0, expected 1 or more"),
+        ("layers/fan_in", -3, "layers/fan_in holds -3, expected 1 or more"),
+        ("stats/step", 7, "its steps do not rise from 0 on"),
+        ("stats/step", np.arange(-5, 395), "its steps do not rise from 0 on"),
+    ],
+)
+def test_sizes_and_steps_that_no_run_has_are_one_clear_line(copy: Path, path: str, value: object, message: str) -> None:
+    with h5py.File(copy, "r+") as file:
+        file[path][:] = value
+    run = dlprobe.open_run(copy)
+    with pytest.raises(RunFileError, match=message):
+        getattr(run, "layers" if path.startswith("layers") else "steps")
 
 
 def test_damage_in_the_middle_of_a_journal_is_reported_and_never_packed(tmp_path: Path) -> None:
