@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from command_line import ROOT, dlprobe
+from command_line import dlprobe
 
 import dlprobe as package
 from dlprobe import registry
@@ -69,11 +69,6 @@ def test_without_a_name_all_claims_are_listed_and_with_wrong_those_that_do_not_h
     wrong = dlprobe("recipe", "--wrong", "--format", "json").data["recipes"]
     assert [each["name"] for each in wrong] == [name for name, each in RECIPES.items() if each.expected != "holds"]
     assert RECIPES[listed[0]].claim.split()[0] in dlprobe("recipe").out
-
-
-def test_the_readme_lists_every_recipe() -> None:
-    text = (ROOT / "README.md").read_text(encoding="utf-8")
-    assert [name for name in RECIPES if f"`{name}`" not in text] == []
 
 
 def test_a_recipe_is_measured_on_other_data_and_drawn() -> None:
