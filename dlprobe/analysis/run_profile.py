@@ -80,12 +80,14 @@ def step_profile(run: Run, row: int, hidden: Sequence[int], activations: Sequenc
         norm_variance=profile("preactivation_variance") if norm_before else None,
     )
     squares = np.ones(len(units)) if norm_before else profile("preactivation_mean_square")
+    with np.errstate(over="ignore"):  # huge activations of a net that diverges
+        mean_square = variance + profile("activation_mean") ** 2
     verdict = classify(
         signal,
         units,
         theory.USUAL_KAPPA if activations is None else theory.kappas_at(activations, squares.tolist()),
         activation_sample_variance=profile("activation_sample_variance"),
-        activation_mean_square=variance + profile("activation_mean") ** 2,
+        activation_mean_square=mean_square,
         output_error_signal_rms=float(_row(run, "error_signal_rms", row)[-1]),
         diverged=_divergence(run, row),
         decomposition=pieces,

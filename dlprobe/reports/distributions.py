@@ -61,7 +61,7 @@ def _summary(found: Histograms, names: Sequence[str], what: str) -> Table:
     for index, name in enumerate(names):
         ends = [found.percentiles[row, index] for row in (0, -1)]
         lost = int(found.nonfinite[:, index].sum())
-        rows.append([name, *(float(end[middle]) for end in ends), *(float(end[-1] - end[0]) for end in ends), lost])
+        rows.append([name, *(float(end[middle]) for end in ends), *(float(end[-1]) - float(end[0]) for end in ends), lost])
     return Table(columns, rows, caption=f"{what}: all layers, steps {int(found.steps[0])} and {int(found.steps[-1])}")
 
 

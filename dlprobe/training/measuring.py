@@ -143,7 +143,8 @@ def effective_rank(activations: Array) -> float:
 def mean_cosine(activations: Array) -> float:
     """Mean cosine between two different rows of activations (rows, units), rows of zeros left out; NaN for fewer than two or non-finite numbers."""
     wide = activations.astype(np.float64)
-    lengths = np.linalg.norm(wide, axis=1)
+    with np.errstate(over="ignore"):
+        lengths = np.linalg.norm(wide, axis=1)
     if not np.isfinite(lengths).all():
         return math.nan
     directions = wide[lengths > 0] / lengths[lengths > 0, None]

@@ -224,7 +224,12 @@ def evaluate_part(session: Session, part: str) -> PartEvaluation:
 
 
 def _evaluate(session: Session, recorder: Recorder) -> tuple[dict[str, float], dict[str, PartEvaluation]]:
-    """Evaluate training and validation part, and record it."""
+    """Evaluate training and validation part, and record it. Of a net that diverges, some numbers are beyond the precision: they are recorded as infinite."""
+    with np.errstate(all="ignore"):
+        return _evaluated(session, recorder)
+
+
+def _evaluated(session: Session, recorder: Recorder) -> tuple[dict[str, float], dict[str, PartEvaluation]]:
     with _norms_in_evaluation(session) as mismatch:
         parts = {part: evaluate_part(session, part) for part in ("train", "val")}
     if mismatch is None:

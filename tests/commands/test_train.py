@@ -120,6 +120,23 @@ def test_diverged_run_says_so_and_exits_0() -> None:
     assert dlprobe("inspect", "run.h5").code == 0
 
 
+@pytest.mark.parametrize(
+    "options",
+    [
+        ("--layers", "4,4", "--norm", "batch", "--init", "normal(std=1e18)", "--lr", "0"),
+        ("--layers", "4,4", "--init", "normal(std=1e200)", "--dtype", "float64", "--l2", "1e-3", "--orthogonal-penalty", "1"),
+        ("--layers", "4,4", "--init", "normal(std=3e37)"),
+        ("--layers", "4", "--optimizer", "adagrad", "--lr", "1e38"),
+    ],
+)
+def test_huge_numbers_are_the_run_s_matter_and_no_warnings_of_a_library(options: tuple[str, ...]) -> None:
+    """NumPy's RuntimeWarning says nothing to somebody whose net explodes; here it would be an error (pytest's warnings) and exit code 2."""
+    assert dlprobe("train", "--data", "wine", "--steps", "2", "--histogram-every", "1", *options, "-o", "run.h5").code == 0
+    for view in ((), ("--histograms",), ("--histograms", "--what", "weight"), ("--show", "metrics"), ("--statistic", "error_signal_rms")):
+        outcome = dlprobe("inspect", "run.h5", *view)
+        assert (outcome.code, outcome.err) == (0, ""), view
+
+
 def test_net_without_hidden_layers_and_data_without_validation_part_train() -> None:
     data = trained("--data", "linear", "--layers", "", "--split", "100,0,0", "--epochs", "1", "-o", "run.h5")
     assert data["verdict"] == "healthy"
