@@ -10,7 +10,7 @@ optimizer prepare    (step, rate, values, coefficients)                         
                                                                                              behind them in `values`, the running numbers it takes on
 
 `learned` are an operation's own parameters, `state` its memory, `constants` its hyperparameters, `counter` (seed, layer, step, training?) for random numbers.
-`peak` (units,) receives a |slope| that each unit had on the batch, 0 only where all were 0; `slopes` receives
+`peak` (units,) receives a number for each unit, 0 only where all its slopes on the batch were 0; `slopes` receives
 [Σ slope², number of flat elements, 1 where slopes are defined].
 These signatures are wide enough for row-wise, gated, learned and random operations; an elementwise record is wrapped into them.
 """
@@ -29,7 +29,6 @@ from numba.np.unsafe.ndarray import to_fixed_tuple
 from dlprobe.nn.activation_loops import gated_loops, learned_loops, random_loops
 from dlprobe.nn.cache import EXACT, SUMS, inlined, inlined_with_helpers
 from dlprobe.nn.calling import kernel, whole_registers
-from dlprobe.nn.scalar import from_bits, size_bits
 from dlprobe.nn.updates import CHUNK, update_loop
 from dlprobe.nn.views import flat
 from dlprobe.parts.activations import Activation, GatedActivation, LearnedActivation, RandomActivation, RowActivation
@@ -190,29 +189,22 @@ def elementwise_loops(value: Callable[..., float], slope: Callable[..., float], 
 
 
 def note_slopes(slope: Any, p: Any, x: Array, y: Array, peak: Array) -> None:
-    """peak (units,) ← a |slope| of each unit, 0 only where all rows' are. Eight rows at a time, and no more than it takes."""
+    """peak (units,) ← 1, or 0 where a unit's slopes are 0 in all rows. Four rows at a time, and no more than it takes."""
     whole_registers()
-    least, infinity = size_bits(peak.dtype.type(0)), size_bits(peak.dtype.type(np.inf))
+    zero, one = peak.dtype.type(0), peak.dtype.type(1)
     for j in range(len(peak)):
-        peak[j] = 0
-    done, last = 0, len(x) - 1
-    while done <= last and least == 0:
+        peak[j] = zero
+    done, last, alive = 0, len(x) - 1, zero
+    while done <= last and alive < len(peak):
         n1, n2, n3 = min(done + 1, last), min(done + 2, last), min(done + 3, last)
-        n4, n5, n6, n7 = min(done + 4, last), min(done + 5, last), min(done + 6, last), min(done + 7, last)
-        x0, x1, x2, x3, x4, x5, x6, x7 = x[done], x[n1], x[n2], x[n3], x[n4], x[n5], x[n6], x[n7]
-        y0, y1, y2, y3, y4, y5, y6, y7 = y[done], y[n1], y[n2], y[n3], y[n4], y[n5], y[n6], y[n7]
-        least = infinity
+        x0, x1, x2, x3, y0, y1, y2, y3 = x[done], x[n1], x[n2], x[n3], y[done], y[n1], y[n2], y[n3]
+        alive = zero
         for j in range(len(peak)):
-            s0, s1, s2, s3 = slope(x0[j], y0[j], *p), slope(x1[j], y1[j], *p), slope(x2[j], y2[j], *p), slope(x3[j], y3[j], *p)
-            s4, s5, s6, s7 = slope(x4[j], y4[j], *p), slope(x5[j], y5[j], *p), slope(x6[j], y6[j], *p), slope(x7[j], y7[j], *p)
-            largest = max(
-                max(max(size_bits(s0), size_bits(s1)), max(size_bits(s2), size_bits(s3))),
-                max(max(size_bits(s4), size_bits(s5)), max(size_bits(s6), size_bits(s7))),
-            )
-            largest = max(largest, size_bits(peak[j]))
-            least = min(least, largest)
-            peak[j] = from_bits(largest)
-        done += 8
+            some = (slope(x0[j], y0[j], *p) != zero) | (slope(x1[j], y1[j], *p) != zero)
+            more = (slope(x2[j], y2[j], *p) != zero) | (slope(x3[j], y3[j], *p) != zero)
+            peak[j] = one if some | more | (peak[j] != zero) else zero
+            alive += peak[j]
+        done += 4
 
 
 inlined(note_slopes, SUMS)
