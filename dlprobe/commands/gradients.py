@@ -114,7 +114,7 @@ def show(experiment: Experiment, data: PreparedData, execution: Execution, scree
 def search_depths(rows: Sequence[Row], depths: Sequence[int] | None, seeds: Sequence[int], data: PreparedData, threads: int, screen: Screen) -> ExitCode:
     """For each row of the grid the depth at which it breaks."""
     from dlprobe.experiments import find_depth
-    from dlprobe.reports.gradients import depth_document
+    from dlprobe.reports.find_depth import document
     from dlprobe.training.stopping import on_signals
 
     deepest = max(depths) if depths else find_depth.DEEPEST
@@ -126,7 +126,7 @@ def search_depths(rows: Sequence[Row], depths: Sequence[int] | None, seeds: Sequ
             found.append(find_depth.find(row, seeds, data, threads=threads, stop=stop, deepest=deepest))
             if report is not None:
                 report(number + 1, len(rows))
-    screen.show(depth_document(found, data_name=data.name, seeds=len(seeds), threads=threads))
+    screen.show(document(found, data_name=data.name, seeds=len(seeds), threads=threads))
     return ExitCode.DONE if all(each.complete for each in found) and len(found) == len(rows) else ExitCode.INTERRUPTED
 
 

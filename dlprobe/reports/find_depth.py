@@ -1,0 +1,53 @@
+"""What `gradients --find-depth` found: the depth at which each row of the grid breaks before training."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
+
+from dlprobe.render.document import Block, Cell, Column, Document, Hint, Table, Toned, Verdict
+from dlprobe.reports.gradients import SCHEMA
+from dlprobe.reports.gradients.grid import TONES, place
+
+if TYPE_CHECKING:
+    from dlprobe.experiments.find_depth import BreakingDepth
+
+HOW = "Looked for by doubling and halving, as if what breaks at one depth broke at all greater ones; theory: of infinitely wide layers."
+
+
+def document(found: Sequence[BreakingDepth], *, data_name: str, seeds: int, threads: int) -> Document:
+    """Where each row of the grid breaks."""
+    columns = [
+        Column("activation · initializer"),
+        Column("healthy to", "", "right"),
+        Column("breaks at", "", "right"),
+        Column(""),
+        Column("theory", "", "right"),
+    ]
+    rows: list[list[Cell]] = []
+    for each in found:
+        breaks = Toned(each.verdict, TONES[each.verdict]) if each.breaks_at else f"not up to {each.deepest}"
+        name = f"{each.cell.label} · {each.cell.width} wide"
+        rows.append([name, each.healthy_at, each.breaks_at, breaks, each.theory])
+    blocks: list[Block] = [] if all(each.complete for each in found) else [Verdict("stopped early: the depths are those looked at so far", "warning")]
+    blocks.append(Table(columns, rows, caption=f"Hidden layers at which the error signal breaks before training, on {data_name}, {seeds} seeds. {HOW}"))
+    first = next((each for each in found if each.breaks_at), None)
+    if first is not None:
+        spec = first.cell
+        blocks.append(Hint(f'dlprobe gradients --depth {first.breaks_at} --activation "{spec.activation}" --init "{spec.init}" --width {spec.width}'))
+    facts = {"data": data_name, "steps": 1, "threads": threads, "complete": all(each.complete for each in found)}
+    records = [_record(each) for each in found]
+    return Document("how deep until the gradient breaks?", blocks, {"schema": SCHEMA, **facts, "cells": [], "find_depth": records})
+
+
+def _record(found: BreakingDepth) -> dict[str, Any]:
+    """One row of the JSON record."""
+    return {
+        **place(found.cell),
+        "healthy_at": found.healthy_at,
+        "breaks_at": found.breaks_at,
+        "verdict": found.verdict,
+        "theory_breaks_at": found.theory,
+        "deepest": found.deepest,
+        "tried": [{"depth": probe.depth, "verdict": probe.verdict, "log10_error_signal_ratio": probe.log10_ratio} for probe in found.probes],
+    }

@@ -1,0 +1,61 @@
+"""The cells of the experiment that have results, as its pictures and sentences name them."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from typing import TYPE_CHECKING, Any
+
+from dlprobe.render.document import Tone
+
+if TYPE_CHECKING:
+    from dlprobe.analysis.gradient_cells import CellResult
+    from dlprobe.experiments.gradients import Cell
+
+TONES: dict[str, Tone] = {"healthy": "good", "vanishing": "bad", "exploding": "bad", "diverged": "bad", "collapsed": "warning"}
+Row = tuple["Cell", "CellResult"]
+
+
+@dataclass(frozen=True)
+class Grid:
+    """Cells with their results, at least one."""
+
+    rows: Sequence[Row]
+
+    @cached_property
+    def several_widths(self) -> bool:
+        """Whether a label must say how wide its nets are."""
+        return len({cell.width for cell, _ in self.rows}) > 1
+
+    def label(self, cell: Cell) -> str:
+        """What a cell is called, but for its depth."""
+        return f"{cell.label} · {cell.width} wide" if self.several_widths else cell.label
+
+    @cached_property
+    def labels(self) -> list[str]:
+        """Each label once, in the order of the cells."""
+        return list(dict.fromkeys(self.label(cell) for cell, _ in self.rows))
+
+    @cached_property
+    def depths(self) -> list[int]:
+        """Each depth once, in the order of the cells."""
+        return list(dict.fromkeys(cell.depth for cell, _ in self.rows))
+
+    @property
+    def deepest(self) -> int:
+        """The largest depth."""
+        return max(self.depths)
+
+    @cached_property
+    def _by_place(self) -> dict[tuple[str, int], CellResult]:
+        return {(self.label(cell), cell.depth): result for cell, result in self.rows}
+
+    def at(self, label: str, depth: int) -> CellResult | None:
+        """The result of a cell; None where it has none."""
+        return self._by_place.get((label, depth))
+
+
+def place(cell: Cell) -> dict[str, Any]:
+    """Where a cell stands in the JSON record, but for its depth."""
+    return {"activation": str(cell.activation), "init": str(cell.init), "norm": str(cell.norm or "none"), "width": cell.width, "axes": dict(cell.others)}

@@ -1,0 +1,91 @@
+"""What the grid's numbers say, in sentences, each only where they say it."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+
+from dlprobe.render.document import Block, Bullets, Paragraph, Verdict
+from dlprobe.reports.gradients.grid import TONES, Grid, Row
+
+
+def lessons(grid: Grid) -> list[Block]:
+    """What these numbers say, each sentence only where they say it."""
+    counts = {name: sum(result.verdict == name for _, result in grid.rows) for name in TONES}
+    said = ", ".join(f"{count} {name}" for name, count in counts.items() if count)
+    healthy_only = counts["healthy"] == len(grid.rows)
+    blocks: list[Block] = [Verdict(f"{len(grid.rows)} nets: {said}", "good" if healthy_only else "warning")]
+    bullets = [
+        sentence
+        for sentence in (
+            _hidden_by_weights(grid),
+            _outside_theory(grid),
+            _healed(grid),
+            _relapsed(grid),
+            _healthy_but_unlearned(grid),
+            _broken_but_learned(grid),
+        )
+        if sentence
+    ]
+    if bullets:
+        blocks.append(Bullets(bullets))
+    reasons = [(cell, result) for cell, result in grid.rows if cell.depth == grid.deepest and result.verdict != "healthy"]
+    blocks += [Paragraph(f"{grid.label(cell)}, depth {cell.depth}: {result.verdict}: {result.reason}.") for cell, result in reasons[:3]]
+    return blocks
+
+
+def _names(found: Sequence[Row], grid: Grid) -> str:
+    return _first([f"{grid.label(cell)} at {cell.depth}" for cell, _ in found])
+
+
+def _first(texts: Sequence[str], most: int = 3) -> str:
+    """The first few, and how many more there are."""
+    return "; ".join(texts[:most]) + (f" and {len(texts) - most} more" if len(texts) > most else "")
+
+
+def _hidden_by_weights(grid: Grid) -> str:
+    """Vanishing that the weight gradients' first/last ratio would not show."""
+    found = []
+    for cell, result in grid.rows:
+        gradients = result.initial.profiles["gradient_rms"]
+        if result.verdict == "vanishing" and len(gradients) > 2 and gradients[-1] > 0 and 1 / 3 < gradients[1] / gradients[-1] < 3:
+            found.append((cell, result))
+    return f"vanishing that the ratio of weight gradients hides (it stays within a factor of 3): {_names(found, grid)}" if found else ""
+
+
+def _outside_theory(grid: Grid) -> str:
+    found = []
+    for cell, result in grid.rows:
+        band, seen = result.prediction.log10_error_signal_ratio, result.initial.log10_error_signal_ratio.median
+        if result.prediction.applicable and math.isfinite(seen) and not band.low <= seen <= band.high:
+            found.append((cell, result))
+    judged = sum(result.prediction.applicable and math.isfinite(result.initial.log10_error_signal_ratio.median) for _, result in grid.rows)
+    if not judged:
+        return ""
+    inside = f"mean-field theory's band for this width holds {judged - len(found)} of the {judged} measured ratios"
+    return f"{inside}; outside: {_names(found, grid)}" if found else inside
+
+
+def _healed(grid: Grid) -> str:
+    found = [(c, r) for c, r in grid.rows if r.initial.verdict.verdict in ("vanishing", "exploding") and 2 * r.development.healed.seeds > len(r.seeds)]
+    return f"broken at initialization, within the band from about the step given: {_when(found, grid, healed=True)}" if found else ""
+
+
+def _relapsed(grid: Grid) -> str:
+    found = [(c, r) for c, r in grid.rows if 2 * r.development.relapsed.seeds > len(r.seeds)]
+    return f"leaves the band while training, from about the step given: {_when(found, grid, healed=False)}" if found else ""
+
+
+def _when(found: Sequence[Row], grid: Grid, healed: bool) -> str:
+    steps = [(result.development.healed if healed else result.development.relapsed).step for _, result in found]
+    return _first([f"{grid.label(cell)} at depth {cell.depth} (step {step:.0f})" for (cell, _), step in zip(found, steps, strict=True)])
+
+
+def _healthy_but_unlearned(grid: Grid) -> str:
+    found = [(c, r) for c, r in grid.rows if r.verdict == "healthy" and r.train_accuracy.median < 0.5]
+    return f"healthy at initialization, yet below 50 % training accuracy at the end (a healthy start is no promise): {_names(found, grid)}" if found else ""
+
+
+def _broken_but_learned(grid: Grid) -> str:
+    found = [(c, r) for c, r in grid.rows if r.verdict != "healthy" and r.train_accuracy.median >= 0.9]
+    return f"not healthy at initialization, yet 90 % and more at the end (the optimizer coped): {_names(found, grid)}" if found else ""

@@ -1,0 +1,136 @@
+"""What the grid looks like: heat table, accuracies, trainable depths, per-layer decay beside theory, depth profiles."""
+
+from __future__ import annotations
+
+import math
+from typing import TYPE_CHECKING, Any
+
+from dlprobe.render.document import Cell, Column, HeatCell, HeatTable, LayerSeries, Profile, Table, Toned
+from dlprobe.reports.gradients.grid import TONES, Grid
+
+if TYPE_CHECKING:
+    from dlprobe.analysis.gradient_cells import CellResult
+    from dlprobe.experiments.gradients import Experiment
+
+
+def heat(grid: Grid) -> HeatTable:
+    """The error signal's ratio and verdict before training, rows by depths."""
+    cells = [[_heat_cell(grid.at(label, depth)) for depth in grid.depths] for label in grid.labels]
+    widths = sorted({cell.width for cell, _ in grid.rows})
+    return HeatTable(
+        grid.labels,
+        [str(depth) for depth in grid.depths],
+        cells,
+        meaning="log10 of the error signal (RMS of dℓ/dz) at hidden_1 over that at the last hidden layer, before training",
+        low_means="vanishing",
+        high_means="exploding",
+        stub="activation · initializer",
+        across="depth",
+        caption=f"At initialization, median of {len(grid.rows[0][1].seeds)} seeds, {', '.join(map(str, widths))} units per layer. "
+        "Verdicts compare with what chance alone does.",
+    )
+
+
+def _heat_cell(result: CellResult | None) -> HeatCell:
+    if result is None:
+        return HeatCell(math.nan, "-")
+    return HeatCell(result.initial.log10_error_signal_ratio.median, result.verdict, TONES[result.verdict])
+
+
+def accuracy(grid: Grid, steps: int, data_name: str) -> Table:
+    """What training came to, rows by depths: accuracy, or the loss where there are no classes."""
+    classes = any(not math.isnan(result.train_accuracy.median) for _, result in grid.rows)
+    table = [[label, *(_outcome(grid.at(label, depth), classes) for depth in grid.depths)] for label in grid.labels]
+    what = "training accuracy in %" if classes else "training loss"
+    columns = [Column("activation · initializer"), *(Column(str(depth), align="right", digits=3) for depth in grid.depths)]
+    return Table(columns, table, caption=f"After {steps} steps on {data_name}: {what} by hidden layers, median over seeds.")
+
+
+def _outcome(result: CellResult | None, classes: bool) -> Cell:
+    if result is None:
+        return "-"
+    if not classes:
+        return float(f"{result.train_loss.median:.3g}")
+    accuracy = result.train_accuracy.median
+    return Toned(f"{100 * accuracy:.0f}", "good" if accuracy >= 0.9 else "bad" if accuracy < 0.5 else "neutral")
+
+
+def trainable(experiment: Experiment, steps: int) -> Table:
+    """How deep each row can be trained, and theory's guess."""
+    several = len({width for _, width in experiment.trainable}) > 1
+    columns = [
+        Column("activation · initializer"),
+        Column("theory 6 ξ_c", "layers", "right", 3),
+        Column("trained up to", "", "right"),
+        Column("fails at", "", "right"),
+    ]
+    rows: list[list[Cell]] = []
+    for (label, width), found in experiment.trainable.items():
+        name = f"{label} · {width} wide" if several else label
+        rows.append([name, _short(found.theory), found.measured or "none", "-" if found.fails_at is None else found.fails_at])
+    text = f"How deep it can be: six correlation depths (Schoenholz et al. 2017), and depths of this grid that learned half of what can be, in {steps} steps."
+    return Table(columns, rows, caption=text)
+
+
+def decay(grid: Grid) -> Table:
+    """What happens from layer to layer in the deepest nets."""
+    columns = [
+        Column("activation · initializer"),
+        Column("per layer", "×", "right", 3),
+        Column("theory", "×", "right"),
+        Column("e-folding", "layers", "right", 3),
+        Column("slope", "factor", "right", 3),
+        Column("weight", "factor", "right", 3),
+        Column("signal", "×", "right", 3),
+    ]
+    table = [[grid.label(cell), *_decay_cells(result)] for cell, result in grid.rows if cell.depth == grid.deepest]
+    text = (
+        f"Per layer towards the input at depth {grid.deepest}: how the error signal changes, and theory with its band for this width; the layers over which it "
+        "changes by e; its square's two factors (activation slopes × weights); the activation variance per layer towards the output."
+    )
+    return Table(columns, table, caption=text)
+
+
+def _decay_cells(result: CellResult) -> list[Cell]:
+    now, theory = result.initial, result.prediction
+    numbers = (
+        now.e_folding_depth,
+        _middle(now.slope_factor),
+        _middle(now.weight_factor),
+        _middle(now.forward_ratio),
+    )
+    low, high = decay_band(result)
+    band = f"{theory.decay_factor:.3g} ({low:.2g}…{high:.2g})" if not math.isnan(low) else "-"
+    return [_short(now.decay_factor), band, *(_short(number) for number in numbers)]
+
+
+def decay_band(result: CellResult) -> tuple[float, float]:
+    """Theory's band of the ratio over all layers, as a factor per layer; NaN where it does not apply."""
+    band, steps = result.prediction.log10_error_signal_ratio, len(result.initial.profiles["error_signal_rms"]) - 1
+    if not result.prediction.applicable or steps < 1:
+        return math.nan, math.nan
+    return 10 ** min(band.low / steps, 300.0), 10 ** min(band.high / steps, 300.0)
+
+
+def _middle(values: Any) -> float:
+    """Geometric mean of a series of factors, NaN where there is none or one is not positive and finite."""
+    numbers = [float(v) for v in values]
+    if not numbers or not all(0 < v < math.inf for v in numbers):
+        return math.nan
+    return math.exp(sum(math.log(v) for v in numbers) / len(numbers))
+
+
+def _short(number: float) -> Cell:
+    if math.isnan(number):
+        return "-"
+    return "∞" if math.isinf(number) else float(f"{number:.3g}")
+
+
+def profiles(grid: Grid) -> Profile:
+    """The error signal layer by layer in the deepest nets."""
+    series = [
+        LayerSeries(grid.label(cell), [float(v) for v in result.initial.profiles["error_signal_rms"]], result.verdict, TONES[result.verdict])
+        for cell, result in grid.rows
+        if cell.depth == grid.deepest
+    ]
+    return Profile(series, shared_scale=False, caption=f"Error signal from hidden_1 to hidden_{grid.deepest} at initialization, each on its own log scale.")

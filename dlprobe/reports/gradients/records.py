@@ -1,0 +1,93 @@
+"""The grid as data: what `--format json` prints."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
+
+from dlprobe.reports.gradients.grid import place
+from dlprobe.reports.gradients.pictures import decay_band
+
+if TYPE_CHECKING:
+    from dlprobe.analysis.development import Development
+    from dlprobe.analysis.gradient_cells import CellResult, Moment
+    from dlprobe.analysis.profiles import SeedRange
+    from dlprobe.experiments.gradients import Cell, Experiment
+
+
+def record(cell: Cell, result: CellResult) -> dict[str, Any]:
+    """One cell of the JSON record."""
+    final = moment_record(result.final) | {
+        "train_loss": result.train_loss.median,
+        "train_accuracy": result.train_accuracy.median,
+        "val_accuracy": result.val_accuracy.median,
+    }
+    initial = moment_record(result.initial)
+    band = result.prediction.log10_error_signal_ratio
+    theory = {
+        "value": band.value,
+        "low": band.low,
+        "high": band.high,
+        "decay_factor": result.prediction.decay_factor,
+        "decay_factor_low": decay_band(result)[0],
+        "decay_factor_high": decay_band(result)[1],
+        "e_folding_depth": result.prediction.e_folding_depth,
+        "applicable": result.prediction.applicable,
+        "reason": result.prediction.reason,
+        "assumptions": list(result.prediction.assumptions),
+    }
+    initial["log10_error_signal_ratio"]["theory"] = theory
+    return {
+        "depth": cell.depth,
+        **place(cell),
+        "seeds": list(result.seeds),
+        "initial": initial,
+        "final": final,
+        "skill": result.skill.median,
+        "development": development_record(result.development),
+        "verdict": result.verdict,
+        "reason": result.reason,
+    }
+
+
+def development_record(found: Development) -> dict[str, Any]:
+    """How the ratio ran over training, and what happened to it."""
+    return {
+        "steps": [int(step) for step in found.steps],
+        "log10_error_signal_ratio": found.ratios.tolist(),
+        "healed": {"seeds": found.healed.seeds, "step": found.healed.step},
+        "relapsed": {"seeds": found.relapsed.seeds, "step": found.relapsed.step},
+    }
+
+
+def moment_record(moment: Moment) -> dict[str, Any]:
+    """Profiles of a cell at one moment; arrays run over hidden_1 … hidden_n, factors over the pairs of neighbours."""
+    profiles: Mapping[str, Any] = moment.profiles
+    return {
+        "log10_error_signal_ratio": range_record(moment.log10_error_signal_ratio),
+        "decay_factor": moment.decay_factor,
+        "e_folding_depth": moment.e_folding_depth,
+        "activation_variance": [float(v) for v in profiles["activation_variance"]],
+        "activation_sample_variance": [float(v) for v in profiles["activation_sample_variance"]],
+        "error_signal_rms": [float(v) for v in profiles["error_signal_rms"]],
+        "gradient_rms": [float(v) for v in profiles["gradient_rms"]],
+        "slope_factor": [float(v) for v in moment.slope_factor],
+        "weight_factor": [float(v) for v in moment.weight_factor],
+        "backward_ratio": [float(v) for v in moment.backward_ratio],
+        "forward_ratio": [float(v) for v in moment.forward_ratio],
+        "verdict": moment.verdict.verdict,
+        "band": moment.verdict.band,
+    }
+
+
+def range_record(values: SeedRange) -> dict[str, Any]:
+    """Median and range over seeds."""
+    return {"median": values.median, "low": values.low, "high": values.high, "missing_seeds": values.missing}
+
+
+def trainable_records(experiment: Experiment) -> list[dict[str, Any]]:
+    """The trainable depth of each row of the grid."""
+    return [
+        {"label": label, "width": width, "theory": found.theory, "xi_c": found.xi_c, "measured": found.measured, "fails_at": found.fails_at}
+        for (label, width), found in experiment.trainable.items()
+    ]
