@@ -37,7 +37,7 @@ STATISTICS = tuple(registry.records("statistic"))
 )
 
 
-LARGEST_LOSS = 64  # by how much rounding errors may grow where a variance is E x² − (E x)²
+LARGEST_LOSS = 16  # by how much rounding errors may grow where a variance is E x² − (E x)²
 NARROW_ROWS = 64  # rows whose sums per unit run in T
 NARROW_NUMBERS = 4096  # numbers whose sum runs in T, in as many parts as a vector has lanes
 

@@ -63,6 +63,21 @@ def test_activation_statistics_are_those_of_numpy(kind: str, rows: int, dtype: s
 
 
 @pytest.mark.parametrize("dtype", DTYPES)
+@pytest.mark.parametrize("ratio", [1, 9, 15, 17, 60, 1e3, 1e6])
+def test_variances_of_numbers_far_from_0_keep_their_digits(ratio: float, dtype: str) -> None:
+    """Mean²/variance from 1 to a million, the ratios at which E x² − (E x)² loses as many digits among them: 24 units in the last place are never exceeded."""
+    rng = np.random.default_rng(0)
+    for means in (np.ones(100), rng.standard_normal(100)):
+        a = (np.sqrt(ratio) * means + rng.standard_normal((32, 100))).astype(dtype)
+        wide, close = a.astype(np.longdouble), 24 * float(np.finfo(dtype).eps)
+        found = named(activation_statistics(a)[0], "activation_variance", "activation_sample_variance")
+        assert found == pytest.approx([float(wide.var()), float(wide.var(axis=0).mean())], rel=close)
+        statistics = empty_row(dtype)
+        call(observe.add_bias, a, np.zeros(100, dtype), statistics)
+        assert named(statistics, "preactivation_variance") == pytest.approx([float(wide.var())], rel=close)
+
+
+@pytest.mark.parametrize("dtype", DTYPES)
 @pytest.mark.parametrize("kind", KINDS)
 def test_bias_is_added_and_preactivations_measured(kind: str, dtype: str) -> None:
     z = block(kind, dtype)
