@@ -26,6 +26,7 @@ from dlprobe.commands.base.error_reading import EXAMPLE, read_numbers, read_run,
 from dlprobe.commands.base.executing import Execution, execution_options
 from dlprobe.commands.base.given_predictions import ESTIMATE, decomposed, estimated, noise_of
 from dlprobe.commands.base.screen import Screen
+from dlprobe.config import INSTRUMENTS
 from dlprobe.errors import ConfigError, DataError, ExitCode
 
 if TYPE_CHECKING:
@@ -93,9 +94,7 @@ Values = Annotated[str | None, typer.Option("--values", metavar="V,V,…", help=
 TrainingLoss = Annotated[str | None, typer.Option("--training-loss", metavar="NAME", help="loss that is trained (train's --loss)", rich_help_panel=RETRAINING)]
 
 
-@configuration_options(
-    exclude=("loss", "threads", "record_every", "evaluate_every", "checkpoint_every", "histogram_every", "track_unit", "track_every", "jacobian", "sharpness")
-)
+@configuration_options(exclude=("loss", "threads", "record_every", "evaluate_every", "checkpoint_every", *INSTRUMENTS))
 @execution_options(RETRAINING, "replica", "with --replicas, more of them")
 def command(
     source: Source = None,

@@ -27,8 +27,9 @@ import typer
 
 from dlprobe.commands.base.arguments import one_of
 from dlprobe.commands.base.configuration import configuration_options, read_configuration
-from dlprobe.commands.base.executing import Execution, execution_options
+from dlprobe.commands.base.executing import Execution, execution_options, more_seeds
 from dlprobe.commands.base.screen import Screen
+from dlprobe.config import INSTRUMENTS
 from dlprobe.errors import ConfigError, ExitCode
 from dlprobe.runs.reading import reading
 
@@ -77,7 +78,7 @@ EqualParameters = Annotated[
 VaryData = Annotated[bool, typer.Option("--vary-data", help="every seed has its own split too", rich_help_panel=PANEL)]
 
 
-@configuration_options(exclude=("threads", "checkpoint_every", "histogram_every", "track_unit", "track_every", "jacobian", "sharpness"))
+@configuration_options(exclude=("threads", "checkpoint_every", *INSTRUMENTS))
 @execution_options(PANEL)
 def command(
     what: What = None,
@@ -161,11 +162,10 @@ def refuse_overwritten(axes: Sequence[tuple[Axis, list[str]]], given: Sequence[s
 def prepare(config: Path | None, options: Mapping[str, str | None], screen: Screen) -> tuple[RunConfig, PreparedSets]:
     """What all values share, and the data; notes and warnings are said. Instruments are off: nobody asks for them here."""
     from dlprobe.commands.base.recorded_run import prepare_data, tell_of_compiling
-    from dlprobe.config import with_values
+    from dlprobe.config import with_values, without_instruments
 
-    base = read_configuration(config, options)
-    without = {"recording.histogram_every": "never", "recording.track_unit": "none", "recording.jacobian": "none", "recording.sharpness": "none"}
-    base = with_values(base, {**without, "data.data_seed": base.resolved_data_seed})
+    base = without_instruments(read_configuration(config, options))
+    base = with_values(base, {"data.data_seed": base.resolved_data_seed})
     data = prepare_data(base, screen)
     tell_of_compiling(screen)
     from dlprobe.training.prepared_sets import PreparedSets
@@ -254,10 +254,7 @@ def go_on(path: Path, seeds: int | None, execution: Execution, screen: Screen) -
 
     with reading(path), open_study(path, compare.EXPERIMENT) as study:
         request = compare.request_of(study.description, str(path))
-        if seeds is not None and seeds < len(request.seeds):
-            raise ConfigError(f"--seeds {seeds}: the study has {len(request.seeds)} already: expected as many or more")
-        first = request.seeds[0]
-        request = replace(request, seeds=tuple(range(first, first + (seeds or len(request.seeds)))))
+        request = replace(request, seeds=more_seeds(request.seeds, seeds))
         sets = PreparedSets(told=screen.note)
         finished = finished_runs(study, compare.plan(request), compare.read, sets)
         status = study.status

@@ -22,8 +22,9 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from dlprobe.commands.base.configuration import ConfigFile, configuration_options, read_configuration
-from dlprobe.commands.base.executing import Execution, execution_options
+from dlprobe.commands.base.executing import Execution, execution_options, more_seeds
 from dlprobe.commands.base.screen import Screen
+from dlprobe.config import INSTRUMENTS
 from dlprobe.errors import ConfigError, ExitCode
 from dlprobe.runs.reading import reading
 
@@ -51,7 +52,7 @@ FindDepth = Annotated[
 
 
 @configuration_options(
-    exclude=("layers", "threads", "evaluate_every", "checkpoint_every", "histogram_every", "track_unit", "track_every", "jacobian", "sharpness"),
+    exclude=("layers", "threads", "evaluate_every", "checkpoint_every", *INSTRUMENTS),
     lists=("activation", "init", "norm", "residual", "dropout", "split"),
     defaults={
         "activation": "sigmoid,tanh,relu",
@@ -138,10 +139,8 @@ def go_on(path: Path, seeds: int | None, execution: Execution, screen: Screen) -
     from dlprobe.training.prepared_sets import PreparedSets
 
     with reading(path), open_study(path, gradients.EXPERIMENT) as study:
-        cells, numbers = gradients.described(study.description, str(path))
-        if seeds is not None and seeds < len(numbers):
-            raise ConfigError(f"--seeds {seeds}: the study has {len(numbers)} already: expected as many or more")
-        numbers = list(range(numbers[0], numbers[0] + (seeds or len(numbers))))
+        cells, had = gradients.described(study.description, str(path))
+        numbers = more_seeds(had, seeds)
         planned = gradients.plan(cells, numbers)
         data = prepare_data(cells[0].config, screen)
         sets = PreparedSets((cells[0].config, data))
@@ -214,14 +213,13 @@ def whole_numbers(name: str, given: Sequence[str] | None) -> list[int] | None:
 
 def read_base(config: Path | None, options: dict[str, str | None]) -> RunConfig:
     """What all cells share; ten epochs and no evaluation on the way unless told otherwise. Raises ConfigError."""
-    from dlprobe.config import with_values
+    from dlprobe.config import with_values, without_instruments
     from dlprobe.experiments.gradients import DEFAULT_EPOCHS
 
     if config is None and options.get("epochs") is None and options.get("steps") is None:
         options = {**options, "epochs": str(DEFAULT_EPOCHS)}
-    base = read_configuration(config, options)
-    without = {"recording.histogram_every": "never", "recording.track_unit": "none", "recording.jacobian": "none", "recording.sharpness": "none"}
-    return with_values(base, {"recording.evaluate_every": "never", "data.data_seed": base.resolved_data_seed, **without})
+    base = without_instruments(read_configuration(config, options))
+    return with_values(base, {"recording.evaluate_every": "never", "data.data_seed": base.resolved_data_seed})
 
 
 def steps_per_epoch(base: RunConfig, data: PreparedData) -> int:

@@ -21,6 +21,7 @@ import typer
 from dlprobe.commands.base.configuration import ConfigFile, configuration_options, read_configuration
 from dlprobe.commands.base.executing import workers_option
 from dlprobe.commands.base.screen import Screen
+from dlprobe.config import INSTRUMENTS
 from dlprobe.errors import ConfigError, ExitCode
 
 SEARCH = "Search"
@@ -33,7 +34,7 @@ Quick = Annotated[bool, typer.Option("--quick", help="the range test alone, and 
 Workers = Annotated[int | None, workers_option(panel=SEARCH)]
 
 
-@configuration_options(exclude=("lr", "threads", "record_every", "evaluate_every", "checkpoint_every", "histogram_every"))
+@configuration_options(exclude=("lr", "threads", "record_every", "evaluate_every", "checkpoint_every", *INSTRUMENTS))
 def command(
     config: ConfigFile = None,
     first: From = 1e-7,

@@ -10,6 +10,7 @@ import importlib
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from dlprobe.config.instruments import INSTRUMENTS, without_instruments
     from dlprobe.config.listing import OptionField, fields
     from dlprobe.config.naming import parse_spec, split_list
     from dlprobe.config.problems import FieldError
@@ -20,6 +21,7 @@ if TYPE_CHECKING:
 
 # public name -> the module of this folder that has it; imported when first asked for
 _HOMES = {
+    "INSTRUMENTS": "instruments",
     "DataConfig": "records",
     "FieldError": "problems",
     "ModelConfig": "records",
@@ -38,9 +40,11 @@ _HOMES = {
     "to_toml": "writing",
     "warnings_for": "unwise",
     "with_values": "reading",
+    "without_instruments": "instruments",
 }
 
 __all__ = [
+    "INSTRUMENTS",
     "DataConfig",
     "FieldError",
     "ModelConfig",
@@ -59,6 +63,7 @@ __all__ = [
     "to_toml",
     "warnings_for",
     "with_values",
+    "without_instruments",
 ]
 
 

@@ -16,7 +16,7 @@ import numpy.typing as npt
 from dlprobe.analysis.bias_variance import decompose, sources
 from dlprobe.analysis.bias_variance_curve import Point
 from dlprobe.analysis.replica_inputs import LARGEST_VALUE
-from dlprobe.config import RunConfig, fields, from_mapping, to_mapping, with_values
+from dlprobe.config import RunConfig, fields, from_mapping, to_mapping, with_values, without_instruments
 from dlprobe.errors import ConfigError, RunFileError
 from dlprobe.experiments.replicas import Prepared, Replica
 from dlprobe.experiments.study import PlannedRun, finished_runs, refuse_other_data
@@ -142,8 +142,7 @@ def quiet(config: RunConfig, base: RunConfig, seed: int) -> RunConfig:
     training = config.training
     needed = training.early_stopping is not None or training.schedule.record.observe is not None
     values: dict[str, Any] = {"training.seed": seed, "data.data_seed": base.resolved_data_seed, "recording.record_every": NEVER}
-    values |= {"recording.histogram_every": "never", "recording.track_unit": "none", "recording.jacobian": "none", "recording.sharpness": "none"}
-    return with_values(config, values if needed else {**values, "recording.evaluate_every": "never"})
+    return with_values(without_instruments(config), values if needed else {**values, "recording.evaluate_every": "never"})
 
 
 def points(design: Design, replicas: Sequence[tuple[str | float | None, int, Array]], threshold: float) -> list[Point]:

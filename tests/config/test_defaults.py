@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from dlprobe.config import OptionField, RunConfig, fields, from_mapping, from_options
+from dlprobe.config import INSTRUMENTS, OptionField, RunConfig, fields, from_mapping, from_options, without_instruments
 
 DEFAULTS = {
     "data": "digits",
@@ -195,3 +195,14 @@ def test_name_of_a_data_set_is_kept_in_its_short_form() -> None:
 
 def test_data_may_be_a_table() -> None:
     assert from_mapping({"data": {"data": {"name": "gaussian", "samples": 64}}}).data.data == "gaussian(samples=64)"
+
+
+def test_instruments_are_the_recording_options_that_are_no_cadence_of_the_run_itself() -> None:
+    recording = {field.key for field in fields() if field.table == "recording"}
+    assert set(INSTRUMENTS) == recording - {"record_every", "evaluate_every", "checkpoint_every"}
+
+
+def test_without_instruments_nothing_is_measured_and_all_else_stays() -> None:
+    plain = from_options(None, {"record_every": "3", **INSTRUMENTS})
+    watched = from_options(None, {"record_every": "3", "histogram_every": "5", "track_unit": "hidden_1:0", "jacobian": "8", "sharpness": "8"})
+    assert without_instruments(watched) == plain

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import inspect
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -102,6 +102,13 @@ def execution_options(panel: str, run: str = "run", more: str = "with --seeds, m
         return with_signature(command, [*own, *(option(name, annotation, default) for name, (annotation, default) in offered.items())])
 
     return decorate
+
+
+def more_seeds(had: Sequence[int], wanted: int | None) -> tuple[int, ...]:
+    """The seeds of a study, and those that follow them up to as many as are wanted. Raises ConfigError for fewer than it has."""
+    if wanted is not None and wanted < len(had):
+        raise ConfigError(f"--seeds {wanted}: the study has {len(had)} already: expected as many or more")
+    return tuple(range(had[0], had[0] + (wanted or len(had))))
 
 
 def cluster_of(executor: str, scheduler: str | None, runs_per_task: int) -> DaskCluster | None:
