@@ -155,12 +155,14 @@ def judge(table: npt.NDArray[Any], diverged: str, net: theory.InitialNet, predic
     signal = column(table, "error_signal_rms")
     if diverged and not np.isfinite(signal).all():
         signal = np.full(len(net.units), math.nan)
+    with np.errstate(over="ignore"):  # huge activations of a net that diverges
+        mean_square = column(table, "activation_variance") + column(table, "activation_mean") ** 2
     return profiles.classify(
         signal,
         net.units,
         kappas,
         activation_sample_variance=column(table, "activation_sample_variance"),
-        activation_mean_square=column(table, "activation_variance") + column(table, "activation_mean") ** 2,
+        activation_mean_square=mean_square,
         output_error_signal_rms=float(table[-1, output]),
         diverged=diverged,
         decomposition=part,

@@ -8,7 +8,7 @@ import numpy as np
 
 from dlprobe.errors import DataError
 
-LARGEST_VALUE = 1e100  # sums of squares of larger numbers leave float64
+LARGEST_VALUE = 1e20  # intervals take twelfth powers: sums of those of larger numbers leave float64
 SUM_TOLERANCE = 1e-3  # of probabilities over the classes: float16 and rounded text pass
 EXPECTED = "expected predictions (replicas, samples) or (replicas, samples, classes), and targets (samples)"
 WHOLE = "class indices are whole numbers 0, 1, … (np.unique(labels, return_inverse=True) numbers them)"

@@ -10,6 +10,7 @@ import pytest
 from command_line import dlprobe
 
 from dlprobe.analysis.bias_variance import decompose
+from dlprobe.errors import DataError
 
 ZEROS = np.zeros(4, np.int64)
 HALVES = np.full((3, 4, 2), 0.5)
@@ -101,3 +102,14 @@ def test_rounded_probabilities_pass() -> None:
 def test_noise_of_each_sample_counts_by_its_mean() -> None:
     each = decompose(NUMBERS, NUMBERS[0], noise=np.array([1.0, 2.0, 3.0, 2.0]))
     assert each == decompose(NUMBERS, NUMBERS[0], noise=2.0)
+
+
+@pytest.mark.parametrize("replicas", [2, 3, 8])
+def test_the_largest_values_that_are_taken_can_be_decomposed_and_larger_ones_are_refused(replicas: int) -> None:
+    """The spread of bias and variance needs powers that leave float64 long before a square does: an OverflowError of Python, or a RuntimeWarning."""
+    made = np.random.default_rng(0).uniform(-1.0, 1.0, (replicas, 300)) * 1e20
+    found = decompose(made, np.full(300, -1e20), "squared")
+    assert found.bias + found.variance == pytest.approx(found.expected_loss)
+    assert np.isfinite(found.intervals["variance"]).all()
+    with pytest.raises(DataError, match="too large to be squared"):
+        decompose(made * 1e3, np.zeros(300), "squared")

@@ -55,6 +55,14 @@ def test_one_hidden_layer_has_no_decay_to_show() -> None:
     assert "nan" not in out
 
 
+@pytest.mark.parametrize("init", ["normal(std=1e100)", "normal(std=1e160)"])
+def test_nets_beyond_float64_diverge_without_a_warning_of_a_library(init: str) -> None:
+    outcome = dlprobe(
+        "gradients", "--depth", "2", "--width", "5", "--activation", "relu", "--init", init, "--data", "wine", "--steps", "1", "--dtype", "float64"
+    )
+    assert (outcome.code, outcome.err) == (0, "")
+
+
 def test_study_file_keeps_every_run_and_the_verdicts(tmp_path: Path) -> None:
     path = tmp_path / "study.h5"
     assert dlprobe("gradients", *TINY, "-o", str(path)).code == 0
