@@ -385,20 +385,13 @@ def run(net: Any, kernels: Any, work: Any, steps: Any, statistics: Any, scalars:
     statistics: (steps, layer, STATISTICS) of T; scalars: (steps, SCALARS) float64. `work.order` is scratch for the order of an epoch.
     """
     before = flush_subnormals()
-    done = run_steps(net, kernels, work, steps, statistics, scalars)
-    restore(before)
-    return done
-
-
-def run_steps(net: Any, kernels: Any, work: Any, steps: Any, statistics: Any, scalars: Any) -> Any:
-    """What `run` does."""
     samples = len(work.inputs)
     per_epoch = (samples + work.batch - 1) // work.batch
     one = net.parameters.dtype.type(1)
     counter = four_numbers(work.seeds)
     counter[0], counter[1] = work.seeds[0], 0
     scratch = (sixteen_numbers(net.parameters), update_sums(scalars), four_numbers(scalars), four_numbers(work.order))
-    shuffled = -1
+    shuffled, result = -1, steps
     for done in range(steps):
         step = work.first_step + done
         epoch = step // per_epoch
@@ -416,11 +409,14 @@ def run_steps(net: Any, kernels: Any, work: Any, steps: Any, statistics: Any, sc
         scalar[PENALTY], scalar[LEARNING_RATE], scalar[MOMENTUM] = 0.0, work.rates[done], set_momentum(work, done)
         scalar[GRADIENT_NORM], scalar[CLIP_SCALE], scalar[CLIPPED_NORM] = np.nan, 1.0, np.nan
         if count_lost(of_step, observe.NONFINITE_FORWARD) > 0 or not is_finite(scalar[BATCH_LOSS]):
-            return -(done + 1)  # before any parameter is stepped
+            result = -(done + 1)  # before any parameter is stepped
+            break
         backward_pass(net, kernels, work, rows, work.rates[done], step, counter, scratch, of_step, scalar)
         if count_lost(of_step, observe.NONFINITE_BACKWARD) > 0:
-            return -(done + 1)
-    return steps
+            result = -(done + 1)
+            break
+    restore(before)
+    return result
 
 
 def evaluate(net: Any, kernels: Any, work: Any, outputs: Any, alive: Any, statistics: Any) -> Any:
@@ -430,13 +426,6 @@ def evaluate(net: Any, kernels: Any, work: Any, outputs: Any, alive: Any, statis
     where all were 0 and NaN where undefined. `statistics` (layer, STATISTICS) of T is scratch.
     """
     before = flush_subnormals()
-    total = evaluate_batches(net, kernels, work, outputs, alive, statistics)
-    restore(before)
-    return total
-
-
-def evaluate_batches(net: Any, kernels: Any, work: Any, outputs: Any, alive: Any, statistics: Any) -> Any:
-    """What `evaluate` does."""
     samples, layers, units = len(work.inputs), len(net.layers), outputs.shape[1]
     counter, slopes = four_numbers(work.seeds), four_numbers(alive)
     counter[0], counter[1], counter[2] = work.seeds[0], 0, 0
@@ -451,8 +440,5 @@ def evaluate_batches(net: Any, kernels: Any, work: Any, outputs: Any, alive: Any
                 outputs[start + i, j] = a[i, j]
         for index in range(layers if alive.shape[1] > 0 else 0):
             note_alive(net, kernels, index, rows, counter, slopes, alive[index])
+    restore(before)
     return total
-
-
-inlined(run_steps, SUMS)
-inlined(evaluate_batches, SUMS)
