@@ -185,9 +185,7 @@ def unknown(what: str, name: str, known: Iterable[str], elsewhere: str = "", als
     `elsewhere` says what shows a long list; `also_called` maps names that other tools use to those that are known here.
     """
     names, typed = list(known), name.strip().replace("-", "_").lower()
-    guess = did_you_mean(typed, names, most=1 if is_short(names) else 3)
-    if typed in also_called:
-        guess = f"did you mean {also_called[typed]!r}? "
+    guess = did_you_mean(typed, names, also_called, most=1 if is_short(names) else 3)
     return f"unknown {what} {name!r}: {guess}known: {listed(names, elsewhere)}"
 
 
@@ -208,19 +206,27 @@ def is_short(names: Sequence[str]) -> bool:
     return len(", ".join(names)) <= TWO_LINES
 
 
-def did_you_mean(name: str, known: Iterable[str], most: int = 1) -> str:
+def did_you_mean(name: str, known: Iterable[str], also_called: Mapping[str, str] = MappingProxyType({}), most: int = 1) -> str:
     """`did you mean 'x' or 'y'? ` with at most so many names that may have been meant; empty where nothing is near.
 
     >>> did_you_mean("he", ["zeros", "he_normal", "he_uniform"], most=2)
     "did you mean 'he_normal' or 'he_uniform'? "
     """
-    guesses = [repr(each) for each in nearest(name, known)[:most]]
+    guesses = [repr(each) for each in nearest(name, known, also_called)[:most]]
     return f"did you mean {' or '.join(guesses)}? " if guesses else ""
 
 
-def nearest(name: str, known: Iterable[str]) -> list[str]:
-    """The known names that begin with `name`, then those spelled most like it, about equally near ones; likeliest first."""
+def nearest(name: str, known: Iterable[str], also_called: Mapping[str, str] = MappingProxyType({})) -> list[str]:
+    """The known names that may have been meant, likeliest first: the one that other tools call so, else those that begin so and those spelled most like it.
+
+    >>> nearest("swi", ["mish", "silu"], {"swish": "silu"})
+    ['silu']
+    """
+    if name in also_called:
+        return [also_called[name]]
     alike = {each: SequenceMatcher(None, each, name).ratio() for each in known}
-    begun = [each for each in alike if len(name) > 1 and each.startswith(name)]
+    meant = {**also_called, **{each: each for each in alike}}
+    begun = sorted((each for each in meant if len(name) > 1 and each.startswith(name)), key=len)
     least = max(0.6, max(alike.values(), default=0.0) - 0.05)
-    return list(dict.fromkeys([*begun, *sorted((each for each in alike if alike[each] >= least), key=lambda each: -alike[each])]))
+    spelled = sorted((each for each in alike if alike[each] >= least), key=lambda each: -alike[each])
+    return list(dict.fromkeys([*(meant[each] for each in begun), *spelled]))

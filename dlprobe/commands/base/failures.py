@@ -87,10 +87,9 @@ def _meant(option: str, known: Sequence[str]) -> str:
     from dlprobe.config.problems import option_name
     from dlprobe.config.records import other_keys
 
-    names = {name.lstrip("-"): name for name in known}
-    elsewhere = option_name(other_keys().get(option.lstrip("-").replace("-", "_").lower(), ""))
-    close = [elsewhere] if elsewhere in known else [names[near] for near in nearest(option.lstrip("-"), names)]
-    return f"did you mean {close[0]!r}? " if close else ""
+    elsewhere = {option_name(other)[2:]: option_name(key)[2:] for other, key in other_keys().items() if option_name(key) in known}
+    close = nearest(option.lstrip("-").replace("_", "-").lower(), [name.lstrip("-") for name in known], elsewhere)
+    return f"did you mean '--{close[0]}'? " if close else ""
 
 
 def _plain(text: str) -> str:
