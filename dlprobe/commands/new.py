@@ -16,6 +16,7 @@ import typer
 
 from dlprobe.commands.base.configuration import configuration_options, read_configuration
 from dlprobe.commands.base.screen import Screen
+from dlprobe.commands.base.writing import write_text
 from dlprobe.errors import ConfigError
 from dlprobe.registry import unknown
 
@@ -40,6 +41,5 @@ def command(
     config, reasons = PRESETS[preset].applied(read_configuration(None, options))
     config = from_options(config, options)
     kept = {place: reason for place, reason in reasons.items() if options.get(place.partition(".")[2]) is None}
-    output.parent.mkdir(parents=True, exist_ok=True)
-    output.write_text(to_toml(config, kept), encoding="utf-8")
+    write_text(output, to_toml(config, kept))
     screen.show(new_document(str(output), preset, kept, to_mapping(config)))

@@ -18,6 +18,7 @@ import typer
 
 from dlprobe.commands.base.executing import workers_option
 from dlprobe.commands.base.screen import Screen
+from dlprobe.commands.base.writing import write_text
 from dlprobe.errors import ConfigError, ExitCode
 
 if TYPE_CHECKING:
@@ -102,5 +103,4 @@ def _write(target: Path, path: str, cure: Result, before: Result) -> None:
     from dlprobe.reports.prescribe import head_of_cure, reasons_of
 
     head = "".join(f"# {visible(line)}\n" for line in head_of_cure(path, cure, before))
-    target.parent.mkdir(parents=True, exist_ok=True)
-    target.write_text(f"{head}\n{to_toml(cure.treatment.config, reasons_of(cure))}", encoding="utf-8")
+    write_text(target, f"{head}\n{to_toml(cure.treatment.config, reasons_of(cure))}")

@@ -22,6 +22,7 @@ import typer
 
 from dlprobe.commands.base.executing import Execution, workers_option
 from dlprobe.commands.base.screen import Screen
+from dlprobe.commands.base.writing import write_text
 from dlprobe.errors import ConfigError
 
 if TYPE_CHECKING:
@@ -115,4 +116,4 @@ def write_base(text: str, path: Path) -> None:
     if path.exists():
         raise ConfigError(f"{path} exists: give another name, its content would be lost")
     lines = [line for line in text.splitlines() if line]
-    path.write_text("\n".join(lines).replace("\n[", "\n\n[") + "\n", encoding="utf-8")
+    write_text(path, "\n".join(lines).replace("\n[", "\n\n[") + "\n")

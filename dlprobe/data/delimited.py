@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -19,7 +20,8 @@ if TYPE_CHECKING:
 
 SEPARATOR_NAMES = {",": "commas", ";": "semicolons", "\t": "tabs", "|": "bars"}
 MISSING = ("", "NA", "N/A", "n/a", "#N/A", "<NA>", "NaN", "nan", "null", "NULL", "?")
-ROW_COUNTERS = ("", "unnamed: 0", "index", "id", "row")
+# names of columns that may count the rows: none, those that pandas gives, and …id in each spelling, as in PassengerId
+ROW_COUNTER = re.compile(r"|Unnamed: 0|(?i:index|row|(.*[\W_])?id)|.*[a-z]I[dD]")
 HEADER_SAMPLE = 1000
 SURELY_COUNTED = 10  # so many cells in a row that are 0, 1, 2, … are no data
 
@@ -200,7 +202,7 @@ def without_idle_columns(columns: tuple[Column, ...], named: list[bool], options
 def counts_rows(column: Column, named: bool) -> bool:
     """Whether a column has no name, or one that promises row numbers, and counts up by one."""
     numbers = column.numbers
-    if (column.name.lower() if named else "") not in ROW_COUNTERS or numbers is None or len(numbers) < 2:
+    if not ROW_COUNTER.fullmatch(column.name if named else "") or numbers is None or len(numbers) < 2:
         return False
     return bool(np.array_equal(numbers - numbers[0], np.arange(len(numbers))))
 

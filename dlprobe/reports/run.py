@@ -139,7 +139,7 @@ def steps_done(run: Run) -> int:
 
 def epochs(run: Run) -> str:
     done = run.final.get("epochs_done")
-    return "" if done is None else f" ({float(done):.4g} epochs)"
+    return "" if done is None else f" ({float(done):.4g} epoch{'s' * (done != 1)})"
 
 
 def part_size(run: Run, part: str) -> int:

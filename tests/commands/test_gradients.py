@@ -45,7 +45,14 @@ def test_table_fits_eighty_columns_and_says_what_to_type_next() -> None:
     table, hint = out.rsplit("next: ", 1)
     assert "relu · he_normal" in table
     assert max(len(line) for line in table.splitlines()) <= 80
-    assert hint.startswith("dlprobe gradients -o study.h5")
+    assert hint.startswith("dlprobe gradients … -o study.h5   # the same, with every run kept")  # with the options that were given
+
+
+def test_one_is_said_in_the_singular() -> None:
+    one = ("--depth", "2", "--width", "1", "--activation", "tanh", "--init", "he_normal", "--seeds", "1", "--steps", "1")
+    out = " ".join(dlprobe("gradients", "--data", "wine", *one).out.split())
+    for said in ("At initialization, one seed, one unit per layer.", "After 1 step on wine", "1 net: 1 "):
+        assert said in out
 
 
 def test_one_hidden_layer_has_no_decay_to_show() -> None:

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import subprocess
 from pathlib import Path
 
 import pytest
-from command_line import dlprobe
+from command_line import command_of, dlprobe, environment
 
 from dlprobe.config import RunConfig, from_toml
 from dlprobe.config.presets import PRESETS
@@ -53,3 +54,10 @@ def test_nothing_is_overwritten_by_chance() -> None:
 
 def test_an_unknown_preset_says_which_there_are() -> None:
     assert "known: defaults, guidelines" in dlprobe("new", "--preset", "guideline").err
+
+
+def test_a_full_disk_leaves_no_half_configuration(tmp_path: Path) -> None:
+    limited = ["bash", "-c", 'ulimit -f 1; exec "$@"', "limited", *command_of("new", "-o", "net.toml")]
+    done = subprocess.run(limited, cwd=tmp_path, env=environment(), capture_output=True, text=True, check=False)
+    assert (done.returncode, done.stdout, done.stderr) == (2, "", "error: net.toml cannot be written: File too large: give another place\n")
+    assert not (tmp_path / "net.toml").exists()

@@ -112,7 +112,7 @@ def test_row_numbers_written_by_pandas_are_left_out(read: Read) -> None:
     assert any("counts the rows: left out" in note for note in data.notes)
 
 
-@pytest.mark.parametrize("name", ["Unnamed: 0", "index", "id", "ID"])
+@pytest.mark.parametrize("name", ["Unnamed: 0", "index", "id", "ID", "PassengerId", "sample_id", "userID"])
 def test_row_numbers_under_a_name_that_promises_them_are_left_out_and_named(read: Read, name: str) -> None:
     data = read("f.csv", f"{name},a,b,y\n0,1,2,0.5\n1,3,4,1.5\n2,5,7,2.5\n")
     assert data.feature_names == ("a", "b")
@@ -122,6 +122,8 @@ def test_row_numbers_under_a_name_that_promises_them_are_left_out_and_named(read
 def test_row_numbers_stay_where_they_are_the_target_or_the_only_feature(read: Read) -> None:
     assert read("f.csv", "id,a,b\n0,1,2\n1,3,4\n2,5,7\n", target="id").targets.ravel().tolist() == [0, 1, 2]
     assert read("f.csv", "id,y\n0,0.5\n1,1.5\n2,2.5\n").feature_names == ("id",)
+    for name in ("t", "grid", "Fluid"):
+        assert read("f.csv", f"{name},a,y\n0,1,0.5\n1,3,1.5\n2,4,2.5\n").feature_names == (name, "a")
     assert read("f.csv", "id,a,y\n7,1,0.5\n3,3,1.5\n5,5,2.5\n").feature_names == ("id", "a")  # they do not count: numbers like others
 
 

@@ -26,7 +26,9 @@ def document(experiment: Experiment, *, steps: int, data_name: str, threads: int
         grid = Grid(rows)
         trainable = [pictures.trainable(experiment, steps)] if steps > 1 else []
         blocks += [pictures.heat(grid), pictures.accuracy(grid, steps, data_name), *trainable, pictures.decay(grid), pictures.profiles(grid), *lessons(grid)]
-    blocks.append(Hint(f"dlprobe inspect {study}" if study else "dlprobe gradients -o study.h5   # keeps every run; then: dlprobe inspect study.h5"))
+    blocks.append(
+        Hint(f"dlprobe inspect {study}" if study else "dlprobe gradients … -o study.h5   # the same, with every run kept; then: dlprobe inspect study.h5")
+    )
     facts = {"data": data_name, "steps": steps, "threads": threads, "complete": experiment.complete}
     cells = {"cells": [record(*row) for row in rows], "trainable_depth": trainable_records(experiment)}
     return Document("does the gradient reach the first layer?", blocks, {"schema": SCHEMA, **facts, **cells})

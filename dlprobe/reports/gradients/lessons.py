@@ -14,7 +14,7 @@ def lessons(grid: Grid) -> list[Block]:
     counts = {name: sum(result.verdict == name for _, result in grid.rows) for name in TONES}
     said = ", ".join(f"{count} {name}" for name, count in counts.items() if count)
     healthy_only = counts["healthy"] == len(grid.rows)
-    blocks: list[Block] = [Verdict(f"{len(grid.rows)} nets: {said}", "good" if healthy_only else "warning")]
+    blocks: list[Block] = [Verdict(f"{len(grid.rows)} net{'s' * (len(grid.rows) != 1)}: {said}", "good" if healthy_only else "warning")]
     bullets = [
         sentence
         for sentence in (

@@ -16,7 +16,9 @@ if TYPE_CHECKING:
 def heat(grid: Grid) -> HeatTable:
     """The error signal's ratio and verdict before training, rows by depths."""
     cells = [[_heat_cell(grid.at(label, depth)) for depth in grid.depths] for label in grid.labels]
-    widths = sorted({cell.width for cell, _ in grid.rows})
+    widths, seeds = sorted({cell.width for cell, _ in grid.rows}), len(grid.rows[0][1].seeds)
+    of_seeds = "one seed" if seeds == 1 else f"median of {seeds} seeds"
+    units = "one unit" if widths == [1] else f"{', '.join(map(str, widths))} units"
     return HeatTable(
         grid.labels,
         [str(depth) for depth in grid.depths],
@@ -26,8 +28,7 @@ def heat(grid: Grid) -> HeatTable:
         high_means="exploding",
         stub="activation · initializer",
         across="depth",
-        caption=f"At initialization, median of {len(grid.rows[0][1].seeds)} seeds, {', '.join(map(str, widths))} units per layer. "
-        "Verdicts compare with what chance alone does.",
+        caption=f"At initialization, {of_seeds}, {units} per layer. Verdicts compare with what chance alone does.",
     )
 
 
@@ -43,7 +44,7 @@ def accuracy(grid: Grid, steps: int, data_name: str) -> Table:
     table = [[label, *(_outcome(grid.at(label, depth), classes) for depth in grid.depths)] for label in grid.labels]
     what = "training accuracy in %" if classes else "training loss"
     columns = [Column("activation · initializer"), *(Column(str(depth), align="right", digits=3) for depth in grid.depths)]
-    return Table(columns, table, caption=f"After {steps} steps on {data_name}: {what} by hidden layers, median over seeds.")
+    return Table(columns, table, caption=f"After {steps} step{'s' * (steps != 1)} on {data_name}: {what} by hidden layers, median over seeds.")
 
 
 def _outcome(result: CellResult | None, classes: bool) -> Cell:
