@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from dlprobe.config.forms import Form
 from dlprobe.config.problems import option_name
-from dlprobe.config.records import TABLES
+from dlprobe.config.records import TABLES, names_elsewhere
 
 
 @dataclass(frozen=True)
@@ -14,7 +14,7 @@ class OptionField:
     """One configuration key as an option.
 
     `choices` is the complete list of values where there is one; `kind` the registry kind whose names complete it;
-    `words` texts with a meaning of their own.
+    `words` texts with a meaning of their own; `also_called` what other tools call the key.
     """
 
     table: str
@@ -27,6 +27,7 @@ class OptionField:
     choices: tuple[str, ...]
     kind: str | None
     words: tuple[str, ...]
+    also_called: tuple[str, ...]
 
 
 def fields() -> list[OptionField]:
@@ -47,4 +48,5 @@ def _field(table: str, key: str, form: Form) -> OptionField:
         choices=form.choices,
         kind=form.kind,
         words=tuple(form.words),
+        also_called=names_elsewhere(definition),
     )

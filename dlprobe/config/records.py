@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Annotated, Any, ClassVar, Literal, Self
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+from pydantic.fields import FieldInfo
 
 from dlprobe import registry
 from dlprobe.config.forms import Choice, Form, Layers, Named, NamedOrYes, NamedPerLayer, Number, Source, Split, Text, Units, Weights, Whole, YesNo, is_path
@@ -307,10 +308,15 @@ class RunConfig(Table):
 TABLES: dict[str, type[Table]] = {table.table: table for table in (DataConfig, ModelConfig, TrainingConfig, RecordingConfig)}
 
 
+def names_elsewhere(field: FieldInfo) -> tuple[str, ...]:
+    """What other tools call a key."""
+    extra = field.json_schema_extra
+    return tuple(str(extra.get("also_called", "")).split()) if isinstance(extra, dict) else ()
+
+
 def other_keys() -> dict[str, str]:
     """What other tools call the keys, each with the key."""
-    fields = [(key, field) for table in TABLES.values() for key, field in table.model_fields.items()]
-    return {other: key for key, field in fields for other in str(dict(field.json_schema_extra or {}).get("also_called", "")).split()}  # type: ignore[arg-type]
+    return {other: key for table in TABLES.values() for key, field in table.model_fields.items() for other in names_elsewhere(field)}
 
 
 def keys_by_table() -> dict[str, tuple[str, ...]]:

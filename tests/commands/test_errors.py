@@ -55,6 +55,8 @@ WRONG = [
     (["bias-variance", "--over", "dropuot=0.1"], "did you mean 'dropout'? known: those that dlprobe bias-variance --help shows"),
     (["list", "optimzer"], "did you mean 'optimizer'"),
     (["explain"], "NAME"),
+    (["explain", "batch-size"], "'batch_size' is the key batch_size of the configuration, or --batch-size: samples per step"),
+    (["explain", "learning_rate"], "is the key lr of the configuration, or --lr: learning rate"),
     (["explain", "swish"], "did you mean 'silu'?"),
     (["explain", "rellu"], "did you mean 'relu'"),
     (["explain", "linear"], "activation:linear or data:linear"),

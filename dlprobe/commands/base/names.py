@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from dlprobe import registry
-from dlprobe.config import parse_spec
+from dlprobe.config import fields, parse_spec
 from dlprobe.errors import ConfigError
 from dlprobe.registry import Spec
 
@@ -30,12 +30,21 @@ def find_thing(text: str) -> Spec:
     plain = text.partition("(")[0]
     homes = [kind for kind in registry.kinds() if _own_name(kind, plain) is not None]
     if not homes:
+        _refuse_key(plain.strip().replace("-", "_").lower())
         others = {other: name for kind in registry.kinds() for other, name in registry.other_names(kind).items()}
         raise ConfigError(registry.unknown("name", plain.strip()[:60], _all_names(), "those that dlprobe list shows", others))
     if len(homes) > 1:
         choices = " or ".join(f"{kind}:{_own_name(kind, plain)}" for kind in homes)
         raise ConfigError(f"{plain.strip()!r} is a name of several kinds: type {choices}")
     return _spec(homes[0], text)
+
+
+def _refuse_key(name: str) -> None:
+    """A key of the configuration is no registered thing; what it is can be said all the same. Raises ConfigError."""
+    for field in fields():
+        if name in (field.key, *field.also_called):
+            told = f"{field.help} ({field.allowed}; default: {field.default})"
+            raise ConfigError(f"{name!r} is the key {field.key} of the configuration, or {field.option}: {told}; dlprobe list shows what can be explained")
 
 
 def _spec(kind: str, text: str) -> Spec:
