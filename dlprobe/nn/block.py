@@ -213,7 +213,7 @@ def update_layer(net: Any, kernels: Any, index: Any, base: Any, coefficients: An
         size = layer[p.MATRIX_ROWS] * layer[p.FAN_OUT]
         gradient = net.gradients[base + start : base + start + size]
         invoke(kernels.update, (net.parameters[start : start + size], gradient, net.moments, start, stride, coefficients, sums))
-        observe.observe_update(sums, size, statistics)
+        observe.observe_update(gradient, sums, statistics)
         square = sums[2]
         if not is_finite(square):
             statistics[observe.NONFINITE_BACKWARD] += observe.count_nonfinite(window(gradient, 0, layer[p.MATRIX_ROWS], layer[p.FAN_OUT]))

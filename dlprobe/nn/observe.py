@@ -390,21 +390,36 @@ def observe_slopes(slopes: Any, peak: Any, rows: Any, statistics: Any) -> None:
     statistics[DEAD_FRACTION] = np.float64(dead) / units
 
 
-def observe_update(sums: Any, size: Any, statistics: Any) -> None:
-    """Gradient, weight and update statistics of a layer's `size` weights from the optimizer's sums, where the gradient came to it as it was."""
-    finish_gradient(sums[0], sums[1], sums[2], size, statistics)
-    finish_weights(sums, size, statistics)
+def observe_update(g: Any, sums: Any, statistics: Any) -> None:
+    """Gradient, weight and update statistics of a layer from the optimizer's sums, where the gradient `g`, a vector, came to it as it was."""
+    finish_gradient(g, sums[0], sums[1], sums[2], statistics)
+    finish_weights(sums, len(g), statistics)
     statistics[CLIPPED_GRADIENT_L2] = statistics[GRADIENT_L2]
 
 
-def finish_gradient(total: Any, absolute: Any, square: Any, size: Any, statistics: Any) -> None:
-    """Gradient statistics from Σ g, Σ |g| and Σ g² over `size` elements."""
+def finish_gradient(g: Any, total: Any, absolute: Any, square: Any, statistics: Any) -> None:
+    """Gradient statistics of the vector `g` from Σ g, Σ |g| and Σ g²; the variance is taken again where all gradients are nearly the same."""
+    size = len(g)
     mean = total / size
     mean_square = square / size
+    variance = mean_square - mean * mean
+    if variance * LARGEST_LOSS < mean_square:
+        variance = vector_variance(g)
     statistics[GRADIENT_RMS] = math.sqrt(mean_square)
     statistics[GRADIENT_L2] = math.sqrt(square)
     statistics[GRADIENT_MEAN_ABS] = absolute / size
-    statistics[GRADIENT_VARIANCE] = max(mean_square - mean * mean, 0.0)
+    statistics[GRADIENT_VARIANCE] = max(variance, 0.0)
+
+
+def vector_variance(values: Any) -> Any:
+    """Population variance of a vector, shifted by its first number; every number is widened to float64 first."""
+    total = square = 0.0
+    for i in range(len(values)):
+        deviation = np.float64(values[i]) - np.float64(values[0])
+        total += deviation
+        square += deviation * deviation
+    mean = total / len(values)
+    return square / len(values) - mean * mean
 
 
 def finish_weights(sums: Any, size: Any, statistics: Any) -> None:
@@ -455,6 +470,7 @@ for _function in (
     observe_slopes,
     observe_update,
     finish_gradient,
+    vector_variance,
     finish_weights,
     root_mean_square,
 ):

@@ -116,14 +116,14 @@ def add_orthogonal_penalty(w: Any, gradient: Any, strength: Any, gram: Any, alon
 
 
 def observe_gradient(g: Any, statistics: Any) -> None:
-    """Records the statistics of dL/dW, a vector of `size` numbers."""
+    """Records the statistics of dL/dW, a vector."""
     total = absolute = square = 0.0
     for i in range(len(g)):
         wide = np.float64(g[i])
         total += wide
         absolute += abs(wide)
         square += wide * wide
-    observe.finish_gradient(total, absolute, square, len(g), statistics)
+    observe.finish_gradient(g, total, absolute, square, statistics)
     if not is_finite(square):
         statistics[observe.NONFINITE_BACKWARD] += observe.count_nonfinite(window(g, 0, 1, len(g)))
 
