@@ -126,7 +126,7 @@ def refuse(unwanted: object, why: str, instead: str) -> None:
 
 def is_study(word: str) -> bool:
     """Whether a word names a file in place of an axis."""
-    return word.endswith((".h5", ".h5.journal")) or Path(word).is_file()
+    return word.endswith((".h5", ".h5.journal")) or (Path(word).is_file() and not word.endswith(".toml"))
 
 
 def read_axes(words: Sequence[str]) -> list[tuple[Axis, list[str]]]:
@@ -139,6 +139,8 @@ def read_axes(words: Sequence[str]) -> list[tuple[Axis, list[str]]]:
 
     if not words:
         raise ConfigError("nothing to compare: give an axis, e.g. dlprobe compare init he_normal glorot_normal, or a study file")
+    if Path(words[0]).is_file():
+        raise ConfigError(f"{words[0]} is no axis: a configuration is given with --config {words[0]}")
     found: list[tuple[Axis, list[str]]] = []
     for word in words:
         named = AXIS.fullmatch(word)

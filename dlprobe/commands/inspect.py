@@ -36,7 +36,7 @@ WHAT = ("preactivation", "activation", "weight", "gradient")
 RunFile = Annotated[Path, typer.Argument(metavar="RUN", help="run or study file, or its journal")]
 Show = Annotated[str | None, typer.Option("--show", metavar="|".join(SHOW), help="one part of the file", callback=one_of(SHOW))]
 Statistic = Annotated[str | None, typer.Option("--statistic", metavar="NAME", help="a recorded statistic, scalar or evaluation")]
-Over = Annotated[str, typer.Option("--over", metavar="|".join(OVER), help="how the statistic is laid out [default: step]", callback=one_of(OVER))]
+Over = Annotated[str | None, typer.Option("--over", metavar="|".join(OVER), help="how the statistic is laid out [default: step]", callback=one_of(OVER))]
 Id = Annotated[str | None, typer.Option("--run", metavar="ID", help="one run of a study")]
 Pack = Annotated[bool, typer.Option("--pack", help="turn what a killed run left, its journal, into a run file first")]
 
@@ -53,7 +53,7 @@ class View:
 
     show: str | None = None
     statistic: str | None = None
-    over: str = "step"
+    over: str | None = None
     histograms: bool = False
     what: str | None = None
     layer: str | None = None
@@ -67,6 +67,9 @@ class View:
         if (self.what or self.layer) and not self.histograms:
             raise ConfigError("--what and --layer choose among histograms: give --histograms too")
 
+        if self.over and not self.statistic:
+            raise ConfigError("--over says how a statistic is laid out: give --statistic NAME too")
+
     @property
     def of_one_run(self) -> bool:
         """Whether it needs a single run."""
@@ -77,7 +80,7 @@ def command(
     run: RunFile,
     show: Show = None,
     statistic: Statistic = None,
-    over: Over = "step",
+    over: Over = None,
     histograms: Histograms = False,
     what: What = None,
     layer: Layer = None,
@@ -109,7 +112,7 @@ def _run(run: Run, path: Path, id: str, view: View) -> Document:
 
     where = inspect_run.shell_name(path, id)
     if view.statistic is not None:
-        return _statistic(run, where, view.statistic, view.over)
+        return _statistic(run, where, view.statistic, view.over or OVER[0])
     if view.histograms:
         return _histograms(run, where, view.what or WHAT[0], view.layer)
     if view.track:
