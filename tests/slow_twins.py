@@ -13,7 +13,6 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from dlprobe import registry
 from dlprobe.nn.network import LayerSpec, Network
 from dlprobe.parts.activations import Activation, GatedActivation, LearnedActivation, RandomActivation, RowActivation
 from dlprobe.parts.losses import RowLoss
@@ -427,8 +426,3 @@ def batches(samples: int, batch: int, seed: int, steps: int) -> Iterator[Array]:
     for step in range(steps):
         order = np.array(shuffled(samples, seed, step // per_epoch))
         yield order[step % per_epoch * batch :][:batch]
-
-
-def all_specs(kind: str) -> list[Spec]:
-    """One spec with default parameters per record of a kind."""
-    return [Spec(kind, name, {p.name: p.default for p in record.parameters}) for name, record in registry.records(kind).items()]

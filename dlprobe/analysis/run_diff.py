@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, TypeAlias
@@ -103,14 +102,3 @@ def configuration_diffs(a: Any, b: Any) -> list[tuple[str, Any, Any]]:
     """
     ours, theirs = flat(a), flat(b)
     return [(key, ours.get(key), theirs.get(key)) for key in dict.fromkeys([*ours, *theirs]) if ours.get(key) != theirs.get(key)]
-
-
-def shown(value: Any) -> str:
-    """A configuration's value as people read it.
-
-    >>> shown("relu"), shown(None), shown([1, 2])
-    ('relu', '-', '[1, 2]')
-    """
-    if value is None:
-        return "-"
-    return value if isinstance(value, str) else json.dumps(value)

@@ -11,7 +11,7 @@ import numpy as np
 import numpy.typing as npt
 
 from dlprobe.analysis import theory
-from dlprobe.analysis.decomposition import Decomposition, decompose
+from dlprobe.analysis.decomposition import decompose
 from dlprobe.analysis.profiles import Verdict, classify
 from dlprobe.config import parse_spec
 from dlprobe.errors import ConfigError
@@ -29,7 +29,6 @@ class StepProfile:
     activation_variance: Floats
     error_signal_rms: Floats
     gradient_rms: Floats
-    decomposition: Decomposition
     verdict: Verdict
 
 
@@ -92,7 +91,7 @@ def step_profile(run: Run, row: int, hidden: Sequence[int], activations: Sequenc
         diverged=_divergence(run, row),
         decomposition=pieces,
     )
-    return StepProfile(int(run.steps[row]), variance, signal, profile("gradient_rms"), pieces, verdict)
+    return StepProfile(int(run.steps[row]), variance, signal, profile("gradient_rms"), verdict)
 
 
 def _row(run: Run, name: str, row: int) -> Floats:

@@ -85,8 +85,3 @@ def _doubtful(human: float, train: float, val: float, intervals: dict[str, tuple
     said = levels(human, train, val)
     ends = [levels(human, end, val) for end in intervals.get("train_error", ())] + [levels(human, train, end) for end in intervals.get("val_error", ())]
     return tuple(name for index, name in enumerate(("bias", "variance")) if any(end[index] != said[index] for end in ends))
-
-
-def usable(value: float) -> bool:
-    """Whether an error rate is one."""
-    return math.isfinite(value) and 0.0 <= value <= 1.0

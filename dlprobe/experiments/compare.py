@@ -29,7 +29,6 @@ if TYPE_CHECKING:
 
 EXPERIMENT = "compare"
 MOST_CELLS = 100
-EQUAL = ("samples", "updates", "seconds")
 TUNING_FACTORS = (0.1, 0.32, 1.0, 3.2, 10.0)  # of the rate that a value has without tuning: half a decade apart
 TUNING_SEEDS = 2
 TUNING_FIRST_SEED = 2**32  # far from the seeds that are compared: a rate is not chosen on the runs that judge it

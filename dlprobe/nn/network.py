@@ -51,11 +51,6 @@ class LayerSpec:
         return 0 if self.norm is None else self.units if self.norm_after else self.fan_out
 
     @property
-    def norm_learned(self) -> tuple[float, ...]:
-        """Initial values of the normalization's scale and shift."""
-        return () if self.norm is None else tuple(self.norm.record.learned(self.normalized))
-
-    @property
     def activation_learned(self) -> tuple[float, ...]:
         """Initial values of the activation's own learned numbers."""
         return tuple(self.activation.record.learned(self.units, *self.activation.parameters.values()))

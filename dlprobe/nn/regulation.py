@@ -54,11 +54,6 @@ class Regulation:
         """Whether anything is asked for."""
         return self != Regulation(proximal=self.proximal)
 
-    @property
-    def constrains(self) -> bool:
-        """Whether weights are changed after the update."""
-        return math.isfinite(self.max_norm) or (self.proximal and self.l1 > 0)
-
     def values(self) -> npt.NDArray[np.float64]:
         """The numbers by their index in this module, float64 (12,)."""
         return np.array([float(number) for number in vars(self).values()])

@@ -78,7 +78,6 @@ OUTPUT = "L006 A001 G005"
 SCALE = "D001 L005 L006"
 FIT = "B001"
 OVERFIT = "B002 B003"
-REGULARIZED = "B004 B001"
 STOPPED = {"steps": "20", "epochs": "none", "label": "healthy"}
 
 

@@ -10,7 +10,6 @@ from typing import Any
 import numpy as np
 import pytest
 
-from dlprobe.analysis.decomposition import decompose
 from dlprobe.analysis.profiles import Verdict
 from dlprobe.analysis.run_profile import RunProfile, StepProfile
 from dlprobe.render.document import Chart, Profile, Table
@@ -19,7 +18,7 @@ from dlprobe.reports import inspect_run, run
 
 def moment(step: int, verdict: Any) -> StepProfile:
     ones = np.ones(2)
-    return StepProfile(step, ones, ones, ones, decompose(ones, ones, ones, [2, 2]), Verdict(verdict, 0.0, 1.0, "because"))
+    return StepProfile(step, ones, ones, ones, Verdict(verdict, 0.0, 1.0, "because"))
 
 
 @pytest.mark.parametrize(
