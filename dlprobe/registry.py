@@ -159,10 +159,19 @@ def records(kind: str) -> dict[str, Any]:
     return _records.get(kind, {})
 
 
+def tidied(name: str) -> str:
+    """A name as it is registered.
+
+    >>> tidied(" Leaky-ReLU")
+    'leaky_relu'
+    """
+    return name.strip().replace("-", "_").lower()
+
+
 def get(kind: str, name: str) -> Any:
     """The record called `name` (with `_` or `-`). Raises ConfigError with a suggestion where there is none."""
     shelf = records(kind)
-    key = name.strip().replace("-", "_").lower()
+    key = tidied(name)
     if key in shelf:
         return shelf[key]
     for known, record in shelf.items():  # file formats are written in capitals
@@ -184,7 +193,7 @@ def unknown(what: str, name: str, known: Iterable[str], elsewhere: str = "", als
 
     `elsewhere` says what shows a long list; `also_called` maps names that other tools use to those that are known here.
     """
-    names, typed = list(known), name.strip().replace("-", "_").lower()
+    names, typed = list(known), tidied(name)
     guess = did_you_mean(typed, names, also_called, most=1 if is_short(names) else 3)
     return f"unknown {what} {name!r}: {guess}known: {listed(names, elsewhere)}"
 

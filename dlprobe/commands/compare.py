@@ -31,6 +31,7 @@ from dlprobe.commands.base.executing import Execution, execution_options, more_s
 from dlprobe.commands.base.screen import Screen
 from dlprobe.config import INSTRUMENTS
 from dlprobe.errors import ConfigError, ExitCode
+from dlprobe.registry import tidied
 from dlprobe.runs.reading import reading
 
 if TYPE_CHECKING:
@@ -197,7 +198,7 @@ def metric(by: str | None, base: RunConfig, sets: PreparedSets, axes: Mapping[st
     data = sets.of(base)
     part = "val" if len(data.inputs["val"]) else "train"
     own_losses = bool(set(axes) & {"loss", "label_smoothing", "class_weights"})
-    name = by.strip().replace("-", "_").lower() if by else f"{part}_{'error' if own_losses else 'loss'}"
+    name = tidied(by) if by else f"{part}_{'error' if own_losses else 'loss'}"
     try:
         if higher_is_better(name, data.task):
             raise ConfigError(f"--by {by}: more of it is better; expected a loss or an error, e.g. --by {part}_error")
@@ -273,7 +274,7 @@ def show_again(path: Path, by: str | None, target: float | None, screen: Screen)
 
     with reading(path), open_study(path, compare.EXPERIMENT) as study:
         request = compare.request_of(study.description, str(path))
-        request = replace(request, by=by.strip().replace("-", "_").lower() if by else request.by, target=target if target is not None else request.target)
+        request = replace(request, by=tidied(by) if by else request.by, target=target if target is not None else request.target)
         found = finished_runs(study, compare.plan(request), compare.read)
         known = {name for each in found.values() for name in each.curves}
         if known and request.by not in known:

@@ -15,7 +15,7 @@ from pydantic_core import CoreSchema, core_schema
 from dlprobe.config.naming import parse_spec, split_list
 from dlprobe.config.scalars import read_number, read_whole, read_yes_no
 from dlprobe.errors import ConfigError
-from dlprobe.registry import Spec
+from dlprobe.registry import Spec, tidied
 
 WIDEST_LAYER = 65_536
 DEEPEST_NET = 10_000
@@ -153,7 +153,7 @@ class Choice(Form):
         return " | ".join(self.choices)
 
     def parse(self, value: object) -> str:
-        text = value.strip().lower().replace("-", "_") if isinstance(value, str) else ""
+        text = tidied(value) if isinstance(value, str) else ""
         if text not in self.choices:
             raise ValueError
         return text
@@ -331,7 +331,7 @@ class Units(Form):
 
 def _unit(item: object) -> str:
     """`hidden_1:3` in its own spelling. Raises ValueError for anything else."""
-    layer, colon, unit = (item.strip().lower().replace("-", "_") if isinstance(item, str) else "").partition(":")
+    layer, colon, unit = (tidied(item) if isinstance(item, str) else "").partition(":")
     whole = read_whole(unit)
     if not colon or not re.fullmatch(r"hidden_[1-9][0-9]*|output", layer) or whole is None or whole < 0:
         raise ValueError

@@ -9,7 +9,7 @@ from typing import Any, TypeAlias
 from dlprobe import registry
 from dlprobe.config.scalars import read_number, read_whole, read_yes_no, show
 from dlprobe.errors import ConfigError
-from dlprobe.registry import Parameter, Spec, Value
+from dlprobe.registry import Parameter, Spec, Value, tidied
 
 Given: TypeAlias = Mapping[str, object]
 
@@ -100,7 +100,7 @@ def _pairs(kind: str, name: str, inner: str) -> dict[str, object]:
     pairs: dict[str, object] = {}
     for item in split_list(inner):
         key, equals, value = item.partition("=")
-        key = _tidy(key)
+        key = tidied(key)
         if not equals or not key or not value.strip():
             known = ", ".join(parameter.name for parameter in _find(kind, name).parameters) or "none"
             raise ConfigError(f"{name[:LONGEST_NAME]}: {show(item)} is not key=value; its parameters: {known}")
@@ -116,9 +116,9 @@ def _clean(name: str, given: Mapping[Any, object]) -> dict[str, object]:
     for key, value in given.items():
         if not isinstance(key, str):
             raise ConfigError(f"{name}: the key {show(key)} is not text: expected parameter names")
-        if _tidy(key) in cleaned:
-            raise ConfigError(f"{name}: {show(_tidy(key))} is given twice: expected each parameter once")
-        cleaned[_tidy(key)] = value
+        if tidied(key) in cleaned:
+            raise ConfigError(f"{name}: {show(tidied(key))} is given twice: expected each parameter once")
+        cleaned[tidied(key)] = value
     return cleaned
 
 
@@ -128,9 +128,9 @@ def _find(kind: str, name: str, words: Iterable[str] = ()) -> Any:
     known, elsewhere = [*shelf, *words], " and ".join(filter(None, [", ".join(words), registry.listing(kind)]))
     if not name.strip():
         raise ConfigError(f"the name of {_a(kind)} is empty: known: {registry.listed(known, elsewhere)}")
-    if _tidy(name) not in shelf:
+    if tidied(name) not in shelf:
         raise ConfigError(registry.unknown(_title(kind), name.strip()[:LONGEST_NAME], known, elsewhere, registry.other_names(kind)))
-    return shelf[_tidy(name)]
+    return shelf[tidied(name)]
 
 
 def _value(record: Any, by_name: Mapping[str, Parameter], key: str, value: object) -> Value:
@@ -193,10 +193,6 @@ def _bare(text: str) -> Iterator[tuple[int, str, int]]:
 def _allowed(parameter: Parameter) -> str:
     """What a parameter takes, in words: a list of choices needs no article, a number has one already."""
     return f"a finite number{parameter.allowed.removeprefix('a number')}" if isinstance(parameter.default, float) else parameter.allowed
-
-
-def _tidy(name: str) -> str:
-    return name.strip().replace("-", "_").lower()
 
 
 def _title(kind: str) -> str:

@@ -12,7 +12,7 @@ from dlprobe.data.named_sets import NamedSet, numbered_features
 from dlprobe.data.places import visible
 from dlprobe.data.randomness import generator
 from dlprobe.errors import ConfigError, DataError
-from dlprobe.registry import Spec, listing, records, unknown
+from dlprobe.registry import Spec, listing, records, tidied, unknown
 
 
 def load(options: Options, seed: int) -> Dataset:
@@ -38,7 +38,7 @@ def load(options: Options, seed: int) -> Dataset:
 def is_set(text: str) -> bool:
     """Whether `text` begins with the name of a registered set."""
     name, bracket, _ = text.partition("(")
-    return name.strip().replace("-", "_").lower() in records("data") and (not bracket or text.endswith(")"))
+    return tidied(name) in records("data") and (not bracket or text.endswith(")"))
 
 
 def looks_like_a_path(text: str) -> bool:

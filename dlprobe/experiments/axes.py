@@ -51,7 +51,7 @@ class Axis:
 
 def axis_of(name: str) -> Axis:
     """The axis that a name means, a short name or a key as `key` or `table.key`. Raises ConfigError with the list."""
-    tidy = name.strip().replace("-", "_").lower()
+    tidy = registry.tidied(name)
     for axis in SHORT.values():
         if tidy and tidy in (axis.name, axis.place, axis.place.partition(".")[2]):
             return axis
@@ -69,7 +69,7 @@ def named(base: RunConfig, axis: Axis, value: str) -> str:
     try:
         return axis.label(base, value)
     except ConfigError:
-        if value.strip().replace("-", "_").lower() in SHORT:
+        if registry.tidied(value) in SHORT:
             raise ConfigError(f"{value!r} is no value of {axis.name} but an axis: for several write AXIS=A,B, e.g. {axis.name}=A,B {value}=C,D") from None
         raise
 

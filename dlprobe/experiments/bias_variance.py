@@ -21,7 +21,7 @@ from dlprobe.errors import ConfigError, RunFileError
 from dlprobe.experiments.replicas import Prepared, Replica
 from dlprobe.experiments.study import PlannedRun, finished_runs, refuse_other_data
 from dlprobe.parts.metrics import Scored
-from dlprobe.registry import unknown
+from dlprobe.registry import tidied, unknown
 from dlprobe.runs import Run, Study
 
 Array: TypeAlias = npt.NDArray[Any]
@@ -62,7 +62,7 @@ class Design:
 def axis_of(text: str) -> tuple[str, str]:
     """The axis and its values from `width` or `width=2,4,8`. Raises ConfigError for an axis that there is not, or that needs values."""
     name, equals, values = text.partition("=")
-    key = name.strip().replace("-", "_").rpartition(".")[2]
+    key = tidied(name).rpartition(".")[2]
     known = dict.fromkeys([*OWN_AXES, *(each.key for each in fields())])
     if key not in known:
         raise ConfigError(unknown("axis", name.strip(), known, "those that dlprobe bias-variance --help shows"))

@@ -10,7 +10,7 @@ from dlprobe import registry
 from dlprobe.analysis.baseline import Comparison
 from dlprobe.config import parse_spec
 from dlprobe.errors import ConfigError
-from dlprobe.registry import Value
+from dlprobe.registry import Value, tidied
 from dlprobe.rules.evidence import Evidence
 from dlprobe.rules.outcome import SEVERITIES, Finding, Fired, NotEvaluated, Outcome, Severity, worst
 from dlprobe.rules.rule import Rule
@@ -50,7 +50,7 @@ class Selection:
 def matching(text: str) -> tuple[str, ...]:
     """Codes of the rules that a code, a prefix or a name means. Raises ConfigError with a suggestion and the list for none."""
     rules = all_rules()
-    plain = text.strip().replace("-", "_").lower()
+    plain = tidied(text)
     found = tuple(code for code, rule in rules.items() if plain and (code.lower().startswith(plain) or rule.name == plain))
     if not found:
         message = registry.unknown("rule", text.strip()[:60], rules, registry.listing("rule"))

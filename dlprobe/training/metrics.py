@@ -9,7 +9,7 @@ import numpy.typing as npt
 
 from dlprobe import registry
 from dlprobe.parts.metrics import Metric, Scored
-from dlprobe.registry import unknown
+from dlprobe.registry import tidied, unknown
 
 Array = npt.NDArray[Any]
 WATCHED_PARTS = ("train", "val")
@@ -34,7 +34,7 @@ def per_class(task: str, part: str, scored: Scored) -> dict[str, npt.NDArray[np.
 
 def higher_is_better(monitor: str, task: str) -> bool:
     """The direction of what an evaluation calls `monitor`. Raises ValueError, saying what is known, where evaluations of this task have no such number."""
-    part, _, name = monitor.strip().replace("-", "_").lower().partition("_")
+    part, _, name = tidied(monitor).partition("_")
     if part == "test":
         raise ValueError("the test part is looked at once, at the end: expected train_… or val_…")
     names = [name for name, record in suited(task).items() if not record.per_class]

@@ -7,12 +7,12 @@ from typing import Any
 from dlprobe import registry
 from dlprobe.config import fields, parse_spec
 from dlprobe.errors import ConfigError
-from dlprobe.registry import Spec
+from dlprobe.registry import Spec, tidied
 
 
 def find_kind(text: str) -> str:
     """The kind that `text` means, in singular or plural, with `_` or `-`. Raises ConfigError with a suggestion and the list."""
-    plain = text.strip().replace("-", "_").lower()
+    plain = tidied(text)
     for kind in registry.kinds():
         if plain in (kind, f"{kind}s", kind.removesuffix("s") + "es"):
             return kind
@@ -30,7 +30,7 @@ def find_thing(text: str) -> Spec:
     plain = text.partition("(")[0]
     homes = [kind for kind in registry.kinds() if _own_name(kind, plain) is not None]
     if not homes:
-        _refuse_key(plain.strip().replace("-", "_").lower())
+        _refuse_key(tidied(plain))
         others = {other: name for kind in registry.kinds() for other, name in registry.other_names(kind).items()}
         raise ConfigError(registry.unknown("name", plain.strip()[:60], _all_names(), "those that dlprobe list shows", others))
     if len(homes) > 1:
@@ -57,7 +57,7 @@ def _spec(kind: str, text: str) -> Spec:
 
 def _own_name(kind: str, name: str) -> str | None:
     """The record's name in its own spelling; a rule answers to its code too."""
-    plain = name.strip().replace("-", "_").lower()
+    plain = tidied(name)
     return next((known for known, record in registry.records(kind).items() if plain in (known.lower(), getattr(record, "code", known).lower())), None)
 
 

@@ -7,7 +7,7 @@ import numpy as np
 from dlprobe import registry
 from dlprobe.analysis.noise_scale import noise_scale
 from dlprobe.errors import ConfigError
-from dlprobe.registry import unknown
+from dlprobe.registry import tidied, unknown
 from dlprobe.reports.statistic import Quantity
 from dlprobe.runs import Run, layout
 
@@ -20,7 +20,7 @@ def find_quantity(run: Run, name: str, where: str) -> Quantity:
 
     `where` is what the run is called in titles. Raises ConfigError with a suggestion and the list for an unknown name.
     """
-    group, _, plain = name.strip().replace("-", "_").lower().rpartition("/")
+    group, _, plain = tidied(name).rpartition("/")
     known = names(run)
     if group and group not in known:
         raise ConfigError(unknown("group", group, known))
