@@ -11,7 +11,7 @@ from typing import Any
 
 from numba import types
 
-from dlprobe.nn import observe
+from dlprobe.nn import observe, observe_forward
 from dlprobe.nn.augmentation import compiled_gather_mixed
 from dlprobe.nn.block import Kernels, Net, Work, backward_layer, evaluate, forward_layer, gather, run
 from dlprobe.nn.cache import compiled
@@ -113,7 +113,7 @@ def compiled_passes(dtype: str) -> tuple[Any, ...]:
     """The compiled passes of one precision, called from compiled code only."""
     signatures = Signatures(PRECISIONS[dtype])
     products = (product, product_with_transposed, transposed_product)
-    functions = (gather, forward_layer, backward_layer, *products, observe.add_bias, observe.observe_activation, observe.observe_error)
+    functions = (gather, forward_layer, backward_layer, *products, observe_forward.add_bias, observe_forward.observe_activation, observe.observe_error)
     return tuple(compiled(getattr(signatures, function.__name__), no_cpython_wrapper=True)(function) for function in functions)
 
 

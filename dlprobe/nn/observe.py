@@ -3,7 +3,7 @@ except what it is named for (adding the bias, summing the bias gradient).
 
 Sums run in T over a row or a chunk at most and in float64 from there on; where a sum of squares comes near under- or overflow of T, the pass is done
 again with every number widened first (squares of 1e-24 are 0 in float32). Widening always would cost twice the time of all the passes.
-Variances are E x² − (E x)², which of .5 ± 1e-5 comes out negative in float32: where little is left of E x², the pass is done again on x − shift.
+The passes of the way forward, of z and a, are in `observe_forward`.
 """
 
 from __future__ import annotations
@@ -15,9 +15,8 @@ import numpy as np
 
 from dlprobe import registry
 from dlprobe.nn.cache import EXACT, SUMS, inlined
-from dlprobe.nn.calling import whole_registers
 from dlprobe.nn.scalar import is_finite
-from dlprobe.nn.vectors import all_lanes, count_above, count_below, lane_sum, lanes_of, load, row_totals, smaller_size, store
+from dlprobe.nn.vectors import all_lanes, count_below, lane_sum, lanes_of, load, row_totals, smaller_size, store
 
 STATISTICS = tuple(registry.records("statistic"))
 (ACTIVATION_MEAN, ACTIVATION_VARIANCE, ACTIVATION_SAMPLE_VARIANCE, ACTIVE_FRACTION) = map(
@@ -35,16 +34,6 @@ STATISTICS = tuple(registry.records("statistic"))
 (WEIGHT_RMS, WEIGHT_L2, WEIGHT_MAX_ABS, BIAS_RMS, ZERO_WEIGHT_FRACTION, UPDATE_RATIO, CLIPPED_GRADIENT_L2) = map(
     STATISTICS.index, ("weight_rms", "weight_l2", "weight_max_abs", "bias_rms", "zero_weight_fraction", "update_ratio", "clipped_gradient_l2")
 )
-
-
-LARGEST_LOSS = 16  # by how much rounding errors may grow where a variance is E x² − (E x)²
-NARROW_ROWS = 64  # rows whose sums per unit run in T
-NARROW_NUMBERS = 4096  # numbers whose sum runs in T, in as many parts as a vector has lanes
-
-
-def narrow_rows(units: Any) -> Any:
-    """Over how many rows, a multiple of 4, one sum of all their numbers may run in T."""
-    return min(max(NARROW_NUMBERS // (4 * units), 1) * 4, NARROW_ROWS)
 
 
 def clear(statistics: Any) -> None:
@@ -70,65 +59,6 @@ def sums_hold(square: Any) -> Any:
     return square > 1e-25 and square < 1e30
 
 
-def cancels(variance: Any, mean_square: Any) -> Any:
-    """Whether so little of E x² is left after taking (E x)² away that a sum in T does not tell how much: rounding errors have grown by the same factor."""
-    return not variance * LARGEST_LOSS > mean_square
-
-
-def add_bias(z: Any, bias: Any, statistics: Any) -> None:
-    """z (rows, units) += bias (units,), and the preactivation statistics of the result."""
-    rows, units = z.shape
-    count = rows * units
-    total, square = biased_sums(z, bias)
-    shift = z.dtype.type(0)
-    if not sums_hold(square) or cancels(square - total * total / count, square):
-        shift = z[0, 0]
-        total, square = deviations(z, shift)
-    mean = total / count
-    variance = max(square / count - mean * mean, 0.0)
-    mean += shift
-    statistics[PREACTIVATION_MEAN] = mean
-    statistics[PREACTIVATION_VARIANCE] = variance if rows > 1 else np.nan
-    statistics[PREACTIVATION_MEAN_SQUARE] = variance + mean * mean
-    statistics[NONFINITE_FORWARD] = 0 if is_finite(square) else count_nonfinite(z)
-
-
-def biased_sums(z: Any, bias: Any) -> Any:
-    """z (rows, units) += bias (units,); returns Σ z and Σ z²."""
-    units, lanes, zero = len(bias), lanes_of(z), all_lanes(z.dtype.type(0))
-    whole, four, block = units - units % lanes, len(z) - len(z) % 4, narrow_rows(units)
-    total = square = 0.0
-    for start in range(0, four, block):
-        of_block, squares = zero, (zero, zero, zero, zero)
-        for i in range(start, min(start + block, four), 4):
-            for j in range(0, whole, lanes):
-                of_block, squares = add_to_rows(z, bias, i * units + j, j, lanes, of_block, squares)
-            if whole < units:
-                of_block, squares = add_to_rows(z, bias, i * units + whole, whole, units - whole, of_block, squares)
-        total += lane_sum(of_block)
-        square += lane_sum(added(squares))
-    for i in range(four, len(z)):
-        row = z[i]
-        for j in range(units):
-            row[j] += bias[j]
-            wide = np.float64(row[j])
-            total += wide
-            square += wide * wide
-    return total, square
-
-
-def add_to_rows(z: Any, bias: Any, start: Any, column: Any, count: Any, total: Any, squares: Any) -> Any:
-    """A vector of the bias to that of four rows of z from element `start` on; adds the results, and their squares."""
-    units, b = z.shape[1], load(bias, column, count)
-    v0, v1 = load(z, start, count) + b, load(z, start + units, count) + b
-    v2, v3 = load(z, start + 2 * units, count) + b, load(z, start + 3 * units, count) + b
-    store(v0, z, start, count)
-    store(v1, z, start + units, count)
-    store(v2, z, start + 2 * units, count)
-    store(v3, z, start + 3 * units, count)
-    return total + ((v0 + v1) + (v2 + v3)), add_squares(squares, v0, v1, v2, v3)
-
-
 def add_squares(sums: Any, v0: Any, v1: Any, v2: Any, v3: Any) -> Any:
     """Four sums of squares side by side: one after the other would wait for each other."""
     return v0 * v0 + sums[0], v1 * v1 + sums[1], v2 * v2 + sums[2], v3 * v3 + sums[3]
@@ -149,123 +79,6 @@ def deviations(block: Any, shift: Any) -> Any:
             total += deviation
             square += deviation * deviation
     return total, square
-
-
-def observe_activation(a: Any, row_square: Any, narrow: Any, wide: Any, statistics: Any) -> None:
-    """Activation statistics of a (rows, units). Fills row_square (rows,) with each sample's Σ a².
-
-    `narrow` of T and `wide` of float64, both (widest,), are scratch for each unit's sum.
-    """
-    rows, units = a.shape
-    of_units, sums, whole = narrow[:units], wide[:units], rows - rows % 4
-    active, square, deviation = sums_of_rows(a, None, whole, row_square, of_units, sums)
-    found = variances(None, sums, deviation, rows)
-    if rows > 1 and (not sums_hold(square) or cancels(found[0], square / (rows * units))):
-        active, square, deviation = sums_of_rows(a, a[0], whole if sums_hold(square) else 0, row_square, of_units, sums)
-        found = variances(a[0], sums, deviation, rows)
-    within, between, mean = found
-    statistics[ACTIVATION_MEAN] = mean
-    statistics[ACTIVATION_VARIANCE] = within + between if rows > 1 else np.nan
-    statistics[ACTIVATION_SAMPLE_VARIANCE] = within if rows > 1 else np.nan
-    statistics[ACTIVE_FRACTION] = active / (rows * units)
-    if not is_finite(square):
-        statistics[NONFINITE_FORWARD] += count_nonfinite(a)
-
-
-def sums_of_rows(a: Any, first: Any, whole: Any, row_square: Any, narrow: Any, sums: Any) -> Any:
-    """Of a (rows, units): fills each unit's Σ (a − first) and each row's Σ a²; returns how many a > 0, Σ a² and Σ (a − first)².
-
-    `first` (units,), or None for 0. The sums of the first `whole` rows, a multiple of 4, run in T over NARROW_ROWS at a time, those of the others in float64.
-    """
-    active = square = deviation = 0.0
-    for start in range(0, whole, NARROW_ROWS):
-        end = min(start + NARROW_ROWS, whole)
-        found = unit_sums(a[start:end], first, row_square[start:end], narrow)
-        active, square, deviation = active + found[0], square + found[1], deviation + found[2]
-        for j in range(len(sums)):
-            sums[j] = np.float64(narrow[j]) + (sums[j] if start > 0 else 0.0)
-    if whole == 0:
-        for j in range(len(sums)):
-            sums[j] = 0.0
-    if whole < len(a):
-        found = widened_sums(a, whole, first, row_square, sums)
-        active, square, deviation = active + found[0], square + found[1], deviation + found[2]
-    return active, square, square if first is None else deviation
-
-
-def unit_sums(a: Any, first: Any, row_square: Any, sums: Any) -> Any:
-    """Of a (rows, units), four rows for four: fills each unit's Σ (a − first) and each row's Σ a²; returns how many a > 0, Σ a² and Σ (a − first)²."""
-    units, lanes, zero = len(sums), lanes_of(a), all_lanes(a.dtype.type(0))
-    whole, none = units - units % lanes, (zero, zero, zero, zero)
-    for j in range(units):
-        sums[j] = 0
-    active, square, deviation = none, zero, none
-    for i in range(0, len(a), 4):
-        squares = none
-        for j in range(0, whole, lanes):
-            active, squares, deviation = add_four_rows(a, first, sums, i * units + j, j, lanes, active, squares, deviation)
-        if whole < units:
-            active, squares, deviation = add_four_rows(a, first, sums, i * units + whole, whole, units - whole, active, squares, deviation)
-        row_totals(squares[0], squares[1], squares[2], squares[3], row_square, i)
-        square = square + added(squares)
-    return lane_sum(added(active)), lane_sum(square), lane_sum(added(deviation))
-
-
-def add_four_rows(a: Any, first: Any, sums: Any, start: Any, column: Any, count: Any, active: Any, squares: Any, deviation: Any) -> Any:
-    """A vector of each of four rows of `a` from element `start` on: to the units' sums, to how many a > 0, the rows' Σ a², and Σ (a − first)²."""
-    units, zero = a.shape[1], all_lanes(a.dtype.type(0))
-    v0, v1 = load(a, start, count), load(a, start + units, count)
-    v2, v3 = load(a, start + 2 * units, count), load(a, start + 3 * units, count)
-    n0, n1, n2, n3 = active
-    active = count_above(n0, v0, zero), count_above(n1, v1, zero), count_above(n2, v2, zero), count_above(n3, v3, zero)
-    squares = add_squares(squares, v0, v1, v2, v3)
-    if first is not None:
-        shift = load(first, column, count)
-        v0, v1, v2, v3 = v0 - shift, v1 - shift, v2 - shift, v3 - shift
-        deviation = add_squares(deviation, v0, v1, v2, v3)
-    store(add_four(load(sums, column, count), v0, v1, v2, v3), sums, column, count)
-    return active, squares, deviation
-
-
-def widened_sums(a: Any, start: Any, first: Any, row_square: Any, sums: Any) -> Any:
-    """Add the rows from `start` on to each unit's sums, every number widened to float64 first; returns how many a > 0, Σ a² and Σ (a − first)²."""
-    active = total = deviations_of = 0.0
-    for i in range(start, a.shape[0]):
-        row = a[i]
-        square = 0.0
-        for j in range(len(row)):
-            value = np.float64(row[j])
-            deviation = value if first is None else value - np.float64(first[j])
-            sums[j] += deviation
-            deviations_of += deviation * deviation
-            square += value * value
-            active += 1.0 if value > 0.0 else 0.0
-        row_square[i] = square
-        total += square
-    return active, total, deviations_of
-
-
-def variances(first: Any, sums: Any, deviation: Any, rows: Any) -> Any:
-    """From each unit's Σ (a − first) and the Σ (a − first)² of all: the mean variance within units, the variance between the units' means, and the mean.
-    Their sum is the pooled variance."""
-    units = len(sums)
-    offsets, total, spread, shift = unit_means(first, sums, 1.0 / rows)
-    mean = total / units
-    return max((deviation / rows - offsets) / units, 0.0), max(spread / units - mean * mean, 0.0), mean + shift
-
-
-def unit_means(first: Any, sums: Any, share: Any) -> Any:
-    """Over the units, with o = mean of a − first and m = mean of a − shift: Σ o², Σ m, Σ m² and the shift, the first unit's mean."""
-    whole_registers()
-    shift = sums[0] * share if first is None else np.float64(first[0]) + sums[0] * share
-    squares = total = spread = 0.0
-    for j in range(len(sums)):
-        offset = sums[j] * share
-        mean = (offset if first is None else np.float64(first[j]) + offset) - shift
-        squares += offset * offset
-        total += mean
-        spread += mean * mean
-    return squares, total, spread, shift
 
 
 def observe_error(d: Any, bias_gradient: Any, row_square: Any, statistics: Any) -> None:
@@ -444,24 +257,12 @@ for _function in (
     clear,
     count_nonfinite,
     sums_hold,
-    cancels,
-    narrow_rows,
-    biased_sums,
-    add_to_rows,
     add_squares,
     added,
     deviations,
-    sums_of_rows,
-    widened_sums,
-    unit_sums,
-    add_four_rows,
-    unit_means,
     count_lost_rows,
     sum_samples,
     add_four_errors,
-    add_bias,
-    observe_activation,
-    variances,
     observe_error,
     count_underflow,
     all_reach,

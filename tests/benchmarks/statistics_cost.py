@@ -23,7 +23,7 @@ import numpy as np
 from measuring import median_ratio, microseconds, print_table
 from numba.np.unsafe.ndarray import to_fixed_tuple
 
-from dlprobe.nn import cache, kernels, observe, updates
+from dlprobe.nn import cache, kernels, observe, observe_forward, updates
 from dlprobe.nn.calling import whole_registers
 from dlprobe.nn.observe import add_four
 from dlprobe.nn.views import flat
@@ -124,8 +124,8 @@ kernels_loops: Any = None  # the engine's own, kept by leave_out
 
 # group: what is replaced, as module of dlprobe.nn, names
 REPLACED = {
-    "preactivation": ("observe", (add_bias,)),
-    "activation": ("observe", (observe_activation,)),
+    "preactivation": ("observe_forward", (add_bias,)),
+    "activation": ("observe_forward", (observe_activation,)),
     "slopes": ("kernels", (elementwise_loops,)),
     "error": ("observe", (observe_error,)),
     "underflow": ("observe", (count_underflow,)),
@@ -137,14 +137,14 @@ REPLACED = {
 def leave_out(groups: list[str]) -> None:
     """Put the stand-ins into the engine's modules, before anything is compiled. `clear` keeps what the groups that stay in do not write."""
     global kernels_loops
-    modules = {"observe": observe, "kernels": kernels}
+    modules = {"observe": observe, "observe_forward": observe_forward, "kernels": kernels}
     kernels_loops = kernels.elementwise_loops
     for group in groups:
         name, functions = REPLACED[group]
         for function in functions:
             if not hasattr(modules[name], function.__name__):
                 raise SystemExit(f"dlprobe.nn.{name} has no {function.__name__} any more: adapt statistics_cost.py to the engine")
-            if name == "observe":
+            if name != "kernels":
                 cache.inlined(function, cache.EXACT if function is add_bias else cache.SUMS)
             setattr(modules[name], function.__name__, function)
 

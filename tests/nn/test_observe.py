@@ -12,7 +12,7 @@ import pytest
 from kernel_arrays import HUGE, KINDS, assert_close, block
 from small_nets import DTYPES, Array
 
-from dlprobe.nn import observe
+from dlprobe.nn import observe, observe_forward
 from dlprobe.nn.cache import compiled
 
 BAD = (np.nan, np.inf, -np.inf)
@@ -42,7 +42,7 @@ def activation_statistics(a: Array) -> tuple[Array, Array]:
     statistics, row_square = empty_row(a.dtype.name), np.full(len(a), 7.0)
     statistics[observe.NONFINITE_FORWARD] = 0
     scratch = np.full(a.shape[1], 7, a.dtype), np.full(a.shape[1], 7.0)
-    call(observe.observe_activation, a, row_square, *scratch, statistics)
+    call(observe_forward.observe_activation, a, row_square, *scratch, statistics)
     return statistics, row_square
 
 
@@ -73,7 +73,7 @@ def test_variances_of_numbers_far_from_0_keep_their_digits(ratio: float, dtype: 
         found = named(activation_statistics(a)[0], "activation_variance", "activation_sample_variance")
         assert found == pytest.approx([float(wide.var()), float(wide.var(axis=0).mean())], rel=close)
         statistics = empty_row(dtype)
-        call(observe.add_bias, a, np.zeros(100, dtype), statistics)
+        call(observe_forward.add_bias, a, np.zeros(100, dtype), statistics)
         assert named(statistics, "preactivation_variance") == pytest.approx([float(wide.var())], rel=close)
 
 
@@ -83,7 +83,7 @@ def test_bias_is_added_and_preactivations_measured(kind: str, dtype: str) -> Non
     z = block(kind, dtype)
     bias, statistics = block("ordinary", dtype, 1, z.shape[1], 1)[0], empty_row(dtype)
     expected = z + bias
-    call(observe.add_bias, z, bias, statistics)
+    call(observe_forward.add_bias, z, bias, statistics)
     np.testing.assert_array_equal(z, expected)
     count, wide = np.count_nonzero(~np.isfinite(expected)), expected.astype(np.float64)
     assert named(statistics, "nonfinite_forward") == [count]
@@ -121,7 +121,7 @@ def test_nonfinite_numbers_are_counted_in_every_position(bad: float, dtype: str)
         statistics = empty_row(dtype)
         call(observe.observe_error, values, np.zeros(5, dtype), np.zeros(6), statistics)
         assert named(statistics, "nonfinite_backward") == [1]
-        call(observe.add_bias, values, np.zeros(5, dtype), statistics)
+        call(observe_forward.add_bias, values, np.zeros(5, dtype), statistics)
         assert named(statistics, "nonfinite_forward") == [1]
 
 
