@@ -35,6 +35,8 @@ STATISTICS = tuple(registry.records("statistic"))
     STATISTICS.index, ("weight_rms", "weight_l2", "weight_max_abs", "bias_rms", "zero_weight_fraction", "update_ratio", "clipped_gradient_l2")
 )
 
+LARGEST_LOSS = 16  # by how much rounding errors may grow where a variance is E x² − (E x)²
+
 
 def clear(statistics: Any) -> None:
     """Before a step: nothing is known (NaN), and no non-finite number was met on the way back."""
@@ -57,6 +59,11 @@ def sums_hold(square: Any) -> Any:
     """Whether a sum of squares taken in T lost nothing. Of n numbers whose squares underflow in float32, below (1e-19)², at most n · 1.2e-38 is lost: of a
     million 1e-7 of the bound."""
     return square > 1e-25 and square < 1e30
+
+
+def cancels(variance: Any, mean_square: Any) -> Any:
+    """Whether so little of E x² is left after taking (E x)² away that a sum in T does not tell how much: rounding errors have grown by the same factor."""
+    return variance * LARGEST_LOSS < mean_square
 
 
 def add_squares(sums: Any, v0: Any, v1: Any, v2: Any, v3: Any) -> Any:
@@ -216,7 +223,7 @@ def finish_gradient(g: Any, total: Any, absolute: Any, square: Any, statistics: 
     mean = total / size
     mean_square = square / size
     variance = mean_square - mean * mean
-    if variance * LARGEST_LOSS < mean_square:
+    if cancels(variance, mean_square):
         variance = vector_variance(g)
     statistics[GRADIENT_RMS] = math.sqrt(mean_square)
     statistics[GRADIENT_L2] = math.sqrt(square)
@@ -257,6 +264,7 @@ for _function in (
     clear,
     count_nonfinite,
     sums_hold,
+    cancels,
     add_squares,
     added,
     deviations,

@@ -23,6 +23,7 @@ from dlprobe.nn.observe import (
     add_four,
     add_squares,
     added,
+    cancels,
     count_nonfinite,
     deviations,
     sums_hold,
@@ -30,7 +31,6 @@ from dlprobe.nn.observe import (
 from dlprobe.nn.scalar import is_finite
 from dlprobe.nn.vectors import all_lanes, count_above, lane_sum, lanes_of, load, row_totals, store
 
-LARGEST_LOSS = 16  # by how much rounding errors may grow where a variance is E x² − (E x)²
 NARROW_ROWS = 64  # rows whose sums per unit run in T
 NARROW_NUMBERS = 4096  # numbers whose sum runs in T, in as many parts as a vector has lanes
 
@@ -38,11 +38,6 @@ NARROW_NUMBERS = 4096  # numbers whose sum runs in T, in as many parts as a vect
 def narrow_rows(units: Any) -> Any:
     """Over how many rows, a multiple of 4, one sum of all their numbers may run in T."""
     return min(max(NARROW_NUMBERS // (4 * units), 1) * 4, NARROW_ROWS)
-
-
-def cancels(variance: Any, mean_square: Any) -> Any:
-    """Whether so little of E x² is left after taking (E x)² away that a sum in T does not tell how much: rounding errors have grown by the same factor."""
-    return not variance * LARGEST_LOSS > mean_square
 
 
 def add_bias(z: Any, bias: Any, statistics: Any) -> None:
@@ -218,7 +213,6 @@ def unit_means(first: Any, sums: Any, share: Any) -> Any:
 
 for _function in (
     narrow_rows,
-    cancels,
     add_bias,
     biased_sums,
     add_to_rows,

@@ -76,7 +76,7 @@ def sample_gradient_rms(input_square: Any, error_square: Any, rows: Any, size: A
     return 0.0
 
 
-def observe_update(sums: Any, size: Any, statistics: Any) -> None:
+def observe_update(g: Any, sums: Any, statistics: Any) -> None:
     return
 
 
