@@ -31,6 +31,13 @@ def test_default_output_takes_the_next_free_number() -> None:
     assert [trained(*TINY)["path"] for _ in range(2)] == ["runs/wine-1.h5", "runs/wine-4.h5"]
 
 
+def test_where_no_folder_runs_can_be_made_the_way_out_is_told() -> None:
+    Path("runs").write_text("a file in its place")
+    outcome = dlprobe("train", *TINY)
+    assert outcome.code == 2
+    assert outcome.errors == ["error: runs/wine-1.h5 cannot be made: Not a directory; choose another place with -o"]
+
+
 @pytest.mark.parametrize(
     ("data", "stem"),
     [

@@ -86,7 +86,6 @@ def _next_free(description: RunDescription, data: str) -> RunWriter:
     """The writer of runs/<data>-<n>.h5 with the smallest n that is neither a run nor a journal; somebody else may take it meanwhile."""
     from dlprobe.runs import RunWriter
 
-    FOLDER.mkdir(parents=True, exist_ok=True)
     for number in count(1):
         path = FOLDER / f"{file_stem(data)}-{number}.h5"
         if _taken(path):
