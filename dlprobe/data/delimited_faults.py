@@ -41,8 +41,11 @@ def first_line(path: Path) -> str:
     return line.decode("utf-8", "replace").rstrip("\r")
 
 
-def first_fault(path: Path, separator: str) -> DataError | None:
-    """The first line that is not UTF-8, has bad quotes, or another number of fields than row 1; None where there is none."""
+def first_fault(path: Path, separator: str, spare: int = 0) -> DataError | None:
+    """The first line that is not UTF-8, has bad quotes, or another number of fields than row 1; None where there is none.
+
+    `spare` fields at the end may be missing: a separator at the end of the header alone makes a column that no other line has.
+    """
     fault = first_undecodable(path)
     if fault is not None:
         return fault
@@ -50,7 +53,7 @@ def first_fault(path: Path, separator: str) -> DataError | None:
     try:
         for line, record in records(path, separator):
             width = width or len(record)
-            if record and len(record) != width:
+            if record and not width - spare <= len(record) <= width:
                 return problem(path, f"has {len(record)} fields, expected {width} as in row 1", line)
             if quotes is None and any('"' in cell for cell in record):
                 quotes = line

@@ -96,6 +96,7 @@ BAD = [
     Bad("word.csv", b"a,y\n1,0.5\n2,1.5\nthree,2.5\n", "row 4, column 1 'a': found 'three', expected a number"),
     Bad("target_word.csv", b"a,y\n1,0.5\n2,1.5\n3,high\n", "row 4, column 2 'y': found 'high'"),
     Bad("short.csv", b"a,b,y\n1,2,3\n4,5\n6,7,8\n", "row 3: has 2 fields, expected 3"),
+    Bad("short_by_two.csv", b"a,b,y,\n1,2,3\n4,5\n6,7,8\n", "row 3: has 2 fields, expected 4"),
     Bad("long.csv", b"a,b,y\n1,2,3\n4,5,6\n6,7,8,9\n", "row 4: has 4 fields, expected 3"),
     Bad("title.csv", b"my measurements\na,b,y\n1,2,3\n", "row 2: has 3 fields, expected 1"),
     Bad("quote.csv", b'a,b,y\n1,2,3\n"4,5,6\n7,8,9\n', "row 3: cannot be split"),

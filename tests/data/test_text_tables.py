@@ -142,8 +142,9 @@ def test_columns_that_are_numbered_without_row_numbers_have_a_header_where_it_is
     assert len(read("f.csv", "0,1,2\n1,0,2\n2,1,0\n").inputs) == 3  # may well be data
 
 
-def test_separators_at_the_ends_of_lines_make_no_column(read: Read) -> None:
-    data = read("f.csv", "a,b,y,\n1,2,0.5,\n3,4,1.5,\n")
+@pytest.mark.parametrize("end", [",", ""])
+def test_separators_at_the_ends_of_lines_make_no_column(read: Read, end: str) -> None:
+    data = read("f.csv", f"a,b,y,\n1,2,0.5{end}\n3,4,1.5{end}\n")
     assert data.feature_names == ("a", "b")
     assert data.targets.ravel().tolist() == [0.5, 1.5]
     assert "column 4 has no name and no values: left out" in data.notes
