@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from dlprobe.render.document import Block, Bullets, Cell, Chart, Column, Document, Hint, LayerSeries, Profile, Series, Table, Tone, Toned, Verdict
+from dlprobe.reports.tones import VERDICT_TONES
 
 if TYPE_CHECKING:
     from dlprobe.analysis.comparison import Comparison, Health, Margin, Pair, ValueResult
@@ -16,7 +17,6 @@ if TYPE_CHECKING:
 
 SCHEMA = "dlprobe-compare/1"
 STANDING: dict[str, Tone] = {"best": "good", "not distinguishable": "neutral", "worse": "bad"}
-VERDICTS: dict[str, Tone] = {"healthy": "good", "collapsed": "warning", "vanishing": "bad", "exploding": "bad", "diverged": "bad"}
 DRAWN = 6  # lines that one chart tells apart
 
 
@@ -138,7 +138,7 @@ def _cost_row(value: ValueResult, cell: GridCell, lost: bool) -> list[Cell]:
 
 
 def _health(health: Health) -> Cell:
-    return Toned(health.verdict, VERDICTS[health.verdict]) if health.verdict else None
+    return Toned(health.verdict, VERDICT_TONES[health.verdict]) if health.verdict else None
 
 
 def _chart(found: Comparison, curves: Mapping[str, tuple[Sequence[float], Sequence[float]]]) -> Chart:
@@ -155,7 +155,7 @@ def _profiles(found: Comparison) -> list[Block]:
     for when, moments in (("before training", [value.start for value in found.values]), ("at the end", [value.end for value in found.values])):
         chosen = [(value.label, moment) for value, moment in zip(found.values, moments, strict=True) if len(moment.error_signal_rms) > 1]
         if chosen:
-            series = [LayerSeries(label, moment.error_signal_rms.tolist(), moment.verdict, VERDICTS[moment.verdict]) for label, moment in chosen]
+            series = [LayerSeries(label, moment.error_signal_rms.tolist(), moment.verdict, VERDICT_TONES[moment.verdict]) for label, moment in chosen]
             blocks.append(
                 Profile(series, shared_scale=False, caption=f"Error signal from the first hidden layer to the last, {when}, each on its own log scale.")
             )

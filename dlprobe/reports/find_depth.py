@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING, Any
 
 from dlprobe.render.document import Block, Cell, Column, Document, Hint, Table, Toned, Verdict
 from dlprobe.reports.gradients import SCHEMA
-from dlprobe.reports.gradients.grid import TONES, place
+from dlprobe.reports.gradients.grid import place
+from dlprobe.reports.tones import VERDICT_TONES
 
 if TYPE_CHECKING:
     from dlprobe.experiments.find_depth import BreakingDepth
@@ -26,7 +27,7 @@ def document(found: Sequence[BreakingDepth], *, data_name: str, seeds: int, thre
     ]
     rows: list[list[Cell]] = []
     for each in found:
-        breaks = Toned(each.verdict, TONES[each.verdict]) if each.breaks_at else f"not up to {each.deepest}"
+        breaks = Toned(each.verdict, VERDICT_TONES[each.verdict]) if each.breaks_at else f"not up to {each.deepest}"
         name = f"{each.cell.label} · {each.cell.width} wide"
         rows.append([name, each.healthy_at, each.breaks_at, breaks, each.theory])
     blocks: list[Block] = [] if all(each.complete for each in found) else [Verdict("stopped early: the depths are those looked at so far", "warning")]

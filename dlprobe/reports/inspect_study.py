@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING, Any
 
 from dlprobe.render.document import Block, Cell, Column, Document, Facts, Hint, Table, Toned
 from dlprobe.reports.inspect_run import SCHEMA, toml_lines
-from dlprobe.reports.run import STATUS_TONES, VERDICT_TONES, quoted
+from dlprobe.reports.run import quoted
+from dlprobe.reports.tones import STATUS_TONES, VERDICT_TONES
 
 if TYPE_CHECKING:
     from dlprobe.runs import Study

@@ -8,7 +8,8 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 from dlprobe import registry
-from dlprobe.render.document import Block, Chart, Column, Document, Facts, Hint, LayerSeries, Profile, Series, Table, Tone, Toned, Verdict
+from dlprobe.render.document import Block, Chart, Column, Document, Facts, Hint, LayerSeries, Profile, Series, Table, Toned, Verdict
+from dlprobe.reports.tones import STATUS_TONES, VERDICT_TONES
 
 if TYPE_CHECKING:
     from dlprobe.analysis.loss_curve import Curve
@@ -18,8 +19,6 @@ if TYPE_CHECKING:
     from dlprobe.runs import Run
 
 PARTS = {"train": "training", "val": "validation", "test": "test"}
-STATUS_TONES: dict[str, Tone] = {"finished": "good", "interrupted": "warning", "running": "neutral", "failed": "bad", "diverged": "bad"}
-VERDICT_TONES: dict[str, Tone] = {"healthy": "good", "vanishing": "bad", "exploding": "bad", "diverged": "bad", "collapsed": "bad"}
 
 
 def train_document(run: Run, profile: RunProfile | None, curve: Curve | None) -> Document:

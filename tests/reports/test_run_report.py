@@ -10,10 +10,12 @@ from typing import Any
 import numpy as np
 import pytest
 
-from dlprobe.analysis.profiles import Verdict
+from dlprobe.analysis.profiles import VERDICTS, Verdict
 from dlprobe.analysis.run_profile import RunProfile, StepProfile
 from dlprobe.render.document import Chart, Profile, Table
 from dlprobe.reports import inspect_run, run
+from dlprobe.reports.tones import STATUS_TONES, VERDICT_TONES
+from dlprobe.runs import layout
 
 
 def moment(step: int, verdict: Any) -> StepProfile:
@@ -96,3 +98,8 @@ def test_layer_without_norm_or_bias_shows_none() -> None:
     table = document.blocks[0]
     assert isinstance(table, Table)
     assert table.rows == [["hidden_1", 3, 4, "relu", "he_normal", None, None, 12]]
+
+
+def test_every_verdict_and_every_status_has_its_tone() -> None:
+    assert set(VERDICT_TONES) == set(VERDICTS)
+    assert set(STATUS_TONES) >= set(layout.STATUSES)

@@ -7,13 +7,10 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
-from dlprobe.render.document import Tone
-
 if TYPE_CHECKING:
     from dlprobe.analysis.gradient_cells import CellResult
     from dlprobe.experiments.gradients import Cell
 
-TONES: dict[str, Tone] = {"healthy": "good", "vanishing": "bad", "exploding": "bad", "diverged": "bad", "collapsed": "warning"}
 Row = tuple["Cell", "CellResult"]
 
 

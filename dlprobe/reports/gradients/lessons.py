@@ -6,12 +6,13 @@ import math
 from collections.abc import Sequence
 
 from dlprobe.render.document import Block, Bullets, Paragraph, Verdict
-from dlprobe.reports.gradients.grid import TONES, Grid, Row
+from dlprobe.reports.gradients.grid import Grid, Row
+from dlprobe.reports.tones import VERDICT_TONES
 
 
 def lessons(grid: Grid) -> list[Block]:
     """What these numbers say, each sentence only where they say it."""
-    counts = {name: sum(result.verdict == name for _, result in grid.rows) for name in TONES}
+    counts = {name: sum(result.verdict == name for _, result in grid.rows) for name in VERDICT_TONES}
     said = ", ".join(f"{count} {name}" for name, count in counts.items() if count)
     healthy_only = counts["healthy"] == len(grid.rows)
     blocks: list[Block] = [Verdict(f"{len(grid.rows)} net{'s' * (len(grid.rows) != 1)}: {said}", "good" if healthy_only else "warning")]

@@ -6,7 +6,8 @@ import math
 from typing import TYPE_CHECKING, Any
 
 from dlprobe.render.document import Cell, Column, HeatCell, HeatTable, LayerSeries, Profile, Table, Toned
-from dlprobe.reports.gradients.grid import TONES, Grid
+from dlprobe.reports.gradients.grid import Grid
+from dlprobe.reports.tones import VERDICT_TONES
 
 if TYPE_CHECKING:
     from dlprobe.analysis.gradient_cells import CellResult
@@ -35,7 +36,7 @@ def heat(grid: Grid) -> HeatTable:
 def _heat_cell(result: CellResult | None) -> HeatCell:
     if result is None:
         return HeatCell(math.nan, "-")
-    return HeatCell(result.initial.log10_error_signal_ratio.median, result.verdict, TONES[result.verdict])
+    return HeatCell(result.initial.log10_error_signal_ratio.median, result.verdict, VERDICT_TONES[result.verdict])
 
 
 def accuracy(grid: Grid, steps: int, data_name: str) -> Table:
@@ -130,7 +131,7 @@ def _short(number: float) -> Cell:
 def profiles(grid: Grid) -> Profile:
     """The error signal layer by layer in the deepest nets."""
     series = [
-        LayerSeries(grid.label(cell), [float(v) for v in result.initial.profiles["error_signal_rms"]], result.verdict, TONES[result.verdict])
+        LayerSeries(grid.label(cell), [float(v) for v in result.initial.profiles["error_signal_rms"]], result.verdict, VERDICT_TONES[result.verdict])
         for cell, result in grid.rows
         if cell.depth == grid.deepest
     ]
