@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from dlprobe.data.dataset import Dataset, Indices, Options
-from dlprobe.data.delimited_faults import find_separator, first_fault, line_numbers
+from dlprobe.data.delimited_faults import blank_lines_before, find_separator, first_fault, line_numbers
 from dlprobe.data.frames import number_column, text_column
 from dlprobe.data.places import in_one_line, problem, quoted
 from dlprobe.data.tables import Column, Table, choose_target, comma_hint, dataset_from_table
@@ -30,7 +30,8 @@ def read_delimited(path: Path, options: Options, usual: str) -> Dataset:
     """Dataset of a text table; `usual` is the separator that the suffix promises. Raises DataError naming the first wrong line or cell."""
     separator = find_separator(path, usual)
     notes = [f"columns are separated by {SEPARATOR_NAMES[separator]}"] if separator != usual else []
-    frame, rows = without_blank_lines(read_texts(path, separator))
+    before = blank_lines_before(path)
+    frame, rows = without_blank_lines(read_texts(path, separator, before), before)
     if blank := len(rows) and int(rows[-1]) + 1 - len(rows):
         notes.append(f"skipped {blank} blank lines" if blank > 1 else "skipped 1 blank line")
     names, header_note = header(path, frame)
@@ -49,12 +50,12 @@ def read_delimited(path: Path, options: Options, usual: str) -> Dataset:
     return dataset_from_table(Table(path, columns, row_of, (*notes, header_note, *left_out)), options)
 
 
-def read_texts(path: Path, separator: str) -> polars.DataFrame:
-    """The whole file as text, one row per line, blank lines as nulls. Names the first line that is malformed or of another length."""
+def read_texts(path: Path, separator: str, blank: int) -> polars.DataFrame:
+    """The file behind its first `blank` lines as text, one row per line, blank lines as nulls. Names the first line that is malformed or of another length."""
     import polars
 
     try:
-        frame = polars.read_csv(path, separator=separator, has_header=False, infer_schema=False, glob=False, raise_if_empty=False)
+        frame = polars.read_csv(path, separator=separator, has_header=False, infer_schema=False, glob=False, raise_if_empty=False, skip_rows=blank)
     except Exception as error:
         raise first_fault(path, separator) or problem(path, f"cannot be read as text table ({in_one_line(error)})") from None
     if frame.width == 0:
@@ -68,12 +69,12 @@ def read_texts(path: Path, separator: str) -> polars.DataFrame:
     return frame
 
 
-def without_blank_lines(frame: polars.DataFrame) -> tuple[polars.DataFrame, Indices]:
-    """The rows with anything in them, and their positions in the file (from 0)."""
+def without_blank_lines(frame: polars.DataFrame, before: int) -> tuple[polars.DataFrame, Indices]:
+    """The rows with anything in them, and their positions in the file (from 0), of which `before` lines were not read."""
     import polars
 
     filled = frame.select(filled=polars.any_horizontal(polars.all().is_not_null())).to_series()
-    return frame.filter(filled), np.flatnonzero(filled.to_numpy()).astype(np.int64)
+    return frame.filter(filled), np.flatnonzero(filled.to_numpy()).astype(np.int64) + before
 
 
 class Lines:
@@ -204,7 +205,7 @@ def counts_rows(column: Column, named: bool) -> bool:
     numbers = column.numbers
     if not ROW_COUNTER.fullmatch(column.name if named else "") or numbers is None or len(numbers) < 2:
         return False
-    return bool(np.array_equal(numbers - numbers[0], np.arange(len(numbers))))
+    return bool(np.array_equal(numbers, numbers[0] + np.arange(len(numbers))))
 
 
 def is_wanted(column: Column, target: str | None) -> bool:

@@ -41,6 +41,15 @@ def first_line(path: Path) -> str:
     return line.decode("utf-8", "replace").rstrip("\r")
 
 
+def blank_lines_before(path: Path) -> int:
+    """How many lines without anything come before the first filled one."""
+    with path.open("rb") as stream:
+        for number, line in enumerate(stream):
+            if line.removeprefix(b"\xef\xbb\xbf").strip():
+                return number
+    return 0
+
+
 def first_fault(path: Path, separator: str, spare: int = 0) -> DataError | None:
     """The first line that is not UTF-8, has bad quotes, or another number of fields than row 1; None where there is none.
 

@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 
 from dlprobe.data import Dataset
+from dlprobe.errors import DataError
 
 Read = Callable[..., Dataset]
 
@@ -148,6 +149,16 @@ def test_separators_at_the_ends_of_lines_make_no_column(read: Read, end: str) ->
     assert data.feature_names == ("a", "b")
     assert data.targets.ravel().tolist() == [0.5, 1.5]
     assert "column 4 has no name and no values: left out" in data.notes
+
+
+@pytest.mark.parametrize("start", ["\n", "\r\n\r\n", "  \n\t\n", "\ufeff\n"])
+def test_blank_lines_at_the_start_are_skipped_and_counted_too(read: Read, start: str) -> None:
+    data = read("f.csv", start + "a,y\n1,0.5\n3,1.5\n")
+    assert data.feature_names == ("a",)
+    with pytest.raises(DataError, match=f"row {start.count(chr(10)) + 3}, column 1 'a': found 'x'"):
+        read("f.csv", start + "a,y\n1,0.5\nx,1.5\n3,2.5\n")
+    with pytest.raises(DataError, match=f"row {start.count(chr(10)) + 2}, column 1 'a': found inf"):
+        read("f.csv", start + 'a,b,y\ninf,"p\nq",0.5\n5,"p\nq",1.5\n')
 
 
 def test_blank_lines_are_skipped_noted_and_still_counted_as_rows(read: Read) -> None:
