@@ -13,10 +13,10 @@ import numpy.typing as npt
 from dlprobe.analysis import rank_test
 from dlprobe.analysis.theory import USUAL_KAPPA, log10_deviation
 from dlprobe.runs import Run
+from dlprobe.runs.layout import PARTS
 
 Floats: TypeAlias = npt.NDArray[np.float64]
 
-PARTS = ("train", "val", "test")
 METRICS = tuple(f"{part}_{what}" for what in ("loss", "error") for part in PARTS)  # smaller is better
 PROFILES = ("activation_variance", "error_signal_rms", "gradient_rms", "weight_rms", "update_ratio", "flat_fraction", "active_fraction")
 POWERS = {"activation_variance": 2, "error_signal_rms": 1, "gradient_rms": 2}  # how chance enters: a gradient is a signal times an error signal

@@ -25,7 +25,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from dlprobe.commands.base.arguments import one_of
+from dlprobe.commands.base.arguments import LARGEST_SEEDS, one_of
 from dlprobe.commands.base.configuration import configuration_options, read_configuration
 from dlprobe.commands.base.executing import Execution, execution_options, more_seeds
 from dlprobe.commands.base.screen import Screen
@@ -42,7 +42,6 @@ if TYPE_CHECKING:
     from dlprobe.training.prepared_sets import PreparedSets
 
 PANEL = "Comparison"
-LARGEST_SEEDS = 1000
 EQUAL = ("samples", "updates", "seconds")
 AXIS = re.compile(r"([A-Za-z][A-Za-z0-9_.-]*)=(.*)", re.DOTALL)
 # What an axis stands for, where that is another option: given too, it would be overwritten without a word.

@@ -14,6 +14,7 @@ from typing import Annotated
 
 import typer
 
+from dlprobe.commands.base.arguments import Force
 from dlprobe.commands.base.screen import Screen
 from dlprobe.errors import ExitCode
 
@@ -21,7 +22,6 @@ First = Annotated[Path, typer.Argument(metavar="A", help="run or study file befo
 Second = Annotated[Path, typer.Argument(metavar="B", help="run or study file after")]
 FailOnChange = Annotated[bool, typer.Option("--fail-on-change", help="exit with 1 where something changed beyond chance")]
 Output = Annotated[Path | None, typer.Option("-o", "--output", metavar="FILE", help="write the result to FILE in place of stdout")]
-Force = Annotated[bool, typer.Option("--force", help="overwrite FILE")]
 
 
 def command(a: First, b: Second, fail_on_change: FailOnChange = False, output: Output = None, force: Force = False, *, screen: Screen) -> ExitCode:

@@ -21,6 +21,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from dlprobe.commands.base.arguments import LARGEST_SEEDS
 from dlprobe.commands.base.configuration import ConfigFile, configuration_options, read_configuration
 from dlprobe.commands.base.executing import Execution, execution_options, more_seeds
 from dlprobe.commands.base.screen import Screen
@@ -36,7 +37,6 @@ if TYPE_CHECKING:
     from dlprobe.training.trainer import PreparedData
 
 GRID = "Grid"
-LARGEST_SEEDS = 1000
 OWN_AXES = ("depth", "width", "layers", "activation", "init", "norm")
 Depth = Annotated[list[str] | None, typer.Option("--depth", metavar="N,N,…", help="hidden layers [default: 5,10,20,50]", rich_help_panel=GRID)]
 Width = Annotated[list[str] | None, typer.Option("--width", metavar="N,N,…", help="units of each hidden layer [default: 100]", rich_help_panel=GRID)]

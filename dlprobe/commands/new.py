@@ -14,6 +14,7 @@ from typing import Annotated
 
 import typer
 
+from dlprobe.commands.base.arguments import Force
 from dlprobe.commands.base.configuration import configuration_options, read_configuration
 from dlprobe.commands.base.screen import Screen
 from dlprobe.commands.base.writing import write_text
@@ -22,7 +23,6 @@ from dlprobe.registry import unknown
 
 Output = Annotated[Path, typer.Option("-o", "--output", metavar="FILE", help="file to write [default: net.toml]")]
 PresetName = Annotated[str, typer.Option("--preset", metavar="defaults|guidelines", help="a starting point [default: defaults]")]
-Force = Annotated[bool, typer.Option("--force", help="overwrite FILE")]
 
 
 @configuration_options()

@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from dlprobe.commands.base.arguments import Force
 from dlprobe.commands.base.executing import workers_option
 from dlprobe.commands.base.screen import Screen
 from dlprobe.commands.base.writing import write_text
@@ -32,7 +33,6 @@ Seed = Annotated[int | None, typer.Option("--seed", metavar="N", min=0, help="fi
 Tries = Annotated[int, typer.Option("--tries", metavar="N", min=1, help="changes that are tried at most, and as many combinations [default: 8]")]
 Workers = Annotated[int | None, workers_option()]
 Output = Annotated[Path | None, typer.Option("-o", "--output", metavar="FILE", help="TOML file to write [default: RUN-cured.toml here]")]
-Force = Annotated[bool, typer.Option("--force", help="overwrite FILE")]
 
 
 def command(

@@ -20,6 +20,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from dlprobe.commands.base.arguments import LARGEST_SEEDS, Force
 from dlprobe.commands.base.executing import Execution, workers_option
 from dlprobe.commands.base.screen import Screen
 from dlprobe.commands.base.writing import write_text
@@ -41,12 +42,13 @@ Name = Annotated[str | None, typer.Argument(metavar="NAME", help="the claim to m
 Data = Annotated[str | None, typer.Option("--data", metavar="NAME|PATH", help="measure it on this data instead")]
 Target = Annotated[str | None, typer.Option("--target", metavar="COLUMN", help="label column of a data file [default: as its format says]")]
 Tiny = Annotated[bool, typer.Option("--tiny", help="a small version that takes seconds")]
-Seeds = Annotated[int | None, typer.Option("--seeds", metavar="N", min=1, max=1000, help="runs of each variant; medians are judged [default: 3, tiny: 1]")]
+Seeds = Annotated[
+    int | None, typer.Option("--seeds", metavar="N", min=1, max=LARGEST_SEEDS, help="runs of each variant; medians are judged [default: 3, tiny: 1]")
+]
 FirstSeed = Annotated[int, typer.Option("--seed", metavar="N", min=0, help="first seed [default: 0]")]
 Workers = Annotated[int | None, workers_option()]
 Base = Annotated[Path | None, typer.Option("--base", metavar="FILE", help="write the base configuration as TOML and run nothing")]
 Output = Annotated[Path | None, typer.Option("-o", "--output", metavar="FILE", help="study file that keeps every run")]
-Force = Annotated[bool, typer.Option("--force", help="overwrite FILE")]
 Wrong = Annotated[bool, typer.Option("--wrong", help="list what slides get wrong")]
 
 

@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from dlprobe.commands.base.arguments import Force
 from dlprobe.commands.base.configuration import ConfigFile, configuration_options, read_configuration
 from dlprobe.commands.base.screen import Screen
 from dlprobe.errors import ExitCode
@@ -25,7 +26,6 @@ if TYPE_CHECKING:
     from dlprobe.render.document import Document
 
 Output = Annotated[Path | None, typer.Option("-o", "--output", metavar="FILE", help="run file to write [default: runs/<data>-<n>.h5, the next free n]")]
-Force = Annotated[bool, typer.Option("--force", help="overwrite FILE")]
 
 
 @configuration_options()

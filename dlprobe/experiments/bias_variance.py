@@ -19,7 +19,7 @@ from dlprobe.analysis.replica_inputs import LARGEST_VALUE
 from dlprobe.config import RunConfig, fields, from_mapping, to_mapping, with_values, without_instruments
 from dlprobe.errors import ConfigError, RunFileError
 from dlprobe.experiments.replicas import Prepared, Replica
-from dlprobe.experiments.study import PlannedRun, finished_runs, refuse_other_data
+from dlprobe.experiments.study import NEVER, PlannedRun, finished_runs, refuse_other_data
 from dlprobe.parts.metrics import Scored
 from dlprobe.registry import tidied, unknown
 from dlprobe.runs import Run, Study
@@ -27,7 +27,6 @@ from dlprobe.runs import Run, Study
 Array: TypeAlias = npt.NDArray[Any]
 
 EXPERIMENT = "bias-variance"
-NEVER = 2**31  # steps between records where nobody reads them
 DEFAULT_VALUES = {
     "width": "1,2,4,8,16,32,64",
     "depth": "0,1,2,3,4,6",

@@ -18,7 +18,7 @@ from dlprobe.analysis.model_size import layer_size
 from dlprobe.config import RunConfig, from_mapping, to_mapping, with_values
 from dlprobe.errors import ConfigError
 from dlprobe.experiments.axes import Axis, named
-from dlprobe.experiments.study import PlannedRun, run_id, run_one, run_study
+from dlprobe.experiments.study import NEVER, PlannedRun, run_id, run_one, run_study
 from dlprobe.runs import Run
 from dlprobe.training import trainer
 from dlprobe.training.prepared_sets import PreparedSets
@@ -33,7 +33,6 @@ TUNING_FACTORS = (0.1, 0.32, 1.0, 3.2, 10.0)  # of the rate that a value has wit
 TUNING_SEEDS = 2
 TUNING_FIRST_SEED = 2**32  # far from the seeds that are compared: a rate is not chosen on the runs that judge it
 PILOTS, PILOT_STEPS, MOST_PILOT_STEPS, PILOT_SECONDS = 5, 40, 5000, 0.03
-NEVER = 2**31
 MOST_DEPTH, MOST_WIDTH = 1000, 65_536
 
 

@@ -21,7 +21,7 @@ from dlprobe.analysis.depth_limits import TrainableDepth, trainable_depth
 from dlprobe.analysis.gradient_cells import CellResult, SeedResult
 from dlprobe.config import RunConfig, from_mapping, to_mapping, with_values
 from dlprobe.errors import ConfigError, RunFileError
-from dlprobe.experiments.axes import axis_of
+from dlprobe.experiments.axes import DEFAULT_WIDTH, axis_of
 from dlprobe.experiments.study import PlannedRun, run_study
 from dlprobe.registry import Spec
 from dlprobe.runs import Run, StudyWriter
@@ -38,7 +38,6 @@ DEFAULT_DEPTHS = (5, 10, 20, 50)
 DEFAULT_ACTIVATIONS = ("sigmoid", "tanh", "relu")
 DEFAULT_INITS = ("normal(std=1)", "glorot_normal", "he_normal")
 DEFAULT_SEEDS = 3
-DEFAULT_WIDTH = 100
 DEFAULT_EPOCHS = 10
 
 

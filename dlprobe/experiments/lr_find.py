@@ -6,7 +6,7 @@ another batch size, has another best rate.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import partial
 
@@ -16,15 +16,13 @@ from dlprobe.analysis.rate_range import RangeTest, Trial, best_trial, beyond, br
 from dlprobe.config import RunConfig, with_values
 from dlprobe.errors import ConfigError
 from dlprobe.executors import threads as executor
+from dlprobe.experiments.study import NEVER, Told
 from dlprobe.training import trainer
 from dlprobe.training.recording import Snapshots
 from dlprobe.training.stopping import Stop
 
 FIRST_RATE, LAST_RATE, RANGE_STEPS = 1e-7, 10.0, 100
 BLOCK = 10  # steps between looks at the loss
-NEVER = 2**31  # a step that no run reaches
-
-Told = Callable[[int, int], None]
 
 
 @dataclass(frozen=True)

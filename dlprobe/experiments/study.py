@@ -33,6 +33,7 @@ if TYPE_CHECKING:
 
 T = TypeVar("T")
 Told = Callable[[int, int], None]
+NEVER = 2**31  # steps between records where nobody reads them
 
 
 @dataclass(frozen=True)

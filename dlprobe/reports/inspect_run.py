@@ -22,13 +22,13 @@ from dlprobe.reports.run import (
     train_data,
     verdict_lines,
 )
+from dlprobe.reports.statistic import SCHEMA
 
 if TYPE_CHECKING:
     from dlprobe.analysis.loss_curve import Curve
     from dlprobe.analysis.run_profile import RunProfile
     from dlprobe.runs import Run
 
-SCHEMA = "dlprobe-inspect/1"
 WIDEST_CONFUSION = 12  # classes of a confusion matrix that is printed; JSON has any
 
 

@@ -9,8 +9,9 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from dlprobe.render.document import Block, Cell, Column, Document, Facts, Hint, Table, Toned
-from dlprobe.reports.inspect_run import SCHEMA, toml_lines
+from dlprobe.reports.inspect_run import toml_lines
 from dlprobe.reports.run import quoted
+from dlprobe.reports.statistic import SCHEMA
 from dlprobe.reports.tones import STATUS_TONES, VERDICT_TONES
 
 if TYPE_CHECKING:

@@ -1,12 +1,16 @@
-"""Checks of option values that several subcommands share."""
+"""Options and checks of option values that several subcommands share."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from typing import Annotated
 
 import typer
 
 from dlprobe.registry import unknown
+
+LARGEST_SEEDS = 1000  # runs of one cell: a mistyped number must not begin a month of work
+Force = Annotated[bool, typer.Option("--force", help="overwrite FILE")]
 
 
 def one_of(choices: Sequence[str]) -> Callable[[str | None], str | None]:
