@@ -106,6 +106,15 @@ def test_repeated_list_options_are_one_list() -> None:
         assert run.layers["activation"][:2] == ("relu", "leaky_relu(slope=0.2)")
 
 
+def test_force_does_not_overwrite_the_data_that_are_trained_on() -> None:
+    Path("d.csv").write_text("a,y\n" + "\n".join(f"{i},{i % 2}" for i in range(40)))
+    Path("link.csv").symlink_to("d.csv")
+    for output in ("d.csv", "link.csv"):
+        outcome = dlprobe("train", "--data", "./d.csv", "--steps", "1", "-o", output, "--force")
+        assert (outcome.code, outcome.errors) == (2, [f"error: {output} is the data file that is trained on: choose another name with -o"])
+    assert Path("d.csv").read_text().startswith("a,y\n0,0\n")
+
+
 def test_force_overwrites() -> None:
     first = trained(*TINY, "-o", "run.h5")
     second = trained(*TINY, "--seed", "1", "-o", "run.h5", "--force")

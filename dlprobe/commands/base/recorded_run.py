@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from dlprobe.commands.base.screen import Screen
-from dlprobe.errors import RunFileError
+from dlprobe.errors import ConfigError, RunFileError
 from dlprobe.render.numbers import value_text
 
 if TYPE_CHECKING:
@@ -79,7 +79,14 @@ def open_writer(session: Session, output: Path | None, force: bool) -> RunWriter
     description = describe(session)
     if output is None:
         return _next_free(description, session.data.name)
+    _refuse_to_replace_data(session.config.data.path, output)
     return RunWriter.create(output, description, force)
+
+
+def _refuse_to_replace_data(data: Path | None, output: Path) -> None:
+    """--force means earlier runs: the file that is trained on cannot be made again. Raises ConfigError."""
+    if data is not None and output.exists() and output.samefile(data.expanduser()):
+        raise ConfigError(f"{output} is the data file that is trained on: choose another name with -o")
 
 
 def _next_free(description: RunDescription, data: str) -> RunWriter:
