@@ -25,7 +25,7 @@ from dlprobe.commands.base.arguments import LARGEST_SEEDS
 from dlprobe.commands.base.configuration import ConfigFile, configuration_options, read_configuration
 from dlprobe.commands.base.executing import Execution, execution_options, more_seeds
 from dlprobe.commands.base.screen import Screen
-from dlprobe.config import INSTRUMENTS
+from dlprobe.config import INSTRUMENTS, FieldError
 from dlprobe.errors import ConfigError, ExitCode
 from dlprobe.runs.reading import reading
 
@@ -81,6 +81,7 @@ def command(
         return go_on(execution.resume, seeds, execution, screen)
     from dlprobe.commands.base.recorded_run import prepare_data, tell_of_compiling
 
+    given = {key for key, value in options.items() if value is not None}
     axes = read_axes(depth, width, others, options)
     base = read_base(config, options)
     axes = axes if config is None else axes_of(base, axes)
@@ -88,8 +89,11 @@ def command(
 
     if find_depth and execution.output is not None:
         raise ConfigError("--find-depth looks at nets before training and keeps none: leave -o out")
-    rows = gradients.rows(base, axes)
-    cells = [row(2) for row in rows] if find_depth else gradients.grid(base, axes)  # here, so that a wrong value is told before the data are read
+    try:  # here, so that a wrong value is told before the data are read
+        rows = gradients.rows(base, axes)
+        cells = [row(2) for row in rows] if find_depth else gradients.grid(base, axes)
+    except FieldError as error:
+        raise (error.as_option() if error.key in given else error) from None
     data = prepare_data(base, screen)
     tell_of_compiling(screen)
     numbers = range(base.training.seed, base.training.seed + (seeds or gradients.DEFAULT_SEEDS))

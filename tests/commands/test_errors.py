@@ -10,6 +10,8 @@ from command_line import TINY, dlprobe
 from dlprobe import registry
 
 WRONG = [
+    (["gradients", "--activation", "relu,rellu"], "--activation rellu: unknown activation 'rellu': did you mean 'relu'"),
+    (["help"], "type dlprobe --help, or dlprobe COMMAND --help"),
     (["trian"], "did you mean 'train'"),
     (["train", "--epoch", "5"], "did you mean '--epochs'"),
     (["train", "--learning-rate", "5"], "did you mean '--lr'"),

@@ -121,6 +121,8 @@ class Group(TyperGroup):
         if name not in names():
             if ctx.resilient_parsing:
                 return None, None, args[1:]
+            if name == "help":
+                raise DlprobeError("there is no command 'help': type dlprobe --help, or dlprobe COMMAND --help")
             raise DlprobeError(unknown("command", args[0], names()))
         return name, load(name), args[1:]
 
