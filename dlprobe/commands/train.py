@@ -31,13 +31,13 @@ Output = Annotated[Path | None, typer.Option("-o", "--output", metavar="FILE", h
 @configuration_options()
 def command(config: ConfigFile = None, output: Output = None, force: Force = False, *, options: dict[str, str | None], screen: Screen) -> ExitCode:
     """Train, pack, show."""
-    from dlprobe.commands.base.recorded_run import open_writer, prepare_session, train, warn_of_other_data
+    from dlprobe.commands.base.recorded_run import open_writer, packed, prepare_session, train, warn_of_other_data
 
     session = prepare_session(read_configuration(config, options), screen)
     warn_of_other_data(config, session, screen)
     with open_writer(session, output, force) as writer:
         status = train(session, writer, screen)
-        path = writer.pack()
+        path = packed(writer, screen)
     screen.show(_document(path))
     if status == "interrupted":
         screen.warn(f"interrupted at step {session.step} of {session.steps}; what was recorded is in {path}")

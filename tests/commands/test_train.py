@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import os
+import signal
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -9,7 +12,7 @@ import pytest
 from command_line import TINY, dlprobe
 
 from dlprobe.commands.base.recorded_run import file_stem
-from dlprobe.runs import open_single
+from dlprobe.runs import open_single, pack
 from dlprobe.training import trainer
 
 
@@ -193,3 +196,15 @@ def test_the_share_of_clipped_steps_is_told(tmp_path: Path) -> None:
         assert found.code == 0
         assert share in found.out
         assert f"clip global norm {float(bound):g}" in found.out
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="signals differ")
+def test_ctrl_c_while_packing_says_where_the_run_is(monkeypatch: pytest.MonkeyPatch) -> None:
+    with monkeypatch.context() as patch:
+        patch.setattr(pack._LevelWriter, "take", lambda *_: os.kill(os.getpid(), signal.SIGINT))
+        outcome = dlprobe("train", *TINY, "-o", "run.h5")
+    assert outcome.code == 130
+    assert "`dlprobe inspect --pack run.h5` makes the run file" in outcome.err
+    assert [path.name for path in Path().iterdir()] == ["run.h5.journal"]
+    assert dlprobe("inspect", "--pack", "run.h5").code == 0
+    assert [path.name for path in Path().iterdir()] == ["run.h5"]

@@ -138,6 +138,15 @@ def train(session: Session, writer: RunWriter, screen: Screen) -> str:
             raise
 
 
+def packed(writer: RunWriter, screen: Screen) -> Path:
+    """Turn the journal of a run that ended into its file; says what an interruption on the way leaves."""
+    try:
+        return writer.pack()
+    except KeyboardInterrupt:
+        screen.warn(f"interrupted while packing: the whole run is in its journal; `dlprobe inspect --pack {writer.path}` makes the run file")
+        raise
+
+
 def _end_early(writer: RunWriter, session: Session, error: BaseException, screen: Screen) -> None:
     """Close and pack what was recorded; a disk that cannot take that either leaves the journal."""
     interrupted = isinstance(error, KeyboardInterrupt)
