@@ -2,17 +2,21 @@
 
 from __future__ import annotations
 
+import gc
+import io
 import json
 import os
 import pty
 import signal
 import subprocess
+import sys
 import time
 from pathlib import Path
 
 import pytest
 from command_line import TINY, command_of, dlprobe, environment, process
 
+from dlprobe.commands import main
 from dlprobe.runs import open_single
 
 ENDLESS = ("train", "--data", "wine", "--layers", "50x3", "--epochs", "1000000")
@@ -120,3 +124,16 @@ def test_signal_during_training_leaves_a_readable_run_and_exit_130(number: signa
 
 def test_python_dash_m_and_console_script_are_one_program(tmp_path: Path) -> None:
     assert process("explain", "nothing_like_it", folder=tmp_path).code == 2
+
+
+def test_a_caller_in_python_keeps_its_unbuffered_stdout(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A stream without a buffer gets one while a command runs; it must not be closed with it."""
+    with (tmp_path / "out.txt").open("wb", buffering=0) as raw:
+        stream = io.TextIOWrapper(raw, encoding="utf-8", write_through=True)
+        monkeypatch.setattr(sys, "stdout", stream)
+        assert main(["list", "loss"]) == 0
+        assert sys.stdout is stream
+        gc.collect()
+        stream.write("after")
+        stream.detach()
+    assert (tmp_path / "out.txt").read_text(encoding="utf-8").endswith("after")

@@ -11,7 +11,7 @@ import sys
 import threading
 import warnings
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from functools import cache
 from importlib import import_module
 from pathlib import Path
@@ -155,16 +155,16 @@ def run(argv: Sequence[str] | None = None) -> int:
     """Run a command line and return its exit code; nothing is raised."""
     arguments = list(sys.argv[1:] if argv is None else argv)
     screen = early_screen(arguments)
-    _open_streams()
-    try:
-        with _terminated_as_interrupted(), _warnings_on(screen):
-            code = _invoke(arguments)
-            sys.stdout.flush()
+    with _streams():
+        try:
+            with _terminated_as_interrupted(), _warnings_on(screen):
+                code = _invoke(arguments)
+                sys.stdout.flush()
+                return code
+        except BaseException as error:
+            code = failures.report(error, screen)
+            _flush_or_abandon()
             return code
-    except BaseException as error:
-        code = failures.report(error, screen)
-        _flush_or_abandon()
-        return code
 
 
 def early_screen(arguments: Sequence[str]) -> Screen:
@@ -181,10 +181,26 @@ def _invoke(arguments: list[str]) -> int:
         return int(group.invoke(context) or 0)
 
 
-def _open_streams() -> None:
-    """Streams that the caller closed become ones that lead nowhere; a result is written whole or with an error."""
-    sys.stdout = _buffered(sys.stdout or open(os.devnull, "w", encoding="utf-8"))  # noqa: SIM115  (for the rest of the process)
+@contextmanager
+def _streams() -> Iterator[None]:
+    """Streams that the caller closed become ones that lead nowhere; a result is written whole or with an error. The caller gets its own stream back, open."""
+    given = sys.stdout or open(os.devnull, "w", encoding="utf-8")  # noqa: SIM115  (for the rest of the process)
     sys.stderr = sys.stderr or open(os.devnull, "w", encoding="utf-8")  # noqa: SIM115
+    sys.stdout = ours = _buffered(given)
+    try:
+        yield
+    finally:
+        sys.stdout = given
+        if isinstance(ours, io.TextIOWrapper) and ours is not given:
+            _hand_back(ours)
+
+
+def _hand_back(ours: io.TextIOWrapper) -> None:
+    """Let go of the stream below without closing it."""
+    with suppress(OSError, ValueError):  # said already, where what was written could not be flushed
+        buffer = ours.detach()
+        if isinstance(buffer, io.BufferedWriter):
+            buffer.detach()
 
 
 def _buffered(stream: TextIO) -> TextIO:
