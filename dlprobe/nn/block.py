@@ -20,8 +20,8 @@ from dlprobe.nn.random import shuffle
 from dlprobe.nn.scalar import is_finite
 from dlprobe.nn.subnormals import flush_subnormals, restore
 from dlprobe.nn.updates import UPDATE_SUMS
+from dlprobe.nn.views import part, window
 from dlprobe.nn.views import scratch as memory_for
-from dlprobe.nn.views import window
 
 FINISHED, DIVERGED = 0, 1
 BATCH_LOSS, PENALTY, LEARNING_RATE, MOMENTUM, GRADIENT_NORM, CLIP_SCALE, CLIPPED_NORM, SCALARS = range(8)
@@ -67,7 +67,7 @@ def delta_of(net: Any, which: Any, rows: Any, width: Any) -> Any:
 
 def gather(net: Any, work: Any, start: Any, rows: Any, counter: Any) -> None:
     """Copy the batch work.order[start : start + rows] row by row next to each other, and note each row's Σ x² and weight in the loss."""
-    order = work.order[start : start + rows]
+    order = part(work.order, start, start + rows)
     features, outputs = work.inputs.shape[1], work.targets.shape[1]
     x = block_of(net, net.layers[0, p.SOURCE], rows, features)
     target = window(net.targets, 0, rows, outputs)
@@ -92,7 +92,7 @@ def source_of(net: Any, index: Any, rows: Any) -> Any:
 def input_squares(net: Any, index: Any, rows: Any) -> Any:
     """Where each sample's Σ x² of a layer's input stands, (rows,)."""
     width = len(net.input_square) // (len(net.layers) + 1)
-    return window(net.input_square, index * width, 1, rows)[0]
+    return part(net.input_square, index * width, index * width + rows)
 
 
 def weights_of(net: Any, index: Any) -> Any:
@@ -110,9 +110,9 @@ def multiplied_weights(net: Any, index: Any) -> Any:
 def apply(net: Any, kernels: Any, op: Any, x: Any, y: Any, counter: Any) -> None:
     """An operation's forward kernel, from x to y."""
     learned, state, constants = (
-        net.parameters[op[p.LEARNED] : op[p.LEARNED_END]],
-        net.state[op[p.STATE] : op[p.STATE_END]],
-        net.constants[op[p.CONSTANT] : op[p.CONSTANT_END]],
+        part(net.parameters, op[p.LEARNED], op[p.LEARNED_END]),
+        part(net.state, op[p.STATE], op[p.STATE_END]),
+        part(net.constants, op[p.CONSTANT], op[p.CONSTANT_END]),
     )
     invoke(kernels.forward[op[p.KERNEL]], (x, y, learned, state, constants, counter, counter[3] != 0))
 
@@ -129,7 +129,7 @@ def multiply(net: Any, kernels: Any, index: Any, rows: Any, counter: Any, statis
         apply(net, kernels, net.operations[layer[p.TRANSFORM]], weights_of(net, index), multiplied_weights(net, index), counter)
     if layer[p.WEIGHT] >= 0:
         invoke(kernels.product, (x, multiplied_weights(net, index), z))
-    bias = net.parameters[layer[p.BIAS] : layer[p.BIAS] + fan_out] if layer[p.BIAS] >= 0 else net.no_bias[:fan_out]
+    bias = part(net.parameters, layer[p.BIAS], layer[p.BIAS] + fan_out) if layer[p.BIAS] >= 0 else part(net.no_bias, 0, fan_out)
     invoke(kernels.add_bias, (z, bias, statistics))
 
 
@@ -165,12 +165,12 @@ def apply_back(net: Any, kernels: Any, op: Any, x: Any, y: Any, dy: Any, dx: Any
         y,
         dy,
         dx,
-        net.parameters[op[p.LEARNED] : op[p.LEARNED_END]],
-        net.gradients[base + op[p.LEARNED] : base + op[p.LEARNED_END]],
-        net.state[op[p.STATE] : op[p.STATE_END]],
-        net.constants[op[p.CONSTANT] : op[p.CONSTANT_END]],
+        part(net.parameters, op[p.LEARNED], op[p.LEARNED_END]),
+        part(net.gradients, base + op[p.LEARNED], base + op[p.LEARNED_END]),
+        part(net.state, op[p.STATE], op[p.STATE_END]),
+        part(net.constants, op[p.CONSTANT], op[p.CONSTANT_END]),
         counter,
-        net.peak[: op[p.WIDTH_OUT]],
+        part(net.peak, 0, op[p.WIDTH_OUT]),
         slopes,
     )
     invoke(kernels.backward[op[p.KERNEL]], arguments)
@@ -180,9 +180,10 @@ def multiply_back(net: Any, kernels: Any, index: Any, rows: Any, current: Any, b
     """From dL/dz to dL/dW, dL/db and, in the next delta buffer, dL/dx; records slopes and error signal. Returns the delta buffer of dL/dx."""
     layer, of_layer = net.layers[index], statistics[index]
     fan_in, fan_out, height = layer[p.FAN_IN], layer[p.FAN_OUT], layer[p.MATRIX_ROWS]
-    observe.observe_slopes(slopes, net.peak[: layer[p.UNITS]], rows, of_layer)
+    observe.observe_slopes(slopes, part(net.peak, 0, layer[p.UNITS]), rows, of_layer)
     d = delta_of(net, current, rows, fan_out)
-    bias_gradient = net.gradients[base + layer[p.BIAS] : base + layer[p.BIAS] + fan_out] if layer[p.BIAS] >= 0 else net.peak[:fan_out]
+    bias_at = base + layer[p.BIAS]
+    bias_gradient = part(net.gradients, bias_at, bias_at + fan_out) if layer[p.BIAS] >= 0 else part(net.peak, 0, fan_out)
     invoke(kernels.observe_error, (d, bias_gradient, net.error_square, of_layer))
     if layer[p.COUPLED] == 0:
         of_layer[observe.GRADIENT_SAMPLE_RMS] = observe.sample_gradient_rms(input_squares(net, index, rows), net.error_square, rows, height * fan_out)
@@ -211,17 +212,17 @@ def update_layer(net: Any, kernels: Any, index: Any, base: Any, coefficients: An
     rest = start
     if layer[p.WEIGHT] >= 0:
         size = layer[p.MATRIX_ROWS] * layer[p.FAN_OUT]
-        gradient = net.gradients[base + start : base + start + size]
-        invoke(kernels.update, (net.parameters[start : start + size], gradient, net.moments, start, stride, coefficients, sums))
+        gradient = part(net.gradients, base + start, base + start + size)
+        invoke(kernels.update, (part(net.parameters, start, start + size), gradient, net.moments, start, stride, coefficients, sums))
         observe.observe_update(gradient, sums, statistics)
         square = sums[2]
         if not is_finite(square):
             statistics[observe.NONFINITE_BACKWARD] += observe.count_nonfinite(window(gradient, 0, layer[p.MATRIX_ROWS], layer[p.FAN_OUT]))
         rest = start + size
-    bias = net.parameters[layer[p.BIAS] : layer[p.BIAS] + layer[p.FAN_OUT]] if layer[p.BIAS] >= 0 else net.parameters[:0]
+    bias = part(net.parameters, layer[p.BIAS], layer[p.BIAS] + (layer[p.FAN_OUT] if layer[p.BIAS] >= 0 else 0))
     statistics[observe.BIAS_RMS] = observe.root_mean_square(bias)
     if end > rest:
-        invoke(kernels.update, (net.parameters[rest:end], net.gradients[base + rest : base + end], net.moments, rest, stride, coefficients, sums))
+        invoke(kernels.update, (part(net.parameters, rest, end), part(net.gradients, base + rest, base + end), net.moments, rest, stride, coefficients, sums))
         square += sums[2]
     return square
 
@@ -319,7 +320,7 @@ def backward_pass(net: Any, kernels: Any, work: Any, rows: Any, rate: Any, step:
         square += invoke_for_number(kernels.backward_layer, arguments)
     scalar[GRADIENT_NORM] = scalar[CLIPPED_NORM] = math.sqrt(square)
     if work.deferred:
-        norms = scalar[GRADIENT_NORM:SCALARS]
+        norms = part(scalar, GRADIENT_NORM, SCALARS)
         scalar[PENALTY] = invoke_for_number(kernels.finish, (net, kernels, work.regulation, rate, coefficients, sums, statistics, norms))
 
 

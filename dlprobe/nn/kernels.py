@@ -30,7 +30,7 @@ from dlprobe.nn.activation_loops import gated_loops, learned_loops, random_loops
 from dlprobe.nn.cache import EXACT, SUMS, inlined, inlined_with_helpers
 from dlprobe.nn.calling import kernel, whole_registers
 from dlprobe.nn.updates import CHUNK, update_loop
-from dlprobe.nn.views import flat
+from dlprobe.nn.views import flat, part
 from dlprobe.parts.activations import Activation, GatedActivation, LearnedActivation, RandomActivation, RowActivation
 from dlprobe.parts.losses import REDUCTION, ElementwiseLoss, Loss, RowLoss
 from dlprobe.parts.normalizations import Normalization
@@ -166,7 +166,7 @@ def elementwise_loops(value: Callable[..., float], slope: Callable[..., float], 
         squares = few = 0.0
         for start in range(0, x.size, CHUNK):
             end = min(start + CHUNK, x.size)
-            row, out, d, e = flat(x)[start:end], flat(y)[start:end], flat(dy)[start:end], flat(dx)[start:end]
+            row, out, d, e = part(x, start, end), part(y, start, end), part(dy, start, end), part(dx, start, end)
             of_chunk = few_of_chunk = zero
             for j in range(len(row)):
                 s = slope(row[j], out[j], *p)

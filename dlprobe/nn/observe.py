@@ -17,6 +17,7 @@ from dlprobe import registry
 from dlprobe.nn.cache import EXACT, SUMS, inlined
 from dlprobe.nn.scalar import is_finite
 from dlprobe.nn.vectors import all_lanes, count_below, lane_sum, lanes_of, load, row_totals, smaller_size, store
+from dlprobe.nn.views import part, window
 
 STATISTICS = tuple(registry.records("statistic"))
 (ACTIVATION_MEAN, ACTIVATION_VARIANCE, ACTIVATION_SAMPLE_VARIANCE, ACTIVE_FRACTION) = map(
@@ -92,10 +93,10 @@ def observe_error(d: Any, bias_gradient: Any, row_square: Any, statistics: Any) 
     """Sums d = dL/dz (rows, units) over samples into bias_gradient (units,), and records its size times B, the derivative of each sample's own loss."""
     rows, units = d.shape
     sum_samples(d, bias_gradient, row_square)
-    if count_lost_rows(row_square[:rows]) > 0.0:
+    if count_lost_rows(part(row_square, 0, rows)) > 0.0:
         for i in range(rows):
             if not sums_hold(row_square[i]):
-                row_square[i] = deviations(d[i : i + 1], d.dtype.type(0))[1]
+                row_square[i] = deviations(window(d, i * units, 1, units), d.dtype.type(0))[1]
     total = 0.0
     for i in range(rows):
         total += row_square[i]

@@ -30,6 +30,7 @@ from dlprobe.nn.observe import (
 )
 from dlprobe.nn.scalar import is_finite
 from dlprobe.nn.vectors import all_lanes, count_above, lane_sum, lanes_of, load, row_totals, store
+from dlprobe.nn.views import part, window
 
 NARROW_ROWS = 64  # rows whose sums per unit run in T
 NARROW_NUMBERS = 4096  # numbers whose sum runs in T, in as many parts as a vector has lanes
@@ -100,7 +101,7 @@ def observe_activation(a: Any, row_square: Any, narrow: Any, wide: Any, statisti
     `narrow` of T and `wide` of float64, both (widest,), are scratch for each unit's sum.
     """
     rows, units = a.shape
-    of_units, sums, whole = narrow[:units], wide[:units], rows - rows % 4
+    of_units, sums, whole = part(narrow, 0, units), part(wide, 0, units), rows - rows % 4
     active, square, deviation = sums_of_rows(a, None, whole, row_square, of_units, sums)
     found = variances(None, sums, deviation, rows)
     if rows > 1 and (not sums_hold(square) or cancels(found[0], square / (rows * units))):
@@ -123,7 +124,7 @@ def sums_of_rows(a: Any, first: Any, whole: Any, row_square: Any, narrow: Any, s
     active = square = deviation = 0.0
     for start in range(0, whole, NARROW_ROWS):
         end = min(start + NARROW_ROWS, whole)
-        found = unit_sums(a[start:end], first, row_square[start:end], narrow)
+        found = unit_sums(window(a, start * len(sums), end - start, len(sums)), first, part(row_square, start, end), narrow)
         active, square, deviation = active + found[0], square + found[1], deviation + found[2]
         for j in range(len(sums)):
             sums[j] = np.float64(narrow[j]) + (sums[j] if start > 0 else 0.0)

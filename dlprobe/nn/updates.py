@@ -14,7 +14,7 @@ from dlprobe.nn.cache import EXACT, inlined
 from dlprobe.nn.calling import whole_registers
 from dlprobe.nn.observe import sums_hold
 from dlprobe.nn.scalar import from_bits, size_bits
-from dlprobe.nn.views import scratch
+from dlprobe.nn.views import part, scratch
 
 Array = Any
 CHUNK = 2048  # parameters whose sums run in T; their gradients and weights stay in the first-level cache
@@ -37,7 +37,8 @@ def update_loop(step: Callable[..., Any], count: int, states: int) -> Any:
         for k in range(UPDATE_SUMS):
             sums[k] = 0.0
         for start in range(0, len(w), CHUNK):
-            chunk, gradient = w[start : start + CHUNK], g[start : start + CHUNK]
+            end = min(start + CHUNK, len(w))
+            chunk, gradient = part(w, start, end), part(g, start, end)
             running = (zero, zero, zero, zero, size_bits(zero), size_bits(infinity), zero)
             for i in range(len(chunk)):
                 stepped = step(chunk[i], gradient[i], *(recall(which, state, offset + start, stride, i) + c))

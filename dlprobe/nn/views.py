@@ -40,6 +40,19 @@ def window(typing: Any, flat: Any, offset: Any, rows: Any, width: Any) -> Any:
 
 
 @intrinsic
+def part(typing: Any, array: Any, start: Any, end: Any) -> Any:
+    """Elements `start` … `end` − 1 of a row-major array, a vector. 0 ≤ start ≤ end ≤ size is not checked: what a slice takes to do that, some 30 instructions
+    each, made the code of one layer larger than the processor's first-level cache for code."""
+    kind, integer = types.Array(array.dtype, 1, "C", aligned=True), types.int64
+
+    def codegen(context: Any, builder: Any, signature: Any, values: Any) -> Any:
+        data = context.make_array(array)(context, builder, values[0]).data
+        return view(context, builder, kind, builder.gep(data, [values[1]]), [builder.sub(values[2], values[1])])
+
+    return kind(array, integer, integer), codegen
+
+
+@intrinsic
 def flat(typing: Any, block: Any) -> Any:
     """All elements of a row-major array, one after the other."""
     kind = types.Array(block.dtype, 1, "C", aligned=True)
