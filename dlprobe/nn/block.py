@@ -25,7 +25,6 @@ from dlprobe.nn.views import scratch as memory_for
 
 FINISHED, DIVERGED = 0, 1
 BATCH_LOSS, PENALTY, LEARNING_RATE, MOMENTUM, GRADIENT_NORM, CLIP_SCALE, CLIPPED_NORM, SCALARS = range(8)
-SCALAR_NAMES = ("batch_loss", "penalty", "learning_rate", "momentum", "gradient_norm", "clip_scale", "clipped_gradient_norm")
 
 # All memory of one model. `blocks` holds one batch of every layer's inputs and outputs; `deltas` three blocks that dL/da and dL/dz pass through in turn;
 # `data_gradients` keeps gradients as they were before penalties and clipping, where somebody looks at them;

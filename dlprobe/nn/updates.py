@@ -112,7 +112,7 @@ def settle(running: Any, before: Any, g: Any, after: Any, sums: Any) -> None:
     sums[4] = max(sums[4], np.float64(from_bits(largest)))
     if smallest == 0:  # hardly ever: counting on the way costs every weight two operations more
         sums[5] += count_zeros(before, len(g))
-    if (sums_hold(square) or absolute == 0) and sums_hold(weight_square):  # a dead layer's gradients are 0, not small
+    if sums_hold(weight_square) and (absolute == 0 or (sums_hold(square) and sums_hold(moved_square))):  # a dead layer's gradients are 0, not small
         sums[0] += total
         sums[1] += absolute
         sums[2] += square

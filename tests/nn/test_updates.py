@@ -32,3 +32,13 @@ def test_any_number_of_states_is_kept(step: Callable[..., tuple[float, ...]], st
     kept[:, 2:7] = now[1:]
     np.testing.assert_array_equal(w, now[0])
     np.testing.assert_array_equal(state.reshape(states, 8), kept)
+
+
+def test_updates_too_small_to_be_squared_in_float32_are_measured() -> None:
+    """A weight of 1 that does not move beside three zeros that move by 1e-20 each: gradients and weights are of ordinary size, (1e-20)² is not."""
+    update = compiled(PRECISIONS["float32"].update)(updates.update_loop(updates.inlined(none), 1, 0))
+    w, sums = np.array([1, 0, 0, 0], np.float32), np.zeros(updates.UPDATE_SUMS)
+    update(w, np.ones(4, np.float32), np.zeros(0, np.float32), 0, 4, np.full(1, 1e-20, np.float32), sums)
+    assert w[0] == 1
+    assert sums[6] == pytest.approx(3e-40, rel=1e-6)
+    assert sums[5] == 3
