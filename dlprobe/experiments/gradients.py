@@ -8,9 +8,11 @@ from __future__ import annotations
 
 import itertools
 import re
+import threading
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import partial
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -134,8 +136,30 @@ def run(
     """
     sets = PreparedSets((cells[0].config, data))
     planned = plan(cells, seeds)
-    found = run_study(planned, sets, read, threads=threads, stop=stop, writer=study, finished=finished, progress=progress, cluster=cluster)
-    return conclude(cells, seeds, sets, found.found, found.complete)
+    bench = Bench(cells, seeds, sets, finished or {})
+    found = run_study(planned, sets, bench.read, threads=threads, stop=stop, writer=study, finished=finished, progress=progress, cluster=cluster)
+    return conclude(cells, seeds, sets, found.found, found.complete, bench.judged)
+
+
+class Bench:
+    """Reads runs as they end, and judges each cell with its last seed, in the thread of that run: theory's part takes half a second for the default grid, in
+    which at the end all threads but one would have nothing to do."""
+
+    def __init__(self, cells: Sequence[Cell], seeds: Sequence[int], sets: PreparedSets, finished: Mapping[str, SeedResult]) -> None:
+        self.judged: dict[str, CellResult] = {}  # by the id of the cell's first run
+        self._sets, self._found, self._lock = sets, dict(finished), threading.Lock()
+        self._cells = {run_id(cell, seed): (cell, [run_id(cell, each) for each in seeds]) for cell in cells for seed in seeds}
+
+    def read(self, planned: PlannedRun, run: Run) -> SeedResult:
+        """What the analysis needs of one run."""
+        result = read(planned, run)
+        cell, ids = self._cells[planned.id]
+        with self._lock:
+            self._found[planned.id] = result
+            last = all(id in self._found for id in ids)
+        if last:
+            self.judged[ids[0]] = judge(cell, [self._found[id] for id in ids], self._sets.of(cell.config))
+        return result
 
 
 def plan(cells: Sequence[Cell], seeds: Sequence[int]) -> list[PlannedRun]:
@@ -148,10 +172,16 @@ def run_config(cell: Cell, seed: int) -> RunConfig:
     return with_values(cell.config, {"training.seed": seed, "data.data_seed": cell.config.resolved_data_seed})
 
 
-def conclude(cells: Sequence[Cell], seeds: Sequence[int], sets: PreparedSets, found: Mapping[str, SeedResult], complete: bool) -> Experiment:
-    """Judge each cell from the seeds that ended, and each row of cells for how deep it can be."""
-    ended = [[found[id] for seed in seeds if (id := run_id(cell, seed)) in found] for cell in cells]
-    results = tuple(judge(cell, seeds_of, sets.of(cell.config)) for cell, seeds_of in zip(cells, ended, strict=True))
+def conclude(
+    cells: Sequence[Cell],
+    seeds: Sequence[int],
+    sets: PreparedSets,
+    found: Mapping[str, SeedResult],
+    complete: bool,
+    judged: Mapping[str, CellResult] = MappingProxyType({}),
+) -> Experiment:
+    """Judge each cell from the seeds that ended, but those that were `judged`, and each row of cells for how deep it can be."""
+    results = tuple(judged.get(run_id(cell, seeds[0])) or judge_ended(cell, seeds, sets, found) for cell in cells)
     by_row: dict[tuple[str, int], list[tuple[Cell, CellResult]]] = {}
     for cell, result in zip(cells, results, strict=True):
         if result is not None:
@@ -241,9 +271,15 @@ def where_diverged(run: Run, last: np.ndarray[Any, Any] | None) -> str:
     return f"step {step}, backward in {names[backward[-1]]}" if len(backward) else f"step {step}, in the loss"
 
 
-def judge(cell: Cell, results: Sequence[SeedResult], data: trainer.PreparedData) -> CellResult | None:
+def judge_ended(cell: Cell, seeds: Sequence[int], sets: PreparedSets, found: Mapping[str, SeedResult]) -> CellResult | None:
     """The cell's result from the seeds that ended; None without any."""
-    return gradient_cells.summarize(results, initial_net(cell, data)) if results else None
+    results = [found[id] for seed in seeds if (id := run_id(cell, seed)) in found]
+    return judge(cell, results, sets.of(cell.config)) if results else None
+
+
+def judge(cell: Cell, results: Sequence[SeedResult], data: trainer.PreparedData) -> CellResult:
+    """The cell's result from those of its seeds."""
+    return gradient_cells.summarize(results, initial_net(cell, data))
 
 
 def initial_net(cell: Cell, data: trainer.PreparedData) -> theory.InitialNet:
