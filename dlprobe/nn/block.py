@@ -346,7 +346,7 @@ for _function in (
 
 
 def note_alive(net: Any, kernels: Any, index: Any, rows: Any, counter: Any, slopes: Any, alive: Any) -> None:
-    """Raise alive (units,) to a |slope| of each unit on the batch in memory, 0 only where all were 0; NaN where slopes are undefined."""
+    """Raise alive (units,) to a number for each unit on the batch in memory, 0 only where all its slopes were 0; NaN where slopes are undefined."""
     layer = net.layers[index]
     defined = False
     for k in range(layer[p.FIRST_OPERATION], layer[p.END_OPERATION]):
@@ -422,8 +422,8 @@ def run(net: Any, kernels: Any, work: Any, steps: Any, statistics: Any, scalars:
 def evaluate(net: Any, kernels: Any, work: Any, outputs: Any, alive: Any, statistics: Any) -> Any:
     """Sum of the losses of all samples in evaluation mode.
 
-    Fills outputs (samples, units) of T and, where `alive` (layer, widest) has columns, a |slope| of each unit over all samples, 0 only
-    where all were 0 and NaN where undefined. `statistics` (layer, STATISTICS) of T is scratch.
+    Fills outputs (samples, units) of T and, where `alive` (layer, widest) has columns, a number for each unit, 0 only where all its
+    slopes over all samples were 0 and NaN where undefined. `statistics` (layer, STATISTICS) of T is scratch.
     """
     before = flush_subnormals()
     samples, layers, units = len(work.inputs), len(net.layers), outputs.shape[1]

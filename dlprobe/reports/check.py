@@ -145,7 +145,11 @@ def _total(judged: Sequence[JudgedRun]) -> Paragraph:
     told = ", ".join(f"{found[severity]} {severity}{'' if found[severity] == 1 or severity == 'info' else 's'}" for severity in SEVERITIES if found[severity])
     known = sum(each.known for each in judged)
     left_out = f"; {known} known from the baseline left out" if known else ""
-    return Paragraph(f"{told or ('no new finding' if known else 'no finding')} in {_runs(judged)}{left_out}")
+    could = [each for each in judged if not each.unreadable]
+    lost = f"; {len(judged) - len(could)} of {_runs(judged)} could not be judged" if len(could) < len(judged) else ""
+    if not could:
+        return Paragraph(f"none of {_runs(judged)} could be judged" if len(judged) > 1 else "the run could not be judged")
+    return Paragraph(f"{told or ('no new finding' if known else 'no finding')} in {_runs(could)}{left_out}{lost}")
 
 
 def _runs(judged: Sequence[JudgedRun]) -> str:

@@ -81,6 +81,13 @@ def test_one_unreadable_file_stops_nothing(folder: Path) -> None:
     assert outcome.errors[0].startswith("error: damaged.h5 is cut or damaged")
 
 
+def test_a_file_that_cannot_be_judged_is_no_run_without_findings(folder: Path) -> None:
+    alone = check("damaged.h5")
+    assert "the run could not be judged" in alone.out
+    assert "no finding" not in alone.out
+    assert "no finding in 1 run; 1 of 2 runs could not be judged" in check("damaged.h5", "healthy.h5").out
+
+
 def test_findings_go_to_stdout_and_only_findings(folder: Path) -> None:
     outcome = check("diverged.h5", "damaged.h5", "--format", "concise")
     assert re.fullmatch(r"diverged\.h5: N001 error non-finite: [^\n]+\n", outcome.out)
