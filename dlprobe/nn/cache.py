@@ -62,11 +62,16 @@ _with_helpers: set[Callable[..., Any]] = set()
 HASH_AT_IMPORT = source_hash()
 
 
+def wanted_folder() -> Path:
+    """Where the kernels of this version belong: below `DLPROBE_CACHE_DIR` or the user's cache folder."""
+    base = Path(os.environ.get("DLPROBE_CACHE_DIR") or platformdirs.user_cache_dir("dlprobe"))
+    return base / "kernels" / HASH_AT_IMPORT
+
+
 @cache
 def cache_folder() -> Path:
-    """The folder of this version's kernels: below `DLPROBE_CACHE_DIR` or the user's cache folder; a temporary one where neither can be written."""
-    base = Path(os.environ.get("DLPROBE_CACHE_DIR") or platformdirs.user_cache_dir("dlprobe"))
-    folder = base / "kernels" / HASH_AT_IMPORT
+    """The folder of this version's kernels: `wanted_folder`, or a temporary one where that cannot be written."""
+    folder = wanted_folder()
     try:
         folder.mkdir(parents=True, exist_ok=True)
         with tempfile.TemporaryFile(dir=folder):

@@ -77,8 +77,8 @@ def outcome_of(check: Check, *, cached_only: bool) -> Outcome:
             worst = max((_compared(pair, check.dtype) for pair in check.pairs() if np.size(pair.expected)), key=lambda found: found[0])
     except NotCached:
         return Outcome(*about, "not cached")
-    except (DlprobeError, RuntimeError, EOFError, OSError) as error:
-        return Outcome(*about, "cannot run", reason=str(error))
+    except Exception as error:  # a damaged file of the cache raises what its reader happens to meet
+        return Outcome(*about, "cannot run", reason=str(error) if isinstance(error, DlprobeError) else f"{type(error).__name__}: {error}")
     share, quantity, measured, expected, deviation, allowed = worst
     return Outcome(*about, "agrees" if share <= 1 else "differs", quantity, measured, expected, deviation, allowed, compiled=compiled)
 
