@@ -9,6 +9,8 @@ from dlprobe.executors.threads import available_threads
 from dlprobe.training.installation import Installation, Outcome, all_checks, cached_names, installation, outcome_of
 from dlprobe.training.stopping import Stop
 
+CALLERS = "calling."  # files of what calls kernels from Python, which is at work in every comparison
+
 
 @dataclass(frozen=True)
 class Examination:
@@ -40,5 +42,5 @@ def examine(whole: bool, stop: Stop, progress: Callable[[int, int], None] | None
         if progress:
             progress(len(outcomes), len(checks))
     compared = [name for outcome in outcomes for name in outcome.compiled]
-    left = [file for digest, file in before.items() if not any(name.endswith(digest) for name in compared)]
+    left = [file for digest, file in before.items() if not file.startswith(CALLERS) and not any(name.endswith(digest) for name in compared)]
     return Examination(installation(available_threads()), outcomes, sorted(left), len(outcomes) == len(checks))
