@@ -142,7 +142,7 @@ def compiled(signature: Any, flags: set[str] = SUMS, of: str = "", **options: bo
     """Decorator: compile eagerly for one signature, without the GIL, cached on disk. `options` are numba's, e.g. to leave out a wrapper nobody calls.
 
     Nothing here counts references to arrays (see `dlprobe.nn.views`), so nothing may allocate, but what says so by `_nrt=True`. `of` names the record that a
-    factory made the function of. Raises DlprobeError where the cache holds another function's code.
+    factory made the function of. Raises DlprobeError where the cache holds another function's code, or none that can be read.
     """
     options.setdefault("_nrt", False)
 
@@ -153,10 +153,24 @@ def compiled(signature: Any, flags: set[str] = SUMS, of: str = "", **options: bo
                 if _reads_only.get() and digest_of(function.__qualname__) not in cached_files():
                     raise NotCached(function.__qualname__)
                 decorator = numba.njit(signature, cache=True, nogil=True, error_model="numpy", fastmath=flags, boundscheck=False, **options)
-                _compiled[function.__qualname__] = _verified(decorator(function), function)
+                _compiled[function.__qualname__] = _verified(_readable(decorator, function), function)
             return _compiled[function.__qualname__]
 
     return decorate
+
+
+def _readable(decorator: Callable[[Any], Any], function: FunctionType) -> Any:
+    """`function` compiled, or read from the cache. Raises DlprobeError where its file there is damaged, of which numba tells in many ways."""
+    try:
+        return decorator(function)
+    except Exception as error:
+        damaged = cached_files().get(digest_of(function.__qualname__))
+        if damaged is None:
+            raise
+        raise DlprobeError(
+            f"{damaged}, a compiled kernel, cannot be read ({type(error).__name__}: {error}): "
+            f"remove {cache_folder()} and run again; kernels are then compiled anew"
+        ) from error
 
 
 def _verified(dispatcher: Any, function: FunctionType) -> Any:

@@ -62,6 +62,8 @@ def _share(value: float) -> str:
 def _verdicts(found: Examination, whole: bool) -> list[Block]:
     compared, faults = found.of("agrees", "differs"), found.faults
     blocks: list[Block] = [] if found.complete else [Verdict(f"stopped early: {len(found.outcomes)} records had been looked at", "warning")]
+    if found.uncompared and not faults:
+        blocks.append(Paragraph(f"Not compared: {_count(len(found.uncompared), 'kernel')} of no registered record, or without the other half of its pair."))
     if faults:
         looked_at = len(compared) + len(found.of("cannot run"))
         blocks.append(Verdict(f"the kernels of {_count(len(faults), 'record')} of {looked_at} are wrong or cannot be read", "bad"))
@@ -71,11 +73,9 @@ def _verdicts(found: Examination, whole: bool) -> list[Block]:
         where = "of the registry" if whole else "in the cache"
         blocks.append(Verdict(f"every kernel {where} gives the numbers of its plain form: {_count(len(compared), 'record')} compared", "good"))
         closest = max(each.deviation / each.allowed for each in compared)
-        blocks.append(Paragraph(f"Nothing is further off than {closest:.0%} of what reordered sums may be."))
+        blocks.append(Paragraph(f"None is further off than {closest:.0%} of the rounding errors that are allowed."))
     else:
         blocks.append(Verdict("no kernel is in the cache: nothing was compared", "neutral"))
-    if found.uncompared:
-        blocks.append(Paragraph(f"{_count(len(found.uncompared), 'kernel')} of no registered record, or without its other half, not compared."))
     if found.of("not cached") and not faults:
         blocks.append(Hint("dlprobe doctor --all   # compiles and compares the other records too"))
     return blocks

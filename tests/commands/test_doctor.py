@@ -78,6 +78,10 @@ def test_a_damaged_file_is_named(healthy: Path, tmp_path: Path) -> None:
     kernel_file(cache, "mae").write_bytes(b"")
     outcome = doctor(cache, "--format", "json")
     assert (outcome.code, records(outcome)["mae"]["state"], records(outcome)["mse"]["state"]) == (1, "cannot run", "agrees")
+    trained = process("train", "--data", "diabetes", "--loss", "mae", "--epochs", "1", folder=cache, DLPROBE_CACHE_DIR=str(cache))
+    assert trained.code == 2
+    assert len(trained.errors) == 1
+    assert f"{kernel_file(cache, 'mae')}, a compiled kernel, cannot be read" in trained.errors[0]
 
 
 def test_older_folders_and_a_folder_that_cannot_be_written_are_told(healthy: Path, tmp_path: Path) -> None:
