@@ -58,11 +58,12 @@ def _experiment(
 ) -> tuple[tuple[str, ...], list[Result], bool]:
     from dlprobe.config import from_mapping, with_values
     from dlprobe.rules import judge
+    from dlprobe.rules.files import begun
     from dlprobe.runs import open_single
     from dlprobe.runs.reading import reading
 
     with reading(path), open_single(path) as run:
-        findings = judge(run).findings
+        findings = judge(begun(run, str(path))).findings
         config = from_mapping(run.config)
     claim(target.path, target.kind, inputs_of(config), force=target.force)
     config = with_values(config, {"data.data_seed": config.resolved_data_seed})
