@@ -58,9 +58,9 @@ def changes(own: list[bytes], other: list[bytes]) -> list[list[bytes]]:
     count = len(own)
     dropped = [own[:i] + own[i + 1 :] for i in range(count)]
     swapped = [[own[{i: j, j: i}.get(k, k)] for k in range(count)] for i, j in combinations(range(count), 2)]
-    repeated = [own[:at] + [frame] + own[at:] for frame in own for at in range(count + 1)]
-    put_in = [own[:at] + [frame] + own[at:] for frame in other for at in range(count + 1)]
-    replaced = [own[:at] + [frame] + own[at + 1 :] for frame in other for at in range(count)]
+    repeated = [[*own[:at], frame, *own[at:]] for frame in own for at in range(count + 1)]
+    put_in = [[*own[:at], frame, *own[at:]] for frame in other for at in range(count + 1)]
+    replaced = [[*own[:at], frame, *own[at + 1 :]] for frame in other for at in range(count)]
     return [each for each in (*dropped, *swapped, *repeated, *put_in, *replaced) if each != own]
 
 
