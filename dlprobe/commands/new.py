@@ -38,7 +38,7 @@ def command(
     if preset not in PRESETS:
         raise ConfigError(unknown("preset", preset, PRESETS))
     target = claim(output, CONFIGURATION, force=force)
-    config, reasons = PRESETS[preset].applied(read_configuration(None, options))
+    config, reasons = PRESETS[preset].applied(read_configuration(None, options, None))
     config = from_options(config, options)
     kept = {place: reason for place, reason in reasons.items() if options.get(place.partition(".")[2]) is None}
     write_text(target, to_toml(config, kept))

@@ -19,6 +19,7 @@ import typer
 from dlprobe.commands.base.arguments import Force
 from dlprobe.commands.base.executing import workers_option
 from dlprobe.commands.base.file_kinds import CONFIGURATION
+from dlprobe.commands.base.named_files import allow_file_option, tell_of_named_files
 from dlprobe.commands.base.screen import Screen
 from dlprobe.commands.base.writing import claim, inputs_of, read_as, write_text
 from dlprobe.errors import ExitCode
@@ -37,6 +38,7 @@ Workers = Annotated[int | None, workers_option()]
 Output = Annotated[Path | None, typer.Option("-o", "--output", metavar="FILE", help="TOML file to write [default: RUN-cured.toml here]")]
 
 
+@allow_file_option
 def command(
     run: RunFile, seeds: Seeds = 3, seed: Seed = None, tries: Tries = 8, workers: Workers = None, output: Output = None, force: Force = False, *, screen: Screen
 ) -> ExitCode:
@@ -65,6 +67,7 @@ def _experiment(
     with reading(path), open_single(path) as run:
         findings = judge(begun(run, str(path))).findings
         config = from_mapping(run.config)
+    tell_of_named_files(path, [config], screen)
     claim(target.path, target.kind, inputs_of(config), force=target.force)
     config = with_values(config, {"data.data_seed": config.resolved_data_seed})
     from dlprobe.commands.base.recorded_run import tell_of_compiling

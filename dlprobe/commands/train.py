@@ -20,6 +20,7 @@ import typer
 from dlprobe.commands.base.arguments import Force
 from dlprobe.commands.base.configuration import ConfigFile, configuration_options, read_configuration
 from dlprobe.commands.base.file_kinds import RUN
+from dlprobe.commands.base.named_files import allow_file_option
 from dlprobe.commands.base.screen import Screen
 from dlprobe.commands.base.writing import claim, inputs_of, read_as
 from dlprobe.errors import ExitCode
@@ -30,12 +31,13 @@ if TYPE_CHECKING:
 Output = Annotated[Path | None, typer.Option("-o", "--output", metavar="FILE", help="run file to write [default: runs/<data>-<n>.h5, the next free n]")]
 
 
+@allow_file_option
 @configuration_options()
 def command(config: ConfigFile = None, output: Output = None, force: Force = False, *, options: dict[str, str | None], screen: Screen) -> ExitCode:
     """Train, pack, show."""
     from dlprobe.commands.base.recorded_run import open_writer, packed, prepare_session, train, warn_of_other_data
 
-    configuration = read_configuration(config, options)
+    configuration = read_configuration(config, options, screen)
     inputs = [*read_as("the configuration that is read", config), *inputs_of(configuration)]
     target = None if output is None else claim(output, RUN, inputs, force=force)
     session = prepare_session(configuration, screen)
