@@ -43,6 +43,7 @@ class Numbers:
     units: tuple[int, ...] = ()
     samples: Mapping[str, int] = field(default_factory=dict)
     classification: bool = False
+    targets_scaled: str = ""
 
 
 @dataclass(frozen=True)
@@ -104,6 +105,7 @@ def numbers_of(run: Run, path: str, configuration: str) -> Numbers:
         units,
         _samples(run),
         run.data.get("task") == "classification",
+        run.targets_scaled,
     )
 
 
@@ -138,8 +140,14 @@ def _profiles(run: Run) -> dict[tuple[str, str], Floats]:
 
 
 def common_metrics(comparison: Comparison) -> tuple[str, ...]:
-    """Metrics that every run has."""
-    return tuple(name for name in METRICS if all(name in run.metrics for run in (*comparison.new, *comparison.old)))
+    """Metrics that every run has in the same unit."""
+    return shared_metrics((*comparison.new, *comparison.old))
+
+
+def shared_metrics(runs: Sequence[Numbers]) -> tuple[str, ...]:
+    """Metrics that all of the runs have in one unit; losses only where all scale targets alike."""
+    alike = len({run.targets_scaled for run in runs}) <= 1
+    return tuple(name for name in METRICS if all(name in run.metrics for run in runs) and (alike or not name.endswith("_loss")))
 
 
 def missing_runs(new: int, old: int, level: float) -> str:

@@ -76,6 +76,11 @@ class DataConfig(Table):
     scaling: Annotated[str, Choice("standardize", "minmax", "robust", "none")] = option(
         "standardize", "scaling of the inputs, fitted on the training part", "scaler normalize standardize preprocessing"
     )
+    target_scaling: Annotated[str, Choice("auto", "standardize", "minmax", "none")] = option(
+        "auto",
+        "scaling of a regression's targets, fitted on the training part; auto: standardize, or minmax into the range that loss and output allow",
+        "target_scaler scale_targets scale_target normalize_targets standardize_targets y_scaler y_scaling",
+    )
     split: Annotated[tuple[float, float, float], Split()] = option(
         "60,20,20", "percent of the samples for training, validation and test", "test_size validation_split val_split"
     )
