@@ -70,7 +70,9 @@ class DataConfig(Table):
 
     data: Annotated[str, Source()] = option("digits", "embedded or generated data set, or a data file", "dataset data_set data_file file path")
     target: Annotated[str | None, Text(words=AUTO)] = option(
-        "auto", "label column of a data file; auto: as the file's format says", "label labels label_column target_column"
+        "auto",
+        "label column of a data file, or several number columns (A,B); auto: as the file's format says",
+        "label labels label_column target_column",
     )
     task: Annotated[str, Choice("auto", "classification", "regression")] = option("auto", "what is learned; auto: from the labels")
     scaling: Annotated[str, Choice("standardize", "minmax", "robust", "none")] = option(

@@ -91,7 +91,7 @@ def encode_targets(model: Model, data: PreparedData, scaler: Scaler | None, part
 
 
 def _numbers(data: PreparedData, scaler: Scaler, part: str, dtype: npt.DTypeLike) -> Array:
-    targets = data.targets[part].reshape(len(data.targets[part]), -1)
+    targets = data.targets[part].reshape(len(data.targets[part]), data.outputs)
     with np.errstate(over="ignore"):
         trained = np.ascontiguousarray(targets if scaler.kind == "none" else scaler.apply(targets), dtype)
     finite = np.isfinite(trained)
