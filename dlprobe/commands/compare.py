@@ -1,8 +1,9 @@
 """Compare values of one option, or of several, everything else equal, and say which differences are real.
 
 AXIS is init, activation, optimizer, norm, norm-position, regularizer, dropout, schedule, learning-rate, batch-size, depth, width, residual, clipping, scaling,
-train-size, or any key of the configuration, as key or section.key; without VALUES its usual ones. AXIS=A,B AXIS=C,D compares every combination. Every value
-gets the same seeds, data and split; differences are tested seed by seed and corrected for their number. A saved study in place of AXIS is shown again.
+target-scaling, train-size, or any key of the configuration, as key or section.key; without VALUES its usual ones. AXIS=A,B AXIS=C,D compares every
+combination. Every value gets the same seeds, data and split; differences are tested seed by seed and corrected for their number. A saved study in place of
+AXIS is shown again.
 
 Examples:
   dlprobe compare init he_normal glorot_normal --data wine --epochs 5

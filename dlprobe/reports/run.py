@@ -106,8 +106,8 @@ def targets_line(run: Run) -> list[tuple[str, str]]:
     if not run.targets_scaled:
         return []
     names = list(run.data.get("target_names", ()))
-    several = f" of {len(names)} columns ({', '.join(names[:4])}{', …' if len(names) > 4 else ''})" if len(names) > 1 else ""
-    return [("targets", f"{SCALED[run.targets_scaled]}{several}: losses are of scaled targets, errors and metrics in their own units")]
+    several = f"{len(names)} columns ({', '.join(names[:4])}{', …' if len(names) > 4 else ''}), " if len(names) > 1 else ""
+    return [("targets", f"{several}{SCALED[run.targets_scaled]}: losses are of scaled targets, errors and metrics in their own units")]
 
 
 def loss_title(run: Run) -> str:
@@ -285,6 +285,7 @@ def train_data(run: Run, profile: RunProfile | None) -> dict[str, Any]:
         "steps": steps_done(run),
         "seconds": training_seconds(run),
         "target_scaling": run.targets_scaled or "none",
+        "target_names": run.data.get("target_names"),
         **found,
         "verdict": judged and judged.verdict,
         "reason": judged and judged.reason,

@@ -13,7 +13,7 @@ from dlprobe.nn.network import LayerSpec, Network
 from dlprobe.nn.regulation import Regulation
 from dlprobe.registry import Spec
 from dlprobe.training.emphasis import refuse_impossible
-from dlprobe.training.targets import TargetScaling, out_of_reach, target_scaling
+from dlprobe.training.targets import TargetScaling, constant_targets, out_of_reach, target_scaling
 
 
 @dataclass(frozen=True)
@@ -138,9 +138,7 @@ def warnings_for_data(model: Model, data: PreparedData, config: RunConfig) -> li
         found.append(f"loss = {model.loss} is meant for {suits}, the data is {data.task}: it trains, but the loss cannot express the targets")
     if model.layers[-1].activation.name == "softmax" and model.outputs == 1:
         found.append("output_activation = softmax with one output is always 1, no gradient flows: use sigmoid or more outputs")
-    if (unreachable := out_of_reach(model, data)) is not None:
-        found.append(unreachable)
-    return found
+    return [*found, *filter(None, (constant_targets(data), out_of_reach(model, data)))]
 
 
 def build(config: RunConfig, model: Model, *, keep_gradients: bool = False) -> Network:

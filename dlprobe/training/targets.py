@@ -109,6 +109,16 @@ def in_user_units(scaler: Scaler | None, outputs: Array) -> Array:
     return outputs if scaler is None or scaler.kind == "none" else scaler.undo(outputs.astype(np.float64))
 
 
+def constant_targets(data: PreparedData) -> str | None:
+    """A warning where a target column of a regression is the same in every training sample; None where none is."""
+    if data.task == "classification":
+        return None
+    same = [name for name, spread in zip(data.target_names, np.ptp(data.targets["train"], axis=0), strict=True) if spread == 0]
+    if not same:
+        return None
+    return f"target {', '.join(map(quoted, same[:4]))} is constant in the training part: there is nothing to learn of it, and R² is not defined"
+
+
 def out_of_reach(model: Model, data: PreparedData) -> str | None:
     """A warning where targets, as they are trained, lie outside what loss and output activation allow; None where they do not."""
     output, scaler = model.layers[-1].activation, fitted(model.target_scaling, data)

@@ -156,6 +156,9 @@ def test_far_targets_keep_their_digits_in_float32(table: Callable[[Array, Array]
 def test_a_constant_target_trains_and_is_predicted(table: Callable[[Array, Array], str]) -> None:
     one = session(data=table(np.arange(40.0)[:, None], np.full(40, 7.5)), epochs="40", lr="0.01")
     run = recorded(one)
+    assert warnings_for_data(one.model, one.data, one.config) == [
+        "target 'y' is constant in the training part: there is nothing to learn of it, and R² is not defined"
+    ]
     assert run.status == "finished"
     assert run.final["val_error"] < 0.3
     assert math.isnan(run.final["val_r2"])
