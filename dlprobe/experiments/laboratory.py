@@ -167,8 +167,8 @@ def middle(runs: Sequence[Trained], of: Callable[[Trained], Array]) -> list[floa
 def base_of(recipe: Recipe, tiny: bool, data: str | None, target: str | None = None) -> RunConfig:
     """What all runs of a recipe begin with. Raises ConfigError where the claim is about its own data only."""
     config = parse_toml(recipe.base, f"recipe {recipe.name}")
-    always = {"recording.histogram_every": "never", "data.target_scaling": "none"}  # losses are compared with closed forms in the data's own units
-    config = with_values(config, {**always, **(recipe.tiny if tiny else {})})
+    quiet = {"recording.histogram_every": "never"}
+    config = with_values(config, {**quiet, **(recipe.tiny if tiny else {})})
     if data is None:
         if target is not None:
             raise ConfigError("--target names the label column of a file: expected --data FILE with it")

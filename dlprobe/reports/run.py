@@ -103,16 +103,22 @@ def data_line(run: Run) -> str:
 
 def targets_line(run: Run) -> list[tuple[str, str]]:
     """How targets were scaled, and what that makes of the numbers; nothing where they were not."""
-    if not run.targets_scaled:
+    kind = how_targets_are_scaled(run)
+    if kind == "none":
         return []
     names = list(run.data.get("target_names", ()))
     several = f"{len(names)} columns ({', '.join(names[:4])}{', …' if len(names) > 4 else ''}), " if len(names) > 1 else ""
-    return [("targets", f"{several}{SCALED[run.targets_scaled]}: losses are of scaled targets, errors and metrics in their own units")]
+    return [("targets", f"{several}{SCALED[kind]}: losses are of scaled targets, errors and metrics in their own units")]
+
+
+def how_targets_are_scaled(run: Run) -> str:
+    """standardize, minmax or none, which is what files mean that do not say it."""
+    return str(run.data.get("target_scaler", "none"))
 
 
 def loss_title(run: Run) -> str:
     """What tables and charts call a loss: also of what, where targets were scaled."""
-    return "loss (scaled targets)" if run.targets_scaled else "loss"
+    return "loss" if how_targets_are_scaled(run) == "none" else "loss (scaled targets)"
 
 
 def net_line(run: Run) -> str:
@@ -284,7 +290,7 @@ def train_data(run: Run, profile: RunProfile | None) -> dict[str, Any]:
         "status": run.status,
         "steps": steps_done(run),
         "seconds": training_seconds(run),
-        "target_scaling": run.targets_scaled or "none",
+        "target_scaling": how_targets_are_scaled(run),
         "target_names": run.data.get("target_names"),
         **found,
         "verdict": judged and judged.verdict,
