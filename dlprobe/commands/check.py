@@ -1,7 +1,8 @@
 """Judge run files by rules: what is wrong, in which layer and at which step, and what to try.
 
 Exit code 0: nothing found (or nothing as severe as --fail-on asks); 1: findings; 2: a file could not be read, or nothing could be evaluated.
-Options may stand in [tool.dlprobe] of pyproject.toml or in dlprobe.toml; the command line wins.
+Options may stand in [tool.dlprobe] of pyproject.toml or in dlprobe.toml, in the working folder or above it up to the repository's; the command line wins.
+What they change is said with the result, also with -q; a file or folder that belongs to another user has no say.
 
 Examples:
   dlprobe check runs/digits-1.h5
@@ -31,7 +32,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from dlprobe.commands.base.project_file import ProjectFile
-    from dlprobe.render.checked import CheckDocument
+    from dlprobe.render.checked import CheckDocument, ProjectSettings
     from dlprobe.rules.files import Criteria, JudgedRun
 
 FAIL_ON = {"error": ("error",), "warning": ("error", "warning"), "never": ()}
@@ -90,11 +91,13 @@ def command(
     screen: Screen,
 ) -> ExitCode:
     """Read the options, judge, show."""
-    from dlprobe.commands.base.project_file import project_file
+    from dlprobe.commands.base.project_file import project_file, settings_told
 
     if advise and counts:
         raise ConfigError("--counts shows no single run, --advise goes through them one by one: expected one of the two")
     project = project_file()
+    here = {"select": select, "ignore": ignore, "fail-on": fail_on, "exit-zero": exit_zero, "baseline": baseline or write_baseline, "against": against}
+    settings = settings_told(project, [key for key, value in here.items() if value], [text.partition("=")[0].strip() for text in set or ()], screen)
     chosen = replace(read_criteria(project, select, ignore, extend_select, set), advise=advise)
     fails_on = FAIL_ON[fail_on or _project_fail_on(project)]
     known = None if write_baseline else baseline or _path(project.options.get("baseline"))
@@ -103,7 +106,7 @@ def command(
     code = exit_code(judged, fails_on, exit_zero or bool(project.options.get("exit-zero")) or write_baseline is not None)
     if write_baseline is not None and code == ExitCode.DONE:
         _write(write_baseline, judged, screen)
-    screen.write(_document(judged, chosen, code, fails_on, counts), output, force)
+    screen.write(_document(judged, chosen, code, fails_on, counts, settings), output, force)
     return code
 
 
@@ -177,9 +180,11 @@ def _write(path: Path, judged: Sequence[JudgedRun], screen: Screen) -> None:
     screen.note(f"{path}: {count} finding{'' if count == 1 else 's'} of {len(judged)} run{'' if len(judged) == 1 else 's'} known from now on")
 
 
-def _document(judged: Sequence[JudgedRun], chosen: Criteria, code: ExitCode, fails_on: Sequence[Any], counted: bool) -> CheckDocument:
+def _document(
+    judged: Sequence[JudgedRun], chosen: Criteria, code: ExitCode, fails_on: Sequence[Any], counted: bool, settings: ProjectSettings | None
+) -> CheckDocument:
     from dlprobe.commands.base.rule_counts import counts_of
     from dlprobe.reports.check import check_document
 
     counts = counts_of(judged, chosen, together=counted)
-    return check_document(judged, chosen, counts, exit_code=int(code), fails_on=fails_on, counted=counted, version=dlprobe.__version__)
+    return check_document(judged, chosen, counts, exit_code=int(code), fails_on=fails_on, counted=counted, version=dlprobe.__version__, project=settings)

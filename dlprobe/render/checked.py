@@ -96,16 +96,42 @@ class RuleLine:
 
 
 @dataclass(frozen=True)
+class ProjectSettings:
+    """What a project file had a say in: its path from the working folder, and the options by key."""
+
+    path: str
+    settings: Mapping[str, Any]
+
+    @property
+    def sentence(self) -> str:
+        """All of it in words.
+
+        >>> ProjectSettings("../dlprobe.toml", {"ignore": ["G", "L"], "set": {"N001.severity": "info"}, "exit-zero": True}).sentence
+        '../dlprobe.toml sets ignore = G, L; set = N001.severity=info; exit-zero = true'
+        """
+        return f"{self.path} sets {'; '.join(f'{key} = {_setting_text(value)}' for key, value in self.settings.items())}"
+
+
+def _setting_text(value: Any) -> str:
+    if isinstance(value, Mapping):
+        return ", ".join(f"{name}={_setting_text(each)}" for name, each in value.items())
+    if isinstance(value, bool):
+        return str(value).lower()
+    return ", ".join(map(str, value)) if isinstance(value, list | tuple) else str(value)
+
+
+@dataclass(frozen=True)
 class CheckDocument(Document):
     """A document of `check`: blocks and data for the general formats, and what the formats for CI draw.
 
-    rules: by code, those that were asked. fails_on: the severities that make the command exit with 1.
+    rules: by code, those that were asked. fails_on: the severities that make the command exit with 1. project: what a project file set; every format says it.
     """
 
     runs: Sequence[CheckedRun] = ()
     rules: Mapping[str, RuleLine] = field(default_factory=dict)
     fails_on: Sequence[Severity] = ("error",)
     version: str = ""
+    project: ProjectSettings | None = None
 
 
 def checked(document: Document) -> CheckDocument:

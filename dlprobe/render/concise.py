@@ -1,4 +1,7 @@
-"""Findings → one line each: `run.h5: G001 error vanishing-gradient: evidence (layers; steps)`, for grep and editors."""
+"""Findings → one line each: `run.h5: G001 error vanishing-gradient: evidence (layers; steps)`, for grep and editors.
+
+What a project file set stands before them.
+"""
 
 from __future__ import annotations
 
@@ -13,6 +16,8 @@ from dlprobe.render.safe_text import encodable, visible
 def render(document: Document, stream: TextIO, *, width: int | None = None, color: bool | None = None) -> None:
     """Write one line per finding; nothing where there is none."""
     encoding = getattr(stream, "encoding", None) or "utf-8"
+    if project := checked(document).project:
+        stream.write(encodable(visible(project.sentence), encoding) + "\n")
     for run in checked(document).runs:
         for finding in run.findings:
             stream.write(encodable(line(run, finding), encoding) + "\n")

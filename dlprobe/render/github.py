@@ -18,7 +18,9 @@ _PROPERTY = str.maketrans({"%": "%25", "\r": "%0D", "\n": "%0A", ":": "%3A", ","
 
 
 def render(document: Document, stream: TextIO, *, width: int | None = None, color: bool | None = None) -> None:
-    """Write one command per finding, and an error for each run that nothing could be said of."""
+    """Write one command per finding, a notice of what a project file set, and an error for each run that nothing could be said of."""
+    if project := checked(document).project:
+        stream.write(command("notice", project.path, "dlprobe settings", project.sentence) + "\n")
     for run in checked(document).runs:
         for finding in run.findings:
             stream.write(annotation(run, finding) + "\n")

@@ -1,4 +1,4 @@
-"""Findings → JSON lines: one record per finding, `path` first; nothing where there is none."""
+"""Findings → JSON lines: one record per finding, `path` first; before them what a project file set, as its `path` and `settings`."""
 
 from __future__ import annotations
 
@@ -13,6 +13,8 @@ from dlprobe.render.json import jsonable
 
 def render(document: Document, stream: TextIO, *, width: int | None = None, color: bool | None = None) -> None:
     """Write the findings of the document's data, each with the path of its run."""
+    if project := checked(document).project:
+        stream.write(json.dumps(jsonable({"path": project.path, "settings": project.settings})) + "\n")
     for run in checked(document).data["runs"]:
         for finding in run["findings"]:
             stream.write(json.dumps(jsonable({"path": run["path"], **finding}), allow_nan=False) + "\n")

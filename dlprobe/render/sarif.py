@@ -32,7 +32,9 @@ def log(document: CheckDocument) -> dict[str, Any]:
     codes = list(document.rules)
     driver = {"name": "dlprobe", **({"version": document.version} if document.version else {}), "rules": [_rule(each) for each in document.rules.values()]}
     results = [_result(run, finding, codes) for run in document.runs for finding in run.findings]
-    run = {"tool": {"driver": driver}, "columnKind": "unicodeCodePoints", "results": results, "invocations": [_invocation(document)]}
+    project = {"project_file": {"path": document.project.path, "settings": document.project.settings}} if document.project else {}
+    told = {"properties": project} if project else {}
+    run = {"tool": {"driver": driver}, "columnKind": "unicodeCodePoints", "results": results, "invocations": [_invocation(document)], **told}
     return {"$schema": SCHEMA_URI, "version": VERSION, "runs": [run]}
 
 

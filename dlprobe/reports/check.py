@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from dlprobe.render.checked import SCHEMA, SEVERITIES, CheckDocument, CheckedRun, FindingLine, RuleLine, Severity, layers_text
+from dlprobe.render.checked import SCHEMA, SEVERITIES, CheckDocument, CheckedRun, FindingLine, ProjectSettings, RuleLine, Severity, layers_text
 from dlprobe.render.document import Block, Bullets, Cell, Column, Heading, Hint, Paragraph, Table, Tone, Toned, Verdict
 
 if TYPE_CHECKING:
@@ -42,6 +42,7 @@ def check_document(
     fails_on: Sequence[Severity],
     counted: bool = False,
     version: str = "",
+    project: ProjectSettings | None = None,
 ) -> CheckDocument:
     """The whole answer. counts: of the configurations with several runs; with `counted`, of all runs, and then they are all that is shown."""
     data: dict[str, Any] = {"schema": SCHEMA, "runs": [_run_data(each, criteria) for each in judged], "exit_code": exit_code}
@@ -49,8 +50,11 @@ def check_document(
     if counted:
         data = {"schema": COUNTS_SCHEMA, "runs": len(judged), "counts": [_count_data(each) for each in counts], "exit_code": exit_code}
     rules = {rule.code: RuleLine(rule.code, rule.title, criteria.severity(rule), rule.summary, rule.lesson.strip()) for rule in criteria.selection.rules}
+    data |= {"project_file": None if project is None else {"path": project.path, "settings": project.settings}}
+    blocks = [*([] if project is None else [Paragraph(project.sentence)]), *blocks]
     title = judged[0].path if len(judged) == 1 else _runs(judged)
-    return CheckDocument(f"check {title}", blocks, data, runs=[checked_run(each) for each in judged], rules=rules, fails_on=fails_on, version=version)
+    runs = [checked_run(each) for each in judged]
+    return CheckDocument(f"check {title}", blocks, data, runs=runs, rules=rules, fails_on=fails_on, version=version, project=project)
 
 
 def _run_data(judged: JudgedRun, criteria: Criteria) -> dict[str, Any]:

@@ -38,7 +38,7 @@ def codes(outcome: Outcome) -> list[list[str]]:
 
 def test_json_has_exactly_the_documented_keys(folder: Path) -> None:
     data = check("diverged.h5", "healthy.h5", "--format", "json", select="").data
-    assert list(data) == ["schema", "runs", "exit_code"]
+    assert list(data) == ["schema", "runs", "exit_code", "project_file"]
     assert (data["schema"], data["exit_code"]) == ("dlprobe-check/1", 1)
     for run in data["runs"]:
         assert list(run) == ["path", "findings", "passed", "not_evaluated"]
@@ -129,6 +129,7 @@ def test_unknown_codes_and_settings_say_what_there_is(folder: Path) -> None:
 def test_the_project_file_gives_options_and_the_command_line_wins(name: str, folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     table = "[tool.dlprobe]\n" if name == "pyproject.toml" else ""
     (folder / name).write_text(f'{table}select = ["N001"]\nfail_on = "warning"\nset = {{ "N001.severity" = "warning" }}\n', encoding="utf-8")
+    (folder / ".git").mkdir()
     (folder / "below").mkdir()
     monkeypatch.chdir(folder / "below")
     run = "../diverged.h5"
@@ -198,7 +199,7 @@ def test_repeated_runs_of_one_configuration_are_counted_together(folder: Path) -
     shown = " ".join(check("a.h5", "b.h5", "c.h5", "healthy.h5").out.split())
     assert "N001 non-finite error 3 of 3 44% to 100%" in shown  # Wilson: 3/(3 + 1.96²) = .438
     data = check("a.h5", "healthy.h5", "--counts", "--format", "json").data
-    assert list(data) == ["schema", "runs", "counts", "exit_code"]
+    assert list(data) == ["schema", "runs", "counts", "exit_code", "project_file"]
     assert [(each["code"], each["fired"], each["evaluated"]) for each in data["counts"]] == [("N001", 1, 2)]
 
 

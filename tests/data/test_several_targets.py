@@ -34,6 +34,12 @@ def test_a_column_whose_name_has_a_comma_is_one_target(read: Read) -> None:
     assert (found.target_names, found.outputs) == (("a,b",), 1)
 
 
+def test_an_index_column_may_be_one_of_several_targets(read: Read) -> None:
+    rows = "".join(f"{k},{k / 7:g},{k * k}\n" for k in range(1, 9))
+    assert read("table.csv", f"id,x,y\n{rows}", target="id,y").target_names == ("id", "y")
+    assert read("table.csv", f"id,x,y\n{rows}", target="y").feature_names == ("x",)
+
+
 def test_one_target_keeps_its_name(read: Read) -> None:
     assert read("table.csv", TABLE, target="b").target_names == ("b",)
     assert read("table.csv", TABLE, target="word").target_names == ()
