@@ -83,7 +83,7 @@ def command(
         if config or execution.output or find_depth or depth or width or others or any(value is not None for value in options.values()):
             raise ConfigError("--resume goes on with the study as it is: give --seeds and --workers only")
         return go_on(execution.resume, seeds, execution, screen)
-    from dlprobe.commands.base.recorded_run import prepare_data, tell_of_compiling
+    from dlprobe.commands.base.recorded_run import prepare_data, tell_of_compiling, tell_of_scaled_targets
 
     given = {key for key, value in options.items() if value is not None}
     axes = read_axes(depth, width, others, options)
@@ -101,6 +101,7 @@ def command(
     trained = [base] if find_depth else [cell.config for cell in cells]
     execution = execution.claimed([*read_as("the configuration that is read", config), *inputs_of(base, *trained)])
     data = prepare_data(base, screen)
+    tell_of_scaled_targets(base, data, screen)
     tell_of_compiling(screen)
     numbers = range(base.training.seed, base.training.seed + (seeds or gradients.DEFAULT_SEEDS))
     if find_depth:

@@ -15,8 +15,9 @@ import numpy.typing as npt
 
 from dlprobe.analysis.bias_variance import decompose, sources
 from dlprobe.analysis.bias_variance_curve import Point
+from dlprobe.analysis.misses import threshold_of
 from dlprobe.analysis.replica_inputs import LARGEST_VALUE
-from dlprobe.config import RunConfig, fields, from_mapping, to_mapping, with_values, without_instruments
+from dlprobe.config import RunConfig, completed, fields, from_mapping, to_mapping, with_values, without_instruments
 from dlprobe.errors import ConfigError, RunFileError
 from dlprobe.experiments.replicas import Prepared, Replica
 from dlprobe.experiments.study import NEVER, PlannedRun, finished_runs, refuse_other_data
@@ -232,7 +233,7 @@ def asked_of(study: Study) -> tuple[RunConfig, dict[str, Any]]:
     asked = told.get("asked") if isinstance(told, dict) else None
     if not isinstance(asked, dict) or {"replicas", "seeds", "vary", "resample", "loss", "noise", "over", "values"} - set(asked):
         raise RunFileError(f"{study.path} does not say how its replicas were made: expected a study that this version of dlprobe bias-variance -o wrote")
-    return from_mapping(study.description["config"]), asked
+    return from_mapping(completed(study.description["config"], "")), asked
 
 
 def outputs_of(study: Study, replicas: Sequence[Replica], prepared: Prepared) -> dict[str, Array]:
@@ -246,11 +247,3 @@ def outputs_of(study: Study, replicas: Sequence[Replica], prepared: Prepared) ->
         return outputs if run.status == "finished" else np.full_like(outputs, np.nan)
 
     return finished_runs(study, [PlannedRun(each.id, each.config) for each in replicas], read)
-
-
-def threshold_of(run: Run) -> float:
-    """Above which a single output means the second class."""
-    from dlprobe.config import parse_spec
-
-    loss = from_mapping(run.config).training.loss or parse_spec("loss", "cross_entropy")
-    return float(loss.record.threshold)
