@@ -46,10 +46,12 @@ def command(config: ConfigFile = None, output: Output = None, force: Force = Fal
 
 
 def _document(path: Path) -> Document:
+    from dlprobe.analysis.learning import learning, state
     from dlprobe.analysis.loss_curve import smoothed
     from dlprobe.analysis.run_profile import run_profile
     from dlprobe.reports.run import train_document
     from dlprobe.runs import open_single
 
     with open_single(path) as run:
-        return train_document(run, run_profile(run), smoothed(run.steps, run.scalar("batch_loss")) if len(run.steps) else None)
+        curve = smoothed(run.steps, run.scalar("batch_loss")) if len(run.steps) else None
+        return train_document(run, state(learning(run), run.status), run_profile(run), curve)

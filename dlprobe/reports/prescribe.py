@@ -17,7 +17,7 @@ def prescribe_document(path: str, codes: Sequence[str], results: Sequence[Result
     """The whole answer. codes: what was to be cured; results: the run as it is first; written: the file of the cured configuration."""
     data: dict[str, Any] = {"schema": SCHEMA, "path": path, "treated": list(codes), "results": [], "cure": None, "written": written or None}
     if not results:
-        return Document(f"prescribe {path}", [Verdict("nothing to prescribe: no error or warning names a remedy", "good")], data)
+        return Document(f"prescribe {path}", [Verdict("nothing to prescribe: no error or warning names a remedy", "neutral")], data)
     before = results[0]
     data["results"] = [_data(each, before) for each in results]
     data["cure"] = None if cure is None else _data(cure, before)
