@@ -102,7 +102,7 @@ def test_regression_is_laid_beside_guessing_the_mean() -> None:
     """An RMS of 3 at R² = .91 is an RMS of 3/√.09 = 10 for the mean; an RMS of 11 afterwards is worse than that."""
     data = {"task": "regression", "class_names": [], "train_class_counts": np.zeros(0, "i8")}
     run = made(data=data, evaluations={"train_loss": (9.0, 121.0), "train_error": (3.0, 11.0), "train_r2": (0.91, -0.21)})
-    assert _state(run) == ("did not learn", "error (RMS) 11 in training; always guessing the mean has 10, after 400 updates")
+    assert _state(run) == ("did not learn", "error (RMS) 11 in training; always guessing the mean has 10, after 400 updates; untrained it had 3")
 
 
 @pytest.mark.parametrize(

@@ -236,7 +236,7 @@ def test_file_of_something_else_is_refused(tmp_path: Path) -> None:
 
 
 def test_the_best_of_nets_that_learned_nothing_is_not_praised() -> None:
-    arguments = ["optimizer", "sgd", "adam", "--data", "wine", "--layers", "4,4", "--lr", "1e-9", "--epochs", "20", "--seeds", "2", "--quiet"]
+    arguments = ["optimizer", "sgd", "adam", "--data", "wine", "--layers", "20,20", "--lr", "1e-9", "--epochs", "20", "--seeds", "2", "--quiet"]
     out = dlprobe("compare", *arguments).out
     assert "most seeds did not learn well beside guessing" in " ".join(out.split())
     assert "(did not learn in 2 of 2 seeds)" in " ".join(out.split())
