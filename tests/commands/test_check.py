@@ -13,6 +13,7 @@ import h5py
 import pytest
 from command_line import ROOT, Outcome, dlprobe, environment
 
+from dlprobe.errors import FAIL_ON, FAIL_ON_DEFAULT, SEVERITIES
 from dlprobe.rules import all_rules
 
 SAMPLES = ROOT / "sample_runs"
@@ -71,6 +72,17 @@ def test_exit_codes(arguments: tuple[str, ...], code: int, folder: Path) -> None
     assert outcome.code == code
     assert len(outcome.errors) == (code == 2)
     assert "Traceback" not in outcome.err
+
+
+@pytest.mark.parametrize("severity", SEVERITIES)
+@pytest.mark.parametrize("word", [*FAIL_ON, None])
+def test_every_word_fails_from_its_severity_on(word: str | None, severity: str, folder: Path) -> None:
+    """One finding of each severity; tests/test_pytest_plugin.py holds the plugin to the same table."""
+    given = () if word is None else ("--fail-on", word)
+    assert check("diverged.h5", "--set", f"N001.severity={severity}", *given).code == int(severity in FAIL_ON[word or FAIL_ON_DEFAULT])
+    if word:
+        (folder / "dlprobe.toml").write_text(f'fail-on = "{word}"\n', encoding="utf-8")
+        assert check("diverged.h5", "--set", f"N001.severity={severity}").code == int(severity in FAIL_ON[word])
 
 
 def test_one_unreadable_file_stops_nothing(folder: Path) -> None:

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import tomllib
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from dlprobe.errors import ConfigError
+from dlprobe.errors import FAIL_ON, ConfigError
 from dlprobe.registry import unknown
 
 # key -> the type it must have, and how that type is called
@@ -16,8 +16,8 @@ KEYS: dict[str, tuple[type | tuple[type, ...], str]] = {
     "select": (list, "a list of codes or prefixes"),
     "ignore": (list, "a list of codes or prefixes"),
     "extend-select": (list, "a list of codes or prefixes"),
-    "set": (dict, 'a table, e.g. [tool.dlprobe.set] with "G001.decades" = 2'),
-    "fail-on": (str, "error, warning or never"),
+    "set": (dict, 'a table, e.g. [tool.dlprobe.set] with "G001.share" = 0.8'),
+    "fail-on": (str, f"one of {', '.join(FAIL_ON)}"),
     "exit-zero": (bool, "true or false"),
     "baseline": (str, "the path of a findings baseline"),
     "against": (list, "a list of run files"),
@@ -78,32 +78,3 @@ def _checked(table: Any, path: Path, where: str) -> dict[str, Any]:
 
 def _relative(value: Any, folder: Path) -> Any:
     return [str(folder / each) for each in value] if isinstance(value, list) else str(folder / value)
-
-
-def settings_of(table: Mapping[str, Any]) -> dict[str, dict[str, Any]]:
-    """Thresholds by code and name, from `G001.decades` keys or a table per code (in TOML both ways of writing). Raises ConfigError.
-
-    >>> settings_of({"G001.decades": 2, "L001": {"share": 0.1}})
-    {'G001': {'decades': 2}, 'L001': {'share': 0.1}}
-    """
-    found: dict[str, dict[str, Any]] = {}
-    for key, value in table.items():
-        code, _, name = key.partition(".")
-        if name:
-            found.setdefault(code, {})[name.replace("-", "_")] = value
-        elif isinstance(value, dict):
-            found.setdefault(code, {}).update({inner.replace("-", "_"): each for inner, each in value.items()})
-        else:
-            raise ConfigError(f"set: {key} = {str(value)[:60]}: expected CODE.threshold = value, for example G001.decades = 2")
-    return found
-
-
-def settings_from(texts: Iterable[str]) -> dict[str, dict[str, Any]]:
-    """Thresholds by code and name from `CODE.threshold=value` texts. Raises ConfigError."""
-    pairs = {}
-    for text in texts:
-        place, equals, value = text.partition("=")
-        if not (equals and value.strip() and place.partition(".")[2].strip()):
-            raise ConfigError(f"--set {text[:70]!r}: expected CODE.threshold=value, for example G001.decades=2; dlprobe explain CODE lists thresholds")
-        pairs[place.strip()] = value.strip()
-    return settings_of(pairs)
