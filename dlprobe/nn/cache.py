@@ -16,7 +16,7 @@ import tempfile
 import threading
 import warnings
 from collections.abc import Callable, Iterator
-from functools import cache
+from functools import cache, partial
 from pathlib import Path
 from types import FunctionType
 from typing import Any
@@ -28,6 +28,7 @@ from numba.core import config as numba_config
 from numba.extending import register_jitable
 
 import dlprobe
+from dlprobe import interrupts
 from dlprobe.errors import DlprobeWarning
 from dlprobe.parts import scalar
 
@@ -107,7 +108,7 @@ def compiled(signature: Any, flags: set[str] = SUMS, **options: bool) -> Callabl
         with our_folder():
             return numba.njit(signature, cache=True, nogil=True, error_model="numpy", fastmath=flags, boundscheck=False, **options)(function)
 
-    return decorate
+    return lambda function: interrupts.apart(partial(decorate, function))
 
 
 def inlined_with_helpers(function: Callable[..., Any]) -> Callable[..., Any]:
