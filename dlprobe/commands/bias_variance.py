@@ -237,7 +237,7 @@ def retraining(base: RunConfig, asked: dict[str, Any], execution: Execution, scr
     found, complete = train_all(base, design, replicas, sampler.prepared, finished, execution, screen)
     if not complete:
         more = f"; go on with dlprobe bias-variance --resume {output}" if output else ""
-        screen.warn(f"interrupted: the numbers are of the replicas that had ended{more}")
+        screen.interrupted(f": the numbers are of the replicas that had ended{more}")
         return ExitCode.INTERRUPTED if not found else show_partly(found, axis, design, output, screen)
     for value in design.values:
         if value not in [point.at for point in found] and found:

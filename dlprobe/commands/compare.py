@@ -220,8 +220,9 @@ def run(request: Request, sets: PreparedSets, execution: Execution, screen: Scre
         with on_signals() as stop, screen.progress("training", "runs") as report:
             plan, threads, cluster = compare.plan(request), execution.threads, execution.cluster
             result = run_study(plan, sets, compare.read, threads=threads, stop=stop, writer=writer, finished=finished, progress=report, cluster=cluster)
-        if not result.complete and writer is not None:
-            screen.warn(f"interrupted: what had ended is kept; go on with dlprobe compare --resume {execution.file}")
+        if not result.complete:
+            kept = f"; they are kept, go on with dlprobe compare --resume {execution.file}" if writer is not None else ""
+            screen.interrupted(f": {len(result.found)} of {len(plan)} runs had ended{kept}")
         if not result.found:
             return ExitCode.INTERRUPTED
         compared = compare.conclude(request, result.found, result.complete)

@@ -40,8 +40,7 @@ def command(config: ConfigFile = None, output: Output = None, force: Force = Fal
         path = packed(writer, screen)
     screen.show(_document(path))
     if status == "interrupted":
-        screen.warn(f"interrupted at step {session.step} of {session.steps}; what was recorded is in {path}")
-        return ExitCode.INTERRUPTED
+        return screen.interrupted(f" at step {session.step} of {session.steps}; what was recorded is in {path}")
     return ExitCode.DONE
 
 

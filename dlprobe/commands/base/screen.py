@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Protocol, TextIO
 
-from dlprobe.errors import ConfigError
+from dlprobe.errors import ConfigError, ExitCode
 from dlprobe.render.safe_text import visible
 
 if TYPE_CHECKING:
@@ -63,6 +63,11 @@ class Screen:
         """Say on stderr what the user should know, unless quiet."""
         if not self.quiet:
             say(f"{self._label('warning:', '1;33')} {one_line(text)}")
+
+    def interrupted(self, text: str) -> ExitCode:
+        """Say, quiet or not, that the command was interrupted and what that leaves; its exit code."""
+        say(f"{self._label('warning:', '1;33')} {one_line('interrupted' + text)}")
+        return ExitCode.INTERRUPTED
 
     def error(self, text: str) -> None:
         """Say on stderr why the command failed."""
