@@ -17,11 +17,12 @@ import pytest
 
 ROOT = Path(__file__).parent.parent
 PACKAGE = ROOT / "dlprobe"
-EVERYBODY = {"errors", "registry", "config"}
+EVERYBODY = {"errors", "registry", "config", "interrupts"}
 MAY_IMPORT: dict[str, set[str]] = {
     "__init__": {"runs", "analysis", "recorders"},  # the public names
     "__main__": {"commands"},
     "errors": set(),
+    "interrupts": set(),
     "registry": set(),
     "config": set(),
     "parts": set(),

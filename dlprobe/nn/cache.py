@@ -21,7 +21,7 @@ import threading
 import warnings
 from collections.abc import Callable, Iterator
 from contextvars import ContextVar
-from functools import cache
+from functools import cache, partial
 from pathlib import Path
 from types import FunctionType
 from typing import Any
@@ -34,6 +34,7 @@ from numba.core.bytecode import FunctionIdentity
 from numba.extending import overload
 
 import dlprobe
+from dlprobe import interrupts
 from dlprobe.errors import DlprobeError, DlprobeWarning
 from dlprobe.nn.identity import DIGITS, digest_of, named, processor
 from dlprobe.parts import scalar
@@ -156,7 +157,7 @@ def compiled(signature: Any, flags: set[str] = SUMS, of: str = "", **options: bo
                 _compiled[function.__qualname__] = _verified(_readable(decorator, function), function)
             return _compiled[function.__qualname__]
 
-    return decorate
+    return lambda function: interrupts.apart(partial(decorate, function))
 
 
 def _readable(decorator: Callable[[Any], Any], function: FunctionType) -> Any:

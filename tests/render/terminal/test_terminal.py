@@ -32,7 +32,7 @@ def drawn(*blocks: doc.Block, width: int = 80, color: bool | None = None, title:
 
 def heat_table() -> doc.HeatTable:
     """Ten rows and four columns with every verdict there is."""
-    verdicts = [("vanishing", -5.7), ("exploding", 12.3), ("healthy", -0.4), ("diverged", math.nan), ("collapsed", -0.1)]
+    verdicts = [("vanishing", -5.7), ("exploding", 12.3), ("level", -0.4), ("diverged", math.nan), ("collapsed", -0.1)]
     rows = [*NAMES, "relu + he_normal + batch"]
     cells = [[doc.HeatCell(value, verdict) for verdict, value in [*verdicts, *verdicts][row % 5 : row % 5 + 4]] for row in range(len(rows))]
     return doc.HeatTable(rows, DEPTHS, cells, "log10 of error signal, hidden_1 over hidden_n", low_means="vanishing", stub="activation + init", across="depth")
@@ -92,9 +92,9 @@ def test_a_table_too_wide_names_its_rows_in_every_piece() -> None:
 def test_a_heat_table_of_ten_rows_and_four_depths_fits_eighty_columns_and_says_everything() -> None:
     lines = drawn(heat_table(), color=False).splitlines()
     (first,) = (line for line in lines if line.startswith("sigmoid + normal(std=1)"))
-    assert re.fullmatch(r"sigmoid \+ normal\(std=1\) +-5\.7 vanish +\+12\.3 explod +-0\.4 health +diverg", first)
+    assert re.fullmatch(r"sigmoid \+ normal\(std=1\) +-5\.7 vanish +\+12\.3 explod +-0\.4 level +diverg", first)
     legend = " ".join(lines[-4:])
-    for explained in ("vanish=vanishing", "explod=exploding", "health=healthy", "collap=collapsed", "log10 of error signal"):
+    for explained in ("vanish=vanishing", "explod=exploding", "collap=collapsed", "log10 of error signal"):
         assert explained in legend
 
 
