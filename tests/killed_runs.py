@@ -75,11 +75,13 @@ def opened(path: Path) -> Run | None:
     try:
         run = dlprobe.open_run(path)
     except RunFileError as error:
-        journal = path.with_name(path.name + ".journal")
-        assert "before it began" in str(error) or ("does not exist" in str(error) and not journal.exists()), error
-        return None
-    assert isinstance(run, Run)
-    return run
+        refused = str(error)
+    else:
+        assert isinstance(run, Run)
+        return run
+    journal = path.with_name(path.name + ".journal")
+    assert "before it began" in refused or ("does not exist" in refused and not journal.exists()), refused
+    return None
 
 
 def assert_synthetic_prefix(run: Run) -> None:

@@ -18,7 +18,7 @@ from mutated_runs import mutated
 
 import dlprobe
 from dlprobe.errors import DlprobeWarning, RunFileError
-from dlprobe.runs import Run, RunWriter, StudyWriter, frames, layout, open_single, pack_journal
+from dlprobe.runs import RunWriter, StudyWriter, frames, layout, open_single, pack_journal
 from dlprobe.runs.frames import FrameType
 from dlprobe.runs.journal import journal_path
 
