@@ -39,12 +39,13 @@ def everything(path: Path) -> list[object]:
     """All that a run has, read."""
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", DlprobeWarning)
-        run = dlprobe.open_run(path)
-    assert isinstance(run, Run)
-    groups = [run.layers.columns, run.evaluations, run.evaluation_layers, run.final, run.data, run.predictions, run.checkpoints, run.timing]
-    numbers = [run.statistic(name) for name in run.statistics] + [run.scalar(name) for name in run.scalars]
-    levels = [run.level("gradient_rms", 64).mean]
-    return [run.status, run.config, run.environment, run.steps, run.content_sha256, run.initial_parameters, *groups, *numbers, *levels]
+        opened = dlprobe.open_run(path)
+    assert isinstance(opened, Run)
+    with opened as run:
+        groups = [run.layers.columns, run.evaluations, run.evaluation_layers, run.final, run.data, run.predictions, run.checkpoints, run.timing]
+        numbers = [run.statistic(name) for name in run.statistics] + [run.scalar(name) for name in run.scalars]
+        levels = [run.level("gradient_rms", 64).mean]
+        return [run.status, run.config, run.environment, run.steps, run.content_sha256, run.initial_parameters, *groups, *numbers, *levels]
 
 
 def equal(left: object, right: object) -> bool:
@@ -74,21 +75,26 @@ def mutated(content: bytes, chance: random.Random) -> bytes:
 def read_mutations(source: Path, folder: Path, count: int, seed: int) -> Counts:
     """Read `count` mutations of `source`."""
     original, content, counts = everything(source), source.read_bytes(), Counts()
-    chance, path = random.Random(seed), folder / "mutated.h5"
-    for _ in range(count):
-        path.write_bytes(mutated(content, chance))
+    chance = random.Random(seed)
+    for number in range(count):
         faulthandler.dump_traceback_later(WAIT, exit=True)
-        counts += read(path, original)
+        counts += read(mutated(content, chance), folder / f"mutated-{number}.h5", original)
         faulthandler.cancel_dump_traceback_later()
     return counts
 
 
-def read(path: Path, original: list[object]) -> Counts:
-    """One file beside what the original has."""
+def read(content: bytes, path: Path, original: list[object]) -> Counts:
+    """One file with this content beside what the original has.
+
+    Every file needs a path of its own: HDF5 answers for one that is still open, in an error that nobody has dropped yet, from what it has read of it before.
+    """
+    path.write_bytes(content)
     try:
         found = everything(path)
     except RunFileError as error:
         return Counts(wrong=1) if "\n" in str(error) else Counts(refused=1)
+    finally:
+        path.unlink()
     return Counts(right=1) if all(map(equal, original, found)) else Counts(wrong=1)
 
 
