@@ -30,9 +30,9 @@ class Outcome:
 
     @property
     def data(self) -> dict[str, Any]:
-        """The JSON on stdout, which its schema allows."""
+        """The JSON on stdout; a record of ours is one that its schema allows (SARIF names another one)."""
         loaded: dict[str, Any] = json.loads(self.out, parse_constant=lambda name: f"{name} is not JSON")
-        assert problems(loaded) == []
+        assert "$schema" in loaded or problems(loaded) == []
         return loaded
 
     @property

@@ -212,7 +212,7 @@ STORIES = {
         threshold=0.03,
         passes=run(**ILL),
         blind=run({"update_ratio": 1e-6}, steps=50, **ILL),
-        because="too few steps",
+        because="too short to tell",
     ),
     # row 399 over row 200
     "W005": Story(
@@ -231,7 +231,7 @@ STORIES = {
         blind=run(instruments={"instruments/sharpness": np.full(10, 5000.0)}, **ILL),
         because="adam",
     ),
-    "L001": Story(fires=run(**ILL), measured=1 - 0.89 / 0.9, threshold=0.1, passes=run(), blind=run(steps=20, **ILL), because="too few steps"),
+    "L001": Story(fires=run(**ILL), measured=1 - 0.89 / 0.9, threshold=0.1, passes=run(), blind=run(steps=20, **ILL), because="too short to tell"),
     "L002": Story(
         fires=run(evaluations=losses(2.0, 9.0, 8.0)), measured=4.5, threshold=2.0, passes=run(**ILL), blind=run(evaluations={}), because="never evaluated"
     ),
@@ -270,7 +270,7 @@ STORIES = {
         because="never evaluated",
         layers=("output",),
     ),
-    "B001": Story(fires=run(**ILL), measured=89.0, threshold=10.0, passes=run(), blind=run(steps=20, **ILL), because="too few steps", severity="warning"),
+    "B001": Story(fires=run(**ILL), measured=89.0, threshold=10.0, passes=run(), blind=run(steps=20, **ILL), because="too short to tell", severity="warning"),
     "B002": Story(
         fires=run(evaluations={**LEARNED, "val_error": (0.9, 0.25)}, data=VAL),
         measured=25.0,
@@ -295,7 +295,7 @@ STORIES = {
         threshold=1.0,
         passes=run(scalars={"penalty": 6.0, "batch_loss": 2.0}),
         blind=run(steps=20, **ILL),
-        because="too few steps",
+        because="too short to tell",
     ),
     "D001": Story(
         fires=run(data={**SCALED, "feature_mean": [0.0, 0.0], "feature_std": [1e-3, 10.0]}, **ILL),
