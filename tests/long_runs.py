@@ -37,10 +37,12 @@ def run(folder: str, name: str, count: int | None, seed: int) -> dict[str, Any]:
 def main(folder: str, arguments: list[str] | None = None) -> int:
     """Run the named checks, all without a name; JSON on stdout, exit code 1 where one failed."""
     parser = argparse.ArgumentParser(prog=f"python -m tests.{folder}", description=importlib.import_module(f"tests.{folder}.__main__").__doc__)
-    parser.add_argument("checks", nargs="*", choices=[*names(folder), []], help=f"{', '.join(names(folder))}; all without a name")
+    parser.add_argument("checks", nargs="*", metavar="NAME", help=f"{', '.join(names(folder))}; all without a name")
     parser.add_argument("--count", type=int, help="tries per check, in place of each check's own number")
     parser.add_argument("--seed", type=int, default=0)
     options = parser.parse_args(arguments)
+    if unknown := sorted(set(options.checks) - set(names(folder))):
+        parser.error(f"no check is called {', '.join(unknown)}: expected some of {', '.join(names(folder))}")
     results = [run(folder, name, options.count, options.seed) for name in options.checks or names(folder)]
     print(json.dumps(results, indent=1))
     return int(any(result["failed"] for result in results))

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from dlprobe.render.document import Block, Document, Facts, Heading, Hint, Markdown, Paragraph
+from dlprobe.render.document import Block, Document, Facts, Heading, Hint, Lines, Markdown, Paragraph
 from dlprobe.reports.explanation import SCHEMA
 
 TOPICS_SCHEMA = "dlprobe-topics/1"
@@ -41,7 +41,7 @@ def schema(record: Any) -> Document:
     for form in record.content.get("anyOf", [record.content]):
         blocks += [Heading(form["description"], 2)] if form is not record.content else []
         blocks.append(Facts(list(_keys(form, record.content))))
-    blocks.append(Facts([("JSON Schema", record.path)]))
+    blocks += [Heading("As a file", 2), Lines([record.path])]
     return Document(record.name, blocks, {**_identity("schema", record), "path": record.path, "content": record.content})
 
 

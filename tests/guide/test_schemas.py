@@ -124,8 +124,15 @@ def test_a_schema_is_shown_key_by_key_and_given_whole_as_json(name: str) -> None
     content = SCHEMAS[name].content
     shown = dlprobe("explain", name).out
     assert [place for place, _ in keys(content, content) if place.rpartition(".")[2] not in shown] == []
-    assert str(FOLDER / SCHEMAS[name].file) in shown
+    assert shown.splitlines()[-1] == str(FOLDER / SCHEMAS[name].file)
     assert dlprobe("explain", f"schema:{name}", "--format", "json").data["content"] == content
+
+
+@pytest.mark.parametrize(("typed", "meant"), [("train", "dlprobe-train/1"), ("bias-variance", "dlprobe-bias-variance/1"), ("schema:check", "dlprobe-check/1")])
+def test_the_name_of_a_command_suggests_the_schema_of_what_it_prints(typed: str, meant: str) -> None:
+    outcome = dlprobe("explain", typed)
+    assert (outcome.code, len(outcome.errors)) == (2, 1)
+    assert f"did you mean {meant!r}" in outcome.err
 
 
 @pytest.mark.parametrize("file", toml_schemas.schemas())

@@ -12,7 +12,7 @@ from importlib.resources import files
 from typing import Any
 
 from dlprobe import registry
-from dlprobe.registry import Parameter
+from dlprobe.registry import Parameter, tidied
 
 FOLDER = files("dlprobe.guide.schemas")
 
@@ -30,6 +30,11 @@ class Schema:
     def summary(self) -> str:
         """What the schema describes, with the command that writes it."""
         return str(self.content["description"])
+
+    @property
+    def also_called(self) -> tuple[str, ...]:
+        """The command of a record, which somebody may type who looks for its keys: `bias_variance`."""
+        return (tidied(self.name.removeprefix("dlprobe-").partition("/")[0]),)
 
     @property
     def place(self) -> str:
