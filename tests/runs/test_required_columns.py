@@ -30,8 +30,11 @@ COMMANDS = (
     "theory --against x.h5",
     "bias-variance x.h5",
 )
-# What theory takes from the layer table together: it says that it does not know the net.
-TOGETHER = {("theory --against x.h5", f"layers/{name}"): "names parts that this dlprobe does not know" for name in ("activation", "initializer")}
+# What is taken from the layer table together, and said of it: theory does not know the net, a baseline has other layers.
+TOGETHER = {
+    **{("theory --against x.h5", f"layers/{name}"): "names parts that this dlprobe does not know" for name in ("activation", "initializer")},
+    **{("check run.h5 --exit-zero --against x.h5", f"layers/{name}"): "the layers differ from those of the baseline" for name in ("activation", "units")},
+}
 
 
 @pytest.fixture(scope="module")
