@@ -28,6 +28,7 @@ MAY_IMPORT: dict[str, set[str]] = {
     "parts": set(),
     "hdf5": set(),
     "render": set(),
+    "guide": set(),
     "data": {"hdf5"},
     "nn": {"parts"},
     "runs": {"hdf5"},

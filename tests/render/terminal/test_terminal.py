@@ -162,6 +162,7 @@ def hostile_blocks() -> list[doc.Block]:
         doc.Heading(HOSTILE, 2),
         doc.Paragraph(HOSTILE),
         doc.Lines([HOSTILE]),
+        doc.Markdown(HOSTILE),
         doc.Bullets([HOSTILE]),
         doc.Facts([(HOSTILE, HOSTILE)]),
         doc.Table([doc.Column(HOSTILE, HOSTILE)], [[HOSTILE], [doc.Toned(HOSTILE, "bad")]], HOSTILE),
@@ -232,9 +233,29 @@ def test_a_profile_shows_its_ends_in_numbers() -> None:
     assert "0 = exactly zero" in text
 
 
-def test_empty_blocks_are_drawn_without_complaint() -> None:
-    drawn(doc.Facts([]), doc.Bullets([]), doc.Lines([]), doc.Table([doc.Column("a")], []), doc.HeatTable([], [], [], "ratio"), doc.Chart([]), doc.Profile([]))
-    drawn(doc.Paragraph(""), doc.Heading(""), doc.HeatTable([], ["5"], [], "ratio"), doc.Profile([doc.LayerSeries("a", [])]))
+@pytest.mark.parametrize(
+    ("block", "words"),
+    [
+        (doc.Facts([]), ""),
+        (doc.Bullets([]), ""),
+        (doc.Lines([]), ""),
+        (doc.Paragraph(""), ""),
+        (doc.Heading(""), ""),
+        (doc.Markdown(""), ""),
+        (doc.Profile([]), ""),
+        (doc.Table([doc.Column("a")], []), "a"),
+        (doc.Chart([]), "no finite value to draw"),
+        (doc.HeatTable([], [], [], "ratio"), "number: ratio; below 0 smaller, above 0 larger"),
+        (doc.HeatTable([], ["5"], [], "ratio"), "5 number: ratio; below 0 smaller, above 0 larger"),
+    ],
+)
+def test_an_empty_block_shows_its_names_and_no_number(block: doc.Block, words: str) -> None:
+    assert " ".join(drawn(block, color=False).replace("─", " ").split()) == words
+
+
+def test_a_profile_of_a_series_without_layers_shows_its_name_alone() -> None:
+    first = drawn(doc.Profile([doc.LayerSeries("a", [])]), color=False).splitlines()[0]
+    assert first.split() == ["a", "-", "-"]
 
 
 def test_a_very_narrow_terminal_is_drawn_as_forty() -> None:
