@@ -37,7 +37,10 @@ def overview(run: Run, profile: RunProfile | None, curve: Curve | None, where: s
     blocks: list[Block] = [Facts([*facts(run), *_state(run)]), results_table(run), *loss_chart(run, curve)]
     if profile is not None:
         blocks += [*depth_profiles(profile), *verdict_lines(profile)]
-    blocks += [_contents(run), Hint(f"dlprobe inspect {where} --statistic error_signal_rms"), Hint(f"dlprobe inspect {where} --show layers")]
+    blocks.append(_contents(run))
+    if len(run.steps):
+        blocks.append(Hint(f"dlprobe inspect {where} --statistic error_signal_rms"))
+    blocks.append(Hint(f"dlprobe inspect {where} --show layers"))
     data = {**train_data(run, profile), "schema": SCHEMA, "kind": "run", **_names(run), "profile": profile_data(profile), "damage": run.damage}
     return Document(where, blocks, data)
 
@@ -60,6 +63,9 @@ def _names(run: Run) -> dict[str, Any]:
 def _contents(run: Run) -> Block:
     names = _names(run)
     rows, layers = len(run.steps), len(run.layers.names)
+    if not rows:
+        evaluated = f"; {len(run.evaluations['step'])} evaluations {', '.join(_without_parts(names['evaluations']))}" if names["evaluations"] else ""
+        return Paragraph(f"No step was recorded{evaluated}.")
     return Paragraph(
         f"Recorded: {len(names['statistics'])} statistics of {layers} layers at {rows} steps; per step {', '.join(names['scalars'])}; "
         f"at {len(run.evaluations.get('step', ()))} evaluations {', '.join(_without_parts(names['evaluations']))}."
