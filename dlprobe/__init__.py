@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from functools import cache
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
@@ -16,7 +15,9 @@ __all__ = ["__version__", "decompose", "open_run"]
 def __getattr__(name: str) -> Any:
     """The public names, loaded when they are first used: importing dlprobe stays fast."""
     if name == "__version__":
-        return _version()
+        from dlprobe.version import version
+
+        return version()
     if name == "open_run":
         from dlprobe.runs import open_run
 
@@ -26,13 +27,3 @@ def __getattr__(name: str) -> Any:
 
         return decompose
     raise AttributeError(f"module 'dlprobe' has no attribute {name!r}")
-
-
-@cache
-def _version() -> str:
-    from importlib.metadata import PackageNotFoundError, version
-
-    try:
-        return version("dlprobe")
-    except PackageNotFoundError:
-        return ""

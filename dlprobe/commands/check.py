@@ -22,13 +22,13 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-import dlprobe
 from dlprobe.commands.base.arguments import one_of
 from dlprobe.commands.base.file_kinds import BASELINE as BASELINE_FILE
 from dlprobe.commands.base.screen import Screen
 from dlprobe.commands.base.writing import claim, read_as, write_text
 from dlprobe.errors import ConfigError, ExitCode
 from dlprobe.render.checked import SCHEMA as SCHEMA
+from dlprobe.version import version
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -196,4 +196,4 @@ def _document(
     from dlprobe.reports.check import check_document
 
     counts = counts_of(judged, chosen, together=counted)
-    return check_document(judged, chosen, counts, exit_code=int(code), fails_on=fails_on, counted=counted, version=dlprobe.__version__, project=settings)
+    return check_document(judged, chosen, counts, exit_code=int(code), fails_on=fails_on, counted=counted, version=version(), project=settings)

@@ -82,10 +82,10 @@ def command(
         raise ConfigError(f"--wrong lists recipes: expected no name beside it; type dlprobe recipe {chosen.name} or dlprobe recipe --wrong")
     if base is not None:
         return write_base(chosen.base, claim(base, CONFIGURATION, force=force, option="--base"))
-    from dlprobe.experiments import laboratory
+    from dlprobe.experiments import laboratory, recipe_study
     from dlprobe.training.prepared_sets import PreparedSets
 
-    configuration = laboratory.base_of(chosen, tiny, data, target)
+    configuration = recipe_study.base_of(chosen, tiny, data, target)
     execution = Execution(workers, output, force).claimed(inputs_of(configuration))
     numbers = range(seed, seed + (seeds or (1 if tiny else 3)))
     room = laboratory.Laboratory(configuration, PreparedSets(told=screen.note), numbers, tiny, execution.threads, given=data is not None)
@@ -95,18 +95,18 @@ def command(
 def measure(chosen: Recipe, room: Laboratory, execution: Execution, screen: Screen) -> None:
     """Train, keep where a file is named, and show. Raises KeyboardInterrupt after a stop."""
     from dlprobe.commands.base.recorded_run import tell_of_compiling
-    from dlprobe.experiments import laboratory
+    from dlprobe.experiments import recipe_study
     from dlprobe.reports.recipe import document
     from dlprobe.training.stopping import on_signals
 
     tell_of_compiling(screen)
     file, writer = execution.file, None
     try:
-        with execution.study(laboratory.description(chosen, room)) as writer:
+        with execution.study(recipe_study.description(chosen, room)) as writer:
             with on_signals() as stop, screen.progress(f"measuring {chosen.name}", "runs") as report:
-                found, judgement = laboratory.perform(chosen, replace(room, stop=stop, progress=report, writer=writer))
+                found, judgement = recipe_study.perform(chosen, replace(room, stop=stop, progress=report, writer=writer))
             if writer is not None:
-                writer.end(laboratory.results_table(found))
+                writer.end(recipe_study.results_table(found))
                 writer.pack()
     except KeyboardInterrupt:
         if writer is not None and writer.ids:

@@ -13,7 +13,7 @@ from dlprobe.config import RunConfig, to_mapping
 from dlprobe.data import PreparedData
 from dlprobe.nn.network import LayerSpec
 from dlprobe.runs import RunDescription
-from dlprobe.training.trainer import Session
+from dlprobe.training.session import Session
 
 LIBRARIES = ("dlprobe", "numpy", "scipy", "numba", "llvmlite", "h5py")
 

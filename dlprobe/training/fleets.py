@@ -17,8 +17,8 @@ from dlprobe.nn.network import Trained as Trained  # experiments, which do not k
 from dlprobe.training import own_arrays
 from dlprobe.training.emphasis import smoothed
 from dlprobe.training.model import encode_targets, regulation
+from dlprobe.training.session import Session
 from dlprobe.training.stopping import Stop
-from dlprobe.training.trainer import Session
 
 Array = npt.NDArray[Any]
 T = TypeVar("T")

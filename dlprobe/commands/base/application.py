@@ -21,13 +21,13 @@ from typing import Annotated, Any, TextIO
 import typer
 from typer.core import TyperCommand, TyperGroup
 
-import dlprobe
 from dlprobe.commands.base import failures
 from dlprobe.commands.base.declaring import declare
 from dlprobe.commands.base.help import print_help
 from dlprobe.commands.base.screen import Screen
 from dlprobe.errors import DlprobeError, DlprobeWarning
 from dlprobe.registry import unknown
+from dlprobe.version import version
 
 FOLDER = Path(__file__).parent.parent
 PACKAGE = "dlprobe.commands"
@@ -132,7 +132,7 @@ class Group(TyperGroup):
 
 def _print_version(wanted: bool) -> None:
     if wanted:
-        print(f"dlprobe {dlprobe.__version__ or '(not installed)'}")
+        print(f"dlprobe {version() or '(not installed)'}")
         raise typer.Exit()
 
 
