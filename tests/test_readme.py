@@ -16,7 +16,7 @@ import yaml
 from command_line import ROOT, environment
 
 from dlprobe.commands import main
-from dlprobe.commands.base.project_file import project_file
+from dlprobe.commands.check.project_file import project_file
 
 README = (ROOT / "README.md").read_text(encoding="utf-8")
 BLOCKS = re.findall(r"```(\w+)\n(.*?)```", README, flags=re.S)

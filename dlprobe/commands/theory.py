@@ -74,7 +74,7 @@ def command(
 def configured_net(config: Path | None, options: dict[str, str | None], screen: Screen) -> InitialNet:
     """The net of a configuration on its data."""
     from dlprobe.analysis.theory import configured
-    from dlprobe.commands.base.recorded_run import prepare_data
+    from dlprobe.commands.base.preparing import prepare_data
 
     configuration = read_configuration(config, options, screen)
     data = prepare_data(configuration, screen)

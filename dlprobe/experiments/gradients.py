@@ -11,9 +11,8 @@ import re
 import threading
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from functools import partial
-from types import MappingProxyType
-from typing import TYPE_CHECKING, Any
+from functools import cached_property, partial
+from typing import Any
 
 import numpy as np
 
@@ -23,19 +22,16 @@ from dlprobe.analysis.depth_limits import TrainableDepth, trainable_depth
 from dlprobe.analysis.gradient_cells import CellResult, SeedResult
 from dlprobe.config import RunConfig, from_mapping, to_mapping, with_values
 from dlprobe.errors import ConfigError, RunFileError
-from dlprobe.experiments.axes import DEFAULT_WIDTH, axis_of
-from dlprobe.experiments.study import PlannedRun, run_study
+from dlprobe.experiments.axes import DEFAULT_WIDTH, axis_of, with_layers
+from dlprobe.experiments.experiment import Means, ResumableExperiment
+from dlprobe.experiments.study import PlannedRun, Told
 from dlprobe.registry import Spec
-from dlprobe.runs import Run, StudyWriter
+from dlprobe.runs import Run, Study, StudyWriter
 from dlprobe.training import trainer
 from dlprobe.training.prepared_sets import PreparedSets
 from dlprobe.training.stopping import Stop
 
-if TYPE_CHECKING:
-    from dlprobe.executors.dask_cluster import DaskCluster
-
 # One decade of depths, the three activations and the three initializations of the lectures, and what mends the deepest nets.
-EXPERIMENT = "gradients"
 DEFAULT_DEPTHS = (5, 10, 20, 50)
 DEFAULT_ACTIVATIONS = ("sigmoid", "tanh", "relu")
 DEFAULT_INITS = ("normal(std=1)", "glorot_normal", "he_normal")
@@ -84,7 +80,7 @@ class Cell:
 
 
 @dataclass(frozen=True)
-class Experiment:
+class GridResult:
     """What came of it, in the grid's order; `complete` is False after a stop. trainable: by label and width, how deep a net can be."""
 
     cells: tuple[Cell, ...]
@@ -110,12 +106,98 @@ def rows(base: RunConfig, axes: Axes) -> list[Callable[[int], Cell]]:
 def cell_of(base: RunConfig, part: tuple[str, str, str], width: int, others: Mapping[str, str], depth: int) -> Cell:
     """One cell; part: activation, initializer, norm; others: values of further axes by name."""
     values = dict(zip(("model.activation", "model.init", "model.norm"), part, strict=True))
-    config, labels = with_values(base, {"model.layers": f"{width}x{depth}", **values}), {}
+    config, labels = with_values(with_layers(base, width, depth), values), {}
     for name, value in others.items():
         axis = axis_of(name)
         labels[axis.name] = axis.label(config, value)
         config = axis.apply(config, value)
     return Cell(depth, width, config, labels)
+
+
+@dataclass
+class GradientExperiment(ResumableExperiment[SeedResult, GridResult]):
+    """Every cell with every seed, each cell judged in the thread that makes its last run: theory's part takes half a second for the default grid, in which
+    at the end all threads but one would have nothing to do."""
+
+    name = "gradients"
+    doing = "training the grid"
+
+    cells: Sequence[Cell]
+    seeds: Sequence[int]
+    sets: PreparedSets
+    _read: dict[str, SeedResult] = field(default_factory=dict, init=False, repr=False)
+    _judged: dict[str, CellResult] = field(default_factory=dict, init=False, repr=False)  # by the id of the cell's first run
+    _lock: threading.Lock = field(default_factory=threading.Lock, init=False, repr=False)
+
+    @classmethod
+    def restore(cls, study: Study, told: Callable[[str], None] | None = None) -> GradientExperiment:
+        """See `ResumableExperiment.restore`."""
+        cells, seeds = described(study.description, str(study.path))
+        return cls(cells, seeds, PreparedSets(told=told))
+
+    @property
+    def configs(self) -> list[RunConfig]:
+        """One per cell."""
+        return [cell.config for cell in self.cells]
+
+    @property
+    def repetitions(self) -> int:
+        """Seeds."""
+        return len(self.seeds)
+
+    def repeated(self, count: int) -> GradientExperiment:
+        """The seeds go on upwards."""
+        return GradientExperiment(self.cells, range(self.seeds[0], self.seeds[0] + count), self.sets)
+
+    def describe(self) -> dict[str, object]:
+        """Its axes and every cell's configuration."""
+        return study_description(self.cells, self.seeds)
+
+    def plan(self, found: Mapping[str, SeedResult]) -> list[PlannedRun]:
+        """Every cell with every seed; all share the split."""
+        return [PlannedRun(run_id(cell, seed), run_config(cell, seed), coordinates(cell, seed)) for cell in self.cells for seed in self.seeds]
+
+    def read(self, planned: PlannedRun, run: Run) -> SeedResult:
+        """What the analysis needs of one run; the last one of a cell has the cell judged."""
+        result = seed_result(planned, run)
+        cell, ids = self._cells[planned.id]
+        with self._lock:
+            self._read[planned.id] = result
+            last = all(id in self._read for id in ids)
+        if last:
+            self._judged[ids[0]] = judge(cell, [self._read[id] for id in ids], self.sets.of(cell.config))
+        return result
+
+    @cached_property
+    def _cells(self) -> dict[str, tuple[Cell, list[str]]]:
+        """By run id: its cell and the ids of all runs of the cell."""
+        return {run_id(cell, seed): (cell, [run_id(cell, each) for each in self.seeds]) for cell in self.cells for seed in self.seeds}
+
+    def conclude(self, found: Mapping[str, SeedResult], complete: bool) -> GridResult | None:
+        """None where no run ended."""
+        return self.judged(found, complete) if found else None
+
+    def judged(self, found: Mapping[str, SeedResult], complete: bool) -> GridResult:
+        """Every cell from the seeds that ended, and each row of cells for how deep it can be."""
+        results = tuple(self._judged.get(run_id(cell, self.seeds[0])) or self._judge_ended(cell, found) for cell in self.cells)
+        by_row: dict[tuple[str, int], list[tuple[Cell, CellResult]]] = {}
+        for cell, result in zip(self.cells, results, strict=True):
+            if result is not None:
+                by_row.setdefault((cell.label, cell.width), []).append((cell, result))
+        trainable = {}
+        for key, row in by_row.items():
+            deepest = max((cell for cell, _ in row), key=lambda cell: cell.depth)
+            skills = {cell.depth: result.skill.median for cell, result in row}
+            trainable[key] = trainable_depth(initial_net(deepest, self.sets.of(deepest.config)), skills)
+        return GridResult(tuple(self.cells), results, complete, trainable)
+
+    def _judge_ended(self, cell: Cell, found: Mapping[str, SeedResult]) -> CellResult | None:
+        results = [found[id] for seed in self.seeds if (id := run_id(cell, seed)) in found]
+        return judge(cell, results, self.sets.of(cell.config)) if results else None
+
+    def table(self, result: GridResult) -> dict[str, list[object]]:
+        """The verdicts, one row per judged cell."""
+        return results_table(result)
 
 
 def run(
@@ -126,72 +208,17 @@ def run(
     threads: int,
     stop: Stop,
     study: StudyWriter | None = None,
-    finished: Mapping[str, SeedResult] | None = None,
-    progress: Callable[[int, int], None] | None = None,
-    cluster: DaskCluster | None = None,
-) -> Experiment:
-    """Train every cell with every seed, longest first so that threads end together, and judge each cell. `data`: those of the first cell.
-
-    progress(done, all) is called as runs end. With `study`, every run is kept in it, statistics and all. finished: what an earlier study holds.
-    """
-    sets = PreparedSets((cells[0].config, data))
-    planned = plan(cells, seeds)
-    bench = Bench(cells, seeds, sets, finished or {})
-    found = run_study(planned, sets, bench.read, threads=threads, stop=stop, writer=study, finished=finished, progress=progress, cluster=cluster)
-    return conclude(cells, seeds, sets, found.found, found.complete, bench.judged)
-
-
-class Bench:
-    """Reads runs as they end, and judges each cell with its last seed, in the thread of that run: theory's part takes half a second for the default grid, in
-    which at the end all threads but one would have nothing to do."""
-
-    def __init__(self, cells: Sequence[Cell], seeds: Sequence[int], sets: PreparedSets, finished: Mapping[str, SeedResult]) -> None:
-        self.judged: dict[str, CellResult] = {}  # by the id of the cell's first run
-        self._sets, self._found, self._lock = sets, dict(finished), threading.Lock()
-        self._cells = {run_id(cell, seed): (cell, [run_id(cell, each) for each in seeds]) for cell in cells for seed in seeds}
-
-    def read(self, planned: PlannedRun, run: Run) -> SeedResult:
-        """What the analysis needs of one run."""
-        result = read(planned, run)
-        cell, ids = self._cells[planned.id]
-        with self._lock:
-            self._found[planned.id] = result
-            last = all(id in self._found for id in ids)
-        if last:
-            self.judged[ids[0]] = judge(cell, [self._found[id] for id in ids], self._sets.of(cell.config))
-        return result
-
-
-def plan(cells: Sequence[Cell], seeds: Sequence[int]) -> list[PlannedRun]:
-    """Every cell with every seed; all share the split."""
-    return [PlannedRun(run_id(cell, seed), run_config(cell, seed), coordinates(cell, seed)) for cell in cells for seed in seeds]
+    progress: Told | None = None,
+) -> GridResult:
+    """Train every cell with every seed and judge each cell. `data`: those of the first cell. See `Means` for the others."""
+    experiment = GradientExperiment(cells, seeds, PreparedSets((cells[0].config, data)))
+    ended = experiment.train(Means(threads, stop, study, progress), {})
+    return experiment.judged(ended.found, ended.complete)
 
 
 def run_config(cell: Cell, seed: int) -> RunConfig:
     """A cell's configuration with a seed of its own."""
     return with_values(cell.config, {"training.seed": seed, "data.data_seed": cell.config.resolved_data_seed})
-
-
-def conclude(
-    cells: Sequence[Cell],
-    seeds: Sequence[int],
-    sets: PreparedSets,
-    found: Mapping[str, SeedResult],
-    complete: bool,
-    judged: Mapping[str, CellResult] = MappingProxyType({}),
-) -> Experiment:
-    """Judge each cell from the seeds that ended, but those that were `judged`, and each row of cells for how deep it can be."""
-    results = tuple(judged.get(run_id(cell, seeds[0])) or judge_ended(cell, seeds, sets, found) for cell in cells)
-    by_row: dict[tuple[str, int], list[tuple[Cell, CellResult]]] = {}
-    for cell, result in zip(cells, results, strict=True):
-        if result is not None:
-            by_row.setdefault((cell.label, cell.width), []).append((cell, result))
-    trainable = {}
-    for key, row in by_row.items():
-        deepest = max((cell for cell, _ in row), key=lambda cell: cell.depth)
-        skills = {cell.depth: result.skill.median for cell, result in row}
-        trainable[key] = trainable_depth(initial_net(deepest, sets.of(deepest.config)), skills)
-    return Experiment(tuple(cells), results, complete, trainable)
 
 
 def run_id(cell: Cell, seed: int) -> str:
@@ -217,7 +244,7 @@ def coordinates(cell: Cell, seed: int) -> dict[str, str | int]:
     }
 
 
-def read(planned: PlannedRun, run: Run) -> SeedResult:
+def seed_result(planned: PlannedRun, run: Run) -> SeedResult:
     """What the analysis needs of one run."""
     rows = len(run.steps)
     first, last = (statistics_at(run, row) if rows else None for row in (0, rows - 1))
@@ -271,12 +298,6 @@ def where_diverged(run: Run, last: np.ndarray[Any, Any] | None) -> str:
     return f"step {step}, backward in {names[backward[-1]]}" if len(backward) else f"step {step}, in the loss"
 
 
-def judge_ended(cell: Cell, seeds: Sequence[int], sets: PreparedSets, found: Mapping[str, SeedResult]) -> CellResult | None:
-    """The cell's result from the seeds that ended; None without any."""
-    results = [found[id] for seed in seeds if (id := run_id(cell, seed)) in found]
-    return judge(cell, results, sets.of(cell.config)) if results else None
-
-
 def judge(cell: Cell, results: Sequence[SeedResult], data: trainer.PreparedData) -> CellResult:
     """The cell's result from those of its seeds."""
     return gradient_cells.summarize(results, initial_net(cell, data))
@@ -295,7 +316,7 @@ def study_description(cells: Sequence[Cell], seeds: Sequence[int]) -> dict[str, 
             if name != "seed" and value not in axes.setdefault(name, []):
                 axes[name].append(value)
     stored = [{"depth": cell.depth, "width": cell.width, "others": dict(cell.others), "config": to_mapping(cell.config)} for cell in cells]
-    return {"experiment": EXPERIMENT, "axes": {**axes, "seed": list(seeds)}, "cells": stored}
+    return {"experiment": GradientExperiment.name, "axes": {**axes, "seed": list(seeds)}, "cells": stored}
 
 
 def described(description: Mapping[str, Any], name: str) -> tuple[list[Cell], list[int]]:
@@ -309,10 +330,10 @@ def described(description: Mapping[str, Any], name: str) -> tuple[list[Cell], li
         raise ConfigError(f"{name} does not say how it was made: it was written by an older dlprobe; begin a new study with -o") from None
 
 
-def results_table(experiment: Experiment) -> dict[str, list[object]]:
+def results_table(grid: GridResult) -> dict[str, list[object]]:
     """The verdicts as columns, one row per judged cell, as a study file keeps them."""
-    rows = [(cell, result) for cell, result in zip(experiment.cells, experiment.results, strict=True) if result is not None]
-    axes = [name for name in coordinates(experiment.cells[0], 0) if name != "seed"] if rows else []
+    rows = [(cell, result) for cell, result in zip(grid.cells, grid.results, strict=True) if result is not None]
+    axes = [name for name in coordinates(grid.cells[0], 0) if name != "seed"] if rows else []
     columns: dict[str, list[object]] = {name: [coordinates(cell, 0)[name] for cell, _ in rows] for name in axes}
     columns["verdict"] = [result.verdict for _, result in rows]
     columns["initial_log10_error_signal_ratio"] = [result.initial.log10_error_signal_ratio.median for _, result in rows]

@@ -100,6 +100,10 @@ class Trained:
         return np.array([each[0] for each in self.kept.percentiles], np.float64)
 
 
+class Stopped(KeyboardInterrupt):
+    """Somebody asked the laboratory to stop before a recipe was measured."""
+
+
 @dataclass
 class Laboratory:
     """Trains the variants that a recipe asks for. progress(done, all) counts the runs of the present call.
@@ -111,7 +115,7 @@ class Laboratory:
     sets: PreparedSets
     seeds: Sequence[int]
     tiny: bool
-    threads: int
+    threads: int = 1
     stop: Stop = field(default_factory=Stop)
     progress: Callable[[int, int], None] | None = None
     given: bool = False
@@ -127,7 +131,7 @@ class Laboratory:
         return self.sets.of(with_values(self.base, {f"data.{key}": value for key, value in changes.items()}))
 
     def run(self, variants: Mapping[str, Changes], *, same_data: bool = True) -> dict[str, list[Trained]]:
-        """Each variant's runs, one per seed, by its name. Seeds share data and split unless `same_data` is False. A stop is a KeyboardInterrupt."""
+        """Each variant's runs, one per seed, by its name. Seeds share data and split unless `same_data` is False. Raises Stopped."""
         plan = [(name, seed) for name in variants for seed in self.seeds]
         numbers = {name: next(self.numbers) for name in variants}
         jobs = [partial(self._one, run_id(numbers[name], name, seed), name, variants[name], seed, same_data) for name, seed in plan]
@@ -137,7 +141,7 @@ class Laboratory:
             if self.progress is not None:
                 self.progress(done, len(jobs))
         if self.stop.asked:
-            raise KeyboardInterrupt
+            raise Stopped
         return {name: [found[name, seed] for seed in self.seeds] for name in variants}
 
     def _one(self, id: str, variant: str, changes: Changes, seed: int, same_data: bool) -> Trained:

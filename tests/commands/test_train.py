@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 from command_line import TINY, dlprobe
 
-from dlprobe.commands.base.recorded_run import file_stem
+from dlprobe.commands.train.recorded_run import file_stem
 from dlprobe.runs import open_single, pack_run
 from dlprobe.training import trainer
 

@@ -14,7 +14,7 @@ import dlprobe
 from dlprobe.config import from_mapping, from_options
 from dlprobe.data import load, prepare
 from dlprobe.experiments import gradients
-from dlprobe.experiments.gradients import Axes, Experiment
+from dlprobe.experiments.gradients import Axes, GridResult
 from dlprobe.runs import StudyWriter
 from dlprobe.training import describe, trainer
 from dlprobe.training.stopping import Stop
@@ -28,12 +28,12 @@ def digits() -> Any:
     return prepare(load(base.data, 0), base.data, 0, "float32")
 
 
-def experiment(axes: Axes, options: dict[str, str], seeds: int = 3, threads: int = 2) -> Experiment:
+def experiment(axes: Axes, options: dict[str, str], seeds: int = 3, threads: int = 2) -> GridResult:
     base = from_options(None, {**options, "evaluate_every": "never", "data_seed": "0"})
     return gradients.run(gradients.grid(base, axes), range(seeds), digits(), threads=threads, stop=Stop())
 
 
-def verdicts(found: Experiment) -> list[str]:
+def verdicts(found: GridResult) -> list[str]:
     return [result.verdict for result in found.results if result is not None]
 
 

@@ -42,8 +42,8 @@ Examples:
 
 @cache
 def names() -> tuple[str, ...]:
-    """Every subcommand, as typed: each module of the folder is one."""
-    return tuple(module.name.replace("_", "-") for module in pkgutil.iter_modules([str(FOLDER)]) if not module.ispkg)
+    """Every subcommand, as typed: each module and each package of the folder is one, but `base`."""
+    return tuple(module.name.replace("_", "-") for module in pkgutil.iter_modules([str(FOLDER)]) if module.name != "base")
 
 
 def module_name(name: str) -> str:
@@ -53,7 +53,9 @@ def module_name(name: str) -> str:
 
 def docstring(name: str) -> str:
     """What a subcommand's file says of it, read without running it."""
-    return ast.get_docstring(ast.parse((FOLDER / f"{module_name(name)}.py").read_text(encoding="utf-8"))) or ""
+    package = FOLDER / module_name(name)
+    file = package / "__init__.py" if package.is_dir() else package.with_suffix(".py")
+    return ast.get_docstring(ast.parse(file.read_text(encoding="utf-8"))) or ""
 
 
 def load(name: str) -> TyperCommand:

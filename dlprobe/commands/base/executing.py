@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import inspect
 import os
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -68,14 +68,17 @@ class Execution:
         return self.resume or self.output
 
     @contextmanager
-    def study(self, description: Mapping[str, Any]) -> Iterator[StudyWriter | None]:
-        """The writer of `file` while the block runs. A study whose block ends early stays a journal, which --resume goes on with."""
+    def study(self, describe: Callable[[], Mapping[str, Any]]) -> Iterator[StudyWriter | None]:
+        """The writer of `file` while the block runs; `describe` gives what the file says of the study.
+
+        A study whose block ends early stays a journal, which --resume goes on with.
+        """
         from dlprobe.runs import StudyWriter
 
         if self.file is None:
             yield None
             return
-        with StudyWriter.resume(self.resume, description) if self.resume else self._begun(description) as writer:
+        with StudyWriter.resume(self.resume, describe()) if self.resume else self._begun(describe()) as writer:
             yield writer
 
     def _begun(self, description: Mapping[str, Any]) -> StudyWriter:
@@ -84,13 +87,6 @@ class Execution:
         assert self.target is not None, "a study file is claimed before it is written"
         self.target.check()  # again: much may have happened since
         return StudyWriter.create(self.target.path, description, self.target.force)
-
-    def interrupted(self, command: str, shown: str, ended: bool) -> str:
-        """What to say of a study that was stopped. shown: what the result is of, where any run had `ended`."""
-        said = f"interrupted: {shown}" if ended else "interrupted before a run had ended"
-        if self.file is None:
-            return said
-        return f"{said}; {'they are kept, ' if ended else ''}go on with dlprobe {command} --resume {self.file}"
 
 
 def settled(path: Path, screen: Screen) -> Path:
@@ -138,13 +134,6 @@ def execution_options(panel: str, run: str = "run", more: str = "with --seeds, m
         return with_signature(command, [*own, *(option(name, annotation, default) for name, (annotation, default) in offered.items())])
 
     return decorate
-
-
-def more_seeds(had: Sequence[int], wanted: int | None) -> tuple[int, ...]:
-    """The seeds of a study, and those that follow them up to as many as are wanted. Raises ConfigError for fewer than it has."""
-    if wanted is not None and wanted < len(had):
-        raise ConfigError(f"--seeds {wanted}: the study has {len(had)} already: expected as many or more")
-    return tuple(range(had[0], had[0] + (wanted or len(had))))
 
 
 def cluster_of(executor: str, scheduler: str | None, runs_per_task: int) -> DaskCluster | None:

@@ -27,7 +27,7 @@ Output = Annotated[Path | None, typer.Option("-o", "--output", metavar="FILE", h
 
 def command(a: First, b: Second, fail_on_change: FailOnChange = False, output: Output = None, force: Force = False, *, screen: Screen) -> ExitCode:
     """Read both, compare, show."""
-    from dlprobe.commands.base.diffing import pairs, read_sides
+    from dlprobe.commands.diff.diffing import pairs, read_sides
     from dlprobe.reports.diff import diff_document
     from dlprobe.rules.files import Criteria
     from dlprobe.rules.judging import Selection

@@ -9,6 +9,7 @@ from itertools import count
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from dlprobe.commands.base.preparing import prepare_data, tell_of_compiling
 from dlprobe.commands.base.screen import Screen
 from dlprobe.errors import RunFileError
 from dlprobe.render.numbers import value_text
@@ -16,25 +17,10 @@ from dlprobe.render.numbers import value_text
 if TYPE_CHECKING:
     from dlprobe.commands.base.writing import Target
     from dlprobe.config import RunConfig
-    from dlprobe.data import PreparedData
     from dlprobe.runs import RunDescription, RunWriter
     from dlprobe.training.trainer import Progress, Session
 
 FOLDER = Path("runs")
-
-
-def prepare_data(configuration: RunConfig, screen: Screen) -> PreparedData:
-    """Load, split and scale the data; what was inferred and what is unwise in the configuration is said. Raises ConfigError or DataError."""
-    from dlprobe.config import warnings_for
-    from dlprobe.data import load, prepare
-
-    for warning in warnings_for(configuration):
-        screen.warn(warning)
-    seed = configuration.training.seed
-    data = prepare(load(configuration.data, seed), configuration.data, seed, configuration.training.dtype)
-    for note in data.notes:
-        screen.note(f"{data.name}: {note}")
-    return data
 
 
 def prepare_session(configuration: RunConfig, screen: Screen) -> Session:
@@ -62,14 +48,6 @@ def warn_of_other_data(repeated: Path | None, session: Session, screen: Screen) 
     same = before.data == now.data and before.resolved_data_seed == now.resolved_data_seed and before.training.dtype == now.training.dtype
     if same and fingerprint != session.data.fingerprint:
         screen.warn(f"{now.data.data} has changed since {repeated} was trained on it: this run does not repeat that one")
-
-
-def tell_of_compiling(screen: Screen) -> None:
-    """The first command ever compiles, which takes seconds in which nothing else is seen."""
-    from dlprobe.nn.cache import is_warm
-
-    if not is_warm():
-        screen.note("compiling kernels (first time only) …")
 
 
 def open_writer(session: Session, target: Target | None) -> RunWriter:

@@ -6,7 +6,7 @@ import math
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from dlprobe.commands.base.error_reading import read_number
+from dlprobe.commands.bias_variance.error_reading import read_number
 from dlprobe.errors import ConfigError, DataError
 
 if TYPE_CHECKING:
@@ -31,21 +31,15 @@ def decomposed(path: Path, loss: str | None, noise: float | str | None) -> tuple
     facts: dict[str, Any] = {"predictions": str(path)}
     try:
         if noise == ESTIMATE and loss == "squared":
-            known, facts["noise_estimate"] = estimated(arrays.get("inputs"), arrays["targets"])
+            if "inputs" not in arrays:
+                raise DataError("--noise-variance estimate needs the samples' inputs: save inputs (samples, features) beside predictions and targets")
+            from dlprobe.experiments.bias_variance import estimated_noise
+
+            known, facts["noise_estimate"] = estimated_noise(arrays["inputs"], arrays["targets"])
         found = Point(None, decompose(arrays["predictions"], arrays["targets"], loss, noise=known))
     except DataError as error:
         raise DataError(f"{path}: {error}") from None
     return found, facts
-
-
-def estimated(inputs: Any, targets: Any) -> tuple[float, str]:
-    """The variance of the noise by the gamma test, and what to say of it."""
-    from dlprobe.analysis.noise_estimate import noise_variance
-
-    if inputs is None:
-        raise DataError("--noise-variance estimate needs the samples' inputs: save inputs (samples, features) beside predictions and targets")
-    value = noise_variance(inputs, targets)
-    return value, f"{value:.4g}, from neighbouring samples (gamma test); its own error is not in the intervals"
 
 
 def loss_of(predictions: Any, targets: Any) -> str:

@@ -33,8 +33,8 @@ from dlprobe.version import version
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from dlprobe.commands.base.project_file import ProjectFile
     from dlprobe.commands.base.writing import Target
+    from dlprobe.commands.check.project_file import ProjectFile
     from dlprobe.render.checked import CheckDocument, ProjectSettings
     from dlprobe.rules.files import Criteria, JudgedRun
 
@@ -94,7 +94,7 @@ def command(
     screen: Screen,
 ) -> ExitCode:
     """Read the options, judge, show."""
-    from dlprobe.commands.base.project_file import project_file, settings_told
+    from dlprobe.commands.check.project_file import project_file, settings_told
     from dlprobe.rules.files import run_files
 
     if advise and counts:
@@ -121,7 +121,7 @@ def command(
 
 def read_criteria(project: ProjectFile, select: Any, ignore: Any, extend: Any, settings: Any) -> Criteria:
     """Project file and command line: lists on the command line replace those of the file, --extend-select and --set add to them."""
-    from dlprobe.commands.base.project_file import settings_from, settings_of
+    from dlprobe.commands.check.project_file import settings_from, settings_of
     from dlprobe.rules.files import criteria
 
     chosen = _codes(select) or project.texts("select")
@@ -192,7 +192,7 @@ def _write(target: Target, judged: Sequence[JudgedRun], screen: Screen) -> None:
 def _document(
     judged: Sequence[JudgedRun], chosen: Criteria, code: ExitCode, fails_on: Sequence[Any], counted: bool, settings: ProjectSettings | None
 ) -> CheckDocument:
-    from dlprobe.commands.base.rule_counts import counts_of
+    from dlprobe.commands.check.rule_counts import counts_of
     from dlprobe.reports.check import check_document
 
     counts = counts_of(judged, chosen, together=counted)

@@ -35,7 +35,7 @@ Output = Annotated[Path | None, typer.Option("-o", "--output", metavar="FILE", h
 @configuration_options()
 def command(config: ConfigFile = None, output: Output = None, force: Force = False, *, options: dict[str, str | None], screen: Screen) -> ExitCode:
     """Train, pack, show."""
-    from dlprobe.commands.base.recorded_run import open_writer, packed, prepare_session, train, warn_of_other_data
+    from dlprobe.commands.train.recorded_run import open_writer, packed, prepare_session, train, warn_of_other_data
 
     configuration = read_configuration(config, options, screen)
     inputs = [*read_as("the configuration that is read", config), *inputs_of(configuration)]

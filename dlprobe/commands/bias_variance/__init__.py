@@ -15,29 +15,28 @@ Examples:
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from dlprobe.commands.base.configuration import configuration_options, is_run_file, read_configuration
-from dlprobe.commands.base.error_reading import EXAMPLE, read_numbers, read_run, share
 from dlprobe.commands.base.executing import Execution, execution_options
-from dlprobe.commands.base.given_predictions import ESTIMATE, decomposed, estimated, noise_of
-from dlprobe.commands.base.named_files import allow_file_option, tell_of_named_files
+from dlprobe.commands.base.named_files import allow_file_option
 from dlprobe.commands.base.screen import Screen
+from dlprobe.commands.base.study_driver import carry_out, go_on
 from dlprobe.commands.base.writing import inputs_of, read_as
-from dlprobe.config import INSTRUMENTS
+from dlprobe.commands.bias_variance.error_reading import EXAMPLE, read_numbers, read_run, share
+from dlprobe.commands.bias_variance.given_predictions import ESTIMATE, decomposed, noise_of
+from dlprobe.config import INSTRUMENTS, warnings_for
 from dlprobe.errors import ConfigError, DataError, ExitCode
 
 if TYPE_CHECKING:
-    from dlprobe.config import RunConfig
-    from dlprobe.experiments.bias_variance import Design
-    from dlprobe.experiments.replicas import Replica
+    from dlprobe.analysis.bias_variance_curve import Point
+    from dlprobe.experiments.bias_variance import BiasVarianceExperiment, Decomposed
 
 READING, GIVEN, RETRAINING = "Reading", "Decomposition", "Retraining"
-DEFAULT_REPLICAS = 20
 Source = Annotated[
     Path | None, typer.Argument(metavar="RUN|STUDY|CONFIG", help="run file to read, study to decompose again, or TOML file to retrain", show_default=False)
 ]
@@ -133,14 +132,16 @@ def command(
     retrain = {"--replicas": replicas, "--over": over}
     if execution.resume is not None:
         refuse("--resume, which goes on with the study as it is", {"RUN": source, **bare, **given, **training, "--over": over, "-o": execution.output})
-        return go_on(execution.resume, replicas, execution, screen)
+        from dlprobe.experiments.bias_variance import BiasVarianceExperiment
+
+        return go_on(BiasVarianceExperiment, replicas, execution, screen, show, "--replicas")
     if any(value is not None for name, value in bare.items() if name != "--human-error"):
         refuse("the reading of bare error rates", {"RUN": source, **given, **retrain, **retraining_only})
         return read_numbers(errors, train_samples, val_samples, screen)
     if predictions is not None:
         refuse("the decomposition of given predictions", {"RUN": source, **bare, **retrain, **retraining_only})
         point, facts = decomposed(predictions, loss, noise)
-        return show([point], None, facts, None, screen)
+        return show_points([point], None, facts, None, screen)
     if source is not None and replicas is None and over is None and is_run_file(source):
         refuse("what a saved run or study tells without training (--replicas K trains)", retraining_only)
         return read_file(source, human_error, loss, noise, screen)
@@ -152,25 +153,13 @@ def command(
         refuse("--vary seed, in which all replicas learn the same training part", {"--resample": resample})
     base = read_configuration(source, {**options, "loss": training_loss}, screen)
     execution = execution.claimed([*read_as("the configuration that is read", source), *inputs_of(base)])
-    asked = {"replicas": replicas or DEFAULT_REPLICAS, "vary": checked("--vary", vary, ("data", "seed", "both")), "seeds": seeds, "noise": noise}
-    asked |= {"resample": checked("--resample", resample, ("disjoint", "bootstrap", "fresh")), "over": over, "values": values, "loss": loss}
-    return retraining(base, asked, execution, screen)
+    from dlprobe.experiments.bias_variance import DEFAULT_REPLICAS, BiasVarianceExperiment, Request
 
-
-def go_on(path: Path, replicas: int | None, execution: Execution, screen: Screen) -> ExitCode:
-    """Train what a study lacks, into the same file."""
-    from dlprobe.experiments import bias_variance as experiment
-    from dlprobe.experiments.study import open_study
-    from dlprobe.runs.reading import reading
-
-    with reading(path), open_study(path, experiment.EXPERIMENT) as study:
-        base, asked = experiment.asked_of(study)
-    tell_of_named_files(path, [base], screen)
-    if replicas is not None and replicas < asked["replicas"]:
-        raise ConfigError(f"--replicas {replicas}: the study has {asked['replicas']} already: expected as many or more")
-    if replicas not in (None, asked["replicas"]) and asked["resample"] == "disjoint":
-        raise ConfigError(f"--replicas {replicas}: disjoint sets would all become smaller: begin a new study with -o")
-    return retraining(base, {**asked, "replicas": replicas or asked["replicas"]}, execution, screen)
+    vary, resample = checked("--vary", vary, ("data", "seed", "both")) or vary, checked("--resample", resample, ("disjoint", "bootstrap", "fresh"))
+    request = Request(replicas or DEFAULT_REPLICAS, vary, seeds, noise, resample, over, values, loss)
+    for warning in warnings_for(base):
+        screen.warn(warning)
+    return carry_out(BiasVarianceExperiment(base, request, screen.note), execution, screen, show)
 
 
 def refuse(way: str, given: Mapping[str, object]) -> None:
@@ -190,7 +179,16 @@ def checked(option: str, text: str | None, choices: tuple[str, ...]) -> str | No
     return plain
 
 
-def show(points: list[Any], axis: str | None, facts: dict[str, Any], study: str | None, screen: Screen) -> ExitCode:
+def show(experiment: BiasVarianceExperiment, result: Decomposed, execution: Execution, screen: Screen) -> None:
+    """The decomposition, and which values are left out of it."""
+    design, study = result.design, execution.file
+    show_points(result.points, design.axis, design.facts, str(study) if study else None, screen)
+    for value in design.values:
+        if value not in [point.at for point in result.points]:
+            screen.warn(f"{design.axis} = {value} is left out: fewer than two of its replicas ended with finite outputs")
+
+
+def show_points(points: Sequence[Point], axis: str | None, facts: Mapping[str, Any], study: str | None, screen: Screen) -> ExitCode:
     """Print decompositions with what follows from them."""
     from dlprobe.analysis.bias_variance_curve import advice, double_descent, levels, sweet_spot
     from dlprobe.reports.bias_variance import document
@@ -213,116 +211,7 @@ def read_file(path: Path, human: str | None, loss: str | None, noise: float | st
     with reading(path), open_run(path) as found:
         if isinstance(found, Study):
             refuse("decomposing a study again", {"--human-error": human, f"--noise-variance {ESTIMATE}": noise if isinstance(noise, str) else None})
-            design, points = from_study(found, loss, noise if isinstance(noise, float) else None)
-            return show(points, design.axis, dict(design.facts), None, screen)
+            again = from_study(found, loss, noise if isinstance(noise, float) else None)
+            return show_points(again.points, again.design.axis, again.design.facts, None, screen)
         refuse("the reading of a run (--replicas K decomposes, by retraining)", {"--loss": loss, "--noise-variance": noise})
         return read_run(found, str(path), None if human is None else share("--human-error", human), screen)
-
-
-def retraining(base: RunConfig, asked: dict[str, Any], execution: Execution, screen: Screen) -> ExitCode:
-    """Train the replicas, decompose, show."""
-    from dlprobe.commands.base.recorded_run import tell_of_compiling
-    from dlprobe.config import split_list, warnings_for
-    from dlprobe.data.resampling import Resampler, is_generated
-    from dlprobe.experiments import bias_variance as experiment
-
-    for warning in warnings_for(base):
-        screen.warn(warning)
-    axis, texts = experiment.axis_of(asked["over"]) if asked["over"] else (None, "")
-    texts = asked["values"] or texts
-    kind = "same" if asked["vary"] == "seed" else asked["resample"] or ("fresh" if is_generated(base.data) else "bootstrap")
-    sampler = Resampler(base.data, base.resolved_data_seed, base.training.dtype, kind, asked["replicas"])
-    for note in sampler.base.notes:
-        screen.note(f"{sampler.base.name}: {note}")
-    replicas = experiment.plan(base, axis, split_list(texts), sampler.largest, asked["replicas"], asked["vary"], asked["seeds"])
-    if execution.resume is not None:
-        tell_of_named_files(execution.resume, (each.config for each in replicas), screen, asked=("data",))  # told of before they were read
-    design = design_of(base, sampler.base, asked, axis, replicas, kind)
-    output = execution.file
-    finished = finished_in(execution.resume, replicas, sampler.prepared, screen) if execution.resume else {}
-    tell_of_compiling(screen)
-    found, complete, ended = train_all(base, design, replicas, sampler.prepared, finished, execution, screen)
-    if not complete:
-        screen.warn(execution.interrupted("bias-variance", "the numbers are of the replicas that had ended", ended))
-        return ExitCode.INTERRUPTED if not found else show_partly(found, axis, design, output, screen)
-    for value in design.values:
-        if value not in [point.at for point in found] and found:
-            screen.warn(f"{axis} = {value} is left out: fewer than two of its replicas ended with finite outputs")
-    return show(found, axis, dict(design.facts), str(output) if output else None, screen)
-
-
-def finished_in(path: Path, replicas: list[Replica], prepared: Any, screen: Screen) -> dict[str, Any]:
-    """The outputs of the replicas that a study holds already, by id."""
-    from dlprobe.experiments import bias_variance as experiment
-    from dlprobe.experiments.study import open_study
-    from dlprobe.runs.reading import reading
-
-    with reading(path), open_study(path, experiment.EXPERIMENT) as study:
-        finished = experiment.outputs_of(study, replicas, prepared)
-    screen.note(
-        f"{path} has {len(finished)} of {len(replicas)} replicas" + ("" if len(finished) < len(replicas) else ": nothing to train; --replicas K adds more")
-    )
-    return finished
-
-
-def show_partly(found: list[Any], axis: str | None, design: Design, output: Path | None, screen: Screen) -> ExitCode:
-    """What an interrupted study came to."""
-    show(found, axis, dict(design.facts), str(output) if output else None, screen)
-    return ExitCode.INTERRUPTED
-
-
-def design_of(base: RunConfig, data: Any, asked: dict[str, Any], axis: str | None, replicas: list[Replica], kind: str) -> Design:
-    """What is decomposed: the test part, or the validation part where there is none."""
-    import numpy as np
-
-    from dlprobe.experiments.bias_variance import Design
-
-    part = next((each for each in ("test", "val") if len(data.inputs[each])), None)
-    if part is None:
-        raise ConfigError("split leaves no samples to predict: give a test or validation part, e.g. --split 60,0,40")
-    loss = asked["loss"] or ("zero-one" if data.task == "classification" else "squared")
-    if asked["noise"] is not None and loss != "squared":
-        raise ConfigError(f"--noise-variance is of targets that are numbers, and of the squared loss: leave it out with {data.name} and {loss}")
-    facts = {"data": data.name, "predicted": f"{part} part, {len(data.inputs[part])} samples", "vary": asked["vary"]}
-    sizes = {each.size for each in replicas} - {None}
-    facts |= {"training_sets": {"same": "one, the training part"}.get(kind, kind)}
-    facts |= {} if sizes else {"training_samples": len(data.inputs["train"]) if kind != "disjoint" else len(data.inputs["train"]) // asked["replicas"]}
-    clean = data.clean_targets[part] if data.clean_targets is not None and loss == "squared" and data.task == "regression" else None
-    noise = asked["noise"] if asked["noise"] is not None else data.noise_variance if clean is not None else None
-    if noise == ESTIMATE:
-        parts = ("val", "test") if base.data.label_noise else ("train", "val", "test")  # what was added to training targets is not in the others
-        noise, facts["noise_estimate"] = estimated(*(np.concatenate([made[each] for each in parts]) for made in (data.inputs, data.targets)))
-    truth = clean if noise is not None and asked["noise"] is None else None
-    values = tuple(dict.fromkeys(each.at for each in replicas))
-    return Design(loss, axis, values, data.targets[part], part, truth, noise, facts, asked)
-
-
-def train_all(
-    base: RunConfig,
-    design: Design,
-    replicas: list[Replica],
-    prepared: Any,
-    finished: dict[str, Any],
-    execution: Execution,
-    screen: Screen,
-) -> Any:
-    """(points, whether all replicas ended, whether any did); into a study file where one is asked for.
-
-    finished: the outputs of those that it holds already, by id.
-    """
-    from dlprobe.experiments import bias_variance as experiment
-    from dlprobe.experiments.replicas import run
-    from dlprobe.training.stopping import on_signals
-
-    with execution.study(experiment.description(design, base, replicas)) as study:
-        with on_signals() as stop, screen.progress("training replicas", "replicas") as report:
-            how: dict[str, Any] = {"workers": execution.threads, "stop": stop, "study": study, "finished": finished, "progress": report}
-            outputs = run(replicas, prepared, design.part, cluster=execution.cluster, **how)
-        complete = len(outputs) == len(replicas)
-        loss = base.training.loss.record if base.training.loss else None
-        ended = [(each.at, each.data, outputs[each.id]) for each in replicas if each.id in outputs]
-        found = experiment.points(design, ended, float(loss.threshold) if loss else 0.5)
-        if study is not None:
-            study.end(experiment.table(found), "finished" if complete else "interrupted")
-            study.pack()
-    return found, complete, bool(outputs)

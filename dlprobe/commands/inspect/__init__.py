@@ -157,7 +157,7 @@ def _tracked(run: Run, where: str) -> Document:
 
 def _statistic(run: Run, where: str, name: str, over: str) -> Document:
     from dlprobe.analysis.loss_curve import smoothed
-    from dlprobe.commands.base.quantities import find_quantity
+    from dlprobe.commands.inspect.quantities import find_quantity
     from dlprobe.reports.statistic import over_layers, over_steps
 
     quantity = find_quantity(run, name, where)
@@ -171,7 +171,7 @@ def _statistic(run: Run, where: str, name: str, over: str) -> Document:
 
 
 def _study(study: Study, path: Path, id: str | None, view: View) -> Document:
-    from dlprobe.commands.base.study_lines import run_line
+    from dlprobe.commands.inspect.study_lines import run_line
     from dlprobe.registry import unknown
     from dlprobe.reports import inspect_study
 
