@@ -21,7 +21,7 @@ import typer
 from dlprobe.commands.base.configuration import ConfigFile, configuration_options, read_configuration
 from dlprobe.commands.base.executing import Execution, workers_option
 from dlprobe.commands.base.named_files import allow_file_option
-from dlprobe.commands.base.preparing import prepare_data
+from dlprobe.commands.base.preparing import prepare_data, tell_of_scaled_targets
 from dlprobe.commands.base.screen import Screen
 from dlprobe.commands.base.study_driver import carry_out
 from dlprobe.config import INSTRUMENTS
@@ -61,6 +61,7 @@ def command(
         raise ConfigError(f"--by {by!r}: expected {' or '.join(LOSSES)}")
     configuration = read_configuration(config, options, screen)
     data = prepare_data(configuration, screen)
+    tell_of_scaled_targets(configuration, data, screen)
     from dlprobe.experiments.lr_find import RateSearch
     from dlprobe.training.prepared_sets import PreparedSets
 

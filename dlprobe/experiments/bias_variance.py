@@ -17,9 +17,10 @@ import numpy.typing as npt
 
 from dlprobe.analysis.bias_variance import decompose, sources
 from dlprobe.analysis.bias_variance_curve import Point
+from dlprobe.analysis.misses import threshold_of
 from dlprobe.analysis.noise_estimate import noise_variance
 from dlprobe.analysis.replica_inputs import LARGEST_VALUE
-from dlprobe.config import FieldError, RunConfig, from_mapping, split_list, to_mapping, with_values, without_instruments
+from dlprobe.config import FieldError, RunConfig, completed, from_mapping, split_list, to_mapping, with_values, without_instruments
 from dlprobe.errors import ConfigError, RunFileError
 from dlprobe.experiments import axes
 from dlprobe.experiments.experiment import Means, ResumableExperiment
@@ -202,6 +203,8 @@ def design_of(experiment: BiasVarianceExperiment) -> Design:
         raise ConfigError(f"--noise-variance is of targets that are numbers, and of the squared loss: leave it out with {data.name} and {loss}")
     facts: dict[str, Any] = {"data": data.name, "predicted": f"{part} part, {len(data.inputs[part])} samples", "vary": asked.vary}
     facts |= {"training_sets": {"same": "one, the training part"}.get(kind, kind)}
+    if data.task == "regression" and data.outputs > 1:
+        facts["targets"] = f"{data.outputs}, their squared errors summed, each in its own unit"
     if experiment.axis != "train_size":
         facts |= {"training_samples": len(data.inputs["train"]) // (asked.replicas if kind == "disjoint" else 1)}
     clean = data.clean_targets[part] if data.clean_targets is not None and loss == "squared" and data.task == "regression" else None
@@ -378,7 +381,7 @@ def asked_of(study: Study) -> tuple[RunConfig, Request]:
     asked, known = told.get("asked") if isinstance(told, dict) else None, {each.name for each in dataclass_fields(Request)}
     if not isinstance(asked, dict) or known - set(asked):
         raise RunFileError(f"{study.path} does not say how its replicas were made: expected a study that this version of dlprobe bias-variance -o wrote")
-    return from_mapping(study.description["config"]), Request(**{name: asked[name] for name in known})
+    return from_mapping(completed(study.description["config"], "")), Request(**{name: asked[name] for name in known})
 
 
 def outputs_of(study: Study, replicas: Sequence[Replica], prepared: Prepared) -> dict[str, Array]:
@@ -397,11 +400,3 @@ def outputs_in(run: Run, part: str) -> Array:
     """The outputs (sample, output) on a part at the end of a run; NaN where it diverged."""
     outputs = run.predictions[f"{part}_outputs"]
     return outputs if run.status == "finished" else np.full_like(outputs, np.nan)
-
-
-def threshold_of(run: Run) -> float:
-    """Above which a single output means the second class."""
-    from dlprobe.config import parse_spec
-
-    loss = from_mapping(run.config).training.loss or parse_spec("loss", "cross_entropy")
-    return float(loss.record.threshold)

@@ -15,11 +15,13 @@ from dlprobe.errors import ConfigError, RunFileError
 from dlprobe.registry import Value, unknown
 from dlprobe.rules.advice import Advice, advise
 from dlprobe.rules.judging import Judgement, Selection, judge, matching, read_settings
-from dlprobe.rules.outcome import SEVERITIES, Severity
+from dlprobe.rules.outcome import SEVERITIES, Severity, worst
 from dlprobe.rules.rule import Rule
 from dlprobe.runs import Run, Study, open_run
 from dlprobe.runs.reading import reading
 
+COMPARING = "R"  # codes of the rules that compare with a numbers baseline
+TELLING = ("G", "A", "L")  # codes of the rules that can tell whether a net works: gradients, activations, learning
 SEED_KEYS = {("training", "seed"), ("data", "data_seed"), ("training", "threads")}  # what repetitions of one configuration may differ in
 
 
@@ -53,6 +55,11 @@ class Criteria:
         found.sort(key=lambda each: (SEVERITIES.index(each.severity or "info"), each.code))
         return replace(judgement, findings=tuple(found))
 
+    @property
+    def asked(self) -> tuple[str, ...]:
+        """Codes of the rules that were selected one by one."""
+        return tuple(code for text in self.selection.select if len(codes := matching(text)) == 1 for code in codes)
+
     def severity(self, rule: Rule) -> Severity:
         """The severity of a rule's findings."""
         return self.severities.get(rule.code, rule.severity)
@@ -62,7 +69,8 @@ class Criteria:
 class JudgedRun:
     """One run and what was said of it. path: the file as given, with `#id` for a run of a study; configuration: the same for repetitions of one
     configuration with other seeds; unreadable: why it could not be judged; known: findings that a baseline knows and that were left out;
-    group: this is no run but the comparison of several with their baseline; advice: what guidelines say of it, where they were asked.
+    group: this is no run but the comparison of several with their baseline; advice: what guidelines say of it, where they were asked; against: whether
+    a numbers baseline was given.
     """
 
     path: str
@@ -72,11 +80,24 @@ class JudgedRun:
     known: int = 0
     group: bool = False
     advice: tuple[Advice, ...] = ()
+    against: bool = False
 
     @property
     def evaluated(self) -> bool:
-        """Whether any rule could look; a run of which nothing was asked has nothing to miss."""
-        return bool(self.judgement.evaluated or self.known) or not self.judgement.not_evaluated
+        """Whether a rule could look, and one about gradients, activations or learning where any of those was asked, or something was found that is more
+        than a remark; a run of which nothing was asked has nothing to miss.
+        """
+        judgement = self.judgement
+        if self.known or worst(judgement.findings) in ("error", "warning") or not judgement.not_evaluated:
+            return True
+        looked = {*judgement.passed, *(finding.code for finding in judgement.findings)}
+        asked = {code for code in {*looked, *judgement.not_evaluated} if code[0] in TELLING}
+        return bool(looked & asked if asked else looked)
+
+    @property
+    def not_compared(self) -> tuple[str, ...]:
+        """Codes of the comparing rules that could not be evaluated although there is a numbers baseline."""
+        return tuple(code for code in self.judgement.not_evaluated if code[0] == COMPARING) if self.against and not self.unreadable else ()
 
 
 def criteria(select: Sequence[str], ignore: Sequence[str], settings: Mapping[str, Mapping[str, Any]]) -> Criteria:

@@ -20,7 +20,8 @@ def remedies(evidence: Evidence, *names: str) -> tuple[Remedy, ...]:
     config = evidence.config
     if config is None:
         return ()
-    return tuple(made for name in names if (made := _checked(config, REMEDIES[name](config))) is not None)
+    suited = (name for name in names if name not in OF_TASK or evidence.run.data.get("task") == OF_TASK[name])
+    return tuple(made for name in suited if (made := _checked(config, REMEDIES[name](config))) is not None)
 
 
 def lower_rate(evidence: Evidence) -> tuple[Remedy, ...]:
@@ -89,6 +90,8 @@ def _fixed(patch: Mapping[str, str], why: str) -> Callable[[RunConfig], Remedy]:
     return lambda config: Remedy(patch, why)
 
 
+OF_TASK = {"target_scaling": "regression"}  # remedies that do nothing for another task
+
 REMEDIES: dict[str, Callable[[RunConfig], Remedy]] = {
     "lower_rate": _lower,
     "raise_rate": _raise,
@@ -105,6 +108,7 @@ REMEDIES: dict[str, Callable[[RunConfig], Remedy]] = {
     "layer_norm": _fixed({"model.norm": "layer"}, "layer normalization resets the size of every sample, without running statistics"),
     "no_norm": _fixed({"model.norm": "none", "model.init": "auto"}, "without batch normalization the gradient does not grow with depth"),
     "scaling": _fixed({"data.scaling": "standardize"}, "standardized inputs give every feature the same say"),
+    "target_scaling": _fixed({"data.target_scaling": "auto"}, "targets of unit scale are as large as what a net gives at first"),
     "outputs": _fixed({"model.output_activation": "auto", "training.loss": "auto"}, "the output activation and loss that suit the data"),
     "clip": _fixed({"training.clip_global_norm": "1"}, "clipping the global norm takes the spikes and leaves the direction"),
     "early_stopping": _fixed({"training.early_stopping": "yes"}, "early stopping keeps the parameters of the best validation loss"),

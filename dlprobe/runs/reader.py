@@ -12,11 +12,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from dlprobe import registry
+from dlprobe.config import completed
 from dlprobe.errors import ConfigError, RunFileError
 from dlprobe.runs import content, layout
 from dlprobe.runs.contents import Contents, check_config, check_layers, check_steps
 from dlprobe.runs.levels import Level, level_of
-from dlprobe.runs.values import loaded
+from dlprobe.runs.values import loaded, untexts
 
 
 @dataclass(frozen=True)
@@ -75,7 +76,8 @@ class Run:
         check_config(facts.config, contents.name)
         self.status: str = facts.status
         """finished | interrupted | failed | diverged | running"""
-        self.config: dict[str, Any] = facts.config
+        self.config: dict[str, Any] = completed(facts.config, self._task())
+        """As the run was trained: what the file's format did not say yet is filled in."""
         self.environment: dict[str, Any] = facts.environment
         self.schema_version: tuple[int, int] = facts.schema_version
         self.writer: dict[str, Any] = facts.writer
@@ -157,6 +159,20 @@ class Run:
     def evaluation_classes(self) -> dict[str, NDArray[Any]]:
         """Metrics of each class, each (evaluation, class)."""
         return self._evaluated(("class",))
+
+    @cached_property
+    def evaluation_targets(self) -> dict[str, NDArray[Any]]:
+        """Metrics of each target column, each (evaluation, output); empty where there is one."""
+        return self._evaluated(("output",))
+
+    @cached_property
+    def targets_scaled(self) -> str:
+        """How the targets of a regression were scaled for training, standardize or minmax; empty where they were not.
+
+        Losses are then of scaled targets; errors, metrics and predictions are in the user's units.
+        """
+        kind = str(self.data.get("target_scaler", "none"))
+        return "" if kind == "none" else kind
 
     def histograms(self, what: str) -> Histograms:
         """Histograms and percentiles of `preactivation`, `activation`, `weight` or `gradient`.
@@ -243,6 +259,9 @@ class Run:
         if not self.contents.has(f"{group}/{name}"):
             raise RunFileError(f"{self.contents.name} holds no {name}: it was written by an older dlprobe; train the run again")
         return f"{group}/{name}"
+
+    def _task(self) -> str:
+        return str(untexts(self.contents.read("data/task"))) if self.contents.has("data/task") else ""
 
     def _evaluated(self, dims: tuple[str, ...]) -> dict[str, NDArray[Any]]:
         known = layout.data_sets()

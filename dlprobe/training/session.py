@@ -8,7 +8,7 @@ from typing import Any
 import numpy.typing as npt
 
 from dlprobe.config import RunConfig
-from dlprobe.data import PreparedData
+from dlprobe.data import PreparedData, Scaler
 from dlprobe.nn.network import Network
 from dlprobe.training.early_stopping import EarlyStopping
 from dlprobe.training.model import Model
@@ -22,7 +22,8 @@ Array = npt.NDArray[Any]
 class Session:
     """One run while it is made: the net, its data as arrays, and where it stands.
 
-    targets: those of evaluations, by part. trained_targets, weights: what training takes of the training part, with label smoothing and class weights.
+    targets: those of evaluations, by part, in the units that are trained; data.targets are in the user's, and target_scaler (None for classes) leads
+    from these to those. trained_targets, weights: what training takes of the training part, with label smoothing and class weights.
     """
 
     config: RunConfig
@@ -37,6 +38,7 @@ class Session:
     rates: Rates
     early: EarlyStopping | None = None
     step: int = 0
+    target_scaler: Scaler | None = None
 
     @property
     def per_epoch(self) -> int:

@@ -25,6 +25,15 @@ def prepare_data(configuration: RunConfig, screen: Screen) -> PreparedData:
     return data
 
 
+def tell_of_scaled_targets(configuration: RunConfig, data: PreparedData, screen: Screen) -> None:
+    """Say what losses are of, for commands that show them without the run's own report. Raises ConfigError."""
+    from dlprobe.training.model import resolve
+
+    kind = resolve(configuration, data).target_scaling.kind
+    if kind != "none":
+        screen.note(f"{data.name}: target_scaling = {kind}: losses are of scaled targets, errors and metrics in the targets' own units")
+
+
 def tell_of_compiling(screen: Screen) -> None:
     """The first command ever compiles, which takes seconds in which nothing else is seen."""
     from dlprobe.nn.cache import is_warm

@@ -1,6 +1,7 @@
 """Judge run files by rules: what is wrong, in which layer and at which step, and what to try.
 
-Exit code 0: nothing found (or nothing as severe as --fail-on asks); 1: findings; 2: a file could not be read, or nothing could be evaluated.
+Exit code 0: nothing found (or nothing as severe as --fail-on asks); 1: findings; 2: a file could not be read, no rule about gradients,
+activations or learning could look, or something could not be compared with the runs of --against.
 Options may stand in [tool.dlprobe] of pyproject.toml or in dlprobe.toml, in the working folder or above it up to the repository's; the command line wins.
 What they change is said with the result, also with -q; a file or folder that belongs to another user has no say.
 
@@ -95,7 +96,7 @@ def command(
 ) -> ExitCode:
     """Read the options, judge, show."""
     from dlprobe.commands.check.project_file import project_file, settings_told
-    from dlprobe.rules.files import run_files
+    from dlprobe.rules.files import COMPARING, run_files
 
     if advise and counts:
         raise ConfigError("--counts shows no single run, --advise goes through them one by one: expected one of the two")
@@ -105,6 +106,8 @@ def command(
     chosen = replace(read_criteria(project, select, ignore, extend_select, set), advise=advise)
     fails_on = FAIL_ON[fail_on or _project_fail_on(project)]
     known = None if write_baseline else baseline or _path(project.options.get("baseline"))
+    if against and not any(rule.code[0] == COMPARING for rule in chosen.selection.rules):
+        raise ConfigError("--against compares by the rules R001, R002 …, and none of them is selected: add --extend-select R")
     old = against or [Path(path) for path in project.texts("against")]
     files, old = run_files(runs), run_files(old)
     inputs = [*read_as("a run that is judged", *files), *read_as("a run that is compared with", *old), *read_as("the findings baseline", known)]
@@ -164,17 +167,22 @@ def judge_all(files: Sequence[Path], chosen: Criteria, known: Path | None, old: 
 
 
 def tell_of(judged: JudgedRun, screen: Screen) -> None:
-    """Why a run could not be judged, on stderr."""
+    """Why a run could not be judged or compared, on stderr."""
+    from dlprobe.reports.check import checked_run
+
     if judged.unreadable:
         screen.error(judged.unreadable)
     elif not judged.evaluated:
         reasons = "; ".join(f"{code}: {reason}" for code, reason in list(judged.judgement.not_evaluated.items())[:3])
-        screen.error(f"{judged.path}: nothing could be evaluated: {reasons}")
+        screen.error(f"{judged.path}: {checked_run(judged).blind}: {reasons}")
+    elif judged.not_compared:
+        reasons = "; ".join(f"{code}: {judged.judgement.not_evaluated[code]}" for code in judged.not_compared)
+        screen.error(f"{judged.path}: not compared with the baseline: {reasons}")
 
 
 def exit_code(judged: Sequence[JudgedRun], fails_on: Sequence[str], exit_zero: bool) -> ExitCode:
-    """2 where a run could not be judged, else 1 where a finding is as severe as asked."""
-    if any(each.unreadable or not each.evaluated for each in judged):
+    """2 where a run could not be judged or not be compared, else 1 where a finding is as severe as asked."""
+    if any(each.unreadable or not each.evaluated or each.not_compared for each in judged):
         return ExitCode.FAILED
     found = any(finding.severity in fails_on for each in judged for finding in each.judgement.findings)
     return ExitCode.FINDINGS if found and not exit_zero else ExitCode.DONE

@@ -1,8 +1,9 @@
 """Compare values of one option, or of several, everything else equal, and say which differences are real.
 
 AXIS is init, activation, optimizer, norm, norm-position, regularizer, dropout, schedule, learning-rate, batch-size, depth, width, residual, clipping, scaling,
-train-size, or any key of the configuration, as key or section.key; without VALUES its usual ones. AXIS=A,B AXIS=C,D compares every combination. Every value
-gets the same seeds, data and split; differences are tested seed by seed and corrected for their number. A saved study in place of AXIS is shown again.
+target-scaling, train-size, or any key of the configuration, as key or section.key; without VALUES its usual ones. AXIS=A,B AXIS=C,D compares every
+combination. Every value gets the same seeds, data and split; differences are tested seed by seed and corrected for their number. A saved study in place of
+AXIS is shown again.
 
 Examples:
   dlprobe compare init he_normal glorot_normal --data wine --epochs 5
@@ -29,7 +30,7 @@ from dlprobe.commands.base.arguments import LARGEST_SEEDS, one_of
 from dlprobe.commands.base.configuration import configuration_options, read_configuration
 from dlprobe.commands.base.executing import Execution, execution_options
 from dlprobe.commands.base.named_files import allow_file_option
-from dlprobe.commands.base.preparing import prepare_data, tell_of_compiling
+from dlprobe.commands.base.preparing import prepare_data, tell_of_compiling, tell_of_scaled_targets
 from dlprobe.commands.base.screen import Screen
 from dlprobe.commands.base.study_driver import carry_out, go_on, show_saved, training
 from dlprobe.commands.base.writing import inputs_of, read_as
@@ -118,6 +119,8 @@ def command(
     execution = execution.claimed(inputs)
     base, sets = prepare(config, options, screen)
     experiment = build(base, axes, sets, by, seeds)
+    if experiment.by.endswith("_loss"):
+        tell_of_scaled_targets(base, sets.of(base), screen)
     execution = execution.claimed([*inputs, *inputs_of(base, *experiment.configs)])
     experiment = replace(experiment, target=reach, equal=equal, equal_parameters=equal_parameters, vary_data=vary_data)
     if equal_parameters:

@@ -12,11 +12,14 @@ from dlprobe.registry import tidied
 
 if TYPE_CHECKING:
     from dlprobe.config import RunConfig
+    from dlprobe.data import PreparedData
     from dlprobe.experiments.axes import Axis
     from dlprobe.experiments.compare import CompareExperiment
     from dlprobe.training.prepared_sets import PreparedSets
 
 AXIS = re.compile(r"([A-Za-z][A-Za-z0-9_.-]*)=(.*)", re.DOTALL)
+# Axes whose values give a regression other training targets or other ways to scale them.
+SCALING_AXES = {"target_scaling", "output_activation", "data", "target", "split", "train_size", "label_noise"}
 # What an axis stands for, where that is another option: given too, it would be overwritten without a word.
 OPTION_OF = {"learning_rate": ("lr",), "depth": ("layers",), "clipping": ("clip_value", "clip_layer_norm", "clip_global_norm")}
 
@@ -74,7 +77,7 @@ def metric(by: str | None, base: RunConfig, sets: PreparedSets, axes: Mapping[st
 
     data = sets.of(base)
     part = "val" if len(data.inputs["val"]) else "train"
-    own_losses = bool(set(axes) & {"loss", "label_smoothing", "class_weights"})
+    own_losses = bool(set(axes) & {"loss", "label_smoothing", "class_weights"}) or scales_targets_of_its_own(base, data, axes)
     name = tidied(by) if by else f"{part}_{'error' if own_losses else 'loss'}"
     try:
         if higher_is_better(name, data.task):
@@ -85,4 +88,15 @@ def metric(by: str | None, base: RunConfig, sets: PreparedSets, axes: Mapping[st
         raise ConfigError(f"--by {name}: the split leaves no validation part: give it one, e.g. --split 60,20,20, or take --by train_loss")
     if name.endswith("_loss") and "loss" in axes:
         raise ConfigError(f"--by {name}: different losses are not measured in the same unit: take --by {part}_error")
+    if name.endswith("_loss") and data.task == "regression" and "target_scaling" in axes:
+        raise ConfigError(f"--by {name}: losses of differently scaled targets are not measured in the same unit: take --by {part}_error")
     return name
+
+
+def scales_targets_of_its_own(base: RunConfig, data: PreparedData, axes: Mapping[str, Sequence[str]]) -> bool:
+    """Whether the values of an axis may scale targets differently, so that their losses have different units: by name, or by other training targets."""
+    from dlprobe.training.model import resolve
+
+    if data.task != "regression" or not set(axes) & SCALING_AXES:
+        return False
+    return "target_scaling" in axes or resolve(base, data).target_scaling.kind != "none"

@@ -27,7 +27,7 @@ from dlprobe.commands.base.arguments import LARGEST_SEEDS
 from dlprobe.commands.base.configuration import ConfigFile, configuration_options, read_configuration
 from dlprobe.commands.base.executing import Execution, execution_options
 from dlprobe.commands.base.named_files import allow_file_option
-from dlprobe.commands.base.preparing import prepare_data
+from dlprobe.commands.base.preparing import prepare_data, tell_of_scaled_targets
 from dlprobe.commands.base.screen import Screen
 from dlprobe.commands.base.study_driver import carry_out, go_on, is_study, show_saved
 from dlprobe.commands.base.writing import inputs_of, read_as
@@ -115,6 +115,7 @@ def begin(base: RunConfig, axes: Axes, seeds: int | None, find_depth: bool, exec
         raise (error.as_option() if error.key in given else error) from None
     execution = execution.claimed(inputs_of(base, *(cell.config for cell in cells)))
     data = prepare_data(base, screen)
+    tell_of_scaled_targets(base, data, screen)
     numbers = range(base.training.seed, base.training.seed + (seeds or gradients.DEFAULT_SEEDS))
     if find_depth:
         return carry_out(DepthSearch(rows, numbers, data, max(axes.depths) if axes.depths else DEEPEST), execution, screen, show_depths)
