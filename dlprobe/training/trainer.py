@@ -57,7 +57,7 @@ def start(config: RunConfig, data: PreparedData, *, before_building: Callable[[]
     watch = Watch(config, model, data)
     inputs = data.inputs["train"]
     scaler = fitted(model.target_scaling, data)
-    targets = {part: encode_targets(model, data, scaler, part, config.training.dtype) for part in data.inputs}
+    targets = {part: encode_targets(model.loss, model.outputs, data, scaler, part, config.training.dtype) for part in data.inputs}
     trained = smoothed(targets["train"], config.training.label_smoothing, model.loss.record.independent)
     per_epoch = -(-len(inputs) // model.batch)
     steps = config.training.steps or (config.training.epochs or 1) * per_epoch

@@ -73,9 +73,6 @@ def one_error(outcome: object) -> str:
         ["diff", "good.h5", "RUN"],
         ["diff", "RUN", "RUN"],
         ["prescribe", "RUN"],
-        ["inspect", "RUN", "--statistic", "gradient_rms"],
-        ["inspect", "RUN", "--statistic", "gradient_rms", "--over", "layer"],
-        ["inspect", "RUN", "--statistic", "batch_loss"],
     ],
     ids=" ".join,
 )
@@ -100,6 +97,10 @@ def test_what_there_is_can_be_looked_at(name: str, folder: Path, monkeypatch: py
         outcome = dlprobe("inspect", f"{name}.h5", *more)
         assert (outcome.code, outcome.err) == (0, ""), more
     assert ("No step was recorded" in dlprobe("inspect", f"{name}.h5").out) == (name in NO_STEP)
+    for more in (["gradient_rms"], ["gradient_rms", "--over", "layer"], ["batch_loss"]):
+        outcome = dlprobe("inspect", f"{name}.h5", "--statistic", *more)
+        assert (outcome.code, outcome.err) == (0, "")
+        assert ("No step of it was recorded" in outcome.out) == (name in NO_STEP)
     assert dlprobe("summary", f"{name}.h5").code == 0
 
 

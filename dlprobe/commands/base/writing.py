@@ -102,15 +102,12 @@ def write_text(target: Target, text: str) -> None:
 
 
 def inputs_of(*configs: RunConfig) -> list[Input]:
-    """The files that configurations name: data and initial parameters."""
-    found = []
-    for config in configs:
-        if config.data.path is not None:
-            found.append(Input("the data file that is trained on", config.data.path.expanduser()))
-        for spec in (config.model.init, config.model.bias_init):
-            if spec is not None and spec.record.from_file and spec.parameters["path"]:
-                found.append(Input("the file of initial parameters", Path(str(spec.parameters["path"]))))
-    return list(dict.fromkeys(found))
+    """The files that configurations name."""
+    from dlprobe.config.named_files import named_files
+
+    found = dict.fromkeys(file for config in configs for file in named_files(config))
+    words = {"data": "the data file that is trained on"}
+    return [Input(words.get(file.key, f"the file that {file.key} names"), file.path) for file in found]
 
 
 def read_as(words: str, *paths: Path | None) -> list[Input]:

@@ -21,7 +21,7 @@ import typer
 
 from dlprobe.commands.base.arguments import one_of
 from dlprobe.commands.base.screen import Screen
-from dlprobe.errors import ConfigError, RunFileError
+from dlprobe.errors import ConfigError
 from dlprobe.runs.reading import reading
 
 if TYPE_CHECKING:
@@ -146,6 +146,7 @@ def _histograms(run: Run, where: str, what: str, layer: str | None) -> Document:
 
 def _tracked(run: Run, where: str) -> Document:
     from dlprobe.analysis.loss_curve import smoothed
+    from dlprobe.errors import RunFileError
     from dlprobe.reports.distributions import tracked
 
     found = run.tracked
@@ -161,8 +162,6 @@ def _statistic(run: Run, where: str, name: str, over: str) -> Document:
     from dlprobe.reports.statistic import over_layers, over_steps
 
     quantity = find_quantity(run, name, where)
-    if not len(quantity.steps):
-        raise RunFileError(f"{where} holds no recorded step of {quantity.name}: its status is {run.status}")
     if over == "layer" and not quantity.layers:
         raise ConfigError(f"{quantity.name} is one number per step, not one per layer: leave --over out")
     if over == "layer":
