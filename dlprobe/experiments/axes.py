@@ -49,8 +49,8 @@ class Axis:
     place: str = ""
 
 
-def axis_of(name: str) -> Axis:
-    """The axis that a name means, a short name or a key as `key` or `table.key`. Raises ConfigError with the list."""
+def axis_of(name: str, command: str = "compare") -> Axis:
+    """The axis that a name means, a short name or a key as `key` or `table.key`. Raises ConfigError that says which command's help has the list."""
     tidy = registry.tidied(name)
     for axis in SHORT.values():
         if tidy and tidy in (axis.name, axis.place, axis.place.partition(".")[2]):
@@ -60,7 +60,7 @@ def axis_of(name: str) -> Axis:
         raise ConfigError(f"{name} cannot be compared: {NOT_AXES[key]}")
     known = {field.key: field for field in fields() if field.key not in (*NO_AXES, *NOT_AXES)}
     if key not in known or table not in ("", known[key].table):
-        raise ConfigError(registry.unknown("axis", name[:60], dict.fromkeys([*SHORT, *known]), "those that dlprobe compare --help shows"))
+        raise ConfigError(registry.unknown("axis", name[:60], dict.fromkeys([*SHORT, *known]), f"those that dlprobe {command} --help shows"))
     return key_axis(key, f"{known[key].table}.{key}", known[key].choices)
 
 

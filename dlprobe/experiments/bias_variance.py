@@ -227,7 +227,7 @@ def axis_of(text: str) -> tuple[str, str]:
     """The axis and its values from `width` or `width=2,4,8`. Raises ConfigError for an axis that there is not, or that needs values."""
     name, equals, values = text.partition("=")
     key = tidied(name).rpartition(".")[2]
-    axes.axis_of(name if "." in name else key)
+    axes.axis_of(name, EXPERIMENT)
     values = values if equals else DEFAULT_VALUES.get(key, "")
     if not values.strip():
         raise ConfigError(f"--over {key}: expected values with commas, e.g. --over {key}=A,B,C or --values A,B,C")

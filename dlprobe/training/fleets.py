@@ -89,11 +89,8 @@ def _advance(session: Session, nets: fleet.Fleet, inputs: Array, targets: Array,
 
 def _targets(session: Session, data: PreparedData) -> Array:
     config, scaler = session.config.training, fitted(session.model.target_scaling, data)
-    return smoothed(
-        encode_targets(session.model.loss, session.model.outputs, data, scaler, "train", config.dtype),
-        config.label_smoothing,
-        session.model.loss.record.independent,
-    )
+    targets = encode_targets(session.model.loss, session.model.outputs, data, scaler, "train", config.dtype)
+    return smoothed(targets, config.label_smoothing, session.model.loss.record.independent)
 
 
 def _initial_parameters(session: Session, seeds: Sequence[int]) -> list[Array]:

@@ -24,16 +24,7 @@ if TYPE_CHECKING:
     from dlprobe.executors.dask_cluster import DaskCluster
     from dlprobe.runs import StudyWriter
 
-PANEL = "Execution"
 EXECUTORS = ("threads", "dask")
-Executor = Annotated[
-    str,
-    typer.Option("--executor", metavar="|".join(EXECUTORS), help="where runs execute [default: threads]", callback=one_of(EXECUTORS), rich_help_panel=PANEL),
-]
-Scheduler = Annotated[str | None, typer.Option("--scheduler", metavar="ADDRESS", help="of the Dask scheduler, e.g. tcp://10.0.0.1:8786", rich_help_panel=PANEL)]
-RunsPerTask = Annotated[
-    int, typer.Option("--runs-per-task", metavar="N", min=1, help="runs that a Dask worker gets at a time [default: 1]", rich_help_panel=PANEL)
-]
 
 
 @dataclass(frozen=True)
@@ -107,11 +98,20 @@ def workers_option(runs: str = "runs", panel: str | None = None) -> Any:
     return typer.Option("--workers", "--threads", metavar="N", min=1, help=said, rich_help_panel=panel)
 
 
-def execution_options(panel: str, run: str = "run", more: str = "with --seeds, more seeds") -> Callable[[Callable[..., Any]], Callable[..., Any]]:
+def execution_options(
+    panel: str, run: str = "run", more: str = "with --seeds, more seeds", cluster_panel: str = "Execution"
+) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
     """Decorator: give a command the options of a study, in this group of its help; it gets them as `execution`.
 
-    run: what one run is called. more: what --resume can add to the study.
+    run: what one run is called. more: what --resume can add to the study. cluster_panel: the group of what is about a cluster.
     """
+    executor = typer.Option(
+        "--executor", metavar="|".join(EXECUTORS), help="where runs execute [default: threads]", callback=one_of(EXECUTORS), rich_help_panel=cluster_panel
+    )
+    scheduler = typer.Option("--scheduler", metavar="ADDRESS", help="of the Dask scheduler, e.g. tcp://10.0.0.1:8786", rich_help_panel=cluster_panel)
+    runs_per_task = typer.Option(
+        "--runs-per-task", metavar="N", min=1, help="runs that a Dask worker gets at a time [default: 1]", rich_help_panel=cluster_panel
+    )
     kept = typer.Option("-o", "--output", metavar="FILE", help=f"study file that keeps every {run}", rich_help_panel=panel)
     resumed = typer.Option("--resume", metavar="STUDY", help=f"train what a study lacks; {more}", rich_help_panel=panel)
     offered = {
@@ -119,9 +119,9 @@ def execution_options(panel: str, run: str = "run", more: str = "with --seeds, m
         "output": (Annotated[Path | None, kept], None),
         "force": (Annotated[bool, typer.Option("--force", help="overwrite FILE", rich_help_panel=panel)], False),
         "resume": (Annotated[Path | None, resumed], None),
-        "executor": (Executor, "threads"),
-        "scheduler": (Scheduler, None),
-        "runs_per_task": (RunsPerTask, 1),
+        "executor": (Annotated[str, executor], "threads"),
+        "scheduler": (Annotated[str | None, scheduler], None),
+        "runs_per_task": (Annotated[int, runs_per_task], 1),
     }
 
     def decorate(function: Callable[..., Any]) -> Callable[..., Any]:

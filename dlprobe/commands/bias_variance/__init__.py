@@ -1,8 +1,9 @@
 """Find out whether a learner suffers from bias or from variance.
 
-Three ways. The textbook reading, of a run file or of bare error rates (--human-error, --train-error, --val-error). The decomposition of given predictions
-(--predictions FILE.npz). And the decomposition by retraining: --replicas K nets on training sets of their own, with --over along an axis, which draws
-capacity and learning curves. The parts add up to the expected loss exactly; -o keeps the replicas, and a saved study is decomposed again without training.
+Four ways, whose options stand in groups of their own. The textbook reading of a run file, and of bare error rates (--human-error, --train-error,
+--val-error). The decomposition of given predictions (--predictions FILE.npz). And the decomposition by retraining: --replicas K nets on training sets of
+their own, with --over along an axis, which draws capacity and learning curves. The parts add up to the expected loss exactly; -o keeps the replicas, and a
+saved study is decomposed again without training.
 
 Examples:
   dlprobe bias-variance --human-error 1% --train-error 8% --val-error 10%
@@ -17,9 +18,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
-
-import typer
+from typing import TYPE_CHECKING, Any
 
 from dlprobe.commands.base.configuration import configuration_options, is_run_file, read_configuration
 from dlprobe.commands.base.executing import Execution, execution_options
@@ -29,6 +28,25 @@ from dlprobe.commands.base.study_driver import carry_out, go_on
 from dlprobe.commands.base.writing import inputs_of, read_as
 from dlprobe.commands.bias_variance.error_reading import EXAMPLE, read_numbers, read_run, share
 from dlprobe.commands.bias_variance.given_predictions import ESTIMATE, decomposed, noise_of
+from dlprobe.commands.bias_variance.options import (
+    RETRAINING,
+    Given,
+    Human,
+    Loss,
+    Noise,
+    Over,
+    Replicas,
+    Resample,
+    Seeds,
+    Source,
+    Train,
+    TrainingLoss,
+    TrainSamples,
+    Val,
+    ValSamples,
+    Values,
+    Vary,
+)
 from dlprobe.config import INSTRUMENTS, warnings_for
 from dlprobe.errors import ConfigError, DataError, ExitCode
 
@@ -36,82 +54,24 @@ if TYPE_CHECKING:
     from dlprobe.analysis.bias_variance_curve import Point
     from dlprobe.experiments.bias_variance import BiasVarianceExperiment, Decomposed
 
-READING, GIVEN, RETRAINING = "Reading", "Decomposition", "Retraining"
-Source = Annotated[
-    Path | None, typer.Argument(metavar="RUN|STUDY|CONFIG", help="run file to read, study to decompose again, or TOML file to retrain", show_default=False)
-]
-Human = Annotated[
-    str | None, typer.Option("--human-error", metavar="X", help="error of a human or the best known model, 0.02 or 2% [default: 0]", rich_help_panel=READING)
-]
-Train = Annotated[str | None, typer.Option("--train-error", metavar="X", help="error on the training part, 0.08 or 8%", rich_help_panel=READING)]
-Val = Annotated[str | None, typer.Option("--val-error", metavar="X", help="error on the validation part, 0.10 or 10%", rich_help_panel=READING)]
-TrainSamples = Annotated[int, typer.Option("--train-samples", metavar="N", min=0, help="how many samples --train-error is of", rich_help_panel=READING)]
-ValSamples = Annotated[int, typer.Option("--val-samples", metavar="N", min=0, help="how many samples --val-error is of", rich_help_panel=READING)]
-Given = Annotated[
-    Path | None,
-    typer.Option(
-        "--predictions",
-        metavar="FILE",
-        help=".npz with predictions (K, n) or (K, n, classes) and targets (n); noise or inputs may be in it",
-        rich_help_panel=GIVEN,
-    ),
-]
-Loss = Annotated[
-    str | None,
-    typer.Option("--loss", metavar="NAME", help="squared|zero-one|cross-entropy [default: zero-one for classes, else squared]", rich_help_panel=GIVEN),
-]
-Noise = Annotated[
-    str | None,
-    typer.Option(
-        "--noise-variance", metavar="X|estimate", help="variance of the noise in the targets (squared), or from neighbouring samples", rich_help_panel=GIVEN
-    ),
-]
-Replicas = Annotated[
-    int | None, typer.Option("--replicas", metavar="K", min=2, max=100_000, help="training sets (or seeds) [default: 20]", rich_help_panel=RETRAINING)
-]
-Vary = Annotated[
-    str, typer.Option("--vary", metavar="data|seed|both", help="what replicas differ by [default: data]", show_default=False, rich_help_panel=RETRAINING)
-]
-Resample = Annotated[
-    str | None,
-    typer.Option(
-        "--resample",
-        metavar="KIND",
-        help="where training sets come from: disjoint parts, bootstrap samples, fresh draws [default: fresh for generated data, else bootstrap]",
-        rich_help_panel=RETRAINING,
-    ),
-]
-Seeds = Annotated[
-    int,
-    typer.Option(
-        "--seeds", metavar="S", min=2, help="seeds of each training set with --vary both [default: 2]", show_default=False, rich_help_panel=RETRAINING
-    ),
-]
-Over = Annotated[
-    str | None,
-    typer.Option("--over", metavar="AXIS[=V,V]", help="width, depth, train-size, or any option: dropout, l2, epochs, …", rich_help_panel=RETRAINING),
-]
-Values = Annotated[str | None, typer.Option("--values", metavar="V,V,…", help="values of --over", rich_help_panel=RETRAINING)]
-TrainingLoss = Annotated[str | None, typer.Option("--training-loss", metavar="NAME", help="loss that is trained (train's --loss)", rich_help_panel=RETRAINING)]
-
 
 @allow_file_option
-@configuration_options(exclude=("loss", "threads", "record_every", "evaluate_every", "checkpoint_every", *INSTRUMENTS))
-@execution_options(RETRAINING, "replica", "with --replicas, more of them")
+@configuration_options(exclude=("loss", "threads", "record_every", "evaluate_every", "checkpoint_every", *INSTRUMENTS), belongs="Retraining")
+@execution_options(RETRAINING, "replica", "with --replicas, more of them", "Retraining: execution")
 def command(
     source: Source = None,
     human_error: Human = None,
     train_error: Train = None,
     val_error: Val = None,
-    train_samples: TrainSamples = 0,
-    val_samples: ValSamples = 0,
+    train_samples: TrainSamples = None,
+    val_samples: ValSamples = None,
     predictions: Given = None,
     loss: Loss = None,
     noise_variance: Noise = None,
     replicas: Replicas = None,
-    vary: Vary = "data",
+    vary: Vary = None,
     resample: Resample = None,
-    seeds: Seeds = 2,
+    seeds: Seeds = None,
     over: Over = None,
     values: Values = None,
     training_loss: TrainingLoss = None,
@@ -120,30 +80,29 @@ def command(
     options: dict[str, str | None],
     screen: Screen,
 ) -> ExitCode:
-    """One of the three ways."""
-    loss = checked("--loss", loss, ("squared", "zero-one", "cross-entropy"))
+    """One of the four ways."""
     errors = {"--human-error": human_error, "--train-error": train_error, "--val-error": val_error}
-    bare = {**errors, "--train-samples": train_samples or None, "--val-samples": val_samples or None}
-    noise = noise_of(noise_variance)
+    bare = {**errors, "--train-samples": train_samples, "--val-samples": val_samples}
+    loss, noise = checked("--loss", loss, ("squared", "zero-one", "cross-entropy")), noise_of(noise_variance)
     given = {"--predictions": predictions, "--loss": loss, "--noise-variance": noise}
-    settings = {f"--{name.replace('_', '-')}": text for name, text in options.items()}
-    training = {**settings, "--training-loss": training_loss, "--values": values, "--resample": resample, "--vary": None if vary == "data" else vary}
-    retraining_only = {**training, "--workers": execution.workers, "-o": execution.output, "--executor": execution.cluster}
+    training: dict[str, object] = {f"--{name.replace('_', '-')}": text for name, text in options.items()}
+    training |= {"--training-loss": training_loss, "--values": values, "--resample": resample, "--vary": vary, "--seeds": seeds, "-o": execution.output}
+    retraining = {**training, "--workers": execution.workers, "--force": execution.force or None, "--executor": execution.cluster}
     retrain = {"--replicas": replicas, "--over": over}
     if execution.resume is not None:
-        refuse("--resume, which goes on with the study as it is", {"RUN": source, **bare, **given, **training, "--over": over, "-o": execution.output})
+        refuse("--resume, which goes on with the study as it is", {"RUN": source, **bare, **given, **training, "--over": over})
         from dlprobe.experiments.bias_variance import BiasVarianceExperiment
 
         return go_on(BiasVarianceExperiment, replicas, execution, screen, show, "--replicas")
     if any(value is not None for name, value in bare.items() if name != "--human-error"):
-        refuse("the reading of bare error rates", {"RUN": source, **given, **retrain, **retraining_only})
-        return read_numbers(errors, train_samples, val_samples, screen)
+        refuse("the reading of bare error rates", {"RUN": source, **given, **retrain, **retraining})
+        return read_numbers(errors, train_samples or 0, val_samples or 0, screen)
     if predictions is not None:
-        refuse("the decomposition of given predictions", {"RUN": source, **bare, **retrain, **retraining_only})
+        refuse("the decomposition of given predictions", {"RUN": source, **bare, **retrain, **retraining})
         point, facts = decomposed(predictions, loss, noise)
         return show_points([point], None, facts, None, screen)
     if source is not None and replicas is None and over is None and is_run_file(source):
-        refuse("what a saved run or study tells without training (--replicas K trains)", retraining_only)
+        refuse("what a saved run or study tells without training (--replicas K trains)", retraining)
         return read_file(source, human_error, loss, noise, screen)
     if human_error is not None:
         raise ConfigError(f"--human-error belongs to the reading of a run or of error rates: name a RUN, or give all three, e.g. {EXAMPLE}")
@@ -153,10 +112,20 @@ def command(
         refuse("--vary seed, in which all replicas learn the same training part", {"--resample": resample})
     base = read_configuration(source, {**options, "loss": training_loss}, screen)
     execution = execution.claimed([*read_as("the configuration that is read", source), *inputs_of(base)])
-    from dlprobe.experiments.bias_variance import DEFAULT_REPLICAS, BiasVarianceExperiment, Request
+    from dlprobe.experiments.bias_variance import BiasVarianceExperiment, Request
 
-    vary, resample = checked("--vary", vary, ("data", "seed", "both")) or vary, checked("--resample", resample, ("disjoint", "bootstrap", "fresh"))
-    request = Request(replicas or DEFAULT_REPLICAS, vary, seeds, noise, resample, over, values, loss)
+    vary, resample = checked("--vary", vary, ("data", "seed", "both")), checked("--resample", resample, ("disjoint", "bootstrap", "fresh"))
+    asked: dict[str, Any] = {
+        "replicas": replicas,
+        "vary": vary,
+        "seeds": seeds,
+        "noise": noise,
+        "resample": resample,
+        "over": over,
+        "values": values,
+        "loss": loss,
+    }
+    request = Request(**{name: value for name, value in asked.items() if value is not None})
     for warning in warnings_for(base):
         screen.warn(warning)
     return carry_out(BiasVarianceExperiment(base, request, screen.note), execution, screen, show)
