@@ -128,4 +128,7 @@ class ResumableExperiment(PlannedExperiment[T, R]):
 
         Raises ConfigError where the study holds a run of the same id and another configuration.
         """
-        return finished_runs(study, self.plan({}), self.read, self.sets if same_data else None)
+        found: dict[str, T] = {}
+        while new := finished_runs(study, [each for each in self.plan(found) if each.id not in found], self.read, self.sets if same_data else None):
+            found |= new
+        return found

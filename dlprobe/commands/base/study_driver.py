@@ -93,7 +93,8 @@ def go_on(kind: type[S], count: int | None, execution: Execution, screen: Screen
         if count is not None and count < had:
             raise ConfigError(f"{option} {count}: the study has {had} already: expected as many or more")
         experiment = experiment if count is None else experiment.repeated(count)
-        finished, wanted = experiment.finished(study), len(experiment.plan({}))
+        finished = experiment.finished(study)
+        wanted = len(experiment.plan(finished))
         lacks = len(finished) < wanted or study.status != "finished"
     if len(finished) < wanted:
         screen.note(f"{path} has {len(finished)} of {wanted} {experiment.unit}")
@@ -109,7 +110,7 @@ def show_saved(kind: type[S], path: Path, screen: Screen, show: Show[S], change:
     with open_experiment(kind, path, screen) as (experiment, study):
         found = experiment.finished(study, same_data=False)
         experiment = experiment if change is None else change(experiment, found)
-        result = experiment.conclude(found, len(found) == len(experiment.plan({})))
+        result = experiment.conclude(found, len(found) == len(experiment.plan(found)))
     if result is None:
         raise ConfigError(
             f"{path}: no {experiment.unit.removesuffix('s')} had ended, so there is nothing to show: go on with dlprobe {kind.name} --resume {path}"
