@@ -19,17 +19,19 @@ import pytest
 
 ROOT = Path(__file__).parent.parent
 PACKAGE = ROOT / "dlprobe"
-EVERYBODY = {"errors", "registry", "config", "version"}
+EVERYBODY = {"errors", "registry", "config", "interrupts", "version"}
 MAY_IMPORT: dict[str, set[str]] = {
     "__init__": {"runs", "analysis", "recorders"},  # the public names
     "__main__": {"commands"},
     "errors": set(),
+    "interrupts": set(),
     "version": set(),
     "registry": set(),
     "config": set(),
     "parts": set(),
     "hdf5": set(),
     "render": set(),
+    "guide": set(),
     "data": {"hdf5"},
     "nn": {"parts"},
     "runs": {"hdf5"},

@@ -29,7 +29,7 @@ from dlprobe.errors import ExitCode
 if TYPE_CHECKING:
     from dlprobe.commands.base.writing import Target
     from dlprobe.config import RunConfig
-    from dlprobe.experiments.prescription import Prescription, Result
+    from dlprobe.experiments.prescription import Prescription, Result, Tried
     from dlprobe.rules import Finding
 
 RunFile = Annotated[Path, typer.Argument(metavar="RUN", help="run file")]
@@ -72,15 +72,16 @@ def _judged(path: Path, screen: Screen) -> tuple[RunConfig, Sequence[Finding]]:
     return with_values(config, {"data.data_seed": config.resolved_data_seed}), findings
 
 
-def _show(prescription: Prescription, results: list[Result], execution: Execution, screen: Screen, *, run: Path, target: Target) -> None:
+def _show(prescription: Prescription, tried: Tried, execution: Execution, screen: Screen, *, run: Path, target: Target) -> None:
     """Write the cure, and show what was tried."""
     from dlprobe.experiments.prescription import cheapest_cure
     from dlprobe.reports.prescribe import prescribe_document
 
-    cure = cheapest_cure(results) if results else None
+    cure = cheapest_cure(tried.results) if tried.results else None
     if cure is not None:
-        _write(target, str(run), cure, results[0])
-    screen.show(prescribe_document(str(run), prescription.codes, results, cure, str(target.path) if cure is not None else ""))
+        _write(target, str(run), cure, tried.results[0])
+    written = str(target.path) if cure is not None else ""
+    screen.show(prescribe_document(str(run), prescription.codes, tried.results, cure, written, tried.complete))
 
 
 def _write(target: Target, path: str, cure: Result, before: Result) -> None:

@@ -63,7 +63,7 @@ class RateSearch(PlannedExperiment[Trial, Found]):
         data = self.sets.of(self.config)
         refuse(self.config, self.by, data)
         self.test = range_test(self.config, data, *self.rates, self.range_steps, means.stop)
-        return StudyResult(finished, False) if means.stop.asked else super().train(means, finished)
+        return super().train(means, finished)
 
     def plan(self, found: Mapping[str, Trial]) -> list[PlannedRun]:
         """The candidates, and beyond them where the best stands at their end."""
@@ -79,9 +79,10 @@ class RateSearch(PlannedExperiment[Trial, Found]):
         """Its losses at the end."""
         return trial_of(planned, run)
 
-    def conclude(self, found: Mapping[str, Trial], complete: bool) -> Found:
-        """The answer from the runs that ended."""
-        assert self.test is not None
+    def conclude(self, found: Mapping[str, Trial], complete: bool) -> Found | None:
+        """The answer from the runs that ended; where none did there is none, which is not to say that no rate trains."""
+        if self.test is None or not (found or complete):
+            return None
         steps = trainer.start(self.config, self.sets.of(self.config)).steps
         if self.quick:
             return Found(self.test, (), *quick_rate(self.test), self.by, steps, complete)
@@ -94,10 +95,11 @@ class RateSearch(PlannedExperiment[Trial, Found]):
 def find(
     config: RunConfig, data: trainer.PreparedData, *, by: str = "train_loss", quick: bool = False, threads: int = 1, stop: Stop, progress: Told | None = None
 ) -> Found:
-    """The search on given data. Raises ConfigError."""
-    search = RateSearch(config, PreparedSets((config, data)), by=by, quick=quick)
-    ended = search.train(Means(threads, stop, progress=progress), {})
-    return search.conclude(ended.found, ended.complete)
+    """The search on given data. Raises ConfigError, and KeyboardInterrupt after a stop before the first run ended."""
+    found = RateSearch(config, PreparedSets((config, data)), by=by, quick=quick).run(Means(threads, stop, progress=progress))
+    if found is None:
+        raise KeyboardInterrupt
+    return found
 
 
 def refuse(config: RunConfig, by: str, data: trainer.PreparedData) -> None:
@@ -116,6 +118,8 @@ def range_test(config: RunConfig, data: trainer.PreparedData, low: float, high: 
     while len(losses) < steps and not stop.asked and broken_at(losses) is None:
         found = trainer.batch_losses(session, len(losses), rates[len(losses) : len(losses) + BLOCK])
         losses = np.concatenate([losses, found])
+    if stop.asked:
+        raise KeyboardInterrupt
     return read_range_test(rates[: len(losses)], losses)
 
 

@@ -178,7 +178,15 @@ def cheapest_cure(results: Sequence[Result]) -> Result | None:
 
 
 @dataclass(frozen=True)
-class Prescription(PlannedExperiment[Trial, list[Result]]):
+class Tried:
+    """What came of the treatments, the run as it is first, in the order in which they were tried; of a stopped experiment those all of whose seeds ended."""
+
+    results: Sequence[Result]
+    complete: bool
+
+
+@dataclass(frozen=True)
+class Prescription(PlannedExperiment[Trial, Tried]):
     """Every treatment that the findings of a run name, over some seeds, beside the configuration as it is; where none cures, a second round."""
 
     name = "prescribe"
@@ -228,6 +236,7 @@ class Prescription(PlannedExperiment[Trial, list[Result]]):
         """The run, judged."""
         return trial_of(run, self.codes, {each.code for each in self.findings if each.severity == "error"})
 
-    def conclude(self, found: Mapping[str, Trial], complete: bool) -> list[Result]:
-        """In the order in which they were tried, those of a stopped experiment as far as all their seeds ended."""
-        return self._results(self._treatments(found), found)
+    def conclude(self, found: Mapping[str, Trial], complete: bool) -> Tried | None:
+        """None where not even the run as it is was repeated with all seeds."""
+        results = self._results(self._treatments(found), found)
+        return Tried(results, complete) if complete or (results and results[0].treatment.remedy is None) else None

@@ -23,7 +23,6 @@ from dlprobe.nn.updates import UPDATE_SUMS
 from dlprobe.nn.views import part, window
 from dlprobe.nn.views import scratch as memory_for
 
-FINISHED, DIVERGED = 0, 1
 BATCH_LOSS, PENALTY, LEARNING_RATE, MOMENTUM, GRADIENT_NORM, CLIP_SCALE, CLIPPED_NORM, SCALARS = range(8)
 
 # All memory of one model. `blocks` holds one batch of every layer's inputs and outputs; `deltas` three blocks that dL/da and dL/dz pass through in turn;

@@ -10,6 +10,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from types import FrameType as PythonFrame
 
+from dlprobe import interrupts
 from dlprobe.errors import RunFileError
 from dlprobe.hdf5.files import printable, remedy, sync_folder
 from dlprobe.runs import journal, layout
@@ -145,6 +146,7 @@ def _held_back_signals() -> Iterator[Check]:
     caught: list[int] = []
 
     def remember(number: int, _: PythonFrame | None) -> None:
+        interrupts.notice()
         caught.append(number)
 
     def check() -> None:
@@ -156,7 +158,8 @@ def _held_back_signals() -> Iterator[Check]:
         return
     before = {number: signal.signal(number, remember) for number in (signal.SIGINT, signal.SIGTERM)}
     try:
-        yield check
+        with interrupts.protected():
+            yield check
     finally:
         for number, handler in before.items():
             signal.signal(number, handler if handler is not None else signal.SIG_DFL)

@@ -57,17 +57,17 @@ def _kind_of_hdf5(path: Path) -> str:
 
 
 def _kind_of_json(text: str) -> str | None:
-    first, _, rest = text.partition("\n")
+    first = _json(text.partition("\n")[0])
+    if isinstance(first, dict) and "path" in first:
+        return LINES
     found = _json(text)
     if found is None:
-        return LINES if rest and isinstance(_json(first), dict) else None
+        return None
     if not isinstance(found, dict):
         return "a JSON file"
     schema = str(found.get("schema", ""))
     if schema.startswith("dlprobe-"):
         return BASELINE if schema.startswith("dlprobe-baseline/") else RESULT
-    if {"path", "code", "severity"} <= found.keys():
-        return LINES
     return SARIF if "sarif" in str(found.get("$schema", "")) else "a JSON file"
 
 

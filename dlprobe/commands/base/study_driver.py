@@ -42,6 +42,8 @@ def training(doing: str, unit: str, execution: Execution, screen: Screen, writer
 
 def carry_out(experiment: E, execution: Execution, screen: Screen, show: Show[E], finished: Mapping[str, Any] | None = None) -> ExitCode:
     """Train what is not `finished`, keep it where a file is named, conclude, show. A study that is stopped stays a journal, which --resume goes on with."""
+    from dlprobe.experiments.experiment import ResumableExperiment
+
     with execution.study(experiment.describe) as writer:
         try:
             with training(experiment.doing, experiment.unit, execution, screen, writer) as means:
@@ -52,32 +54,34 @@ def carry_out(experiment: E, execution: Execution, screen: Screen, show: Show[E]
                 writer.pack()
         except KeyboardInterrupt:
             if writer is not None and writer.ids:
-                screen.warn(interrupted(experiment, execution, ended=True))
+                screen.announce(f"the {experiment.unit} that had ended are kept: {way_on(experiment, execution.file)}")
             raise
     if result is not None:
         show(experiment, result, execution, screen)
     if ended.complete:
         return ExitCode.DONE
-    screen.warn(interrupted(experiment, execution, ended=bool(ended.found) or bool(writer and writer.ids), shown=result is not None))
-    return ExitCode.INTERRUPTED
+    kept = bool(writer and writer.ids)
+    said = ": the result is of" if result is not None else ": nothing follows yet from" if ended.found or kept else " before a run had ended"
+    if ended.found or kept:
+        said += f" the {count_of(experiment, ended.found)}{experiment.unit} that had ended"
+    if execution.file is not None and (kept or isinstance(experiment, ResumableExperiment)):
+        said += f"; {'they are kept, ' if kept else ''}{way_on(experiment, execution.file)}"
+    return screen.interrupted(said)
 
 
-def interrupted(experiment: Experiment[Any, Any], execution: Execution, *, ended: bool, shown: bool = False) -> str:
-    """What to say of an experiment that was stopped. ended: whether any of its runs had; shown: whether a result of these was printed."""
+def count_of(experiment: Experiment[Any, Any], found: Mapping[str, Any]) -> str:
+    """How many of the runs that are planned by now had ended, where that is known."""
+    from dlprobe.experiments.experiment import PlannedExperiment
+
+    return f"{len(found)} of {len(experiment.plan(found))} " if isinstance(experiment, PlannedExperiment) else ""
+
+
+def way_on(experiment: Experiment[Any, Any], file: Path | None) -> str:
+    """What to type after an interruption."""
     from dlprobe.experiments.experiment import ResumableExperiment
 
-    file, unit = execution.file, experiment.unit
-    if not ended:
-        said = "interrupted before a run had ended"
-    elif shown:
-        said = f"interrupted: the result is of the {unit} that had ended"
-    else:
-        said = f"interrupted: some {unit} had ended"
-    if file is None:
-        return said
-    if isinstance(experiment, ResumableExperiment):
-        return f"{said}; {'they are kept, ' if ended else ''}go on with dlprobe {experiment.name} --resume {file}"
-    return f"{said}; they are kept, look at them with dlprobe inspect {file}" if ended else said
+    resumable = isinstance(experiment, ResumableExperiment)
+    return f"go on with dlprobe {experiment.name} --resume {file}" if resumable else f"look at them with dlprobe inspect {file}"
 
 
 def go_on(kind: type[S], count: int | None, execution: Execution, screen: Screen, show: Show[S], option: str = "--seeds") -> ExitCode:
@@ -112,9 +116,7 @@ def show_saved(kind: type[S], path: Path, screen: Screen, show: Show[S], change:
         experiment = experiment if change is None else change(experiment, found)
         result = experiment.conclude(found, len(found) == len(experiment.plan(found)))
     if result is None:
-        raise ConfigError(
-            f"{path}: no {experiment.unit.removesuffix('s')} had ended, so there is nothing to show: go on with dlprobe {kind.name} --resume {path}"
-        )
+        raise ConfigError(f"{path}: too few runs had ended to show a result yet: go on with dlprobe {kind.name} --resume {path}")
     show(experiment, result, Execution(resume=path), screen)
     return ExitCode.DONE
 
