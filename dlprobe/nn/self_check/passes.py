@@ -16,7 +16,7 @@ from dlprobe.nn.kernels import PRECISIONS
 from dlprobe.nn.network import LayerSpec, Network
 from dlprobe.nn.random import epoch_order
 from dlprobe.nn.regulation import NOTHING, Regulation
-from dlprobe.nn.self_check import Array, Check, Pair, block, wide
+from dlprobe.nn.self_check.checks import Array, Check, Pair, block, wide
 from dlprobe.nn.self_check.parts import SEED, spec_of
 from dlprobe.nn.tiles import AVAILABLE
 
