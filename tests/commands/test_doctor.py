@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from command_line import ROOT, dlprobe, environment, process
+from command_line import dlprobe, environment, process
 
 from dlprobe.nn.self_check import Check, Pair, outcome_of
 
@@ -114,7 +114,3 @@ def test_the_registry_is_covered() -> None:
     covered = {(check.kind, check.name, check.dtype) for check in all_checks()}
     kinds = ("activation", "normalization", "weight_transform", "perturbation", "loss", "optimizer")
     assert {(kind, name, dtype) for kind in kinds for name in registry.records(kind) for dtype in ("float32", "float64")} <= covered
-
-
-def test_the_readme_lists_the_schema() -> None:
-    assert "`dlprobe-doctor/1`" in (ROOT / "README.md").read_text(encoding="utf-8")

@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from command_line import ROOT, TINY, dlprobe
+from command_line import ROOT, TINY, dlprobe, process
 from documents import blocks
 from json_schemas import form_of, problems, validator
 from jsonschema import Draft202012Validator
@@ -77,6 +77,7 @@ def records(tmp_path_factory: pytest.TempPathFactory) -> list[dict[str, Any]]:
         assert dlprobe("compare", "activation", "relu", "tanh", *SMALL, "-o", "study.h5", "--format", "json").code == 0
         found = [_printed(*shlex.split(call.replace("(", "'(").replace(")", ")'"))) for call in CALLS]
         found.append(_printed("compare", "study.h5"))
+        found.append(process("doctor", "--format", "json", folder=folder, DLPROBE_CACHE_DIR=str(folder / "cache")).data)
         assert dlprobe("check", "run.h5", str(ROOT / "sample_runs" / "vanishing.h5"), "--exit-zero", "--write-baseline", "known.json").code == 0
         found.append(json.loads(Path("known.json").read_text(encoding="utf-8")))
     return found

@@ -15,4 +15,5 @@ def all_checks() -> list[Check]:
     """Of everything that is registered, in both precisions."""
     from dlprobe.nn.self_check import lanes, parts, passes
 
-    return [check for dtype in ("float32", "float64") for module in (parts, lanes, passes) for check in module.checks(dtype)]
+    makers = (parts.checks, lanes.checks, passes.checks)
+    return [check for dtype in ("float32", "float64") for checks in makers for check in checks(dtype)]
