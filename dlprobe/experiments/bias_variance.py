@@ -105,7 +105,6 @@ class BiasVarianceExperiment(ResumableExperiment[Array, Decomposed]):
 
     @classmethod
     def restore(cls, study: Study, told: Callable[[str], None] | None = None) -> BiasVarianceExperiment:
-        """See `ResumableExperiment.restore`."""
         return cls(*asked_of(study), told)
 
     @property
@@ -171,7 +170,6 @@ class BiasVarianceExperiment(ResumableExperiment[Array, Decomposed]):
         return outputs_in(run, self.design.part)
 
     def finished(self, study: Study, *, same_data: bool = True) -> dict[str, Array]:
-        """See `ResumableExperiment.finished`; every replica has data of its own."""
         return outputs_of(study, self.replicas, self.sampler.prepared)
 
     def train(self, means: Means, finished: Mapping[str, Array]) -> StudyResult[Array]:

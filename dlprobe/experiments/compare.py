@@ -19,7 +19,7 @@ from dlprobe.analysis.model_size import layer_size
 from dlprobe.config import RunConfig, completed, from_mapping, to_mapping, with_values
 from dlprobe.errors import ConfigError
 from dlprobe.experiments.axes import Axis, named
-from dlprobe.experiments.experiment import Means, ResumableExperiment
+from dlprobe.experiments.experiment import Means, SeededExperiment
 from dlprobe.experiments.study import NEVER, PlannedRun, run_id, run_one, run_study
 from dlprobe.runs import Run, Study
 from dlprobe.training import trainer
@@ -62,7 +62,7 @@ class Cell:
 
 
 @dataclass(frozen=True)
-class CompareExperiment(ResumableExperiment[Outcome, "Compared"]):
+class CompareExperiment(SeededExperiment[Outcome, "Compared"]):
     """What is compared and how. by: metric that ranks; target: of steps to a target, None: what every value that learns reaches."""
 
     name = "compare"
@@ -79,22 +79,7 @@ class CompareExperiment(ResumableExperiment[Outcome, "Compared"]):
 
     @classmethod
     def restore(cls, study: Study, told: Callable[[str], None] | None = None) -> CompareExperiment:
-        """See `ResumableExperiment.restore`."""
         return restored(study.description, str(study.path), PreparedSets(told=told))
-
-    @property
-    def configs(self) -> list[RunConfig]:
-        """One per cell."""
-        return [cell.config for cell in self.cells]
-
-    @property
-    def repetitions(self) -> int:
-        """Seeds."""
-        return len(self.seeds)
-
-    def repeated(self, count: int) -> CompareExperiment:
-        """The seeds go on upwards."""
-        return replace(self, seeds=tuple(range(self.seeds[0], self.seeds[0] + count)))
 
     def describe(self) -> dict[str, Any]:
         """What is compared, how, and every cell's configuration."""

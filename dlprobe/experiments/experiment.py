@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any, ClassVar, Generic, TypeVar
 
 from dlprobe.experiments.study import PlannedRun, StudyResult, Told, finished_runs, run_study
@@ -24,6 +24,7 @@ if TYPE_CHECKING:
 T = TypeVar("T")  # what is read of one run
 R = TypeVar("R")  # what follows from all of them
 Self = TypeVar("Self", bound="ResumableExperiment[Any, Any]")
+Seeded = TypeVar("Seeded", bound="SeededExperiment[Any, Any]")
 
 
 @dataclass(frozen=True)
@@ -132,3 +133,21 @@ class ResumableExperiment(PlannedExperiment[T, R]):
         while new := finished_runs(study, [each for each in self.plan(found) if each.id not in found], self.read, self.sets if same_data else None):
             found |= new
         return found
+
+
+class SeededExperiment(ResumableExperiment[T, R]):
+    """A frozen record of cells, each a `config` that is trained with every one of `seeds`."""
+
+    cells: Sequence[Any]
+    seeds: Sequence[int]
+
+    @property
+    def configs(self) -> list[RunConfig]:
+        return [cell.config for cell in self.cells]
+
+    @property
+    def repetitions(self) -> int:
+        return len(self.seeds)
+
+    def repeated(self: Seeded, count: int) -> Seeded:
+        return replace(self, seeds=tuple(range(self.seeds[0], self.seeds[0] + count)))  # type: ignore[type-var]  # its subclasses are dataclasses

@@ -23,7 +23,7 @@ from dlprobe.analysis.gradient_cells import CellResult, SeedResult
 from dlprobe.config import RunConfig, completed, from_mapping, to_mapping, with_values
 from dlprobe.errors import ConfigError, RunFileError
 from dlprobe.experiments.axes import DEFAULT_WIDTH, axis_of, with_layers
-from dlprobe.experiments.experiment import Means, ResumableExperiment
+from dlprobe.experiments.experiment import Means, SeededExperiment
 from dlprobe.experiments.study import PlannedRun, Told
 from dlprobe.registry import Spec
 from dlprobe.runs import Run, Study, StudyWriter
@@ -115,7 +115,7 @@ def cell_of(base: RunConfig, part: tuple[str, str, str], width: int, others: Map
 
 
 @dataclass
-class GradientExperiment(ResumableExperiment[SeedResult, GridResult]):
+class GradientExperiment(SeededExperiment[SeedResult, GridResult]):
     """Every cell with every seed, each cell judged in the thread that makes its last run: theory's part takes half a second for the default grid, in which
     at the end all threads but one would have nothing to do."""
 
@@ -131,23 +131,8 @@ class GradientExperiment(ResumableExperiment[SeedResult, GridResult]):
 
     @classmethod
     def restore(cls, study: Study, told: Callable[[str], None] | None = None) -> GradientExperiment:
-        """See `ResumableExperiment.restore`."""
         cells, seeds = described(study.description, str(study.path))
         return cls(cells, seeds, PreparedSets(told=told))
-
-    @property
-    def configs(self) -> list[RunConfig]:
-        """One per cell."""
-        return [cell.config for cell in self.cells]
-
-    @property
-    def repetitions(self) -> int:
-        """Seeds."""
-        return len(self.seeds)
-
-    def repeated(self, count: int) -> GradientExperiment:
-        """The seeds go on upwards."""
-        return GradientExperiment(self.cells, range(self.seeds[0], self.seeds[0] + count), self.sets)
 
     def describe(self) -> dict[str, object]:
         """Its axes and every cell's configuration."""

@@ -23,7 +23,6 @@ if TYPE_CHECKING:
     from dlprobe.experiments.experiment import Experiment, Means, ResumableExperiment
     from dlprobe.runs import StudyWriter
 
-R = TypeVar("R")
 E = TypeVar("E", bound="Experiment[Any, Any]")
 S = TypeVar("S", bound="ResumableExperiment[Any, Any]")
 Show: TypeAlias = "Callable[[E, Any, Execution, Screen], None]"  # the experiment, its result, how it was made
@@ -42,8 +41,6 @@ def training(doing: str, unit: str, execution: Execution, screen: Screen, writer
 
 def carry_out(experiment: E, execution: Execution, screen: Screen, show: Show[E], finished: Mapping[str, Any] | None = None) -> ExitCode:
     """Train what is not `finished`, keep it where a file is named, conclude, show. A study that is stopped stays a journal, which --resume goes on with."""
-    from dlprobe.experiments.experiment import ResumableExperiment
-
     with execution.study(experiment.describe) as writer:
         try:
             with training(experiment.doing, experiment.unit, execution, screen, writer) as means:
@@ -58,22 +55,20 @@ def carry_out(experiment: E, execution: Execution, screen: Screen, show: Show[E]
             raise
     if result is not None:
         show(experiment, result, execution, screen)
-    if ended.complete:
-        return ExitCode.DONE
-    kept = bool(writer and writer.ids)
-    said = ": the result is of" if result is not None else ": nothing follows yet from" if ended.found or kept else " before a run had ended"
-    if ended.found or kept:
-        said += f" the {count_of(experiment, ended.found)}{experiment.unit} that had ended"
-    if execution.file is not None and (kept or isinstance(experiment, ResumableExperiment)):
-        said += f"; {'they are kept, ' if kept else ''}{way_on(experiment, execution.file)}"
-    return screen.interrupted(said)
+    return ExitCode.DONE if ended.complete else screen.interrupted(what_is_left(experiment, ended.found, bool(writer and writer.ids), result, execution.file))
 
 
-def count_of(experiment: Experiment[Any, Any], found: Mapping[str, Any]) -> str:
-    """How many of the runs that are planned by now had ended, where that is known."""
-    from dlprobe.experiments.experiment import PlannedExperiment
+def what_is_left(experiment: Experiment[Any, Any], found: Mapping[str, Any], kept: bool, result: object, file: Path | None) -> str:
+    """What to say of an experiment that was stopped. kept: whether its study file holds any run."""
+    from dlprobe.experiments.experiment import PlannedExperiment, ResumableExperiment
 
-    return f"{len(found)} of {len(experiment.plan(found))} " if isinstance(experiment, PlannedExperiment) else ""
+    said = " before a run had ended"
+    if found or kept:
+        count = f"{len(found)} of {len(experiment.plan(found))} " if isinstance(experiment, PlannedExperiment) else ""
+        said = f": {'nothing follows yet from' if result is None else 'the result is of'} the {count}{experiment.unit} that had ended"
+    if file is not None and (kept or isinstance(experiment, ResumableExperiment)):
+        said += f"; {'they are kept, ' if kept else ''}{way_on(experiment, file)}"
+    return said
 
 
 def way_on(experiment: Experiment[Any, Any], file: Path | None) -> str:
