@@ -145,17 +145,17 @@ def told(judged: JudgedRun, fails_on: Sequence[str]) -> str:
         return judged.unreadable
     if not judged.evaluated:
         reasons = "".join(f"\n  {code}: {reason}" for code, reason in judged.judgement.not_evaluated.items())
-        return f"dlprobe: nothing could be evaluated on {judged.path}:{reasons}"
+        return f"dlprobe: nothing could be judged on {judged.path}:{reasons}"
     found = [each for each in judged.judgement.findings if each.severity in fails_on]
     if not found:
         return ""
-    from dlprobe.reports.check import finding_line, patch_text
+    from dlprobe.reports.check import finding_line
 
     lines = [f"dlprobe: {len(found)} finding{'' if len(found) == 1 else 's'} on {judged.path}"]
     for each in map(finding_line, found):
         lines.append(f"  {each.code} {each.name} ({each.severity}): {each.evidence}")
         lines += [f"      {detail}" for detail in (each.place, each.numbers) if detail]
-        lines += [f"      try {patch_text(remedy['patch'])}: {remedy['why']}" for remedy in each.remedies]
+        lines += [f"      {remedy}" for remedy in each.tries]
     return "\n".join([*lines, f"  dlprobe explain {found[0].code}"])
 
 

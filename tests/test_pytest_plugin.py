@@ -74,7 +74,7 @@ def test_a_missing_or_damaged_run_fails(folder: pytest.Pytester) -> None:
 def test_nothing_evaluated_is_no_pass(folder: pytest.Pytester) -> None:
     result = run(folder, "def test_run(dlprobe_check): dlprobe_check('ill.h5', select=['R'])")
     result.assert_outcomes(failed=1)
-    result.stdout.fnmatch_lines(["*nothing could be evaluated*"])
+    result.stdout.fnmatch_lines(["*nothing could be judged*"])
 
 
 def test_a_baseline_is_written_on_request_and_then_only_new_findings_fail(folder: pytest.Pytester) -> None:

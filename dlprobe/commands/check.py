@@ -1,6 +1,7 @@
 """Judge run files by rules: what is wrong, in which layer and at which step, and what to try.
 
-Exit code 0: nothing found (or nothing as severe as --fail-on asks); 1: findings; 2: a file could not be read, or nothing could be evaluated.
+Exit code 0: nothing found (or nothing as severe as --fail-on asks); 1: findings; 2: a file could not be read, or nothing could be judged:
+no rule of gradients, activations or learning could look.
 Options may stand in [tool.dlprobe] of pyproject.toml or in dlprobe.toml; the command line wins.
 
 Examples:
@@ -157,8 +158,7 @@ def tell_of(judged: JudgedRun, screen: Screen) -> None:
     if judged.unreadable:
         screen.error(judged.unreadable)
     elif not judged.evaluated:
-        reasons = "; ".join(f"{code}: {reason}" for code, reason in list(judged.judgement.not_evaluated.items())[:3])
-        screen.error(f"{judged.path}: nothing could be evaluated: {reasons}")
+        screen.error(f"{judged.path}: nothing could be judged, because {judged.why_not}")
 
 
 def exit_code(judged: Sequence[JudgedRun], fails_on: Sequence[str], exit_zero: bool) -> ExitCode:

@@ -53,14 +53,14 @@ def command(
 
 
 def _experiment(path: Path, seeds: int, seed: int | None, tries: int, workers: int | None, screen: Screen) -> tuple[tuple[str, ...], list[Result], bool]:
-    from dlprobe.config import from_mapping, with_values
+    from dlprobe.config import with_values
     from dlprobe.rules import judge
     from dlprobe.runs import open_single
     from dlprobe.runs.reading import reading
 
     with reading(path), open_single(path) as run:
         findings = judge(run).findings
-        config = from_mapping(run.config)
+        config = run.required_configuration()
     config = with_values(config, {"data.data_seed": config.resolved_data_seed})
     from dlprobe.commands.base.recorded_run import tell_of_compiling
     from dlprobe.executors.threads import available_threads

@@ -252,5 +252,5 @@ def threshold_of(run: Run) -> float:
     """Above which a single output means the second class."""
     from dlprobe.config import parse_spec
 
-    loss = from_mapping(run.config).training.loss or parse_spec("loss", "cross_entropy")
+    loss = run.required_configuration().training.loss or parse_spec("loss", "cross_entropy")
     return float(loss.record.threshold)

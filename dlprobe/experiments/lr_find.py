@@ -17,8 +17,8 @@ from dlprobe.config import RunConfig, with_values
 from dlprobe.errors import ConfigError
 from dlprobe.executors import threads as executor
 from dlprobe.experiments.study import NEVER, Told
+from dlprobe.record.recorder import Snapshots
 from dlprobe.training import trainer
-from dlprobe.training.recording import Snapshots
 from dlprobe.training.stopping import Stop
 
 FIRST_RATE, LAST_RATE, RANGE_STEPS = 1e-7, 10.0, 100

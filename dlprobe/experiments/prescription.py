@@ -199,7 +199,7 @@ def _trial(
         judgement = Criteria().judge(recorded)
         fired = {each.code: each.severity for each in judgement.findings if each.severity != "info"}  # what has become an info is no fault any more
         new = tuple(code for code, severity in fired.items() if severity == "error" and code not in errors and code not in codes)
-        work = float(session.step) * float(np.sum(recorded.layers["parameter_count"]))
+        work = float(session.step) * sum(layer.parameter_count or 0 for layer in recorded.layer_facts)
         return Trial(metric_of(recorded), tuple(code for code in codes if code in fired), new, work, tuple(judgement.findings))
 
 

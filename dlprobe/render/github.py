@@ -8,7 +8,7 @@ from __future__ import annotations
 from typing import TextIO
 
 from dlprobe.render import formats
-from dlprobe.render.checked import SCHEMA, CheckedRun, FindingLine, checked
+from dlprobe.render.checked import SCHEMA, CheckedRun, FindingLine, checked, remedy_text
 from dlprobe.render.document import Document
 from dlprobe.render.safe_text import visible
 
@@ -23,19 +23,14 @@ def render(document: Document, stream: TextIO, *, width: int | None = None, colo
         for finding in run.findings:
             stream.write(annotation(run, finding) + "\n")
         if not run.evaluated:
-            stream.write(command("error", run.file, "nothing could be evaluated", f"{run.path}: {run.unreadable or 'no rule could look at it'}") + "\n")
+            stream.write(command("error", run.file, "nothing could be judged", f"{run.path}: {run.unreadable or 'no rule could look at it'}") + "\n")
 
 
 def annotation(run: CheckedRun, finding: FindingLine) -> str:
     """The workflow command of one finding."""
     place = f" ({finding.place})" if finding.place else ""
-    tries = "".join(f"\ntry: {_patch(remedy)}: {remedy.get('why', '')}" for remedy in finding.remedies[:1])
+    tries = "".join(f"\ntry: {remedy_text(remedy)}" for remedy in finding.remedies[:1])
     return command(COMMANDS[finding.severity], run.file, f"{finding.code} {finding.name}", f"{run.path}: {finding.evidence}{place}{tries}")
-
-
-def _patch(remedy: object) -> str:
-    patch = remedy.get("patch", {}) if hasattr(remedy, "get") else {}
-    return ", ".join(f"{key} = {value}" for key, value in patch.items())
 
 
 def command(name: str, file: str, title: str, message: str) -> str:

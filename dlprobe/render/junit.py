@@ -50,7 +50,7 @@ def _suite(run: CheckedRun, fails_on: Sequence[Severity]) -> Element:
     for code in sorted(codes):
         suite.append(_case(run, code, fails_on))
     if not run.evaluated:
-        _add(_added_case(suite, run, "evaluation"), "error", run.unreadable or "nothing could be evaluated", "nothing-evaluated")
+        _add(_added_case(suite, run, "evaluation"), "error", run.unreadable or "nothing could be judged", "nothing-evaluated")
     counts = {"tests": len(suite), "failures": _having(suite, "failure"), "errors": _having(suite, "error"), "skipped": _having(suite, "skipped")}
     for name, count in counts.items():
         suite.set(name, str(count))
@@ -90,8 +90,7 @@ def _add(case: Element, tag: str, message: str, type: str, body: str = "") -> No
 
 def text(finding: FindingLine) -> str:
     """One finding as a paragraph of lines."""
-    tries = [f"try {', '.join(f'{key} = {value}' for key, value in each['patch'].items())}: {each['why']}" for each in finding.remedies]
-    lines = [f"{finding.code} {finding.severity} {finding.name}: {finding.evidence}", finding.place, finding.numbers, *tries]
+    lines = [f"{finding.code} {finding.severity} {finding.name}: {finding.evidence}", finding.place, finding.numbers, *finding.tries]
     return "\n".join(visible(line) for line in lines if line)
 
 

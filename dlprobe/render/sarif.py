@@ -80,7 +80,7 @@ def uri(path: str) -> str:
 
 def _invocation(document: CheckDocument) -> dict[str, Any]:
     silent = [run for run in document.runs if not run.evaluated]
-    notes = [{"level": "error", "message": {"text": visible(f"{run.path}: {run.unreadable or 'nothing could be evaluated'}")}} for run in silent]
+    notes = [{"level": "error", "message": {"text": visible(f"{run.path}: {run.unreadable or 'nothing could be judged'}")}} for run in silent]
     exit_code = int(document.data.get("exit_code", 0))
     return {"executionSuccessful": not silent and exit_code != 2, "exitCode": exit_code, "toolExecutionNotifications": notes}
 

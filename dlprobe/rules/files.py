@@ -10,8 +10,9 @@ from pathlib import Path
 from typing import Any
 
 from dlprobe.analysis.baseline import Comparison
-from dlprobe.config import from_mapping, to_mapping
+from dlprobe.config import to_mapping
 from dlprobe.errors import ConfigError, RunFileError
+from dlprobe.record.description import OWN, known_facts, layer_columns
 from dlprobe.registry import Value, unknown
 from dlprobe.rules.advice import Advice, advise
 from dlprobe.rules.judging import Judgement, Selection, judge, matching, read_settings
@@ -20,7 +21,9 @@ from dlprobe.rules.rule import Rule
 from dlprobe.runs import Run, open_run
 from dlprobe.runs.reading import reading
 
-SEED_KEYS = {("training", "seed"), ("data", "data_seed"), ("training", "threads")}  # what repetitions of one configuration may differ in
+ESSENTIAL = ("G", "A", "L")  # codes of the rules of gradients, activations and learning
+REASONS = 3  # that an error names
+SEED_KEYS = {("training", "seed"), ("data", "data_seed"), ("training", "threads"), ("facts", "seed")}  # what repetitions of one configuration may differ in
 
 
 @dataclass(frozen=True)
@@ -75,8 +78,25 @@ class JudgedRun:
 
     @property
     def evaluated(self) -> bool:
-        """Whether any rule could look; a run of which nothing was asked has nothing to miss."""
-        return bool(self.judgement.evaluated or self.known) or not self.judgement.not_evaluated
+        """Whether any rule could look at what a run is judged by, its gradients, activations and learning; where nothing of that was asked, any rule.
+
+        A run of which nothing was asked has nothing to miss.
+        """
+        looked = {*self.judgement.passed, *(finding.code for finding in self.judgement.findings)}
+        missing = set(self.judgement.not_evaluated)
+        essential = any(code.startswith(ESSENTIAL) for code in looked | missing)
+        judged = any(code.startswith(ESSENTIAL) for code in looked) if essential else bool(looked)
+        return judged or bool(self.known) or not missing
+
+    @property
+    def why_not(self) -> str:
+        """Why it could not be judged: what those rules say, each reason once."""
+        reasons = {code: reason for code, reason in self.judgement.not_evaluated.items() if code.startswith(ESSENTIAL)}
+        by_reason: dict[str, list[str]] = {}
+        for code, reason in (reasons or dict(self.judgement.not_evaluated)).items():
+            by_reason.setdefault(reason, []).append(code)
+        told = sorted(by_reason.items(), key=lambda each: -len(each[1]))[:REASONS]
+        return "; ".join(f"{reason} ({', '.join(codes)})" for reason, codes in told)
 
 
 def criteria(select: Sequence[str], ignore: Sequence[str], settings: Mapping[str, Mapping[str, Any]]) -> Criteria:
@@ -164,11 +184,16 @@ def configuration_of(run: Run) -> str:
 
 
 def whole_configuration(run: Run) -> dict[str, Any]:
-    """The configuration with every default filled in, so that runs of older versions compare; as it stands where this dlprobe cannot read it."""
-    try:
-        return to_mapping(from_mapping(run.config))
-    except ConfigError:
+    """The configuration with every default filled in, so that runs of older versions compare; as it stands where this dlprobe cannot read it.
+
+    Of a run of another origin what is known in its place: origin, facts and layers.
+    """
+    if run.configuration is not None:
+        return to_mapping(run.configuration)
+    if run.origin == OWN:
         return run.config
+    layers = {name: list(column) for name, column in layer_columns(run.layer_facts).items() if not name.endswith("_offset")}
+    return {"origin": run.origin, "facts": known_facts(run.facts), "layers": layers}
 
 
 def _without_seeds(table: str, values: Any) -> Any:

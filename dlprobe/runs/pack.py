@@ -18,7 +18,8 @@ from numpy.typing import NDArray
 import dlprobe
 from dlprobe.errors import RunFileError
 from dlprobe.hdf5.files import printable, sync_folder
-from dlprobe.runs import journal, layout
+from dlprobe.record import layout
+from dlprobe.runs import journal
 from dlprobe.runs.content import ContentDigest, parameters_sha256
 from dlprobe.runs.contents import Contents, Shapes
 from dlprobe.runs.journal_contents import JournalContents, first_payload
@@ -207,6 +208,7 @@ def _write_facts(writer: PackedWriter, contents: Contents, prefix: str, hexdiges
     write_head(writer, prefix, layout.SCHEMA, "interrupted" if facts.status == "running" else facts.status)
     writer.text(prefix or "/", "content_sha256", hexdigest)
     writer.text(prefix or "/", "parameters_sha256", parameters_sha256(final))
+    writer.text(prefix or "/", "origin", facts.origin)
     writer.text(prefix or "/", "config", json.dumps(facts.config))
     writer.group(f"{prefix}/environment")
     writer.text(f"{prefix}/environment", "json", json.dumps(facts.environment))

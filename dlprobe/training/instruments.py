@@ -19,9 +19,10 @@ from dlprobe.errors import ConfigError
 from dlprobe.nn import observe
 from dlprobe.nn.jacobian import log_singular_values
 from dlprobe.nn.network import BlockResult
+from dlprobe.record.recorder import Recorder
+from dlprobe.record.scalars import BATCH_LOSS
 from dlprobe.training import measuring
 from dlprobe.training.model import Model
-from dlprobe.training.recording import InstrumentRecorder, Recorder
 from dlprobe.training.sharpness import Sharpness
 
 if TYPE_CHECKING:
@@ -52,11 +53,11 @@ class Watch:
         self.track_every = (recording.track_every or max(1, steps // LOOKS_AT_UNITS)) if self.units else None
         self.jacobian, self.sharpness = recording.jacobian or 0, recording.sharpness or 0
         self._hessian: Sharpness | None = None
-        self._recorder: InstrumentRecorder | None = None
+        self._recorder: Recorder | None = None
 
     def begin(self, recorder: Recorder) -> None:
         """The run starts; a recorder that takes no instruments switches them off."""
-        self._recorder = recorder if isinstance(recorder, InstrumentRecorder) else None
+        self._recorder = recorder if recorder.takes_instruments else None
 
     def due(self, step: int) -> bool:
         """Whether something is read at this step."""
@@ -140,7 +141,7 @@ def _batch_rows(session: Session, step: int) -> int:
 def _has_gradient(result: BlockResult) -> bool:
     """A step whose forward pass met non-finite numbers ends before its backward pass."""
     lost = result.statistics[-1, :, observe.NONFINITE_FORWARD].sum() > 0
-    return not (result.diverged and (lost or not np.isfinite(result.scalars[-1, 0])))
+    return not (result.diverged and (lost or not np.isfinite(result.scalars[-1, BATCH_LOSS])))
 
 
 def _histograms(session: Session, before: Array, rows: int, has_gradient: bool) -> dict[str, Array]:

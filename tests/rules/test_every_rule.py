@@ -163,7 +163,7 @@ STORIES = {
         "adam",
     ),
     "L001": Story(run(**ILL), 1 - 0.89 / 0.9, 0.1, run(), run(steps=20, **ILL), "too few steps"),
-    "L002": Story(run(evaluations=losses(2.0, 9.0, 8.0)), 4.5, 2.0, run(**ILL), run(evaluations={}), "never evaluated"),
+    "L002": Story(run(evaluations=losses(2.0, 9.0, 8.0)), 4.5, 2.0, run(**ILL), run(evaluations={}, scalars={"batch_loss": NAN}), "never evaluated"),
     # changes of 1 between 1 and 2 around a mean of 1.5
     "L003": Story(
         run(evaluations=losses(2, 1, 2, 1, 2, 1, 2, 1, 2, 1, 2, 1)),
@@ -179,7 +179,15 @@ STORIES = {
     "L005": Story(
         run(evaluations=losses(46.0517, 3.0)), 20.0, 5.0, run(**ILL), run(config={"training": {"loss": "mse"}}, **ILL), "chance value", severity="warning"
     ),
-    "L006": Story(run(output_activation="relu", **ILL), NAN, 0.05, run(**ILL), run(output_activation="relu", evaluations={}), "never evaluated", ("output",)),
+    "L006": Story(
+        run(output_activation="relu", **ILL),
+        NAN,
+        0.05,
+        run(**ILL),
+        run(output_activation="relu", evaluations={}, scalars={"batch_loss": NAN}),
+        "never evaluated",
+        ("output",),
+    ),
     "B001": Story(run(**ILL), 89.0, 10.0, run(), run(steps=20, **ILL), "too few steps", severity="warning"),
     "B002": Story(
         run(evaluations={**LEARNED, "val_error": (0.9, 0.25)}, data=VAL),

@@ -17,7 +17,8 @@ import synthetic_runs
 
 import dlprobe
 from dlprobe.errors import DlprobeWarning, RunFileError
-from dlprobe.runs import Run, RunWriter, StudyWriter, frames, layout, open_single, pack_journal
+from dlprobe.record import layout
+from dlprobe.runs import Run, RunWriter, StudyWriter, frames, open_single, pack_journal
 from dlprobe.runs.frames import FrameType
 from dlprobe.runs.journal import journal_path
 

@@ -43,6 +43,8 @@ def check(evidence: Evidence, settings: Settings) -> Outcome:
         raise NotEvaluableError("the layers differ from those of the baseline: see R003")
     if not all(run.profiles for run in (*comparison.new, *comparison.old)):
         raise NotEvaluableError("no step was recorded in some of the runs")
+    if not any(all(key in run.profiles for run in (*comparison.new, *comparison.old)) for key in comparison.new[0].profiles):
+        raise NotEvaluableError("no statistic was recorded in all of the runs")
     found = [drift(comparison, name, when, float(settings[name])) for name in PROFILES for when in MOMENTS]
     return fired(*(_finding(each, comparison.sizes) for each in found if each is not None))
 

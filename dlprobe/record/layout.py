@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from functools import cache
 
 from dlprobe import registry
+from dlprobe.record.scalars import SCALARS
 
 SCHEMA = "dlprobe-run"
 STUDY_SCHEMA = "dlprobe-study"
@@ -31,7 +32,8 @@ ATTRIBUTES = {
     "status": "finished | interrupted | failed | diverged",
     "content_sha256": "SHA-256 over the configuration, and path, dtype, shape and SHA-256 of the bytes of every data set with `hashed`, in this table's order",
     "parameters_sha256": "SHA-256 of dtype, shape and bytes of the final parameters; empty where there are none",
-    "config": "the configuration, JSON",
+    "origin": "who trained it: dlprobe | torch | keras | arrays | log; files without it are dlprobe's own",
+    "config": "the configuration, JSON; empty unless dlprobe trained the run",
     "producer": "program and version that wrote the file",
 }
 
@@ -75,6 +77,7 @@ _LAYERS = (
     ("normalization", "text", "normalization with its parameters, or none"),
     ("norm_position", "text", "before | after the activation; empty without normalization"),
     ("residual", "text", "residual connection with its parameters, or none"),
+    ("dropout", "f8", "share of the activations dropped in training; only of other origins than dlprobe, whose configuration says it"),
     ("parameter_count", "i8", "trained parameters of the layer: W, bias, normalization, activation, residual factor"),
     ("weight_offset", "i8", "first entry of W in the flat parameters; W is row-major (fan_in, fan_out); -1 where there is none"),
     ("bias_offset", "i8", "first bias parameter in the flat parameters; -1 where there is none"),
@@ -84,15 +87,20 @@ _LAYERS = (
     ("residual_offset", "i8", "the residual connection's learned factor in the flat parameters; -1 where there is none"),
 )
 
-SCALARS = {
-    "batch_loss": "data loss of the batch as it is trained: before the update, with class weights and label smoothing, without penalty terms",
-    "penalty": "penalty terms added to the loss",
-    "learning_rate": "learning rate of the update",
-    "momentum": "momentum of the update (beta1 for the family of adam); NaN where the optimizer has none",
-    "gradient_norm": "Euclidean norm of the gradient of loss + penalty over all parameters, before clipping",
-    "clip_scale": "factor by which clipping by the global norm scaled the gradient; 1 where it did not",
-    "clipped_gradient_norm": "Euclidean norm of the gradient of loss + penalty over all parameters, after clipping of every kind",
-}
+_FACTS = (  # of runs of another origin than dlprobe, whose configuration says it
+    ("batch_size", "i8", "samples of a full batch"),
+    ("optimizer", "text", "optimizer with its parameters"),
+    ("learning_rate", "f8", "learning rate at the start"),
+    ("momentum", "f8", "momentum of the optimizer; 0 without"),
+    ("loss", "text", "loss with its parameters"),
+    ("dropout", "f8", "largest share of hidden activations that are dropped in training; 0 without"),
+    ("input_dropout", "f8", "share of the inputs that are dropped in training; 0 without"),
+    ("l1", "f8", "strength of the L1 penalty; 0 without"),
+    ("l2", "f8", "strength of the L2 penalty or weight decay; 0 without"),
+    ("early_stopping", "text", "early stopping with its parameters, or none"),
+    ("monitor", "text", "what early stopping watches"),
+    ("seed", "i8", "seed of the run"),
+)
 
 _EVALUATED = {"train": "the whole training part", "val": "the whole validation part"}
 _EVALUATIONS = (("penalty", "penalty terms of the parameters, those of activations not included"),)
@@ -161,13 +169,17 @@ def _layers() -> list[DataSet]:
     return [DataSet(f"layers/{name}", dtype, _LAYER, "1", meaning) for name, dtype, meaning in _LAYERS]
 
 
+def _facts() -> list[DataSet]:
+    return [DataSet(f"facts/{name}", dtype, (), "1", meaning) for name, dtype, meaning in _FACTS]
+
+
 def _statistics() -> list[DataSet]:
     scales = [
         DataSet("stats/step", "i8", ("step",), "1", "step number, counted from 0; a row describes the step before its update"),
         DataSet("stats/layer", "i4", ("layer",), "1", "layer index; 0 is nearest the input"),
     ]
     records = registry.records("statistic").values()
-    return scales + [DataSet(f"stats/{r.name}", "f", ("step", "layer"), r.units, f"{r.summary}; NaN = not recorded") for r in records]
+    return scales + [DataSet(f"stats/{r.name}", "f", r.dims, r.units, f"{r.summary}; NaN = not recorded") for r in records]
 
 
 def _evaluations() -> list[DataSet]:
@@ -268,8 +280,9 @@ def data_sets() -> dict[str, DataSet]:
     """The whole table by path, in its order: the order of writing and of the content hash."""
     table = [
         *_layers(),
+        *_facts(),
         *_statistics(),
-        *(DataSet(f"scalars/{name}", "f8", ("step",), "1", meaning) for name, meaning in SCALARS.items()),
+        *(DataSet(f"scalars/{each.name}", "f8", ("step",), each.units, each.definition) for each in SCALARS.values()),
         *_timing(),
         *_evaluations(),
         *_final(),
