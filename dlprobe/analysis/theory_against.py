@@ -17,7 +17,7 @@ from dlprobe.runs import Run
 
 Floats: TypeAlias = npt.NDArray[np.float64]
 QUANTITIES = ("activation_mean_square", "error_signal_rms_relative")
-NEEDED = ("preactivation_mean_square", "activation_variance", "activation_mean", "error_signal_rms")
+NEEDED = ("preactivation_mean_square", "error_signal_rms")  # an activation variance that is not defined (a batch of one) is said to be missing
 
 
 @dataclass(frozen=True)
