@@ -24,6 +24,7 @@ if TYPE_CHECKING:
 
 MARKER = "dlprobe(source, *, select=(), ignore=(), settings={}, fail_on='error'): train or load a run and check it before the test"
 FAIL_ON = {"error": ("error",), "warning": ("error", "warning"), "info": ("error", "warning", "info")}
+PROPERTY = "dlprobe"  # of a test report: what could not be evaluated
 JUDGED = pytest.StashKey[list[Any]]()
 
 
@@ -57,10 +58,23 @@ def pytest_sessionfinish(session: pytest.Session) -> None:
         update_baseline(Path(session.config.getoption("--dlprobe-baseline")), judged)
 
 
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    """Say what the rules could not look at in tests that passed too; the properties of a report come from the workers of pytest-xdist as well.
+
+    Texts may come from run files: nothing in them acts on the terminal.
+    """
+    reports = [each for found in terminalreporter.stats.values() for each in found if getattr(each, "when", "") == "call"]
+    texts = [str(text) for each in reports for name, text in each.user_properties if name == PROPERTY]
+    if texts:
+        terminalreporter.section("dlprobe")
+        for text in dict.fromkeys(texts):
+            terminalreporter.write_line("".join(each if each.isprintable() else "?" for each in text))
+
+
 @pytest.fixture
 def dlprobe_check(request: pytest.FixtureRequest, tmp_path: Path) -> Checker:
     """Call it with a configuration (a mapping or the path of a TOML file) or a run file: the test fails on findings."""
-    return Checker(request.config, request.node.nodeid, tmp_path)
+    return Checker(request.node, tmp_path)
 
 
 @pytest.hookimpl(wrapper=True)
@@ -70,7 +84,7 @@ def pytest_runtest_call(item: pytest.Item) -> Iterator[None]:
     markers = list(item.iter_markers("dlprobe"))
     if markers:
         with tempfile.TemporaryDirectory(prefix="dlprobe-") as folder:
-            check = Checker(item.config, item.nodeid, Path(folder))
+            check = Checker(item, Path(folder))
             for marker in markers:
                 check(*marker.args, **marker.kwargs)
     return (yield)
@@ -79,8 +93,8 @@ def pytest_runtest_call(item: pytest.Item) -> Iterator[None]:
 class Checker:
     """Trains or loads, judges, and fails the test with a readable text."""
 
-    def __init__(self, config: pytest.Config, test: str, folder: Path) -> None:
-        self._config, self._test, self._folder = config, test, folder
+    def __init__(self, item: pytest.Item, folder: Path) -> None:
+        self._item, self._config, self._test, self._folder = item, item.config, item.nodeid, folder
         self._count = 0
 
     def __call__(
@@ -98,6 +112,7 @@ class Checker:
         RunFileError where nothing can be trained or read.
         """
         __tracebackhide__ = True
+        from dlprobe.reports.check import unevaluated_lines
         from dlprobe.rules.files import criteria, judged_files, run_files
 
         if fail_on not in FAIL_ON:
@@ -105,6 +120,7 @@ class Checker:
         path, name = self._run_file(source)
         chosen = criteria(select, ignore, settings or {})
         judged = [self._named(each, path, name) for each in judged_files(run_files([path]), chosen)]
+        self._item.user_properties += [(PROPERTY, f"{each.path}: {line}") for each in judged for line in unevaluated_lines(each, chosen.asked)]
         if problem := self._problem(judged, FAIL_ON[fail_on]):
             pytest.fail(problem, pytrace=False)
         return path
@@ -143,14 +159,14 @@ def told(judged: JudgedRun, fails_on: Sequence[str]) -> str:
     """What fails a run, in lines: its findings with place and remedy, or why it could not be judged."""
     if judged.unreadable:
         return judged.unreadable
+    from dlprobe.reports.check import checked_run, finding_line
+
     if not judged.evaluated:
         reasons = "".join(f"\n  {code}: {reason}" for code, reason in judged.judgement.not_evaluated.items())
-        return f"dlprobe: nothing could be judged on {judged.path}:{reasons}"
+        return f"dlprobe: {checked_run(judged).blind} on {judged.path}:{reasons}"
     found = [each for each in judged.judgement.findings if each.severity in fails_on]
     if not found:
         return ""
-    from dlprobe.reports.check import finding_line
-
     lines = [f"dlprobe: {len(found)} finding{'' if len(found) == 1 else 's'} on {judged.path}"]
     for each in map(finding_line, found):
         lines.append(f"  {each.code} {each.name} ({each.severity}): {each.evidence}")

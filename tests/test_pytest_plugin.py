@@ -71,10 +71,16 @@ def test_a_missing_or_damaged_run_fails(folder: pytest.Pytester) -> None:
     result.stdout.fnmatch_lines(["*none.h5*"])
 
 
+def test_what_a_passed_test_could_not_look_at_is_said_at_the_end(folder: pytest.Pytester) -> None:
+    result = run(folder, "def test_run(dlprobe_check): dlprobe_check('ill.h5', select=['D', 'W006'])")
+    result.assert_outcomes(passed=1)
+    result.stdout.fnmatch_lines(["*= dlprobe =*", "ill.h5: W006 was selected and not evaluated: *", "ill.h5: * not evaluated: *"])
+
+
 def test_nothing_evaluated_is_no_pass(folder: pytest.Pytester) -> None:
     result = run(folder, "def test_run(dlprobe_check): dlprobe_check('ill.h5', select=['R'])")
     result.assert_outcomes(failed=1)
-    result.stdout.fnmatch_lines(["*nothing could be judged*"])
+    result.stdout.fnmatch_lines(["*nothing could be evaluated*"])
 
 
 def test_a_baseline_is_written_on_request_and_then_only_new_findings_fail(folder: pytest.Pytester) -> None:

@@ -11,6 +11,8 @@ import numpy as np
 import numpy.typing as npt
 
 from dlprobe.analysis import rank_test
+from dlprobe.analysis.count_tests import p_more_errors
+from dlprobe.analysis.misses import Misses, misses_of
 from dlprobe.analysis.theory import USUAL_KAPPA, log10_deviation
 from dlprobe.record.layout import PARTS
 from dlprobe.runs import Run
@@ -23,13 +25,15 @@ POWERS = {"activation_variance": 2, "error_signal_rms": 1, "gradient_rms": 2}  #
 LAYER_FACTS = ("name", "units", "activation", "normalization")
 LAST_SHARE, LAST_ROWS = 10, 256  # the end of a run is its last tenth, at most so many recorded rows: a single batch fluctuates too much
 FEWEST = 3  # runs whose spread can be told
+ROUNDING = float(np.finfo(np.float32).eps)  # share of its first value below which nobody can tell a loss, or a layer's signal, from 0
 
 
 @dataclass(frozen=True)
 class Numbers:
     """What is compared of one run. configuration: as text, without seeds. layers: what the net is made of. data: fingerprint and the seed of the split.
 
-    profiles: by (statistic, "start" or "end") the numbers per layer, (layer,).
+    profiles: by (statistic, "start" or "end") the numbers per layer, (layer,). floors: by metric what it cannot be told from 0 below, see `floor_of`.
+    seed: of the training. misses: by part.
     """
 
     path: str
@@ -43,6 +47,15 @@ class Numbers:
     units: tuple[int, ...] = ()
     samples: Mapping[str, int] = field(default_factory=dict)
     classification: bool = False
+    floors: Mapping[str, float] = field(default_factory=dict)
+    seed: str = ""
+    misses: Mapping[str, Misses] = field(default_factory=dict)
+
+    def errors(self, metric: str) -> tuple[int, int] | None:
+        """Wrong samples, and of how many, where the metric is a share of wrong classes."""
+        part, _, what = metric.partition("_")
+        samples, value = self.samples.get(part, 0), self.metrics.get(metric, np.nan)
+        return (round(value * samples), samples) if what == "error" and self.classification and samples and 0.0 <= value <= 1.0 else None
 
 
 @dataclass(frozen=True)
@@ -60,7 +73,9 @@ class Comparison:
 
 @dataclass(frozen=True)
 class Change:
-    """How a metric changed. factor: new over old, with low and high; old, new: medians; how: by what it was judged; worse: whether it fires."""
+    """How a metric changed. factor: new over old, with low and high (NaN where there is no interval); old, new: medians; how: by what it was judged;
+    worse: whether it fires; old_words, new_words: the two as people read them; floor: what cannot be told from 0 below, so that no factor says it.
+    """
 
     metric: str
     old: float
@@ -70,6 +85,18 @@ class Change:
     high: float
     how: str
     worse: bool
+    old_words: str = ""
+    new_words: str = ""
+    floor: float = 0.0
+
+    @property
+    def words(self) -> str:
+        """From what to what, and how many times that is where the old number is one that can be multiplied."""
+        told = f"{self.metric} went from {self.old_words or f'{self.old:.4g}'} to {self.new_words or f'{self.new:.4g}'}"
+        if not (self.old > self.floor and np.isfinite(self.new)):
+            return told
+        interval = f" (95 % interval {self.low:.3g} to {self.high:.3g})" if np.isfinite(self.high) else ""
+        return f"{told}, {self.factor:.3g} times{interval}"
 
 
 @dataclass(frozen=True)
@@ -104,7 +131,31 @@ def numbers_of(run: Run, path: str, configuration: str) -> Numbers:
         units,
         _samples(run),
         run.data.get("task") == "classification",
+        _floors(run),
+        json.dumps(run.facts.seed),
+        misses_of(run),
     )
+
+
+def _floors(run: Run) -> dict[str, float]:
+    """By metric: half a wrong sample; of losses and regression errors, what rounding in float32 is of the first evaluation."""
+    found = {}
+    for part, what in (name.split("_") for name in METRICS):
+        samples = _samples(run).get(part, 0)
+        if what == "error" and run.data.get("task") == "classification":
+            found[f"{part}_{what}"] = 0.5 / samples if samples else 0.0
+        else:
+            first = run.evaluations.get(f"train_{what}", np.empty(0))[:1]
+            found[f"{part}_{what}"] = ROUNDING * float(first[0]) if len(first) and np.isfinite(first[0]) else 0.0
+    return found
+
+
+def floor_of(runs: Sequence[Numbers], metric: str) -> float:
+    """Below which a metric of these runs cannot be told from 0: half a wrong sample; of losses and regression errors, the rounding of their first value.
+
+    No quotient is taken of less.
+    """
+    return max(rank_test.SMALLEST, *(run.floors.get(metric, 0.0) for run in runs))
 
 
 def _data_seed(run: Run) -> str:
@@ -140,6 +191,17 @@ def common_metrics(comparison: Comparison) -> tuple[str, ...]:
     return tuple(name for name in METRICS if all(name in run.metrics for run in (*comparison.new, *comparison.old)))
 
 
+def lost_metrics(comparison: Comparison) -> tuple[str, ...]:
+    """Metrics that every run of the baseline has and a new one lacks."""
+    had = [name for name in METRICS if all(name in run.metrics for run in comparison.old)]
+    return tuple(name for name in had if any(name not in run.metrics for run in comparison.new))
+
+
+def common_profiles(comparison: Comparison) -> set[tuple[str, str]]:
+    """Profiles that every run has, by statistic and moment."""
+    return set.intersection(*(set(run.profiles) for run in (*comparison.new, *comparison.old)))
+
+
 def missing_runs(new: int, old: int, level: float) -> str:
     """Why groups of these sizes cannot be compared at the level, and how many runs are needed; empty where they can.
 
@@ -159,15 +221,35 @@ def change(comparison: Comparison, metric: str, factor: float, level: float) -> 
     that is surely smaller than the factor is not reported, however sure it is that there is one.
     """
     new, old = ([run.metrics[metric] for run in runs] for runs in (comparison.new, comparison.old))
+    floor = floor_of((*comparison.new, *comparison.old), metric)
     if len(new) == 1:
-        found, low, high, limit = rank_test.factor_of_one(new[0], old, level)
-        sure, how = found > limit, f"a further run of the baseline would stay below {limit:.3g} times its mean, but for a chance of {level:g}"
+        found, low, high, sure, how = _one_against(comparison, metric, level, floor)
     else:
-        found, low, high = rank_test.factor_between(new, old)
+        found, low, high = rank_test.factor_between(new, old, floor)
         p = rank_test.p_larger(new, old)
         sure, how = p <= level, f"rank test p = {p:.2g}"
     worse = sure and found > 1.0 and high >= factor
-    return Change(metric, float(np.median(old)), float(np.median(rank_test.nan_last(new))), found, low, high, how, worse)
+    before, after = (float(np.median(rank_test.nan_last(values))) for values in (old, new))
+    told = f"{after:.4g} (medians of {comparison.sizes})"
+    return Change(metric, before, after, found, low, high, how, worse, new_words=told, floor=floor)
+
+
+def _one_against(comparison: Comparison, metric: str, level: float, floor: float) -> tuple[float, float, float, bool, str]:
+    """(factor, low, high, whether chance is ruled out, how) of one run against several: beyond their spread, and more wrong samples than theirs explain."""
+    new, old = comparison.new[0], [run.metrics[metric] for run in comparison.old]
+    counts = [run.errors(metric) for run in (new, *comparison.old)]
+    known = [each for each in counts if each is not None]
+    counted = len(known) == len(counts)
+    found, low, high, limit = rank_test.factor_of_one(new.metrics[metric], old, level, floor, rounded=not counted)
+    typical = float(np.exp(np.mean(np.log(np.maximum(rank_test.nan_last(old), floor)))))
+    how = f"a further run like those of the baseline stays below {limit * typical:.3g}, but for a chance of {level:g}"
+    if not counted:
+        return found, low, high, found > limit, how
+    (errors, samples), *others = known
+    before, of = (sum(each) for each in zip(*others, strict=True))
+    p = p_more_errors(errors, samples, before, of)
+    how += f"; {errors} wrong of {samples:,} against {before} of {of:,}: Fisher's exact test p = {p:.2g}"
+    return found, low, high, found > limit and p <= level, how
 
 
 def drift(comparison: Comparison, statistic: str, when: str, tolerance: float) -> Drift | None:
@@ -183,9 +265,12 @@ def drift(comparison: Comparison, statistic: str, when: str, tolerance: float) -
     value, low, high = np.median(new, axis=0), old.min(axis=0), old.max(axis=0)
     share = statistic.endswith("_fraction")
     tolerance *= chance(comparison.new[0].units) ** POWERS.get(statistic, 0)
+    if not share:
+        floor = _profile_floor(comparison, statistic, when)
+        value, low, high = (np.maximum(each, floor) for each in (value, low, high))
     low, high = (low - tolerance, high + tolerance) if share else (low / tolerance, high * tolerance)
     with np.errstate(all="ignore"):
-        outside = np.maximum(value - high, low - value) if share else np.maximum(_quotient(value, high), _quotient(low, value))
+        outside = np.maximum(value - high, low - value) if share else np.maximum(value / high, low / value)
     bad = np.flatnonzero(outside > (0.0 if share else 1.0))
     if not len(bad):
         return None
@@ -205,10 +290,14 @@ def chance(units: Sequence[int]) -> float:
     return float(10 ** (2 * log10_deviation([USUAL_KAPPA] * len(units), units))) if units else 1.0
 
 
-def _quotient(above: Floats, below: Floats) -> Floats:
-    """above/below; 0/0 is no change."""
-    quotient: Floats = np.where((above == 0) & (below == 0), 1.0, above / np.where(below == 0, 1e-300, below))
-    return quotient
+def _profile_floor(comparison: Comparison, statistic: str, when: str) -> Floats | float:
+    """(layer,): below which a magnitude cannot be told from 0: the rounding of what the layer had at the start, or the smallest normal float32."""
+    tiny = float(np.finfo(np.float32).tiny)
+    start = _stack(comparison.old, (statistic, "start")) if when == "end" else None
+    if start is None:
+        return tiny
+    floor: Floats = np.fmax(tiny, ROUNDING * np.abs(start).max(axis=0))
+    return floor
 
 
 def _stack(runs: Sequence[Numbers], key: tuple[str, str]) -> Floats | None:

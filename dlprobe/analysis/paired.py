@@ -34,18 +34,39 @@ def signed_rank_p(differences: Sequence[float] | Floats) -> float:
     >>> signed_rank_p([1, 2, 3, 4, 5, 6])  # 2 of the 2**6 patterns of signs are as extreme
     0.03125
     """
+    doubled, positive, total = _signed_ranks(differences)
+    if not total:
+        return 1.0
+    return min(1.0, 2 * _upper_tail(doubled, max(positive, total - positive), EXACT))
+
+
+def p_larger(differences: Sequence[float] | Floats, exact: int = EXACT) -> float:
+    """One-sided p of the same hypothesis: small where the differences are above 0; the law is counted out for up to `exact` of them.
+
+    >>> p_larger([1, 2, 3, 4, 5, 6])  # 1 of the 2**6 patterns
+    0.015625
+    """
+    doubled, positive, total = _signed_ranks(differences)
+    return min(1.0, _upper_tail(doubled, positive, exact)) if total else 1.0
+
+
+def _signed_ranks(differences: Sequence[float] | Floats) -> tuple[npt.NDArray[np.int64], int, int]:
+    """Twice the midranks of the sizes, their sum where the difference is above 0, and their sum."""
     found = np.asarray(differences, dtype=np.float64)
     found = found[~np.isnan(found) & (found != 0)]
-    if not len(found):
-        return 1.0
     sizes = np.abs(found)
-    doubled = np.array([2 * np.sum(sizes < each) + np.sum(sizes == each) + 1 for each in sizes], dtype=np.int64)
-    positive, total = int(doubled[found > 0].sum()), int(doubled.sum())
-    extreme = min(positive, total - positive)
-    if len(found) > EXACT:
+    ordered = np.sort(sizes)
+    doubled = np.searchsorted(ordered, sizes, "left") + np.searchsorted(ordered, sizes, "right") + 1
+    return doubled, int(doubled[found > 0].sum()), int(doubled.sum())
+
+
+def _upper_tail(doubled: npt.NDArray[np.int64], positive: int, exact: int) -> float:
+    """P that the sum of the doubled ranks whose sign is + is at least `positive`."""
+    total = int(doubled.sum())
+    if len(doubled) > exact:
         deviation = math.sqrt(float(np.square(doubled).sum()))
-        return math.erfc(max(total / 2 - extreme - 1, 0) * 2 / deviation / math.sqrt(2))
-    return min(1.0, 2 * float(sign_law(tuple(sorted(doubled.tolist())))[: extreme + 1].sum()))
+        return 0.5 * math.erfc((2 * positive - total - 2) / deviation / math.sqrt(2))
+    return float(sign_law(tuple(sorted(doubled.tolist())))[positive:].sum())
 
 
 @cache

@@ -61,7 +61,8 @@ def nan_last(values: Sequence[float]) -> Floats:
 
 def _doubled_ranks(values: Floats) -> npt.NDArray[np.int64]:
     """Twice the midranks, which are whole numbers."""
-    return np.array([2 * np.sum(values < each) + np.sum(values == each) + 1 for each in values], dtype=np.int64)
+    ordered = np.sort(values)
+    return np.searchsorted(ordered, values, "left") + np.searchsorted(ordered, values, "right") + 1
 
 
 def _ways(doubled: npt.NDArray[np.int64], size: int) -> Floats:
@@ -83,20 +84,20 @@ def _normal_p(doubled: npt.NDArray[np.int64], size: int) -> float:
     return 1.0 if spread == 0 else 0.5 * math.erfc((total - size * ranks.mean() - 0.5) / spread / math.sqrt(2))
 
 
-def factor_between(new: Sequence[float], old: Sequence[float]) -> tuple[float, float, float]:
+def factor_between(new: Sequence[float], old: Sequence[float], floor: float = SMALLEST) -> tuple[float, float, float]:
     """(factor, low, high): median of all quotients new/old (Hodges & Lehmann on logarithms) with its distribution-free interval of about 95 %.
 
-    With few runs the interval spans all quotients. Zeros and infinities stand as 1e-12 and 1e300.
+    With few runs the interval spans all quotients. What is below `floor`, which cannot be told from 0, stands as `floor`; infinities as 1e300.
     """
-    differences = np.sort(np.subtract.outer(_logs(new), _logs(old)).ravel())
+    differences = np.sort(np.subtract.outer(_logs(new, floor), _logs(old, floor)).ravel())
     runs, others = len(new), len(old)
     cut = max(0, math.floor(runs * others / 2 - NORMAL_95 * math.sqrt(runs * others * (runs + others + 1) / 12)))
     low, high = differences[cut], differences[-1 - cut]
     return _exp(float(np.median(differences))), _exp(float(low)), _exp(float(high))
 
 
-def _logs(values: Sequence[float]) -> Floats:
-    logs: Floats = np.log(np.clip(nan_last(values), SMALLEST, LARGEST))
+def _logs(values: Sequence[float], floor: float) -> Floats:
+    logs: Floats = np.log(np.clip(nan_last(values), floor, LARGEST))
     return logs
 
 
@@ -104,9 +105,10 @@ def _exp(exponent: float) -> float:
     return math.exp(min(exponent, 700.0))
 
 
-def factor_of_one(new: float, old: Sequence[float], level: float) -> tuple[float, float, float, float]:
+def factor_of_one(new: float, old: Sequence[float], level: float, floor: float = SMALLEST, rounded: bool = True) -> tuple[float, float, float, float]:
     """(factor, low, high, limit) of one run against the spread of several: limit is the upper end of the one-sided prediction interval of a further run
     at this level, as a factor of the others' geometric mean; low and high the two-sided 95 % ones around the factor. Logarithms are taken as normal.
+    What is below `floor` stands as `floor`; `rounded` numbers near it vary by as much as it is, whatever their spread.
 
     Raises ValueError for fewer than two others.
     """
@@ -114,9 +116,10 @@ def factor_of_one(new: float, old: Sequence[float], level: float) -> tuple[float
 
     if len(old) < 2:
         raise ValueError("a prediction interval needs two runs at least")
-    logs = _logs(old)
+    logs = _logs(old, floor)
     count = len(logs)
-    spread = float(logs.std(ddof=1)) * math.sqrt(1 + 1 / count)
-    factor = float(_logs([new])[0] - logs.mean())
+    least = math.exp(math.log(floor) - float(logs.mean())) if rounded else 0.0
+    spread = max(float(logs.std(ddof=1)), least) * math.sqrt(1 + 1 / count)
+    factor = float(_logs([new], floor)[0] - logs.mean())
     half = float(stdtrit(count - 1, 0.975)) * spread
     return _exp(factor), _exp(factor - half), _exp(factor + half), _exp(float(stdtrit(count - 1, 1 - level)) * spread)

@@ -10,7 +10,7 @@ import numpy as np
 import numpy.typing as npt
 
 from dlprobe.analysis import rank_test
-from dlprobe.analysis.baseline import METRICS, Numbers, flat
+from dlprobe.analysis.baseline import METRICS, Numbers, flat, floor_of
 from dlprobe.analysis.proportions import wilson
 
 Floats: TypeAlias = npt.NDArray[np.float64]
@@ -21,7 +21,7 @@ MOMENTS = ("start", "end")
 @dataclass(frozen=True)
 class MetricDiff:
     """One metric on both sides. a, b: medians; a_interval, b_interval: 95 %, of the samples for one run (errors) and over the seeds for several;
-    factor: b over a with its interval where there are seeds; changed: None where one run each cannot tell.
+    factor: b over a with its interval where there are seeds, None where one of them cannot be told from 0; changed: None where one run each cannot tell.
     """
 
     metric: str
@@ -29,7 +29,7 @@ class MetricDiff:
     b: float
     a_interval: tuple[float, float] | None
     b_interval: tuple[float, float] | None
-    factor: float
+    factor: float | None
     factor_interval: tuple[float, float] | None
     changed: bool | None
 
@@ -56,14 +56,16 @@ def _metric_diff(name: str, a: Sequence[Numbers], b: Sequence[Numbers]) -> Metri
     ours, theirs = ([run.metrics[name] for run in runs] for runs in (a, b))
     intervals = _interval(name, a), _interval(name, b)
     several = len(a) > 1 and len(b) > 1
-    factor, low, high = rank_test.factor_between(theirs, ours)
+    floor, middles = floor_of((*a, *b), name), (float(np.median(ours)), float(np.median(theirs)))
+    factor, low, high = rank_test.factor_between(theirs, ours, floor)
+    told = None if min(middles) <= floor and middles[0] != middles[1] else factor
     if several:
         changed: bool | None = low > 1.0 or high < 1.0
     elif None not in intervals:
         changed = _apart(*intervals)
     else:
         changed = False if ours == theirs else None
-    return MetricDiff(name, float(np.median(ours)), float(np.median(theirs)), *intervals, factor, (low, high) if several else None, changed)
+    return MetricDiff(name, *middles, *intervals, told, (low, high) if several else None, changed)
 
 
 def _apart(a: tuple[float, float] | None, b: tuple[float, float] | None) -> bool:

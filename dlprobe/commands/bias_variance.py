@@ -25,6 +25,7 @@ from dlprobe.commands.base.configuration import configuration_options, is_run_fi
 from dlprobe.commands.base.error_reading import EXAMPLE, read_numbers, read_run, share
 from dlprobe.commands.base.executing import Execution, execution_options
 from dlprobe.commands.base.given_predictions import ESTIMATE, decomposed, estimated, noise_of
+from dlprobe.commands.base.named_files import allow_file_option, tell_of_named_files
 from dlprobe.commands.base.screen import Screen
 from dlprobe.config import INSTRUMENTS
 from dlprobe.errors import ConfigError, DataError, ExitCode
@@ -94,6 +95,7 @@ Values = Annotated[str | None, typer.Option("--values", metavar="V,V,…", help=
 TrainingLoss = Annotated[str | None, typer.Option("--training-loss", metavar="NAME", help="loss that is trained (train's --loss)", rich_help_panel=RETRAINING)]
 
 
+@allow_file_option
 @configuration_options(exclude=("loss", "threads", "record_every", "evaluate_every", "checkpoint_every", *INSTRUMENTS))
 @execution_options(RETRAINING, "replica", "with --replicas, more of them")
 def command(
@@ -147,7 +149,7 @@ def command(
         refuse("retraining at one point: they are values of --over AXIS", {"--values": values})
     if vary == "seed":
         refuse("--vary seed, in which all replicas learn the same training part", {"--resample": resample})
-    base = read_configuration(source, {**options, "loss": training_loss})
+    base = read_configuration(source, {**options, "loss": training_loss}, screen)
     asked = {"replicas": replicas or DEFAULT_REPLICAS, "vary": checked("--vary", vary, ("data", "seed", "both")), "seeds": seeds, "noise": noise}
     asked |= {"resample": checked("--resample", resample, ("disjoint", "bootstrap", "fresh")), "over": over, "values": values, "loss": loss}
     return retraining(base, asked, execution, screen)
@@ -161,6 +163,7 @@ def go_on(path: Path, replicas: int | None, execution: Execution, screen: Screen
 
     with reading(path), open_study(path, experiment.EXPERIMENT) as study:
         base, asked = experiment.asked_of(study)
+    tell_of_named_files(path, [base], screen)
     if replicas is not None and replicas < asked["replicas"]:
         raise ConfigError(f"--replicas {replicas}: the study has {asked['replicas']} already: expected as many or more")
     if replicas not in (None, asked["replicas"]) and asked["resample"] == "disjoint":
@@ -230,6 +233,8 @@ def retraining(base: RunConfig, asked: dict[str, Any], execution: Execution, scr
     for note in sampler.base.notes:
         screen.note(f"{sampler.base.name}: {note}")
     replicas = experiment.plan(base, axis, split_list(texts), sampler.largest, asked["replicas"], asked["vary"], asked["seeds"])
+    if execution.resume is not None:
+        tell_of_named_files(execution.resume, (each.config for each in replicas), screen, asked=("data",))  # told of before they were read
     design = design_of(base, sampler.base, asked, axis, replicas, kind)
     output = execution.file
     finished = finished_in(execution.resume, replicas, sampler.prepared, screen) if execution.resume else {}

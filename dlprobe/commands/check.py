@@ -1,8 +1,9 @@
 """Judge run files by rules: what is wrong, in which layer and at which step, and what to try.
 
-Exit code 0: nothing found (or nothing as severe as --fail-on asks); 1: findings; 2: a file could not be read, or nothing could be judged:
-no rule of gradients, activations or learning could look.
-Options may stand in [tool.dlprobe] of pyproject.toml or in dlprobe.toml; the command line wins.
+Exit code 0: nothing found (or nothing as severe as --fail-on asks); 1: findings; 2: a file could not be read, no rule about gradients,
+activations or learning could look, or something could not be compared with the runs of --against.
+Options may stand in [tool.dlprobe] of pyproject.toml or in dlprobe.toml, in the working folder or above it up to the repository's; the command line wins.
+What they change is said with the result, also with -q; a file or folder that belongs to another user has no say.
 
 Examples:
   dlprobe check runs/digits-1.h5
@@ -32,7 +33,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from dlprobe.commands.base.project_file import ProjectFile
-    from dlprobe.render.checked import CheckDocument
+    from dlprobe.render.checked import CheckDocument, ProjectSettings
     from dlprobe.rules.files import Criteria, JudgedRun
 
 FAIL_ON = {"error": ("error",), "warning": ("error", "warning"), "never": ()}
@@ -91,20 +92,25 @@ def command(
     screen: Screen,
 ) -> ExitCode:
     """Read the options, judge, show."""
-    from dlprobe.commands.base.project_file import project_file
+    from dlprobe.commands.base.project_file import project_file, settings_told
+    from dlprobe.rules.files import COMPARING
 
     if advise and counts:
         raise ConfigError("--counts shows no single run, --advise goes through them one by one: expected one of the two")
     project = project_file()
+    here = {"select": select, "ignore": ignore, "fail-on": fail_on, "exit-zero": exit_zero, "baseline": baseline or write_baseline, "against": against}
+    settings = settings_told(project, [key for key, value in here.items() if value], [text.partition("=")[0].strip() for text in set or ()], screen)
     chosen = replace(read_criteria(project, select, ignore, extend_select, set), advise=advise)
     fails_on = FAIL_ON[fail_on or _project_fail_on(project)]
     known = None if write_baseline else baseline or _path(project.options.get("baseline"))
+    if against and not any(rule.code[0] == COMPARING for rule in chosen.selection.rules):
+        raise ConfigError("--against compares by the rules R001, R002 …, and none of them is selected: add --extend-select R")
     old = against or [Path(path) for path in project.texts("against")]
     judged = judge_all(runs, chosen, known, old, screen)
     code = exit_code(judged, fails_on, exit_zero or bool(project.options.get("exit-zero")) or write_baseline is not None)
     if write_baseline is not None and code == ExitCode.DONE:
         _write(write_baseline, judged, screen)
-    screen.write(_document(judged, chosen, code, fails_on, counts), output, force)
+    screen.write(_document(judged, chosen, code, fails_on, counts, settings), output, force)
     return code
 
 
@@ -154,16 +160,22 @@ def judge_all(runs: Sequence[Path], chosen: Criteria, known: Path | None, old: S
 
 
 def tell_of(judged: JudgedRun, screen: Screen) -> None:
-    """Why a run could not be judged, on stderr."""
+    """Why a run could not be judged or compared, on stderr."""
+    from dlprobe.reports.check import checked_run
+
     if judged.unreadable:
         screen.error(judged.unreadable)
     elif not judged.evaluated:
-        screen.error(f"{judged.path}: nothing could be judged, because {judged.why_not}")
+        reasons = "; ".join(f"{code}: {reason}" for code, reason in list(judged.judgement.not_evaluated.items())[:3])
+        screen.error(f"{judged.path}: {checked_run(judged).blind}: {reasons}")
+    elif judged.not_compared:
+        reasons = "; ".join(f"{code}: {judged.judgement.not_evaluated[code]}" for code in judged.not_compared)
+        screen.error(f"{judged.path}: not compared with the baseline: {reasons}")
 
 
 def exit_code(judged: Sequence[JudgedRun], fails_on: Sequence[str], exit_zero: bool) -> ExitCode:
-    """2 where a run could not be judged, else 1 where a finding is as severe as asked."""
-    if any(each.unreadable or not each.evaluated for each in judged):
+    """2 where a run could not be judged or not be compared, else 1 where a finding is as severe as asked."""
+    if any(each.unreadable or not each.evaluated or each.not_compared for each in judged):
         return ExitCode.FAILED
     found = any(finding.severity in fails_on for each in judged for finding in each.judgement.findings)
     return ExitCode.FINDINGS if found and not exit_zero else ExitCode.DONE
@@ -177,9 +189,11 @@ def _write(path: Path, judged: Sequence[JudgedRun], screen: Screen) -> None:
     screen.note(f"{path}: {count} finding{'' if count == 1 else 's'} of {len(judged)} run{'' if len(judged) == 1 else 's'} known from now on")
 
 
-def _document(judged: Sequence[JudgedRun], chosen: Criteria, code: ExitCode, fails_on: Sequence[Any], counted: bool) -> CheckDocument:
+def _document(
+    judged: Sequence[JudgedRun], chosen: Criteria, code: ExitCode, fails_on: Sequence[Any], counted: bool, settings: ProjectSettings | None
+) -> CheckDocument:
     from dlprobe.commands.base.rule_counts import counts_of
     from dlprobe.reports.check import check_document
 
     counts = counts_of(judged, chosen, together=counted)
-    return check_document(judged, chosen, counts, exit_code=int(code), fails_on=fails_on, counted=counted, version=dlprobe.__version__)
+    return check_document(judged, chosen, counts, exit_code=int(code), fails_on=fails_on, counted=counted, version=dlprobe.__version__, project=settings)

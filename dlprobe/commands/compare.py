@@ -28,6 +28,7 @@ import typer
 from dlprobe.commands.base.arguments import LARGEST_SEEDS, one_of
 from dlprobe.commands.base.configuration import configuration_options, read_configuration
 from dlprobe.commands.base.executing import Execution, execution_options, more_seeds
+from dlprobe.commands.base.named_files import allow_file_option, tell_of_named_files
 from dlprobe.commands.base.screen import Screen
 from dlprobe.config import INSTRUMENTS
 from dlprobe.errors import ConfigError, ExitCode
@@ -78,6 +79,7 @@ EqualParameters = Annotated[
 VaryData = Annotated[bool, typer.Option("--vary-data", help="every seed has its own split too", rich_help_panel=PANEL)]
 
 
+@allow_file_option
 @configuration_options(exclude=("threads", "checkpoint_every", *INSTRUMENTS))
 @execution_options(PANEL)
 def command(
@@ -166,7 +168,7 @@ def prepare(config: Path | None, options: Mapping[str, str | None], screen: Scre
     from dlprobe.commands.base.recorded_run import prepare_data, tell_of_compiling
     from dlprobe.config import with_values, without_instruments
 
-    base = without_instruments(read_configuration(config, options))
+    base = without_instruments(read_configuration(config, options, screen))
     base = with_values(base, {"data.data_seed": base.resolved_data_seed})
     data = prepare_data(base, screen)
     tell_of_compiling(screen)
@@ -256,6 +258,7 @@ def go_on(path: Path, seeds: int | None, execution: Execution, screen: Screen) -
 
     with reading(path), open_study(path, compare.EXPERIMENT) as study:
         request = compare.request_of(study.description, str(path))
+        tell_of_named_files(path, (cell.config for cell in request.cells), screen)
         request = replace(request, seeds=more_seeds(request.seeds, seeds))
         sets = PreparedSets(told=screen.note)
         finished = finished_runs(study, compare.plan(request), compare.read, sets)
@@ -273,6 +276,7 @@ def show_again(path: Path, by: str | None, target: float | None, screen: Screen)
 
     with reading(path), open_study(path, compare.EXPERIMENT) as study:
         request = compare.request_of(study.description, str(path))
+        tell_of_named_files(path, (cell.config for cell in request.cells), screen)
         request = replace(request, by=tidied(by) if by else request.by, target=target if target is not None else request.target)
         found = finished_runs(study, compare.plan(request), compare.read)
         known = {name for each in found.values() for name in each.curves}

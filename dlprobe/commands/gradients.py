@@ -15,7 +15,7 @@ Examples:
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -24,6 +24,7 @@ import typer
 from dlprobe.commands.base.arguments import LARGEST_SEEDS
 from dlprobe.commands.base.configuration import ConfigFile, configuration_options, read_configuration
 from dlprobe.commands.base.executing import Execution, execution_options, more_seeds
+from dlprobe.commands.base.named_files import allow_file_option, tell_of_named_files
 from dlprobe.commands.base.screen import Screen
 from dlprobe.config import INSTRUMENTS, FieldError
 from dlprobe.errors import ConfigError, ExitCode
@@ -51,6 +52,7 @@ FindDepth = Annotated[
 ]
 
 
+@allow_file_option
 @configuration_options(
     exclude=("layers", "threads", "evaluate_every", "checkpoint_every", *INSTRUMENTS),
     lists=("activation", "init", "norm", "residual", "dropout", "split"),
@@ -83,7 +85,7 @@ def command(
 
     given = {key for key, value in options.items() if value is not None}
     axes = read_axes(depth, width, others, options)
-    base = read_base(config, options)
+    base = read_base(config, options, screen, given)
     axes = axes if config is None else axes_of(base, axes)
     from dlprobe.experiments import gradients
 
@@ -144,6 +146,7 @@ def go_on(path: Path, seeds: int | None, execution: Execution, screen: Screen) -
 
     with reading(path), open_study(path, gradients.EXPERIMENT) as study:
         cells, had = gradients.described(study.description, str(path))
+        tell_of_named_files(path, (cell.config for cell in cells), screen)
         numbers = more_seeds(had, seeds)
         planned = gradients.plan(cells, numbers)
         data = prepare_data(cells[0].config, screen)
@@ -215,14 +218,14 @@ def whole_numbers(name: str, given: Sequence[str] | None) -> list[int] | None:
     return list(dict.fromkeys(found))
 
 
-def read_base(config: Path | None, options: dict[str, str | None]) -> RunConfig:
+def read_base(config: Path | None, options: dict[str, str | None], screen: Screen, given: Collection[str]) -> RunConfig:
     """What all cells share; ten epochs and no evaluation on the way unless told otherwise. Raises ConfigError."""
     from dlprobe.config import with_values, without_instruments
     from dlprobe.experiments.gradients import DEFAULT_EPOCHS
 
     if config is None and options.get("epochs") is None and options.get("steps") is None:
         options = {**options, "epochs": str(DEFAULT_EPOCHS)}
-    base = without_instruments(read_configuration(config, options))
+    base = without_instruments(read_configuration(config, options, screen, given))
     return with_values(base, {"recording.evaluate_every": "never", "data.data_seed": base.resolved_data_seed})
 
 

@@ -20,6 +20,7 @@ import typer
 
 from dlprobe.commands.base.configuration import ConfigFile, configuration_options, read_configuration
 from dlprobe.commands.base.executing import workers_option
+from dlprobe.commands.base.named_files import allow_file_option
 from dlprobe.commands.base.screen import Screen
 from dlprobe.config import INSTRUMENTS
 from dlprobe.errors import ConfigError, ExitCode
@@ -34,6 +35,7 @@ Quick = Annotated[bool, typer.Option("--quick", help="the range test alone, and 
 Workers = Annotated[int | None, workers_option(panel=SEARCH)]
 
 
+@allow_file_option
 @configuration_options(exclude=("lr", "threads", "record_every", "evaluate_every", "checkpoint_every", *INSTRUMENTS))
 def command(
     config: ConfigFile = None,
@@ -54,7 +56,7 @@ def command(
         raise ConfigError(f"--from {first:g} --to {last:g}: expected two rates > 0, the first below the last")
     if by not in LOSSES:
         raise ConfigError(f"--by {by!r}: expected {' or '.join(LOSSES)}")
-    configuration = read_configuration(config, options)
+    configuration = read_configuration(config, options, screen)
     data = prepare_data(configuration, screen)
     tell_of_compiling(screen)
     from dlprobe.executors.threads import available_threads

@@ -38,7 +38,7 @@ def command(
         raise ConfigError(unknown("preset", preset, PRESETS))
     if output.exists() and not force:
         raise ConfigError(f"{output} exists: give another name with -o, or --force to overwrite it")
-    config, reasons = PRESETS[preset].applied(read_configuration(None, options))
+    config, reasons = PRESETS[preset].applied(read_configuration(None, options, None))
     config = from_options(config, options)
     kept = {place: reason for place, reason in reasons.items() if options.get(place.partition(".")[2]) is None}
     write_text(output, to_toml(config, kept))

@@ -18,6 +18,7 @@ import typer
 
 from dlprobe.commands.base.arguments import Force
 from dlprobe.commands.base.executing import workers_option
+from dlprobe.commands.base.named_files import allow_file_option, tell_of_named_files
 from dlprobe.commands.base.screen import Screen
 from dlprobe.commands.base.writing import write_text
 from dlprobe.errors import ConfigError, ExitCode
@@ -35,6 +36,7 @@ Workers = Annotated[int | None, workers_option()]
 Output = Annotated[Path | None, typer.Option("-o", "--output", metavar="FILE", help="TOML file to write [default: RUN-cured.toml here]")]
 
 
+@allow_file_option
 def command(
     run: RunFile, seeds: Seeds = 3, seed: Seed = None, tries: Tries = 8, workers: Workers = None, output: Output = None, force: Force = False, *, screen: Screen
 ) -> ExitCode:
@@ -61,6 +63,7 @@ def _experiment(path: Path, seeds: int, seed: int | None, tries: int, workers: i
     with reading(path), open_single(path) as run:
         findings = judge(run).findings
         config = run.required_configuration()
+    tell_of_named_files(path, [config], screen)
     config = with_values(config, {"data.data_seed": config.resolved_data_seed})
     from dlprobe.commands.base.recorded_run import tell_of_compiling
     from dlprobe.executors.threads import available_threads

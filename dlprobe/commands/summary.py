@@ -13,6 +13,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from dlprobe.commands.base.configuration import ConfigFile, configuration_options, read_configuration
+from dlprobe.commands.base.named_files import allow_file_option
 from dlprobe.commands.base.screen import Screen
 
 if TYPE_CHECKING:
@@ -21,6 +22,7 @@ if TYPE_CHECKING:
     from dlprobe.training.model import Model
 
 
+@allow_file_option
 @configuration_options()
 def command(config: ConfigFile = None, *, options: dict[str, str | None], screen: Screen) -> None:
     """Read, resolve, count, show."""
@@ -28,7 +30,7 @@ def command(config: ConfigFile = None, *, options: dict[str, str | None], screen
     from dlprobe.reports.summary import summary_document
     from dlprobe.training.model import resolve
 
-    configuration = read_configuration(config, options)
+    configuration = read_configuration(config, options, screen)
     data = prepare_data(configuration, screen)
     model = resolve(configuration, data)
     made_of = [

@@ -21,6 +21,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from dlprobe.commands.base.configuration import ConfigFile, configuration_options, read_configuration
+from dlprobe.commands.base.named_files import allow_file_option
 from dlprobe.commands.base.screen import Screen
 from dlprobe.errors import ConfigError
 
@@ -39,6 +40,7 @@ SigmaB = Annotated[str | None, typer.Option("--sigma-b", metavar="X,X,…", help
 Maps = Annotated[bool, typer.Option("--maps", help="show the q-map and the c-map (the JSON always has them)", rich_help_panel=PANEL)]
 
 
+@allow_file_option
 @configuration_options()
 def command(
     config: ConfigFile = None, against: Against = None, sigma_b: SigmaB = None, maps: Maps = False, *, options: dict[str, str | None], screen: Screen
@@ -74,7 +76,7 @@ def configured_net(config: Path | None, options: dict[str, str | None], screen: 
     from dlprobe.analysis.theory import configured
     from dlprobe.commands.base.recorded_run import prepare_data
 
-    configuration = read_configuration(config, options)
+    configuration = read_configuration(config, options, screen)
     data = prepare_data(configuration, screen)
     return configured(configuration, len(data.feature_names), data.input_mean_square)
 
@@ -96,7 +98,7 @@ def net_of_run(run: Run, config: Path | None, options: dict[str, str | None], pa
     features = run.layer_facts[0].fan_in
     if features is None:
         raise ConfigError(f"{path} does not say how many inputs the net has (fan_in of its first layer): theory has nothing to begin with")
-    return configured(read_configuration(config or path, options), features, math.nan if square is None else float(np.mean(square)))
+    return configured(read_configuration(config or path, options, None), features, math.nan if square is None else float(np.mean(square)))
 
 
 def numbers(text: str) -> list[float]:

@@ -19,6 +19,7 @@ import typer
 
 from dlprobe.commands.base.arguments import Force
 from dlprobe.commands.base.configuration import ConfigFile, configuration_options, read_configuration
+from dlprobe.commands.base.named_files import allow_file_option
 from dlprobe.commands.base.screen import Screen
 from dlprobe.errors import ExitCode
 
@@ -28,12 +29,13 @@ if TYPE_CHECKING:
 Output = Annotated[Path | None, typer.Option("-o", "--output", metavar="FILE", help="run file to write [default: runs/<data>-<n>.h5, the next free n]")]
 
 
+@allow_file_option
 @configuration_options()
 def command(config: ConfigFile = None, output: Output = None, force: Force = False, *, options: dict[str, str | None], screen: Screen) -> ExitCode:
     """Train, pack, show."""
     from dlprobe.commands.base.recorded_run import open_writer, packed, prepare_session, train, warn_of_other_data
 
-    session = prepare_session(read_configuration(config, options), screen)
+    session = prepare_session(read_configuration(config, options, screen), screen)
     warn_of_other_data(config, session, screen)
     with open_writer(session, output, force) as writer:
         status = train(session, writer, screen)

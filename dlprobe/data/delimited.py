@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import re
+import csv
 from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -10,9 +10,10 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from dlprobe.data.dataset import Dataset, Indices, Options
-from dlprobe.data.delimited_faults import blank_lines_before, find_separator, first_fault, line_numbers
+from dlprobe.data.delimited_faults import blank_lines_before, find_separator, first_fault, first_line, line_numbers
 from dlprobe.data.frames import number_column, text_column
 from dlprobe.data.places import in_one_line, problem, quoted
+from dlprobe.data.row_names import without_row_names
 from dlprobe.data.tables import Column, Table, choose_target, comma_hint, dataset_from_table
 
 if TYPE_CHECKING:
@@ -20,8 +21,6 @@ if TYPE_CHECKING:
 
 SEPARATOR_NAMES = {",": "commas", ";": "semicolons", "\t": "tabs", "|": "bars"}
 MISSING = ("", "NA", "N/A", "n/a", "#N/A", "<NA>", "NaN", "nan", "null", "NULL", "?")
-# names of columns that may count the rows: none, those that pandas gives, and …id in each spelling, as in PassengerId
-ROW_COUNTER = re.compile(r"|Unnamed: 0|(?i:index|row|(.*[\W_])?id)|.*[a-z]I[dD]")
 HEADER_SAMPLE = 1000
 SURELY_COUNTED = 10  # so many cells in a row that are 0, 1, 2, … are no data
 
@@ -52,21 +51,52 @@ def read_delimited(path: Path, options: Options, usual: str) -> Dataset:
 
 def read_texts(path: Path, separator: str, blank: int) -> polars.DataFrame:
     """The file behind its first `blank` lines as text, one row per line, blank lines as nulls. Names the first line that is malformed or of another length."""
-    import polars
-
+    short = 0
     try:
-        frame = polars.read_csv(path, separator=separator, has_header=False, infer_schema=False, glob=False, raise_if_empty=False, skip_rows=blank)
+        frame = polars_texts(path, separator, blank)
     except Exception as error:
-        raise first_fault(path, separator) or problem(path, f"cannot be read as text table ({in_one_line(error)})") from None
+        completed = below_short_header(path, separator, blank)
+        if completed is None:
+            raise first_fault(path, separator) or problem(path, f"cannot be read as text table ({in_one_line(error)})") from None
+        frame, short = completed, 1
     if frame.width == 0:
         raise problem(path, "has no rows of data")
     if frame.width == 1:
         raise problem(path, f"has a single column, expected features and a target, separated by {' | '.join(SEPARATOR_NAMES.values())}")
     if gaps := frame.to_series(frame.width - 1).null_count():  # polars fills short lines with nulls
-        fault = first_fault(path, separator, spare=int(gaps == frame.height and frame.width > 2))
+        fault = first_fault(path, separator, spare=int(gaps + short == frame.height and frame.width > 2), short=short)
         if fault is not None:
             raise fault
     return frame
+
+
+def polars_texts(path: Path, separator: str, skipped: int) -> polars.DataFrame:
+    """The file behind its first `skipped` lines, every cell as text. Raises what polars raises."""
+    import polars
+
+    return polars.read_csv(path, separator=separator, has_header=False, infer_schema=False, glob=False, raise_if_empty=False, skip_rows=skipped)
+
+
+def below_short_header(path: Path, separator: str, blank: int) -> polars.DataFrame | None:
+    """The table of a file whose header lacks one name, that of row names before it, as R and pandas write it, or of nothing behind it; else None."""
+    import polars
+
+    names = next(csv.reader([first_line(path)], delimiter=separator), [])
+    try:
+        body = polars_texts(path, separator, blank + 1)
+    except polars.exceptions.PolarsError:
+        return None
+    given = polars.Series(names, dtype=polars.String)
+    if body.width != len(names) + 1 or not is_filled(given).all() or as_numbers(given).count():
+        return None
+    first, last = body.to_series(0).drop_nulls(), body.to_series(body.width - 1)  # nulls: blank lines
+    if not is_filled(last).any():
+        names = [*names, ""]
+    elif is_filled(first).all() and first.n_unique() == len(first):
+        names = ["", *names]
+    else:
+        return None
+    return polars.concat([polars.DataFrame([names], schema=body.schema, orient="row"), body])
 
 
 def without_blank_lines(frame: polars.DataFrame, before: int) -> tuple[polars.DataFrame, Indices]:
@@ -190,24 +220,10 @@ def read_column(path: Path, series: polars.Series, stub: Column, row_of: Callabl
 
 
 def without_idle_columns(columns: tuple[Column, ...], named: list[bool], options: Options) -> tuple[tuple[Column, ...], tuple[str, ...]]:
-    """Leaves out columns without name and value, which separators at the ends of lines make, and a first column that counts the rows; with notes."""
+    """Leaves out columns without name and value, which separators at the ends of lines make, and those that number or name the rows; with notes."""
     empty = [column for column, has_name in zip(columns, named, strict=True) if not has_name and column.missing.all()]
-    counter = [columns[0]] if counts_rows(columns[0], named[0]) and not is_wanted(columns[0], options.target) else []
-    if len(columns) - len(empty) - len(counter) < 2:
+    if len(columns) - len(empty) < 2:
         return columns, ()
+    numbering, row_notes = without_row_names(columns, named, options.target, empty)
     notes = [f"column {column.number} has no name and no values: left out" for column in empty]
-    notes += [f"column {column.number}{f' {quoted(column.name)}' if named[0] else ' has no name and'} counts the rows: left out" for column in counter]
-    return tuple(column for column in columns if column not in (*empty, *counter)), tuple(notes)
-
-
-def counts_rows(column: Column, named: bool) -> bool:
-    """Whether a column has no name, or one that promises row numbers, and counts up by one."""
-    numbers = column.numbers
-    if not ROW_COUNTER.fullmatch(column.name if named else "") or numbers is None or len(numbers) < 2:
-        return False
-    return bool(np.array_equal(numbers, numbers[0] + np.arange(len(numbers))))
-
-
-def is_wanted(column: Column, target: str | None) -> bool:
-    """Whether this column is asked for as the target."""
-    return target is not None and target.strip() in (column.name, str(column.number))
+    return tuple(column for column in columns if column not in (*empty, *numbering)), (*notes, *row_notes)

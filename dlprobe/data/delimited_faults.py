@@ -50,10 +50,11 @@ def blank_lines_before(path: Path) -> int:
     return 0
 
 
-def first_fault(path: Path, separator: str, spare: int = 0) -> DataError | None:
+def first_fault(path: Path, separator: str, spare: int = 0, short: int = 0) -> DataError | None:
     """The first line that is not UTF-8, has bad quotes, or another number of fields than row 1; None where there is none.
 
-    `spare` fields at the end may be missing: a separator at the end of the header alone makes a column that no other line has.
+    `spare` fields at the end may be missing: a separator at the end of the header alone makes a column that no other line has. `short`: row 1 is a header
+    that lacks so many names.
     """
     fault = first_undecodable(path)
     if fault is not None:
@@ -61,8 +62,9 @@ def first_fault(path: Path, separator: str, spare: int = 0) -> DataError | None:
     width, quotes = 0, None
     try:
         for line, record in records(path, separator):
-            width = width or len(record)
-            if record and not width - spare <= len(record) <= width:
+            if not width and record:
+                width = len(record) + short
+            elif record and not width - spare <= len(record) <= width:
                 return problem(path, f"has {len(record)} fields, expected {width} as in row 1", line)
             if quotes is None and any('"' in cell for cell in record):
                 quotes = line

@@ -15,6 +15,7 @@ import numpy.typing as npt
 
 from dlprobe.analysis.bias_variance import decompose, sources
 from dlprobe.analysis.bias_variance_curve import Point
+from dlprobe.analysis.misses import threshold_of
 from dlprobe.analysis.replica_inputs import LARGEST_VALUE
 from dlprobe.config import RunConfig, fields, from_mapping, to_mapping, with_values, without_instruments
 from dlprobe.errors import ConfigError, RunFileError
@@ -214,7 +215,7 @@ def from_study(study: Study, loss: str | None, noise: float | None = None) -> tu
     for id in study.runs:
         run, where = study.runs.open(id), study.coordinates.get(id, {})
         outputs = run.predictions[f"{part}_outputs"]
-        targets, threshold = run.predictions[f"{part}_targets"], threshold_of(run)
+        targets, threshold = run.predictions[f"{part}_targets"], threshold_of(run) or 0.0
         replicas.append((where.get("at"), int(where.get("data", 0)), outputs if run.status == "finished" else np.full_like(outputs, np.nan)))
     assert targets is not None
     truth = None if told.get("truth") is None or noise is not None else np.array(told["truth"], np.float64)
@@ -246,11 +247,3 @@ def outputs_of(study: Study, replicas: Sequence[Replica], prepared: Prepared) ->
         return outputs if run.status == "finished" else np.full_like(outputs, np.nan)
 
     return finished_runs(study, [PlannedRun(each.id, each.config) for each in replicas], read)
-
-
-def threshold_of(run: Run) -> float:
-    """Above which a single output means the second class."""
-    from dlprobe.config import parse_spec
-
-    loss = run.required_configuration().training.loss or parse_spec("loss", "cross_entropy")
-    return float(loss.record.threshold)

@@ -5,7 +5,7 @@ Texts may come from run files: every format escapes them.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Literal, TypeAlias
 
@@ -15,6 +15,7 @@ from dlprobe.render.numbers import value_text
 SCHEMA = "dlprobe-check/1"
 Severity: TypeAlias = Literal["error", "warning", "info"]
 SEVERITIES: tuple[Severity, ...] = ("error", "warning", "info")
+TOO_SHORT = "too short to tell"  # the kind of reason of a run with too few updates
 
 
 @dataclass(frozen=True)
@@ -73,7 +74,8 @@ def steps_text(steps: Sequence[int]) -> str:
 class CheckedRun:
     """The outcome of every rule for one run. path: the file, with `#id` for a run of a study. unreadable: why the file could not be judged at all.
 
-    evaluated: whether any rule could look at it; True also where all that was found is known from a baseline and left out.
+    evaluated: whether enough rules could look at it; True also where all that was found is known from a baseline and left out. not_compared: codes that
+    --against asked for in vain, which fails the command; asked: codes that were selected by name.
     """
 
     path: str
@@ -82,11 +84,78 @@ class CheckedRun:
     not_evaluated: Mapping[str, str] = field(default_factory=dict)
     unreadable: str = ""
     evaluated: bool = True
+    not_compared: Sequence[str] = ()
+    asked: Sequence[str] = ()
+
+    @property
+    def blind(self) -> str:
+        """Why the run has not passed although it could be read; empty where enough rules could look."""
+        looked = self.passed or self.findings
+        nobody = "no rule about gradients, activations or learning could look" if looked else "nothing could be evaluated"
+        return "" if self.evaluated or self.unreadable else nobody
 
     @property
     def file(self) -> str:
         """The path without the run's id."""
         return self.path.partition("#")[0]
+
+
+@dataclass(frozen=True)
+class Unevaluated:
+    """One kind of reason. reasons: as the rules gave them, different only in what follows the first colon; codes: of the rules; runs: paths."""
+
+    kind: str
+    reasons: tuple[str, ...]
+    codes: tuple[str, ...]
+    runs: tuple[str, ...]
+
+    def text(self, of: int) -> str:
+        """Why, how many rules, and in how many `of` so many runs, where that is not all.
+
+        >>> Unevaluated("too few steps", ("too few steps: 8, 9 are needed",), ("A", "B"), ("x.h5",)).text(1)
+        'too few steps: 8, 9 are needed (2)'
+        """
+        why = self.reasons[0] if len(self.reasons) == 1 else self.kind
+        where = f", in {len(self.runs)} of {of} runs" if len(self.runs) < of else ""
+        return f"{why} ({len(self.codes)}{where})"
+
+    def to_json(self) -> dict[str, Any]:
+        """The group as data."""
+        return {"reason": self.kind, "reasons": list(self.reasons), "codes": list(self.codes), "runs": list(self.runs)}
+
+
+def unevaluated(runs: Sequence[CheckedRun]) -> list[Unevaluated]:
+    """The groups of all runs that could be read, the one with the most rules first."""
+    found: dict[str, list[tuple[str, str, str]]] = {}
+    for run in runs:
+        if not run.unreadable:
+            for code, reason in run.not_evaluated.items():
+                found.setdefault(reason.partition(":")[0], []).append((reason, code, run.path))
+    groups = [Unevaluated(kind, *(tuple(dict.fromkeys(column)) for column in zip(*entries, strict=True))) for kind, entries in found.items()]
+    return sorted(groups, key=lambda group: -len(group.codes))
+
+
+def unevaluated_text(runs: Sequence[CheckedRun]) -> str:
+    """The groups as one sentence; empty where every rule could look, or where `asked_in_vain` says it all."""
+    groups, of = unevaluated(runs), sum(not run.unreadable for run in runs)
+    if all(len([*asked_in_vain(run)]) == len(run.not_evaluated) for run in runs if not run.unreadable):
+        return ""
+    count = len({code for group in groups for code in group.codes})
+    return f"{count} rule{'' if count == 1 else 's'} not evaluated: {'; '.join(group.text(of) for group in groups)}" if groups else ""
+
+
+def asked_in_vain(run: CheckedRun) -> Iterator[tuple[str, str]]:
+    """Code and sentence of every rule that the user asked for, by its code or with --against, and that could not be evaluated."""
+    for code, reason in _reasons(run, run.not_compared):
+        yield code, f"{code} was not compared with the baseline: {reason}"
+    for code, reason in _reasons(run, run.asked):
+        if code not in run.not_compared:
+            yield code, f"{code} was selected and not evaluated: {reason}"
+
+
+def _reasons(run: CheckedRun, codes: Sequence[str]) -> Iterator[tuple[str, str]]:
+    reasons: Mapping[str, str] = {} if run.unreadable else run.not_evaluated
+    yield from ((code, reasons[code]) for code in codes if code in reasons)
 
 
 @dataclass(frozen=True)
@@ -101,16 +170,42 @@ class RuleLine:
 
 
 @dataclass(frozen=True)
+class ProjectSettings:
+    """What a project file had a say in: its path from the working folder, and the options by key."""
+
+    path: str
+    settings: Mapping[str, Any]
+
+    @property
+    def sentence(self) -> str:
+        """All of it in words.
+
+        >>> ProjectSettings("../dlprobe.toml", {"ignore": ["G", "L"], "set": {"N001.severity": "info"}, "exit-zero": True}).sentence
+        '../dlprobe.toml sets ignore = G, L; set = N001.severity=info; exit-zero = true'
+        """
+        return f"{self.path} sets {'; '.join(f'{key} = {_setting_text(value)}' for key, value in self.settings.items())}"
+
+
+def _setting_text(value: Any) -> str:
+    if isinstance(value, Mapping):
+        return ", ".join(f"{name}={_setting_text(each)}" for name, each in value.items())
+    if isinstance(value, bool):
+        return str(value).lower()
+    return ", ".join(map(str, value)) if isinstance(value, list | tuple) else str(value)
+
+
+@dataclass(frozen=True)
 class CheckDocument(Document):
     """A document of `check`: blocks and data for the general formats, and what the formats for CI draw.
 
-    rules: by code, those that were asked. fails_on: the severities that make the command exit with 1.
+    rules: by code, those that were asked. fails_on: the severities that make the command exit with 1. project: what a project file set; every format says it.
     """
 
     runs: Sequence[CheckedRun] = ()
     rules: Mapping[str, RuleLine] = field(default_factory=dict)
     fails_on: Sequence[Severity] = ("error",)
     version: str = ""
+    project: ProjectSettings | None = None
 
 
 def checked(document: Document) -> CheckDocument:

@@ -1,21 +1,30 @@
-"""Findings → one line each: `run.h5: G001 error vanishing-gradient: evidence (layers; steps)`, for grep and editors."""
+"""Findings → one line each: `run.h5: G001 error vanishing-gradient: evidence (layers; steps)`, for grep and editors.
+
+What a project file set stands before them; lines of another form at the end, `run.h5: 3 rules not evaluated: …`, say what could not be looked at.
+"""
 
 from __future__ import annotations
 
 from typing import TextIO
 
 from dlprobe.render import formats
-from dlprobe.render.checked import SCHEMA, CheckedRun, FindingLine, checked
+from dlprobe.render.checked import SCHEMA, CheckedRun, FindingLine, asked_in_vain, checked, unevaluated_text
 from dlprobe.render.document import Document
 from dlprobe.render.safe_text import encodable, visible
 
 
 def render(document: Document, stream: TextIO, *, width: int | None = None, color: bool | None = None) -> None:
-    """Write one line per finding; nothing where there is none."""
+    """Write one line per finding, and what was not evaluated; nothing where there is neither."""
+    runs = checked(document).runs
+    lines = [line(run, finding) for run in runs for finding in run.findings]
+    lines += [f"{run.path}: {sentence}" for run in runs for _, sentence in asked_in_vain(run)]
+    if told := unevaluated_text(runs):
+        lines.append(f"{runs[0].path if len(runs) == 1 else f'{len(runs)} runs'}: {told}")
     encoding = getattr(stream, "encoding", None) or "utf-8"
-    for run in checked(document).runs:
-        for finding in run.findings:
-            stream.write(encodable(line(run, finding), encoding) + "\n")
+    if project := checked(document).project:
+        lines.insert(0, project.sentence)
+    for text in lines:
+        stream.write(encodable(visible(text), encoding) + "\n")
 
 
 def line(run: CheckedRun, finding: FindingLine) -> str:

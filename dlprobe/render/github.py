@@ -8,7 +8,7 @@ from __future__ import annotations
 from typing import TextIO
 
 from dlprobe.render import formats
-from dlprobe.render.checked import SCHEMA, CheckedRun, FindingLine, checked, remedy_text
+from dlprobe.render.checked import SCHEMA, CheckedRun, FindingLine, asked_in_vain, checked, remedy_text, unevaluated_text
 from dlprobe.render.document import Document
 from dlprobe.render.safe_text import visible
 
@@ -18,12 +18,24 @@ _PROPERTY = str.maketrans({"%": "%25", "\r": "%0D", "\n": "%0A", ":": "%3A", ","
 
 
 def render(document: Document, stream: TextIO, *, width: int | None = None, color: bool | None = None) -> None:
-    """Write one command per finding, and an error for each run that nothing could be said of."""
-    for run in checked(document).runs:
+    """Write one command per finding, a notice of what a project file set, a warning for each rule that was asked for in vain, an error for each run that
+    nothing could be said of, and one notice of all that was not evaluated.
+    """
+    if project := checked(document).project:
+        stream.write(command("notice", project.path, "dlprobe settings", project.sentence) + "\n")
+    runs = checked(document).runs
+    for run in runs:
         for finding in run.findings:
             stream.write(annotation(run, finding) + "\n")
+        for code, sentence in asked_in_vain(run):
+            stream.write(command("warning", run.file, f"{code} not evaluated", f"{run.path}: {sentence}") + "\n")
         if not run.evaluated:
-            stream.write(command("error", run.file, "nothing could be judged", f"{run.path}: {run.unreadable or 'no rule could look at it'}") + "\n")
+            stream.write(
+                command("error", run.file, "nothing could be evaluated", f"{run.path}: {run.unreadable or f'{run.blind}: {unevaluated_text([run])}'}") + "\n"
+            )
+    if told := unevaluated_text(runs):
+        where = runs[0].path if len(runs) == 1 else f"{len(runs)} runs"
+        stream.write(command("notice", runs[0].file, "not evaluated", f"{where}: {told}") + "\n")
 
 
 def annotation(run: CheckedRun, finding: FindingLine) -> str:

@@ -1,4 +1,7 @@
-"""Findings → JSON lines: one record per finding, `path` first; nothing where there is none."""
+"""Findings → JSON lines: one record per finding, `path` first, and one per run with `path` and `not_evaluated` where rules could not look.
+
+Before them what a project file set, as its `path` and `settings`.
+"""
 
 from __future__ import annotations
 
@@ -12,10 +15,13 @@ from dlprobe.render.json import jsonable
 
 
 def render(document: Document, stream: TextIO, *, width: int | None = None, color: bool | None = None) -> None:
-    """Write the findings of the document's data, each with the path of its run."""
+    """Write the findings of the document's data, each with the path of its run, and what was not evaluated."""
+    if project := checked(document).project:
+        stream.write(json.dumps(jsonable({"path": project.path, "settings": project.settings})) + "\n")
     for run in checked(document).data["runs"]:
-        for finding in run["findings"]:
-            stream.write(json.dumps(jsonable({"path": run["path"], **finding}), allow_nan=False) + "\n")
+        silent = {name: run[name] for name in ("not_evaluated", "not_compared") if run.get(name)}
+        for record in (*run["findings"], *([silent] if silent else ())):
+            stream.write(json.dumps(jsonable({"path": run["path"], **record}), allow_nan=False) + "\n")
 
 
 formats.register("json_lines", "one JSON record per finding and line", render, (SCHEMA,))

@@ -1,7 +1,8 @@
 """Findings → JUnit XML, as Jenkins, GitLab and most CI systems read it: a test suite per run, a test case per rule.
 
 A finding of a severity that fails the command is a failure, a milder one a passed case with the text in `system-out`; a rule that could not look is
-skipped with its reason; a run that nothing could be said of has a case with an error.
+skipped with its reason, or an error where --against asked for it; what a project file set is a property of each suite; a run that nothing could be said of
+has a case with an error.
 """
 
 from __future__ import annotations
@@ -10,7 +11,7 @@ import re
 from typing import TYPE_CHECKING, TextIO
 
 from dlprobe.render import formats
-from dlprobe.render.checked import SCHEMA, CheckDocument, CheckedRun, FindingLine, Severity, checked
+from dlprobe.render.checked import SCHEMA, CheckDocument, CheckedRun, FindingLine, ProjectSettings, Severity, checked
 from dlprobe.render.document import Document
 from dlprobe.render.safe_text import visible
 
@@ -36,22 +37,29 @@ def suites(document: CheckDocument) -> Element:
 
     root = Element("testsuites", name="dlprobe check")
     for run in document.runs:
-        root.append(_suite(run, document.fails_on))
+        root.append(_suite(run, document.fails_on, document.project))
     for name in ("tests", "failures", "errors"):
         root.set(name, str(sum(int(suite.get(name, 0)) for suite in root)))
     return root
 
 
-def _suite(run: CheckedRun, fails_on: Sequence[Severity]) -> Element:
-    from xml.etree.ElementTree import Element
+def _suite(run: CheckedRun, fails_on: Sequence[Severity], project: ProjectSettings | None) -> Element:
+    from xml.etree.ElementTree import Element, SubElement
 
     suite = Element("testsuite", name=visible(run.path))
+    if project is not None:
+        SubElement(SubElement(suite, "properties"), "property", name="project_file", value=visible(project.sentence))
     codes = dict.fromkeys([*(finding.code for finding in run.findings), *run.passed, *run.not_evaluated])
     for code in sorted(codes):
         suite.append(_case(run, code, fails_on))
     if not run.evaluated:
-        _add(_added_case(suite, run, "evaluation"), "error", run.unreadable or "nothing could be judged", "nothing-evaluated")
-    counts = {"tests": len(suite), "failures": _having(suite, "failure"), "errors": _having(suite, "error"), "skipped": _having(suite, "skipped")}
+        _add(_added_case(suite, run, "evaluation"), "error", run.unreadable or run.blind, "nothing-evaluated")
+    counts = {
+        "tests": len(suite.findall("testcase")),
+        "failures": _having(suite, "failure"),
+        "errors": _having(suite, "error"),
+        "skipped": _having(suite, "skipped"),
+    }
     for name, count in counts.items():
         suite.set(name, str(count))
     return suite
@@ -73,7 +81,9 @@ def _case(run: CheckedRun, code: str, fails_on: Sequence[Severity]) -> Element:
     case = Element("testcase", classname=visible(run.path), name=code)
     found = [finding for finding in run.findings if finding.code == code]
     failing = [finding for finding in found if finding.severity in fails_on]
-    if code in run.not_evaluated:
+    if code in run.not_evaluated and code in run.not_compared:
+        _add(case, "error", f"not compared with the baseline: {run.not_evaluated[code]}", "not-compared")
+    elif code in run.not_evaluated:
         SubElement(case, "skipped", message=visible(run.not_evaluated[code]))
     if failing:
         _add(case, "failure", failing[0].evidence, failing[0].name, "\n".join(map(text, failing)))

@@ -12,7 +12,7 @@ from typing import Any, TextIO
 from urllib.parse import quote
 
 from dlprobe.render import formats
-from dlprobe.render.checked import SCHEMA, CheckDocument, CheckedRun, FindingLine, RuleLine, checked
+from dlprobe.render.checked import SCHEMA, CheckDocument, CheckedRun, FindingLine, RuleLine, asked_in_vain, checked, unevaluated_text
 from dlprobe.render.document import Document
 from dlprobe.render.json import jsonable
 from dlprobe.render.safe_text import visible
@@ -32,7 +32,9 @@ def log(document: CheckDocument) -> dict[str, Any]:
     codes = list(document.rules)
     driver = {"name": "dlprobe", **({"version": document.version} if document.version else {}), "rules": [_rule(each) for each in document.rules.values()]}
     results = [_result(run, finding, codes) for run in document.runs for finding in run.findings]
-    run = {"tool": {"driver": driver}, "columnKind": "unicodeCodePoints", "results": results, "invocations": [_invocation(document)]}
+    project = {"project_file": {"path": document.project.path, "settings": document.project.settings}} if document.project else {}
+    told = {"properties": project} if project else {}
+    run = {"tool": {"driver": driver}, "columnKind": "unicodeCodePoints", "results": results, "invocations": [_invocation(document)], **told}
     return {"$schema": SCHEMA_URI, "version": VERSION, "runs": [run]}
 
 
@@ -80,9 +82,13 @@ def uri(path: str) -> str:
 
 def _invocation(document: CheckDocument) -> dict[str, Any]:
     silent = [run for run in document.runs if not run.evaluated]
-    notes = [{"level": "error", "message": {"text": visible(f"{run.path}: {run.unreadable or 'nothing could be judged'}")}} for run in silent]
+    notes = [("error", f"{run.path}: {run.unreadable or run.blind}") for run in silent]
+    notes += [("error" if code in run.not_compared else "warning", f"{run.path}: {sentence}") for run in document.runs for code, sentence in asked_in_vain(run)]
+    if told := unevaluated_text(document.runs):
+        notes.append(("note", told))
+    told_of = [{"level": level, "message": {"text": visible(text)}} for level, text in notes]
     exit_code = int(document.data.get("exit_code", 0))
-    return {"executionSuccessful": not silent and exit_code != 2, "exitCode": exit_code, "toolExecutionNotifications": notes}
+    return {"executionSuccessful": not silent and exit_code != 2, "exitCode": exit_code, "toolExecutionNotifications": told_of}
 
 
 formats.register("sarif", "SARIF 2.1.0 for code scanning", render, (SCHEMA,))

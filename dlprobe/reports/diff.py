@@ -112,8 +112,8 @@ def _span(interval: tuple[float, float] | None) -> str:
 
 
 def _factor(metric: MetricDiff) -> str:
-    if metric.a == 0.0:
-        return "-" if metric.b else "1"
+    if metric.factor is None:
+        return "-"
     interval = f" ({_span(metric.factor_interval)})" if metric.factor_interval else ""
     return f"{metric.factor:.3g}{interval}"
 

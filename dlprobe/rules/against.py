@@ -9,11 +9,9 @@ from pathlib import Path
 
 from dlprobe.analysis.baseline import Comparison, Numbers, numbers_of
 from dlprobe.errors import RunFileError
-from dlprobe.rules.files import Criteria, JudgedRun, configuration_of, each_run, walked
+from dlprobe.rules.files import COMPARING, Criteria, JudgedRun, configuration_of, each_run, walked
 from dlprobe.runs import Run
 from dlprobe.runs.reading import reading
-
-PREFIX = "R"  # codes of the rules that compare
 
 
 @dataclass(frozen=True)
@@ -30,9 +28,11 @@ class Baseline:
 
 
 def read_numbers(paths: Sequence[Path]) -> tuple[Numbers, ...]:
-    """The numbers of every run of these files. Raises RunFileError, one line, where a file is missing or damaged."""
+    """The numbers of every run of these files. Raises RunFileError, one line, where a file is missing or damaged, or holds known findings."""
     found = []
     for path in paths:
+        if path.suffix == ".json" and path.is_file():
+            raise RunFileError(f"{path} holds no numbers: a findings baseline goes to --baseline {path}, --against takes the run files themselves")
         with reading(path):
             found += [_numbers(where, opened) for where, opened in each_run(path)]
     return tuple(found)
@@ -50,17 +50,17 @@ def judged_against(paths: Sequence[Path], criteria: Criteria, old: Sequence[Path
     """
     baseline = Baseline(_readable(paths), read_numbers(old))
     codes = [rule.code for rule in criteria.selection.rules]
-    alone, compared = (criteria.restricted([code for code in codes if (code[0] == PREFIX) is comparing]) for comparing in (False, True))
+    alone, compared = (criteria.restricted([code for code in codes if (code[0] == COMPARING) is comparing]) for comparing in (False, True))
     groups: dict[str, JudgedRun] = {}
 
     def look(path: str, run: Run) -> JudgedRun:
         configuration = configuration_of(run)
         comparison, advice = baseline.comparison(configuration), criteria.advice(Path(path), run)
         if len(comparison.new) == 1:
-            return JudgedRun(path, criteria.judge(run, comparison), configuration, advice=advice)
+            return JudgedRun(path, criteria.judge(run, comparison), configuration, advice=advice, against=True)
         if configuration not in groups:
             name = f"{_listed(comparison.new)} against {_listed(comparison.old)}"
-            groups[configuration] = JudgedRun(name, compared.judge(run, comparison), group=True)
+            groups[configuration] = JudgedRun(name, compared.judge(run, comparison), group=True, against=True)
         return JudgedRun(path, alone.judge(run), configuration, advice=advice)
 
     yield from walked(paths, criteria, look)
@@ -82,8 +82,8 @@ def _readable(paths: Sequence[Path]) -> tuple[Numbers, ...]:
 def _listed(runs: Sequence[Numbers], most: int = 2) -> str:
     """The first paths, and how many more.
 
-    >>> _listed([]), PREFIX
-    ('', 'R')
+    >>> _listed([])
+    ''
     """
     shown = ", ".join(run.path for run in runs[:most])
     return f"{shown} and {len(runs) - most} more" if len(runs) > most else shown

@@ -146,7 +146,7 @@ class Evidence:
     def require_time(self) -> Learning:
         """How well the run learned, of a run that had the time to: a run of a few updates is not judged by its result."""
         if self.learning.brief:
-            raise NotEvaluableError(f"too few steps: {self.learning.updates} updates were made, {FEW} are needed")
+            raise NotEvaluableError(f"too short to tell: {self.learning.updates} updates were made, {FEW} are needed")
         return self.learning
 
     @cached_property

@@ -16,13 +16,13 @@ from dlprobe.record.description import OWN, known_facts, layer_columns
 from dlprobe.registry import Value, unknown
 from dlprobe.rules.advice import Advice, advise
 from dlprobe.rules.judging import Judgement, Selection, judge, matching, read_settings
-from dlprobe.rules.outcome import SEVERITIES, Severity
+from dlprobe.rules.outcome import SEVERITIES, Severity, worst
 from dlprobe.rules.rule import Rule
 from dlprobe.runs import Run, open_run
 from dlprobe.runs.reading import reading
 
-ESSENTIAL = ("G", "A", "L")  # codes of the rules of gradients, activations and learning
-REASONS = 3  # that an error names
+COMPARING = "R"  # codes of the rules that compare with a numbers baseline
+TELLING = ("G", "A", "L")  # codes of the rules that can tell whether a net works: gradients, activations, learning
 SEED_KEYS = {("training", "seed"), ("data", "data_seed"), ("training", "threads"), ("facts", "seed")}  # what repetitions of one configuration may differ in
 
 
@@ -56,6 +56,11 @@ class Criteria:
         found.sort(key=lambda each: (SEVERITIES.index(each.severity or "info"), each.code))
         return replace(judgement, findings=tuple(found))
 
+    @property
+    def asked(self) -> tuple[str, ...]:
+        """Codes of the rules that were selected one by one."""
+        return tuple(code for text in self.selection.select if len(codes := matching(text)) == 1 for code in codes)
+
     def severity(self, rule: Rule) -> Severity:
         """The severity of a rule's findings."""
         return self.severities.get(rule.code, rule.severity)
@@ -65,7 +70,8 @@ class Criteria:
 class JudgedRun:
     """One run and what was said of it. path: the file as given, with `#id` for a run of a study; configuration: the same for repetitions of one
     configuration with other seeds; unreadable: why it could not be judged; known: findings that a baseline knows and that were left out;
-    group: this is no run but the comparison of several with their baseline; advice: what guidelines say of it, where they were asked.
+    group: this is no run but the comparison of several with their baseline; advice: what guidelines say of it, where they were asked; against: whether
+    a numbers baseline was given.
     """
 
     path: str
@@ -75,28 +81,24 @@ class JudgedRun:
     known: int = 0
     group: bool = False
     advice: tuple[Advice, ...] = ()
+    against: bool = False
 
     @property
     def evaluated(self) -> bool:
-        """Whether any rule could look at what a run is judged by, its gradients, activations and learning; where nothing of that was asked, any rule.
-
-        A run of which nothing was asked has nothing to miss.
+        """Whether a rule could look, and one about gradients, activations or learning where any of those was asked, or something was found that is more
+        than a remark; a run of which nothing was asked has nothing to miss.
         """
-        looked = {*self.judgement.passed, *(finding.code for finding in self.judgement.findings)}
-        missing = set(self.judgement.not_evaluated)
-        essential = any(code.startswith(ESSENTIAL) for code in looked | missing)
-        judged = any(code.startswith(ESSENTIAL) for code in looked) if essential else bool(looked)
-        return judged or bool(self.known) or not missing
+        judgement = self.judgement
+        if self.known or worst(judgement.findings) in ("error", "warning") or not judgement.not_evaluated:
+            return True
+        looked = {*judgement.passed, *(finding.code for finding in judgement.findings)}
+        asked = {code for code in {*looked, *judgement.not_evaluated} if code[0] in TELLING}
+        return bool(looked & asked if asked else looked)
 
     @property
-    def why_not(self) -> str:
-        """Why it could not be judged: what those rules say, each reason once."""
-        reasons = {code: reason for code, reason in self.judgement.not_evaluated.items() if code.startswith(ESSENTIAL)}
-        by_reason: dict[str, list[str]] = {}
-        for code, reason in (reasons or dict(self.judgement.not_evaluated)).items():
-            by_reason.setdefault(reason, []).append(code)
-        told = sorted(by_reason.items(), key=lambda each: -len(each[1]))[:REASONS]
-        return "; ".join(f"{reason} ({', '.join(codes)})" for reason, codes in told)
+    def not_compared(self) -> tuple[str, ...]:
+        """Codes of the comparing rules that could not be evaluated although there is a numbers baseline."""
+        return tuple(code for code in self.judgement.not_evaluated if code[0] == COMPARING) if self.against and not self.unreadable else ()
 
 
 def criteria(select: Sequence[str], ignore: Sequence[str], settings: Mapping[str, Mapping[str, Any]]) -> Criteria:

@@ -38,14 +38,17 @@ def codes(outcome: Outcome) -> list[list[str]]:
 
 def test_json_has_exactly_the_documented_keys(folder: Path) -> None:
     data = check("diverged.h5", "healthy.h5", "--format", "json", select="").data
-    assert list(data) == ["schema", "runs", "exit_code"]
+    assert list(data) == ["schema", "runs", "not_evaluated", "exit_code", "project_file"]
     assert (data["schema"], data["exit_code"]) == ("dlprobe-check/1", 1)
     for run in data["runs"]:
-        assert list(run) == ["path", "findings", "passed", "not_evaluated"]
+        assert list(run) == ["path", "findings", "passed", "not_evaluated", "not_compared"]
         assert [list(finding) for finding in run["findings"]] == [KEYS] * len(run["findings"])
         assert all(list(each) == ["code", "reason"] and each["reason"] for each in run["not_evaluated"])
         told = [*{each["code"] for each in run["findings"]}, *run["passed"], *(each["code"] for each in run["not_evaluated"])]
         assert sorted(told) == list(all_rules())
+    assert all(list(group) == ["reason", "reasons", "codes", "runs"] for group in data["not_evaluated"])
+    silent = {each["code"] for run in data["runs"] for each in run["not_evaluated"]}
+    assert {code for group in data["not_evaluated"] for code in group["codes"]} == silent
 
 
 @pytest.mark.parametrize(
@@ -103,7 +106,7 @@ def test_a_run_without_a_step_has_not_passed(folder: Path) -> None:
         pass
     outcome = check("empty.h5")
     assert outcome.code == 2
-    assert "empty.h5: nothing could be judged, because " in outcome.err
+    assert "empty.h5: nothing could be evaluated: N001: " in outcome.err
 
 
 def test_selection_by_code_prefix_and_list(folder: Path) -> None:
@@ -129,6 +132,7 @@ def test_unknown_codes_and_settings_say_what_there_is(folder: Path) -> None:
 def test_the_project_file_gives_options_and_the_command_line_wins(name: str, folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     table = "[tool.dlprobe]\n" if name == "pyproject.toml" else ""
     (folder / name).write_text(f'{table}select = ["N001"]\nfail_on = "warning"\nset = {{ "N001.severity" = "warning" }}\n', encoding="utf-8")
+    (folder / ".git").mkdir()
     (folder / "below").mkdir()
     monkeypatch.chdir(folder / "below")
     run = "../diverged.h5"
@@ -198,7 +202,8 @@ def test_repeated_runs_of_one_configuration_are_counted_together(folder: Path) -
     shown = " ".join(check("a.h5", "b.h5", "c.h5", "healthy.h5").out.split())
     assert "N001 non-finite error 3 of 3 44% to 100%" in shown  # Wilson: 3/(3 + 1.96²) = .438
     data = check("a.h5", "healthy.h5", "--counts", "--format", "json").data
-    assert list(data) == ["schema", "runs", "counts", "exit_code"]
+    assert list(data) == ["schema", "runs", "counts", "not_evaluated", "exit_code", "project_file"]
+    assert [each["of"] for each in data["counts"]] == ["runs"]
     assert [(each["code"], each["fired"], each["evaluated"]) for each in data["counts"]] == [("N001", 1, 2)]
 
 
@@ -296,7 +301,131 @@ def test_repetitions_are_compared_as_a_group(seeds: Path, monkeypatch: pytest.Mo
     found = check("a.h5", "b.h5", "--select", "N,R", "--against", "b.h5", "c.h5", "--format", "json", select="")
     assert [run["path"] for run in found.data["runs"]] == ["a.h5", "b.h5", "a.h5, b.h5 against b.h5, c.h5"]
     assert [{code[0] for code in outcomes(found, run)} for run in range(3)] == [{"N"}, {"N"}, {"R"}]
-    assert "6 against 6" in outcomes(found, 2)["R002"]
+    assert outcomes(found, 2)["R002"] == "passed"
+    assert "0 rules" not in check("a.h5", "b.h5", "--against", "b.h5", "c.h5", select="R").out
+
+
+def test_counts_show_what_a_group_of_runs_was_found_for(seeds: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(seeds)
+    shutil.copy("slow.h5", "again.h5")
+    asked = ("slow.h5", "again.h5", "--against", "a.h5", "--counts")
+    shown = check(*asked, select="R003")
+    assert (shown.code, "R003" in shown.out, "1 of 1 comparison" in shown.out) == (1, True, True)
+    data = check(*asked, "--format", "json", select="R003").data
+    assert [(each["code"], each["fired"], each["evaluated"], each["of"]) for each in data["counts"]] == [("R003", 1, 1, "comparisons")]
+
+
+EVERY_FORMAT = ("table", "markdown", "json", "json-lines", "concise", "github", "junit", "sarif")
+
+
+@pytest.fixture(scope="module")
+def brief(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Two epochs of a net that cannot learn: eight updates, of which nobody can tell anything."""
+    path = tmp_path_factory.mktemp("brief") / "brief.h5"
+    assert dlprobe("train", "--data", "wine", "--layers", "5,4", "--lr", "1e-9", "--epochs", "2", "-o", str(path)).code == 0
+    return path
+
+
+def words(text: str) -> str:
+    """Text without the breaks of lines."""
+    return " ".join(text.split())
+
+
+@pytest.mark.parametrize("format", EVERY_FORMAT)
+def test_no_format_is_silent_about_a_run_that_is_too_short(format: str, brief: Path) -> None:
+    for more in ((), ("--counts",)) if format in ("table", "json", "markdown") else ((),):
+        outcome = check(str(brief), "--format", format, "-q", *more, select="")
+        assert outcome.code == 0  # L005 and others could look
+        assert "too short to tell: 8 updates were made, 100 are needed" in words(outcome.out)
+
+
+def test_unevaluated_rules_are_counted_by_reason(brief: Path) -> None:
+    data = check(str(brief), "--format", "json", select="").data
+    count = len(data["runs"][0]["not_evaluated"])
+    shown = words(check(str(brief), select="").out)
+    assert f"{count} rules not evaluated: too short to tell: 8 updates were made, 100 are needed (13)" in shown
+    assert "no baseline was given: add --against RUN (3)" in shown
+    assert "✓" not in shown
+
+
+def test_a_run_of_which_no_rule_can_tell_has_not_passed(brief: Path) -> None:
+    """The class balance and the features could be looked at; whether it learned could not."""
+    outcome = check(str(brief), "--format", "github", select="D,L001")
+    assert (outcome.code, len(outcome.errors)) == (2, 1)
+    assert "no rule about gradients, activations or learning could look: " in outcome.err
+    assert "::error " in outcome.out
+    assert check(str(brief), select="D").code == 0
+
+
+@pytest.mark.parametrize("format", EVERY_FORMAT)
+def test_what_against_asked_for_and_could_not_be_compared_fails_in_every_format(format: str, folder: Path) -> None:
+    """Other layers and other data: neither the bands of R001 nor the errors of R002 can be compared."""
+    outcome = check("diverged.h5", "--against", "healthy.h5", "--format", format, "-q", "--exit-zero", select="R")
+    assert (outcome.code, len(outcome.errors)) == (2, 1)
+    for code, reason in (("R001", "the layers differ from those of the baseline"), ("R002", "the data differ from those of the baseline")):
+        assert code in outcome.out
+        assert reason in words(outcome.out)
+        assert f"{code}: {reason}" in outcome.err
+    if format == "github":
+        assert [line for line in outcome.out.splitlines() if line.startswith("::warning ") and "R002" in line]
+    if format == "junit":
+        assert 'errors="2"' in outcome.out
+    if format == "sarif":
+        assert outcome.data["runs"][0]["invocations"][0]["executionSuccessful"] is False
+
+
+@pytest.mark.parametrize("format", EVERY_FORMAT)
+def test_a_rule_that_was_selected_by_name_and_could_not_look_is_named(format: str, folder: Path) -> None:
+    outcome = check("healthy.h5", "--format", format, "-q", select="N001,W006")
+    assert outcome.code == 0
+    assert "W006" in outcome.out
+    assert "sharpness was not recorded" in words(outcome.out)
+    if format == "github":
+        assert outcome.out.startswith("::warning ")
+
+
+def test_against_without_a_rule_that_compares_is_refused(folder: Path) -> None:
+    outcome = check("healthy.h5", "--against", "healthy.h5", select="N")
+    assert (outcome.code, outcome.out, len(outcome.errors)) == (2, "", 1)
+    assert "--extend-select R" in outcome.err
+
+
+@pytest.fixture(scope="module")
+def silently_slow(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """healthy.toml trained with a fifth of the rate that its configuration says, as by a change of the code; and with another, harmless change."""
+    folder = tmp_path_factory.mktemp("gate")
+    config = str(SAMPLES / "healthy.toml")
+    for name, options in {"slow": ("--lr", "0.0002"), "harmless": ("--record-every", "4", "--threads", "2")}.items():
+        assert dlprobe("train", config, *options, "-q", "-o", str(folder / f"{name}.h5")).code == 0
+    with h5py.File(SAMPLES / "healthy.h5") as healthy, h5py.File(folder / "slow.h5", "r+") as slow:
+        slow.attrs["config"] = healthy.attrs["config"]
+    return folder
+
+
+def test_the_gate_sees_a_rate_that_silently_became_a_fifth(silently_slow: Path) -> None:
+    outcome = check(str(silently_slow / "slow.h5"), "--against", str(SAMPLES / "healthy.h5"), "--format", "concise", select="")
+    errors = [line for line in outcome.out.splitlines() if " error " in line]
+    assert outcome.code == 1
+    assert [line.split(": ")[1] for line in errors] == ["R002 error baseline-metric"] * 2
+    assert "val_error went from 6.67 % (24 of 360) to 59.7 % (215 of 360), 8.96 times" in errors[0]
+    assert "of the same 360 samples" in errors[0]
+    assert "test_error went from 7.24 % (26 of 359)" in errors[1]
+
+
+def test_the_gate_lets_a_harmless_change_pass(silently_slow: Path) -> None:
+    outcome = check(str(silently_slow / "harmless.h5"), "--against", str(SAMPLES / "healthy.h5"), "--format", "json", select="R")
+    assert (outcome.code, outcome.data["runs"][0]["passed"]) == (0, ["R001", "R002", "R003"])
+
+
+def test_comparing_one_with_one_loads_no_statistics_package(silently_slow: Path) -> None:
+    script = f"""
+import sys
+from dlprobe.commands import main
+main(["check", "slow.h5", "--against", {str(SAMPLES / "healthy.h5")!r}, "--select", "R002"])
+print([name for name in ("scipy.stats", "numba", "polars") if name in sys.modules])
+"""
+    done = subprocess.run([sys.executable, "-c", script], env=environment(), cwd=silently_slow, capture_output=True, text=True, check=True)
+    assert done.stdout.splitlines()[-1] == "[]"
 
 
 def test_a_numbers_baseline_that_cannot_be_read_is_one_line(seeds: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -304,6 +433,14 @@ def test_a_numbers_baseline_that_cannot_be_read_is_one_line(seeds: Path, monkeyp
     outcome = check("a.h5", "--against", "missing.h5", select="R")
     assert (outcome.code, outcome.out, len(outcome.errors)) == (2, "", 1)
     assert "missing.h5" in outcome.err
+
+
+def test_a_findings_baseline_holds_no_numbers_and_says_so(seeds: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(seeds)
+    check("a.h5", "--write-baseline", "known.json")
+    outcome = check("a.h5", "--against", "known.json", select="R")
+    assert (outcome.code, outcome.out, len(outcome.errors)) == (2, "", 1)
+    assert "--baseline known.json" in outcome.err
 
 
 def test_comparing_rules_without_a_baseline_say_what_to_add(seeds: Path) -> None:

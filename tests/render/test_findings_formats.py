@@ -12,7 +12,7 @@ import jsonschema
 import pytest
 import xmlschema
 
-from dlprobe.render.checked import SCHEMA, CheckDocument, CheckedRun, FindingLine, RuleLine
+from dlprobe.render.checked import SCHEMA, CheckDocument, CheckedRun, FindingLine, RuleLine, unevaluated_text
 from dlprobe.render.document import Column, Document, Facts, Paragraph, Table, Toned, Verdict
 from dlprobe.render.formats import formats_for
 from dlprobe.render.markdown import escaped, fenced
@@ -112,16 +112,36 @@ def test_github_annotations_are_escaped_as_the_runner_reads_them() -> None:
 
 def test_github_severities_and_text() -> None:
     lines = text_of("github", ILL).splitlines()
-    assert [line.split(" ")[0] for line in lines] == ["::error", "::warning", "::notice"]
+    assert [line.split(" ")[0] for line in lines] == ["::error", "::warning", "::notice", "::notice"]
     assert lines[0] == (
         "::error file=runs/a b.h5,title=G001 vanishing-gradient::runs/a b.h5: it vanishes (hidden_1; steps 0 to 9)"
         "%0Atry: model.activation = relu: its slope is 1"
     )
+    assert lines[3] == "::notice file=runs/a b.h5,title=not evaluated::runs/a b.h5: 1 rule not evaluated: no batch norm (1)"
+
+
+def test_reasons_are_grouped_over_runs_by_what_stands_before_the_colon() -> None:
+    first = CheckedRun("a.h5", (), ("N001",), {"L001": "too short: 8, 100 are needed", "L002": "too short: 8, 100 are needed", "A007": "no batch norm"})
+    second = CheckedRun("b.h5", (), ("N001", "A007"), {"L001": "too short: 9, 100 are needed"})
+    assert unevaluated_text([first]) == "3 rules not evaluated: too short: 8, 100 are needed (2); no batch norm (1)"
+    assert unevaluated_text([first, second]) == "3 rules not evaluated: too short (2); no batch norm (1, in 1 of 2 runs)"
+    assert unevaluated_text([CLEAN, SILENT]) == ""
+
+
+def test_a_rule_asked_for_in_vain_is_a_warning_on_github_and_an_error_where_it_fails_the_command() -> None:
+    run = CheckedRun("a.h5", (), ("N001",), {"R002": "too few", "W006": "no sharpness"}, not_compared=("R002",), asked=("W006", "R002"))
+    lines = text_of("github", run).splitlines()
+    assert [line.split(" ")[0] for line in lines] == ["::warning", "::warning"]
+    root = ElementTree.fromstring(text_of("junit", run))
+    assert [(case.get("name"), child.tag) for case in root.iter("testcase") for child in case] == [("R002", "error"), ("W006", "skipped")]
+    notes = json.loads(text_of("sarif", run))["runs"][0]["invocations"][0]["toolExecutionNotifications"]
+    assert [note["level"] for note in notes] == ["error", "warning"]
 
 
 def test_concise_is_one_line_per_finding() -> None:
     assert text_of("concise", ILL, CLEAN).splitlines()[0] == "runs/a b.h5: G001 error vanishing-gradient: it vanishes (hidden_1; steps 0 to 9)"
-    assert [len(text_of("concise", run).splitlines()) for run in (ILL, CLEAN, WILD)] == [3, 0, 1]
+    assert [len(text_of("concise", run).splitlines()) for run in (ILL, CLEAN, WILD)] == [4, 0, 2]
+    assert text_of("concise", ILL).splitlines()[3] == "runs/a b.h5: 1 rule not evaluated: no batch norm (1)"
 
 
 def test_json_lines_are_records_with_their_path() -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Sequence
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -184,6 +185,24 @@ def test_exact_zeros_on_both_sides_are_no_change() -> None:
     still = numbers(statistics={"update_ratio": 0.0})
     assert isinstance(outcome("R001", [still], [still]), Passed)
     assert fired(outcome("R001", [numbers()], [still]))
+
+
+@pytest.mark.parametrize(("value", "fires"), [(1e-12, False), (1e-5, True)])
+def test_a_signal_that_cannot_be_told_from_0_has_not_drifted(value: float, fires: bool) -> None:
+    """A net that came to rest exactly, and one that almost did: 1e-12 is less than what float32 rounds of the 0.01 that it started with."""
+    old = numbers(steps=20, statistics={"gradient_rms": [[0.01]] * 10 + [[0.0]] * 10})
+    new = numbers(steps=20, statistics={"gradient_rms": [[0.01]] * 10 + [[value]] * 10})
+    assert fired(outcome("R001", [new], [old])) is fires
+
+
+def test_what_one_side_lacks_is_not_evaluated() -> None:
+    bare = replace(numbers(), profiles={("weight_rms", "start"): np.ones(4)})
+    assert isinstance(outcome("R001", [bare], [replace(numbers(), profiles={("gradient_rms", "start"): np.ones(4)})]), NotEvaluated)
+    rng = np.random.default_rng(12)
+    new = [replace(each, metrics={"train_loss": each.metrics["train_loss"]}) for each in losses(rng, 8)]
+    found = outcome("R002", new, losses(rng, 8))
+    assert isinstance(found, NotEvaluated)
+    assert "val_loss, val_error" in found.reason
 
 
 def test_drift_is_not_evaluated_between_other_layers() -> None:

@@ -77,7 +77,14 @@ STORIES = {
     "G001": Story(
         run({"error_signal_rms": VANISHING}, **ILL), -4.0, -1.0, run({"error_signal_rms": VANISHING}), run(hidden=1), "2 hidden", ("hidden_1", "hidden_3")
     ),
-    "G002": Story(run({"error_signal_rms": VANISHING[::-1]}, **ILL), 4.0, 1.0, run({"error_signal_rms": VANISHING[::-1]}), run(evaluations={}), "evaluated"),
+    "G002": Story(
+        run({"error_signal_rms": VANISHING[::-1]}, **ILL),
+        4.0,
+        1.0,
+        run({"error_signal_rms": VANISHING[::-1]}),
+        run(scalars={"gradient_norm": NAN}, **ILL),
+        "gradient_norm",
+    ),
     "G003": Story(
         run({"update_ratio": [1e-6, 1e-3, 1e-3, 1e-2]}, **ILL),
         1e4,
@@ -144,7 +151,7 @@ STORIES = {
     "W002": Story(run({"weight_rms": 1.0}, **ILL), (32 * 50 * 50) ** (1 / 3), 5.0, run(**ILL), run(norm="batch", **ILL), "normalized"),
     "W003": Story(run({"update_ratio": [0.7, 0.1, 0.1, 0.1]}, **ILL), 0.7, 0.2, run(**ILL), run({"update_ratio": NAN}, **ILL), "update_ratio", ("hidden_1",)),
     # no weight_distance: 400 updates of 1e-6
-    "W004": Story(run({"update_ratio": 1e-6}, **ILL), 4e-4, 0.03, run(**ILL), run({"update_ratio": 1e-6}, steps=50, **ILL), "too few steps"),
+    "W004": Story(run({"update_ratio": 1e-6}, **ILL), 4e-4, 0.03, run(**ILL), run({"update_ratio": 1e-6}, steps=50, **ILL), "too short to tell"),
     # row 399 over row 200
     "W005": Story(
         run({"weight_l2": (1 + 9 * RISING)[:, None]}, evaluations=losses(2.3, 2.3, 2.3)),
@@ -162,7 +169,7 @@ STORIES = {
         run(instruments={"instruments/sharpness": np.full(10, 5000.0)}, **ILL),
         "adam",
     ),
-    "L001": Story(run(**ILL), 1 - 0.89 / 0.9, 0.1, run(), run(steps=20, **ILL), "too few steps"),
+    "L001": Story(run(**ILL), 1 - 0.89 / 0.9, 0.1, run(), run(steps=20, **ILL), "too short to tell"),
     "L002": Story(run(evaluations=losses(2.0, 9.0, 8.0)), 4.5, 2.0, run(**ILL), run(evaluations={}, scalars={"batch_loss": NAN}), "never evaluated"),
     # changes of 1 between 1 and 2 around a mean of 1.5
     "L003": Story(
@@ -188,7 +195,7 @@ STORIES = {
         "never evaluated",
         ("output",),
     ),
-    "B001": Story(run(**ILL), 89.0, 10.0, run(), run(steps=20, **ILL), "too few steps", severity="warning"),
+    "B001": Story(run(**ILL), 89.0, 10.0, run(), run(steps=20, **ILL), "too short to tell", severity="warning"),
     "B002": Story(
         run(evaluations={**LEARNED, "val_error": (0.9, 0.25)}, data=VAL),
         25.0,
@@ -213,7 +220,7 @@ STORIES = {
         1.0,
         run(scalars={"penalty": 6.0, "batch_loss": 2.0}),
         run(steps=20, **ILL),
-        "too few steps",
+        "too short to tell",
     ),
     "D001": Story(
         run(data={**SCALED, "feature_mean": [0.0, 0.0], "feature_std": [1e-3, 10.0]}, **ILL),

@@ -12,10 +12,12 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from dlprobe.commands.base.declaring import option, with_signature
+from dlprobe.commands.base.named_files import tell_of_named_files
 from dlprobe.config import OptionField, fields
 from dlprobe.errors import ConfigError
 
 if TYPE_CHECKING:
+    from dlprobe.commands.base.screen import Screen
     from dlprobe.config import RunConfig
 
 PANELS = {"data": "Data", "model": "Model", "training": "Training", "recording": "Recording"}
@@ -107,18 +109,24 @@ def _completion(field: OptionField) -> Callable[[str], list[str]]:
     return complete
 
 
-def read_configuration(file: Path | None, options: Mapping[str, str | None]) -> RunConfig:
-    """The configuration of a TOML or run file (None: the defaults) with the options on top. Raises ConfigError or RunFileError."""
+def read_configuration(file: Path | None, options: Mapping[str, str | None], screen: Screen | None, asked: Collection[str] = ()) -> RunConfig:
+    """The configuration of a TOML or run file (None: the defaults) with the options on top. Raises ConfigError or RunFileError.
+
+    screen: where the files that `file` names are told of; None for a command that opens none of them. asked: keys that the command itself sets, by options
+    of its own.
+    """
     from dlprobe.config import from_options, from_toml
 
     if file is None:
-        base = None
-    elif is_run_file(file):
-        base = _stored_configuration(file)
-    else:
+        return from_options(None, options)
+    stored = is_run_file(file)
+    if not stored:
         _refuse_data(file)
-        base = from_toml(file)
-    return from_options(base, options)
+    config = from_options(_stored_configuration(file) if stored else from_toml(file), options)
+    if screen is not None:
+        given = {key for key, value in options.items() if value is not None}
+        tell_of_named_files(file, [config], screen, own=not stored, asked={*given, *asked})
+    return config
 
 
 def _refuse_data(file: Path) -> None:

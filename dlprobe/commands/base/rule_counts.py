@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 
 from dlprobe.analysis.proportions import wilson
 from dlprobe.reports.check import RuleCount
@@ -10,10 +11,13 @@ from dlprobe.rules.files import Criteria, JudgedRun
 
 
 def counts_of(judged: Sequence[JudgedRun], criteria: Criteria, together: bool) -> list[RuleCount]:
-    """The rules that fired, most frequent first. together: over all runs; else over each configuration that has several runs."""
+    """The rules that fired, most frequent first. together: over all runs, and over all comparisons of several with their baseline; else over each
+    configuration that has several runs.
+    """
     readable = [each for each in judged if not (each.unreadable or each.group)]
     if together:
-        return _counts(readable, criteria, 0)
+        compared = [replace(count, of="comparisons") for count in _counts([each for each in judged if each.group], criteria, 0)]
+        return [*_counts(readable, criteria, 0), *compared]
     groups: dict[str, list[JudgedRun]] = {}
     for each in readable:
         groups.setdefault(each.configuration, []).append(each)

@@ -26,12 +26,16 @@ class Report(Protocol):
 
 @dataclass(frozen=True)
 class Screen:
-    """The choices that all commands share. format: an output format's name. color: False switches it off, None asks each stream."""
+    """The choices that all commands share. format: an output format's name. color: False switches it off, None asks each stream.
+
+    allowed: files that are opened although what names them lies elsewhere, for commands that open any.
+    """
 
     format: str = "table"
     quiet: bool = False
     color: bool | None = None
     debug: bool = False
+    allowed: tuple[Path, ...] = ()
 
     def show(self, document: Document) -> None:
         """Print a result on stdout."""
@@ -63,6 +67,10 @@ class Screen:
         """Say on stderr what the user should know, unless quiet."""
         if not self.quiet:
             say(f"{self._label('warning:', '1;33')} {one_line(text)}")
+
+    def announce(self, text: str) -> None:
+        """Say on stderr, quiet or not, what a file decides in the user's place."""
+        say(f"{self._label('note:', '2')} {one_line(text)}")
 
     def error(self, text: str) -> None:
         """Say on stderr why the command failed."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -12,6 +13,7 @@ from dlprobe.data.dataset import LARGEST_ELEMENTS, Dataset, Options
 from dlprobe.data.file_format import FileFormat
 from dlprobe.data.frames import number_column, text_column
 from dlprobe.data.places import in_one_line, problem, quoted
+from dlprobe.data.row_names import is_wanted, without_row_names
 from dlprobe.data.tables import Column, Table, dataset_from_table
 from dlprobe.registry import register
 
@@ -21,10 +23,31 @@ if TYPE_CHECKING:
 
 def read_parquet(path: Path, options: Options) -> Dataset:
     frame = read_frame(path)
-    columns = tuple(column_of(path, series, number) for number, series in enumerate(frame.get_columns(), start=1))
+    index = index_of_pandas(path, frame, options.target)
+    columns = [column_of(path, series, number) for number, series in enumerate(frame.get_columns(), start=1) if series.name not in index]
     if not columns:
         raise problem(path, "has no columns")
-    return dataset_from_table(Table(path, columns, lambda i: i + 1), options)
+    numbering, row_notes = without_row_names(columns, [True] * len(columns), options.target)
+    notes = (*(f"column {quoted(name)} is the index that pandas stored: left out" for name in index), *row_notes)
+    kept = tuple(column for column in columns if column not in numbering)
+    return dataset_from_table(Table(path, kept, lambda i: i + 1, notes), options)
+
+
+def index_of_pandas(path: Path, frame: polars.DataFrame, target: str | None) -> list[str]:
+    """Names of the columns that the file's metadata call a pandas index, without the target; none where fewer than two others would be left.
+
+    Of the layout in https://pandas.pydata.org/docs/development/developer.html: "index_columns" has names, and records for ranges, which have no column.
+    """
+    import polars
+
+    try:
+        told = json.loads(polars.read_parquet_metadata(path).get("pandas", "{}"))
+    except (polars.exceptions.PolarsError, polars.exceptions.PanicException, ValueError, RecursionError):
+        return []  # the table itself was read: what cannot be understood says nothing
+    listed = told.get("index_columns") if isinstance(told, dict) else None
+    stubs = [Column(name, number) for number, name in enumerate(frame.columns, start=1)]
+    found = [stub.name for stub in stubs if isinstance(listed, list) and stub.name in listed and not is_wanted(stub, target)]
+    return found if frame.width - len(found) >= 2 else []
 
 
 def read_frame(path: Path) -> polars.DataFrame:

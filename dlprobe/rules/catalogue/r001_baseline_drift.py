@@ -8,10 +8,11 @@ Why it hurts: a change of the code, the data or a library has changed how signal
 How it is measured: in each layer the band runs from the smallest number of the baseline runs divided by the statistic's tolerance to the largest times
 it (shares: minus and plus the tolerance); the tolerance of signals and gradients is multiplied by what random weights of this width and depth differ by
 themselves. Several new runs are represented by their median. The end is the median over the last tenth of the recorded
-rows, at most 256, because a single batch fluctuates too much. There is one finding per statistic and moment.
+rows, at most 256, because a single batch fluctuates too much. What cannot be told from 0 stands
+as such: below 1.2e-7 (the rounding of float32) of what the layer had at the start. There is one finding per statistic and moment.
 
 When it stays silent: everything is inside; a statistic that one side has not recorded is left out. Not evaluated without a baseline, or where layers
-differ (R003 says so).
+differ (R003 says so), or where no statistic was recorded on both sides.
 
 What to try: find the change with dlprobe diff OLD NEW; where it is meant, make new baseline runs; --set R001.error_signal_rms=5 widens a band.
 
@@ -20,7 +21,7 @@ References: ours; the default bands were measured in November 2026 on repeated r
 
 from __future__ import annotations
 
-from dlprobe.analysis.baseline import PROFILES, Drift, drift, same_layers
+from dlprobe.analysis.baseline import PROFILES, Drift, common_profiles, drift, same_layers
 from dlprobe.rules.evidence import Evidence
 from dlprobe.rules.outcome import Finding, NotEvaluableError, Outcome, fired
 from dlprobe.rules.rule import Settings, Threshold, register
@@ -43,8 +44,8 @@ def check(evidence: Evidence, settings: Settings) -> Outcome:
         raise NotEvaluableError("the layers differ from those of the baseline: see R003")
     if not all(run.profiles for run in (*comparison.new, *comparison.old)):
         raise NotEvaluableError("no step was recorded in some of the runs")
-    if not any(all(key in run.profiles for run in (*comparison.new, *comparison.old)) for key in comparison.new[0].profiles):
-        raise NotEvaluableError("no statistic was recorded in all of the runs")
+    if not common_profiles(comparison):
+        raise NotEvaluableError("there is no statistic that both sides have recorded")
     found = [drift(comparison, name, when, float(settings[name])) for name in PROFILES for when in MOMENTS]
     return fired(*(_finding(each, comparison.sizes) for each in found if each is not None))
 

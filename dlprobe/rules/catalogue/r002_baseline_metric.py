@@ -5,22 +5,35 @@ What it looks for: final losses and errors (training, validation, test) that are
 Why it hurts: this is the regression that a check in CI is there to catch; comparing two single runs instead reports the luck of their seeds.
 
 How it is measured: with several runs on both sides by a one-sided Mann-Whitney rank test, exact for up to 40 runs, ties included; one new run is compared
-with the prediction interval of at least three baseline runs (logarithms, Student's t). Chance must be ruled out at the level, *and* the factor must lie
-within the 95 % interval of the quotient or below it: a change that is surely smaller is not reported, however sure it is.
+with the prediction interval of at least three baseline runs (logarithms, Student's t), and counts of wrong samples by Fisher's exact test too. Chance must be
+ruled out at the level, *and* the factor must lie within the 95 % interval of the quotient or below it: a change that is surely smaller is not reported,
+however sure it is.
 
-When it stays silent: no metric is worse, or the numbers on both sides are identical. Not evaluated without a baseline, with too few runs for the test to
-reach its level at all (it names how many are needed), on other data (R003), or where the runs have no final results.
+Fewer runs, one against one above all, are compared by the errors of their single samples. A run with the same data, split and seed as one of the baseline is
+paired with it row by row, on the predictions that the files hold: classes by McNemar's exact test, |residual| by the signed-rank test (exact for up to 200
+samples); so is one new run beside its twin, however many others there are. Without a twin they are two samples: Fisher's exact test of the counts, or the
+rank test of |residual|, of the best new run against the worst old one. Chance must be ruled out at the level, and the error must be larger by the factor.
+Single runs say nothing of how far losses vary by chance: losses need three baseline runs. The training error is compared only where no other error is,
+because its predictions are not stored.
+
+No quotient is taken of a number that cannot be told from 0: below half a wrong sample, or below the rounding of float32 (1.2e-7) of the first loss.
+
+When it stays silent: no metric is worse, or the numbers on both sides are identical. Not evaluated without a baseline, with too few runs for a rank test
+to reach its level where single samples cannot be compared either (it names how many runs are needed), on other data (R003), or where the runs have no final
+results.
 
 What to try: dlprobe diff OLD NEW shows what changed; more seeds on both sides make smaller losses visible; --set R002.level=0.01 needs fewer runs and
 gives more false alarms.
 
-References: Mann & Whitney 1947, Ann. Math. Stat. 18:50; Hodges & Lehmann 1963, Ann. Math. Stat. 34:598; the level and the factor are those of asv
+References: Mann & Whitney 1947, Ann. Math. Stat. 18:50; Hodges & Lehmann 1963, Ann. Math. Stat. 34:598;
+McNemar 1947, Psychometrika 12:153; Wilcoxon 1945, Biometrics Bull. 1:80; Fisher 1935, J. R. Stat. Soc. 98:39; the level and the factor are those of asv
 (airspeed velocity, continuous benchmarking).
 """
 
 from __future__ import annotations
 
-from dlprobe.analysis.baseline import METRICS, Change, Comparison, change, common_metrics, missing_runs, structure_differences
+from dlprobe.analysis.baseline import METRICS, Change, Comparison, common_metrics, lost_metrics, missing_runs, structure_differences
+from dlprobe.analysis.single_runs import changes
 from dlprobe.rules.evidence import Evidence
 from dlprobe.rules.outcome import Finding, NotEvaluableError, Outcome, Passed, fired
 from dlprobe.rules.rule import Settings, Threshold, register
@@ -36,10 +49,14 @@ def check(evidence: Evidence, settings: Settings) -> Outcome:
     if _identical(comparison, metrics):
         return Passed()
     factor, level = float(settings["factor"]), float(settings["level"])
-    if reason := missing_runs(len(comparison.new), len(comparison.old), level):
-        raise NotEvaluableError(reason)
-    found = [change(comparison, metric, factor, level) for metric in metrics]
-    return fired(*(_finding(each, factor, comparison.sizes) for each in found if each.worse))
+    found = changes(comparison, metrics, factor, level)
+    if not found:
+        reason = missing_runs(len(comparison.new), len(comparison.old), level)
+        raise NotEvaluableError(f"{reason}; single samples cannot be compared either: the files count no errors that both sides have")
+    worse = [each for each in found if each.worse]
+    if not worse and (lost := lost_metrics(comparison)):
+        raise NotEvaluableError(f"the baseline has {', '.join(lost)}, the new runs have not")
+    return fired(*(_finding(each, factor) for each in worse))
 
 
 def _identical(comparison: Comparison, metrics: tuple[str, ...]) -> bool:
@@ -48,12 +65,8 @@ def _identical(comparison: Comparison, metrics: tuple[str, ...]) -> bool:
     return all(len({run.metrics[metric] for run in runs}) == 1 for metric in metrics)
 
 
-def _finding(found: Change, factor: float, sizes: str) -> Finding:
-    evident = (
-        f"{found.metric} went from {found.old:.4g} to {found.new:.4g} (medians of {sizes}): {found.factor:.3g} times, "
-        f"95 % interval {found.low:.3g} to {found.high:.3g}; {found.how}"
-    )
-    return Finding(found.factor, factor, evident)
+def _finding(found: Change, factor: float) -> Finding:
+    return Finding(found.factor, factor, f"{found.words}; {found.how}")
 
 
 register(

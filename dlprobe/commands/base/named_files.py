@@ -1,0 +1,80 @@
+"""Files that a file names. A run or study may be a stranger's: what it has dlprobe open is said first, and asked for where it lies elsewhere."""
+
+from __future__ import annotations
+
+import inspect
+import os
+import shlex
+from collections.abc import Callable, Collection, Iterable
+from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from dlprobe.commands.base.declaring import option, with_signature
+from dlprobe.commands.base.screen import COMMON, Screen
+from dlprobe.errors import ConfigError
+
+if TYPE_CHECKING:
+    from dlprobe.config import RunConfig
+    from dlprobe.config.named_files import NamedFile
+
+AllowFile = Annotated[
+    list[Path] | None,
+    typer.Option(
+        "--allow-file", metavar="FILE", help="open FILE although a run or study that lies elsewhere names it", show_default=False, rich_help_panel=COMMON
+    ),
+]
+
+
+def allow_file_option(function: Callable[..., Any]) -> Callable[..., Any]:
+    """Decorator: give a command --allow-file; its screen knows what was allowed."""
+    own = list(inspect.signature(function, eval_str=True).parameters.values())
+
+    def command(*, screen: Screen, allow_file: list[Path] | None, **values: Any) -> Any:
+        return function(**values, screen=replace(screen, allowed=tuple(allow_file or ())))
+
+    return with_signature(command, [*own, option("allow_file", AllowFile, None)])
+
+
+def tell_of_named_files(source: Path, configs: Iterable[RunConfig], screen: Screen, *, own: bool = False, asked: Collection[str] = ()) -> None:
+    """Say, quiet or not, which files the configurations that `source` holds have dlprobe open, before any is opened.
+
+    Files in or below the folder of `source` or the working folder are what one expects of it. Any other one is refused unless --allow-file names it; of a
+    source that is the user's `own` text it is only said. asked: keys whose values the user gave. Raises ConfigError.
+    """
+    from dlprobe.config.named_files import named_files
+
+    for file in dict.fromkeys(file for config in configs for file in named_files(config) if file.key not in asked):
+        near = any(lies_in(file.path, folder) for folder in (real(source).parent, Path.cwd()))
+        if own and near:
+            continue
+        if not (own or near or real(file.path) in map(real, screen.allowed)):
+            raise ConfigError(_refusal(source, file))
+        screen.announce(f"{source} names {_what(file)}, which is opened{'' if near else '; it lies outside its folder and the working folder'}")
+
+
+def lies_in(path: Path, folder: Path) -> bool:
+    """Whether a file lies in or below a folder, links followed. The root of the file system holds everything, which says nothing."""
+    folder = real(folder)
+    return folder != folder.parent and real(path).is_relative_to(folder)
+
+
+def real(path: Path) -> Path:
+    """The path with links followed; one that leads nowhere is as it is written, from the root."""
+    try:
+        return path.resolve()
+    except (OSError, RuntimeError, ValueError):
+        return path.absolute()
+
+
+def _what(file: NamedFile) -> str:
+    """The key and the path as written, and where links lead."""
+    linked = Path(os.path.normpath(file.path.absolute())) != real(file.path)
+    return f"{file.key} = {file.path}{f' (that is {real(file.path)})' if linked else ''}"
+
+
+def _refusal(source: Path, file: NamedFile) -> str:
+    typed = shlex.quote(str(file.path))
+    return f"{source} names {_what(file)}, which lies outside its folder and the working folder: to have it opened, type --allow-file {typed}"

@@ -1,0 +1,38 @@
+"""The files that a configuration names: whoever wrote it decides what is opened on the machine that reads it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from dlprobe.config.records import RunConfig
+from dlprobe.registry import Spec
+
+
+@dataclass(frozen=True)
+class NamedFile:
+    """A file that the value of a key makes dlprobe open. path: as it is written, a home folder's `~` in its place."""
+
+    key: str
+    path: Path
+
+
+def named_files(config: RunConfig) -> tuple[NamedFile, ...]:
+    """Every file that is opened to carry out `config`: the data, and the arrays of each part that is read `from_file`."""
+    found = []
+    if config.data.path is not None:
+        found.append(NamedFile("data", at_home(Path(config.data.data.strip()))))
+    for table in (config.data, config.model, config.training, config.recording):
+        for key in type(table).model_fields:
+            value = getattr(table, key)
+            specs = [each for each in (value if isinstance(value, tuple) else (value,)) if isinstance(each, Spec)]
+            found += [NamedFile(key, Path(str(each.parameters["path"]))) for each in specs if getattr(each.record, "from_file", False)]
+    return tuple(found)
+
+
+def at_home(path: Path) -> Path:
+    """The path with a home folder in place of `~`; as it is where nobody has that name, which is said when it is opened."""
+    try:
+        return path.expanduser()
+    except RuntimeError:
+        return path
