@@ -33,7 +33,7 @@ class Numbers:
     """What is compared of one run. configuration: as text, without seeds. layers: what the net is made of. data: fingerprint and the seed of the split.
 
     profiles: by (statistic, "start" or "end") the numbers per layer, (layer,). floors: by metric what it cannot be told from 0 below, see `floor_of`.
-    seed: of the training. misses: by part.
+    seed: of the training. misses: by part. targets_scaled: how, empty where they were not; losses then have another unit.
     """
 
     path: str
@@ -50,6 +50,7 @@ class Numbers:
     floors: Mapping[str, float] = field(default_factory=dict)
     seed: str = ""
     misses: Mapping[str, Misses] = field(default_factory=dict)
+    targets_scaled: str = ""
 
     def errors(self, metric: str) -> tuple[int, int] | None:
         """Wrong samples, and of how many, where the metric is a share of wrong classes."""
@@ -134,6 +135,7 @@ def numbers_of(run: Run, path: str, configuration: str) -> Numbers:
         _floors(run),
         json.dumps(run.facts.seed),
         misses_of(run),
+        run.targets_scaled,
     )
 
 
@@ -187,8 +189,14 @@ def _profiles(run: Run) -> dict[tuple[str, str], Floats]:
 
 
 def common_metrics(comparison: Comparison) -> tuple[str, ...]:
-    """Metrics that every run has."""
-    return tuple(name for name in METRICS if all(name in run.metrics for run in (*comparison.new, *comparison.old)))
+    """Metrics that every run has in the same unit."""
+    return shared_metrics((*comparison.new, *comparison.old))
+
+
+def shared_metrics(runs: Sequence[Numbers]) -> tuple[str, ...]:
+    """Metrics that all of the runs have in one unit; losses only where all scale targets alike."""
+    alike = len({run.targets_scaled for run in runs}) <= 1
+    return tuple(name for name in METRICS if all(name in run.metrics for run in runs) and (alike or not name.endswith("_loss")))
 
 
 def lost_metrics(comparison: Comparison) -> tuple[str, ...]:

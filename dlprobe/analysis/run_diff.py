@@ -10,7 +10,7 @@ import numpy as np
 import numpy.typing as npt
 
 from dlprobe.analysis import rank_test
-from dlprobe.analysis.baseline import METRICS, Numbers, flat, floor_of
+from dlprobe.analysis.baseline import Numbers, flat, floor_of, shared_metrics
 from dlprobe.analysis.proportions import wilson
 
 Floats: TypeAlias = npt.NDArray[np.float64]
@@ -47,9 +47,8 @@ class ProfileDiff:
 
 
 def metric_diffs(a: Sequence[Numbers], b: Sequence[Numbers]) -> list[MetricDiff]:
-    """Every metric that all runs of both sides have."""
-    shared = [name for name in METRICS if all(name in run.metrics for run in (*a, *b))]
-    return [_metric_diff(name, a, b) for name in shared]
+    """Every metric that all runs of both sides have in the same unit."""
+    return [_metric_diff(name, a, b) for name in shared_metrics((*a, *b))]
 
 
 def _metric_diff(name: str, a: Sequence[Numbers], b: Sequence[Numbers]) -> MetricDiff:

@@ -285,6 +285,7 @@ def design_of(base: RunConfig, data: Any, asked: dict[str, Any], axis: str | Non
     facts = {"data": data.name, "predicted": f"{part} part, {len(data.inputs[part])} samples", "vary": asked["vary"]}
     sizes = {each.size for each in replicas} - {None}
     facts |= {"training_sets": {"same": "one, the training part"}.get(kind, kind)}
+    facts |= {"targets": f"{data.outputs}, their squared errors summed, each in its own unit"} if data.task == "regression" and data.outputs > 1 else {}
     facts |= {} if sizes else {"training_samples": len(data.inputs["train"]) if kind != "disjoint" else len(data.inputs["train"]) // asked["replicas"]}
     clean = data.clean_targets[part] if data.clean_targets is not None and loss == "squared" and data.task == "regression" else None
     noise = asked["noise"] if asked["noise"] is not None else data.noise_variance if clean is not None else None

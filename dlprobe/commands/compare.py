@@ -1,8 +1,9 @@
 """Compare values of one option, or of several, everything else equal, and say which differences are real.
 
 AXIS is init, activation, optimizer, norm, norm-position, regularizer, dropout, schedule, learning-rate, batch-size, depth, width, residual, clipping, scaling,
-train-size, or any key of the configuration, as key or section.key; without VALUES its usual ones. AXIS=A,B AXIS=C,D compares every combination. Every value
-gets the same seeds, data and split; differences are tested seed by seed and corrected for their number. A saved study in place of AXIS is shown again.
+target-scaling, train-size, or any key of the configuration, as key or section.key; without VALUES its usual ones. AXIS=A,B AXIS=C,D compares every
+combination. Every value gets the same seeds, data and split; differences are tested seed by seed and corrected for their number. A saved study in place of
+AXIS is shown again.
 
 Examples:
   dlprobe compare init he_normal glorot_normal --data wine --epochs 5
@@ -38,6 +39,7 @@ from dlprobe.runs.reading import reading
 if TYPE_CHECKING:
     from dlprobe.analysis.comparison import Outcome
     from dlprobe.config import RunConfig
+    from dlprobe.data import PreparedData
     from dlprobe.experiments.axes import Axis
     from dlprobe.experiments.compare import Compared, Request
     from dlprobe.training.prepared_sets import PreparedSets
@@ -46,6 +48,8 @@ PANEL = "Comparison"
 EQUAL = ("samples", "updates", "seconds")
 AXIS = re.compile(r"([A-Za-z][A-Za-z0-9_.-]*)=(.*)", re.DOTALL)
 # What an axis stands for, where that is another option: given too, it would be overwritten without a word.
+# Axes whose values give a regression other training targets or other ways to scale them.
+SCALING_AXES = {"target_scaling", "output_activation", "data", "target", "split", "train_size", "label_noise"}
 OPTION_OF = {"learning_rate": ("lr",), "depth": ("layers",), "clipping": ("clip_value", "clip_layer_norm", "clip_global_norm")}
 
 What = Annotated[list[str] | None, typer.Argument(metavar="AXIS [VALUES…]", help="what is compared; or a study to show again", show_default=False)]
@@ -109,10 +113,13 @@ def command(
         return show_again(Path(words[0]), by, reach, screen)
     axes = read_axes(words)
     refuse_overwritten(axes, given)
+    from dlprobe.commands.base.recorded_run import tell_of_scaled_targets
     from dlprobe.experiments import compare
 
     base, sets = prepare(config, options, screen)
     request = build(base, axes, sets, by, seeds)
+    if request.by.endswith("_loss"):
+        tell_of_scaled_targets(base, sets.of(base), screen)
     request = replace(request, target=reach, equal=equal, equal_parameters=equal_parameters, vary_data=vary_data)
     if equal_parameters:
         request = replace(request, cells=tuple(compare.with_equal_parameters(request.cells, base, sets)))
@@ -198,7 +205,7 @@ def metric(by: str | None, base: RunConfig, sets: PreparedSets, axes: Mapping[st
 
     data = sets.of(base)
     part = "val" if len(data.inputs["val"]) else "train"
-    own_losses = bool(set(axes) & {"loss", "label_smoothing", "class_weights"})
+    own_losses = bool(set(axes) & {"loss", "label_smoothing", "class_weights"}) or scales_targets_of_its_own(base, data, axes)
     name = tidied(by) if by else f"{part}_{'error' if own_losses else 'loss'}"
     try:
         if higher_is_better(name, data.task):
@@ -209,7 +216,18 @@ def metric(by: str | None, base: RunConfig, sets: PreparedSets, axes: Mapping[st
         raise ConfigError(f"--by {name}: the split leaves no validation part: give it one, e.g. --split 60,20,20, or take --by train_loss")
     if name.endswith("_loss") and "loss" in axes:
         raise ConfigError(f"--by {name}: different losses are not measured in the same unit: take --by {part}_error")
+    if name.endswith("_loss") and data.task == "regression" and "target_scaling" in axes:
+        raise ConfigError(f"--by {name}: losses of differently scaled targets are not measured in the same unit: take --by {part}_error")
     return name
+
+
+def scales_targets_of_its_own(base: RunConfig, data: PreparedData, axes: Mapping[str, Sequence[str]]) -> bool:
+    """Whether the values of an axis may scale targets differently, so that their losses have different units: by name, or by other training targets."""
+    from dlprobe.training.model import resolve
+
+    if data.task != "regression" or not set(axes) & SCALING_AXES:
+        return False
+    return "target_scaling" in axes or resolve(base, data).target_scaling.kind != "none"
 
 
 def run(request: Request, sets: PreparedSets, execution: Execution, screen: Screen, finished: Mapping[str, Outcome] | None = None) -> ExitCode:

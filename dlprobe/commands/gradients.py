@@ -81,7 +81,7 @@ def command(
         if config or execution.output or find_depth or depth or width or others or any(value is not None for value in options.values()):
             raise ConfigError("--resume goes on with the study as it is: give --seeds and --workers only")
         return go_on(execution.resume, seeds, execution, screen)
-    from dlprobe.commands.base.recorded_run import prepare_data, tell_of_compiling
+    from dlprobe.commands.base.recorded_run import prepare_data, tell_of_compiling, tell_of_scaled_targets
 
     given = {key for key, value in options.items() if value is not None}
     axes = read_axes(depth, width, others, options)
@@ -97,6 +97,7 @@ def command(
     except FieldError as error:
         raise (error.as_option() if error.key in given else error) from None
     data = prepare_data(base, screen)
+    tell_of_scaled_targets(base, data, screen)
     tell_of_compiling(screen)
     numbers = range(base.training.seed, base.training.seed + (seeds or gradients.DEFAULT_SEEDS))
     if find_depth:

@@ -50,7 +50,7 @@ def command(
     screen: Screen,
 ) -> ExitCode:
     """Test, train, choose, show."""
-    from dlprobe.commands.base.recorded_run import prepare_data, tell_of_compiling
+    from dlprobe.commands.base.recorded_run import prepare_data, tell_of_compiling, tell_of_scaled_targets
 
     if not 0 < first < last < float("inf"):
         raise ConfigError(f"--from {first:g} --to {last:g}: expected two rates > 0, the first below the last")
@@ -58,6 +58,7 @@ def command(
         raise ConfigError(f"--by {by!r}: expected {' or '.join(LOSSES)}")
     configuration = read_configuration(config, options, screen)
     data = prepare_data(configuration, screen)
+    tell_of_scaled_targets(configuration, data, screen)
     tell_of_compiling(screen)
     from dlprobe.executors.threads import available_threads
     from dlprobe.experiments import lr_find

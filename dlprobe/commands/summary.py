@@ -46,6 +46,7 @@ def command(config: ConfigFile = None, *, options: dict[str, str | None], screen
     context = {
         "data": data.name,
         "loss": str(model.loss),
+        "target_scaling": model.target_scaling.kind,
         "optimizer": str(configuration.training.optimizer),
         "batch": model.batch,
         "steps_per_epoch": steps_per_epoch,

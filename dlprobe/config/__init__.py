@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from dlprobe.config.problems import FieldError
     from dlprobe.config.reading import from_mapping, from_options, from_toml, parse_toml, with_values
     from dlprobe.config.records import DataConfig, ModelConfig, RecordingConfig, RunConfig, TrainingConfig
+    from dlprobe.config.stored import completed
     from dlprobe.config.unwise import warnings_for
     from dlprobe.config.writing import to_mapping, to_toml
 
@@ -29,6 +30,7 @@ _HOMES = {
     "RecordingConfig": "records",
     "RunConfig": "records",
     "TrainingConfig": "records",
+    "completed": "stored",
     "fields": "listing",
     "from_mapping": "reading",
     "from_options": "reading",
@@ -52,6 +54,7 @@ __all__ = [
     "RecordingConfig",
     "RunConfig",
     "TrainingConfig",
+    "completed",
     "fields",
     "from_mapping",
     "from_options",

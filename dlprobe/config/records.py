@@ -70,11 +70,18 @@ class DataConfig(Table):
 
     data: Annotated[str, Source()] = option("digits", "embedded or generated data set, or a data file", "dataset data_set data_file file path")
     target: Annotated[str | None, Text(words=AUTO)] = option(
-        "auto", "label column of a data file; auto: as the file's format says", "label labels label_column target_column"
+        "auto",
+        "label column of a data file, or several number columns (A,B); auto: as the file's format says",
+        "label labels label_column target_column",
     )
     task: Annotated[str, Choice("auto", "classification", "regression")] = option("auto", "what is learned; auto: from the labels")
     scaling: Annotated[str, Choice("standardize", "minmax", "robust", "none")] = option(
         "standardize", "scaling of the inputs, fitted on the training part", "scaler normalize standardize preprocessing"
+    )
+    target_scaling: Annotated[str, Choice("auto", "standardize", "minmax", "none")] = option(
+        "auto",
+        "scaling of a regression's targets, fitted on the training part; auto: standardize, or minmax into the range that loss and output allow",
+        "target_scaler scale_targets scale_target normalize_targets standardize_targets y_scaler y_scaling",
     )
     split: Annotated[tuple[float, float, float], Split()] = option(
         "60,20,20", "percent of the samples for training, validation and test", "test_size validation_split val_split"

@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 
 from dlprobe.data import labels
-from dlprobe.data.dataset import LARGEST_ELEMENTS, Array, Dataset, Floats, Options
+from dlprobe.data.dataset import LARGEST_ELEMENTS, Array, Dataset, Floats, Options, numbered
 from dlprobe.data.places import problem, quoted, visible
 from dlprobe.errors import DataError
 
@@ -35,7 +35,15 @@ def dataset_from_arrays(path: Path, inputs: Array, targets: Array, names: tuple[
         class_names=tuple(visible(name) for name in decided.class_names),
         notes=(*notes, decided.note),
         source=visible(path),
+        target_names=numbered(visible(names[1]) or "y", decided.values.shape[1]) if decided.task == "regression" else (),
     )
+
+
+def refuse_several(path: Path, target: str | None) -> None:
+    """Several names where a file has one array of targets: raise DataError, saying how to give several."""
+    if target is not None and "," in target:
+        what = f"target {quoted(target)} names several arrays, expected one: save the columns together as one array y (samples, targets)"
+        raise problem(path, what)
 
 
 def as_matrix(path: Path, inputs: Array, name: str) -> tuple[Floats, tuple[str, ...]]:

@@ -20,6 +20,11 @@ PARTS = ("train", "val", "test")
 LARGEST_ELEMENTS = 2**29
 
 
+def numbered(name: str, count: int) -> tuple[str, ...]:
+    """`y` for one column, `y1`, `y2`, … for several."""
+    return (name,) if count == 1 else tuple(f"{name}{k}" for k in range(1, count + 1))
+
+
 def no_rows() -> Indices:
     return np.zeros(0, np.int64)
 
@@ -55,6 +60,7 @@ class Dataset:
 
     inputs: float64 (samples, features), C-contiguous, finite.
     targets: class indices int64 (samples,), or float64 (samples, outputs) for regression.
+    target_names: of a regression, what each target column is called.
     notes: what was inferred or dropped, one sentence each.
     noise_variance: variance of the noise in each regression target, where it is known.
     clean_targets: float64 (samples, outputs), the targets without their noise, where they are known.
@@ -71,6 +77,11 @@ class Dataset:
     licence: str = ""
     noise_variance: float | None = None
     clean_targets: Floats | None = None
+    target_names: tuple[str, ...] = ()
+
+    def __post_init__(self) -> None:
+        if self.task == "regression" and not self.target_names:
+            object.__setattr__(self, "target_names", numbered("y", self.outputs))
 
     @property
     def outputs(self) -> int:
@@ -91,12 +102,18 @@ class Scaler:
         with np.errstate(all="ignore"):
             return (inputs - self.shift) * self.scale
 
+    def undo(self, scaled: Array) -> Floats:
+        """What `apply` made of `scaled`, float64; of a scaler without constant columns, as those of targets are."""
+        with np.errstate(all="ignore"):
+            return np.asarray(scaled / self.scale + self.shift, np.float64)
+
 
 @dataclass(frozen=True)
 class PreparedData:
     """Split and scaled data. Every mapping `dict[part, …]` has the keys train, val and test; a part may be empty, the training part never.
 
-    inputs: (samples, features) of the asked dtype, C-contiguous, scaled. targets: as in Dataset, never scaled.
+    inputs: (samples, features) of the asked dtype, C-contiguous, scaled. targets, target_names: as in Dataset; what scales
+    targets depends on loss and output, which training knows.
     indices: int64 rows of the Dataset in each part, ascending.
     fingerprint: sha256 hex of the prepared arrays.
     feature_min, feature_max, feature_mean, feature_std: float64 (features,), of the raw training part (population std).
@@ -133,3 +150,4 @@ class PreparedData:
     noisy_labels: Indices = field(default_factory=no_rows)
     outlier_rows: Indices = field(default_factory=no_rows)
     label_noise_std: Floats = field(default_factory=lambda: np.zeros(0))
+    target_names: tuple[str, ...] = ()

@@ -14,7 +14,7 @@ from dlprobe.data.delimited_faults import blank_lines_before, find_separator, fi
 from dlprobe.data.frames import number_column, text_column
 from dlprobe.data.places import in_one_line, problem, quoted
 from dlprobe.data.row_names import without_row_names
-from dlprobe.data.tables import Column, Table, choose_target, comma_hint, dataset_from_table
+from dlprobe.data.tables import Column, Table, choose_targets, comma_hint, dataset_from_table
 
 if TYPE_CHECKING:
     import polars
@@ -194,10 +194,8 @@ def read_columns(path: Path, body: polars.DataFrame, names: list[str], options: 
     """Every column as numbers or text. The target may mix both when the task is classification."""
     titles = [name or f"x{number}" for number, name in enumerate(names, start=1)]
     stubs = tuple(Column(title, number) for number, title in enumerate(titles, start=1))
-    target, _ = choose_target(Table(path, stubs, row_of), options.target)
-    return tuple(
-        read_column(path, body.to_series(stub.number - 1), stub, row_of, options.task == "classification" and stub.number == target.number) for stub in stubs
-    )
+    targets, _ = choose_targets(Table(path, stubs, row_of), options.target)
+    return tuple(read_column(path, body.to_series(stub.number - 1), stub, row_of, options.task == "classification" and stub in targets) for stub in stubs)
 
 
 def read_column(path: Path, series: polars.Series, stub: Column, row_of: Callable[[int], int], mixed: bool) -> Column:

@@ -39,7 +39,6 @@ def prepare(dataset: Dataset, options: Options, seed: int, dtype: npt.DTypeLike)
     targets = {part: np.ascontiguousarray(dataset.targets[rows[part]]) for part in PARTS}
     raw["train"], far = with_outliers(raw["train"], options.outliers, seed)
     targets["train"], noise = with_noisy_labels(dataset, targets["train"], options.label_noise, seed)
-    refuse_huge_targets(dataset, dtype)
     scaler = fit(options.scaling, raw["train"], dataset.feature_names, dataset.name)
     inputs = {part: cast(dataset, rows[part], scaler.apply(raw[part]), dtype) for part in PARTS}
     clean = dataset.clean_targets
@@ -67,6 +66,7 @@ def prepare(dataset: Dataset, options: Options, seed: int, dtype: npt.DTypeLike)
         noisy_labels=rows["train"][noise.changed],
         outlier_rows=rows["train"][far],
         label_noise_std=noise.std,
+        target_names=dataset.target_names,
     )
 
 
@@ -92,17 +92,6 @@ def cast(dataset: Dataset, rows: Indices, scaled: Floats, dtype: npt.DTypeLike) 
             "after scaling: use scaling = standardize, dtype = float64, or rescale the column"
         )
     return inputs
-
-
-def refuse_huge_targets(dataset: Dataset, dtype: npt.DTypeLike) -> None:
-    """Names the sample of a regression target that the engine's dtype cannot hold."""
-    if dataset.task == "classification":
-        return
-    fits = np.abs(dataset.targets) <= np.finfo(dtype).max
-    if not fits.all():
-        i = int(np.argmin(fits)) // fits.shape[1]
-        found = f"sample {i + 1}: the target {dataset.targets.flat[int(np.argmin(fits))]:g} does not fit {np.dtype(dtype)}"
-        raise DataError(f"{dataset.name}: {found}: use dtype = float64, or rescale the target")
 
 
 def fingerprint(inputs: Mapping[str, Array], targets: Mapping[str, Array]) -> str:

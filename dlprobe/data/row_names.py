@@ -70,5 +70,5 @@ def all_different(values: Array) -> bool:
 
 
 def is_wanted(column: Column, target: str | None) -> bool:
-    """Whether this column is asked for as the target."""
-    return target is not None and target.strip() in (column.name, str(column.number))
+    """Whether this column is asked for as the target, or as one of several."""
+    return target is not None and any(name.strip() in (column.name, str(column.number)) for name in (target, *target.split(",")))

@@ -1,6 +1,8 @@
-"""Scalers: fitted on the training part only."""
+"""Scalers of inputs and of targets: fitted on the training part only."""
 
 from __future__ import annotations
+
+from dataclasses import dataclass
 
 import numpy as np
 
@@ -11,7 +13,18 @@ from dlprobe.errors import ConfigError, DataError
 KINDS = ("standardize", "minmax", "robust", "none")
 
 
-def fit(kind: str, inputs: Floats, feature_names: tuple[str, ...], data: str) -> Scaler:
+@dataclass(frozen=True)
+class Column:
+    """What messages call a column and the option that scales it."""
+
+    word: str
+    option: str
+
+
+FEATURE, TARGET = Column("feature", "scaling"), Column("target", "target_scaling")
+
+
+def fit(kind: str, inputs: Floats, feature_names: tuple[str, ...], data: str, what: Column = FEATURE) -> Scaler:
     """The scaler of a training part (samples, features) of `data`. Raises DataError where a column's range does not fit a float64."""
     if kind == "none":
         return Scaler(kind, np.zeros(inputs.shape[1]), np.ones(inputs.shape[1]))
@@ -24,14 +37,31 @@ def fit(kind: str, inputs: Floats, feature_names: tuple[str, ...], data: str) ->
         elif kind == "robust":
             shift, spread = robust(inputs)
         else:
-            raise ConfigError(f"scaling {kind!r} is unknown, expected {' | '.join(KINDS)}")
+            raise ConfigError(f"{what.option} {kind!r} is unknown, expected {' | '.join(KINDS)}")
     # the mean of equal numbers can miss them by a rounding error: the range decides what is constant, not the deviation
     constant = low == high
     shift[constant], spread[constant] = low[constant], 1.0
     with np.errstate(all="ignore"):
         scale = np.where(constant, 0.0, 1.0 / spread)
-    refuse_unscalable(np.isfinite(shift) & np.isfinite(spread) & np.isfinite(scale), low, high, feature_names, kind, data)
+    refuse_unscalable(np.isfinite(shift) & np.isfinite(spread) & np.isfinite(scale), low, high, (kind, data), feature_names, what)
     return Scaler(kind, shift, scale)
+
+
+def fit_targets(kind: str, interval: tuple[float, float], targets: Floats, names: tuple[str, ...], data: str) -> Scaler:
+    """The scaler of the targets (samples, outputs) of a training part; unlike that of inputs it can always be undone.
+
+    standardize: mean 0 and population deviation 1. minmax: onto `interval`, the smallest target to
+    its low end, the largest to its high one. A target that is constant in the training part is only
+    shifted: to 0, or to the middle of the interval. Raises DataError as `fit`.
+    """
+    fitted = fit(kind, targets, names, data, TARGET)
+    if kind == "none":
+        return fitted
+    low, high = interval if kind == "minmax" else (0.0, 1.0)
+    constant = fitted.scale == 0
+    scale = np.where(constant, 1.0, fitted.scale * (high - low))
+    begin = np.where(constant, (low + high) / 2, low) if kind == "minmax" else 0.0
+    return Scaler(kind, fitted.shift - begin / scale, scale)
 
 
 def robust(inputs: Floats) -> tuple[Floats, Floats]:
@@ -41,8 +71,9 @@ def robust(inputs: Floats) -> tuple[Floats, Floats]:
     return middle, np.where(spread == 0.0, 1.0, spread)
 
 
-def refuse_unscalable(usable: Mask, low: Floats, high: Floats, feature_names: tuple[str, ...], kind: str, data: str) -> None:
+def refuse_unscalable(usable: Mask, low: Floats, high: Floats, of: tuple[str, str], names: tuple[str, ...], what: Column) -> None:
+    """`of`: the kind of scaling, and what the data are called."""
     if not usable.all():
-        j = int(np.argmin(usable))
-        found = f"{data}: feature {quoted(feature_names[j])} goes from {low[j]:g} to {high[j]:g}, which {kind} cannot scale in float64"
-        raise DataError(f"{found}: rescale the column, or use scaling = none")
+        j, (kind, data) = int(np.argmin(usable)), of
+        found = f"{data}: {what.word} {quoted(names[j])} goes from {low[j]:g} to {high[j]:g}, which {kind} cannot scale in float64"
+        raise DataError(f"{found}: rescale the column, or use {what.option} = none")

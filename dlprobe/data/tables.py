@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -67,22 +68,24 @@ def dataset_from_table(table: Table, options: Options) -> Dataset:
         raise problem(table.path, "has a single column, expected features and a target")
     if not table.rows:
         raise problem(table.path, "has no rows of data")
-    target, target_note = choose_target(table, options.target)
+    targets, target_note = choose_targets(table, options.target)
+    if len(targets) == len(table.columns):
+        raise problem(table.path, f"every column is a target, expected a feature beside {quoted_list([column.name for column in targets])}")
     kept, missing_notes = rows_without_gaps(table)
     row_of = [table.row_of(int(i)) for i in kept] if missing_notes else None
 
     def place(i: int) -> int:
         return table.row_of(i) if row_of is None else row_of[i]
 
-    def fault(i: int, what: str) -> DataError:
-        return problem(table.path, what, place(i), target.number, target.name)
+    def fault_in(column: Column, i: int, what: str) -> DataError:
+        return problem(table.path, what, place(i), column.number, column.name)
 
     columns = [column.keep(kept) for column in table.columns] if missing_notes else list(table.columns)
     for column in columns:
         refuse_infinite(table.path, column, place)
-    goal = next(column for column in columns if column.number == target.number)
-    decided = decide(goal, options.task, fault)
-    inputs, names, encoding_notes = encode(table.path, [c for c in columns if c.number != target.number])
+    goals = [next(column for column in columns if column.number == target.number) for target in targets]
+    decided = decide(goals[0], options.task, partial(fault_in, goals[0])) if len(goals) == 1 else decide_several(goals, options.task, fault_in)
+    inputs, names, encoding_notes = encode(table.path, [column for column in columns if column not in goals])
     return Dataset(
         name=visible(table.path.name),
         inputs=inputs,
@@ -92,7 +95,21 @@ def dataset_from_table(table: Table, options: Options) -> Dataset:
         class_names=tuple(visible(name) for name in decided.class_names),
         notes=(*table.notes, target_note, decided.note, *missing_notes, *encoding_notes),
         source=visible(table.path),
+        target_names=tuple(visible(column.name) for column in goals) if decided.task == "regression" else (),
     )
+
+
+def choose_targets(table: Table, wanted: str | None) -> tuple[tuple[Column, ...], str]:
+    """The target columns, several where names or numbers are given with commas between, with the note that says why."""
+    names = [] if wanted is None else [name.strip() for name in wanted.split(",") if name.strip()]
+    if wanted is None or len(names) < 2 or any(column.name.strip() == wanted.strip() for column in table.columns):
+        target, note = choose_target(table, wanted)
+        return (target,), note
+    chosen = [wanted_column(table, name) for name in names]
+    for k, column in enumerate(chosen):
+        if column in chosen[:k]:
+            raise problem(table.path, f"target {quoted(wanted)} names column {column.number} {quoted(column.name)} twice, expected different columns")
+    return tuple(chosen), f"targets: columns {quoted_list([column.name for column in chosen])} (asked for)"
 
 
 def choose_target(table: Table, wanted: str | None) -> tuple[Column, str]:
@@ -154,6 +171,18 @@ def decide(column: Column, task: str, fault: Callable[[int, str], DataError]) ->
         return labels.from_texts(column.codes, column.texts, task, fault)
     assert column.numbers is not None
     return labels.from_numbers(column.numbers, task, fault)
+
+
+def decide_several(columns: Sequence[Column], task: str, fault: Callable[[Column, int, str], DataError]) -> labels.Targets:
+    """Several target columns are the targets of a regression: float64 (samples, outputs)."""
+    several = f"{len(columns)} target columns are a regression"
+    if task == "classification":
+        raise fault(columns[1], 0, f"{several}, and task = classification takes one label column: name one with target, or leave task out")
+    for column in columns:
+        if column.codes is not None:
+            raise fault(column, 0, f"found {quoted(column.texts[column.codes[0]])}, expected a number: {several}; name one label column with target")
+    values = np.column_stack([column.numbers for column in columns if column.numbers is not None])
+    return labels.Targets(np.ascontiguousarray(values, dtype=np.float64), (), f"task: regression ({len(columns)} targets)")
 
 
 def encode(path: Path, columns: list[Column]) -> tuple[Floats, tuple[str, ...], tuple[str, ...]]:

@@ -187,6 +187,7 @@ SHORT: dict[str, Axis] = {
         key_axis("residual", "model.residual", ("none", "identity")),
         strengths_axis("clipping", CLIPPINGS, ("none", "value", "global_norm")),
         key_axis("scaling", "data.scaling", ("none", "standardize", "minmax", "robust")),
+        key_axis("target_scaling", "data.target_scaling", ("none", "standardize", "minmax")),
         train_size_axis(),
     )
 }

@@ -17,7 +17,7 @@ from dlprobe.analysis.bias_variance import decompose, sources
 from dlprobe.analysis.bias_variance_curve import Point
 from dlprobe.analysis.misses import threshold_of
 from dlprobe.analysis.replica_inputs import LARGEST_VALUE
-from dlprobe.config import RunConfig, fields, from_mapping, to_mapping, with_values, without_instruments
+from dlprobe.config import RunConfig, completed, fields, from_mapping, to_mapping, with_values, without_instruments
 from dlprobe.errors import ConfigError, RunFileError
 from dlprobe.experiments.replicas import Prepared, Replica
 from dlprobe.experiments.study import NEVER, PlannedRun, finished_runs, refuse_other_data
@@ -233,7 +233,7 @@ def asked_of(study: Study) -> tuple[RunConfig, dict[str, Any]]:
     asked = told.get("asked") if isinstance(told, dict) else None
     if not isinstance(asked, dict) or {"replicas", "seeds", "vary", "resample", "loss", "noise", "over", "values"} - set(asked):
         raise RunFileError(f"{study.path} does not say how its replicas were made: expected a study that this version of dlprobe bias-variance -o wrote")
-    return from_mapping(study.description["config"]), asked
+    return from_mapping(completed(study.description["config"], "")), asked
 
 
 def outputs_of(study: Study, replicas: Sequence[Replica], prepared: Prepared) -> dict[str, Array]:

@@ -15,7 +15,7 @@ import numpy as np
 from dlprobe.analysis import comparison, paired
 from dlprobe.analysis.comparison import Margin, Outcome
 from dlprobe.analysis.model_size import layer_size
-from dlprobe.config import RunConfig, from_mapping, to_mapping, with_values
+from dlprobe.config import RunConfig, completed, from_mapping, to_mapping, with_values
 from dlprobe.errors import ConfigError
 from dlprobe.experiments.axes import Axis, named
 from dlprobe.experiments.study import NEVER, PlannedRun, run_id, run_one, run_study
@@ -314,7 +314,7 @@ def _cell_of(stored: Mapping[str, Any]) -> Cell:
     tuning = stored["tuning"]
     tried = None if tuning is None else tuple((float(rate), np.inf if value is None else float(value)) for rate, value in tuning["tried"])
     coordinates = {str(axis): str(value) for axis, value in stored["coordinates"].items()}
-    return Cell(coordinates, from_mapping(stored["config"]), None if tried is None else Tuning(float(tuning["rate"]), tried))
+    return Cell(coordinates, from_mapping(completed(stored["config"], "")), None if tried is None else Tuning(float(tuning["rate"]), tried))
 
 
 def results_table(compared: Compared) -> dict[str, list[Any]]:

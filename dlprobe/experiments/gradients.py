@@ -20,7 +20,7 @@ import numpy as np
 from dlprobe.analysis import development, gradient_cells, theory
 from dlprobe.analysis.depth_limits import TrainableDepth, trainable_depth
 from dlprobe.analysis.gradient_cells import CellResult, SeedResult
-from dlprobe.config import RunConfig, from_mapping, to_mapping, with_values
+from dlprobe.config import RunConfig, completed, from_mapping, to_mapping, with_values
 from dlprobe.errors import ConfigError, RunFileError
 from dlprobe.experiments.axes import DEFAULT_WIDTH, axis_of
 from dlprobe.experiments.study import PlannedRun, run_study
@@ -296,7 +296,8 @@ def described(description: Mapping[str, Any], name: str) -> tuple[list[Cell], li
     """The cells and seeds that a study file tells of. Raises ConfigError where it cannot be read."""
     try:
         cells = [
-            Cell(int(c["depth"]), int(c["width"]), from_mapping(c["config"]), {str(k): str(v) for k, v in c["others"].items()}) for c in description["cells"]
+            Cell(int(c["depth"]), int(c["width"]), from_mapping(completed(c["config"], "")), {str(k): str(v) for k, v in c["others"].items()})
+            for c in description["cells"]
         ]
         return cells, [int(seed) for seed in description["axes"]["seed"]]
     except (KeyError, TypeError, ValueError, AttributeError):

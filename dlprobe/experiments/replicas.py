@@ -19,6 +19,7 @@ from dlprobe.record.recorder import Both, Recorder
 from dlprobe.runs import RunWriter, StudyWriter
 from dlprobe.training import describe, fleets, trainer
 from dlprobe.training.stopping import Stop
+from dlprobe.training.targets import fitted, in_user_units
 
 if TYPE_CHECKING:
     from dlprobe.executors.dask_cluster import DaskCluster
@@ -158,9 +159,9 @@ def run_team(team: Team, common: Common, stop: Stop) -> dict[str, Made]:
 
 
 def outputs_of(session: trainer.Session, data: trainer.PreparedData, part: str, net: fleets.Trained) -> Array:
-    """What a net of the session's kind gives for a part of its data."""
+    """What a net of the session's kind gives for a part of its data, in the user's units: a replica's targets are scaled by its own training part."""
     session.network.adopt(net)
-    return session.network.evaluate(data.inputs[part], session.targets[part]).outputs
+    return in_user_units(fitted(session.model.target_scaling, data), session.network.evaluate(data.inputs[part], session.targets[part]).outputs)
 
 
 def run_one(session: trainer.Session, common: Common, stop: Stop, net: fleets.Trained | None = None) -> Made | None:

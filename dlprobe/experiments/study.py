@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
 from dlprobe.analysis.model_size import layer_size
-from dlprobe.config import RunConfig, to_mapping
+from dlprobe.config import RunConfig, to_mapping, with_values
 from dlprobe.errors import ConfigError
 from dlprobe.executors import threads as executor
 from dlprobe.executors.one_run import train_to_bytes
@@ -131,12 +131,20 @@ def finished_runs(study: Study, plan: Sequence[PlannedRun], read: Callable[[Plan
         if each.id not in study.runs:
             continue
         run = study.runs.open(each.id)
-        if canonical(run.config) != canonical(pinned(each.config)):
+        if canonical(run.config) != canonical(pinned(_of_the_same_format(each.config, run))):
             raise ConfigError(f"{study.path} holds {each.id} with another configuration: begin a new study with -o, or resume this one with what began it")
         if sets is not None:
             refuse_other_data(study, run, sets.of(each.config))
         found[each.id] = read(each, run)
     return found
+
+
+def _of_the_same_format(planned: RunConfig, run: Run) -> RunConfig:
+    """The planned configuration; of classes with the run's own `target_scaling`, which does nothing there and which older studies do not have."""
+    if run.data.get("task") != "classification":
+        return planned
+    held = run.configuration
+    return planned if held is None else with_values(planned, {"data.target_scaling": held.data.target_scaling})
 
 
 def refuse_other_data(study: Study, run: Run, data: PreparedData) -> None:

@@ -1,7 +1,9 @@
 """Metrics: one record each, of what a net's outputs on one part of the data are worth.
 
-`measure(scored)` returns one number, or one per class where `per_class` says so. 0/0 is NaN, never 0 or 1, and NaN classes are left out of macro means
-(scikit-learn's zero_division=nan): no recall of a class that the part does not have, no precision of a class that was never predicted.
+`measure(scored)` returns one number, one per class where `per_class` says so, or one per target
+column where `per_target` does. 0/0 is NaN, never 0 or 1, and NaN classes are left out of macro
+means (scikit-learn's zero_division=nan): no recall of a class that the part does not have, no
+precision of a class that was never predicted.
 """
 
 from __future__ import annotations
@@ -20,14 +22,15 @@ Array = npt.NDArray[Any]
 Floats = npt.NDArray[np.float64]
 CALIBRATION_BINS = 15
 BOTH, CLASSES, VALUES = ("classification", "regression"), ("classification",), ("regression",)
+TARGET_UNIT = "unit of the target"
 
 
 @dataclass(frozen=True)
 class Scored:
     """One part of the data with what the net made of it.
 
-    outputs: (samples, units). targets: class indices (samples,), or values (samples, units) where `classes` is 0. A single output means the second class
-    where it is above `threshold`.
+    outputs: (samples, units). targets: class indices (samples,), or values (samples, units) where `classes` is 0, both in the user's units. A single
+    output means the second class where it is above `threshold`.
     """
 
     outputs: Array
@@ -55,7 +58,11 @@ class Scored:
 
 @dataclass(frozen=True)
 class Metric:
-    """What is known of a metric. `higher_is_better` is the direction in which `early_stopping` and plateau schedules want it."""
+    """What is known of a metric. `higher_is_better` is the direction in which `early_stopping` and plateau schedules want it.
+
+    Targets and outputs are in the user's units, however targets were scaled for training; `units`
+    is what that makes of the metric. `per_target` metrics are of regressions with several targets.
+    """
 
     name: str
     summary: str
@@ -65,9 +72,16 @@ class Metric:
     higher_is_better: bool
     source: str
     per_class: bool = False
+    per_target: bool = False
+    units: str = "1"
     parameters: tuple[Parameter, ...] = ()
     use: str = ""
     traps: str = ""
+
+    @property
+    def is_one_number(self) -> bool:
+        """Whether it is one number, and not one per class or target."""
+        return not (self.per_class or self.per_target)
 
 
 def error(scored: Scored) -> float:
@@ -84,6 +98,7 @@ register(
         tasks=BOTH,
         higher_is_better=False,
         source="what textbooks call training and validation error",
+        units="1, of a regression the unit of the target",
     ),
 )
 
@@ -242,6 +257,8 @@ register(
         tasks=VALUES,
         higher_is_better=False,
         source="Gauss 1809; scikit-learn: root_mean_squared_error of all outputs together",
+        traps="Of several targets the one with the largest unit decides it: read target_rmse.",
+        units=TARGET_UNIT,
     ),
 )
 
@@ -262,6 +279,8 @@ register(
         higher_is_better=False,
         source="scikit-learn: mean_absolute_error",
         use="Less moved by a few large errors than rmse.",
+        traps="Of several targets the one with the largest unit decides it: read target_mean_absolute_error.",
+        units=TARGET_UNIT,
     ),
 )
 
@@ -283,6 +302,39 @@ register(
         tasks=VALUES,
         higher_is_better=True,
         source="Wright 1921; scikit-learn: r2_score with multioutput='variance_weighted'",
-        traps="0 is what the mean of the targets gives; below 0 is worse. NaN where the targets are constant.",
+        traps="0 is what the mean of the targets gives; below 0 is worse. NaN where the targets are constant. Of several targets the one that varies most "
+        "decides it: read target_r2.",
     ),
 )
+
+
+def of_each_target(measure: Callable[[Scored], float]) -> Callable[[Scored], Floats]:
+    """A metric of every target column by itself, (outputs,)."""
+
+    def measured(scored: Scored) -> Floats:
+        columns = scored.targets.reshape(len(scored.targets), -1)
+        return np.array([measure(Scored(scored.outputs[:, k : k + 1], columns[:, k : k + 1])) for k in range(columns.shape[1])])
+
+    return measured
+
+
+for _measure_one, _title, _of_column, _unit in (
+    (rmse, "root mean square error", "√(mean over samples of (p − y)²)", TARGET_UNIT),
+    (mean_absolute_error, "mean absolute error", "mean over samples of |p − y|", TARGET_UNIT),
+    (r2, "coefficient of determination", "R² = 1 − Σ(y − p)²/Σ(y − ȳ)², summed over samples", "1"),
+):
+    register(
+        "metric",
+        Metric(
+            name=f"target_{_measure_one.__name__}",
+            summary=f"{_title} of each target, where there are several",
+            formula=_of_column,
+            measure=of_each_target(_measure_one),
+            tasks=VALUES,
+            higher_is_better=_measure_one is r2,
+            source="scikit-learn with multioutput='raw_values'",
+            per_target=True,
+            use=f"Several targets of different unit or spread, which {_measure_one.__name__} puts into one number.",
+            units=_unit,
+        ),
+    )

@@ -2,8 +2,10 @@
 
 Writer, reader, packing, content hash, documentation and tests take names from here. A new data set is one new line; names are never made up elsewhere.
 
-dtypes: `f` is the run's own float type (f4, or f8 in a float64 run), `number` any integer or float as given, `text` UTF-8 text of fixed length, otherwise
-a little-endian NumPy code. Dimensions are named; a trailing `?` marks a dimension that may be absent (targets of a classification are one column).
+dtypes: `f` is the run's own float type (f4, or f8 in a float64 run), `float` f4 or f8 as given,
+`number` any integer or float as given, `text` UTF-8 text of fixed length, otherwise a little-endian
+NumPy code. Dimensions are named; a trailing `?` marks a dimension that may be absent (targets of a
+classification are one column).
 """
 
 from __future__ import annotations
@@ -13,11 +15,11 @@ from dataclasses import dataclass
 from functools import cache
 
 from dlprobe import registry
-from dlprobe.record.scalars import SCALARS
+from dlprobe.record.scalars import SCALARS, TRAINED_UNITS
 
 SCHEMA = "dlprobe-run"
 STUDY_SCHEMA = "dlprobe-study"
-SCHEMA_VERSION = (1, 0)  # same major: readable; a reader ignores names that it does not know
+SCHEMA_VERSION = (1, 1)  # same major: readable; a reader ignores names that it does not know
 
 STATUSES = ("finished", "interrupted", "failed", "diverged")  # what an ended run says; a journal without an end is running or interrupted
 LEVEL_FACTORS = (64, 4096, 262144)
@@ -142,6 +144,15 @@ _DATA = (
     ("class_names", "text", ("class",), "names of the classes"),
     *((f"{part}_indices", "i8", ("sample",), f"rows of the data set in the {part} part, in order") for part in PARTS),
     *((f"{part}_class_counts", "i8", ("class",), f"samples per class in the {part} part") for part in PARTS),
+    ("target_names", "text", ("output",), "names of the target columns of a regression"),
+    (
+        "target_scaler",
+        "text",
+        (),
+        "standardize | minmax | none: how targets are scaled for training (regression); absent in format 1.0, which means none",
+    ),
+    ("target_shift", "f8", ("output",), "what target scaling subtracts, fitted on the training part"),
+    ("target_scale", "f8", ("output",), "what target scaling multiplies by after the shift, fitted on the training part; losses are of targets so scaled"),
     ("scaler", "text", (), "standardize | minmax | robust | none"),
     ("scaler_shift", "f8", ("feature",), "what scaling subtracts, fitted on the training part"),
     ("scaler_scale", "f8", ("feature",), "what scaling multiplies by after the shift, fitted on the training part; 0 for a constant column"),
@@ -184,20 +195,21 @@ def _statistics() -> list[DataSet]:
 
 def _evaluations() -> list[DataSet]:
     step = DataSet("evaluations/step", "i8", ("evaluation",), "1", "updates made before the evaluation")
-    plain = [DataSet(f"evaluations/{name}", "f8", ("evaluation",), "1", meaning) for name, meaning in _EVALUATIONS]
+    plain = [DataSet(f"evaluations/{name}", "f8", ("evaluation",), TRAINED_UNITS, meaning) for name, meaning in _EVALUATIONS]
     metrics = [_metric("evaluations", part, metric, ("evaluation",), f"on {words}") for metric in _metrics() for part, words in _EVALUATED.items()]
     return [step, *metrics, *plain, *(DataSet(f"evaluations/{name}", "f", ("evaluation", "layer"), "1", meaning) for name, meaning in _LAYER_EVALUATIONS)]
 
 
-def _metrics() -> list[tuple[str, str, bool]]:
-    """Name, meaning and whether there is one number per class, of everything that is measured of a part: <part>_<name> in the file."""
+def _metrics() -> list[tuple[str, str, str, tuple[str, ...]]]:
+    """Name, meaning, unit and dimensions of everything that is measured of a part: <part>_<name> in the file."""
     records = registry.records("metric").values()
-    return [("loss", "loss, without penalty terms, class weights and label smoothing", False), *((r.name, r.summary, r.per_class) for r in records)]
+    loss = ("loss", "loss of the targets as they are trained (data/target_scaler), without penalty terms, class weights and label smoothing", TRAINED_UNITS, ())
+    return [loss, *((r.name, r.summary, r.units, ("class",) if r.per_class else ("output",) if r.per_target else ()) for r in records)]
 
 
-def _metric(group: str, part: str, metric: tuple[str, str, bool], dims: tuple[str, ...], where: str) -> DataSet:
-    name, meaning, per_class = metric
-    return DataSet(f"{group}/{part}_{name}", "f8", (*dims, "class") if per_class else dims, "1", f"{meaning}; {where}, in evaluation mode")
+def _metric(group: str, part: str, metric: tuple[str, str, str, tuple[str, ...]], dims: tuple[str, ...], where: str) -> DataSet:
+    name, meaning, units, own = metric
+    return DataSet(f"{group}/{part}_{name}", "f8", (*dims, *own), units, f"{meaning}; {where}, in evaluation mode")
 
 
 def _final() -> list[DataSet]:
@@ -207,8 +219,12 @@ def _final() -> list[DataSet]:
 
 
 def _predictions() -> list[DataSet]:
-    outputs = [DataSet(f"predictions/{p}_outputs", "f", ("sample", "output"), "1", f"last outputs on the {p} part, in the order of its indices") for p in PARTS]
-    targets = [DataSet(f"predictions/{p}_targets", "number", ("sample", "output?"), "1", f"class index or values of the {p} part") for p in PARTS]
+    told = "in the unit of the target where that is scaled for training, and then of type f8"
+    outputs = [
+        DataSet(f"predictions/{p}_outputs", "float", ("sample", "output"), "1", f"last outputs on the {p} part, in the order of its indices; {told}")
+        for p in PARTS
+    ]
+    targets = [DataSet(f"predictions/{p}_targets", "number", ("sample", "output?"), "1", f"class index or values of the {p} part, not scaled") for p in PARTS]
     return outputs + targets
 
 

@@ -17,13 +17,14 @@ class Scalar:
     definition: str
 
 
+TRAINED_UNITS = "loss of targets as trained"  # what the losses of two runs share that scale targets alike
 _TABLE = (
     Scalar(
         "batch_loss",
-        "1",
-        "data loss of the batch as it is trained: before the update, with class weights and label smoothing, without penalty terms",
+        TRAINED_UNITS,
+        "loss of the batch, its targets as they are trained: before the update, with class weights and label smoothing, without penalty terms",
     ),
-    Scalar("penalty", "1", "penalty terms added to the loss"),
+    Scalar("penalty", TRAINED_UNITS, "penalty terms added to the loss"),
     Scalar("learning_rate", "1", "learning rate of the update"),
     Scalar("momentum", "1", "momentum of the update (beta1 for the family of adam); NaN where the optimizer has none"),
     Scalar("gradient_norm", "1", "Euclidean norm of the gradient of loss + penalty over all parameters, before clipping"),

@@ -33,6 +33,7 @@ TOLD = (
     ("unit", "counts time in"),
     ("tasks", "for"),
     ("output_activation", "output activation"),
+    ("target_range", "takes numbers between"),
     ("fused", "fused with"),
     ("task", "task"),
     ("side", "measured in the pass"),
@@ -43,13 +44,14 @@ TOLD = (
     ("shown", "shown by"),
     ("suffixes", "file names end in"),
     ("per_class", "one number per class"),
+    ("per_target", "one number per target"),
     ("higher_is_better", "higher is better"),
     ("use", "use"),
     ("traps", "traps"),
     ("source", "source"),
     ("licence", "licence"),
 )
-CALLED = (("gain", "gain"), ("largest_slope", "largest slope"), ("kinks", "kinks at"))  # functions of the parameters
+CALLED = (("gain", "gain"), ("largest_slope", "largest slope"), ("kinks", "kinks at"), ("output_range", "values between"))  # functions of the parameters
 
 
 @dataclass(frozen=True)

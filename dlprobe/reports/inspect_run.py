@@ -10,10 +10,11 @@ from dlprobe.record.description import OWN
 from dlprobe.render.document import Block, Column, Document, Facts, Hint, Lines, Paragraph, Table, Toned
 from dlprobe.reports.run import (
     PARTS,
-    class_result,
+    column_result,
     depth_profiles,
     facts,
     loss_chart,
+    loss_title,
     metric_names,
     part_size,
     profile_data,
@@ -54,7 +55,7 @@ def _state(run: Run) -> list[tuple[str, Any]]:
 
 
 def _names(run: Run) -> dict[str, Any]:
-    evaluations = [*run.evaluations, *run.evaluation_layers, *run.evaluation_classes]
+    evaluations = [*run.evaluations, *run.evaluation_layers, *run.evaluation_classes, *run.evaluation_targets]
     return {"statistics": list(run.statistics), "scalars": list(run.scalars), "evaluations": [name for name in evaluations if name != "step"]}
 
 
@@ -99,29 +100,39 @@ def _layer_row(record: Mapping[str, Any]) -> list[Any]:
 def metrics(run: Run, where: str) -> Document:
     """Every metric of every part, those per class as a row per class, and the confusion matrices."""
     parts = {part: word for part, word in PARTS.items() if part_size(run, part)}
-    names = ["loss", *metric_names(run, per_class=False)]
+    names = {"loss": loss_title(run), **{name: name for name in metric_names(run, per_column=False)}}
     columns = [Column("metric"), *(Column(word, align="right") for word in parts.values())]
-    blocks: list[Block] = [Table(columns, [[name, *(result(run, f"{part}_{name}") for part in parts)] for name in names])]
+    blocks: list[Block] = [Table(columns, [[title, *(result(run, f"{part}_{name}") for part in parts)] for name, title in names.items()])]
     for part, word in parts.items():
-        blocks += _class_tables(run, part, word)
+        blocks += [*_column_tables(run, part, word), *_confusion(run, part, word)]
     data = {name: value for name, value in train_data(run, None).items() if name.partition("_")[0] in PARTS}
     confusions = {f"{part}_confusion": run.final.get(f"{part}_confusion") for part in PARTS}
-    return Document(f"{where}: metrics", blocks, {"schema": SCHEMA, "path": str(run.path), "classes": run.data.get("class_names"), **data, **confusions})
+    return Document(f"{where}: metrics", blocks, {"schema": SCHEMA, "path": str(run.path), **_columns(run), **data, **confusions})
 
 
-def _class_tables(run: Run, part: str, word: str) -> list[Block]:
-    """The metrics of each class on one part, and how often each true class was taken for which."""
-    classes = list(run.data.get("class_names", ()))
-    found = {name: values for name in metric_names(run, per_class=True) if (values := class_result(run, f"{part}_{name}")) is not None}
-    if not classes or not found:
+def _columns(run: Run) -> dict[str, Any]:
+    """Names of classes or of target columns, by what JSON calls them."""
+    return {"classes": run.data.get("class_names"), "targets": run.data.get("target_names")}
+
+
+def _column_tables(run: Run, part: str, word: str) -> list[Block]:
+    """The metrics of each class, or of each of several targets, on one part."""
+    found = {name: values for name in metric_names(run, per_column=True) if (values := column_result(run, f"{part}_{name}")) is not None}
+    what = "class" if run.data.get("class_names") else "target"
+    names = list(run.data.get(f"{what}_names", ()))
+    if not names or not found:
         return []
-    columns = [Column("class"), *(Column(name, align="right") for name in found)]
-    blocks: list[Block] = [Table(columns, [list(row) for row in zip(classes, *found.values(), strict=True)], f"Each class, {word} part")]
-    table = run.final.get(f"{part}_confusion")
-    if table is not None and len(classes) <= WIDEST_CONFUSION:
-        heads = [Column("true \\ predicted"), *(Column(name, align="right") for name in classes)]
-        blocks.append(Table(heads, [[name, *map(int, row)] for name, row in zip(classes, table, strict=True)], f"Confusion, {word} part"))
-    return blocks
+    columns = [Column(what), *(Column(name, align="right") for name in found)]
+    return [Table(columns, [list(row) for row in zip(names, *found.values(), strict=True)], f"Each {what}, {word} part")]
+
+
+def _confusion(run: Run, part: str, word: str) -> list[Block]:
+    """How often each true class was taken for which."""
+    classes, table = list(run.data.get("class_names", ())), run.final.get(f"{part}_confusion")
+    if table is None or not classes or len(classes) > WIDEST_CONFUSION:
+        return []
+    heads = [Column("true \\ predicted"), *(Column(name, align="right") for name in classes)]
+    return [Table(heads, [[name, *map(int, row)] for name, row in zip(classes, table, strict=True)], f"Confusion, {word} part")]
 
 
 def configuration(run: Run) -> Document:

@@ -39,7 +39,7 @@ def facts(run: Run) -> list[tuple[str, Any]]:
         pairs[0] = ("status", Toned(f"{run.status} at step {run.final['stopped_step']}: {run.final['stop_reason']}", STATUS_TONES[run.status]))
     if run.origin != OWN:
         pairs.append(("origin", f"{run.origin}: {ORIGINS.get(run.origin, 'another program trained it')}"))
-    pairs += [("data", data_line(run)), ("net", net_line(run)), ("training", training_line(run))]
+    pairs += [("data", data_line(run)), *targets_line(run), ("net", net_line(run)), ("training", training_line(run))]
     pairs += [(name, line) for name, line in (("remedies", remedies_line(run)), ("clipped", clipping_line(run))) if line]
     if "best_step" in run.final:
         pairs.append(("best", f"{monitor(run)} {float(run.final['best_value']):.4g} at step {run.final['best_step']}"))
@@ -106,6 +106,26 @@ def data_line(run: Run) -> str:
     return f"{run.data.get('name')}, {run.data.get('task')}: {sizes}"
 
 
+def targets_line(run: Run) -> list[tuple[str, str]]:
+    """How targets were scaled, and what that makes of the numbers; nothing where they were not."""
+    kind = how_targets_are_scaled(run)
+    if kind == "none":
+        return []
+    names = list(run.data.get("target_names", ()))
+    several = f"{len(names)} columns ({', '.join(names[:4])}{', …' if len(names) > 4 else ''}), " if len(names) > 1 else ""
+    return [("targets", f"{several}{SCALED[kind]}: losses are of scaled targets, errors and metrics in their own units")]
+
+
+def how_targets_are_scaled(run: Run) -> str:
+    """standardize, minmax or none, which is what files mean that do not say it."""
+    return str(run.data.get("target_scaler", "none"))
+
+
+def loss_title(run: Run) -> str:
+    """What tables and charts call a loss: also of what, where targets were scaled."""
+    return "loss" if how_targets_are_scaled(run) == "none" else "loss (scaled targets)"
+
+
 def net_line(run: Run) -> str:
     """Widths from input to output, activation, initializer, normalization, residual connection, as far as the file says."""
     first, *others = run.layer_facts
@@ -168,6 +188,7 @@ def training_seconds(run: Run) -> float:
     return float(sum((end - start) * each for start, end, each in zip(timing["step"], ends, timing["step_seconds"], strict=True)))
 
 
+SCALED = {"standardize": "standardized", "minmax": "min-max scaled"}
 CHOSEN = {  # the metrics of the table, with their titles; JSON and inspect --show metrics have all
     "regression": {"error": "error (RMS)", "mean_absolute_error": "mean |error|", "r2": "R²"},
     "classification": {"error": "error", "balanced_accuracy": "balanced accuracy", "macro_f1": "macro F1", "calibration_error": "calibration error"},
@@ -181,7 +202,7 @@ def results(run: Run) -> list[Block]:
 
 def results_table(run: Run) -> Table:
     """Loss and the chosen metrics of every part that has samples, with the final parameters; a metric that an older file lacks is left out."""
-    chosen = {"loss": "loss", **CHOSEN.get(str(run.data.get("task")), {"error": "error"})}
+    chosen = {"loss": loss_title(run), **CHOSEN.get(str(run.data.get("task")), {"error": "error"})}
     parts = {part: word for part, word in PARTS.items() if part_size(run, part)}
     keys = [key for key in chosen if key in ("loss", "error") or any(result(run, f"{part}_{key}") is not None for part in parts)]
     columns = [Column("part"), Column("samples", align="right"), *(Column(chosen[key], align="right") for key in keys)]
@@ -199,17 +220,20 @@ def result(run: Run, name: str) -> float | None:
     return None if found is None else float(found)
 
 
-def class_result(run: Run, name: str) -> list[float] | None:
-    """A result of each class at the end, or of the last evaluation; None where there is none."""
+def column_result(run: Run, name: str) -> list[float] | None:
+    """A result of each class or target at the end, or of the last evaluation; None where there is none."""
     found = run.final.get(name)
-    if found is None and len(run.evaluation_classes.get(name, ())):
-        found = run.evaluation_classes[name][-1]
+    evaluated = {**run.evaluation_classes, **run.evaluation_targets}
+    if found is None and len(evaluated.get(name, ())):
+        found = evaluated[name][-1]
     return None if found is None else [float(value) for value in found]
 
 
-def metric_names(run: Run, *, per_class: bool) -> list[str]:
-    """The registered metrics that suit the run's task, in the registry's order."""
-    return [name for name, record in registry.records("metric").items() if run.data.get("task") in record.tasks and record.per_class == per_class]
+def metric_names(run: Run, *, per_column: bool) -> list[str]:
+    """The registered metrics that suit the run, those of each class or target or the others, in the registry's order."""
+    suited = {name: record for name, record in registry.records("metric").items() if run.data.get("task") in record.tasks}
+    several = len(run.data.get("target_names", ())) > 1
+    return [name for name, each in suited.items() if each.is_one_number != per_column and (several or not each.per_target)]
 
 
 def loss_chart(run: Run, curve: Curve | None) -> list[Block]:
@@ -220,7 +244,7 @@ def loss_chart(run: Run, curve: Curve | None) -> list[Block]:
     if part_size(run, "val") and "val_loss" in run.evaluations:
         series.append(Series("validation", run.evaluations["step"].tolist(), run.evaluations["val_loss"].tolist()))
     positive = [value for each in series for value in each.y if 0 < value < math.inf]
-    return [Chart(series, "step", "loss", log_y=bool(positive) and max(positive) > 20 * min(positive), caption="Loss")]
+    return [Chart(series, "step", loss_title(run), log_y=bool(positive) and max(positive) > 20 * min(positive), caption="Loss")]
 
 
 def depth_profiles(profile: RunProfile) -> list[Block]:
@@ -275,8 +299,8 @@ def overall(profile: RunProfile) -> Judgement:
 
 def train_data(run: Run, profile: RunProfile | None) -> dict[str, Any]:
     """What `train --format json` prints."""
-    found: dict[str, Any] = {f"{part}_{key}": result(run, f"{part}_{key}") for key in ("loss", *metric_names(run, per_class=False)) for part in PARTS}
-    found |= {f"{part}_{key}": class_result(run, f"{part}_{key}") for key in metric_names(run, per_class=True) for part in PARTS}
+    found: dict[str, Any] = {f"{part}_{key}": result(run, f"{part}_{key}") for key in ("loss", *metric_names(run, per_column=False)) for part in PARTS}
+    found |= {f"{part}_{key}": column_result(run, f"{part}_{key}") for key in metric_names(run, per_column=True) for part in PARTS}
     found |= {key: run.final.get(key) for key in ("best_step", "best_value", "stopped_step", "stop_reason")}
     judged = None if profile is None else overall(profile)
     return {
@@ -285,6 +309,8 @@ def train_data(run: Run, profile: RunProfile | None) -> dict[str, Any]:
         "status": run.status,
         "steps": steps_done(run),
         "seconds": training_seconds(run),
+        "target_scaling": how_targets_are_scaled(run),
+        "target_names": run.data.get("target_names"),
         **found,
         "verdict": judged and judged.verdict,
         "reason": judged and judged.reason,

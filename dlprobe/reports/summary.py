@@ -17,7 +17,8 @@ MADE_OF = ("activation", "initializer", "norm")
 def summary_document(size: ModelSize, made_of: Sequence[Mapping[str, str]], context: Mapping[str, Any]) -> Document:
     """The table of layers and the totals.
 
-    made_of: per layer `activation`, `initializer`, `norm`. context: `data`, `loss`, `optimizer`, `batch`, `steps` (of the whole run), `steps_per_epoch`.
+    made_of: per layer `activation`, `initializer`, `norm`. context: `data`, `loss`, `target_scaling`, `optimizer`, `batch`, `steps`
+    (of the whole run), `steps_per_epoch`.
     """
     layers = list(zip(size.layers, made_of, strict=True))
     numbers = ("weights", "parameters", "trained", "not trained")
@@ -29,6 +30,7 @@ def summary_document(size: ModelSize, made_of: Sequence[Mapping[str, str]], cont
     facts = [(name, f"{value:,}") for name, value in (("parameters", size.parameters), ("trained", size.trained), ("not trained", size.running))]
     facts += [("memory of a step", _memory(size)), ("operations of a step", _operations(size)), ("recorded", _recorded(size, int(context["steps"])))]
     told = [(name, str(context[name])) for name in ("data", "loss", "optimizer")]
+    told += [("target scaling", str(context["target_scaling"]))] if context["target_scaling"] != "none" else []
     return Document("summary", [Facts(told), table, Facts(facts)], _data(size, made_of, context))
 
 

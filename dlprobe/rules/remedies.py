@@ -21,6 +21,7 @@ from dlprobe.rules.outcome import Remedy
 
 def remedies(evidence: Evidence, *names: str) -> tuple[Remedy, ...]:
     """The named remedies for this run, in this order; none where dlprobe trained it and its configuration cannot be read."""
+    names = tuple(name for name in names if name not in OF_TASK or evidence.run.data.get("task") == OF_TASK[name])
     if evidence.run.origin != OWN:
         return foreign_remedies(evidence, names, {name: made.why for name, made in REMEDIES.items() if isinstance(made, _Fixed)})
     config = evidence.config
@@ -102,6 +103,8 @@ class _Fixed:
         return Remedy(self.patch, self.why)
 
 
+OF_TASK = {"target_scaling": "regression"}  # remedies that do nothing for another task
+
 REMEDIES: dict[str, Callable[[RunConfig], Remedy]] = {
     "lower_rate": _lower,
     "raise_rate": _raise,
@@ -118,6 +121,7 @@ REMEDIES: dict[str, Callable[[RunConfig], Remedy]] = {
     "layer_norm": _Fixed({"model.norm": "layer"}, "layer normalization resets the size of every sample, without running statistics"),
     "no_norm": _Fixed({"model.norm": "none", "model.init": "auto"}, "without batch normalization the gradient does not grow with depth"),
     "scaling": _Fixed({"data.scaling": "standardize"}, "standardized inputs give every feature the same say"),
+    "target_scaling": _Fixed({"data.target_scaling": "auto"}, "targets of unit scale are as large as what a net gives at first"),
     "outputs": _Fixed({"model.output_activation": "auto", "training.loss": "auto"}, "the output activation and loss that suit the data"),
     "clip": _Fixed({"training.clip_global_norm": "1"}, "clipping the global norm takes the spikes and leaves the direction"),
     "early_stopping": _Fixed({"training.early_stopping": "yes"}, "early stopping keeps the parameters of the best validation loss"),

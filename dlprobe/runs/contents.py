@@ -24,6 +24,7 @@ SIZES = {
     "layer": "layers/name",
     "evaluation": "evaluations/step",
     "class": "data/class_names",
+    "output": "data/target_names",
     "checkpoint": "checkpoints/step",
     "parameter": "initial/parameters",
     "block": "timing/step",

@@ -12,13 +12,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from dlprobe import registry
-from dlprobe.config import from_mapping
+from dlprobe.config import completed, from_mapping
 from dlprobe.errors import ConfigError, RunFileError
 from dlprobe.record import layout
 from dlprobe.record.description import OWN, LayerFacts, RunFacts, facts_of, layer_facts
 from dlprobe.record.scalars import SCALARS
 from dlprobe.record.step import StepRow
-from dlprobe.record.values import loaded
+from dlprobe.record.values import loaded, untexts
 from dlprobe.runs import content
 from dlprobe.runs.contents import Contents, check_config, check_layers, check_steps
 from dlprobe.runs.levels import Level, level_of
@@ -88,8 +88,9 @@ class Run:
         """finished | interrupted | failed | diverged | running"""
         self.origin: str = facts.origin
         """Who trained the run: a name of `record.description.ORIGINS`, or one that a newer dlprobe knows."""
-        self.config: dict[str, Any] = facts.config
-        """The configuration as the file has it, to be shown and hashed; what it says is read from `configuration`, `facts` and `layer_facts`."""
+        self.config: dict[str, Any] = completed(facts.config, self._task()) if facts.origin == OWN else facts.config
+        """The configuration as the run was trained, what the file's format did not say yet filled in: to be shown and compared as a whole. What it says is read
+        from `configuration`, `facts` and `layer_facts`. Empty unless dlprobe trained the run."""
         self.environment: dict[str, Any] = facts.environment
         self.schema_version: tuple[int, int] = facts.schema_version
         self.writer: dict[str, Any] = facts.writer
@@ -241,6 +242,20 @@ class Run:
         """Metrics of each class, each (evaluation, class)."""
         return self._evaluated(("class",))
 
+    @cached_property
+    def evaluation_targets(self) -> dict[str, NDArray[Any]]:
+        """Metrics of each target column, each (evaluation, output); empty where there is one."""
+        return self._evaluated(("output",))
+
+    @cached_property
+    def targets_scaled(self) -> str:
+        """How the targets of a regression were scaled for training, standardize or minmax; empty where they were not.
+
+        Losses are then of scaled targets; errors, metrics and predictions are in the user's units.
+        """
+        kind = str(self.data.get("target_scaler", "none"))
+        return "" if kind == "none" else kind
+
     def histograms(self, what: str) -> Histograms:
         """Histograms and percentiles of `preactivation`, `activation`, `weight` or `gradient`.
 
@@ -337,6 +352,9 @@ class Run:
         return (
             rows == 0 or (self.origin == OWN and self.status == "diverged") or any(not np.isnan(self.contents.read_rows(path, *slab)).all() for slab in slabs)
         )
+
+    def _task(self) -> str:
+        return str(untexts(self.contents.read("data/task"))) if self.contents.has("data/task") else ""
 
     def _evaluated(self, dims: tuple[str, ...]) -> dict[str, NDArray[Any]]:
         known = layout.data_sets()

@@ -23,7 +23,7 @@ def describe(session: Session) -> RunDescription:
     return RunDescription(
         config=to_mapping(session.config),
         layers=describe_layers(session),
-        data=describe_data(session.data),
+        data=describe_data(session.data) | describe_targets(session),
         initial_parameters=session.initial,
         environment=environment(session.config),
         tracked=session.watch.described(),
@@ -88,6 +88,14 @@ def describe_data(data: PreparedData) -> dict[str, Any]:
     if data.noise_variance is not None:
         found["noise_variance"] = data.noise_variance
     return {key: value for key, value in found.items() if not (isinstance(value, list) and not value)}
+
+
+def describe_targets(session: Session) -> dict[str, Any]:
+    """What the targets of a regression are called and how they are scaled, which leads from losses and outputs back to them."""
+    scaler = session.target_scaler
+    if scaler is None:
+        return {}
+    return {"target_names": list(session.data.target_names), "target_scaler": scaler.kind, "target_shift": scaler.shift, "target_scale": scaler.scale}
 
 
 def environment(config: RunConfig) -> dict[str, Any]:

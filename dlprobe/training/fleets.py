@@ -16,8 +16,9 @@ from dlprobe.nn import fleet
 from dlprobe.nn.network import Trained as Trained  # experiments, which do not know `nn`, name it from here
 from dlprobe.training import own_arrays
 from dlprobe.training.emphasis import smoothed
-from dlprobe.training.model import encode_targets, regulation
+from dlprobe.training.model import regulation
 from dlprobe.training.stopping import Stop
+from dlprobe.training.targets import encode_targets, fitted
 from dlprobe.training.trainer import Session
 
 Array = npt.NDArray[Any]
@@ -87,8 +88,8 @@ def _advance(session: Session, nets: fleet.Fleet, inputs: Array, targets: Array,
 
 
 def _targets(session: Session, data: PreparedData) -> Array:
-    config = session.config.training
-    return smoothed(encode_targets(session.model, data, "train", config.dtype), config.label_smoothing, session.model.loss.record.independent)
+    config, scaler = session.config.training, fitted(session.model.target_scaling, data)
+    return smoothed(encode_targets(session.model, data, scaler, "train", config.dtype), config.label_smoothing, session.model.loss.record.independent)
 
 
 def _initial_parameters(session: Session, seeds: Sequence[int]) -> list[Array]:

@@ -22,14 +22,15 @@ def suited(task: str) -> dict[str, Metric]:
 
 def numbers(task: str, part: str, scored: Scored) -> dict[str, float]:
     """The metrics of one part that are one number, by their names in the run file; NaN for an empty part."""
-    chosen = {name: record for name, record in suited(task).items() if not record.per_class}
+    chosen = {name: record for name, record in suited(task).items() if record.is_one_number}
     return {f"{part}_{name}": float(record.measure(scored)) if len(scored.targets) else float("nan") for name, record in chosen.items()}
 
 
-def per_class(task: str, part: str, scored: Scored) -> dict[str, npt.NDArray[np.float64]]:
-    """The metrics of one part that have a number per class, by their names in the run file, each (class,)."""
-    chosen = {name: record for name, record in suited(task).items() if record.per_class}
-    return {f"{part}_{name}": record.measure(scored) if len(scored.targets) else np.full(scored.classes, np.nan) for name, record in chosen.items()}
+def per_column(task: str, part: str, scored: Scored) -> dict[str, npt.NDArray[np.float64]]:
+    """The metrics of one part that have a number per class (class,), or per target (output,) of several, by their names in the run file."""
+    columns = scored.classes or scored.outputs.shape[1]
+    chosen = {name: record for name, record in suited(task).items() if record.per_class or (record.per_target and columns > 1)}
+    return {f"{part}_{name}": record.measure(scored) if len(scored.targets) else np.full(columns, np.nan) for name, record in chosen.items()}
 
 
 def higher_is_better(monitor: str, task: str) -> bool:
@@ -37,7 +38,7 @@ def higher_is_better(monitor: str, task: str) -> bool:
     part, _, name = tidied(monitor).partition("_")
     if part == "test":
         raise ValueError("the test part is looked at once, at the end: expected train_… or val_…")
-    names = [name for name, record in suited(task).items() if not record.per_class]
+    names = [name for name, record in suited(task).items() if record.is_one_number]
     if part in WATCHED_PARTS and name == "loss":
         return False
     if part not in WATCHED_PARTS or name not in names:

@@ -1,13 +1,9 @@
-"""From a configuration and prepared data to the layers, loss and target arrays that the engine takes: what `auto` becomes is decided here."""
+"""From a configuration and prepared data to the layers and loss that the engine takes: what `auto` becomes is decided here."""
 
 from __future__ import annotations
 
 import math
 from dataclasses import dataclass
-from typing import Any
-
-import numpy as np
-import numpy.typing as npt
 
 from dlprobe.config import RunConfig, parse_spec
 from dlprobe.data import PreparedData
@@ -17,18 +13,18 @@ from dlprobe.nn.network import LayerSpec, Network
 from dlprobe.nn.regulation import Regulation
 from dlprobe.registry import Spec
 from dlprobe.training.emphasis import refuse_impossible
-
-Array = npt.NDArray[Any]
+from dlprobe.training.targets import TargetScaling, constant_targets, out_of_reach, target_scaling
 
 
 @dataclass(frozen=True)
 class Model:
-    """A configuration with everything decided: loss, output activation, layers, and the batch size in samples."""
+    """A configuration with everything decided: loss, output activation, layers, the batch size in samples, and how targets are scaled."""
 
     loss: Spec
     layers: tuple[LayerSpec, ...]
     batch: int
     outputs: int
+    target_scaling: TargetScaling = TargetScaling()
 
     def __post_init__(self) -> None:
         """Raises ConfigError for a normalization or weight transform that a layer's width does not allow."""
@@ -78,7 +74,7 @@ def resolve(config: RunConfig, data: PreparedData) -> Model:
         layers.insert(0, input_layer(config.model.input_norm, inputs[0], layers[0]))
     samples = len(data.inputs["train"])
     batch = samples if config.training.batch_size == "full" else min(int(config.training.batch_size), samples)
-    return Model(loss, tuple(layers), batch, outputs)
+    return Model(loss, tuple(layers), batch, outputs, target_scaling(config.data.target_scaling, loss, output_activation, data.task))
 
 
 def perturbations(config: RunConfig, first: bool) -> tuple[tuple[Spec, int], ...]:
@@ -142,20 +138,7 @@ def warnings_for_data(model: Model, data: PreparedData, config: RunConfig) -> li
         found.append(f"loss = {model.loss} is meant for {suits}, the data is {data.task}: it trains, but the loss cannot express the targets")
     if model.layers[-1].activation.name == "softmax" and model.outputs == 1:
         found.append("output_activation = softmax with one output is always 1, no gradient flows: use sigmoid or more outputs")
-    return found
-
-
-def encode_targets(model: Model, data: PreparedData, part: str, dtype: npt.DTypeLike) -> Array:
-    """Targets of a part as (samples, outputs) of `dtype`: one-hot classes, the class index for a single output, or values; signs for a signed loss."""
-    targets = data.targets[part]
-    if data.task == "regression":
-        return np.ascontiguousarray(targets.reshape(len(targets), model.outputs), dtype)
-    encoded = np.zeros((len(targets), model.outputs), dtype)
-    if model.outputs == 1:
-        encoded[:, 0] = targets
-    else:
-        encoded[np.arange(len(targets)), targets] = 1
-    return 2 * encoded - 1 if model.loss.record.signed else encoded
+    return [*found, *filter(None, (constant_targets(data), out_of_reach(model, data)))]
 
 
 def build(config: RunConfig, model: Model, *, keep_gradients: bool = False) -> Network:

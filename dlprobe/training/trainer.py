@@ -13,6 +13,7 @@ import numpy.typing as npt
 
 from dlprobe.config import RunConfig
 from dlprobe.data import PreparedData as PreparedData  # experiments, which do not know `data`, name it from here
+from dlprobe.data import Scaler
 from dlprobe.nn import norm_statistics, observe
 from dlprobe.nn.network import Evaluation, Network, Trained
 from dlprobe.nn.random import epoch_order
@@ -22,9 +23,10 @@ from dlprobe.record.scalars import BATCH_LOSS
 from dlprobe.training import instruments, metrics, own_arrays
 from dlprobe.training.early_stopping import EarlyStopping, early_stopping_of
 from dlprobe.training.emphasis import sample_weights, smoothed
-from dlprobe.training.model import Model, build, encode_targets, resolve
+from dlprobe.training.model import Model, build, resolve
 from dlprobe.training.rates import Rates, rates_of
 from dlprobe.training.stopping import Stop
+from dlprobe.training.targets import encode_targets, fitted, in_user_units
 
 Array = npt.NDArray[Any]
 BLOCK_SECONDS = 0.05  # a block aims at this long: short enough for progress and Ctrl-C, long enough that entering Python costs nothing
@@ -47,7 +49,8 @@ class Progress:
 class Session:
     """One run while it is made: the net, its data as arrays, and where it stands.
 
-    targets: those of evaluations, by part. trained_targets, weights: what training takes of the training part, with label smoothing and class weights.
+    targets: those of evaluations, by part, in the units that are trained; data.targets are in the user's, and target_scaler (None for classes) leads
+    from these to those. trained_targets, weights: what training takes of the training part, with label smoothing and class weights.
     """
 
     config: RunConfig
@@ -62,6 +65,7 @@ class Session:
     rates: Rates
     early: EarlyStopping | None = None
     step: int = 0
+    target_scaler: Scaler | None = None
 
     @property
     def per_epoch(self) -> int:
@@ -84,7 +88,8 @@ def start(config: RunConfig, data: PreparedData, *, before_building: Callable[[]
     early = early_stopping_of(config, data)
     watch = instruments.Watch(config, model, data)
     inputs = data.inputs["train"]
-    targets = {part: encode_targets(model, data, part, config.training.dtype) for part in data.inputs}
+    scaler = fitted(model.target_scaling, data)
+    targets = {part: encode_targets(model, data, scaler, part, config.training.dtype) for part in data.inputs}
     trained = smoothed(targets["train"], config.training.label_smoothing, model.loss.record.independent)
     per_epoch = -(-len(inputs) // model.batch)
     steps = config.training.steps or (config.training.epochs or 1) * per_epoch
@@ -96,7 +101,7 @@ def start(config: RunConfig, data: PreparedData, *, before_building: Callable[[]
     own_arrays.fill(network, model)
     if any(layer.initializer.record.data_dependent for layer in model.layers):
         network.scale_to_unit_variance(inputs[epoch_order(config.training.seed, 0, len(inputs))[:LSUV_SAMPLES]])
-    return Session(config, data, model, network, targets, trained, weights, network.parameters.copy(), watch, rates, early)
+    return Session(config, data, model, network, targets, trained, weights, network.parameters.copy(), watch, rates, early, target_scaler=scaler)
 
 
 def run(session: Session, recorder: Recorder, *, stop: Stop | None = None, progress: Callable[[Progress], None] | None = None) -> str:
@@ -207,20 +212,20 @@ def _after_evaluation(session: Session, values: dict[str, float]) -> None:
 
 @dataclass(frozen=True)
 class PartEvaluation:
-    """One part in evaluation mode: loss and metrics by their names in the run file, those per class (class,), and what they were taken from."""
+    """One part in evaluation mode: loss and metrics by their names in the run file, those per class (class,) or target (output,), and what they came from."""
 
     values: dict[str, float]
-    per_class: dict[str, Array]
+    per_column: dict[str, Array]
     scored: Scored
     outcome: Evaluation
 
 
 def evaluate_part(session: Session, part: str) -> PartEvaluation:
-    """Loss and all metrics of one part."""
+    """Loss, of the targets as they are trained, and all metrics of one part, in the user's units."""
     data, outcome = session.data, session.network.evaluate(session.data.inputs[part], session.targets[part], dead=part == "train")
-    scored = Scored(outcome.outputs, data.targets[part], len(data.class_names), session.model.loss.record.threshold)
+    scored = Scored(in_user_units(session.target_scaler, outcome.outputs), data.targets[part], len(data.class_names), session.model.loss.record.threshold)
     loss = {f"{part}_loss": outcome.loss if len(scored.targets) else float("nan")}
-    return PartEvaluation(loss | metrics.numbers(data.task, part, scored), metrics.per_class(data.task, part, scored), scored, outcome)
+    return PartEvaluation(loss | metrics.numbers(data.task, part, scored), metrics.per_column(data.task, part, scored), scored, outcome)
 
 
 def _evaluate(session: Session, recorder: Recorder) -> tuple[dict[str, float], dict[str, PartEvaluation]]:
@@ -240,7 +245,7 @@ def _evaluated(session: Session, recorder: Recorder) -> tuple[dict[str, float], 
     if mismatch is not None:
         per_layer |= {"norm_mean_mismatch": mismatch.mean, "norm_variance_ratio": mismatch.variance_ratio}
     arrays = {name: array.astype(session.network.dtype) for name, array in per_layer.items()}
-    recorder.evaluation(session.step, {**values, "penalty": session.network.penalty()}, arrays | parts["train"].per_class | parts["val"].per_class)
+    recorder.evaluation(session.step, {**values, "penalty": session.network.penalty()}, arrays | parts["train"].per_column | parts["val"].per_column)
     return values, parts
 
 
@@ -285,11 +290,11 @@ def _finish(session: Session, recorder: Recorder, status: str) -> None:
     final: dict[str, Any] = {"steps_done": session.step, "epochs_done": session.step / session.per_epoch, **_ending(session, status)}
     predictions: dict[str, Array] = {}
     for part, found in parts.items():
-        final |= found.values | found.per_class
+        final |= found.values | found.per_column
         if found.scored.classes and len(found.scored.targets):
             final[f"{part}_confusion"] = found.scored.confusion
         if part != "train" and len(found.scored.targets):
-            predictions[f"{part}_outputs"] = found.outcome.outputs
+            predictions[f"{part}_outputs"] = found.scored.outputs
             predictions[f"{part}_targets"] = found.scored.targets
     recorder.checkpoint(session.step, session.network.parameters.copy())
     recorder.end(status, final, predictions)

@@ -11,7 +11,7 @@ import pytest
 from command_line import Outcome, dlprobe
 
 RIDGE = ("--data", "linear(samples=60, features=5)", "--scaling", "none", "--layers", "", "--bias", "no", "--dtype", "float64")
-LINEAR = (*RIDGE, "--optimizer", "sgd", "--lr", "0.1", "--batch-size", "full", "--steps", "5", "--init", "zeros")
+LINEAR = (*RIDGE, "--target-scaling", "none", "--optimizer", "sgd", "--lr", "0.1", "--batch-size", "full", "--steps", "5", "--init", "zeros")
 
 
 def bias_variance(*arguments: str) -> Outcome:

@@ -78,6 +78,7 @@ OUTPUT = "L006 A001 G005"
 SCALE = "D001 L005 L006"
 FIT = "B001"
 OVERFIT = "B002 B003"
+RAW = {"target_scaling": "none"}  # regressions as their sources have them: targets as they are
 STOPPED = {"steps": "20", "epochs": "none", "label": "healthy"}
 
 
@@ -243,22 +244,22 @@ def tabular() -> list[Case]:
 
 def curves() -> list[Case]:
     found = []
-    linear = Table("linear", "Stack Overflow: regression through a sigmoid output", {"data": "linear(samples=300)", "layers": "5", "epochs": "100"})
+    linear = Table("linear", "Stack Overflow: regression through a sigmoid output", {**RAW, "data": "linear(samples=300)", "layers": "5", "epochs": "100"})
     linear.ill("sigmoid-output", "output cannot reach the target", "L006", activation="sigmoid", output_activation="sigmoid")
     linear.healthy("default", "B002 B003", layers="8", lr="0.003")
     linear.healthy("none", layers="", lr="0.03")
     linear.ill("cross-entropy", "loss does not suit the target", "L006", loss="cross_entropy", output_activation="softmax")
     found += linear.cases
-    sine = Table("sine", "Bishop 2006, §3.2: a noisy sine", {"data": "sine(samples=300)", "layers": "32,32", "epochs": "100", "lr": "0.003"})
+    sine = Table("sine", "Bishop 2006, §3.2: a noisy sine", {**RAW, "data": "sine(samples=300)", "layers": "32,32", "epochs": "100", "lr": "0.003"})
     sine.healthy("default")
     sine.healthy("tanh", activation="tanh")
     sine.ill("none", "a line through a sine", FIT, layers="")
     found += sine.cases
-    diabetes = Table("diabetes", "targets from 25 to 346 as they are, R² of a half at best", {"data": "diabetes", "layers": "32,32", "epochs": "200"})
+    diabetes = Table("diabetes", "targets from 25 to 346 as they are, R² of a half at best", {**RAW, "data": "diabetes", "layers": "32,32", "epochs": "200"})
     diabetes.healthy("default", "L005 L004")
     diabetes.ill("rate-tiny", "learning rate too small", f"{RATE_LOW} L005", lr="1e-5")
     found += diabetes.cases
-    teacher = Table("teacher", "a random net as teacher", {"data": "teacher(samples=1200, noise=0.1)", "layers": "64,64", "epochs": "60"})
+    teacher = Table("teacher", "a random net as teacher", {**RAW, "data": "teacher(samples=1200, noise=0.1)", "layers": "64,64", "epochs": "60"})
     teacher.healthy("default")
     teacher.healthy("deep", "L004", layers="64x6")
     return found + teacher.cases
@@ -266,7 +267,7 @@ def curves() -> list[Case]:
 
 def faults() -> list[Case]:
     """Data sets made for one fault each (datasets.py)."""
-    made = {"epochs": "60", "scaling": "none"}
+    made = {"epochs": "60", "scaling": "none", **RAW}
     onezero = Table("onezero", "Wardat et al. 2021: 128 features all ones or all zeros", {**made, "data": "{made}/onezero.npz", "layers": "50,50"})
     onezero.ill("softmax-output", "softmax with one output", f"{OUTPUT} L001", loss="binary_cross_entropy", output_activation="softmax")
     onezero.healthy("sigmoid-output", loss="binary_cross_entropy")
@@ -292,7 +293,7 @@ def fuel() -> list[Case]:
     table = Table(
         "fuel",
         "Humbatova et al. 2021 (DeepCrime, ISSTA), mutants of the Auto MPG regression net 9–64–64–1, here on generated data of the same shape",
-        {"data": "{made}/fuel.npz", "layers": "64,64", "init": "he_normal", "epochs": "60"},
+        {**RAW, "data": "{made}/fuel.npz", "layers": "64,64", "init": "he_normal", "epochs": "60"},
     )
     table.healthy("original")
     table.ill("constant", "weights all .01", SYMMETRIC, init="constant(value=0.01)")
@@ -318,7 +319,7 @@ def overlapping() -> list[Case]:
         "clouds": {"data": "blobs(samples=800, classes=4, std=6)", "layers": "16", "epochs": "40"},
         "teacher-noise": {"data": "teacher(samples=1500, classes=3, noise=0.7)", "layers": "32", "epochs": "15"},
         "wrong-labels": {"data": "digits", "label_noise": "0.2", "layers": "64", "epochs": "8"},
-        "weak": {"data": "linear(samples=3000, noise=1)", "layers": "8", "epochs": "20", "lr": "0.003"},
+        "weak": {**RAW, "data": "linear(samples=3000, noise=1)", "layers": "8", "epochs": "20", "lr": "0.003"},
     }
     for family, options in sets.items():
         table = Table(family, "data with an error that no net can avoid", options, later=True)
@@ -338,9 +339,11 @@ def regularized() -> list[Case]:
     table.healthy("l2-usual", l2="1e-4")
     table.healthy("l1-usual", l1="1e-5")
     table.healthy("dropout-usual", "B004", dropout="0.3")
-    sine = Table("sine", "a penalty on a regression net", {"data": "sine(samples=300)", "layers": "32,32", "epochs": "100", "lr": "0.003"}, later=True)
+    sine = Table("sine", "a penalty on a regression net", {**RAW, "data": "sine(samples=300)", "layers": "32,32", "epochs": "100", "lr": "0.003"}, later=True)
     sine.ill("l1-large", "L1 penalty of .1", "B004", l1="0.1")
-    car = Table("fuel", "Humbatova et al. 2021 (DeepCrime): L2 penalty of .1", {"data": "{made}/fuel.npz", "layers": "64,64", "epochs": "60"}, later=True)
+    car = Table(
+        "fuel", "Humbatova et al. 2021 (DeepCrime): L2 penalty of .1", {**RAW, "data": "{made}/fuel.npz", "layers": "64,64", "epochs": "60"}, later=True
+    )
     car.ill("l2-large", "L2 penalty of .1", "B004", l2="0.1")
     car.ill("l2-huge", "L2 penalty of 10", "B004", l2="10")
     return [*table.cases, *sine.cases, *car.cases]

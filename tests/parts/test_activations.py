@@ -39,6 +39,23 @@ def off_the_kinks(chosen: Spec, z: Array, reach: float) -> Array:
     return z
 
 
+@pytest.mark.parametrize("name", [*ELEMENTWISE, *ROWWISE])
+def test_values_fill_the_output_range_and_no_more(name: str) -> None:
+    """Of rows from −10⁶ to 10⁶: no value lies outside, and values come as near each end as a finite preactivation can, or grow beyond any bound."""
+    far = np.concatenate([-np.geomspace(1e6, 1e-3, 400), [0.0], np.geomspace(1e-3, 1e6, 400), np.linspace(-6.0, 6.0, 2401)])
+    if name == "exponential":
+        far = far[far < 700.0]
+    for chosen in variants(name):
+        parameters = chosen.parameters.values()
+        rows = [[z] for z in far.tolist()] if name in ELEMENTWISE else [[z, 0.0] for z in far.tolist()]
+        values = np.array([chosen.record.evaluate(row, *parameters) for row in rows])
+        low, high = chosen.record.output_range(*parameters)
+        assert values.min() >= low - 1e-12, chosen
+        assert values.max() <= high + 1e-12, chosen
+        assert values.min() < -1e3 if math.isinf(low) else values.min() < low + 1e-5, chosen
+        assert values.max() > 1e3 if math.isinf(high) else values.max() > high - 1e-5, chosen
+
+
 @pytest.mark.parametrize("name", ELEMENTWISE)
 def test_slope_is_the_derivative_of_the_value(name: str) -> None:
     """Central differences away from kinks, where rounding of large values does not drown them."""

@@ -62,6 +62,9 @@ def metrics_of(oracle: Any) -> dict[str, Callable[[Scored], Any]]:
         "rmse": lambda s: oracle.root_mean_squared_error(s.targets.ravel(), s.outputs.ravel()),
         "mean_absolute_error": lambda s: oracle.mean_absolute_error(s.targets, s.outputs),
         "r2": lambda s: oracle.r2_score(s.targets, s.outputs, multioutput="variance_weighted"),
+        "target_rmse": lambda s: oracle.root_mean_squared_error(s.targets, s.outputs, multioutput="raw_values"),
+        "target_mean_absolute_error": lambda s: oracle.mean_absolute_error(s.targets, s.outputs, multioutput="raw_values"),
+        "target_r2": lambda s: oracle.r2_score(s.targets, s.outputs, multioutput="raw_values"),
         **{name: of_classes(function, None) for name, function in known.items()},
         **{f"macro_{name}": of_classes(function, "macro") for name, function in known.items()},
     }
@@ -91,13 +94,13 @@ def test_confusion_matrix_is_that_of_scikit_learn() -> None:
 
 @pytest.mark.parametrize("name", METRICS)
 def test_records_say_what_they_return(name: str) -> None:
-    """One number, or one per class; perfect predictions are at the better end of what a metric gives."""
+    """One number, or one per class or target; perfect predictions are at the better end of what a metric gives."""
     record = METRICS[name]
     classes = probabilities("ordinary")
     perfect = Scored(np.eye(CLASSES)[classes.targets], classes.targets, CLASSES)
     scored, best = (classes, perfect) if "classification" in record.tasks else (values(2), Scored(values(2).targets, values(2).targets))
     found, ideal = np.asarray(record.measure(scored)), np.asarray(record.measure(best))
-    assert found.shape == ((CLASSES,) if record.per_class else ())
+    assert found.shape == ((CLASSES,) if record.per_class else (2,) if record.per_target else ())
     assert np.all(ideal == (1.0 if record.higher_is_better else 0.0))
     assert np.all((found < ideal) if record.higher_is_better else (found > ideal))
 

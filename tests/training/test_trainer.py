@@ -120,7 +120,7 @@ def test_lr_zero_and_one_step_record_the_initial_state() -> None:
 
 
 def test_regression_reports_root_mean_square_error_and_r2() -> None:
-    one, log = run(data="diabetes", steps="40")
+    one, log = run(data="diabetes", steps="40", target_scaling="none")
     final = log.ends[0][1]
     outputs = one.network.evaluate(one.data.inputs["val"], one.targets["val"]).outputs
     targets = one.data.targets["val"]
@@ -133,17 +133,17 @@ def test_every_metric_of_the_task_is_evaluated_and_has_its_place_in_the_file() -
     for data, task in (("wine", "classification"), ("diabetes", "regression")):
         one = session(data=data)
         found = trainer.evaluate_part(one, "val")
-        suited = {f"val_{name}" for name, record in registry.records("metric").items() if task in record.tasks}
-        assert {*found.values, *found.per_class} == {"val_loss", *suited}
-        assert {*found.values, *found.per_class} <= {*layout.names("evaluations")} & {*layout.names("final")}
-        assert all(values.shape == (3,) for values in found.per_class.values())
+        suited = {f"val_{name}" for name, record in registry.records("metric").items() if task in record.tasks and not record.per_target}
+        assert {*found.values, *found.per_column} == {"val_loss", *suited}
+        assert {*found.values, *found.per_column} <= {*layout.names("evaluations")} & {*layout.names("final")}
+        assert all(values.shape == (3,) for values in found.per_column.values())
 
 
 def test_metrics_of_an_empty_part_are_nan() -> None:
     one = session(split="100,0,0")
     found = trainer.evaluate_part(one, "val")
     assert all(math.isnan(value) for value in found.values.values())
-    assert all(np.isnan(values).all() for values in found.per_class.values())
+    assert all(np.isnan(values).all() for values in found.per_column.values())
 
 
 def test_two_classes_under_binary_cross_entropy_share_one_sigmoid_output() -> None:

@@ -32,7 +32,7 @@ METAVARS = {
     "text": "TEXT",
 }
 LONGEST_METAVAR = 16
-LISTS = ("layers", "activation", "split", "track_unit")  # repeated, these options are one list
+LISTS = ("layers", "activation", "split", "track_unit", "target")  # repeated, these options are one list
 RUN_FILE_STARTS = (b"\x89HDF\r\n\x1a\n", b"\x89DLP")
 
 ConfigFile = Annotated[

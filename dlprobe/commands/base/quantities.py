@@ -39,7 +39,8 @@ def find_quantity(run: Run, name: str, where: str) -> Quantity:
 
 def names(run: Run) -> dict[str, tuple[str, ...]]:
     """What the run holds, by group; a name that several groups have means the first."""
-    evaluations = tuple(name for name in (*run.evaluations, *run.evaluation_layers, *run.evaluation_classes) if name != "step")
+    evaluated = (run.evaluations, run.evaluation_layers, run.evaluation_classes, run.evaluation_targets)
+    evaluations = tuple(name for group in evaluated for name in group if name != "step")
     instruments = tuple(name for name in run.instruments if name != "step")
     return {"statistics": run.statistics, "scalars": run.scalars, "evaluations": evaluations, "instruments": instruments, "derived": DERIVED}
 
@@ -60,6 +61,8 @@ def _quantity(run: Run, group: str, name: str, where: str) -> Quantity:
         return Quantity(where, name, definition, steps, run.evaluations[name], (), group)
     if name in run.evaluation_classes:
         return Quantity(where, name, definition, steps, run.evaluation_classes[name], tuple(run.data["class_names"]), group)
+    if name in run.evaluation_targets:
+        return Quantity(where, name, definition, steps, run.evaluation_targets[name], tuple(run.data["target_names"]), group)
     return Quantity(where, name, definition, steps, run.evaluation_layers[name], run.layers.names, group)
 
 

@@ -47,6 +47,15 @@ def prepare_session(configuration: RunConfig, screen: Screen) -> Session:
     return session
 
 
+def tell_of_scaled_targets(configuration: RunConfig, data: PreparedData, screen: Screen) -> None:
+    """Say what losses are of, for commands that show them without the run's own report. Raises ConfigError."""
+    from dlprobe.training.model import resolve
+
+    kind = resolve(configuration, data).target_scaling.kind
+    if kind != "none":
+        screen.note(f"{data.name}: target_scaling = {kind}: losses are of scaled targets, errors and metrics in the targets' own units")
+
+
 def warn_of_other_data(repeated: Path | None, session: Session, screen: Screen) -> None:
     """Say where a run file is to be repeated and the data file behind it has changed since: the same configuration would pass for the same run."""
     from dlprobe.commands.base.configuration import is_run_file

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from dlprobe.data.arrays import dataset_from_arrays
+from dlprobe.data.arrays import dataset_from_arrays, refuse_several
 from dlprobe.data.dataset import Dataset, Options
 from dlprobe.data.file_format import FileFormat
 from dlprobe.data.places import in_one_line, visible
@@ -15,6 +15,7 @@ from dlprobe.registry import register
 def read_hdf5(path: Path, options: Options) -> Dataset:
     from dlprobe.hdf5 import read_arrays
 
+    refuse_several(path, options.target)
     names = ("X", options.target or "y")
     try:
         arrays = read_arrays(path, names)

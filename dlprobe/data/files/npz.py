@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from zipfile import ZipFile
 
-from dlprobe.data.arrays import dataset_from_arrays
+from dlprobe.data.arrays import dataset_from_arrays, refuse_several
 from dlprobe.data.dataset import Dataset, Options
 from dlprobe.data.file_format import FileFormat
 from dlprobe.data.npz_archive import array_names, read_member
@@ -28,6 +28,8 @@ def choose_arrays(path: Path, found: list[str], target: str | None) -> tuple[str
     y = next((name for name in ys if name in found), None)
     others = [name for name in found if name != y]
     x = next((name for name in ("X", "x") if name in others), others[0] if target is not None and len(others) == 1 else None)
+    if y is None:
+        refuse_several(path, target)
     if x is None or y is None:
         listed = f"arrays {quoted_list(found)}" if found else "no arrays"
         wanted = quoted(target) if target is not None else "'y'"

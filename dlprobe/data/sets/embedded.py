@@ -83,6 +83,6 @@ register(
         source="Efron, Hastie, Johnstone & Tibshirani 2004, Least angle regression, Annals of Statistics 32:407-499, as distributed by scikit-learn",
         licence="BSD-3-Clause (scikit-learn's distribution)",
         use="Real regression with much noise.",
-        traps="The target is not scaled: its variance, 5,930, is the mean squared error of the best constant.",
+        traps="The target's variance, 5,930, is the mean squared error of the best constant; as it is (target_scaling = none) it is far from unit scale.",
     ),
 )

@@ -51,6 +51,7 @@ def xor_hidden_layer(laboratory: Laboratory) -> Found:
     base="""
 [data]
 data = "linear(samples=200, features=10)"
+target_scaling = "none"
 [model]
 layers = "20,20,20"
 activation = "linear"
@@ -117,6 +118,7 @@ def regions_by_depth(laboratory: Laboratory) -> Found:
     base="""
 [data]
 data = "sine(samples=20, noise=0.4)"
+target_scaling = "none"
 split = [100, 0, 0]
 scaling = "none"
 [model]

@@ -59,6 +59,7 @@ Paths = Mapping[str, npt.NDArray[np.float64]]
     base="""
 [data]
 data = "diabetes"
+target_scaling = "none"
 split = [100, 0, 0]
 [model]
 layers = ""

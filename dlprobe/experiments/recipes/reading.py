@@ -62,6 +62,8 @@ def regression(laboratory: Laboratory) -> PreparedData:
     data = laboratory.data()
     if data.task != "regression":
         raise ConfigError(f"the recipe is about squared error, and {data.name} is for {data.task}: expected regression data, e.g. --data diabetes")
+    if data.outputs > 1:
+        raise ConfigError(f"the recipe is about one target, and {data.name} has {data.outputs}: name one with --target")
     return data
 
 

@@ -25,6 +25,8 @@ class AnyActivation:
     `formula` gives a from z, `slope_formula` its derivative. `initializer` is the default initializer for nets of this activation, `use` says when to
     take it, `traps` what people run into, `source` who proposed it, `also_called` what other tools name it. `objection(*parameters)` says what is wrong
     with parameters that are each in their range, None where nothing is. `inputs_per_unit` preactivations make one number of a.
+    `output_range(*parameters)` is (infimum, supremum) of a over all preactivations, infinite where
+    there is none; an end may be a limit that no preactivation reaches (0 and 1 of a sigmoid).
     """
 
     name: str
@@ -37,6 +39,7 @@ class AnyActivation:
     use: str = ""
     traps: str = ""
     objection: Callable[..., str | None] = lambda *_: None
+    output_range: Callable[..., tuple[float, float]] = lambda *_: (-math.inf, math.inf)
     also_called: tuple[str, ...] = ()
 
     inputs_per_unit: ClassVar[int] = 1

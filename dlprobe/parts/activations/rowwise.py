@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+
 from dlprobe.parts.activations.records import Array, RowActivation
 from dlprobe.parts.scalar import exp, like, log
 from dlprobe.registry import register
@@ -58,6 +60,7 @@ register(
         slope_formula="∂a_j/∂z_k = a_j(δ_jk − a_k)",
         row_value=softmax_row,
         row_backward=softmax_row_backward,
+        output_range=lambda: (0.0, 1.0),
         columns_value=softmax_columns,
         source="Bridle 1990",
         use="The output of classifiers, with cross_entropy.",
@@ -97,6 +100,7 @@ register(
         slope_formula="∂a_j/∂z_k = δ_jk − e^a_k",
         row_value=log_softmax_row,
         row_backward=log_softmax_row_backward,
+        output_range=lambda: (-math.inf, 0.0),
         source="Bridle 1990 for softmax; the logarithm is taken for accuracy",
         use="Log-probabilities as outputs, e.g. for a likelihood of your own.",
         traps="Not for cross_entropy, which here takes probabilities and joins softmax with its logarithm itself.",
@@ -144,6 +148,7 @@ register(
         slope_formula="∂a_j/∂z_k = δ_jk − 1/|S| for j, k in the support S = {a > 0}, else 0",
         row_value=sparsemax_row,
         row_backward=sparsemax_row_backward,
+        output_range=lambda: (0.0, 1.0),
         source="Martins & Astudillo 2016, From softmax to sparsemax",
         use="Attention and class probabilities that should be exactly 0 for most entries.",
         traps="A wrong class with probability 0 gets no gradient, and cross_entropy of a right class with probability 0 is the clipped loss: use mse with it.",

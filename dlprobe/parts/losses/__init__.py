@@ -12,6 +12,7 @@ one output: the second class is 1.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
@@ -22,7 +23,11 @@ REDUCTION = Parameter("reduction", "sum", "what is taken over a sample's outputs
 
 @dataclass(frozen=True, kw_only=True)
 class Loss:
-    """What is known of a loss. `tasks` are the tasks it suits, `output_activation` what `auto` picks for it, `also_called` what other tools name it."""
+    """What is known of a loss. `tasks` are the tasks it suits, `output_activation` what `auto` picks for it, `also_called` what other tools name it.
+
+    `target_range` is (low, high) of the numbers that it can take as targets of a regression, each
+    output by itself; None where it takes whole classes, or distributions over all outputs together.
+    """
 
     name: str
     summary: str
@@ -36,6 +41,7 @@ class Loss:
     signed: bool = False
     independent: bool = False
     soft_targets: bool = True
+    target_range: tuple[float, float] | None = (-math.inf, math.inf)
     parameters: tuple[Parameter, ...] = ()
     use: str = ""
     traps: str = ""

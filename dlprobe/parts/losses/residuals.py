@@ -86,6 +86,6 @@ register(
         source="Huber 1964, Robust estimation of a location parameter",
         parameters=(Parameter("delta", 1.0, "error up to which the loss is squared", low=0.0, open_low=True), REDUCTION),
         use="Regression with outliers that mae handles, with mse's smooth bottom.",
-        traps="δ has the unit of the target: scale targets, or choose δ near the error of good samples.",
+        traps="δ has the unit of the targets as they are trained (standardized by default): choose δ near the error of good samples.",
     ),
 )

@@ -36,7 +36,7 @@ def check(evidence: Evidence, settings: Settings) -> Outcome:
     what = "R²" if learned.task == "regression" else "1 − error/chance"
     shown = 0.0 if abs(best) < ROUNDING else best
     evident = f"the best {what} on the training part is {shown:.3g} over {len(learned.steps)} evaluations and {learned.updates} updates"
-    cure = remedies(evidence, "outputs", "usual_optimizer", "scaling", "relu", "batch_norm")
+    cure = remedies(evidence, "outputs", "target_scaling", "usual_optimizer", "scaling", "relu", "batch_norm")
     return fired(Finding(shown, float(settings["skill"]), evident, steps=(int(learned.steps[0]), int(learned.steps[-1])), remedies=cure))
 
 

@@ -28,7 +28,7 @@ from dlprobe.rules.rule import Settings, Threshold, register
 
 
 def check(evidence: Evidence, settings: Settings) -> Outcome:
-    cure = remedies(evidence, "lower_rate", "usual_optimizer", "clip", "scaling")
+    cure = remedies(evidence, "lower_rate", "usual_optimizer", "clip", "scaling", "target_scaling")
     if evidence.run.status == "diverged":
         step = int(evidence.steps[-1])
         return fired(Finding(math.inf, float(settings["rise"]), f"the run ended at step {step} with numbers that are not finite", steps=(step,), remedies=cure))

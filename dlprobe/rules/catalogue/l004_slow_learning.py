@@ -50,7 +50,7 @@ def check(evidence: Evidence, settings: Settings) -> Outcome:
     if early <= 0 or early + late < LEAST * abs(float(learned.loss[0])) or falling < FALLING or late < float(settings["pace"]) * early:
         return Passed()
     evident = f"{learned.loss_name} fell by {early:.3g} in the first half of training and by {late:.3g} in the second, to {learned.loss[-1]:.4g}"
-    cure = remedies(evidence, "usual_optimizer", "raise_rate", "longer")
+    cure = remedies(evidence, "target_scaling", "usual_optimizer", "raise_rate", "longer")
     return fired(Finding(late / early, float(settings["pace"]), evident, steps=(int(learned.steps[0]), int(learned.steps[-1])), remedies=cure))
 
 

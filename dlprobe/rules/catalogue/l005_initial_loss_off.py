@@ -39,7 +39,7 @@ def check(evidence: Evidence, settings: Settings) -> Outcome:
     if learned.well or off <= float(settings["factor"]):
         return Passed()
     severity = "info" if learned.brief or learned.reached >= HALF else "warning"
-    cure = remedies(evidence, "init", "scaling", "batch_norm", "raise_rate")
+    cure = remedies(evidence, "target_scaling", "init", "scaling", "batch_norm", "raise_rate")
     return fired(Finding(off, float(settings["factor"]), told, steps=(int(learned.steps[0]),), remedies=cure, severity=severity))  # type: ignore[arg-type]
 
 

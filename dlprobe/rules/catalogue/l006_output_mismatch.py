@@ -6,8 +6,8 @@ numbers outside its range; an output that is no probability under cross-entropy.
 Why it hurts: softmax of one number is 1 whatever the net does. A sigmoid never says 7. A linear or ReLU output under cross-entropy is clipped to
 where the loss has no slope. The net trains, and cannot learn.
 
-How it is measured: from the layer table, the configuration and, for ranges, the stored targets of validation and test part. An output is bounded
-where the record's values at ±50 and ±100 agree.
+How it is measured: from the layer table, the configuration and, for ranges, the stored targets of validation and test part, scaled as they were for
+training. What an output activation can give and what a loss can take of numbers stand in their records.
 
 When it stays silent: a run that learned well gets an info at most; regression with bounded output is not judged where no targets were stored.
 
@@ -24,12 +24,10 @@ import numpy as np
 
 from dlprobe.config import parse_spec
 from dlprobe.errors import ConfigError
-from dlprobe.rules.evidence import Evidence
+from dlprobe.rules.evidence import Evidence, Floats
 from dlprobe.rules.outcome import Finding, NotEvaluableError, Outcome, Passed, fired
 from dlprobe.rules.remedies import remedies
 from dlprobe.rules.rule import Settings, Threshold, register
-
-FAR = (50.0, 100.0)
 
 
 def check(evidence: Evidence, settings: Settings) -> Outcome:
@@ -60,33 +58,47 @@ def _mismatch(evidence: Evidence, name: str, output: str, task: str, loss: str, 
 
 
 def _regression(evidence: Evidence, output: str, loss: str, limit: float) -> tuple[float, str] | None:
-    if "cross_entropy" in loss:
+    taken = _taken(loss)
+    if taken is None:
         return float("nan"), f"the loss {loss} is for classes, the targets are numbers"
-    low, high = bounds(output)
-    found = [evidence.run.predictions[f"{part}_targets"].ravel() for part in ("val", "test") if f"{part}_targets" in evidence.run.predictions]
+    given = bounds(output)
+    low, high = max(given[0], taken[0]), min(given[1], taken[1])
+    found = [_trained(evidence, evidence.run.predictions[f"{part}_targets"]) for part in ("val", "test") if f"{part}_targets" in evidence.run.predictions]
     if not found or (np.isinf(low) and np.isinf(high)):
         return None
+    scaled = " as they are trained" if evidence.run.targets_scaled else ""
     targets = np.concatenate(found)
     outside = float(np.mean((targets < low) | (targets > high)))
     if outside <= limit:
         return None
-    return outside, f"{outside:.0%} of the targets of validation and test part lie outside {low:g} … {high:g}, what the output activation {output} can give"
+    who = f"what the output activation {output} can give" if (low, high) == given else f"what the output activation {output} can give and the loss {loss} take"
+    return outside, f"{outside:.0%} of the targets of validation and test part{scaled} lie outside {low:g} … {high:g}, {who}"
+
+
+def _trained(evidence: Evidence, targets: Floats) -> Floats:
+    """Stored targets (samples, outputs) as they were trained, flat."""
+    data = evidence.run.data
+    scaled: Floats = (targets.reshape(len(targets), -1) - data.get("target_shift", 0.0)) * data.get("target_scale", 1.0)
+    return scaled.ravel()
+
+
+def _taken(loss: str) -> tuple[float, float] | None:
+    """The numbers that a loss can take; None for a loss of classes, everything for one that is not known."""
+    try:
+        taken: tuple[float, float] | None = parse_spec("loss", "mse" if loss in ("auto", "None", "") else loss).record.target_range
+    except ConfigError:
+        return -np.inf, np.inf
+    return taken
 
 
 def bounds(text: str) -> tuple[float, float]:
     """Smallest and largest value of an activation; infinite where it has none, or is not known."""
-    if text.partition("(")[0] == "softmax":
-        return 0.0, 1.0
     try:
         spec = parse_spec("activation", text)
-        ends = [[float(spec.record.value(sign * far, *spec.parameters.values())) for far in FAR] for sign in (-1.0, 1.0)]
-        middle = [float(spec.record.value(z, *spec.parameters.values())) for z in np.linspace(-5.0, 5.0, 101)]
-    except (ConfigError, AttributeError, TypeError, ArithmeticError):
+        low, high = spec.record.output_range(*spec.parameters.values())
+    except (ConfigError, AttributeError, TypeError):
         return -np.inf, np.inf
-    settled = [abs(near - far) < 0.05 for near, far in ends]
-    low = min([*middle, ends[0][1], ends[1][1]]) if all(settled) or (settled[0] and ends[1][1] > 0) or (settled[1] and ends[0][1] > 0) else -np.inf
-    high = max([*middle, ends[0][1], ends[1][1]]) if all(settled) or (settled[0] and ends[1][1] < 0) or (settled[1] and ends[0][1] < 0) else np.inf
-    return low, high
+    return float(low), float(high)
 
 
 register(
