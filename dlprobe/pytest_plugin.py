@@ -36,7 +36,7 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 
 
 def pytest_configure(config: pytest.Config) -> None:
-    """Announce the marker. Raises UsageError for an update without a file, and for a baseline that is missing."""
+    """Announce the marker. Raises UsageError for an update without a file or of a file that is no baseline, and for a baseline that is missing."""
     config.addinivalue_line("markers", MARKER)
     path = config.getoption("--dlprobe-baseline")
     update = config.getoption("--dlprobe-update-baseline")
@@ -44,6 +44,16 @@ def pytest_configure(config: pytest.Config) -> None:
         raise pytest.UsageError("--dlprobe-update-baseline writes one file: leave -n out")
     if update and not path:
         raise pytest.UsageError("--dlprobe-update-baseline needs --dlprobe-baseline FILE: the file to write")
+    if update and Path(path).exists():
+        from dlprobe.errors import RunFileError
+        from dlprobe.rules.known import read_baseline
+
+        if not Path(path).is_file():
+            raise pytest.UsageError(f"{path} is not a regular file: name a file with --dlprobe-baseline")
+        try:
+            read_baseline(Path(path))  # nothing else is replaced
+        except RunFileError as error:
+            raise pytest.UsageError(str(error)) from None
     if path and not update and not Path(path).is_file():
         raise pytest.UsageError(f"{path}: no such baseline: write it with --dlprobe-update-baseline")
     config.stash[JUDGED] = []

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import shutil
 import subprocess
 import sys
@@ -100,6 +101,18 @@ def test_an_update_keeps_what_other_runs_are_known_for(folder: pytest.Pytester) 
     shutil.copy(folder.path / "ill.h5", folder.path / "other.h5")
     run(folder, LOADS.replace("ill.h5", "other.h5"), *baseline)
     assert len(json.loads((folder.path / "known.json").read_text(encoding="utf-8"))["findings"]) == 2
+
+
+@pytest.mark.parametrize("name", ["ill.h5", "package.json", "pipe"])
+def test_an_update_replaces_nothing_but_a_baseline(name: str, folder: pytest.Pytester) -> None:
+    (folder.path / "package.json").write_text("{}")
+    os.mkfifo(folder.path / "pipe")
+    before = (folder.path / "ill.h5").read_bytes()
+    result = run(folder, LOADS, "--dlprobe-baseline", name, "--dlprobe-update-baseline")
+    assert result.ret == pytest.ExitCode.USAGE_ERROR
+    result.stderr.fnmatch_lines([f"ERROR: {name} is *"])
+    assert ((folder.path / "ill.h5").read_bytes(), (folder.path / "package.json").read_text()) == (before, "{}")
+    assert (folder.path / "pipe").is_fifo()
 
 
 @pytest.mark.parametrize("options", [("--dlprobe-baseline", "none.json"), ("--dlprobe-update-baseline",)])

@@ -27,6 +27,7 @@ from dlprobe.commands.base.executing import Execution, execution_options
 from dlprobe.commands.base.given_predictions import ESTIMATE, decomposed, estimated, noise_of
 from dlprobe.commands.base.named_files import allow_file_option, tell_of_named_files
 from dlprobe.commands.base.screen import Screen
+from dlprobe.commands.base.writing import inputs_of, read_as
 from dlprobe.config import INSTRUMENTS
 from dlprobe.errors import ConfigError, DataError, ExitCode
 
@@ -150,6 +151,7 @@ def command(
     if vary == "seed":
         refuse("--vary seed, in which all replicas learn the same training part", {"--resample": resample})
     base = read_configuration(source, {**options, "loss": training_loss}, screen)
+    execution = execution.claimed([*read_as("the configuration that is read", source), *inputs_of(base)])
     asked = {"replicas": replicas or DEFAULT_REPLICAS, "vary": checked("--vary", vary, ("data", "seed", "both")), "seeds": seeds, "noise": noise}
     asked |= {"resample": checked("--resample", resample, ("disjoint", "bootstrap", "fresh")), "over": over, "values": values, "loss": loss}
     return retraining(base, asked, execution, screen)
@@ -239,10 +241,9 @@ def retraining(base: RunConfig, asked: dict[str, Any], execution: Execution, scr
     output = execution.file
     finished = finished_in(execution.resume, replicas, sampler.prepared, screen) if execution.resume else {}
     tell_of_compiling(screen)
-    found, complete = train_all(base, design, replicas, sampler.prepared, finished, execution, screen)
+    found, complete, ended = train_all(base, design, replicas, sampler.prepared, finished, execution, screen)
     if not complete:
-        more = f"; go on with dlprobe bias-variance --resume {output}" if output else ""
-        screen.warn(f"interrupted: the numbers are of the replicas that had ended{more}")
+        screen.warn(execution.interrupted("bias-variance", "the numbers are of the replicas that had ended", ended))
         return ExitCode.INTERRUPTED if not found else show_partly(found, axis, design, output, screen)
     for value in design.values:
         if value not in [point.at for point in found] and found:
@@ -306,7 +307,10 @@ def train_all(
     execution: Execution,
     screen: Screen,
 ) -> Any:
-    """(points, whether all replicas ended); into a study file where one is asked for. `finished`: the outputs of those that it holds already, by id."""
+    """(points, whether all replicas ended, whether any did); into a study file where one is asked for.
+
+    finished: the outputs of those that it holds already, by id.
+    """
     from dlprobe.experiments import bias_variance as experiment
     from dlprobe.experiments.replicas import run
     from dlprobe.training.stopping import on_signals
@@ -322,4 +326,4 @@ def train_all(
         if study is not None:
             study.end(experiment.table(found), "finished" if complete else "interrupted")
             study.pack()
-    return found, complete
+    return found, complete, bool(outputs)

@@ -25,7 +25,9 @@ import typer
 
 import dlprobe
 from dlprobe.commands.base.arguments import one_of
+from dlprobe.commands.base.file_kinds import BASELINE as BASELINE_FILE
 from dlprobe.commands.base.screen import Screen
+from dlprobe.commands.base.writing import claim, read_as, write_text
 from dlprobe.errors import ConfigError, ExitCode
 from dlprobe.render.checked import SCHEMA as SCHEMA
 
@@ -33,6 +35,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from dlprobe.commands.base.project_file import ProjectFile
+    from dlprobe.commands.base.writing import Target
     from dlprobe.render.checked import CheckDocument, ProjectSettings
     from dlprobe.rules.files import Criteria, JudgedRun
 
@@ -93,7 +96,7 @@ def command(
 ) -> ExitCode:
     """Read the options, judge, show."""
     from dlprobe.commands.base.project_file import project_file, settings_told
-    from dlprobe.rules.files import COMPARING
+    from dlprobe.rules.files import COMPARING, run_files
 
     if advise and counts:
         raise ConfigError("--counts shows no single run, --advise goes through them one by one: expected one of the two")
@@ -106,11 +109,16 @@ def command(
     if against and not any(rule.code[0] == COMPARING for rule in chosen.selection.rules):
         raise ConfigError("--against compares by the rules R001, R002 …, and none of them is selected: add --extend-select R")
     old = against or [Path(path) for path in project.texts("against")]
-    judged = judge_all(runs, chosen, known, old, screen)
+    files, old = run_files(runs), run_files(old)
+    inputs = [*read_as("a run that is judged", *files), *read_as("a run that is compared with", *old), *read_as("the findings baseline", known)]
+    inputs += read_as("the file of the project's options", project.path)
+    learned = None if write_baseline is None else claim(write_baseline, BASELINE_FILE, inputs, force=True, option="--write-baseline")
+    target = None if output is None else claim(output, screen.kind, [*inputs, *read_as("what --write-baseline writes", write_baseline)], force=force)
+    judged = judge_all(files, chosen, known, old, screen)
     code = exit_code(judged, fails_on, exit_zero or bool(project.options.get("exit-zero")) or write_baseline is not None)
-    if write_baseline is not None and code == ExitCode.DONE:
-        _write(write_baseline, judged, screen)
-    screen.write(_document(judged, chosen, code, fails_on, counts, settings), output, force)
+    if learned is not None and code == ExitCode.DONE:
+        _write(learned, judged, screen)
+    screen.write(_document(judged, chosen, code, fails_on, counts, settings), target)
     return code
 
 
@@ -144,16 +152,15 @@ def _path(text: Any) -> Path | None:
     return None if text is None else Path(text)
 
 
-def judge_all(runs: Sequence[Path], chosen: Criteria, known: Path | None, old: Sequence[Path], screen: Screen) -> list[JudgedRun]:
+def judge_all(files: Sequence[Path], chosen: Criteria, known: Path | None, old: Sequence[Path], screen: Screen) -> list[JudgedRun]:
     """Every run judged, what stands in the way said on stderr, known findings left out."""
     from dlprobe.rules.against import judged_against
-    from dlprobe.rules.files import judged_files, run_files
+    from dlprobe.rules.files import judged_files
     from dlprobe.rules.known import read_baseline
 
     accepted = None if known is None else read_baseline(known)
     judged = []
-    files = run_files(runs)
-    for each in judged_against(files, chosen, run_files(old)) if old else judged_files(files, chosen):
+    for each in judged_against(files, chosen, old) if old else judged_files(files, chosen):
         tell_of(each, screen)
         judged.append(each if accepted is None else accepted.without_known(each))
     return judged
@@ -181,12 +188,13 @@ def exit_code(judged: Sequence[JudgedRun], fails_on: Sequence[str], exit_zero: b
     return ExitCode.FINDINGS if found and not exit_zero else ExitCode.DONE
 
 
-def _write(path: Path, judged: Sequence[JudgedRun], screen: Screen) -> None:
-    from dlprobe.rules.known import write_baseline
+def _write(target: Target, judged: Sequence[JudgedRun], screen: Screen) -> None:
+    from dlprobe.rules.known import baseline_text, findings_of
 
-    path.parent.mkdir(parents=True, exist_ok=True)
-    count = write_baseline(path, judged)
-    screen.note(f"{path}: {count} finding{'' if count == 1 else 's'} of {len(judged)} run{'' if len(judged) == 1 else 's'} known from now on")
+    findings = findings_of(judged, target.path.parent)
+    write_text(target, baseline_text(findings))
+    count = len(findings)
+    screen.note(f"{target.path}: {count} finding{'' if count == 1 else 's'} of {len(judged)} run{'' if len(judged) == 1 else 's'} known from now on")
 
 
 def _document(

@@ -28,9 +28,10 @@ import typer
 
 from dlprobe.commands.base.arguments import LARGEST_SEEDS, one_of
 from dlprobe.commands.base.configuration import configuration_options, read_configuration
-from dlprobe.commands.base.executing import Execution, execution_options, more_seeds
+from dlprobe.commands.base.executing import Execution, execution_options, more_seeds, settled
 from dlprobe.commands.base.named_files import allow_file_option, tell_of_named_files
 from dlprobe.commands.base.screen import Screen
+from dlprobe.commands.base.writing import inputs_of, read_as
 from dlprobe.config import INSTRUMENTS
 from dlprobe.errors import ConfigError, ExitCode
 from dlprobe.registry import tidied
@@ -116,8 +117,11 @@ def command(
     from dlprobe.commands.base.recorded_run import tell_of_scaled_targets
     from dlprobe.experiments import compare
 
+    inputs = read_as("the configuration that is read", config)
+    execution = execution.claimed(inputs)
     base, sets = prepare(config, options, screen)
     request = build(base, axes, sets, by, seeds)
+    execution = execution.claimed([*inputs, *inputs_of(base, *(cell.config for cell in request.cells))])
     if request.by.endswith("_loss"):
         tell_of_scaled_targets(base, sets.of(base), screen)
     request = replace(request, target=reach, equal=equal, equal_parameters=equal_parameters, vary_data=vary_data)
@@ -240,8 +244,8 @@ def run(request: Request, sets: PreparedSets, execution: Execution, screen: Scre
         with on_signals() as stop, screen.progress("training", "runs") as report:
             plan, threads, cluster = compare.plan(request), execution.threads, execution.cluster
             result = run_study(plan, sets, compare.read, threads=threads, stop=stop, writer=writer, finished=finished, progress=report, cluster=cluster)
-        if not result.complete and writer is not None:
-            screen.warn(f"interrupted: what had ended is kept; go on with dlprobe compare --resume {execution.file}")
+        if not result.complete:
+            screen.warn(execution.interrupted("compare", "the result is of the runs that had ended", bool(result.found)))
         if not result.found:
             return ExitCode.INTERRUPTED
         compared = compare.conclude(request, result.found, result.complete)
@@ -283,7 +287,7 @@ def go_on(path: Path, seeds: int | None, execution: Execution, screen: Screen) -
         status = study.status
     if len(finished) == len(compare.plan(request)) and status == "finished":
         screen.note(f"{path} has all {len(finished)} runs: nothing to train; --seeds N adds more")
-        return show_again(path, None, None, screen)
+        return show_again(settled(path, screen), None, None, screen)
     return run(request, sets, execution, screen, finished)
 
 

@@ -16,6 +16,7 @@ import typer
 
 from dlprobe.commands.base.arguments import Force
 from dlprobe.commands.base.screen import Screen
+from dlprobe.commands.base.writing import claim, read_as
 from dlprobe.errors import ExitCode
 
 First = Annotated[Path, typer.Argument(metavar="A", help="run or study file before")]
@@ -31,8 +32,9 @@ def command(a: First, b: Second, fail_on_change: FailOnChange = False, output: O
     from dlprobe.rules.files import Criteria
     from dlprobe.rules.judging import Selection
 
+    target = None if output is None else claim(output, screen.kind, read_as("a run that is compared", a, b), force=force)
     criteria = Criteria(Selection(ignore=("R",)))
     found = list(pairs(read_sides(a, criteria), read_sides(b, criteria)))
     code = ExitCode.FINDINGS if fail_on_change and any(pair.changed for pair in found) else ExitCode.DONE
-    screen.write(diff_document(str(a), str(b), found, int(code)), output, force)
+    screen.write(diff_document(str(a), str(b), found, int(code)), target)
     return code

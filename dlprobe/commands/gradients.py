@@ -16,6 +16,7 @@ Examples:
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -23,9 +24,10 @@ import typer
 
 from dlprobe.commands.base.arguments import LARGEST_SEEDS
 from dlprobe.commands.base.configuration import ConfigFile, configuration_options, read_configuration
-from dlprobe.commands.base.executing import Execution, execution_options, more_seeds
+from dlprobe.commands.base.executing import Execution, execution_options, more_seeds, settled
 from dlprobe.commands.base.named_files import allow_file_option, tell_of_named_files
 from dlprobe.commands.base.screen import Screen
+from dlprobe.commands.base.writing import inputs_of, read_as
 from dlprobe.config import INSTRUMENTS, FieldError
 from dlprobe.errors import ConfigError, ExitCode
 from dlprobe.runs.reading import reading
@@ -96,6 +98,8 @@ def command(
         cells = [row(2) for row in rows] if find_depth else gradients.grid(base, axes)
     except FieldError as error:
         raise (error.as_option() if error.key in given else error) from None
+    trained = [base] if find_depth else [cell.config for cell in cells]
+    execution = execution.claimed([*read_as("the configuration that is read", config), *inputs_of(base, *trained)])
     data = prepare_data(base, screen)
     tell_of_scaled_targets(base, data, screen)
     tell_of_compiling(screen)
@@ -113,8 +117,8 @@ def show(experiment: Experiment, data: PreparedData, execution: Execution, scree
     steps = base.training.steps or (base.training.epochs or 1) * steps_per_epoch(base, data)
     screen.show(document(experiment, steps=steps, data_name=data.name, threads=execution.threads, study=str(study) if study else None))
     if not experiment.complete:
-        kept = f"; they are kept, go on with dlprobe gradients --resume {study}" if study else ""
-        screen.warn(f"interrupted: the picture shows the cells that had ended{kept}")
+        ended = any(each is not None for each in experiment.results)
+        screen.warn(execution.interrupted("gradients", "the picture shows the cells whose runs had ended", ended))
         return ExitCode.INTERRUPTED
     return ExitCode.DONE
 
@@ -156,6 +160,7 @@ def go_on(path: Path, seeds: int | None, execution: Execution, screen: Screen) -
         status = study.status
     if len(finished) == len(planned) and status == "finished":
         screen.note(f"{path} has all {len(finished)} runs: nothing to train; --seeds N adds more")
+        execution = replace(execution, resume=settled(path, screen))
         return show(gradients.conclude(cells, numbers, sets, finished, True), data, execution, screen)
     return show(run(cells, numbers, data, execution, screen, finished), data, execution, screen)
 

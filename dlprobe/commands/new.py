@@ -16,8 +16,9 @@ import typer
 
 from dlprobe.commands.base.arguments import Force
 from dlprobe.commands.base.configuration import configuration_options, read_configuration
+from dlprobe.commands.base.file_kinds import CONFIGURATION
 from dlprobe.commands.base.screen import Screen
-from dlprobe.commands.base.writing import write_text
+from dlprobe.commands.base.writing import claim, write_text
 from dlprobe.errors import ConfigError
 from dlprobe.registry import unknown
 
@@ -36,10 +37,9 @@ def command(
 
     if preset not in PRESETS:
         raise ConfigError(unknown("preset", preset, PRESETS))
-    if output.exists() and not force:
-        raise ConfigError(f"{output} exists: give another name with -o, or --force to overwrite it")
+    target = claim(output, CONFIGURATION, force=force)
     config, reasons = PRESETS[preset].applied(read_configuration(None, options, None))
     config = from_options(config, options)
     kept = {place: reason for place, reason in reasons.items() if options.get(place.partition(".")[2]) is None}
-    write_text(output, to_toml(config, kept))
+    write_text(target, to_toml(config, kept))
     screen.show(new_document(str(output), preset, kept, to_mapping(config)))

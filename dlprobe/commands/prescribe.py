@@ -18,12 +18,14 @@ import typer
 
 from dlprobe.commands.base.arguments import Force
 from dlprobe.commands.base.executing import workers_option
+from dlprobe.commands.base.file_kinds import CONFIGURATION
 from dlprobe.commands.base.named_files import allow_file_option, tell_of_named_files
 from dlprobe.commands.base.screen import Screen
-from dlprobe.commands.base.writing import write_text
-from dlprobe.errors import ConfigError, ExitCode
+from dlprobe.commands.base.writing import claim, inputs_of, read_as, write_text
+from dlprobe.errors import ExitCode
 
 if TYPE_CHECKING:
+    from dlprobe.commands.base.writing import Target
     from dlprobe.config import RunConfig
     from dlprobe.experiments.prescription import Result
     from dlprobe.training.trainer import PreparedData
@@ -43,27 +45,30 @@ def command(
     """Judge, train, compare, write, show."""
     from dlprobe.reports.prescribe import prescribe_document
 
-    target = output or Path(f"{run.name.removesuffix('.journal').removesuffix('.h5')}-cured.toml")
-    if target.exists() and not force:
-        raise ConfigError(f"{target} exists: give another name with -o, or --force to overwrite it")
-    codes, results, complete = _experiment(run, seeds, seed, tries, workers, screen)
+    path = output or Path(f"{run.name.removesuffix('.journal').removesuffix('.h5')}-cured.toml")
+    target = claim(path, CONFIGURATION, read_as("the run that is read", run), force=force)
+    codes, results, complete = _experiment(run, target, seeds, seed, tries, workers, screen)
     cure = _cure(results)
     if cure is not None:
         _write(target, str(run), cure, results[0])
-    screen.show(prescribe_document(str(run), codes, results, cure, str(target) if cure is not None else ""))
+    screen.show(prescribe_document(str(run), codes, results, cure, str(path) if cure is not None else ""))
     return ExitCode.DONE if complete else ExitCode.INTERRUPTED
 
 
-def _experiment(path: Path, seeds: int, seed: int | None, tries: int, workers: int | None, screen: Screen) -> tuple[tuple[str, ...], list[Result], bool]:
+def _experiment(
+    path: Path, target: Target, seeds: int, seed: int | None, tries: int, workers: int | None, screen: Screen
+) -> tuple[tuple[str, ...], list[Result], bool]:
     from dlprobe.config import with_values
     from dlprobe.rules import judge
+    from dlprobe.rules.files import begun
     from dlprobe.runs import open_single
     from dlprobe.runs.reading import reading
 
     with reading(path), open_single(path) as run:
-        findings = judge(run).findings
+        findings = judge(begun(run, str(path))).findings
         config = run.required_configuration()
     tell_of_named_files(path, [config], screen)
+    claim(target.path, target.kind, inputs_of(config), force=target.force)
     config = with_values(config, {"data.data_seed": config.resolved_data_seed})
     from dlprobe.commands.base.recorded_run import tell_of_compiling
     from dlprobe.executors.threads import available_threads
@@ -100,7 +105,7 @@ def _cure(results: list[Result]) -> Result | None:
     return cheapest_cure(results) if results else None
 
 
-def _write(target: Path, path: str, cure: Result, before: Result) -> None:
+def _write(target: Target, path: str, cure: Result, before: Result) -> None:
     from dlprobe.config import to_toml
     from dlprobe.render.safe_text import visible
     from dlprobe.reports.prescribe import head_of_cure, reasons_of

@@ -22,11 +22,13 @@ import typer
 
 from dlprobe.commands.base.arguments import LARGEST_SEEDS, Force
 from dlprobe.commands.base.executing import Execution, workers_option
+from dlprobe.commands.base.file_kinds import CONFIGURATION
 from dlprobe.commands.base.screen import Screen
-from dlprobe.commands.base.writing import write_text
+from dlprobe.commands.base.writing import claim, inputs_of, write_text
 from dlprobe.errors import ConfigError
 
 if TYPE_CHECKING:
+    from dlprobe.commands.base import writing
     from dlprobe.experiments.laboratory import Laboratory
     from dlprobe.experiments.recipe import Recipe
 
@@ -79,12 +81,12 @@ def command(
     if wrong:
         raise ConfigError(f"--wrong lists recipes: expected no name beside it; type dlprobe recipe {chosen.name} or dlprobe recipe --wrong")
     if base is not None:
-        return write_base(chosen.base, base)
+        return write_base(chosen.base, claim(base, CONFIGURATION, force=force, option="--base"))
     from dlprobe.experiments import laboratory
     from dlprobe.training.prepared_sets import PreparedSets
 
     configuration = laboratory.base_of(chosen, tiny, data, target)
-    execution = Execution(workers, output, force)
+    execution = Execution(workers, output, force).claimed(inputs_of(configuration))
     numbers = range(seed, seed + (seeds or (1 if tiny else 3)))
     room = laboratory.Laboratory(configuration, PreparedSets(told=screen.note), numbers, tiny, execution.threads, given=data is not None)
     return measure(chosen, room, execution, screen)
@@ -98,7 +100,7 @@ def measure(chosen: Recipe, room: Laboratory, execution: Execution, screen: Scre
     from dlprobe.training.stopping import on_signals
 
     tell_of_compiling(screen)
-    file = execution.file
+    file, writer = execution.file, None
     try:
         with execution.study(laboratory.description(chosen, room)) as writer:
             with on_signals() as stop, screen.progress(f"measuring {chosen.name}", "runs") as report:
@@ -107,15 +109,13 @@ def measure(chosen: Recipe, room: Laboratory, execution: Execution, screen: Scre
                 writer.end(laboratory.results_table(found))
                 writer.pack()
     except KeyboardInterrupt:
-        if file is not None:
+        if writer is not None and writer.ids:
             screen.warn(f"interrupted: the runs that had ended are in {file}; look at them with dlprobe inspect {file}")
         raise
     screen.show(document(chosen, found, judgement, room.base.data.data, len(room.seeds), file))
 
 
-def write_base(text: str, path: Path) -> None:
-    """The recipe's TOML as a file to go on from, an empty line before each table. Raises ConfigError where it exists."""
-    if path.exists():
-        raise ConfigError(f"{path} exists: give another name, its content would be lost")
+def write_base(text: str, target: writing.Target) -> None:
+    """The recipe's TOML as a file to go on from, an empty line before each table."""
     lines = [line for line in text.splitlines() if line]
-    write_text(path, "\n".join(lines).replace("\n[", "\n\n[") + "\n")
+    write_text(target, "\n".join(lines).replace("\n[", "\n\n[") + "\n")

@@ -19,8 +19,10 @@ import typer
 
 from dlprobe.commands.base.arguments import Force
 from dlprobe.commands.base.configuration import ConfigFile, configuration_options, read_configuration
+from dlprobe.commands.base.file_kinds import RUN
 from dlprobe.commands.base.named_files import allow_file_option
 from dlprobe.commands.base.screen import Screen
+from dlprobe.commands.base.writing import claim, inputs_of, read_as
 from dlprobe.errors import ExitCode
 
 if TYPE_CHECKING:
@@ -35,14 +37,18 @@ def command(config: ConfigFile = None, output: Output = None, force: Force = Fal
     """Train, pack, show."""
     from dlprobe.commands.base.recorded_run import open_writer, packed, prepare_session, train, warn_of_other_data
 
-    session = prepare_session(read_configuration(config, options, screen), screen)
+    configuration = read_configuration(config, options, screen)
+    inputs = [*read_as("the configuration that is read", config), *inputs_of(configuration)]
+    target = None if output is None else claim(output, RUN, inputs, force=force)
+    session = prepare_session(configuration, screen)
     warn_of_other_data(config, session, screen)
-    with open_writer(session, output, force) as writer:
+    with open_writer(session, target) as writer:
         status = train(session, writer, screen)
         path = packed(writer, screen)
     screen.show(_document(path))
     if status == "interrupted":
-        screen.warn(f"interrupted at step {session.step} of {session.steps}; what was recorded is in {path}")
+        recorded = f"what was recorded is in {path}" if session.step else f"{path} holds the net as it began, and no step"
+        screen.warn(f"interrupted at step {session.step} of {session.steps}; {recorded}")
         return ExitCode.INTERRUPTED
     return ExitCode.DONE
 

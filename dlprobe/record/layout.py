@@ -19,7 +19,8 @@ from dlprobe.record.scalars import SCALARS, TRAINED_UNITS
 
 SCHEMA = "dlprobe-run"
 STUDY_SCHEMA = "dlprobe-study"
-SCHEMA_VERSION = (1, 1)  # same major: readable; a reader ignores names that it does not know
+# Same major: readable; a reader ignores names that it does not know. 1.1 has scaled targets, and chains the frames of a journal.
+SCHEMA_VERSION = (1, 1)
 
 STATUSES = ("finished", "interrupted", "failed", "diverged")  # what an ended run says; a journal without an end is running or interrupted
 LEVEL_FACTORS = (64, 4096, 262144)

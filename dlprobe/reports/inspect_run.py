@@ -39,7 +39,10 @@ def overview(run: Run, profile: RunProfile | None, curve: Curve | None, where: s
     blocks: list[Block] = [Facts([*facts(run), *_state(run)]), *results(run), *loss_chart(run, curve)]
     if profile is not None:
         blocks += [*depth_profiles(profile), *verdict_lines(profile)]
-    blocks += [_contents(run), Hint(f"dlprobe inspect {where} --statistic error_signal_rms"), Hint(f"dlprobe inspect {where} --show layers")]
+    blocks.append(_contents(run))
+    if len(run.steps):
+        blocks.append(Hint(f"dlprobe inspect {where} --statistic error_signal_rms"))
+    blocks.append(Hint(f"dlprobe inspect {where} --show layers"))
     data = {**train_data(run, profile), "schema": SCHEMA, "kind": "run", **_names(run), "profile": profile_data(profile), "damage": run.damage}
     return Document(where, blocks, data)
 
@@ -61,11 +64,13 @@ def _names(run: Run) -> dict[str, Any]:
 
 def _contents(run: Run) -> Block:
     names = _names(run)
-    rows, layers, evaluations = len(run.steps), len(run.layers.names), len(run.evaluations.get("step", ()))
-    told = [f"{len(names['statistics'])} statistics of {layers} layers at {rows} steps"]
+    rows, evaluations = len(run.steps), len(run.evaluations.get("step", ()))
+    evaluated = f"{evaluations} evaluations {', '.join(_without_parts(names['evaluations']))}" if evaluations else ""
+    if not rows:
+        return Paragraph(f"No step was recorded{'; ' if evaluated else ''}{evaluated}.")
+    told = [f"{len(names['statistics'])} statistics of {len(run.layers.names)} layers at {rows} steps"]
     told += [f"per step {', '.join(names['scalars'])}"] if names["scalars"] else []
-    told += [f"at {evaluations} evaluations {', '.join(_without_parts(names['evaluations']))}"] if evaluations else ["no evaluations"]
-    return Paragraph(f"Recorded: {'; '.join(told)}.")
+    return Paragraph(f"Recorded: {'; '.join([*told, f'at {evaluated}' if evaluated else 'no evaluations'])}.")
 
 
 def _without_parts(names: Sequence[str]) -> list[str]:

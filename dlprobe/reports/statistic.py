@@ -101,7 +101,8 @@ def _document(quantity: Quantity, over: str, blocks: list[Block], steps: list[in
         "steps": steps,
         "values": values,
     }
-    return Document(f"{quantity.path}: {quantity.name} over the {over}s", [Paragraph(quantity.definition), *blocks], data)
+    shown = blocks if len(quantity.steps) else [Paragraph("No step of it was recorded.")]
+    return Document(f"{quantity.path}: {quantity.name} over the {over}s", [Paragraph(quantity.definition), *shown], data)
 
 
 def spread(count: int, most: int) -> list[int]:

@@ -18,7 +18,7 @@ from dlprobe.rules.advice import Advice, advise
 from dlprobe.rules.judging import Judgement, Selection, judge, matching, read_settings
 from dlprobe.rules.outcome import SEVERITIES, Severity, worst
 from dlprobe.rules.rule import Rule
-from dlprobe.runs import Run, open_run
+from dlprobe.runs import Run, Study, open_run
 from dlprobe.runs.reading import reading
 
 COMPARING = "R"  # codes of the rules that compare with a numbers baseline
@@ -150,19 +150,30 @@ def _unreadable(where: str, error: RunFileError, criteria: Criteria) -> JudgedRu
 
 
 def each_run(path: Path) -> Iterator[tuple[str, Callable[[], Run]]]:
-    """What is called what, and how it is opened: the run of a file, or every run of a study as `file#id`. Raises RunFileError, as opening may too."""
+    """What is called what, and how it is opened: the run of a file, or every run of a study as `file#id`.
+
+    Raises RunFileError, as opening does too: also for a run without a recorded step, of which nothing can be said.
+    """
     with reading(path), open_run(path) as found:
         if isinstance(found, Run):
-            yield str(path), partial(_itself, found)
+            yield str(path), partial(begun, found, str(path))
             return
         if not found.runs:
             raise RunFileError(f"{path} is a study without a run: train one, or give another file")
         for id in found.runs:
-            yield f"{path}#{id}", partial(found.runs.open, id)
+            yield f"{path}#{id}", partial(_opened, found, id, f"{path}#{id}")
 
 
-def _itself(run: Run) -> Run:
-    return run
+def _opened(study: Study, id: str, where: str) -> Run:
+    return begun(study.runs.open(id), where)
+
+
+def begun(run: Run, where: str) -> Run:
+    """The run. Raises RunFileError where it has no recorded step yet, or was stopped before its first."""
+    if len(run.steps):
+        return run
+    then = "wait until it has one" if run.status == "running" else "train it again"
+    raise RunFileError(f"{where} holds no recorded step (its status is {run.status}), so there is nothing to judge or compare: {then}")
 
 
 def run_files(given: Sequence[Path]) -> list[Path]:

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, TypeAlias
@@ -15,6 +15,7 @@ from typing import Any, TypeAlias
 from dlprobe.errors import RunFileError
 from dlprobe.rules.files import JudgedRun
 from dlprobe.rules.outcome import SEVERITIES
+from dlprobe.runs.text_file import write_whole
 
 SCHEMA = "dlprobe-baseline/1"
 LARGEST_FILE = 16_000_000  # bytes
@@ -42,33 +43,28 @@ def _place(path: str, folder: Path) -> str:
     return Path(os.path.relpath(file, folder)).as_posix() + mark + id
 
 
-def write_baseline(path: Path, judged: Sequence[JudgedRun]) -> int:
-    """Write the findings of these runs as known, in place of what the file holds; how many. Raises OSError."""
-    return _store(path, _found(judged, path.parent))
+def baseline_text(findings: Mapping[Key, int]) -> str:
+    """The content of a baseline file that knows these findings."""
+    records = [{"run": run, "code": code, "severity": SEVERITIES[index]} for (run, code), index in sorted(findings.items())]
+    return json.dumps({"schema": SCHEMA, "findings": records}, indent=2) + "\n"
 
 
-def update_baseline(path: Path, judged: Sequence[JudgedRun]) -> int:
-    """Write the findings of these runs as known and keep what the file knows of other runs; how many in all. Raises RunFileError or OSError."""
-    kept = read_baseline(path).findings if path.exists() else {}
+def update_baseline(path: Path, judged: Sequence[JudgedRun]) -> None:
+    """Write the findings of these runs as known and keep what the file knows of other runs. Raises RunFileError or OSError; the file is then as it was."""
+    kept = read_baseline(path).findings if path.is_file() else {}
     places = {_place(run.path, path.parent) for run in judged}
-    return _store(path, {key: index for key, index in kept.items() if key[0] not in places} | _found(judged, path.parent))
+    known = {key: index for key, index in kept.items() if key[0] not in places}
+    write_whole(path, baseline_text(known | findings_of(judged, path.parent)))
 
 
-def _found(judged: Sequence[JudgedRun], folder: Path) -> dict[Key, int]:
+def findings_of(judged: Sequence[JudgedRun], folder: Path) -> dict[Key, int]:
+    """The findings of these runs, by run (its path from the baseline's folder) and code, with the index of the worst severity."""
     worst: dict[Key, int] = {}
     for run in judged:
         for each in run.judgement.findings:
             key = (_place(run.path, folder), each.code)
             worst[key] = min(worst.get(key, len(SEVERITIES)), SEVERITIES.index(each.severity or "info"))
     return worst
-
-
-def _store(path: Path, findings: dict[Key, int]) -> int:
-    records = [{"run": run, "code": code, "severity": SEVERITIES[index]} for (run, code), index in sorted(findings.items())]
-    temporary = path.with_name(path.name + ".tmp")
-    temporary.write_text(json.dumps({"schema": SCHEMA, "findings": records}, indent=2) + "\n", encoding="utf-8")
-    temporary.replace(path)
-    return len(records)
 
 
 def read_baseline(path: Path) -> Known:

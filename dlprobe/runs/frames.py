@@ -1,7 +1,11 @@
 """The journal's frames: header, payload, and the scan that reads up to the first frame that does not check.
 
     header   magic (4 bytes), type u4, length u8 of the payload, first_step i8, crc32 u4 of header and payload        28 bytes, little-endian
-    payload  length u4 of the JSON text, 4 zero bytes, JSON {"meta": {…}, "arrays": [[name, dtype, shape], …]}, then each array at a multiple of 8
+    payload  length u4 of the JSON text, link u4, JSON {"meta": {…}, "arrays": [[name, dtype, shape], …]}, then each array at a multiple of 8
+
+The link is the crc32 of the frame before, so a frame that is lost, repeated, moved or taken from another journal breaks the chain. The first frame has none
+before it: its link is a random number, which makes even journals of one configuration differ. Frames of format 1.0 have link 0, and no chain is
+asked of them; readers of 1.0 pass the link over.
 
 Frames are only ever appended, so a killed writer leaves whole frames and at most one torn frame at the end. Everything else that does not check
 is damage, and is reported: what follows it is not read and not passed over in silence.
@@ -12,9 +16,10 @@ from __future__ import annotations
 import json
 import math
 import re
+import secrets
 import struct
 import zlib
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from enum import IntEnum
 from typing import Any
@@ -50,18 +55,52 @@ class FrameType(IntEnum):
     RUN = 8  # study only: the whole journal of one run
 
 
+DESCRIPTIONS = (FrameType.CONFIG, FrameType.RESUME)
 RUN_FRAMES = frozenset(FrameType) - {FrameType.RUN}
 STUDY_FRAMES = frozenset({FrameType.CONFIG, FrameType.RUN, FrameType.RESUME, FrameType.END})
 
 
 @dataclass(frozen=True)
 class Frame:
-    """One good frame; `offset` and `length` are those of its payload."""
+    """One good frame; `offset` and `length` are those of its payload. `link`: the checksum of the frame before it, as it says itself."""
 
     type: int
     first_step: int
     offset: int
     length: int
+    checksum: int = 0
+    link: int = 0
+
+
+@dataclass(frozen=True)
+class Record:
+    """What goes into one frame."""
+
+    type: FrameType
+    first_step: int
+    meta: Mapping[str, Any]
+    arrays: Mapping[str, NDArray[Any]]
+
+
+@dataclass(frozen=True)
+class Tail:
+    """Where the next frame goes: the offset behind the last whole one, and the link that the next one carries."""
+
+    offset: int
+    link: int
+    recorded: bool
+    """Whether any frame but descriptions (CONFIG, RESUME) stands before it."""
+
+    @classmethod
+    def of_nothing(cls) -> Tail:
+        """The tail of a journal that is still empty."""
+        return cls(0, 1 + secrets.randbelow(2**32 - 1), False)
+
+    def behind(self, frame: bytes) -> Tail:
+        """The tail once this frame is written."""
+        _, type, _, _ = _HEAD.unpack_from(frame)
+        (checksum,) = _CHECK.unpack_from(frame, _HEAD.size)
+        return Tail(self.offset + len(frame), checksum, self.recorded or type not in DESCRIPTIONS)
 
 
 @dataclass(frozen=True)
@@ -72,6 +111,12 @@ class Scan:
     end: int
     torn: int = 0
     damage: str | None = None
+
+    @property
+    def tail(self) -> Tail:
+        """Where a writer goes on."""
+        recorded = any(frame.type not in DESCRIPTIONS for frame in self.frames)
+        return Tail(self.end, self.frames[-1].checksum, recorded) if self.frames else Tail.of_nothing()
 
 
 @dataclass(frozen=True)
@@ -122,12 +167,15 @@ class Payload:
         return self.places[name]
 
 
-def encode(type: FrameType, first_step: int, meta: Mapping[str, Any], arrays: Mapping[str, NDArray[Any]]) -> bytes:
-    """One whole frame. Arrays become little-endian and contiguous. Raises RunFileError above 2 GiB, ValueError for a dtype that has no place here."""
+def encode(type: FrameType, first_step: int, meta: Mapping[str, Any], arrays: Mapping[str, NDArray[Any]], link: int = 0) -> bytes:
+    """One whole frame; link 0 is that of format 1.0. Arrays become little-endian and contiguous.
+
+    Raises RunFileError above 2 GiB, ValueError for a dtype that has no place here.
+    """
     stored = {name: _little_endian(array) for name, array in arrays.items()}
     listing = [[name, array.dtype.str, list(array.shape)] for name, array in stored.items()]
     text = json.dumps({"meta": dict(meta), "arrays": listing}, separators=(",", ":")).encode("ascii")
-    parts = [_PREFIX.pack(len(text), 0), text]
+    parts = [_PREFIX.pack(len(text), link), text]
     length = _PREFIX.size + len(text)
     for array in stored.values():
         gap = -length % 8
@@ -138,11 +186,29 @@ def encode(type: FrameType, first_step: int, meta: Mapping[str, Any], arrays: Ma
     return b"".join([_header(type, first_step, parts, length), *parts])
 
 
+def chained(record: Record, tail: Tail) -> bytes:
+    """One whole frame that follows `tail`. Raises as `encode`."""
+    return encode(record.type, record.first_step, record.meta, record.arrays, tail.link)
+
+
+def journal_of(records: Iterable[Record]) -> bytes:
+    """A whole journal at once."""
+    tail, parts = Tail.of_nothing(), []
+    for record in records:
+        parts.append(chained(record, tail))
+        tail = tail.behind(parts[-1])
+    return b"".join(parts)
+
+
 def scan(source: Source, types: frozenset[FrameType] = RUN_FRAMES) -> Scan:
     """All good frames from the start. `types` are those that this kind of journal holds, to tell a torn frame from damage in the middle."""
     frames: list[Frame] = []
-    end = 0
+    end, is_chain = 0, False
     while (frame := _frame_at(source, end)) is not None:
+        is_chain = is_chain or frame.link != 0
+        if is_chain and frames and frame.link != frames[-1].checksum:
+            gap = f"{source.name} is damaged at byte {end} of {source.size}: a frame is missing or out of its place there; what follows is not read"
+            return Scan(tuple(frames), end, source.size - end, gap)
         frames.append(frame)
         end = frame.offset + frame.length
     torn = source.size - end
@@ -192,7 +258,9 @@ def _frame_at(source: Source, offset: int) -> Frame | None:
     if magic != MAGIC or length > min(MAX_PAYLOAD, source.size - offset - HEADER_SIZE):
         return None
     (crc,) = _CHECK.unpack_from(head, _HEAD.size)
-    frame = Frame(type, first_step, offset + HEADER_SIZE, length)
+    prefix = source.read(offset + HEADER_SIZE, min(length, _PREFIX.size))
+    link = _PREFIX.unpack(prefix)[1] if len(prefix) == _PREFIX.size else 0
+    frame = Frame(type, first_step, offset + HEADER_SIZE, length, crc, link)
     return frame if crc == _crc(source, head[: _HEAD.size], frame) else None
 
 

@@ -17,8 +17,9 @@ from pathlib import Path
 from typing import Any, Protocol
 
 from dlprobe.errors import RunFileError
-from dlprobe.hdf5.files import open_regular, printable
+from dlprobe.hdf5.files import open_regular, printable, read_at, remedy
 from dlprobe.runs import frames
+from dlprobe.runs.frames import Record, Tail
 from dlprobe.runs.sources import FileSource
 
 try:
@@ -27,6 +28,8 @@ except ImportError:  # Windows
     fcntl = None  # type: ignore[assignment]
 
 SUFFIX = ".journal"
+PACKING_SUFFIX = ".tmp"  # of the file that packing writes
+_BEGINNINGS = (b"\x89HDF\r\n\x1a\n", bytes(8))  # of a file that packing began: HDF5 may write its first bytes last
 _TRIES = 20  # a reader that asks whether the lock is held holds it itself for a moment
 _PAUSE = 0.01  # seconds
 
@@ -34,8 +37,8 @@ _PAUSE = 0.01  # seconds
 class Sink(Protocol):
     """Where a writer puts its frames."""
 
-    def write_at(self, offset: int, data: bytes) -> int:
-        """Make `data` the end of the journal from `offset` on; the offset behind it."""
+    def append(self, tail: Tail, record: Record) -> Tail:
+        """Make the record the journal's last frame, behind `tail`; the tail after it."""
         ...
 
     def sync(self) -> None:
@@ -53,9 +56,10 @@ class MemorySink:
     def __init__(self) -> None:
         self._data = bytearray()
 
-    def write_at(self, offset: int, data: bytes) -> int:
-        self._data[offset:] = data
-        return len(self._data)
+    def append(self, tail: Tail, record: Record) -> Tail:
+        data = frames.chained(record, tail)
+        self._data[tail.offset :] = data
+        return tail.behind(data)
 
     def sync(self) -> None:
         """Memory needs none."""
@@ -73,19 +77,26 @@ class FileSink:
 
     def __init__(self, descriptor: int, path: Path) -> None:
         self.path, self.descriptor = path, descriptor
+        self.copied_from: Path | None = None
+        """The packed file that this journal is made from and that is still whole."""
+        self._recorded = False
 
-    def write_at(self, offset: int, data: bytes) -> int:
+    def append(self, tail: Tail, record: Record) -> Tail:
         """Append. A frame that an error or Ctrl-C tore before is cut off first, for nothing behind a torn frame is ever read."""
+        data = frames.chained(record, tail)
+        self._recorded = tail.recorded
         try:
-            if os.fstat(self.descriptor).st_size != offset:
-                os.ftruncate(self.descriptor, offset)
-            os.lseek(self.descriptor, offset, os.SEEK_SET)
+            if os.fstat(self.descriptor).st_size != tail.offset:
+                os.ftruncate(self.descriptor, tail.offset)
+            os.lseek(self.descriptor, tail.offset, os.SEEK_SET)
             _write_all(self.descriptor, data)
         except OSError as error:
             with contextlib.suppress(OSError):
-                os.ftruncate(self.descriptor, offset)
+                os.ftruncate(self.descriptor, tail.offset)
             raise self._failed(error) from error
-        return offset + len(data)
+        behind = tail.behind(data)
+        self._recorded = behind.recorded
+        return behind
 
     def sync(self) -> None:
         try:
@@ -100,10 +111,14 @@ class FileSink:
 
     def _failed(self, error: OSError) -> RunFileError:
         name = printable(self.path)
-        return RunFileError(
-            f"{name} cannot be written: {error.strerror or error}. Everything recorded before is kept: "
-            f"make room; `dlprobe inspect {name.removesuffix(SUFFIX)}` shows it, --pack makes a run file of a journal"
-        )
+        if self.copied_from is not None:
+            kept = f"{printable(self.copied_from)} stays as it was: {remedy(error)} and go on with it again"
+        elif self._recorded:
+            look = f"`dlprobe inspect {name.removesuffix(SUFFIX)}` shows it, --pack makes a run file of a journal"
+            kept = f"Everything recorded before is kept: {remedy(error)}; {look}"
+        else:
+            kept = f"Nothing had been recorded: {remedy(error)} and begin again"
+        return RunFileError(f"{name} cannot be written: {error.strerror or error}. {kept}")
 
 
 def journal_path(path: Path) -> Path:
@@ -111,19 +126,47 @@ def journal_path(path: Path) -> Path:
     return path.with_name(path.name + SUFFIX)
 
 
+def packing_path(path: Path) -> Path:
+    """`NAME.h5.tmp` of `NAME.h5`: what packing writes until it is whole."""
+    return path.with_name(path.name + PACKING_SUFFIX)
+
+
 def create(path: Path, force: bool) -> FileSink:
     """A new, locked journal for the packed file `path`. Raises RunFileError where a run is there already or is being written.
 
-    With `force` a dead journal is replaced; a live one never is, and `path` itself stays until `replace` is called.
+    With `force` a dead journal is replaced; a live one never is, nor is anything else than a journal, and `path` itself stays until `replace` is called.
     """
     _refuse_no_file(path)
-    journal = journal_path(path)
+    journal, temporary = journal_path(path), packing_path(path)
+    was_there = os.path.lexists(journal)
+    if was_there:
+        _refuse_foreign(journal)
     _refuse_live(journal)
     if not force and os.path.lexists(path):
         raise RunFileError(f"{printable(path)} exists already: choose another name with -o, or overwrite it with --force")
-    if os.path.lexists(journal):
-        _clear(journal, force)
+    if os.path.lexists(temporary) and not was_there:  # a killed packing always leaves the journal too
+        raise in_the_way(temporary)
+    if was_there:
+        _clear(path, force)
     return _make(path, journal)
+
+
+def remove_packing(path: Path) -> None:
+    """Delete what a killed packing of `path` left. Raises RunFileError where something else has that name."""
+    temporary = packing_path(path)
+    if not os.path.lexists(temporary):
+        return
+    if not _is_plain(temporary) or not _begins(temporary, _BEGINNINGS):
+        raise in_the_way(temporary)
+    temporary.unlink()
+
+
+def in_the_way(temporary: Path) -> RunFileError:
+    """What packing would write through or over, and did not make."""
+    name = printable(temporary)
+    return RunFileError(
+        f"{name} stands where {name.removesuffix(PACKING_SUFFIX)} is packed, and no packing left it: move it away, or choose another name with -o"
+    )
 
 
 def take(journal: Path) -> FileSink:
@@ -174,6 +217,29 @@ def _refuse_no_file(path: Path) -> None:
             raise RunFileError(f"{printable(path)} is not a regular file, so no run can take its place: choose another name with -o")
 
 
+def _refuse_foreign(journal: Path) -> None:
+    """Whatever else has the name of a journal is never removed, whether forced or not."""
+    if not _is_plain(journal) or not _begins(journal, (frames.MAGIC, bytes(4))):  # zeros: of a power cut
+        name = printable(journal)
+        raise RunFileError(
+            f"{name} is no journal of dlprobe, and {name.removesuffix(SUFFIX)} would need its name: move it away, or choose another name with -o"
+        )
+
+
+def _is_plain(path: Path) -> bool:
+    """A regular file itself, not a link to one."""
+    return stat.S_ISREG(path.lstat().st_mode)
+
+
+def _begins(path: Path, beginnings: tuple[bytes, ...]) -> bool:
+    """Whether a file begins so, as far as it goes: an empty one does."""
+    descriptor = open_regular(path)
+    try:
+        return any(beginning.startswith(read_at(descriptor, 0, len(beginning))) for beginning in beginnings)
+    finally:
+        os.close(descriptor)
+
+
 def _make(path: Path, journal: Path) -> FileSink:
     try:
         _make_folder(path.parent)
@@ -211,13 +277,16 @@ def _refuse_live(journal: Path) -> None:
         os.close(descriptor)
 
 
-def _clear(journal: Path, force: bool) -> None:
+def _clear(path: Path, force: bool) -> None:
+    """Drop a dead journal, and what a packing of it left."""
+    journal = journal_path(path)
     if not force:
         raise RunFileError(
             f"{printable(journal)} is left of an interrupted run: look at it with `dlprobe inspect`, choose another name with -o, or drop it with --force"
         )
     sink = take(journal)
     try:
+        remove_packing(path)
         journal.unlink()
     except OSError as error:
         raise RunFileError(f"{printable(journal)} cannot be removed: {error.strerror or error}") from error

@@ -17,14 +17,17 @@ from numpy.typing import NDArray
 
 import dlprobe
 from dlprobe.errors import RunFileError
-from dlprobe.hdf5.files import printable, sync_folder
+from dlprobe.hdf5.files import printable, remedy, sync_folder
 from dlprobe.record import layout
 from dlprobe.runs import journal
 from dlprobe.runs.content import ContentDigest, parameters_sha256
 from dlprobe.runs.contents import Contents, Shapes
+from dlprobe.runs.frames import RUN_FRAMES, STUDY_FRAMES, scan
 from dlprobe.runs.journal_contents import JournalContents, first_payload
 from dlprobe.runs.levels import Reducer, min_max_mean, stored_factors
+from dlprobe.runs.reader import Run
 from dlprobe.runs.sources import FileSource
+from dlprobe.runs.study import Study, write_study
 
 if TYPE_CHECKING:
     from dlprobe.hdf5.writer import PackedWriter
@@ -53,32 +56,59 @@ def pack_journal(path: Path) -> Path:
 
 def pack_locked(sink: journal.FileSink, path: Path) -> None:
     """Pack a journal whose lock is held into `path`, then delete it. Ctrl-C waits for the next piece, and leaves the journal as it is."""
-    temporary = path.with_name(path.name + ".tmp")
     source = FileSource(os.dup(sink.descriptor), sink.path)
     try:
-        if os.path.lexists(path):
-            raise RunFileError(f"{printable(path)} exists already, so {printable(sink.path)} stays: move one of them away")
+        _refuse_taken(path, sink)
+        journal.remove_packing(path)
         with _held_back_signals() as check:
-            _write(source, temporary, check)
-            os.replace(temporary, path)
-            sync_folder(path.parent)
-        if os.name == "nt":
-            sink.close()  # Windows deletes no open file
-        sink.path.unlink()
+            _write_whole(source, path, sink, check)
+            _remove(sink, path)
     except OSError as error:
         name = printable(sink.path)
         raise RunFileError(
-            f"{printable(path)} cannot be written: {error.strerror or error}. The journal {name} stays and holds everything: "
-            f"make room, then `dlprobe inspect --pack {printable(path)}`"
+            f"{printable(path)} cannot be written: {error.strerror or error}. The journal {name} stays and holds all that was recorded: "
+            f"{remedy(error)}, then `dlprobe inspect --pack {printable(path)}`"
         ) from error
     finally:
         source.close()
+
+
+def _write_whole(source: FileSource, path: Path, sink: journal.FileSink, check: Check) -> None:
+    """The packed file, safe on the disk under its own name; or nothing."""
+    temporary = journal.packing_path(path)
+    try:
+        _write(source, temporary, check)
+        _refuse_taken(path, sink)
+        os.replace(temporary, path)
+    except FileExistsError as error:
+        raise journal.in_the_way(temporary) from error
+    except BaseException:
         with contextlib.suppress(OSError):
             temporary.unlink(missing_ok=True)
+        raise
+    sync_folder(path.parent)
+
+
+def _remove(sink: journal.FileSink, path: Path) -> None:
+    if os.name == "nt":
+        sink.close()  # Windows deletes no open file
+    try:
+        sink.path.unlink()
+    except OSError as error:
+        name = printable(sink.path)
+        raise RunFileError(f"{printable(path)} is written, but its journal {name} cannot be removed: {error.strerror or error}: remove it") from error
+
+
+def _refuse_taken(path: Path, sink: journal.FileSink) -> None:
+    """Asked before and after the work: packing replaces nothing."""
+    if os.path.lexists(path):
+        raise RunFileError(f"{printable(path)} exists already, so {printable(sink.path)} stays: move one of them away")
 
 
 def write_run(writer: PackedWriter, contents: Contents, prefix: str, check: Check) -> str:
-    """One run below `prefix` (empty, or `runs/<id>`) of a file that is being written; its content hash."""
+    """One run below `prefix` (empty, or `runs/<id>`) of a file that is being written; its content hash. Raises RunFileError for a damaged journal."""
+    if damage := contents.facts.damage:
+        raise RunFileError(f"{damage}; it is not packed, so that nothing is lost: read what is left with `dlprobe inspect`")
     shapes = contents.shapes()
     factors = stored_factors(shapes["stats/step"][1][0])
     _declare(writer, {**shapes, **_level_shapes(shapes, factors)}, prefix)
@@ -104,13 +134,9 @@ def write_head(writer: PackedWriter, prefix: str, schema: str, status: str) -> N
 
 def _write(source: FileSource, temporary: Path, check: Check) -> None:
     from dlprobe.hdf5.writer import PackedWriter
-    from dlprobe.runs.study import write_study
 
     is_study = first_payload(source).meta.get("schema") == layout.STUDY_SCHEMA
     contents = None if is_study else JournalContents(source)
-    if contents is not None and contents.facts.damage:
-        raise RunFileError(f"{contents.facts.damage}; it is not packed, so that nothing is lost: read what is left with `dlprobe inspect {source.name}`")
-    temporary.unlink(missing_ok=True)  # of a packing that was killed
     writer = PackedWriter(temporary)
     try:
         if contents is None:
@@ -124,14 +150,34 @@ def _write(source: FileSource, temporary: Path, check: Check) -> None:
 
 
 def _drop_leftover(sink: journal.FileSink, packed: Path) -> None:
-    """A journal beside a complete file of the same content is left of a crash between rename and delete."""
+    """A journal beside a complete file that holds the same is left of a crash between rename and delete, or of a resume before its first run."""
     from dlprobe.runs.opening import open_run
 
-    with open_run(packed) as complete, open_run(sink.path) as left:
-        same = complete.content_sha256 == left.content_sha256
-    if not same:
-        raise RunFileError(f"{printable(packed)} exists already and is another run than {printable(sink.path)}: move one of them away")
-    sink.path.unlink()
+    with open_run(packed) as complete:
+        if not _holds_nothing(sink):
+            with open_run(sink.path) as left:
+                if not _holds(complete, left):
+                    raise RunFileError(f"{printable(packed)} exists already and is another run than {printable(sink.path)}: move one of them away")
+    journal.remove_packing(packed)
+    _remove(sink, packed)
+
+
+def _holds_nothing(sink: journal.FileSink) -> bool:
+    """Whether a journal was left before its writer had recorded anything."""
+    source = FileSource(os.dup(sink.descriptor), sink.path)
+    try:
+        found = scan(source, STUDY_FRAMES | RUN_FRAMES)
+        return not (found.tail.recorded or found.damage)
+    finally:
+        source.close()
+
+
+def _holds(complete: Run | Study, left: Run | Study) -> bool:
+    """Whether all that a journal holds is in a packed file too: a killed resume leaves a part of it."""
+    if isinstance(complete, Study) and isinstance(left, Study):
+        known = complete.runs
+        return not left.damage and all(id in known and known.open(id).content_sha256 == left.runs.open(id).content_sha256 for id in left.runs)
+    return isinstance(complete, Run) and isinstance(left, Run) and complete.content_sha256 == left.content_sha256
 
 
 def _declare(writer: PackedWriter, shapes: Shapes, prefix: str) -> None:

@@ -13,18 +13,18 @@ from dlprobe.errors import RunFileError
 from dlprobe.hdf5.files import printable
 from dlprobe.record import layout
 from dlprobe.runs import frames, journal
-from dlprobe.runs.frames import FrameType
+from dlprobe.runs.frames import FrameType, Record, Tail
 from dlprobe.runs.sources import FileSource
 from dlprobe.runs.study import Study, journal_study
 
 
-def run_frame(id: str, run_bytes: bytes, coordinates: Mapping[str, Any]) -> bytes:
+def run_record(id: str, run_bytes: bytes, coordinates: Mapping[str, Any]) -> Record:
     """One finished run in a study's journal."""
-    return frames.encode(FrameType.RUN, 0, {"id": id, "coordinates": dict(coordinates)}, {"journal": np.frombuffer(run_bytes, "u1")})
+    return Record(FrameType.RUN, 0, {"id": id, "coordinates": dict(coordinates)}, {"journal": np.frombuffer(run_bytes, "u1")})
 
 
-def reopened(path: Path) -> tuple[journal.FileSink, int, list[str]]:
-    """The locked journal of the study `path`, the offset behind its last good frame, and the ids of its runs.
+def reopened(path: Path) -> tuple[journal.FileSink, Tail, list[str]]:
+    """The locked journal of the study `path`, where its next frame goes, and the ids of its runs.
 
     A packed study gets its journal back; the packed file stays until the caller removes it. Raises RunFileError, see StudyWriter.resume.
     """
@@ -35,19 +35,19 @@ def reopened(path: Path) -> tuple[journal.FileSink, int, list[str]]:
     return _taken_over(path)
 
 
-def _taken_over(path: Path) -> tuple[journal.FileSink, int, list[str]]:
+def _taken_over(path: Path) -> tuple[journal.FileSink, Tail, list[str]]:
     sink = journal.take(journal.journal_path(path))
     try:
         source = FileSource(os.dup(sink.descriptor), sink.path)
         scan = frames.scan(source, frames.STUDY_FRAMES)
         study = _checked(journal_study(source, False, path), path)
-        return sink, scan.end, list(study.runs)
+        return sink, scan.tail, list(study.runs)
     except BaseException:
         sink.close()
         raise
 
 
-def _from_packed(path: Path) -> tuple[journal.FileSink, int, list[str]]:
+def _from_packed(path: Path) -> tuple[journal.FileSink, Tail, list[str]]:
     """A crash before the packed file is removed leaves both; the packed one is whole, so the journal is made anew then."""
     from dlprobe.runs.opening import open_run
     from dlprobe.runs.unpack import unpack
@@ -56,16 +56,17 @@ def _from_packed(path: Path) -> tuple[journal.FileSink, int, list[str]]:
     with found:
         study = _checked(found, path)
         sink = journal.create(path, force=True)
+        sink.copied_from = path
         try:
-            end = sink.write_at(0, frames.encode(FrameType.CONFIG, 0, _meta(study), {}))
+            tail = sink.append(Tail.of_nothing(), Record(FrameType.CONFIG, 0, _meta(study), {}))
             for id in study.runs:
-                end = sink.write_at(end, run_frame(id, unpack(study.runs.open(id).contents), study.coordinates[id]))
+                tail = sink.append(tail, run_record(id, unpack(study.runs.open(id).contents), study.coordinates[id]))
             sink.sync()
         except BaseException:
             sink.path.unlink(missing_ok=True)
             sink.close()
             raise
-        return sink, end, list(study.runs)
+        return sink, tail, list(study.runs)
 
 
 def _meta(study: Study) -> dict[str, Any]:

@@ -13,11 +13,11 @@ import numpy as np
 from dlprobe import registry
 from dlprobe.record import layout
 from dlprobe.record.values import texts
-from dlprobe.runs import frames, journal
-from dlprobe.runs.frames import FrameType
+from dlprobe.runs import journal
+from dlprobe.runs.frames import FrameType, Record, Tail
 from dlprobe.runs.pack import pack_locked
 from dlprobe.runs.study import RUN_ID, check_columns
-from dlprobe.runs.study_resume import reopened, run_frame
+from dlprobe.runs.study_resume import reopened, run_record
 
 _SYNC = 1.0  # seconds
 
@@ -25,9 +25,9 @@ _SYNC = 1.0  # seconds
 class StudyWriter:
     """The writer of one study. `run` may be called from several threads; runs may finish in any order, the packed file does not show it."""
 
-    def __init__(self, sink: journal.FileSink, path: Path, end: int = 0, ids: Collection[str] = ()) -> None:
-        """`sink` is locked; `end`: offset behind its last good frame; `ids`: of the runs in it."""
-        self.path, self._sink, self._end = path, sink, end
+    def __init__(self, sink: journal.FileSink, path: Path, tail: Tail | None = None, ids: Collection[str] = ()) -> None:
+        """`sink` is locked; `tail`: where its next frame goes; `ids`: of the runs in it."""
+        self.path, self._sink, self._tail = path, sink, tail or Tail.of_nothing()
         self._ids = set(ids)
         self._lock = threading.Lock()
         self._last_sync = time.monotonic()
@@ -57,12 +57,15 @@ class StudyWriter:
         Raises RunFileError where there is no study, where a living process writes it, where it is damaged, or where its packed runs do not fit a journal.
         """
         packed = path.with_name(path.name.removesuffix(journal.SUFFIX))
-        sink, end, ids = reopened(packed)
+        sink, tail, ids = reopened(packed)
         try:
-            writer = cls(sink, packed, end, ids)
+            writer = cls(sink, packed, tail, ids)
             writer._describe(FrameType.RESUME, description)
             journal.replace(packed)
+            sink.copied_from = None
         except BaseException:
+            if sink.copied_from is not None:
+                sink.path.unlink(missing_ok=True)
             sink.close()
             raise
         return writer
@@ -82,7 +85,7 @@ class StudyWriter:
         with self._lock:
             if id in self._ids:
                 raise ValueError(f"run id {id!r} is taken")
-            self._end = self._sink.write_at(self._end, run_frame(id, run_bytes, coordinates or {}))
+            self._tail = self._sink.append(self._tail, run_record(id, run_bytes, coordinates or {}))
             self._ids.add(id)
             if time.monotonic() - self._last_sync >= _SYNC:
                 self._sync()
@@ -95,7 +98,7 @@ class StudyWriter:
         check_columns(columns)
         with self._lock:
             arrays = {f"table/{name}": column for name, column in columns.items()}
-            self._end = self._sink.write_at(self._end, frames.encode(FrameType.END, 0, {"status": status, "columns": list(columns)}, arrays))
+            self._tail = self._sink.append(self._tail, Record(FrameType.END, 0, {"status": status, "columns": list(columns)}, arrays))
             self._sync()
 
     def pack(self) -> Path:
@@ -123,7 +126,7 @@ class StudyWriter:
             "description": dict(description),
             "writer": journal.writer_facts(),
         }
-        self._end = self._sink.write_at(self._end, frames.encode(type, 0, meta, {}))
+        self._tail = self._sink.append(self._tail, Record(type, 0, meta, {}))
         self._sync()
 
     def _sync(self) -> None:

@@ -18,8 +18,8 @@ from dlprobe.record import layout
 from dlprobe.record.description import RunDescription
 from dlprobe.record.recorder import Recorder
 from dlprobe.record.values import line_of, stored, stored_groups
-from dlprobe.runs import frames, journal
-from dlprobe.runs.frames import FrameType
+from dlprobe.runs import journal
+from dlprobe.runs.frames import FrameType, Record, Tail
 
 _HOLD = 0.25  # seconds that a row waits for its frame at most
 _BIG = 2**20  # bytes that go at once
@@ -57,8 +57,13 @@ class RunWriter(Recorder):
         self._layers = len(description.layers)
         self._last_step = -1
         self._oldest = self._last_call = self._last_sync = time.monotonic()
-        # (offset behind the last whole frame, rows not yet written): one attribute, so that Ctrl-C between two lines can neither lose nor repeat rows
-        self._state: tuple[int, tuple[_Block, ...]] = (sink.write_at(0, self._config_frame()), ())
+        # (where the next frame goes, rows not yet written): one attribute, so that Ctrl-C between two lines can neither lose nor repeat rows
+        self._state: tuple[Tail, tuple[_Block, ...]] = (sink.append(Tail.of_nothing(), self._config_record()), ())
+
+    @property
+    def packed(self) -> bool:
+        """Whether the journal has become the file."""
+        return self.path is not None and self.path.exists() and not journal.journal_path(self.path).exists()
 
     @classmethod
     def create(cls, path: Path | None, description: RunDescription, force: bool = False) -> RunWriter:
@@ -91,9 +96,9 @@ class RunWriter(Recorder):
             return
         block = _Block(first_step, steps.astype("<i8"), _cast(statistics, self._description.real), scalars.astype("<f8"), seconds)
         now = time.monotonic()
-        offset, waiting = self._state
+        tail, waiting = self._state
         self._oldest = self._oldest if waiting else now
-        self._state = (offset, (*waiting, block))
+        self._state = (tail, (*waiting, block))
         self._last_step = int(steps[-1])
         gap, self._last_call = now - self._last_call, now
         big = sum(block.size for block in self._state[1]) >= _BIG
@@ -117,9 +122,9 @@ class RunWriter(Recorder):
 
     def flush(self) -> None:
         """Write the rows that wait, and about once a second make the disk keep them."""
-        offset, waiting = self._state
+        tail, waiting = self._state
         if waiting:
-            self._state = (self._sink.write_at(offset, _rows_frame(waiting)), ())
+            self._state = (self._sink.append(tail, _rows_record(waiting)), ())
         if time.monotonic() - self._last_sync >= _SYNC:
             self._sync()
 
@@ -196,7 +201,7 @@ class RunWriter(Recorder):
     def __exit__(self, *_: object) -> None:
         self.close()
 
-    def _config_frame(self) -> builtins.bytes:
+    def _config_record(self) -> Record:
         meta = {
             "schema": layout.SCHEMA,
             "schema_version": list(layout.SCHEMA_VERSION),
@@ -208,13 +213,13 @@ class RunWriter(Recorder):
             "scalars": list(self._description.scalars),
             "writer": journal.writer_facts(),
         }
-        return frames.encode(FrameType.CONFIG, 0, meta, self._description.arrays)
+        return Record(FrameType.CONFIG, 0, meta, self._description.arrays)
 
     def _frame(self, type: FrameType, step: int, meta: Mapping[str, Any], arrays: Mapping[str, NDArray[Any]]) -> None:
         """Write the rows that wait, then this frame."""
         self.flush()
-        offset, waiting = self._state
-        self._state = (self._sink.write_at(offset, frames.encode(type, step, meta, arrays)), waiting)
+        tail, waiting = self._state
+        self._state = (self._sink.append(tail, Record(type, step, meta, arrays)), waiting)
 
     def _named(self, kind: str, names: Sequence[str], values: Mapping[str, ArrayLike], shape: tuple[int, ...]) -> NDArray[np.float64]:
         """Values by name in the order of the columns, (column, *shape); NaN where there is none."""
@@ -247,7 +252,7 @@ def _cast(array: NDArray[Any], dtype: np.dtype[Any]) -> NDArray[Any]:
         return array.astype(dtype)
 
 
-def _rows_frame(blocks: tuple[_Block, ...]) -> bytes:
+def _rows_record(blocks: tuple[_Block, ...]) -> Record:
     arrays = {
         "step": np.concatenate([block.steps for block in blocks]),
         "statistics": np.concatenate([block.statistics for block in blocks]),
@@ -255,4 +260,4 @@ def _rows_frame(blocks: tuple[_Block, ...]) -> bytes:
         "timing/step": np.array([block.first_step for block in blocks], "<i8"),
         "timing/step_seconds": np.array([block.seconds for block in blocks], "<f8"),
     }
-    return frames.encode(FrameType.ROWS, int(blocks[0].steps[0]), {}, arrays)
+    return Record(FrameType.ROWS, int(blocks[0].steps[0]), {}, arrays)

@@ -106,7 +106,7 @@ def test_a_run_without_a_step_has_not_passed(folder: Path) -> None:
         pass
     outcome = check("empty.h5")
     assert outcome.code == 2
-    assert "empty.h5: nothing could be evaluated: N001: " in outcome.err
+    assert outcome.errors[0].startswith("error: empty.h5 holds no recorded step")
 
 
 def test_selection_by_code_prefix_and_list(folder: Path) -> None:

@@ -21,6 +21,7 @@ from dlprobe.record import layout
 from dlprobe.runs import Run, RunWriter, StudyWriter, frames, open_single, pack_journal
 from dlprobe.runs.frames import FrameType
 from dlprobe.runs.journal import journal_path
+from dlprobe.runs.sources import MemorySource
 
 SCALARS_OF_TWO = np.zeros((2, synthetic_runs.SCALARS))
 
@@ -222,7 +223,7 @@ def test_whole_frames_with_wrong_rows_are_one_clear_line(tmp_path: Path, arrays:
     path = tmp_path / "run.h5"
     RunWriter.create(path, synthetic_runs.description()).close()
     with journal_path(path).open("ab") as file:
-        file.write(frames.encode(FrameType.ROWS, 0, {}, arrays))
+        file.write(frames.encode(FrameType.ROWS, 0, {}, arrays, link=frames.scan(MemorySource(journal_path(path).read_bytes())).tail.link))
     assert message in _message(path)
 
 

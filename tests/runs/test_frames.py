@@ -11,19 +11,22 @@ import pytest
 
 from dlprobe.errors import RunFileError
 from dlprobe.runs import frames
-from dlprobe.runs.frames import FrameType
+from dlprobe.runs.frames import FrameType, Record
 from dlprobe.runs.sources import MemorySource
 
+each_format = pytest.mark.parametrize("is_chain", [False, True])
 
-def _small_journal() -> tuple[bytes, list[int]]:
-    """Four frames and the offset after each."""
-    written = [
-        frames.encode(FrameType.CONFIG, 0, {"config": {"seed": 3}}, {"layers/name": np.array([b"output"])}),
-        frames.encode(FrameType.ROWS, 0, {}, {"step": np.arange(2), "statistics": np.ones((2, 1, 2), "f4")}),
-        frames.encode(FrameType.ROWS, 2, {}, {"step": np.arange(2, 4), "statistics": np.ones((2, 1, 2), "f4")}),
-        frames.encode(FrameType.END, 4, {"status": "finished"}, {}),
+
+def _small_journal(is_chain: bool = False) -> tuple[bytes, list[int]]:
+    """Four frames, as a chain or as format 1.0 has them, and the offset after each."""
+    records = [
+        Record(FrameType.CONFIG, 0, {"config": {"seed": 3}}, {"layers/name": np.array([b"output"])}),
+        Record(FrameType.ROWS, 0, {}, {"step": np.arange(2), "statistics": np.ones((2, 1, 2), "f4")}),
+        Record(FrameType.ROWS, 2, {}, {"step": np.arange(2, 4), "statistics": np.ones((2, 1, 2), "f4")}),
+        Record(FrameType.END, 4, {"status": "finished"}, {}),
     ]
-    return b"".join(written), [sum(map(len, written[: n + 1])) for n in range(len(written))]
+    written = [frames.encode(each.type, each.first_step, each.meta, each.arrays) for each in records]
+    return frames.journal_of(records) if is_chain else b"".join(written), [sum(map(len, written[: n + 1])) for n in range(len(written))]
 
 
 def _forged(text: bytes, tail: bytes = b"") -> MemorySource:
@@ -53,8 +56,9 @@ def test_a_payload_reads_back_with_its_dtypes_and_shapes() -> None:
         np.testing.assert_array_equal(payload.array(name), array)
 
 
-def test_a_journal_cut_at_any_byte_keeps_every_whole_frame_and_reports_no_damage() -> None:
-    journal, ends = _small_journal()
+@each_format
+def test_a_journal_cut_at_any_byte_keeps_every_whole_frame_and_reports_no_damage(is_chain: bool) -> None:
+    journal, ends = _small_journal(is_chain)
     for size in range(len(journal) + 1):
         found = frames.scan(MemorySource(journal[:size]))
         whole = [end for end in ends if end <= size]
@@ -62,8 +66,9 @@ def test_a_journal_cut_at_any_byte_keeps_every_whole_frame_and_reports_no_damage
         assert found.damage is None
 
 
-def test_a_flip_of_any_bit_keeps_the_frames_before_it_and_is_reported() -> None:
-    journal, ends = _small_journal()
+@each_format
+def test_a_flip_of_any_bit_keeps_the_frames_before_it_and_is_reported(is_chain: bool) -> None:
+    journal, ends = _small_journal(is_chain)
     for at in range(len(journal)):
         for bit in range(8):
             broken = bytearray(journal)
@@ -76,8 +81,9 @@ def test_a_flip_of_any_bit_keeps_the_frames_before_it_and_is_reported() -> None:
             assert found.damage is not None or torn_lookalike, (at, bit)
 
 
-def test_zeros_left_by_a_power_cut_are_not_called_damage() -> None:
-    journal, _ = _small_journal()
+@each_format
+def test_zeros_left_by_a_power_cut_are_not_called_damage(is_chain: bool) -> None:
+    journal, _ = _small_journal(is_chain)
     found = frames.scan(MemorySource(journal + bytes(4096)))
     assert (len(found.frames), found.torn, found.damage) == (4, 4096, None)
 

@@ -14,7 +14,7 @@ import dlprobe
 from dlprobe.errors import ConfigError, RunFileError
 from dlprobe.record import layout
 from dlprobe.runs import Run, RunWriter
-from dlprobe.runs.frames import FrameType, encode
+from dlprobe.runs.frames import FrameType, Record, chained, scan
 from dlprobe.runs.journal_contents import JournalContents
 from dlprobe.runs.sources import MemorySource
 
@@ -118,7 +118,8 @@ def test_measurements_after_a_resume_are_void() -> None:
     with RunWriter.create(None, synthetic_runs.description()) as writer:
         for step in (0, 5, 10):
             writer.instruments(step, synthetic_runs.measured_at(step))
-        data = writer.bytes() + encode(FrameType.RESUME, 5, {}, {})
+        before = writer.bytes()
+        data = before + chained(Record(FrameType.RESUME, 5, {}, {}), scan(MemorySource(before)).tail)
     found = JournalContents(MemorySource(data))
     assert found.read("histograms/step").tolist() == found.read("tracked/step").tolist() == [0]
 

@@ -134,6 +134,84 @@ def test_a_full_disk_keeps_what_was_recorded_and_later_rows_follow(tmp_path: Pat
     assert dlprobe.open_run(writer.pack()).steps.tolist() == list(range(70))
 
 
+@pytest.mark.parametrize("make", [RunWriter.create, StudyWriter.create])
+def test_a_disk_that_is_full_at_once_keeps_nothing_and_does_not_say_so(make: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    description = synthetic_runs.description() if make == RunWriter.create else {}
+    with monkeypatch.context() as patch:
+        _full_after(patch, 100)
+        with pytest.raises(RunFileError) as error:
+            make(tmp_path / "run.h5", description)
+    assert _one_line(error).endswith("No space left on device. Nothing had been recorded: make room and begin again")
+    assert not list(tmp_path.iterdir())
+
+
+@pytest.mark.parametrize("write", [lambda writer: synthetic_runs.evaluate(writer, 0), lambda writer: writer.end("failed")])
+def test_a_disk_that_is_full_before_the_first_row_keeps_nothing_and_does_not_say_so(write: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    with RunWriter.create(tmp_path / "run.h5", synthetic_runs.description()) as writer, monkeypatch.context() as patch:
+        _full_after(patch, 0)
+        with pytest.raises(RunFileError, match="Nothing had been recorded"):
+            write(writer)
+
+
+def test_a_study_that_is_resumed_before_its_first_run_has_nothing_either(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    StudyWriter.create(tmp_path / "study.h5", {}).close()
+    StudyWriter.resume(tmp_path / "study.h5", {}).close()
+    with monkeypatch.context() as patch:
+        _full_after(patch, 0)
+        with pytest.raises(RunFileError, match="Nothing had been recorded"):
+            StudyWriter.resume(tmp_path / "study.h5", {})
+
+
+def test_what_helps_depends_on_the_error(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    writer = synthetic_runs.write(tmp_path / "run.h5", 30)
+
+    def refuse(*_: object) -> None:
+        raise PermissionError(errno.EACCES, os.strerror(errno.EACCES))
+
+    with monkeypatch.context() as patch:
+        patch.setattr(os, "replace", refuse)
+        with pytest.raises(RunFileError, match=r"Permission denied\. The journal .* stays and holds all that was recorded: put that right, then"):
+            writer.pack()
+    assert [item.name for item in tmp_path.iterdir()] == ["run.h5.journal"]
+
+
+def test_what_appears_under_the_name_while_a_run_is_packed_is_not_replaced(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    writer = synthetic_runs.write(tmp_path / "run.h5", 700)
+    taken = pack._LevelWriter.take
+
+    def meanwhile(*arguments: Any) -> None:
+        (tmp_path / "run.h5").write_text("mine")
+        taken(*arguments)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(pack._LevelWriter, "take", meanwhile)
+        with pytest.raises(RunFileError, match="exists already"):
+            writer.pack()
+    assert (tmp_path / "run.h5").read_text() == "mine"
+    assert sorted(item.name for item in tmp_path.iterdir()) == ["run.h5", "run.h5.journal"]
+
+
+@pytest.mark.parametrize("hostile", ["link", "text", "folder"])
+def test_packing_neither_follows_nor_removes_what_it_did_not_leave(hostile: str, tmp_path: Path) -> None:
+    writer = synthetic_runs.write(tmp_path / "run.h5", 30)
+    (tmp_path / "mine.txt").write_text("mine")
+    temporary = tmp_path / "run.h5.tmp"
+    {"link": lambda: temporary.symlink_to("mine.txt"), "text": lambda: temporary.write_text("mine"), "folder": temporary.mkdir}[hostile]()
+    with pytest.raises(RunFileError, match=r"run\.h5\.tmp stands where .*run\.h5 is packed, and no packing left it: move it away"):
+        writer.pack()
+    assert (tmp_path / "mine.txt").read_text() == "mine"
+    assert os.path.lexists(temporary)
+    assert len(dlprobe.open_run(tmp_path / "run.h5").steps) == 30
+
+
+@pytest.mark.parametrize("left", [b"", b"\x89HDF\r\n\x1a\n half", bytes(5000)])
+def test_what_a_killed_packing_left_goes_with_the_next_one(left: bytes, tmp_path: Path) -> None:
+    writer = synthetic_runs.write(tmp_path / "run.h5", 30)
+    (tmp_path / "run.h5.tmp").write_bytes(left)
+    writer.pack()
+    assert [item.name for item in tmp_path.iterdir()] == ["run.h5"]
+
+
 @pytest.mark.parametrize("room", [0, 5000, 60_000])
 def test_a_full_disk_while_packing_leaves_the_journal(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, room: int) -> None:
     path = tmp_path / "run.h5"

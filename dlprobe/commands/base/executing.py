@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import inspect
-from collections.abc import Callable, Iterator, Mapping, Sequence
+import os
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -13,9 +14,13 @@ import typer
 
 from dlprobe.commands.base.arguments import one_of
 from dlprobe.commands.base.declaring import option, with_signature
+from dlprobe.commands.base.file_kinds import RUN
+from dlprobe.commands.base.writing import claim
 from dlprobe.errors import ConfigError
 
 if TYPE_CHECKING:
+    from dlprobe.commands.base.screen import Screen
+    from dlprobe.commands.base.writing import Input, Target
     from dlprobe.executors.dask_cluster import DaskCluster
     from dlprobe.runs import StudyWriter
 
@@ -36,7 +41,7 @@ class Execution:
     """How the runs of a study are made and kept.
 
     workers: runs side by side, None for as many as there are processors. output: the study file to begin, over another one with `force`; resume: the one to
-    go on with. cluster: where runs execute in place of threads of this process.
+    go on with. cluster: where runs execute in place of threads of this process. target: `output` once it is claimed.
     """
 
     workers: int | None = None
@@ -44,6 +49,11 @@ class Execution:
     force: bool = False
     resume: Path | None = None
     cluster: DaskCluster | None = None
+    target: Target | None = None
+
+    def claimed(self, inputs: Iterable[Input]) -> Execution:
+        """The same with the right to write `output`, which is asked for before anything long runs. Raises ConfigError where it must not be replaced."""
+        return self if self.output is None else replace(self, target=claim(self.output, RUN, inputs, force=self.force))
 
     @property
     def threads(self) -> int:
@@ -65,8 +75,34 @@ class Execution:
         if self.file is None:
             yield None
             return
-        with StudyWriter.resume(self.file, description) if self.resume else StudyWriter.create(self.file, description, self.force) as writer:
+        with StudyWriter.resume(self.resume, description) if self.resume else self._begun(description) as writer:
             yield writer
+
+    def _begun(self, description: Mapping[str, Any]) -> StudyWriter:
+        from dlprobe.runs import StudyWriter
+
+        assert self.target is not None, "a study file is claimed before it is written"
+        self.target.check()  # again: much may have happened since
+        return StudyWriter.create(self.target.path, description, self.target.force)
+
+    def interrupted(self, command: str, shown: str, ended: bool) -> str:
+        """What to say of a study that was stopped. shown: what the result is of, where any run had `ended`."""
+        said = f"interrupted: {shown}" if ended else "interrupted before a run had ended"
+        if self.file is None:
+            return said
+        return f"{said}; {'they are kept, ' if ended else ''}go on with dlprobe {command} --resume {self.file}"
+
+
+def settled(path: Path, screen: Screen) -> Path:
+    """The file of a study that lacks nothing; packs what a killed packing left unpacked, and clears its remains away. Raises RunFileError."""
+    from dlprobe.runs import pack_journal
+    from dlprobe.runs.journal import SUFFIX, journal_path
+
+    packed = path.with_name(path.name.removesuffix(SUFFIX))
+    if os.path.lexists(journal_path(packed)):
+        pack_journal(packed)
+        screen.note(f"{packed} had been left in the middle of packing: it is packed now")
+    return packed
 
 
 def workers_option(runs: str = "runs", panel: str | None = None) -> Any:

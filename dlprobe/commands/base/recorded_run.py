@@ -10,10 +10,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from dlprobe.commands.base.screen import Screen
-from dlprobe.errors import ConfigError, RunFileError
+from dlprobe.errors import RunFileError
 from dlprobe.render.numbers import value_text
 
 if TYPE_CHECKING:
+    from dlprobe.commands.base.writing import Target
     from dlprobe.config import RunConfig
     from dlprobe.data import PreparedData
     from dlprobe.runs import RunDescription, RunWriter
@@ -79,22 +80,16 @@ def tell_of_compiling(screen: Screen) -> None:
         screen.note("compiling kernels (first time only) …")
 
 
-def open_writer(session: Session, output: Path | None, force: bool) -> RunWriter:
-    """The writer of a run file: `output`, or the next free name for this data. Raises RunFileError where it exists already."""
+def open_writer(session: Session, target: Target | None) -> RunWriter:
+    """The writer of a run file: what was claimed, or the next free name for this data. Raises ConfigError or RunFileError where it must not be replaced."""
     from dlprobe.runs import RunWriter
     from dlprobe.training.describe import describe
 
     description = describe(session)
-    if output is None:
+    if target is None:
         return _next_free(description, session.data.name)
-    _refuse_to_replace_data(session.config.data.path, output)
-    return RunWriter.create(output, description, force)
-
-
-def _refuse_to_replace_data(data: Path | None, output: Path) -> None:
-    """--force means earlier runs: the file that is trained on cannot be made again. Raises ConfigError."""
-    if data is not None and output.exists() and output.samefile(data.expanduser()):
-        raise ConfigError(f"{output} is the data file that is trained on: choose another name with -o")
+    target.check()  # again: much may have happened since it was claimed
+    return RunWriter.create(target.path, description, target.force)
 
 
 def _next_free(description: RunDescription, data: str) -> RunWriter:
@@ -151,7 +146,10 @@ def packed(writer: RunWriter, screen: Screen) -> Path:
     try:
         return writer.pack()
     except KeyboardInterrupt:
-        screen.warn(f"interrupted while packing: the whole run is in its journal; `dlprobe inspect --pack {writer.path}` makes the run file")
+        if writer.packed:
+            screen.warn(f"interrupted when the run was packed: it is in {writer.path}")
+        else:
+            screen.warn(f"interrupted while packing: the whole run is in its journal; `dlprobe inspect --pack {writer.path}` makes the run file")
         raise
 
 
@@ -161,4 +159,5 @@ def _end_early(writer: RunWriter, session: Session, error: BaseException, screen
     reason = "asked to stop at once" if interrupted else f"{type(error).__name__}: {error}"
     with contextlib.suppress(RunFileError, OSError, ValueError):
         writer.end("interrupted" if interrupted else "failed", {"steps_done": session.step, "stopped_step": session.step, "stop_reason": reason})
-        screen.warn(f"the run ended early; what was recorded is in {writer.pack()}")
+        path = writer.pack()
+        screen.warn(f"the run ended early; what was recorded is in {path}" if session.step else f"the run ended before its first step; {path} holds no step")

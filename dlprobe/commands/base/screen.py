@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 import contextlib
+import io
 import sys
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Protocol, TextIO
 
-from dlprobe.errors import ConfigError
+from dlprobe.commands.base.file_kinds import OF_FORMAT, TEXT
 from dlprobe.render.safe_text import visible
 
 if TYPE_CHECKING:
+    from dlprobe.commands.base.writing import Target
     from dlprobe.render.document import Document
 
 COMMON = "Common options"  # the group that --help puts the options of all commands in
@@ -44,18 +46,23 @@ class Screen:
         registry.get("output_format", self.format).render(document, sys.stdout, color=self.color)
         sys.stdout.flush()
 
-    def write(self, document: Document, path: Path | None, force: bool = False) -> None:
-        """Write a result to a file, or print it where there is none. Raises ConfigError where the file exists already and `force` is not set."""
-        if path is None:
-            return self.show(document)
-        if path.exists() and not force:
-            raise ConfigError(f"{path} exists: give another name, or --force to overwrite it")
-        from dlprobe import registry
+    @property
+    def kind(self) -> str:
+        """What a result in the chosen format is, as a kind of file."""
+        return OF_FORMAT.get(self.format, TEXT)
 
-        path.parent.mkdir(parents=True, exist_ok=True)
-        with path.open("w", encoding="utf-8", newline="\n") as file:
-            registry.get("output_format", self.format).render(document, file, color=False)
-        self.note(f"the result is in {path}")
+    def write(self, document: Document, target: Target | None) -> None:
+        """Write a result to a file, or print it where there is none. Raises ConfigError where the file must not be replaced or cannot be written."""
+        if target is None:
+            return self.show(document)
+        from dlprobe import registry
+        from dlprobe.commands.base.writing import write_text
+
+        content = io.BytesIO()
+        with io.TextIOWrapper(content, encoding="utf-8", newline="\n", write_through=True) as stream:
+            registry.get("output_format", self.format).render(document, stream, color=False)
+            write_text(target, content.getvalue().decode("utf-8"))
+        self.note(f"the result is in {target.path}")
         return None
 
     def note(self, text: str) -> None:

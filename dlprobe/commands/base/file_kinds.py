@@ -1,0 +1,102 @@
+"""What an existing file is, by its content: a file is replaced only by one of its own kind."""
+
+from __future__ import annotations
+
+import json
+import os
+import tomllib
+from pathlib import Path
+from typing import Any
+
+from dlprobe.errors import RunFileError
+
+RUN = "a run file"
+CONFIGURATION = "a configuration"
+BASELINE = "a findings baseline"
+RESULT, LINES, SARIF, JUNIT, TEXT = "a result as JSON", "findings as JSON lines", "a SARIF log", "a JUnit report", "a text"
+OF_FORMAT = {"json": RESULT, "json-lines": LINES, "json_lines": LINES, "sarif": SARIF, "junit": JUNIT}  # every other format prints text
+TABLES = {"data", "model", "training", "recording"}
+UNREADABLE = {".toml": CONFIGURATION, ".json": RESULT, ".jsonl": LINES, ".sarif": SARIF, ".xml": JUNIT, ".csv": "a table of data", ".tsv": "a table of data"}
+LARGEST = 64_000_000  # bytes of a text; dlprobe writes none like it
+
+
+def kind_of(path: Path) -> str | None:
+    """What a regular file is, in words with their article; None for an empty one, which nobody misses. Raises OSError."""
+    with path.open("rb") as file:
+        content = file.read(LARGEST + 1)
+    if not content:
+        return None
+    if content.startswith(b"\x89DLP"):
+        return RUN
+    if content.startswith(b"\x89HDF\r\n\x1a\n"):
+        return _kind_of_hdf5(path)
+    try:
+        text = content.decode("utf-8-sig")
+    except UnicodeDecodeError:
+        text = "\0"
+    if "\0" in text or len(content) > LARGEST:
+        return "a file that dlprobe does not write"
+    return _kind_of_json(text) or _kind_of_xml(text) or _kind_of_toml(text) or UNREADABLE.get(path.suffix.lower(), TEXT)
+
+
+def _kind_of_hdf5(path: Path) -> str:
+    """A run or study; damaged ones are refused too, since nobody can say what they are."""
+    from dlprobe.hdf5.guard import GuardedFile
+    from dlprobe.record.layout import SCHEMA, STUDY_SCHEMA
+
+    try:
+        file = GuardedFile(path)
+    except RunFileError:
+        return "an HDF5 file that cannot be read as a run"
+    try:
+        return RUN if file.text("/", "schema") in (SCHEMA, STUDY_SCHEMA) else "an HDF5 file but no run"
+    except RunFileError:
+        return "an HDF5 file but no run"
+    finally:
+        file.close()
+
+
+def _kind_of_json(text: str) -> str | None:
+    first = _json(text.partition("\n")[0])
+    if isinstance(first, dict) and "path" in first:
+        return LINES
+    found = _json(text)
+    if found is None:
+        return None
+    if not isinstance(found, dict):
+        return "a JSON file"
+    schema = str(found.get("schema", ""))
+    if schema.startswith("dlprobe-"):
+        return BASELINE if schema.startswith("dlprobe-baseline/") else RESULT
+    return SARIF if "sarif" in str(found.get("$schema", "")) else "a JSON file"
+
+
+def _json(text: str) -> Any:
+    try:
+        return json.loads(text)
+    except (ValueError, RecursionError):
+        return None
+
+
+def _kind_of_xml(text: str) -> str | None:
+    if not text.lstrip().startswith("<"):
+        return None
+    return JUNIT if "<testsuites" in text[:1000] else "an XML or HTML file"
+
+
+def _kind_of_toml(text: str) -> str | None:
+    try:
+        found = tomllib.loads(text)
+    except (ValueError, RecursionError):
+        return None
+    if not found:
+        return None  # nothing but comments
+    return CONFIGURATION if found.keys() <= TABLES else "a TOML file but no configuration"
+
+
+def same_file(one: Path, other: Path) -> bool:
+    """Whether two paths are one file, through links of both kinds; of files that are not there, one place."""
+    try:
+        return os.path.samefile(one, other)
+    except (OSError, ValueError):
+        return os.path.realpath(one) == os.path.realpath(other)
