@@ -1,4 +1,4 @@
-"""Exit codes and the error family.
+"""Exit codes, the severities that lead to them, and the error family.
 
 The core raises a typed error whose message is one short paragraph: what was found, what was expected, what to type next.
 `commands` prints it once and leaves with the error's exit code.
@@ -7,6 +7,7 @@ The core raises a typed error whose message is one short paragraph: what was fou
 from __future__ import annotations
 
 from enum import IntEnum
+from typing import Literal, TypeAlias
 
 
 class ExitCode(IntEnum):
@@ -16,6 +17,17 @@ class ExitCode(IntEnum):
     FINDINGS = 1
     FAILED = 2
     INTERRUPTED = 130
+
+
+Severity: TypeAlias = Literal["error", "warning", "info"]
+SEVERITIES: tuple[Severity, ...] = ("error", "warning", "info")
+FAIL_ON: dict[str, tuple[Severity, ...]] = {  # word -> severities of findings at which `check` exits with 1 and a test fails
+    "error": ("error",),
+    "warning": ("error", "warning"),
+    "info": SEVERITIES,
+    "never": (),
+}
+FAIL_ON_DEFAULT = "error"
 
 
 class DlprobeError(Exception):

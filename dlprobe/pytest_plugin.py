@@ -7,7 +7,8 @@
     def test_nightly_run(): ...
 
 Known findings stand in the file that `--dlprobe-baseline` names; `--dlprobe-update-baseline` writes what the tests of this session found into it.
-Nothing of dlprobe is imported before a test asks for it.
+`select`, `ignore`, `settings` and `fail_on` mean what the options of `dlprobe check` mean; no project file is read: what a test asks stands in it.
+Nothing heavy is imported before a test asks for it.
 """
 
 from __future__ import annotations
@@ -19,11 +20,12 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from dlprobe.errors import FAIL_ON_DEFAULT
+
 if TYPE_CHECKING:
     from dlprobe.rules.files import JudgedRun
 
-MARKER = "dlprobe(source, *, select=(), ignore=(), settings={}, fail_on='error'): train or load a run and check it before the test"
-FAIL_ON = {"error": ("error",), "warning": ("error", "warning"), "info": ("error", "warning", "info")}
+MARKER = f"dlprobe(source, *, select=(), ignore=(), settings={{}}, fail_on={FAIL_ON_DEFAULT!r}): train or load a run and check it before the test"
 PROPERTY = "dlprobe"  # of a test report: what could not be evaluated
 JUDGED = pytest.StashKey[list[Any]]()
 
@@ -111,27 +113,26 @@ class Checker:
         self,
         source: Mapping[str, Any] | str | Path,
         *,
-        select: Sequence[str] = (),
-        ignore: Sequence[str] = (),
-        settings: Mapping[str, Mapping[str, Any]] | None = None,
-        fail_on: str = "error",
+        select: str | Sequence[str] = (),
+        ignore: str | Sequence[str] = (),
+        settings: Mapping[str, Any] | None = None,
+        fail_on: str = FAIL_ON_DEFAULT,
     ) -> Path:
         """Check a run file, or the run that a configuration trains; the path of the run file.
 
-        select, ignore: codes or prefixes; settings: thresholds by code and name; fail_on: error, warning or info. Raises ConfigError, DataError or
-        RunFileError where nothing can be trained or read.
+        select, ignore: codes or prefixes; settings: thresholds by code and name, or by "CODE.name"; fail_on: error, warning, info or never. Raises
+        ConfigError, DataError or RunFileError where an argument is wrong, or nothing can be trained or read.
         """
         __tracebackhide__ = True
         from dlprobe.reports.check import unevaluated_lines
         from dlprobe.rules.files import criteria, judged_files, run_files
+        from dlprobe.rules.gate import codes, settings_of, severities
 
-        if fail_on not in FAIL_ON:
-            raise ValueError(f"fail_on={fail_on!r}: expected one of {', '.join(FAIL_ON)}")
+        fails_on, chosen = severities(fail_on), criteria(codes(select), codes(ignore), settings_of(settings or {}))
         path, name = self._run_file(source)
-        chosen = criteria(select, ignore, settings or {})
         judged = [self._named(each, path, name) for each in judged_files(run_files([path]), chosen)]
         self._item.user_properties += [(PROPERTY, f"{each.path}: {line}") for each in judged for line in unevaluated_lines(each, chosen.asked)]
-        if problem := self._problem(judged, FAIL_ON[fail_on]):
+        if problem := self._problem(judged, fails_on):
             pytest.fail(problem, pytrace=False)
         return path
 
@@ -174,7 +175,9 @@ def told(judged: JudgedRun, fails_on: Sequence[str]) -> str:
     if not judged.evaluated:
         reasons = "".join(f"\n  {code}: {reason}" for code, reason in judged.judgement.not_evaluated.items())
         return f"dlprobe: {checked_run(judged).blind} on {judged.path}:{reasons}"
-    found = [each for each in judged.judgement.findings if each.severity in fails_on]
+    from dlprobe.rules.gate import failing
+
+    found = failing(judged.judgement.findings, fails_on)
     if not found:
         return ""
     lines = [f"dlprobe: {len(found)} finding{'' if len(found) == 1 else 's'} on {judged.path}"]

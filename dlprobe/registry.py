@@ -126,6 +126,8 @@ HOMES: dict[str, str] = {
     "rule": "dlprobe.rules.catalogue",
     "recipe": "dlprobe.experiments.recipes",
     "output_format": "dlprobe.render",
+    "page": "dlprobe.guide.pages",
+    "schema": "dlprobe.guide.schemas",
 }
 
 R = TypeVar("R", bound=Record)
@@ -174,8 +176,8 @@ def get(kind: str, name: str) -> Any:
     key = tidied(name)
     if key in shelf:
         return shelf[key]
-    for known, record in shelf.items():  # file formats are written in capitals
-        if known.lower() == key:
+    for known, record in shelf.items():  # file formats are written in capitals, schemas with -
+        if tidied(known) == key:
             return record
     raise ConfigError(unknown(kind, name, shelf, listing(kind), other_names(kind)))
 

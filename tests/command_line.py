@@ -12,6 +12,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from json_schemas import problems
+
 from dlprobe.commands import main
 
 ROOT = Path(__file__).parent.parent
@@ -28,8 +30,9 @@ class Outcome:
 
     @property
     def data(self) -> dict[str, Any]:
-        """The JSON on stdout."""
+        """The JSON on stdout; a record of ours is one that its schema allows (SARIF names another one)."""
         loaded: dict[str, Any] = json.loads(self.out, parse_constant=lambda name: f"{name} is not JSON")
+        assert "$schema" in loaded or problems(loaded) == []
         return loaded
 
     @property

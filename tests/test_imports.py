@@ -17,17 +17,19 @@ import pytest
 
 ROOT = Path(__file__).parent.parent
 PACKAGE = ROOT / "dlprobe"
-EVERYBODY = {"errors", "registry", "config", "record"}
+EVERYBODY = {"errors", "registry", "config", "interrupts", "record"}
 MAY_IMPORT: dict[str, set[str]] = {
     "__init__": {"api", "analysis", "recorders"},  # the public names
     "__main__": {"commands"},
     "errors": set(),
+    "interrupts": set(),
     "registry": set(),
     "config": set(),
     "record": set(),
     "parts": set(),
     "hdf5": set(),
     "render": set(),
+    "guide": set(),
     "data": {"hdf5"},
     "nn": {"parts"},
     "runs": {"hdf5"},

@@ -11,6 +11,8 @@ import sys
 import pytest
 from command_line import ROOT, environment
 
+from dlprobe.errors import FAIL_ON, FAIL_ON_DEFAULT
+
 pytest_plugins = ["pytester"]
 
 TRAINS = """
@@ -132,3 +134,26 @@ def test_tests_that_do_not_use_it_are_left_alone(folder: pytest.Pytester) -> Non
     result = run(folder, "def test_other(request): assert not [name for name in request.fixturenames if 'dlprobe' in name]")
     result.assert_outcomes(passed=1)
     assert "dlprobe: " not in result.stdout.str()
+
+
+GATED = """
+import pytest
+
+@pytest.mark.parametrize("severity", ["info", "warning", "error"])
+@pytest.mark.parametrize("fail_on", {words})
+def test_run(dlprobe_check, severity, fail_on):
+    given = {{}} if fail_on is None else {{"fail_on": fail_on}}
+    dlprobe_check("ill.h5", select="N001,G005", settings={{"N001.severity": severity}}, **given)
+"""
+
+
+def test_a_test_fails_exactly_where_check_does(folder: pytest.Pytester) -> None:
+    """One finding, made an info, a warning, an error; `check` is tested by the same table in tests/commands/test_check.py."""
+    failing = sum(len(FAIL_ON[word or FAIL_ON_DEFAULT]) for word in (*FAIL_ON, None))
+    run(folder, GATED.format(words=[*FAIL_ON, None])).assert_outcomes(failed=failing, passed=15 - failing)
+
+
+def test_a_severity_that_is_none_fails_with_the_list(folder: pytest.Pytester) -> None:
+    result = run(folder, "def test_run(dlprobe_check): dlprobe_check('ill.h5', fail_on='warn')")
+    result.assert_outcomes(failed=1)
+    result.stdout.fnmatch_lines(["*fail-on: unknown severity 'warn'*"])

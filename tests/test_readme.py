@@ -1,4 +1,4 @@
-"""The README's examples run as they stand."""
+"""The examples of the README and of the manual's pages run as they stand."""
 
 from __future__ import annotations
 
@@ -14,21 +14,21 @@ from pathlib import Path
 import pytest
 import yaml
 from command_line import ROOT, environment
+from documents import DOCUMENTS, blocks, commands
 
 from dlprobe.commands import main
 from dlprobe.commands.base.project_file import project_file
 
-README = (ROOT / "README.md").read_text(encoding="utf-8")
-BLOCKS = re.findall(r"```(\w+)\n(.*?)```", README, flags=re.S)
-YAML = [yaml.safe_load(block) for kind, block in BLOCKS if kind == "yaml"]
-COMMANDS = [line for kind, block in BLOCKS if kind == "sh" for line in block.splitlines() if line.startswith("dlprobe ")]
+YAML = [yaml.safe_load(block) for block in blocks("yaml")]
 
 
-def test_every_command_of_the_readme_runs_in_its_order(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]) -> None:
+@pytest.mark.parametrize("document", DOCUMENTS, ids=lambda path: path.name)
+def test_every_command_of_a_document_runs_in_its_order(
+    document: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+) -> None:
     monkeypatch.chdir(tmp_path)
-    assert len(COMMANDS) > 10
     failed = []
-    for line in COMMANDS:
+    for line in commands(document):
         code = main(shlex.split(line)[1:])
         out, err = capfd.readouterr()
         if code != 0 or not out.strip():
@@ -36,19 +36,25 @@ def test_every_command_of_the_readme_runs_in_its_order(tmp_path: Path, monkeypat
     assert not failed
 
 
-def test_the_readme_configuration_trains(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_readme_shows_the_tour() -> None:
+    assert len(commands(ROOT / "README.md")) > 10
+
+
+def test_every_configuration_trains(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
-    (text,) = [block for kind, block in BLOCKS if kind == "toml"]
-    (tmp_path / "net.toml").write_text(text, encoding="utf-8")
-    assert main(["train", "net.toml", "--quiet"]) == 0
+    configurations = blocks("toml")
+    assert configurations
+    for text in configurations:
+        (tmp_path / "net.toml").write_text(text, encoding="utf-8")
+        assert main(["train", "net.toml", "--quiet"]) == 0
 
 
-def test_the_readme_python_reads_a_run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_python_example_reads_a_run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
     main(["train", "--layers", "8,8", "--steps", "3", "-o", "sigmoid.h5", "--quiet"])
-    (text,) = [block for kind, block in BLOCKS if kind == "python"]
+    (text,) = blocks("python")
     names: dict[str, object] = {}
-    exec(compile(text, "README.md", "exec"), names)
+    exec(compile(text, "example", "exec"), names)
     assert getattr(names["profile"], "shape", None) == (3,)
 
 
@@ -76,7 +82,7 @@ def test_the_pre_commit_hooks_judge_what_they_are_given(project: Path) -> None:
 
 
 def test_the_pytest_example_runs(project: Path) -> None:
-    (text,) = [block for kind, block in BLOCKS if kind == "py"]
+    (text,) = blocks("py")
     (project / "test_example.py").write_text(text, encoding="utf-8")
     shutil.copy(ROOT / "sample_runs" / "healthy.h5", project / "relu.h5")
     plugin = "" if any(each.value == "dlprobe.pytest_plugin" for each in entry_points(group="pytest11")) else "-p dlprobe.pytest_plugin"
@@ -85,7 +91,7 @@ def test_the_pytest_example_runs(project: Path) -> None:
 
 
 def test_the_project_file_example_is_read(project: Path) -> None:
-    (text,) = [block for kind, block in BLOCKS if kind == "ini"]
+    (text,) = blocks("ini")
     (project / "pyproject.toml").write_text(text, encoding="utf-8")
     assert project_file(project).texts("select") == ["G", "A", "L", "N"]
     assert shell(project, "dlprobe check sample_runs/healthy.h5").returncode == 0

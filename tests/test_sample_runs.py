@@ -24,11 +24,11 @@ from dlprobe.runs import Run, open_single
 FOLDER = Path(__file__).parent.parent / "sample_runs"
 # name: status, verdict at the first recorded step, verdict at the last
 RUNS = {
-    "healthy": ("finished", "healthy", "healthy"),
+    "healthy": ("finished", "level", "level"),
     "vanishing": ("finished", "vanishing", "vanishing"),
     "exploding": ("finished", "exploding", "exploding"),
-    "diverged": ("diverged", "healthy", "diverged"),
-    "interrupted": ("interrupted", "healthy", "healthy"),
+    "diverged": ("diverged", "level", "diverged"),
+    "interrupted": ("interrupted", "level", "level"),
 }
 LARGEST = 150_000  # bytes
 WAIT = 100.0  # seconds; a cold kernel cache compiles first

@@ -12,7 +12,8 @@ from typing import TypeAlias
 import numpy as np
 import numpy.typing as npt
 
-from dlprobe.analysis import paired, profiles, run_profile
+from dlprobe.analysis import learning, paired, profiles, run_profile
+from dlprobe.analysis.learning import StateName
 from dlprobe.analysis.paired import LEVEL, Interval
 from dlprobe.analysis.profiles import VERDICTS
 from dlprobe.analysis.proportions import wilson
@@ -28,7 +29,7 @@ class Outcome:
     """What is compared of one run. `curves`: every evaluated number (evaluation,), by name; `steps` (evaluation,): after how many updates each was.
 
     final: results at the end. first, last: verdict on the profile of the first and last recorded step ("" where none was recorded), with the error signal
-    of its hidden layers, (n,).
+    of its hidden layers, (n,). state: whether it learned, as `learning.state` says.
     """
 
     seed: int
@@ -43,6 +44,7 @@ class Outcome:
     updates: int
     step_seconds: float
     parameters: int
+    state: StateName
 
     @property
     def diverged(self) -> bool:
@@ -91,6 +93,7 @@ def outcome(seed: int, run: Run) -> Outcome:
         updates=int(numbers.get("steps_done", 0)),
         step_seconds=float(np.median(seconds)) if len(seconds) else math.nan,
         parameters=0 if run.initial_parameters is None else len(run.initial_parameters),
+        state=learning.state(learning.learning(run), run.status).name,
     )
 
 
@@ -119,6 +122,11 @@ class ValueResult:
     diverged_high: float
     rank: int = 0
     standing: str = ""
+
+    @property
+    def states(self) -> Mapping[StateName, int]:
+        """How many seeds came to which state, the most frequent first."""
+        return dict(Counter(each.state for each in self.outcomes).most_common())
 
     @property
     def step_seconds(self) -> float:

@@ -94,10 +94,10 @@ def summarize(results: Sequence[SeedResult], net: theory.InitialNet) -> CellResu
 
 
 def conclude(initial: Verdict, results: Sequence[SeedResult]) -> tuple[str, str]:
-    """The cell's verdict is that of initialization, where the cause lies; a net that starts healthy and ends non-finite in most seeds is diverged."""
+    """The cell's verdict is that of initialization, where the cause lies; a net that starts unbroken and ends non-finite in most seeds is diverged."""
     lost = [r for r in results if r.diverged and not r.diverged_at_start]
     note = f"{len(lost)} of {len(results)} runs became non-finite while training, first at {lost[0].diverged}" if lost else ""
-    if initial.verdict == "healthy" and 2 * len(lost) > len(results):
+    if initial.verdict not in profiles.BROKEN and 2 * len(lost) > len(results):
         return "diverged", note
     return initial.verdict, "; ".join(filter(None, (initial.reason, note)))
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
-from typing import Any, TypeAlias
+from typing import Any, Literal, TypeAlias
 
 import numpy as np
 import numpy.typing as npt
@@ -16,8 +16,13 @@ Steps: TypeAlias = npt.NDArray[np.int64]
 
 WELL = 0.8  # skill on the training part
 WELL_NEW = 0.7  # skill on the validation part, where there is one
-FEW = 100
+NOTHING = 0.1  # skill below which nothing was learned
+HALF = 0.5  # skill that, reached twice, had been learned
+FEW = 100  # updates after which a run is judged by its result
+FEWEST, PASSES = 50, 10  # …or so many, where they went through the training part so often
 WINDOWS = 10  # of the batch losses of a run without evaluations
+
+StateName: TypeAlias = Literal["learned well", "learned in part", "learned and lost", "did not learn", "diverged", "too short to tell", "not evaluated"]
 
 
 @dataclass(frozen=True)
@@ -29,6 +34,8 @@ class Learning:
     steps: updates made before each. loss, val_loss; error, val_error: share of wrong classes, or root mean square error. skill, val_skill:
     1 − error/chance, chance being the error of always naming the part's commonest class; for regression R². `ceiling` is the largest skill that the
     noise in the targets leaves where it is known, else 1. `chance` is that error (classification) on the training part, NaN for regression.
+    `guessing` is the training error of the best constant answer for both tasks, in the unit of `error`; NaN where it is not known. needed: updates
+    below which the run is too short to be judged by its result.
     """
 
     task: str
@@ -42,6 +49,8 @@ class Learning:
     chance: float
     ceiling: float
     updates: int
+    guessing: float = math.nan
+    needed: int = FEW
     evaluated: bool = True
 
     @property
@@ -121,7 +130,7 @@ class Learning:
     @property
     def brief(self) -> bool:
         """Whether too few updates were made to expect much."""
-        return self.updates < FEW
+        return self.updates < self.needed
 
 
 def learning(run: Run) -> Learning | None:
@@ -129,7 +138,7 @@ def learning(run: Run) -> Learning | None:
     found = run.evaluations
     steps = np.asarray(found.get("step", ()), np.int64)
     loss = np.asarray(found.get("train_loss", ()), np.float64)
-    if not len(loss) or (np.isnan(loss).all() and run.status != "diverged"):
+    if not len(steps) or not len(loss) or (np.isnan(loss).all() and run.status != "diverged"):
         return from_batch_losses(run)
 
     def series(name: str) -> Floats:
@@ -145,7 +154,78 @@ def learning(run: Run) -> Learning | None:
     updates = int(run.final.get("steps_done", max(steps[-1], run.steps[-1] + 1 if len(run.steps) else 0)))
     ceiling = noise_ceiling(task, run.data.get("noise_variance"), errors["train"], skills["train"])
     values = (losses["train"], losses["val"], errors["train"], errors["val"], skills["train"], skills["val"])
-    return Learning(task, steps, *values, chance["train"], ceiling, updates)
+    guessing = math.sqrt(target_variance(errors["train"], skills["train"])) if task == "regression" else chance["train"]
+    return Learning(task, steps, *values, chance["train"], ceiling, updates, guessing, updates_needed(run))
+
+
+@dataclass(frozen=True)
+class State:
+    """What a run has come to, as its training part says it. reason: the numbers, in words."""
+
+    name: StateName
+    reason: str
+
+    @property
+    def sentence(self) -> str:
+        """`did not learn: 63.6 % error …`"""
+        return f"{self.name}: {self.reason}"
+
+
+def state(found: Learning | None, status: str) -> State:
+    """Whether a run learned, judged by its end beside the best constant answer; `status` is the run's."""
+    if found is None:
+        return State("not evaluated", "neither an evaluation nor batch_loss was recorded")
+    if status == "diverged":
+        return State("diverged", f"numbers are not finite after {found.updates} updates")
+    if not np.isfinite(found.error).any():
+        return State("not evaluated", f"{found.loss_name} went from {found.loss[0]:.4g} to {found.loss[-1]:.4g}; errors are not known")
+    numbers = _numbers(found)
+    if not math.isfinite(found.guessing) or not math.isfinite(found.skill[-1]):
+        return State("not evaluated", f"{numbers}; what guessing has is not known")
+    if found.well:
+        risen = _risen(found)
+        return State("learned in part" if risen else "learned well", numbers + risen)
+    if found.brief:
+        return State("too short to tell", f"{found.updates} updates, {found.needed} are needed; {numbers}")
+    numbers += f", after {found.updates} updates"
+    start = max(float(found.skill[0]) / found.ceiling, 0.0) if found.steps[0] == 0 and math.isfinite(found.skill[0]) else 0.0
+    if found.reached >= NOTHING and found.reached - start >= NOTHING:
+        return State("learned in part", numbers)
+    later = found.skill[1:] / found.ceiling
+    if np.count_nonzero(later >= HALF) >= 2:  # one evaluation may be luck
+        return State("learned and lost", f"{numbers}; it once had {_size(found, float(np.nanmin(found.error[1:])))}")
+    return State("did not learn", numbers + (f"; untrained it had {_size(found, float(found.error[0]))}" if start >= NOTHING else ""))
+
+
+def _numbers(found: Learning) -> str:
+    """The errors of both parts at the end, and that of guessing, in percent or in the unit of the targets."""
+    told = "error (RMS) " if found.task == "regression" else "error "
+    told += f"{_size(found, float(found.error[-1]))} in training"
+    if math.isfinite(found.val_error[-1]):
+        told += f", {_size(found, float(found.val_error[-1]))} in validation"
+    if not math.isfinite(found.guessing):
+        return told
+    return f"{told}; always guessing {'the mean' if found.task == 'regression' else 'one class'} has {_size(found, found.guessing)}"
+
+
+def _size(found: Learning, error: float) -> str:
+    return f"{error:.4g}" if found.task == "regression" else f"{100 * error:.1f} %"
+
+
+def _risen(found: Learning) -> str:
+    """Which loss is above that before training, where the errors are small; empty where none is."""
+    for part, loss in (("training", found.loss), ("validation", found.val_loss)):
+        if loss[-1] > loss[0]:
+            return f"; but the {part} loss, {loss[-1]:.3g}, is above the {loss[0]:.3g} before training"
+    return ""
+
+
+def updates_needed(run: Run) -> int:
+    """Updates after which a run is judged by its result: a hundred, or ten passes over its training part where those are fewer, but at least fifty."""
+    samples, size = len(run.data.get("train_indices", ())), run.facts.batch_size
+    if not samples or size is None:
+        return FEW
+    return min(FEW, max(FEWEST, PASSES * math.ceil(samples / size)))
 
 
 def from_batch_losses(run: Run) -> Learning | None:
@@ -174,9 +254,17 @@ def chance_error(counts: Any) -> float:
 
 def noise_ceiling(task: str, noise_variance: float | None, error: Floats, r2: Floats) -> float:
     """The R² that known noise leaves, 1 − noise/variance of the targets, which is error²/(1 − R²) of any evaluation; 1 where it is not known."""
-    usable = np.isfinite(error) & np.isfinite(r2) & (r2 < 1.0)
-    if task != "regression" or noise_variance is None or not usable.any():
+    variance = target_variance(error, r2)
+    if task != "regression" or noise_variance is None or not variance > 0.0:
         return 1.0
-    at = int(np.argmax(usable))
-    variance = error[at] ** 2 / (1.0 - r2[at])
-    return max(1.0 - float(noise_variance) / variance, 0.05) if variance > 0 else 1.0
+    return max(1.0 - float(noise_variance) / variance, 0.05)
+
+
+def target_variance(error: Floats, r2: Floats) -> float:
+    """The variance of the targets, error²/(1 − R²) of the first evaluation that tells it; NaN where none does.
+
+    >>> target_variance(np.array([2.0]), np.array([0.75]))
+    16.0
+    """
+    usable = np.flatnonzero(np.isfinite(error) & np.isfinite(r2) & (r2 < 1.0))
+    return float(error[usable[0]] ** 2 / (1.0 - r2[usable[0]])) if len(usable) else math.nan

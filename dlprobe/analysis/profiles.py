@@ -17,16 +17,20 @@ from dlprobe.analysis.decomposition import Decomposition, short
 from dlprobe.analysis.theory import DEVIATIONS, USUAL_KAPPA, log10_deviation
 
 Floats: TypeAlias = npt.NDArray[np.float64]
-Name: TypeAlias = Literal["vanishing", "exploding", "healthy", "diverged", "collapsed"]
+Name: TypeAlias = Literal["vanishing", "exploding", "level", "diverged", "collapsed", "not evaluated"]
 
 # From best to worst; a tie between seeds goes to the worse.
-VERDICTS: tuple[Name, ...] = ("healthy", "collapsed", "vanishing", "exploding", "diverged")
+BROKEN: tuple[Name, ...] = ("collapsed", "vanishing", "exploding", "diverged")
+VERDICTS: tuple[Name, ...] = ("not evaluated", "level", *BROKEN)
 DECADES = 1.0
 
 
 @dataclass(frozen=True)
 class Verdict:
-    """The judgement of one profile. log10_ratio: r = log10 RMS δ_1/RMS δ_n, −inf and NaN legal; band: what |r| must exceed; reason: one sentence."""
+    """The judgement of one profile, not of the net: one that learns nothing may have a level one.
+
+    log10_ratio: r = log10 RMS δ_1/RMS δ_n, −inf and NaN legal; band: what |r| must exceed; reason: one sentence.
+    """
 
     verdict: Name
     log10_ratio: float
@@ -58,18 +62,18 @@ def classify(
     vanishing and exploding (χ = 1), s = √(Σ_{l<n} κ_l/N_l)/(2 ln 10), and **band = max(1, 4 s)**:
 
     * *diverged*: the run ended non-finite, or a number of the profile is NaN or infinite;
-    * *healthy*, "nothing to compare": fewer than two hidden layers;
+    * *not evaluated*: fewer than two hidden layers, or no error signal at hidden_n to compare with;
     * *vanishing*: **r < −band**; also where hidden_1 has exactly no error signal while hidden_n has (r = −∞), or no hidden layer has while the output
       has;
     * *exploding*: **r > band**;
     * *collapsed*: neither, and **½ log10(S_n/S_1) < −band** with S the between-sample variance of the activation as a share of its mean square, or S_1
       or S_n is 0: hidden_n gives (nearly) the same output for every sample, so no gradient can tell samples apart. A share, because a net whose
       weights merely shrink the signal keeps the samples as far apart as they were, for its size;
-    * *healthy*: all else.
+    * *level*: all else.
 
     Why one decade: an optimizer has one rate for all layers, and a change of scale below ten is the most it absorbs. Why 4 s: a critical net shows
     that much by chance once in 16,000. It is the law of a single input; a batch of independent inputs fluctuates less, so the band errs towards
-    healthy. Why the same band for S: its root is what the layers above see of the samples and it fluctuates by the same law. Six 100-unit nets of 50
+    level. Why the same band for S: its root is what the layers above see of the samples and it fluctuates by the same law. Six 100-unit nets of 50
     and 100 layers (ReLU with layer norm, tanh, sigmoid) that fell below a decade were trained on digits for 20 epochs: none passed 20 % accuracy on
     its training data.
     """
@@ -80,11 +84,11 @@ def classify(
     if reason := _divergence(profile, diverged, names):
         return Verdict("diverged", math.nan, band, reason)
     if len(profile) < 2:
-        return Verdict("healthy", ratio, band, "nothing to compare: fewer than two hidden layers")
+        return Verdict("not evaluated", ratio, band, "nothing to compare: fewer than two hidden layers")
     verdict, reason = _compare(profile, ratio, band, output_error_signal_rms, names)
-    if verdict == "healthy" and (collapse := _collapse(activation_sample_variance, activation_mean_square, names, band)):
+    if verdict not in BROKEN and (collapse := _collapse(activation_sample_variance, activation_mean_square, names, band)):
         return Verdict("collapsed", ratio, band, collapse)
-    if decomposition is not None and verdict != "healthy" and decomposition.sentence:
+    if decomposition is not None and verdict in BROKEN and decomposition.sentence:
         reason = f"{reason}; {decomposition.sentence}"
     return Verdict(verdict, ratio, band, reason)
 
@@ -134,7 +138,7 @@ def _compare(profile: Floats, ratio: float, band: float, output: float, names: S
     if len(zero) == len(profile) and output > 0.0:
         return "vanishing", f"the error signal is exactly zero in every hidden layer while the output layer has {short(output)}"
     if math.isnan(ratio):
-        return "healthy", f"the error signal of {last} is exactly zero: there is none to compare with"
+        return "not evaluated", f"the error signal of {last} is exactly zero: there is none to compare with"
     if math.isinf(ratio):
         return "vanishing", f"the error signal is exactly zero in {_layers(zero, names)} while {last} has {short(profile[-1])}"
     size = f"the error signal of {first} is {_times(ratio)} × that of {last}"
@@ -143,7 +147,7 @@ def _compare(profile: Floats, ratio: float, band: float, output: float, names: S
         return "vanishing", f"{size}, below {span}"
     if ratio > band:
         return "exploding", f"{size}, above {span}"
-    return "healthy", f"{size}, within {span}"
+    return "level", f"{size}, within {span}"
 
 
 def _times(exponent: float) -> str:

@@ -11,6 +11,13 @@ from collections.abc import Sequence
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Run the command line (`argv` without the program's name; None: the process's own) and return the exit code."""
-    from dlprobe.commands.base.application import run
+    from dlprobe import interrupts
 
-    return int(run(argv))
+    try:
+        with interrupts.answering(own_process=argv is None):  # before all that takes time
+            from dlprobe.commands.base.application import run
+
+            code = int(run(argv))
+    except KeyboardInterrupt:
+        code = interrupts.last_word()
+    return interrupts.leave(code)

@@ -243,7 +243,7 @@ def retraining(base: RunConfig, asked: dict[str, Any], execution: Execution, scr
     tell_of_compiling(screen)
     found, complete, ended = train_all(base, design, replicas, sampler.prepared, finished, execution, screen)
     if not complete:
-        screen.warn(execution.interrupted("bias-variance", "the numbers are of the replicas that had ended", ended))
+        screen.interrupted(execution.interrupted("bias-variance", "the numbers are of the replicas that had ended", ended))
         return ExitCode.INTERRUPTED if not found else show_partly(found, axis, design, output, screen)
     for value in design.values:
         if value not in [point.at for point in found] and found:

@@ -28,7 +28,7 @@ from dlprobe.commands.base.arguments import one_of
 from dlprobe.commands.base.file_kinds import BASELINE as BASELINE_FILE
 from dlprobe.commands.base.screen import Screen
 from dlprobe.commands.base.writing import claim, read_as, write_text
-from dlprobe.errors import ConfigError, ExitCode
+from dlprobe.errors import FAIL_ON, FAIL_ON_DEFAULT, ConfigError, ExitCode
 from dlprobe.render.checked import SCHEMA as SCHEMA
 
 if TYPE_CHECKING:
@@ -39,7 +39,6 @@ if TYPE_CHECKING:
     from dlprobe.render.checked import CheckDocument, ProjectSettings
     from dlprobe.rules.files import Criteria, JudgedRun
 
-FAIL_ON = {"error": ("error",), "warning": ("error", "warning"), "never": ()}
 GREEDY = ("--against",)  # takes all that follows, as shells expand --against old/*.h5
 RULES, BASELINE, RESULT = "Rules", "Baseline", "Result"
 
@@ -56,7 +55,7 @@ FailOn = Annotated[
     typer.Option(
         "--fail-on",
         metavar="|".join(FAIL_ON),
-        help="exit with 1 from this severity on [default: error]",
+        help=f"exit with 1 from this severity on [default: {FAIL_ON_DEFAULT}]",
         callback=one_of(tuple(FAIL_ON)),
         rich_help_panel=RESULT,
     ),
@@ -104,7 +103,7 @@ def command(
     here = {"select": select, "ignore": ignore, "fail-on": fail_on, "exit-zero": exit_zero, "baseline": baseline or write_baseline, "against": against}
     settings = settings_told(project, [key for key, value in here.items() if value], [text.partition("=")[0].strip() for text in set or ()], screen)
     chosen = replace(read_criteria(project, select, ignore, extend_select, set), advise=advise)
-    fails_on = FAIL_ON[fail_on or _project_fail_on(project)]
+    fails_on = _fails_on(fail_on, project)
     known = None if write_baseline else baseline or _path(project.options.get("baseline"))
     if against and not any(rule.code[0] == COMPARING for rule in chosen.selection.rules):
         raise ConfigError("--against compares by the rules R001, R002 …, and none of them is selected: add --extend-select R")
@@ -124,28 +123,25 @@ def command(
 
 def read_criteria(project: ProjectFile, select: Any, ignore: Any, extend: Any, settings: Any) -> Criteria:
     """Project file and command line: lists on the command line replace those of the file, --extend-select and --set add to them."""
-    from dlprobe.commands.base.project_file import settings_from, settings_of
     from dlprobe.rules.files import criteria
+    from dlprobe.rules.gate import codes, settings_from, settings_of
 
-    chosen = _codes(select) or project.texts("select")
-    added = [*_codes(extend), *project.texts("extend-select")]
+    chosen = codes(select) or project.texts("select")
+    added = [*codes(extend), *project.texts("extend-select")]
     tables = settings_of(project.options.get("set", {}))
     for code, table in settings_from(settings or ()).items():
         tables.setdefault(code, {}).update(table)
-    return criteria([*chosen, *added] if chosen else [], _codes(ignore) or project.texts("ignore"), tables)
+    return criteria([*chosen, *added] if chosen else [], codes(ignore) or project.texts("ignore"), tables)
 
 
-def _codes(given: Sequence[str] | None) -> list[str]:
-    return [code.strip() for text in given or () for code in text.split(",")]
+def _fails_on(given: str | None, project: ProjectFile) -> tuple[str, ...]:
+    """The severities that fail: the command line's word, else the project file's, else the default."""
+    from dlprobe.rules.gate import severities
 
-
-def _project_fail_on(project: ProjectFile) -> str:
-    from dlprobe.registry import unknown
-
-    given = str(project.options.get("fail-on", "error"))
-    if given not in FAIL_ON:
-        raise ConfigError(f"{project.path}: fail-on: {unknown('severity', given[:60], FAIL_ON)}")
-    return given
+    try:
+        return severities(given or project.options.get("fail-on"))
+    except ConfigError as error:
+        raise ConfigError(f"{project.path}: {error}") from None
 
 
 def _path(text: Any) -> Path | None:
@@ -184,7 +180,9 @@ def exit_code(judged: Sequence[JudgedRun], fails_on: Sequence[str], exit_zero: b
     """2 where a run could not be judged or not be compared, else 1 where a finding is as severe as asked."""
     if any(each.unreadable or not each.evaluated or each.not_compared for each in judged):
         return ExitCode.FAILED
-    found = any(finding.severity in fails_on for each in judged for finding in each.judgement.findings)
+    from dlprobe.rules.gate import failing
+
+    found = any(failing(each.judgement.findings, fails_on) for each in judged)
     return ExitCode.FINDINGS if found and not exit_zero else ExitCode.DONE
 
 

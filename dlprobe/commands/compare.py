@@ -245,7 +245,9 @@ def run(request: Request, sets: PreparedSets, execution: Execution, screen: Scre
             plan, threads, cluster = compare.plan(request), execution.threads, execution.cluster
             result = run_study(plan, sets, compare.read, threads=threads, stop=stop, writer=writer, finished=finished, progress=report, cluster=cluster)
         if not result.complete:
-            screen.warn(execution.interrupted("compare", "the result is of the runs that had ended", bool(result.found)))
+            screen.interrupted(
+                execution.interrupted("compare", f"the result is of the {len(result.found)} of {len(plan)} runs that had ended", bool(result.found))
+            )
         if not result.found:
             return ExitCode.INTERRUPTED
         compared = compare.conclude(request, result.found, result.complete)

@@ -1,9 +1,12 @@
-"""Explain a rule, activation, optimizer, statistic, data set …
+"""Show a page of the manual, or explain a rule, activation, optimizer, statistic …
 
-Formula, parameters, source, use and traps come from the thing's own record; an activation is plotted too, with its mean-field numbers. Parameters can be
-filled in. Where several kinds have a name, kind:name says which is meant.
+Without a name, the topics: the manual's pages, and what is registered. Formula, parameters, source, use and traps of a thing come from its own record; an
+activation is plotted too, with its mean-field numbers. Parameters can be filled in. Where several kinds have a name, kind:name says which is meant; a page
+goes first.
 
 Examples:
+  dlprobe explain
+  dlprobe explain json
   dlprobe explain relu
   dlprobe explain "leaky_relu(slope=0.2)"
   dlprobe explain error_signal_rms
@@ -17,26 +20,33 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from dlprobe.commands.base.names import complete_name, find_thing
+from dlprobe import registry
+from dlprobe.commands.base.names import PAGE, complete_name, find_thing
 from dlprobe.commands.base.screen import Screen
 
 if TYPE_CHECKING:
     from dlprobe.registry import Spec
     from dlprobe.reports.explanation import ActivationNumbers
 
-Name = Annotated[str, typer.Argument(metavar="NAME", help="a name, with parameters or without, or kind:name", autocompletion=complete_name)]
+Name = Annotated[
+    str | None,
+    typer.Argument(metavar="NAME", help="a page, or a name with parameters or without, or kind:name; without it, all topics", autocompletion=complete_name),
+]
 
 
-def command(name: Name, *, screen: Screen) -> None:
+def command(name: Name = None, *, screen: Screen) -> None:
     """Find, work out the numbers, show."""
+    from dlprobe.reports import guide
     from dlprobe.reports.explanation import explanation
     from dlprobe.reports.lesson import lesson
 
-    thing = find_thing(name)
-    if thing.kind == "rule":
-        screen.show(lesson(thing.record))
+    if name is None:
+        shelves = {kind: registry.records(kind) for kind in registry.kinds()}
+        screen.show(guide.topics(shelves.pop(PAGE), shelves))
         return
-    screen.show(explanation(thing, _activation_numbers(thing)))
+    thing = find_thing(name)
+    own = {PAGE: guide.page, "schema": guide.schema, "rule": lesson}
+    screen.show(own[thing.kind](thing.record) if thing.kind in own else explanation(thing, _activation_numbers(thing)))
 
 
 def _activation_numbers(thing: Spec) -> ActivationNumbers | None:

@@ -118,8 +118,7 @@ def show(experiment: Experiment, data: PreparedData, execution: Execution, scree
     screen.show(document(experiment, steps=steps, data_name=data.name, threads=execution.threads, study=str(study) if study else None))
     if not experiment.complete:
         ended = any(each is not None for each in experiment.results)
-        screen.warn(execution.interrupted("gradients", "the picture shows the cells whose runs had ended", ended))
-        return ExitCode.INTERRUPTED
+        return screen.interrupted(execution.interrupted("gradients", "the picture shows the cells whose runs had ended", ended))
     return ExitCode.DONE
 
 
@@ -139,7 +138,8 @@ def search_depths(rows: Sequence[Row], depths: Sequence[int] | None, seeds: Sequ
             if report is not None:
                 report(number + 1, len(rows))
     screen.show(document(found, data_name=data.name, seeds=len(seeds), threads=threads))
-    return ExitCode.DONE if all(each.complete for each in found) and len(found) == len(rows) else ExitCode.INTERRUPTED
+    complete = all(each.complete for each in found) and len(found) == len(rows)
+    return ExitCode.DONE if complete else screen.interrupted(": the depths are those looked at so far")
 
 
 def go_on(path: Path, seeds: int | None, execution: Execution, screen: Screen) -> ExitCode:

@@ -106,6 +106,7 @@ def command(
 
 
 def _run(run: Run, path: Path, id: str, view: View) -> Document:
+    from dlprobe.analysis.learning import learning, state
     from dlprobe.analysis.loss_curve import smoothed
     from dlprobe.analysis.run_profile import run_profile
     from dlprobe.reports import inspect_run
@@ -126,7 +127,7 @@ def _run(run: Run, path: Path, id: str, view: View) -> Document:
     if view.show == "environment":
         return inspect_run.environment(run, where)
     curve = smoothed(run.steps, run.scalar("batch_loss")) if len(run.steps) and run.is_recorded("batch_loss") else None
-    return inspect_run.overview(run, run_profile(run), curve, where)
+    return inspect_run.overview(run, state(learning(run), run.status), run_profile(run), curve, where)
 
 
 def _histograms(run: Run, where: str, what: str, layer: str | None) -> Document:

@@ -79,6 +79,5 @@ def command(
         )
     screen.show(document(found, data_name=data.name, optimizer=str(configuration.training.optimizer)))
     if not found.complete:
-        screen.warn("interrupted: the answer is that of the runs that had ended")
-        return ExitCode.INTERRUPTED
+        return screen.interrupted(": the answer is that of the runs that had ended")
     return ExitCode.DONE

@@ -47,17 +47,21 @@ def command(
 
     path = output or Path(f"{run.name.removesuffix('.journal').removesuffix('.h5')}-cured.toml")
     target = claim(path, CONFIGURATION, read_as("the run that is read", run), force=force)
-    codes, results, complete = _experiment(run, target, seeds, seed, tries, workers, screen)
+    codes, results, count = _experiment(run, target, seeds, seed, tries, workers, screen)
+    complete = len(results) == count
+    if not complete and (not results or results[0].treatment.remedy is not None):
+        return screen.interrupted(f": not even the run as it is was repeated with all {seeds} seeds")
     cure = _cure(results)
     if cure is not None:
         _write(target, str(run), cure, results[0])
-    screen.show(prescribe_document(str(run), codes, results, cure, str(path) if cure is not None else ""))
-    return ExitCode.DONE if complete else ExitCode.INTERRUPTED
+    screen.show(prescribe_document(str(run), codes, results, cure, str(path) if cure is not None else "", complete))
+    return ExitCode.DONE if complete else screen.interrupted(f": {len(results)} of {count} configurations had been tried")
 
 
 def _experiment(
     path: Path, target: Target, seeds: int, seed: int | None, tries: int, workers: int | None, screen: Screen
-) -> tuple[tuple[str, ...], list[Result], bool]:
+) -> tuple[tuple[str, ...], list[Result], int]:
+    """The codes to be cured, what was tried, and how many were to be tried."""
     from dlprobe.config import with_values
     from dlprobe.rules import judge
     from dlprobe.rules.files import begun
@@ -78,7 +82,7 @@ def _experiment(
     codes = prescription.treated_codes(findings)
     others = prescription.treatments(config, findings, tries)
     if not others:
-        return codes, [], True
+        return codes, [], 0
     tell_of_compiling(screen)
     first = config.training.seed if seed is None else seed
     with on_signals() as stop, screen.progress("trying remedies", "runs") as report:
@@ -89,7 +93,7 @@ def _experiment(
         if len(found) == len(asked) and prescription.cheapest_cure(found) is None:
             further = prescription.second_round(found, tries)
             asked, found = [*asked, *further], [*found, *(train(further) if further else [])]
-    return codes, found, len(found) == len(asked)
+    return codes, found, len(asked)
 
 
 def _prepare(config: RunConfig) -> PreparedData:

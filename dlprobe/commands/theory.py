@@ -30,6 +30,7 @@ if TYPE_CHECKING:
     from dlprobe.runs import Run
 
 PANEL = "Theory"
+NEEDED = ("fan_in", "units", "activation", "initializer", "bias_initializer")  # of the layer table, to know the net
 LARGEST_SIGMA_B = 1000.0  # q* is searched up to its square
 Against = Annotated[
     Path | None,
@@ -91,7 +92,9 @@ def net_of_run(run: Run, config: Path | None, options: dict[str, str | None], pa
     if config is None and not any(value is not None for value in options.values()):
         net = initial_net(run, activations_of(run))
         if net is None:
-            reason = "it has no hidden layer, names parts that this dlprobe does not know, or does not say enough of them: give the configuration"
+            missing = [name for name in NEEDED if any(getattr(run.layer_facts[index], name) is None for index in run.hidden_layers)]
+            lacks = f"its layer table has no {' and '.join(missing)}" if missing else "it has no hidden layer"
+            reason = f"{lacks}, or it names parts that this dlprobe does not know: give the configuration"
             raise ConfigError(f"{path}: {reason}, e.g. dlprobe theory net.toml --against {path}")
         return net
     square = run.data.get("input_mean_square")

@@ -48,16 +48,17 @@ def command(config: ConfigFile = None, output: Output = None, force: Force = Fal
     screen.show(_document(path))
     if status == "interrupted":
         recorded = f"what was recorded is in {path}" if session.step else f"{path} holds the net as it began, and no step"
-        screen.warn(f"interrupted at step {session.step} of {session.steps}; {recorded}")
-        return ExitCode.INTERRUPTED
+        return screen.interrupted(f" at step {session.step} of {session.steps}; {recorded}")
     return ExitCode.DONE
 
 
 def _document(path: Path) -> Document:
+    from dlprobe.analysis.learning import learning, state
     from dlprobe.analysis.loss_curve import smoothed
     from dlprobe.analysis.run_profile import run_profile
     from dlprobe.reports.run import train_document
     from dlprobe.runs import open_single
 
     with open_single(path) as run:
-        return train_document(run, run_profile(run), smoothed(run.steps, run.scalar("batch_loss")) if len(run.steps) else None)
+        curve = smoothed(run.steps, run.scalar("batch_loss")) if len(run.steps) else None
+        return train_document(run, state(learning(run), run.status), run_profile(run), curve)

@@ -18,8 +18,6 @@ from dlprobe.data.randomness import generator
 from dlprobe.data.scaling import fit
 from dlprobe.errors import ConfigError
 
-KINDS = ("disjoint", "bootstrap", "fresh")
-
 
 def is_generated(options: DataConfig) -> bool:
     """Whether the data are drawn by a recipe, so that fresh ones can be had."""
@@ -30,7 +28,10 @@ class Resampler:
     """Prepared data for replica 0, 1, …: the training part is its own, the other parts and the configuration's split are those of `base`."""
 
     def __init__(self, options: DataConfig, seed: int, dtype: npt.DTypeLike, kind: str, replicas: int) -> None:
-        """kind: see KINDS, or `same` for the training part itself. seed: of the data. Raises ConfigError where the kind cannot be had, or DataError."""
+        """kind: disjoint, bootstrap, fresh, or `same` for the training part itself. seed: of the data.
+
+        Raises ConfigError where the kind cannot be had, or DataError.
+        """
         if kind == "fresh" and not is_generated(options):
             raise ConfigError(f"--resample fresh: data = {options.data} is not generated, so no fresh sample can be drawn: use bootstrap or disjoint")
         self.options, self.seed, self.dtype, self.kind, self.replicas = options, seed, dtype, kind, replicas

@@ -6,6 +6,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
 from dlprobe.analysis.depth_limits import breaking_depth
+from dlprobe.analysis.profiles import BROKEN
 from dlprobe.config import with_values
 from dlprobe.experiments import gradients
 from dlprobe.experiments.gradients import Cell
@@ -30,7 +31,7 @@ class Probe:
 
 @dataclass(frozen=True)
 class BreakingDepth:
-    """A row of the grid. healthy_at: greatest depth found healthy (0: none); breaks_at: least found not, None where `deepest` is healthy still.
+    """A row of the grid. healthy_at: greatest depth found level (0: none); breaks_at: least found broken, None where `deepest` is level still.
 
     theory: least depth at which theory's profile leaves the band, None where it never does up to `deepest` or does not apply.
     """
@@ -60,7 +61,7 @@ def find(
         probes[depth] = Probe(depth, result.verdict, result.initial.log10_error_signal_ratio.median)
         if told is not None:
             told()
-        return result.verdict != "healthy"
+        return result.verdict in BROKEN
 
     search(breaks, deepest, stop)
     healthy_at, breaks_at = limits(probes)
@@ -70,7 +71,7 @@ def find(
         probes=tuple(probes[depth] for depth in sorted(probes)),
         healthy_at=healthy_at,
         breaks_at=breaks_at,
-        verdict=probes[breaks_at].verdict if breaks_at else "healthy",
+        verdict=probes[breaks_at].verdict if breaks_at else "level",
         theory=breaking_depth(gradients.initial_net(deep, data)),
         deepest=deepest,
         complete=not stop.asked,
@@ -90,7 +91,7 @@ def search(breaks: Callable[[int], bool], deepest: int, stop: Stop) -> None:
 
 
 def limits(probes: Mapping[int, Probe]) -> tuple[int, int | None]:
-    """(greatest healthy depth below the least broken one, least broken one). A single hidden layer has nothing to compare and is healthy."""
-    broken = min((depth for depth, probe in probes.items() if probe.verdict != "healthy"), default=None)
-    healthy = [depth for depth, probe in probes.items() if probe.verdict == "healthy" and (broken is None or depth < broken)]
-    return max(healthy, default=1 if broken else 0), broken
+    """(greatest level depth below the least broken one, least broken one). A single hidden layer has nothing to compare and counts as level."""
+    broken = min((depth for depth, probe in probes.items() if probe.verdict in BROKEN), default=None)
+    level = [depth for depth, probe in probes.items() if probe.verdict not in BROKEN and (broken is None or depth < broken)]
+    return max(level, default=1 if broken else 0), broken

@@ -55,7 +55,10 @@ def find(
     stop: Stop,
     progress: Told | None = None,
 ) -> Found:
-    """The rate whose run ends with the smallest loss `by` (train_loss or val_loss); `quick` leaves the runs out and guesses. Raises ConfigError."""
+    """The rate whose run ends with the smallest loss `by` (train_loss or val_loss); `quick` leaves the runs out and guesses.
+
+    Raises ConfigError, and KeyboardInterrupt after a stop before the first run ended: then there is no answer, not that no rate trains.
+    """
     refuse(config, by, data)
     test = range_test(config, data, *rates, range_steps, stop)
     steps = trainer.start(config, data).steps
@@ -66,6 +69,8 @@ def find(
     while following and not stop.asked:
         trials += run_trials(config, data, following, threads, stop, told_from(progress, len(trials)))
         following = beyond(trials, by) if trials and not stop.asked else ()
+    if stop.asked and not trials:
+        raise KeyboardInterrupt
     return conclude(test, trials, by, steps, complete=not stop.asked)
 
 
@@ -92,6 +97,8 @@ def range_test(config: RunConfig, data: trainer.PreparedData, low: float, high: 
     while len(losses) < steps and not stop.asked and broken_at(losses) is None:
         found = trainer.batch_losses(session, len(losses), rates[len(losses) : len(losses) + BLOCK])
         losses = np.concatenate([losses, found])
+    if stop.asked:
+        raise KeyboardInterrupt
     return read_range_test(rates[: len(losses)], losses)
 
 

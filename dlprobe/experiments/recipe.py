@@ -17,7 +17,6 @@ if TYPE_CHECKING:
     from dlprobe.experiments.laboratory import Laboratory
 
 Answer: TypeAlias = Literal["holds", "holds only when", "does not hold"]
-ANSWERS: tuple[Answer, ...] = ("holds", "holds only when", "does not hold")
 PictureKind: TypeAlias = Literal["lines", "layers", "table", "drawing"]
 
 
@@ -78,7 +77,7 @@ class Judgement:
 
 @dataclass(frozen=True)
 class Recipe:
-    """One claim. `truth` says what is so, `expected` which verdict the default size gave, `base` is the TOML that all its runs begin with.
+    """One claim. `truth` says what is so, `expected` which verdict follows from it at the default size, `base` is the TOML that all its runs begin with.
 
     `tiny` replaces values of the base where a recipe is run for a look (`--tiny`); `own_data` says that the claim is about the data in `base` and no other.
     """

@@ -10,7 +10,8 @@ import numpy.typing as npt
 
 from dlprobe.nn import observe, random
 from dlprobe.nn import program as p
-from dlprobe.nn.cache import EXACT, compiled, inlined
+from dlprobe.nn.cache import EXACT, inlined
+from dlprobe.nn.calling import Kernel, kernel
 from dlprobe.nn.views import window
 
 
@@ -59,6 +60,6 @@ for _function in (partners, mix_rows):
 
 
 @cache
-def compiled_gather_mixed(signature: Any) -> Any:
+def compiled_gather_mixed(signature: Any) -> Kernel:
     """`gather_mixed` for one precision; it is called from compiled code only."""
-    return compiled(signature, EXACT, no_cpython_wrapper=True, _nrt=True)(gather_mixed)
+    return kernel(signature, EXACT, _nrt=True)(gather_mixed)

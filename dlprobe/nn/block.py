@@ -24,8 +24,6 @@ from dlprobe.nn.views import part, window
 from dlprobe.nn.views import scratch as memory_for
 from dlprobe.record.scalars import BATCH_LOSS, CLIP_SCALE, CLIPPED_GRADIENT_NORM, GRADIENT_NORM, LEARNING_RATE, MOMENTUM, PENALTY
 
-FINISHED, DIVERGED = 0, 1
-
 # All memory of one model. `blocks` holds one batch of every layer's inputs and outputs; `deltas` three blocks that dL/da and dL/dz pass through in turn;
 # `data_gradients` keeps gradients as they were before penalties and clipping, where somebody looks at them;
 # `carry` the derivative that goes around a layer, `weight_delta` that of a transformed W, `gram` WᵀW: all empty where nothing needs them.

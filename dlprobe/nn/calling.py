@@ -15,30 +15,45 @@ from llvmlite import ir
 from numba import types
 from numba.extending import intrinsic
 
-from dlprobe.nn.cache import SUMS, compiled
+from dlprobe.nn.cache import SUMS, compiled, from_cache_only
 
 
 class Kernel:
     """A compiled function that compiled code calls by its address. Python may call it too, through a function that is compiled when that happens first:
-    an entry for Python in every kernel would take 50 to 100 ms each on a cold cache, and hardly one is called from there."""
+    an entry for Python in every kernel would take 50 to 100 ms each on a cold cache, and hardly one is called from there.
+
+    `role` is the name of the function it was made of, `name` that and what tells it from every other.
+    """
 
     def __init__(self, dispatcher: Any, signature: Any) -> None:
         self.overloads, self._signature = dispatcher.overloads, signature
+        self.role, self.name = dispatcher.__name__, dispatcher.__qualname__
 
     def __call__(self, *arguments: Any) -> Any:
         return _entry(self._signature)(address(self), arguments)
 
 
-def kernel(signature: Any, flags: set[str] = SUMS) -> Callable[[Callable[..., Any]], Kernel]:
+def kernel(signature: Any, flags: set[str] = SUMS, of: str = "", **options: bool) -> Callable[[Callable[..., Any]], Kernel]:
     """Decorator: `compiled` for a function that is called by its address."""
-    return lambda function: Kernel(compiled(signature, flags, no_cpython_wrapper=True)(function), signature)
+    return lambda function: Kernel(compiled(signature, flags, of, no_cpython_wrapper=True, **options)(function), signature)
+
+
+_libraries: dict[str, Any] = {}  # by symbol
+_symbols: dict[int, str] = {}  # by address
 
 
 @cache
 def address(kernel: Any) -> int:
-    """The C entry of an eagerly compiled kernel. It lives as long as the kernel does; remembered, as asking costs 60 µs and a net asks a dozen times."""
+    """The C entry of an eagerly compiled kernel. It lives as long as the kernel does; remembered, as asking costs 60 µs and a net asks a dozen times.
+
+    LLVM finds it by its symbol. Raises RuntimeError where another library has that symbol, or another symbol that address: it could be another's code.
+    """
     (result,) = kernel.overloads.values()
-    return int(result.library.get_pointer_to_function(result.fndesc.llvm_cfunc_wrapper_name))
+    symbol = result.fndesc.llvm_cfunc_wrapper_name
+    found = int(result.library.get_pointer_to_function(symbol))
+    if not found or _libraries.setdefault(symbol, result.library) is not result.library or _symbols.setdefault(found, symbol) != symbol:
+        raise RuntimeError(f"{symbol} at {found:#x} may be another kernel's code, of {_libraries.get(symbol)} or {_symbols.get(found)}")
+    return found
 
 
 def _caller(returned: Any) -> Any:
@@ -74,7 +89,8 @@ def enter_for_number(target: Any, arguments: Any) -> Any:
 def _entry(signature: Any) -> Any:
     """What calls, for Python, the kernels of one signature: (address, tuple of arguments)."""
     function = enter if signature.return_type == types.none else enter_for_number
-    return compiled(signature.return_type(types.int64, types.Tuple(signature.args)), no_cfunc_wrapper=True)(function)
+    with from_cache_only(False):
+        return compiled(signature.return_type(types.int64, types.Tuple(signature.args)), no_cfunc_wrapper=True)(function)
 
 
 @intrinsic

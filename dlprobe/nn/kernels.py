@@ -99,7 +99,7 @@ def constants_of(parameters: Any, *more: float) -> tuple[float, ...]:
 def activation(spec: Any, dtype: str) -> Operation:
     """Compile the activation of a Spec for one precision."""
     record, parameters = spec.record, tuple(spec.parameters.values())
-    forward, backward = activation_operation(record.name, dtype)
+    forward, backward = activation_operation(record, dtype)
     if isinstance(record, LearnedActivation):
         return Operation(forward, backward, (record.flat_below(*parameters),))
     more: tuple[float, ...] = (record.flat_below(*parameters),) if isinstance(record, Activation) else ()
@@ -110,7 +110,7 @@ def activation(spec: Any, dtype: str) -> Operation:
 
 def normalization(spec: Any, dtype: str) -> Operation:
     """Compile the normalization, or the weight transform, of a Spec for one precision."""
-    forward, backward = normalization_operation(spec.kind, spec.name, dtype)
+    forward, backward = normalization_operation(spec.record, dtype)
     return Operation(forward, backward, tuple(spec.record.constants(*spec.parameters.values())))
 
 
@@ -121,11 +121,11 @@ def _record(kind: str, name: str) -> Any:
 
 
 @cache
-def activation_operation(name: str, dtype: str) -> tuple[Any, Any]:
+def activation_operation(record: Any, dtype: str) -> tuple[Any, Any]:
     """(forward, backward) of a record, compiled."""
-    forward, backward = activation_loops(_record("activation", name))
-    precision = PRECISIONS[dtype]
-    return kernel(precision.forward)(forward), kernel(precision.backward)(backward)
+    forward, backward = activation_loops(record)
+    precision, of = PRECISIONS[dtype], f"activation_{record.name}"
+    return kernel(precision.forward, of=of)(forward), kernel(precision.backward, of=of)(backward)
 
 
 def activation_loops(record: Any) -> tuple[Any, Any]:
@@ -230,16 +230,19 @@ def row_loops(row_value: Callable[..., None], row_backward: Callable[..., None],
 
 
 @cache
-def normalization_operation(kind: str, name: str, dtype: str) -> tuple[Any, Any]:
-    record: Normalization | WeightTransform = _record(kind, name)
+def normalization_operation(record: Normalization | WeightTransform, dtype: str) -> tuple[Any, Any]:
     precision = PRECISIONS[dtype]
-    return kernel(precision.forward)(record.forward), kernel(precision.backward)(record.backward)
+    return kernel(precision.forward, of=record.name)(record.forward), kernel(precision.backward, of=record.name)(record.backward)
+
+
+def loss(name: str, fused: bool, dtype: str) -> Any:
+    """Compile a loss; `fused` takes its joint form with the output activation. Its constants are those of `loss_constants`."""
+    return loss_of(_record("loss", name), fused, dtype)
 
 
 @cache
-def loss(name: str, fused: bool, dtype: str) -> Any:
-    """Compile a loss; `fused` takes its joint form with the output activation. Its constants are those of `loss_constants`."""
-    record: Loss = _record("loss", name)
+def loss_of(record: Loss, fused: bool, dtype: str) -> Any:
+    """`loss` of a record."""
     count = sum(parameter is not REDUCTION for parameter in record.parameters)
     if fused and record.fused_row:
         loops = fused_loss_loop(inlined_with_helpers(record.fused_row), count)
@@ -247,7 +250,7 @@ def loss(name: str, fused: bool, dtype: str) -> Any:
         loops = row_loss_loop(inlined_with_helpers(record.row), count)
     elif isinstance(record, ElementwiseLoss):
         loops = elementwise_loss_loop(inlined_with_helpers(record.value), inlined_with_helpers(record.slope), count)
-    return kernel(PRECISIONS[dtype].loss, EXACT)(loops)
+    return kernel(PRECISIONS[dtype].loss, EXACT, of=f"loss_{record.name}")(loops)
 
 
 def loss_constants(spec: Any, outputs: int) -> tuple[float, ...]:
@@ -300,10 +303,14 @@ def fused_loss_loop(fused_row: Callable[..., float], count: int) -> Any:
     return batch_loss
 
 
-@cache
 def optimizer(name: str, dtype: str) -> tuple[Any, Any]:
     """Compile an optimizer's (update, prepare)."""
-    record: Optimizer = _record("optimizer", name)
+    return optimizer_of(_record("optimizer", name), dtype)
+
+
+@cache
+def optimizer_of(record: Optimizer, dtype: str) -> tuple[Any, Any]:
+    """`optimizer` of a record."""
     step = inlined_with_helpers(record.update)
     count = record.update.__code__.co_argcount - 2 - record.states
     loop = update_loop(step, count, record.states)
@@ -317,5 +324,5 @@ def optimizer(name: str, dtype: str) -> tuple[Any, Any]:
             else:
                 values[running + k - count] = c
 
-    precision = PRECISIONS[dtype]
-    return kernel(precision.update)(loop), kernel(precision.prepare, EXACT)(prepare)
+    precision, of = PRECISIONS[dtype], f"optimizer_{record.name}"
+    return kernel(precision.update, of=of)(loop), kernel(precision.prepare, EXACT, of=of)(prepare)

@@ -18,8 +18,8 @@ from numba.np.unsafe.ndarray import to_fixed_tuple
 
 from dlprobe.nn import observe
 from dlprobe.nn import program as p
-from dlprobe.nn.cache import EXACT, compiled, inlined, inlined_with_helpers
-from dlprobe.nn.calling import address, kernel, whole_registers
+from dlprobe.nn.cache import EXACT, inlined, inlined_with_helpers
+from dlprobe.nn.calling import Kernel, address, kernel, whole_registers
 from dlprobe.nn.kernels import PRECISIONS
 from dlprobe.nn.scalar import is_finite
 from dlprobe.nn.tiles import DEPTH, I64, ROWS, VECTOR_BYTES, VECTORS, TileCode
@@ -172,10 +172,15 @@ def observe_error(d: Any, bias_gradient: Any, row_square: Any, statistics: Any) 
 
 
 @cache
-def passes(signatures: Any) -> dict[str, int]:
-    """The addresses of the passes that take the place of those of one net, under their names in Kernels."""
+def compiled_passes(signatures: Any) -> tuple[Kernel, ...]:
+    """The passes that take the place of those of one net."""
     functions = (gather, product, product_with_transposed, transposed_product, add_bias, observe_activation, observe_error)
-    return {each.__name__: address(compiled(getattr(signatures, each.__name__), no_cpython_wrapper=True)(each)) for each in functions}
+    return tuple(kernel(getattr(signatures, function.__name__))(function) for function in functions)
+
+
+def passes(signatures: Any) -> dict[str, int]:
+    """Their addresses under their names in Kernels."""
+    return {function.role: address(function) for function in compiled_passes(signatures)}
 
 
 def row_loops(row_value: Callable[..., None], row_backward: Callable[..., None], count: int) -> tuple[Any, Any]:
@@ -225,7 +230,8 @@ def row_operation(record: Any, joined: bool, dtype: str) -> tuple[Any, Any]:
     forward, backward = row_loops(inlined_with_helpers(record.row_value), inlined_with_helpers(record.row_backward), count)
     if record.columns_value is not None:
         forward = columns_loop(inlined_with_helpers(record.columns_value), count)
-    return kernel(precision.forward)(forward), kernel(precision.backward)(unused_backward if joined else backward)
+    of = f"activation_{record.name}"
+    return kernel(precision.forward, of=of)(forward), kernel(precision.backward, of=of)(unused_backward if joined else backward)
 
 
 def columns_loss_loop(columns: Callable[..., float], count: int) -> Any:
@@ -274,4 +280,4 @@ def loss(record: Any, joined: bool, count: int, dtype: str) -> Any:
         loop = columns_loss_loop(inlined_with_helpers(record.fused_columns), count)
     else:
         loop = loss_loop(inlined_with_helpers(record.fused_row if joined else record.row), count, joined)
-    return kernel(PRECISIONS[dtype].loss, EXACT)(loop)
+    return kernel(PRECISIONS[dtype].loss, EXACT, of=f"loss_{record.name}")(loop)

@@ -15,7 +15,7 @@ from dlprobe.nn import observe, observe_forward
 from dlprobe.nn.augmentation import compiled_gather_mixed
 from dlprobe.nn.block import Kernels, Net, Work, backward_layer, evaluate, forward_layer, gather, run
 from dlprobe.nn.cache import compiled
-from dlprobe.nn.calling import address
+from dlprobe.nn.calling import Kernel, address, kernel
 from dlprobe.nn.kernels import PRECISIONS, Types
 from dlprobe.nn.matmul import product, product_with_transposed, transposed_product
 from dlprobe.nn.records import record_type, taking_records
@@ -109,23 +109,32 @@ class Signatures:
 
 
 @cache
-def compiled_passes(dtype: str) -> tuple[Any, ...]:
+def compiled_passes(dtype: str) -> tuple[Kernel, ...]:
     """The compiled passes of one precision, called from compiled code only."""
     signatures = Signatures(PRECISIONS[dtype])
     products = (product, product_with_transposed, transposed_product)
     functions = (gather, forward_layer, backward_layer, *products, observe_forward.add_bias, observe_forward.observe_activation, observe.observe_error)
-    return tuple(compiled(getattr(signatures, function.__name__), no_cpython_wrapper=True)(function) for function in functions)
+    return tuple(kernel(getattr(signatures, function.__name__))(function) for function in functions)
 
 
 def passes(dtype: str, *, regulated: bool, mixed: bool) -> dict[str, int]:
     """The addresses of the passes under the names of their fields in Kernels; 0 for `finish` where no step has one."""
-    signatures = Signatures(PRECISIONS[dtype])
-    chosen = {function.__name__: function for function in compiled_passes(dtype)}
+    chosen = {function.role: function for function in compiled_passes(dtype)}
     if mixed:
-        chosen["gather"] = compiled_gather_mixed(signatures.gather)
+        chosen["gather"] = gather_mixed(dtype)
     if regulated:
-        chosen["finish"] = compiled_finish(signatures.finish)
+        chosen["finish"] = finish(dtype)
     return {"finish": 0} | {name: address(function) for name, function in chosen.items()}
+
+
+def gather_mixed(dtype: str) -> Kernel:
+    """The pass in the place of `gather` where samples are mixed."""
+    return compiled_gather_mixed(Signatures(PRECISIONS[dtype]).gather)
+
+
+def finish(dtype: str) -> Kernel:
+    """The pass that ends a step in which gradients are changed before they are used."""
+    return compiled_finish(Signatures(PRECISIONS[dtype]).finish)
 
 
 @cache

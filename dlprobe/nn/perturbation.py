@@ -9,7 +9,6 @@ from typing import Any
 import numpy as np
 from numba.np.unsafe.ndarray import to_fixed_tuple
 
-from dlprobe import registry
 from dlprobe.nn.cache import EXACT, inlined
 from dlprobe.nn.calling import kernel
 from dlprobe.nn.kernels import PRECISIONS, Operation, constants_of
@@ -34,13 +33,12 @@ DRAWS = {"uniform": share, "normal": normal}  # draw(number of the wanted precis
 
 def perturbation(spec: Spec, purpose: int, dtype: str) -> Operation:
     """Compile a perturbation; `purpose` (of dlprobe.nn.random) keeps its stream apart from others in the same layer."""
-    forward, backward = perturbation_operation(spec.name, dtype)
+    forward, backward = perturbation_operation(spec.record, dtype)
     return Operation(forward, backward, constants_of(spec.parameters, float(purpose)))
 
 
 @cache
-def perturbation_operation(name: str, dtype: str) -> tuple[Any, Any]:
-    record: Perturbation = registry.get("perturbation", name)
+def perturbation_operation(record: Perturbation, dtype: str) -> tuple[Any, Any]:
     value, slope, draw, count = inlined(record.value), inlined(record.slope), DRAWS[record.draws], len(record.parameters)
 
     def forward(x: Array, y: Array, learned: Array, state: Array, constants: Array, counter: Array, training: bool) -> None:
@@ -61,5 +59,5 @@ def perturbation_operation(name: str, dtype: str) -> tuple[Any, Any]:
             for j in range(units):
                 out[j] = d[j] * slope(draw(d[j], key, i * units + j), *p) if training else d[j]
 
-    precision = PRECISIONS[dtype]
-    return kernel(precision.forward, EXACT)(forward), kernel(precision.backward, EXACT)(backward)
+    precision, of = PRECISIONS[dtype], f"perturbation_{record.name}"
+    return kernel(precision.forward, EXACT, of)(forward), kernel(precision.backward, EXACT, of)(backward)

@@ -73,6 +73,7 @@ def taking_records(kernel: Any) -> Any:
         given = zip(arguments, signature, strict=True)
         return kernel(*(Reference(value, kind) if isinstance(kind, RecordType) and isinstance(value, tuple) else value for value, kind in given))
 
+    call.name = kernel.__qualname__  # type: ignore[attr-defined]
     return call
 
 

@@ -18,8 +18,8 @@ import numpy.typing as npt
 
 from dlprobe.nn import observe
 from dlprobe.nn import program as p
-from dlprobe.nn.cache import SUMS, compiled, inlined
-from dlprobe.nn.calling import invoke
+from dlprobe.nn.cache import SUMS, inlined
+from dlprobe.nn.calling import Kernel, invoke, kernel
 from dlprobe.nn.matmul import blas_product, product, transposed_product
 from dlprobe.nn.scalar import is_finite
 from dlprobe.nn.views import window
@@ -279,6 +279,6 @@ for _function in (
 
 
 @cache
-def compiled_finish(signature: Any) -> Any:
+def compiled_finish(signature: Any) -> Kernel:
     """`finish` for one precision; it is called from compiled code only."""
-    return compiled(signature, no_cpython_wrapper=True)(finish)
+    return kernel(signature)(finish)

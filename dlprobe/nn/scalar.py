@@ -15,6 +15,7 @@ from llvmlite import ir
 from numba import types
 from numba.extending import intrinsic, overload, register_jitable
 
+from dlprobe.nn.identity import named
 from dlprobe.parts import scalar
 
 # Inlined whatever LLVM thinks of their size: a loop with a call in it is not vectorised (erf: 7.4 against 1.0 ns per number)
@@ -284,9 +285,9 @@ def _two_precisions(plain: Any, single: Any, double: Any) -> None:
     @overload(plain, jit_options=OPTIONS, strict=False)
     def choose(x: Any) -> Any:
         if x == types.float32:
-            return lambda x: single(x)
+            return named(lambda x: single(x))
         if x == types.float64:
-            return lambda x: double(x)
+            return named(lambda x: double(x))
         return None
 
 
@@ -300,13 +301,13 @@ _two_precisions(scalar.erf, erf_32, erf_64)
 
 @overload(scalar.like, jit_options=OPTIONS, strict=False)
 def _like(x: Any, constant: Any) -> Any:
-    return (lambda x, constant: np.float32(constant)) if x == types.float32 else (lambda x, constant: np.float64(constant))
+    return named((lambda x, constant: np.float32(constant)) if x == types.float32 else (lambda x, constant: np.float64(constant)))
 
 
 def _library(plain: Any, function: Any) -> None:
     @overload(plain, jit_options=OPTIONS, strict=False)
     def call(x: Any) -> Any:
-        return lambda x: function(x)
+        return named(lambda x: function(x))
 
 
 _library(scalar.sqrt, math.sqrt)

@@ -29,17 +29,6 @@ TEXT_BYTES = 1024  # longer texts are cut at a character boundary
 
 NAME = re.compile(r"[a-z][a-z0-9_]{0,63}")
 
-ATTRIBUTES = {
-    "schema": f"{SCHEMA} or {STUDY_SCHEMA}",
-    "schema_version": "major and minor number of the format; readers refuse a higher major",
-    "status": "finished | interrupted | failed | diverged",
-    "content_sha256": "SHA-256 over the configuration, and path, dtype, shape and SHA-256 of the bytes of every data set with `hashed`, in this table's order",
-    "parameters_sha256": "SHA-256 of dtype, shape and bytes of the final parameters; empty where there are none",
-    "origin": "who trained it: dlprobe | torch | keras | arrays | log; files without it are dlprobe's own",
-    "config": "the configuration, JSON; empty unless dlprobe trained the run",
-    "producer": "program and version that wrote the file",
-}
-
 
 @dataclass(frozen=True)
 class DataSet:

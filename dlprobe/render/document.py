@@ -50,6 +50,13 @@ class Lines:
 
 
 @dataclass(frozen=True)
+class Markdown:
+    """A whole text that is written in Markdown: a page of the manual. Never text from a file of the user."""
+
+    text: str
+
+
+@dataclass(frozen=True)
 class Bullets:
     """A short list of sentences."""
 
@@ -217,7 +224,7 @@ class Hint:
     command: str
 
 
-Block: TypeAlias = Heading | Paragraph | Lines | Bullets | Facts | Table | HeatTable | Chart | Density | Profile | Verdict | Hint
+Block: TypeAlias = Heading | Paragraph | Lines | Markdown | Bullets | Facts | Table | HeatTable | Chart | Density | Profile | Verdict | Hint
 
 
 @dataclass(frozen=True)

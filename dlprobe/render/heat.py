@@ -45,7 +45,7 @@ def number_of(cell: HeatCell) -> str:
 def shortenings(words: Iterable[str]) -> list[dict[str, str]]:
     """Ways to write the verdict words, longest first; a way in which two words would look the same is left out.
 
-    >>> [way["vanishing"] for way in shortenings(["vanishing", "healthy"])]
+    >>> [way["vanishing"] for way in shortenings(["vanishing", "level"])]
     ['vanishing', 'vanish', 'vani', 'van', 'v']
     """
     distinct = sorted(set(words))

@@ -142,6 +142,7 @@ _DRAWINGS: dict[type, Callable[[Any], str]] = {
     doc.Heading: _heading,
     doc.Paragraph: lambda block: escaped(block.text),
     doc.Lines: lambda block: fenced(block.lines),
+    doc.Markdown: lambda block: block.text.rstrip("\n"),
     doc.Bullets: _bullets,
     doc.Facts: _facts,
     doc.Table: _table,

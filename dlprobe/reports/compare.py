@@ -181,21 +181,41 @@ def _margin(axis: str, margin: Margin, found: Comparison) -> Table:
 def _answer(found: Comparison) -> Verdict:
     best, others = found.values[0], found.values[1:]
     tied = [value.label for value in others if value.standing == "not distinguishable"]
+    tone: Tone = "good" if next(iter(best.states)) == "learned well" else "neutral"
     if not others:
         return Verdict(f"only {best.label} has runs", "warning")
     if not tied:
-        return Verdict(f"{best.label} is the best", "good")
+        return Verdict(f"{best.label} is the best", tone)
     if len(tied) == len(others):
         return Verdict(f"no value is distinguishable from the best: {', '.join([best.label, *tied])}", "neutral")
-    return Verdict(f"{best.label} is the best, not distinguishable from {', '.join(tied)}", "good")
+    return Verdict(f"{best.label} is the best, not distinguishable from {', '.join(tied)}", tone)
 
 
 def _remarks(compared: Compared) -> list[str]:
     return [
         sentence
-        for sentence in (_test(compared.all), _power(compared.all), *_identical(compared.all), _caveat(compared), _edges(compared), _equal(compared))
+        for sentence in (
+            _learned(compared.all),
+            _test(compared.all),
+            _power(compared.all),
+            *_identical(compared.all),
+            _caveat(compared),
+            _edges(compared),
+            _equal(compared),
+        )
         if sentence
     ]
+
+
+def _learned(found: Comparison) -> str:
+    """What most seeds came to, of the values of which they did not learn well: the best of them may be the best of nothing."""
+    told = [
+        f"{value.label} ({name} in {count} of {len(value.outcomes)} seeds)"
+        for value in found.values
+        for name, count in list(value.states.items())[:1]
+        if name != "learned well"
+    ]
+    return f"most seeds did not learn well beside guessing: {'; '.join(told)}" if told else ""
 
 
 def _test(found: Comparison) -> str:
@@ -315,6 +335,7 @@ def _value_record(value: ValueResult, cell: GridCell, curve: tuple[Sequence[floa
         "per_seed": [each.last_of(by) for each in value.outcomes],
         "steps_to_target": {**_interval(value.steps_to_target, "median"), "reached": value.reached},
         "diverged": {"runs": value.diverged, "share": value.diverged / len(value.outcomes), "low": value.diverged_low, "high": value.diverged_high},
+        "states": dict(value.states),
         "initial": _health_record(value.start),
         "final": _health_record(value.end),
         "curve": {"steps": [int(step) for step in curve[0]], "median": list(curve[1])},

@@ -20,7 +20,7 @@ def document(found: Sequence[BreakingDepth], *, data_name: str, seeds: int, thre
     """Where each row of the grid breaks."""
     columns = [
         Column("activation · initializer"),
-        Column("healthy to", "", "right"),
+        Column("level to", "", "right"),
         Column("breaks at", "", "right"),
         Column(""),
         Column("theory", "", "right"),

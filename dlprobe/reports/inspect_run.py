@@ -21,12 +21,15 @@ from dlprobe.reports.run import (
     quoted,
     result,
     results,
+    state_data,
+    state_line,
     train_data,
     verdict_lines,
 )
 from dlprobe.reports.statistic import SCHEMA
 
 if TYPE_CHECKING:
+    from dlprobe.analysis.learning import State
     from dlprobe.analysis.loss_curve import Curve
     from dlprobe.analysis.run_profile import RunProfile
     from dlprobe.runs import Run
@@ -34,20 +37,28 @@ if TYPE_CHECKING:
 WIDEST_CONFUSION = 12  # classes of a confusion matrix that is printed; JSON has any
 
 
-def overview(run: Run, profile: RunProfile | None, curve: Curve | None, where: str) -> Document:
+def overview(run: Run, state: State, profile: RunProfile | None, curve: Curve | None, where: str) -> Document:
     """The whole run on one page. `where` is what to type to see this run again, e.g. "runs/digits-1.h5" or "study.h5 --run seed_1"."""
-    blocks: list[Block] = [Facts([*facts(run), *_state(run)]), *results(run), *loss_chart(run, curve)]
+    blocks: list[Block] = [state_line(state), Facts([*facts(run), *_file(run)]), *results(run), *loss_chart(run, curve)]
     if profile is not None:
         blocks += [*depth_profiles(profile), *verdict_lines(profile)]
     blocks.append(_contents(run))
     if len(run.steps):
         blocks.append(Hint(f"dlprobe inspect {where} --statistic error_signal_rms"))
     blocks.append(Hint(f"dlprobe inspect {where} --show layers"))
-    data = {**train_data(run, profile), "schema": SCHEMA, "kind": "run", **_names(run), "profile": profile_data(profile), "damage": run.damage}
+    data = {
+        **train_data(run, profile),
+        **state_data(state),
+        "schema": SCHEMA,
+        "kind": "run",
+        **_names(run),
+        "profile": profile_data(profile),
+        "damage": run.damage,
+    }
     return Document(where, blocks, data)
 
 
-def _state(run: Run) -> list[tuple[str, Any]]:
+def _file(run: Run) -> list[tuple[str, Any]]:
     """Who writes the run, what is damaged, and the content hash."""
     pairs: list[tuple[str, Any]] = []
     if run.status == "running" and run.writer:

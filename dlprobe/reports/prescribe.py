@@ -13,11 +13,13 @@ if TYPE_CHECKING:
 SCHEMA = "dlprobe-prescribe/1"
 
 
-def prescribe_document(path: str, codes: Sequence[str], results: Sequence[Result], cure: Result | None, written: str) -> Document:
-    """The whole answer. codes: what was to be cured; results: the run as it is first; written: the file of the cured configuration."""
+def prescribe_document(path: str, codes: Sequence[str], results: Sequence[Result], cure: Result | None, written: str, complete: bool = True) -> Document:
+    """The whole answer. codes: what was to be cured; results: the run as it is first; written: the file of the cured configuration; complete:
+    whether all was tried.
+    """
     data: dict[str, Any] = {"schema": SCHEMA, "path": path, "treated": list(codes), "results": [], "cure": None, "written": written or None}
     if not results:
-        return Document(f"prescribe {path}", [Verdict("nothing to prescribe: no error or warning names a remedy", "good")], data)
+        return Document(f"prescribe {path}", [Verdict("nothing to prescribe: no error or warning names a remedy", "neutral")], data)
     before = results[0]
     data["results"] = [_data(each, before) for each in results]
     data["cure"] = None if cure is None else _data(cure, before)
@@ -26,9 +28,12 @@ def prescribe_document(path: str, codes: Sequence[str], results: Sequence[Result
         _table(results),
     ]
     if cure is None:
-        blocks.append(Verdict("nothing helped: no remedy took the findings away in 4 of 5 seeds; the best of them may be a start", "warning"))
+        nothing = "nothing helped" if complete else "nothing that was tried so far helped"
+        blocks.append(Verdict(f"{nothing}: no remedy took the findings away in 4 of 5 seeds; the best of them may be a start", "warning"))
         return Document(f"prescribe {path}", blocks, data)
-    blocks.append(Verdict(f"cheapest cure: {_patch(cure)}: {cure.treatment.remedy.why if cure.treatment.remedy else ''}", "good"))
+    blocks.append(
+        Verdict(f"cheapest cure{'' if complete else ' so far'}: {_patch(cure)}: {cure.treatment.remedy.why if cure.treatment.remedy else ''}", "good")
+    )
     return Document(f"prescribe {path}", [*blocks, *([Hint(f"dlprobe train {written}")] if written else [])], data)
 
 

@@ -1,4 +1,4 @@
-"""What `train` says at its end: results, loss curve, depth profiles at the first and last recorded step, verdicts."""
+"""What `train` says at its end: whether the run learned, results, loss curve, depth profiles at the first and last recorded step, verdicts."""
 
 from __future__ import annotations
 
@@ -10,9 +10,10 @@ from dlprobe import registry
 from dlprobe.config import to_mapping
 from dlprobe.record.description import ORIGINS, OWN, known_facts
 from dlprobe.render.document import Block, Chart, Column, Document, Facts, Hint, LayerSeries, Profile, Series, Table, Toned, Verdict
-from dlprobe.reports.tones import STATUS_TONES, VERDICT_TONES
+from dlprobe.reports.tones import BROKEN, STATE_TONES, STATUS_TONES, VERDICT_TONES
 
 if TYPE_CHECKING:
+    from dlprobe.analysis.learning import State
     from dlprobe.analysis.loss_curve import Curve
     from dlprobe.analysis.profiles import Verdict as Judgement
     from dlprobe.analysis.run_profile import RunProfile, StepProfile
@@ -22,14 +23,24 @@ if TYPE_CHECKING:
 PARTS = {"train": "training", "val": "validation", "test": "test"}
 
 
-def train_document(run: Run, profile: RunProfile | None, curve: Curve | None) -> Document:
+def train_document(run: Run, state: State, profile: RunProfile | None, curve: Curve | None) -> Document:
     """The report of a run that has just ended; `profile` and `curve` are None where no step was recorded."""
-    blocks: list[Block] = [Facts(facts(run)), *results(run)]
+    blocks: list[Block] = [state_line(state), Facts(facts(run)), *results(run)]
     blocks += loss_chart(run, curve)
     if profile is not None:
         blocks += [*depth_profiles(profile), *verdict_lines(profile)]
     blocks.append(Hint(f"dlprobe inspect {quoted(str(run.path))}"))
-    return Document(f"{run.path}", blocks, train_data(run, profile))
+    return Document(f"{run.path}", blocks, {**train_data(run, profile), **state_data(state)})
+
+
+def state_line(state: State) -> Verdict:
+    """Whether the run learned; green only where it learned well."""
+    return Verdict(state.sentence, STATE_TONES[state.name])
+
+
+def state_data(state: State) -> dict[str, str]:
+    """The same as data."""
+    return {"state": state.name, "state_reason": state.reason}
 
 
 def facts(run: Run) -> list[tuple[str, Any]]:
@@ -293,8 +304,8 @@ def verdict_line(moment: StepProfile) -> Verdict:
 
 
 def overall(profile: RunProfile) -> Judgement:
-    """The verdict on the run: that of the first step, where the cause lies; a net that starts healthy is judged by its last."""
-    return profile.last.verdict if profile.first.verdict.verdict == "healthy" else profile.first.verdict
+    """The verdict on the run: that of the first step, where the cause lies; a net that starts unbroken is judged by its last."""
+    return profile.first.verdict if profile.first.verdict.verdict in BROKEN else profile.last.verdict
 
 
 def train_data(run: Run, profile: RunProfile | None) -> dict[str, Any]:

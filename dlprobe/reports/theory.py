@@ -63,7 +63,7 @@ def _verdict(phase: Phase, prediction: Prediction) -> Verdict:
     ratio = f"log10 of the error signal at hidden_1 over the last hidden layer: {value:+.3g} (a single net: {band.low:+.3g} to {band.high:+.3g})"
     if phase.regime == "unknown":
         return Verdict(ratio, "neutral")
-    return Verdict(f"{phase.regime}: {CHAIN[phase.regime]}; {ratio}", "good" if phase.regime == "critical" or abs(band.value) < 1.0 else "warning")
+    return Verdict(f"{phase.regime}: {CHAIN[phase.regime]}; {ratio}", "neutral" if phase.regime == "critical" or abs(band.value) < 1.0 else "warning")
 
 
 def _facts(phase: Phase, prediction: Prediction) -> list[tuple[str, Cell]]:

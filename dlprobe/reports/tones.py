@@ -1,8 +1,28 @@
-"""How verdicts and states are judged, the same in every report; a collapse is a warning, as its rule A003 has it."""
+"""How verdicts and states are judged, the same in every report; a collapse is a warning, as its rule A003 has it.
+
+Green is for a run that learned well: that an error signal stays level over depth, or that a run came to its end, is no praise.
+"""
 
 from __future__ import annotations
 
 from dlprobe.render.document import Tone
 
-VERDICT_TONES: dict[str, Tone] = {"healthy": "good", "vanishing": "bad", "exploding": "bad", "diverged": "bad", "collapsed": "warning"}
-STATUS_TONES: dict[str, Tone] = {"finished": "good", "interrupted": "warning", "running": "neutral", "failed": "bad", "diverged": "bad"}
+VERDICT_TONES: dict[str, Tone] = {
+    "level": "neutral",
+    "vanishing": "bad",
+    "exploding": "bad",
+    "diverged": "bad",
+    "collapsed": "warning",
+    "not evaluated": "neutral",
+}
+STATE_TONES: dict[str, Tone] = {
+    "learned well": "good",
+    "learned in part": "warning",
+    "learned and lost": "bad",
+    "did not learn": "bad",
+    "diverged": "bad",
+    "too short to tell": "warning",
+    "not evaluated": "warning",
+}
+STATUS_TONES: dict[str, Tone] = {"finished": "neutral", "interrupted": "warning", "running": "neutral", "failed": "bad", "diverged": "bad"}
+BROKEN = tuple(name for name, tone in VERDICT_TONES.items() if tone != "neutral")  # what keeps an error signal from its way

@@ -131,8 +131,8 @@ def _depth(evidence: Evidence) -> str:
     """The error signal's way back over training, and how far batch norm's running statistics are off."""
     profiles = evidence.profiles
     ratios = [each.verdict.log10_ratio for each in profiles if not np.isnan(each.verdict.log10_ratio)]
-    healthy = sum(each.verdict.verdict == "healthy" for each in profiles)
-    told = f"{healthy} of {len(profiles)} rows are healthy"
+    level = sum(each.verdict.verdict == "level" for each in profiles)
+    told = f"the error signal is level over depth in {level} of {len(profiles)} rows"
     if ratios:
         told += f": log10 of the error signal of the first hidden layer over the last is {min(ratios):.2f} to {max(ratios):.2f}"
     mismatch = evidence.run.evaluation_layers.get("norm_mean_mismatch")

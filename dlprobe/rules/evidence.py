@@ -15,7 +15,7 @@ import numpy as np
 import numpy.typing as npt
 
 from dlprobe.analysis.baseline import Comparison
-from dlprobe.analysis.learning import FEW, Learning, learning
+from dlprobe.analysis.learning import Learning, learning
 from dlprobe.analysis.run_profile import StepProfile, activations_of, can_be_judged, step_profile
 from dlprobe.config.records import RunConfig
 from dlprobe.record import layout
@@ -146,7 +146,7 @@ class Evidence:
     def require_time(self) -> Learning:
         """How well the run learned, of a run that had the time to: a run of a few updates is not judged by its result."""
         if self.learning.brief:
-            raise NotEvaluableError(f"too short to tell: {self.learning.updates} updates were made, {FEW} are needed")
+            raise NotEvaluableError(f"too short to tell: {self.learning.updates} updates were made, {self.learning.needed} are needed")
         return self.learning
 
     @cached_property

@@ -76,7 +76,7 @@ def _setting(text: str) -> tuple[str, dict[str, Any]]:
     place, equals, value = text.partition("=")
     code, dot, name = place.strip().partition(".")
     if not (equals and dot and name.strip() and value.strip()):
-        raise ConfigError(f"{text[:70]!r} is not a setting: expected CODE.threshold=value, for example G001.decades=2; dlprobe explain CODE lists thresholds")
+        raise ConfigError(f"{text[:70]!r} is not a setting: expected CODE.threshold=value, for example G001.share=0.8; dlprobe explain CODE lists thresholds")
     return code, {name.strip().replace("-", "_"): value.strip()}
 
 

@@ -7,8 +7,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal, TypeAlias
 
-Severity: TypeAlias = Literal["error", "warning", "info"]
-SEVERITIES: tuple[Severity, ...] = ("error", "warning", "info")
+from dlprobe.errors import SEVERITIES as SEVERITIES
+from dlprobe.errors import Severity as Severity
 
 
 class NotEvaluableError(Exception):

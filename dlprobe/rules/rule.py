@@ -82,5 +82,7 @@ class Rule:
 def register(
     code: str, name: str, severity: Severity, lesson: str | None, check: Check, needs: Sequence[str] = (), thresholds: Sequence[Threshold] = ()
 ) -> Rule:
-    """Register a rule; called once at the end of its file, with the file's docstring as the lesson."""
+    """Register a rule; called once at the end of its file, with the file's docstring as the lesson. Raises ValueError for a code of another form."""
+    if not CODE.fullmatch(code):
+        raise ValueError(f"rule {name}: its code is {code!r}: expected a capital and three digits, e.g. G001")
     return register_record("rule", Rule(code, name, severity, lesson or "", check, tuple(needs), tuple(thresholds)))

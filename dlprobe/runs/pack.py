@@ -16,6 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 import dlprobe
+from dlprobe import interrupts
 from dlprobe.errors import RunFileError
 from dlprobe.hdf5.files import printable, remedy, sync_folder
 from dlprobe.record import layout
@@ -266,6 +267,7 @@ def _held_back_signals() -> Iterator[Check]:
     caught: list[int] = []
 
     def remember(number: int, _: PythonFrame | None) -> None:
+        interrupts.notice()
         caught.append(number)
 
     def check() -> None:
@@ -277,7 +279,8 @@ def _held_back_signals() -> Iterator[Check]:
         return
     before = {number: signal.signal(number, remember) for number in (signal.SIGINT, signal.SIGTERM)}
     try:
-        yield check
+        with interrupts.protected():
+            yield check
     finally:
         for number, handler in before.items():
             signal.signal(number, handler if handler is not None else signal.SIG_DFL)

@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 
 from dlprobe.errors import RunFileError
 from dlprobe.record import layout
+from dlprobe.record.description import OWN
 from dlprobe.runs.contents import SIZES, Facts, Shapes, check, check_version, checked_origin
 from dlprobe.runs.frames import parse_json
 
@@ -24,7 +25,8 @@ class PackedContents:
         self._file, self._prefix, self._owner = file, prefix, not prefix
         self.name = f"{file.name}:{prefix}" if prefix else file.name
         self._version = schema_version(file, self._prefix, layout.SCHEMA)
-        for path in ("layers/name", "stats/step"):
+        origin = checked_origin(file.text(self._at(""), "origin"), self.name)
+        for path in ("layers/name", "stats/step", *(("initial/parameters",) if origin == OWN else ())):
             if not self.has(path):
                 raise RunFileError(f"{self.name} is damaged or was not written by dlprobe: it has no {path}")
 

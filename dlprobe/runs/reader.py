@@ -29,15 +29,37 @@ if TYPE_CHECKING:
 _SLAB = 4096  # rows that are read at once in search of a number
 
 
+class Group(dict[str, Any]):
+    """The data sets of one group that a file has, by name. Raises RunFileError for one that it does not have; `get` and `in` ask first."""
+
+    def __init__(self, lacks: str, values: Mapping[str, Any]) -> None:
+        """lacks: the beginning of what is said of one that is not there, `run.h5 holds no layers`."""
+        super().__init__(values)
+        self._lacks = lacks
+
+    def __missing__(self, name: str) -> Any:
+        raise RunFileError(f"{self._lacks}/{name}, which this needs: it was not recorded; train the run again")
+
+
 @dataclass(frozen=True)
 class Layers(Mapping[str, Any]):
-    """The layers, index 0 nearest the input: `names`, and by name of the layout table an array (layer,) or a tuple of texts."""
+    """The layers, index 0 nearest the input: `names`, and by name of the layout table an array (layer,) or a tuple of texts.
+
+    Raises RunFileError for a column that the file does not have; `get` and `in` ask first.
+    """
 
     names: tuple[str, ...]
-    columns: Mapping[str, Any]
+    columns: Group
 
     def __getitem__(self, name: str) -> Any:
         return self.columns[name]
+
+    def __contains__(self, name: object) -> bool:
+        return name in self.columns
+
+    def get(self, name: str, default: Any = None) -> Any:
+        """The column, or the default where the file does not have it."""
+        return self.columns.get(name, default)
 
     def __iter__(self) -> Iterator[str]:
         return iter(self.columns)
@@ -358,9 +380,11 @@ class Run:
 
     def _evaluated(self, dims: tuple[str, ...]) -> dict[str, NDArray[Any]]:
         known = layout.data_sets()
-        return {name: array for name, array in self._group("evaluations").items() if known[f"evaluations/{name}"].dims[1:] == dims}
+        found = self._group("evaluations")
+        return Group(f"{self.contents.name} holds no evaluations", {n: array for n, array in found.items() if known[f"evaluations/{n}"].dims[1:] == dims})
 
-    def _group(self, group: str) -> dict[str, Any]:
+    def _group(self, group: str) -> Group:
         """Every data set of one group that is there."""
         lines = [layout.data_sets()[f"{group}/{name}"] for name in layout.names(group)]
-        return {line.name: loaded(line, self.contents.read(line.path)) for line in lines if self.contents.has(line.path)}
+        found = {line.name: loaded(line, self.contents.read(line.path)) for line in lines if self.contents.has(line.path)}
+        return Group(f"{self.contents.name} holds no {group}", found)

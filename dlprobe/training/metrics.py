@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import numpy as np
 import numpy.typing as npt
 
@@ -11,7 +9,6 @@ from dlprobe import registry
 from dlprobe.parts.metrics import Metric, Scored
 from dlprobe.registry import tidied, unknown
 
-Array = npt.NDArray[Any]
 WATCHED_PARTS = ("train", "val")
 
 

@@ -8,6 +8,8 @@ import threading
 from collections.abc import Iterator
 from types import FrameType
 
+from dlprobe import interrupts
+
 
 class Stop:
     """A request to stop, asked for by a signal or by a caller and read by the training loop after every block."""
@@ -34,13 +36,15 @@ def on_signals() -> Iterator[Stop]:
         return
 
     def notice(number: int, frame: FrameType | None) -> None:
+        interrupts.notice()
         if stop.asked:
             raise KeyboardInterrupt
         stop.ask()
 
     before = {number: signal.signal(number, notice) for number in (signal.SIGINT, signal.SIGTERM)}
     try:
-        yield stop
+        with interrupts.orderly():
+            yield stop
     finally:
         for number, handler in before.items():
             signal.signal(number, handler)

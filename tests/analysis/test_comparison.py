@@ -24,13 +24,14 @@ def run(seed: int, loss: float, curve: Sequence[float] = (), **more: float) -> O
         steps=np.arange(len(values)) * 10.0,
         curves=MappingProxyType({"val_loss": values}),
         final=MappingProxyType({"val_loss": loss, **more}),
-        first="healthy",
-        last="vanishing" if seed % 3 else "healthy",
+        first="level",
+        last="vanishing" if seed % 3 else "level",
         first_signal=np.array([1.0, 2.0]),
         last_signal=np.array([1.0, 10.0 ** (1 + seed % 2)]),
         updates=100,
         step_seconds=1e-4,
         parameters=12,
+        state="learned well",
     )
 
 
@@ -120,7 +121,7 @@ def test_what_learns_nothing_sets_no_target() -> None:
 
 def test_health_is_the_most_frequent_verdict_with_the_median_profile() -> None:
     (value,) = compare({"a": [run(s, 1.0) for s in range(3)]}, "val_loss").values
-    assert (value.start.verdict, value.end.verdict, dict(value.end.counts)) == ("healthy", "vanishing", {"healthy": 1, "vanishing": 2})
+    assert (value.start.verdict, value.end.verdict, dict(value.end.counts)) == ("level", "vanishing", {"level": 1, "vanishing": 2})
     assert value.end.error_signal_rms.tolist() == pytest.approx([1.0, 10.0])
 
 

@@ -6,9 +6,9 @@ import math
 
 import numpy as np
 import pytest
-from rule_runs import made
+from rule_runs import FAILED, made
 
-from dlprobe.analysis.learning import Learning, chance_error, learning, noise_ceiling
+from dlprobe.analysis.learning import Learning, chance_error, learning, noise_ceiling, state, updates_needed
 from dlprobe.runs import Run
 
 
@@ -67,3 +67,48 @@ def test_no_counts_no_chance() -> None:
     assert math.isnan(chance_error(None))
     assert chance_error([5]) == 0.0
     assert noise_ceiling("classification", 0.5, np.ones(1), np.zeros(1)) == 1.0
+
+
+def _state(run: Run) -> tuple[str, str]:
+    found = state(learning(run), run.status)
+    return found.name, found.reason
+
+
+LOST = {"train_loss": (2.3, 0.3, 0.2, 3.0), "train_error": (0.9, 0.1, 0.1, 0.9)}
+
+
+@pytest.mark.parametrize(
+    ("run", "name", "numbers"),
+    [
+        (made(), "learned well", ("0.0 % in training", "3.0 % in validation", "always guessing one class has 90.0 %")),
+        (made(evaluations=FAILED), "did not learn", ("89.0 % in training", "guessing one class has 90.0 %", "after 400 updates")),
+        (made(evaluations=FAILED, steps=20), "too short to tell", ("20 updates, 100 are needed",)),
+        (made(evaluations={"train_loss": (2.3, 1.5), "train_error": (0.9, 0.45)}), "learned in part", ("45.0 % in training",)),
+        (made(evaluations=LOST), "learned and lost", ("90.0 % in training", "it once had 10.0 %")),
+        (made(evaluations={**LOST, "train_error": (0.9, 0.9, 0.1, 0.9)}), "did not learn", ()),  # one evaluation is luck
+        (made(evaluations={"train_loss": (2.3, 2.2), "train_error": (0.7, 0.7)}), "did not learn", ("untrained it had 70.0 %",)),  # luck of the draw
+        (made(status="diverged", evaluations=FAILED), "diverged", ("after 400 updates",)),
+        (made(evaluations={"train_loss": (2.3, 0.1)}), "not evaluated", ()),
+        (made(evaluations={**FAILED, "train_error": (0.9, 0.0), "val_error": (0.9, 0.0), "val_loss": (2.3, 9.0)}), "learned in part", ("is above the 2.3",)),
+    ],
+)
+def test_state_says_what_was_reached_beside_guessing(run: Run, name: str, numbers: tuple[str, ...]) -> None:
+    found, reason = _state(run)
+    assert found == name
+    assert all(number in reason for number in numbers), reason
+
+
+def test_regression_is_laid_beside_guessing_the_mean() -> None:
+    """An RMS of 3 at R² = .91 is an RMS of 3/√.09 = 10 for the mean; an RMS of 11 afterwards is worse than that."""
+    data = {"task": "regression", "class_names": [], "train_class_counts": np.zeros(0, "i8")}
+    run = made(data=data, evaluations={"train_loss": (9.0, 121.0), "train_error": (3.0, 11.0), "train_r2": (0.91, -0.21)})
+    assert _state(run) == ("did not learn", "error (RMS) 11 in training; always guessing the mean has 10, after 400 updates; untrained it had 3")
+
+
+@pytest.mark.parametrize(
+    ("samples", "batch_size", "needed"),
+    [(1078, "32", 100), (107, "32", 50), (200, "32", 70), (1000, "full", 50), (4, "4", 50)],  # ten passes of 34, 4, 7, 1 and 1 batches
+)
+def test_ten_passes_are_long_enough_from_fifty_updates_on(samples: int, batch_size: str, needed: int) -> None:
+    run = made(data={"train_indices": np.arange(samples)}, config={"training": {"batch_size": batch_size}})
+    assert updates_needed(run) == needed

@@ -19,7 +19,7 @@ def sloped(log10_ratio: float, depth: int = 6, last: float = 0.02) -> np.ndarray
 
 @pytest.mark.parametrize(
     ("log10_ratio", "verdict"),
-    [(0.0, "healthy"), (-0.99, "healthy"), (-1.01, "vanishing"), (0.99, "healthy"), (1.01, "exploding"), (-30.0, "vanishing"), (30.0, "exploding")],
+    [(0.0, "level"), (-0.99, "level"), (-1.01, "vanishing"), (0.99, "level"), (1.01, "exploding"), (-30.0, "vanishing"), (30.0, "exploding")],
 )
 def test_one_decade_is_the_smallest_band(log10_ratio: float, verdict: str) -> None:
     found = classify(sloped(log10_ratio), WIDE)
@@ -34,12 +34,12 @@ def test_narrow_deep_nets_are_judged_by_what_chance_does_to_a_critical_one(sign:
     units, band = (25,) * 50, 4 * math.sqrt(49 * 5 / 25) / (2 * math.log(10))
     inside, outside = classify(sloped(sign * (band - 0.01), 50), units), classify(sloped(sign * (band + 0.01), 50), units)
     assert inside.band == pytest.approx(band)
-    assert inside.verdict == "healthy"
+    assert inside.verdict == "level"
     assert outside.verdict == ("exploding" if sign > 0 else "vanishing")
 
 
 def test_linear_units_fluctuate_less_than_relu() -> None:
-    assert classify(sloped(-2.0, 50), (25,) * 50, 5.0).verdict == "healthy"
+    assert classify(sloped(-2.0, 50), (25,) * 50, 5.0).verdict == "level"
     assert classify(sloped(-2.0, 50), (25,) * 50, 2.0).verdict == "vanishing"
 
 
@@ -68,7 +68,7 @@ def test_subnormal_numbers_of_float32_are_compared_like_others() -> None:
 
 def test_zero_at_the_last_layer_is_not_called_exploding() -> None:
     found = classify([0.1, 0.1, 0.0], (100,) * 3)
-    assert found.verdict == "healthy"
+    assert found.verdict == "not evaluated"
     assert math.isnan(found.log10_ratio)
     assert "hidden_3 is exactly zero" in found.reason
 
@@ -80,8 +80,8 @@ def test_all_zeros_below_a_live_output_is_vanishing() -> None:
 
 
 def test_all_zeros_of_a_finished_run_accuse_nobody() -> None:
-    assert classify([0.0, 0.0, 0.0], (100,) * 3, output_error_signal_rms=0.0).verdict == "healthy"
-    assert classify([0.0, 0.0, 0.0], (100,) * 3).verdict == "healthy"
+    assert classify([0.0, 0.0, 0.0], (100,) * 3, output_error_signal_rms=0.0).verdict == "not evaluated"
+    assert classify([0.0, 0.0, 0.0], (100,) * 3).verdict == "not evaluated"
 
 
 @pytest.mark.parametrize("bad", [math.nan, math.inf])
@@ -99,11 +99,11 @@ def test_diverged_run_overrules_a_good_profile_and_a_short_one() -> None:
 @pytest.mark.parametrize("depth", [0, 1])
 def test_fewer_than_two_layers_have_nothing_to_compare(depth: int) -> None:
     found = classify([0.5] * depth, (10,) * depth, activation_sample_variance=[0.0] * depth)
-    assert found.verdict == "healthy"
+    assert found.verdict == "not evaluated"
     assert found.reason.startswith("nothing to compare")
 
 
-@pytest.mark.parametrize(("decades", "verdict"), [(-0.99, "healthy"), (-1.01, "collapsed"), (2.0, "healthy")])
+@pytest.mark.parametrize(("decades", "verdict"), [(-0.99, "level"), (-1.01, "collapsed"), (2.0, "level")])
 def test_samples_that_become_alike_are_collapsed(decades: float, verdict: str) -> None:
     spread = 0.3 * 10.0 ** np.linspace(0.0, 2 * decades, 6)
     assert classify(sloped(0.0), WIDE, activation_sample_variance=spread).verdict == verdict
@@ -119,7 +119,7 @@ def test_vanishing_comes_before_collapse() -> None:
 
 
 def test_batch_of_one_has_no_spread_to_judge() -> None:
-    assert classify(sloped(0.0), WIDE, activation_sample_variance=[math.nan] * 6).verdict == "healthy"
+    assert classify(sloped(0.0), WIDE, activation_sample_variance=[math.nan] * 6).verdict == "level"
 
 
 def test_reason_in_plain_numbers() -> None:
@@ -151,9 +151,9 @@ def test_seeds_that_agree_give_the_median_seeds_reason() -> None:
 
 
 def test_seeds_that_disagree_are_counted_and_a_tie_goes_to_the_worse() -> None:
-    found = combine_seeds([verdict("vanishing", -1.2), verdict("healthy", -0.9), verdict("vanishing", -1.1)])
+    found = combine_seeds([verdict("vanishing", -1.2), verdict("level", -0.9), verdict("vanishing", -1.1)])
     assert (found.verdict, found.reason) == ("vanishing", "in 2 of 3 seeds: because -1.2")
-    assert combine_seeds([verdict("healthy", 0.0), verdict("diverged", math.nan)]).verdict == "diverged"
+    assert combine_seeds([verdict("level", 0.0), verdict("diverged", math.nan)]).verdict == "diverged"
 
 
 def test_no_seed_is_an_error() -> None:
@@ -176,5 +176,5 @@ def test_medians_of_profiles_are_taken_in_log_space() -> None:
 def test_a_signal_that_only_shrinks_is_not_collapsed() -> None:
     """A linear net of small weights: samples differ by the same share of a smaller signal in every layer."""
     shrinking = 10.0 ** -np.arange(0.0, 12.0, 2.0)
-    assert classify(sloped(0.0), WIDE, activation_sample_variance=shrinking, activation_mean_square=2 * shrinking).verdict == "healthy"
+    assert classify(sloped(0.0), WIDE, activation_sample_variance=shrinking, activation_mean_square=2 * shrinking).verdict == "level"
     assert classify(sloped(0.0), WIDE, activation_sample_variance=shrinking, activation_mean_square=[1.0] * 6).verdict == "collapsed"

@@ -45,11 +45,11 @@ def test_profiles_are_the_rows_of_the_file_without_the_output_layer(train: Train
 @pytest.mark.parametrize(
     ("options", "verdict"),
     [
-        ({}, "healthy"),
+        ({}, "level"),
         ({"activation": "sigmoid"}, "vanishing"),
         ({"init": "normal(std=1)"}, "exploding"),
-        ({"norm": "batch"}, "healthy"),
-        ({"norm": "layer", "norm_position": "after"}, "healthy"),
+        ({"norm": "batch"}, "level"),
+        ({"norm": "layer", "norm_position": "after"}, "level"),
     ],
 )
 def test_first_step_is_judged_as_theory_expects(options: dict[str, str], verdict: str, train: Train) -> None:
@@ -73,7 +73,7 @@ def test_theory_sees_the_biases_that_the_run_drew(train: Train) -> None:
 def test_diverged_run_names_the_step_and_layer(train: Train) -> None:
     found = run_profile(train(optimizer="sgd", lr="1e30", steps="5"))
     assert found is not None
-    assert found.first.verdict.verdict == "healthy"
+    assert found.first.verdict.verdict == "level"
     assert found.last.verdict.verdict == "diverged"
     assert "at step 1, hidden_" in found.last.verdict.reason
 
@@ -83,7 +83,7 @@ def test_net_without_hidden_layers_has_nothing_to_compare(train: Train) -> None:
     assert found is not None
     assert found.layers == ()
     assert found.theory is None
-    assert found.first.verdict.verdict == "healthy"
+    assert found.first.verdict.verdict == "not evaluated"
 
 
 def test_activation_of_a_newer_version_is_judged_without_theory(train: Train, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -94,7 +94,7 @@ def test_activation_of_a_newer_version_is_judged_without_theory(train: Train, mo
     found = run_profile(run)
     assert found is not None
     assert found.theory is None
-    assert found.first.verdict.verdict == "healthy"
+    assert found.first.verdict.verdict == "level"
 
 
 def test_file_that_says_little_of_its_layers_is_judged_all_the_same(train: Train, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -103,7 +103,7 @@ def test_file_that_says_little_of_its_layers_is_judged_all_the_same(train: Train
     found = run_profile(run)
     assert found is not None
     assert found.theory is None
-    assert found.first.verdict.verdict == "healthy"
+    assert found.first.verdict.verdict == "level"
 
 
 def test_smoothed_curve_keeps_the_mean_and_the_order() -> None:

@@ -13,6 +13,7 @@ import h5py
 import pytest
 from command_line import ROOT, Outcome, dlprobe, environment
 
+from dlprobe.errors import FAIL_ON, FAIL_ON_DEFAULT, SEVERITIES
 from dlprobe.rules import all_rules
 
 SAMPLES = ROOT / "sample_runs"
@@ -74,6 +75,17 @@ def test_exit_codes(arguments: tuple[str, ...], code: int, folder: Path) -> None
     assert outcome.code == code
     assert len(outcome.errors) == (code == 2)
     assert "Traceback" not in outcome.err
+
+
+@pytest.mark.parametrize("severity", SEVERITIES)
+@pytest.mark.parametrize("word", [*FAIL_ON, None])
+def test_every_word_fails_from_its_severity_on(word: str | None, severity: str, folder: Path) -> None:
+    """One finding of each severity; tests/test_pytest_plugin.py holds the plugin to the same table."""
+    given = () if word is None else ("--fail-on", word)
+    assert check("diverged.h5", "--set", f"N001.severity={severity}", *given).code == int(severity in FAIL_ON[word or FAIL_ON_DEFAULT])
+    if word:
+        (folder / "dlprobe.toml").write_text(f'fail-on = "{word}"\n', encoding="utf-8")
+        assert check("diverged.h5", "--set", f"N001.severity={severity}").code == int(severity in FAIL_ON[word])
 
 
 def test_one_unreadable_file_stops_nothing(folder: Path) -> None:
@@ -336,14 +348,14 @@ def test_no_format_is_silent_about_a_run_that_is_too_short(format: str, brief: P
     for more in ((), ("--counts",)) if format in ("table", "json", "markdown") else ((),):
         outcome = check(str(brief), "--format", format, "-q", *more, select="")
         assert outcome.code == 0  # L005 and others could look
-        assert "too short to tell: 8 updates were made, 100 are needed" in words(outcome.out)
+        assert "too short to tell: 8 updates were made, 50 are needed" in words(outcome.out)
 
 
 def test_unevaluated_rules_are_counted_by_reason(brief: Path) -> None:
     data = check(str(brief), "--format", "json", select="").data
     count = len(data["runs"][0]["not_evaluated"])
     shown = words(check(str(brief), select="").out)
-    assert f"{count} rules not evaluated: too short to tell: 8 updates were made, 100 are needed (13)" in shown
+    assert f"{count} rules not evaluated: too short to tell: 8 updates were made, 50 are needed (13)" in shown
     assert "no baseline was given: add --against RUN (3)" in shown
     assert "✓" not in shown
 

@@ -15,7 +15,22 @@ from dlprobe.runs import Study, StudyWriter
 
 NET = ["--data", "wine", "--layers", "4,4", "--epochs", "2", "--dtype", "float64", "--quiet"]
 SHORT = [*NET, "--seeds", "2", "--format", "json"]
-SETTLED = ("label", "axes", "rank", "standing", "seeds", "metrics", "per_seed", "steps_to_target", "diverged", "initial", "final", "curve", "parameters")
+SETTLED = (
+    "label",
+    "axes",
+    "rank",
+    "standing",
+    "seeds",
+    "metrics",
+    "per_seed",
+    "steps_to_target",
+    "diverged",
+    "states",
+    "initial",
+    "final",
+    "curve",
+    "parameters",
+)
 
 
 def compared(*arguments: str) -> dict[str, Any]:
@@ -218,3 +233,12 @@ def test_file_of_something_else_is_refused(tmp_path: Path) -> None:
     assert dlprobe("train", *NET, "-o", str(run)).code == 0
     assert "a single run" in dlprobe("compare", str(run)).err
     assert "exists already" in dlprobe("compare", "init", "zeros", "ones", *NET, "--seeds", "1", "-o", str(run)).err
+
+
+def test_the_best_of_nets_that_learned_nothing_is_not_praised() -> None:
+    arguments = ["optimizer", "sgd", "adam", "--data", "wine", "--layers", "20,20", "--lr", "1e-9", "--epochs", "20", "--seeds", "2", "--quiet"]
+    out = dlprobe("compare", *arguments).out
+    assert "most seeds did not learn well beside guessing" in " ".join(out.split())
+    assert "(did not learn in 2 of 2 seeds)" in " ".join(out.split())
+    assert "✓" not in out
+    assert [value["states"] for value in dlprobe("compare", *arguments, "--format", "json").data["values"]] == [{"did not learn": 2}] * 2

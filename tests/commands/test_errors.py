@@ -58,7 +58,7 @@ WRONG = [
     (["compare", "activatoin"], "did you mean 'activation'? known: those that dlprobe compare --help shows"),
     (["bias-variance", "--over", "dropuot=0.1"], "did you mean 'dropout'? known: those that dlprobe bias-variance --help shows"),
     (["list", "optimzer"], "did you mean 'optimizer'"),
-    (["explain"], "NAME"),
+    (["explain", "jsn"], "did you mean 'json'"),
     (["explain", "batch-size"], "'batch_size' is the key batch_size of the configuration, or --batch-size: samples per step"),
     (["explain", "learning_rate"], "is the key lr of the configuration, or --lr: learning rate"),
     (["explain", "swish"], "did you mean 'silu'?"),

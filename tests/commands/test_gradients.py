@@ -30,7 +30,7 @@ def test_json_has_the_documented_keys() -> None:
         "width": 8,
         "seeds": [0, 1],
     }
-    assert cell["verdict"] in ("vanishing", "exploding", "healthy", "diverged", "collapsed")
+    assert cell["verdict"] in ("vanishing", "exploding", "level", "diverged", "collapsed")
     assert cell["reason"]
     assert set(cell["initial"]["log10_error_signal_ratio"]) >= {"median", "low", "high", "theory"}
     assert set(cell["initial"]["log10_error_signal_ratio"]["theory"]) >= {"value", "low", "high"}
@@ -58,7 +58,8 @@ def test_one_is_said_in_the_singular() -> None:
 def test_one_hidden_layer_has_no_decay_to_show() -> None:
     """A layer compared with itself: no number where there is none."""
     out = dlprobe("gradients", "--data", "wine", "--depth", "1", "--width", "8", "--activation", "silu", "--init", "he_normal", "--steps", "1", "--quiet").out
-    assert "healthy" in out
+    assert "not evaluated" in out
+    assert "level" not in out
     assert "nan" not in out
 
 

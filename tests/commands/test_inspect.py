@@ -52,7 +52,7 @@ def test_overview_tells_status_data_results_and_verdicts() -> None:
     assert "status    finished" in out
     assert "wine, classification: 107 training + 36 validation + 35 test" in out
     assert "net       13-5-4-3, relu, he_normal" in out
-    assert "step 0: healthy" in out
+    assert "step 0: level" in out
 
 
 def test_statistic_over_steps_is_what_the_file_holds() -> None:

@@ -158,7 +158,7 @@ def test_huge_numbers_are_the_run_s_matter_and_no_warnings_of_a_library(options:
 
 def test_net_without_hidden_layers_and_data_without_validation_part_train() -> None:
     data = trained("--data", "linear", "--layers", "", "--split", "100,0,0", "--epochs", "1", "-o", "run.h5")
-    assert data["verdict"] == "healthy"
+    assert data["verdict"] == "not evaluated"
     assert data["val_loss"] is None
     assert dlprobe("inspect", "run.h5").code == 0
 
@@ -208,3 +208,27 @@ def test_ctrl_c_while_packing_says_where_the_run_is(monkeypatch: pytest.MonkeyPa
     assert [path.name for path in Path().iterdir()] == ["run.h5.journal"]
     assert dlprobe("inspect", "--pack", "run.h5").code == 0
     assert [path.name for path in Path().iterdir()] == ["run.h5"]
+
+
+@pytest.mark.parametrize("epochs", ["2", "20"])
+@pytest.mark.parametrize(("data", "updates", "needed"), [("wine", 8, 50), ("digits", 68, 100)])
+def test_a_net_that_learned_nothing_is_not_praised_on_any_screen(data: str, updates: int, needed: int, epochs: str) -> None:
+    done = dlprobe("train", "--data", data, "--lr", "1e-9", "--epochs", epochs, "-o", "run.h5", "--quiet")
+    for screen in (done.out, dlprobe("inspect", "run.h5").out, dlprobe("inspect", "run.h5", "--format", "markdown").out):
+        words = " ".join(screen.split())
+        if epochs == "2":
+            assert f"too short to tell: {updates} updates, {needed} are needed" in words
+        else:
+            assert "did not learn: error" in words
+            assert "% in training" in words
+            assert "always guessing one class has" in words
+        assert not [sign for sign in ("healthy", "✓", "✅", "learned well") if sign in screen]
+
+
+def test_what_was_learned_is_the_first_thing_said_and_green_where_it_is_much() -> None:
+    lines = dlprobe("train", "--data", "wine", "-o", "run.h5", "--quiet").out.splitlines()
+    assert lines[2].startswith("✓ learned well: error 0.0 % in training")
+    found = dlprobe("inspect", "run.h5", "--format", "json").data
+    assert found["state"] == "learned well"
+    assert found["state_reason"].startswith("error 0.0 % in training")
+    assert (found["verdict"], found["profile"]["final"]["verdict"]) == ("level", "level")

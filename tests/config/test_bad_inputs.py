@@ -21,6 +21,7 @@ from dlprobe.config import (
     from_toml,
     parse_toml,
     to_mapping,
+    to_toml,
     with_values,
 )
 from dlprobe.config.records import keys_by_table, other_keys
@@ -309,27 +310,33 @@ def test_junk_gives_a_configuration_or_one_line(mapping: Any) -> None:
 @given(st.sampled_from(KEYS), junk)
 def test_junk_for_one_key_gives_a_configuration_or_one_line(key: str, value: Any) -> None:
     try:
-        with_values(RunConfig(), {key: value})
+        config = with_values(RunConfig(), {key: value})
     except ConfigError as error:
         one_line(error)
+    else:
+        assert from_mapping(to_mapping(config)) == config
 
 
 @settings(max_examples=300, deadline=None)
 @given(st.sampled_from(KEYS), st.text() | words)
 def test_any_option_text_gives_a_configuration_or_one_line(key: str, text: str) -> None:
     try:
-        from_options(None, {key: text})
+        config = from_options(None, {key: text})
     except ConfigError as error:
         one_line(error)
+    else:
+        assert from_options(None, {key: text}) == from_mapping(to_mapping(config)) == config
 
 
 @settings(max_examples=300, deadline=None)
 @given(st.text() | st.builds("[training]\n{}".format, st.text()) | st.builds("[{}]\n{} = {}".format, st.text(max_size=9), st.sampled_from(KEYS), st.text()))
 def test_any_text_as_toml_gives_a_configuration_or_one_line(text: str) -> None:
     try:
-        parse_toml(text, "net.toml")
+        config = parse_toml(text, "net.toml")
     except ConfigError as error:
         one_line(error)
+    else:
+        assert parse_toml(to_toml(config), "again.toml") == config
 
 
 def test_model_config_is_frozen() -> None:

@@ -57,7 +57,7 @@ def test_relu_with_glorot_vanishes_although_its_weight_gradients_do_not_show_it(
 
 
 def test_relu_with_he_is_healthy_at_every_depth_of_the_default_grid() -> None:
-    assert verdicts(experiment(Axes([5, 10, 20, 50], [100], ["relu"], ["he_normal"]), LOOK)) == ["healthy"] * 4
+    assert verdicts(experiment(Axes([5, 10, 20, 50], [100], ["relu"], ["he_normal"]), LOOK)) == ["level"] * 4
 
 
 def test_sigmoid_with_unit_normal_weights_vanishes_when_narrow_and_explodes_when_wide() -> None:
@@ -67,9 +67,7 @@ def test_sigmoid_with_unit_normal_weights_vanishes_when_narrow_and_explodes_when
     assert verdicts(found)[1] == "exploding"
 
 
-@pytest.mark.parametrize(
-    ("log10_ratio", "verdict"), [(-0.75, "healthy"), (-1.3, "vanishing"), (0.75, "healthy"), (1.3, "exploding")], ids=lambda value: str(value)
-)
+@pytest.mark.parametrize(("log10_ratio", "verdict"), [(-0.75, "level"), (-1.3, "vanishing"), (0.75, "level"), (1.3, "exploding")], ids=lambda value: str(value))
 def test_nets_scaled_by_hand_to_either_side_of_the_band_are_judged_right(log10_ratio: float, verdict: str) -> None:
     """ReLU: RMS δ changes by (σ_w²/2)^½ per layer, so ten steps at σ_w = √2·10^(r/10) give r; at width 400 the finite-width s.d. is .08."""
     sigma = math.sqrt(2) * 10 ** (log10_ratio / 10)

@@ -29,8 +29,8 @@ def test_ink_is_readable_on_every_shade() -> None:
 
 
 def test_words_that_would_look_the_same_are_not_shortened_so_far() -> None:
-    ways = shortenings(["diverged", "divided", "healthy"])
-    assert [sorted(way.values()) for way in ways] == [["diverged", "divided", "healthy"], ["diverg", "divide", "health"], ["dive", "divi", "heal"]]
+    ways = shortenings(["diverged", "divided", "level"])
+    assert [sorted(way.values()) for way in ways] == [["diverged", "divided", "level"], ["diverg", "divide", "level"], ["dive", "divi", "leve"]]
 
 
 def test_numbers_stand_under_each_other_with_the_verdict_behind() -> None:
@@ -39,7 +39,7 @@ def test_numbers_stand_under_each_other_with_the_verdict_behind() -> None:
         [HeatCell(12.0, "exploding")],
         [HeatCell(math.nan, "diverged")],
         [HeatCell(math.nan)],
-        [HeatCell(-0.01, "healthy")],
+        [HeatCell(-0.01, "level")],
     ]
-    words = {"vanishing": "van", "exploding": "exp", "diverged": "div", "healthy": "hea", "": ""}
-    assert [row[0] for row in cell_texts(column, words)] == [" -5.7 van", "+12.0 exp", "      div", "    -", "  0.0 hea"]
+    words = {"vanishing": "van", "exploding": "exp", "diverged": "div", "level": "lev", "": ""}
+    assert [row[0] for row in cell_texts(column, words)] == [" -5.7 van", "+12.0 exp", "      div", "    -", "  0.0 lev"]

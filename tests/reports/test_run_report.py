@@ -5,18 +5,19 @@ from __future__ import annotations
 import math
 import tomllib
 from types import SimpleNamespace
-from typing import Any
+from typing import Any, get_args
 
 import numpy as np
 import pytest
 
+from dlprobe.analysis.learning import StateName
 from dlprobe.analysis.profiles import VERDICTS, Verdict
 from dlprobe.analysis.run_profile import RunProfile, StepProfile
 from dlprobe.record import layout
 from dlprobe.record.description import layer_facts
 from dlprobe.render.document import Chart, Profile, Table
 from dlprobe.reports import inspect_run, run
-from dlprobe.reports.tones import STATUS_TONES, VERDICT_TONES
+from dlprobe.reports.tones import STATE_TONES, STATUS_TONES, VERDICT_TONES
 
 
 def moment(step: int, verdict: Any) -> StepProfile:
@@ -27,18 +28,18 @@ def moment(step: int, verdict: Any) -> StepProfile:
 @pytest.mark.parametrize(
     ("first", "last", "overall"),
     [
-        ("healthy", "healthy", "healthy"),
-        ("vanishing", "healthy", "vanishing"),
-        ("healthy", "diverged", "diverged"),
+        ("level", "level", "level"),
+        ("vanishing", "level", "vanishing"),
+        ("level", "diverged", "diverged"),
         ("exploding", "diverged", "exploding"),
     ],
 )
-def test_verdict_is_that_of_the_first_step_unless_that_was_healthy(first: str, last: str, overall: str) -> None:
+def test_verdict_is_that_of_the_first_step_unless_that_was_unbroken(first: str, last: str, overall: str) -> None:
     assert run.overall(RunProfile(("hidden_1", "hidden_2"), moment(0, first), moment(9, last), None)).verdict == overall
 
 
 def test_run_of_a_single_recorded_step_is_drawn_and_judged_once() -> None:
-    profile = RunProfile(("hidden_1", "hidden_2"), moment(0, "healthy"), moment(0, "healthy"), None)
+    profile = RunProfile(("hidden_1", "hidden_2"), moment(0, "level"), moment(0, "level"), None)
     assert len(run.verdict_lines(profile)) == 1
     for block in run.depth_profiles(profile):
         assert isinstance(block, Profile)
@@ -103,3 +104,8 @@ def test_layer_without_norm_or_bias_shows_none() -> None:
 def test_every_verdict_and_every_status_has_its_tone() -> None:
     assert set(VERDICT_TONES) == set(VERDICTS)
     assert set(STATUS_TONES) >= set(layout.STATUSES)
+    assert set(STATE_TONES) == set(get_args(StateName))
+
+
+def test_only_a_run_that_learned_well_is_green() -> None:
+    assert [name for tones in (STATE_TONES, VERDICT_TONES, STATUS_TONES) for name, tone in tones.items() if tone == "good"] == ["learned well"]

@@ -10,7 +10,7 @@ from dlprobe.reports.inspect_study import RunLine, overview
 
 
 def line(id: str, status: str = "finished", **coordinates: Any) -> RunLine:
-    return RunLine(id, coordinates, status, {"val_error": 0.5}, ("healthy", "vanishing"))
+    return RunLine(id, coordinates, status, {"val_error": 0.5}, ("level", "vanishing"))
 
 
 def header(*lines: RunLine) -> list[str]:

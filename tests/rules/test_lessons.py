@@ -11,9 +11,9 @@ import pytest
 from dlprobe import registry
 from dlprobe.config import parse_spec
 from dlprobe.record import layout
-from dlprobe.rules import Rule, all_rules, catalogue
+from dlprobe.rules import Passed, Rule, all_rules, catalogue
 from dlprobe.rules.outcome import SEVERITIES
-from dlprobe.rules.rule import CODE, HEADINGS
+from dlprobe.rules.rule import HEADINGS, register
 
 each_rule = pytest.mark.parametrize("rule", all_rules().values(), ids=lambda rule: rule.code)
 
@@ -29,8 +29,15 @@ def test_codes_are_unique() -> None:
 
 @each_rule
 def test_code_and_severity_are_legal(rule: Rule) -> None:
-    assert CODE.fullmatch(rule.code)
+    assert re.fullmatch(r"[A-Z][0-9]{3}", rule.code)
     assert rule.severity in SEVERITIES
+
+
+@pytest.mark.parametrize("code", ["g001", "G01", "G0001", "GG01", ""])
+def test_a_code_of_another_form_is_not_registered(code: str) -> None:
+    with pytest.raises(ValueError, match="a capital and three digits"):
+        register(code, "made_up", "error", "", lambda evidence, settings: Passed())
+    assert "made_up" not in registry.records("rule")
 
 
 @each_rule

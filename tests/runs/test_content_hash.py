@@ -72,7 +72,7 @@ def test_parameters_have_a_hash_that_recording_does_not_change() -> None:
 
 
 def test_the_hash_can_be_computed_with_h5py_alone(tmp_path: Path) -> None:
-    """What the README says, done by hand; the thread count does not count."""
+    """What the manual's page run-file says, done by hand; the thread count does not count."""
     path = synthetic_runs.write(tmp_path / "a.h5", threads=2).pack()
     whole = hashlib.sha256(b'{"data":{"data":"digits"},"training":{"seed":1}}')
     with h5py.File(path) as file:

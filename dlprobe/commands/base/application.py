@@ -6,22 +6,20 @@ import ast
 import io
 import os
 import pkgutil
-import signal
 import sys
-import threading
 import warnings
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
 from functools import cache
 from importlib import import_module
 from pathlib import Path
-from types import FrameType
 from typing import Annotated, Any, TextIO
 
 import typer
 from typer.core import TyperCommand, TyperGroup
 
 import dlprobe
+from dlprobe import interrupts
 from dlprobe.commands.base import failures
 from dlprobe.commands.base.declaring import declare
 from dlprobe.commands.base.help import print_help
@@ -157,11 +155,12 @@ def run(argv: Sequence[str] | None = None) -> int:
     screen = early_screen(arguments)
     with _streams():
         try:
-            with _terminated_as_interrupted(), _warnings_on(screen):
+            with _warnings_on(screen):
                 code = _invoke(arguments)
                 sys.stdout.flush()
                 return code
         except BaseException as error:
+            interrupts.said()
             code = failures.report(error, screen)
             _flush_or_abandon()
             return code
@@ -216,23 +215,6 @@ def _flush_or_abandon() -> None:
         sys.stdout.flush()
     except (OSError, ValueError):
         failures.abandon_stdout()
-
-
-@contextmanager
-def _terminated_as_interrupted() -> Iterator[None]:
-    """SIGTERM acts as Ctrl-C."""
-
-    def interrupt(number: int, frame: FrameType | None) -> None:
-        raise KeyboardInterrupt
-
-    if threading.current_thread() is not threading.main_thread():
-        yield
-        return
-    before = signal.signal(signal.SIGTERM, interrupt)
-    try:
-        yield
-    finally:
-        signal.signal(signal.SIGTERM, before)
 
 
 @contextmanager

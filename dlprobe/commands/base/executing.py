@@ -86,8 +86,8 @@ class Execution:
         return StudyWriter.create(self.target.path, description, self.target.force)
 
     def interrupted(self, command: str, shown: str, ended: bool) -> str:
-        """What to say of a study that was stopped. shown: what the result is of, where any run had `ended`."""
-        said = f"interrupted: {shown}" if ended else "interrupted before a run had ended"
+        """What `Screen.interrupted` says of a study that was stopped. shown: what the result is of, where any run had `ended`."""
+        said = f": {shown}" if ended else " before a run had ended"
         if self.file is None:
             return said
         return f"{said}; {'they are kept, ' if ended else ''}go on with dlprobe {command} --resume {self.file}"

@@ -12,6 +12,7 @@ from typing import Any
 
 import typer
 
+from dlprobe import interrupts
 from dlprobe.commands.base.screen import Screen
 from dlprobe.errors import DlprobeError, ExitCode
 from dlprobe.registry import nearest
@@ -35,7 +36,7 @@ def report(error: BaseException, screen: Screen) -> int:
         return ExitCode.DONE
     if screen.debug:
         traceback.print_exception(error)
-    if isinstance(error, KeyboardInterrupt | typer.Abort):
+    if isinstance(error, KeyboardInterrupt | typer.Abort) or interrupts.raised():
         screen.error("interrupted")
         return ExitCode.INTERRUPTED
     screen.error(_message(error))

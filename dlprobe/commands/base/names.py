@@ -9,6 +9,8 @@ from dlprobe.config import fields, parse_spec
 from dlprobe.errors import ConfigError
 from dlprobe.registry import Spec, tidied
 
+PAGE = "page"  # the kind of the manual's pages
+
 
 def find_kind(text: str) -> str:
     """The kind that `text` means, in singular or plural, with `_` or `-`. Raises ConfigError with a suggestion and the list."""
@@ -20,7 +22,7 @@ def find_kind(text: str) -> str:
 
 
 def find_thing(text: str) -> Spec:
-    """The record that `name`, `name(key=value, …)` or `kind:name` means, with its parameters filled in.
+    """The record that `name`, `name(key=value, …)` or `kind:name` means, with its parameters filled in. A page of the manual goes first.
 
     Raises ConfigError for an unknown name, and for one that several kinds have, listing them.
     """
@@ -33,6 +35,8 @@ def find_thing(text: str) -> Spec:
         _refuse_key(tidied(plain))
         others = {other: name for kind in registry.kinds() for other, name in registry.other_names(kind).items()}
         raise ConfigError(registry.unknown("name", plain.strip()[:60], _all_names(), "those that dlprobe list shows", others))
+    if PAGE in homes:
+        return _spec(PAGE, text)
     if len(homes) > 1:
         choices = " or ".join(f"{kind}:{_own_name(kind, plain)}" for kind in homes)
         raise ConfigError(f"{plain.strip()!r} is a name of several kinds: type {choices}")
@@ -50,7 +54,7 @@ def _refuse_key(name: str) -> None:
 def _spec(kind: str, text: str) -> Spec:
     name, bracket, rest = text.partition("(")
     own = _own_name(kind, name)
-    if own is not None and own != own.lower():  # file formats are written CSV, HDF5: they take no parameters
+    if own is not None and not bracket and not registry.records(kind)[own].parameters:
         return Spec(kind, own, {})
     return parse_spec(kind, f"{own or name}{bracket}{rest}")
 
@@ -58,7 +62,7 @@ def _spec(kind: str, text: str) -> Spec:
 def _own_name(kind: str, name: str) -> str | None:
     """The record's name in its own spelling; a rule answers to its code too."""
     plain = tidied(name)
-    return next((known for known, record in registry.records(kind).items() if plain in (known.lower(), getattr(record, "code", known).lower())), None)
+    return next((known for known, record in registry.records(kind).items() if plain in (tidied(known), tidied(getattr(record, "code", known)))), None)
 
 
 def _all_names() -> list[str]:

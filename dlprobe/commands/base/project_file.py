@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from dlprobe.commands.base.named_files import lies_in
-from dlprobe.errors import ConfigError
+from dlprobe.errors import FAIL_ON, FAIL_ON_DEFAULT, ConfigError
 from dlprobe.registry import unknown
 from dlprobe.render.checked import ProjectSettings
 
@@ -29,14 +29,14 @@ KEYS: dict[str, tuple[type | tuple[type, ...], str]] = {
     "select": (list, "a list of codes or prefixes"),
     "ignore": (list, "a list of codes or prefixes"),
     "extend-select": (list, "a list of codes or prefixes"),
-    "set": (dict, 'a table, e.g. [tool.dlprobe.set] with "G001.decades" = 2'),
-    "fail-on": (str, "error, warning or never"),
+    "set": (dict, 'a table, e.g. [tool.dlprobe.set] with "G001.share" = 0.8'),
+    "fail-on": (str, f"one of {', '.join(FAIL_ON)}"),
     "exit-zero": (bool, "true or false"),
     "baseline": (str, "the path of a findings baseline"),
     "against": (list, "a list of run files"),
 }
 PATHS = ("baseline", "against")
-DEFAULTS = {"fail-on": "error"}
+DEFAULTS = {"fail-on": FAIL_ON_DEFAULT}
 REPOSITORY = (".git", ".hg")
 FILES: tuple[tuple[str, tuple[str, ...]], ...] = (("dlprobe.toml", ()), ("pyproject.toml", ("tool", "dlprobe")))
 
@@ -159,6 +159,8 @@ def settings_told(project: ProjectFile, given: Collection[str], thresholds: Iter
         screen.announce(project.refused)
     changed = in_effect(project, given)
     if "set" in changed:
+        from dlprobe.rules.gate import settings_of
+
         tables = settings_of(changed["set"])
         own = {f"{code}.{name}": value for code, table in tables.items() for name, value in table.items()}
         changed["set"] = {name: value for name, value in own.items() if name not in {each.replace("-", "_") for each in thresholds}}
@@ -173,32 +175,3 @@ def settings_told(project: ProjectFile, given: Collection[str], thresholds: Iter
 
 def _relative(value: Any, folder: Path) -> Any:
     return [str(folder / each) for each in value] if isinstance(value, list) else str(folder / value)
-
-
-def settings_of(table: Mapping[str, Any]) -> dict[str, dict[str, Any]]:
-    """Thresholds by code and name, from `G001.decades` keys or a table per code (in TOML both ways of writing). Raises ConfigError.
-
-    >>> settings_of({"G001.decades": 2, "L001": {"share": 0.1}})
-    {'G001': {'decades': 2}, 'L001': {'share': 0.1}}
-    """
-    found: dict[str, dict[str, Any]] = {}
-    for key, value in table.items():
-        code, _, name = key.partition(".")
-        if name:
-            found.setdefault(code, {})[name.replace("-", "_")] = value
-        elif isinstance(value, dict):
-            found.setdefault(code, {}).update({inner.replace("-", "_"): each for inner, each in value.items()})
-        else:
-            raise ConfigError(f"set: {key} = {str(value)[:60]}: expected CODE.threshold = value, for example G001.decades = 2")
-    return found
-
-
-def settings_from(texts: Iterable[str]) -> dict[str, dict[str, Any]]:
-    """Thresholds by code and name from `CODE.threshold=value` texts. Raises ConfigError."""
-    pairs = {}
-    for text in texts:
-        place, equals, value = text.partition("=")
-        if not (equals and value.strip() and place.partition(".")[2].strip()):
-            raise ConfigError(f"--set {text[:70]!r}: expected CODE.threshold=value, for example G001.decades=2; dlprobe explain CODE lists thresholds")
-        pairs[place.strip()] = value.strip()
-    return settings_of(pairs)

@@ -9,6 +9,7 @@ from itertools import count
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from dlprobe import interrupts
 from dlprobe.commands.base.screen import Screen
 from dlprobe.errors import RunFileError
 from dlprobe.render.numbers import value_text
@@ -125,6 +126,15 @@ def file_stem(data: str) -> str:
 
 def train(session: Session, writer: RunWriter, screen: Screen) -> str:
     """Train to the end, the first Ctrl-C or the first non-finite number; the status. After any other end the journal is closed and packed too."""
+    try:
+        return _trained(session, writer, screen)
+    except BaseException as error:
+        with interrupts.protected():
+            _end_early(writer, session, error, screen)
+        raise
+
+
+def _trained(session: Session, writer: RunWriter, screen: Screen) -> str:
     from dlprobe.training.stopping import on_signals
     from dlprobe.training.trainer import run
 
@@ -134,11 +144,7 @@ def train(session: Session, writer: RunWriter, screen: Screen) -> str:
             if report is not None:
                 report(progress.step, progress.steps, f"loss {value_text(progress.loss, 3)}")
 
-        try:
-            return run(session, writer, stop=stop, progress=told)
-        except BaseException as error:
-            _end_early(writer, session, error, screen)
-            raise
+        return run(session, writer, stop=stop, progress=told)
 
 
 def packed(writer: RunWriter, screen: Screen) -> Path:

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Protocol, TextIO
 
 from dlprobe.commands.base.file_kinds import OF_FORMAT, TEXT
+from dlprobe.errors import ExitCode
 from dlprobe.render.safe_text import visible
 
 if TYPE_CHECKING:
@@ -74,6 +75,11 @@ class Screen:
         """Say on stderr what the user should know, unless quiet."""
         if not self.quiet:
             say(f"{self._label('warning:', '1;33')} {one_line(text)}")
+
+    def interrupted(self, text: str) -> ExitCode:
+        """Say, quiet or not, that the command was interrupted and what that leaves; its exit code."""
+        say(f"{self._label('warning:', '1;33')} {one_line('interrupted' + text)}")
+        return ExitCode.INTERRUPTED
 
     def announce(self, text: str) -> None:
         """Say on stderr, quiet or not, what a file decides in the user's place."""

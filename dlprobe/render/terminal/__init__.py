@@ -14,7 +14,7 @@ from typing import Any, TextIO
 from dlprobe.render import document as doc
 from dlprobe.render import formats
 from dlprobe.render.safe_text import encodable
-from dlprobe.render.terminal import chart, density, heat_table, profile, table, text
+from dlprobe.render.terminal import chart, density, heat_table, markdown, profile, table, text
 from dlprobe.render.terminal.page import Page
 from dlprobe.render.terminal.stream import glyphs_for, wants_color
 
@@ -23,6 +23,7 @@ _DRAWINGS: dict[type, Callable[[Page, Any], None]] = {
     doc.Heading: text.heading,
     doc.Paragraph: text.paragraph,
     doc.Lines: text.lines,
+    doc.Markdown: markdown.markdown,
     doc.Bullets: text.bullets,
     doc.Verdict: text.verdict,
     doc.Hint: text.hint,

@@ -7,15 +7,16 @@ from collections.abc import Sequence
 
 from dlprobe.render.document import Block, Bullets, Paragraph, Verdict
 from dlprobe.reports.gradients.grid import Grid, Row
-from dlprobe.reports.tones import VERDICT_TONES
+from dlprobe.reports.tones import BROKEN, VERDICT_TONES
 
 
 def lessons(grid: Grid) -> list[Block]:
     """What these numbers say, each sentence only where they say it."""
     counts = {name: sum(result.verdict == name for _, result in grid.rows) for name in VERDICT_TONES}
     said = ", ".join(f"{count} {name}" for name, count in counts.items() if count)
-    healthy_only = counts["healthy"] == len(grid.rows)
-    blocks: list[Block] = [Verdict(f"{len(grid.rows)} net{'s' * (len(grid.rows) != 1)}: {said}", "good" if healthy_only else "warning")]
+    broken = any(counts[name] for name in BROKEN)
+    nets = f"{len(grid.rows)} net{'s' * (len(grid.rows) != 1)}"
+    blocks: list[Block] = [Verdict(f"{nets}: {said} (their error signal over depth)", "warning" if broken else "neutral")]
     bullets = [
         sentence
         for sentence in (
@@ -23,14 +24,14 @@ def lessons(grid: Grid) -> list[Block]:
             _outside_theory(grid),
             _healed(grid),
             _relapsed(grid),
-            _healthy_but_unlearned(grid),
+            _level_but_unlearned(grid),
             _broken_but_learned(grid),
         )
         if sentence
     ]
     if bullets:
         blocks.append(Bullets(bullets))
-    reasons = [(cell, result) for cell, result in grid.rows if cell.depth == grid.deepest and result.verdict != "healthy"]
+    reasons = [(cell, result) for cell, result in grid.rows if cell.depth == grid.deepest and result.verdict in BROKEN]
     blocks += [Paragraph(f"{grid.label(cell)}, depth {cell.depth}: {result.verdict}: {result.reason}.") for cell, result in reasons[:3]]
     return blocks
 
@@ -82,11 +83,11 @@ def _when(found: Sequence[Row], grid: Grid, healed: bool) -> str:
     return _first([f"{grid.label(cell)} at depth {cell.depth} (step {step:.0f})" for (cell, _), step in zip(found, steps, strict=True)])
 
 
-def _healthy_but_unlearned(grid: Grid) -> str:
-    found = [(c, r) for c, r in grid.rows if r.verdict == "healthy" and r.train_accuracy.median < 0.5]
-    return f"healthy at initialization, yet below 50 % training accuracy at the end (a healthy start is no promise): {_names(found, grid)}" if found else ""
+def _level_but_unlearned(grid: Grid) -> str:
+    found = [(c, r) for c, r in grid.rows if r.verdict == "level" and r.train_accuracy.median < 0.5]
+    return f"level at initialization, yet below 50 % training accuracy at the end (a level error signal is no promise): {_names(found, grid)}" if found else ""
 
 
 def _broken_but_learned(grid: Grid) -> str:
-    found = [(c, r) for c, r in grid.rows if r.verdict != "healthy" and r.train_accuracy.median >= 0.9]
-    return f"not healthy at initialization, yet 90 % and more at the end (the optimizer coped): {_names(found, grid)}" if found else ""
+    found = [(c, r) for c, r in grid.rows if r.verdict in BROKEN and r.train_accuracy.median >= 0.9]
+    return f"broken at initialization, yet 90 % and more at the end (the optimizer coped): {_names(found, grid)}" if found else ""

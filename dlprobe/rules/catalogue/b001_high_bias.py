@@ -9,8 +9,8 @@ noise in the training labels is no bias. For regression with known noise, 1 − 
 textbook's verdict, which is normal on small data. A warning needs 10 points and 70 % of the chance error, because classes may overlap and nobody said
 what the best error is. The reference is 0 unless it is set.
 
-When it stays silent: below a hundred updates; a regression whose noise is not known is not evaluated, because nobody can say what error is left over;
-nor are files without training errors.
+When it stays silent: below a hundred updates or ten passes; a regression whose noise is not known is not evaluated, because nobody can say what error
+is left over; nor are files without training errors.
 
 What to try: more units or layers; training for longer, or faster; less penalty and dropout; and first what the other findings say.
 

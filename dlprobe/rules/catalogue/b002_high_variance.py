@@ -8,7 +8,7 @@ How it is measured: E_val − E_train in percentage points, or R² lost, in poin
 and at least half of the gap from the reference to E_train: then it is an info, which is normal on small data. A warning needs the higher threshold
 and twice the gap's standard error, from the number of validation samples.
 
-When it stays silent: without a validation part it is not evaluated; below a hundred updates only where the training part is learned already. A
+When it stays silent: without a validation part it is not evaluated; below a hundred updates or ten passes only where the training part is learned already. A
 training R² below .05 leaves nothing to lose. Where R² on new samples is negative, which is worse than naming the mean, half of the threshold is
 enough.
 

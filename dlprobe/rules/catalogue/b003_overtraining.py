@@ -7,7 +7,7 @@ Why it hurts: from there on the net learned its own samples only. The parameters
 How it is measured: the last val_loss over the smallest one, and train_loss at the end below that at the same evaluation. Severity info; a warning
 where the validation error too has risen from its best by the second threshold. The evidence says when training should have ended.
 
-When it stays silent: without validation part, or with fewer than five evaluations, it is not evaluated; below a hundred updates neither.
+When it stays silent: without validation part, or with fewer than five evaluations, it is not evaluated; below a hundred updates or ten passes neither.
 
 What to try: early stopping; a penalty or dropout; fewer epochs.
 

@@ -9,7 +9,7 @@ up.
 How it is measured: the median of penalty over that of batch_loss in the last quarter of the recorded steps; and both in the first recorded step, where
 the penalty then fell to less than a tenth. For dropout, the batch loss (with) over the evaluated training loss (without) at the end.
 
-When it stays silent: a run that learned well is not accused; below a hundred updates it is not evaluated. Without penalty and dropout it passes.
+When it stays silent: a run that learned well is not accused; below a hundred updates or ten passes it is not evaluated. Without penalty and dropout it passes.
 
 What to try: a penalty ten times smaller, less dropout, or neither, until the training error is low.
 

@@ -7,7 +7,8 @@ Why it hurts: single steps undo what hundreds have learned. Adaptive optimizers 
 How it is measured: gradient_norm of the recorded steps after the first tenth, in windows of a tenth, so that a norm that falls as the run converges
 is no tail: the median over the windows of their 99th percentile over their median. Severity info: a tail alone harms no run that we measured.
 
-When it stays silent: a run that learned well is not accused; below a hundred updates it is not evaluated; with fewer than 100 recorded rows neither.
+When it stays silent: a run that learned well is not accused; below a hundred updates or ten passes it is not evaluated; with fewer than 100 recorded
+rows neither.
 
 What to try: clipping the global norm at a few times its median, which binds on the spikes only; a larger batch; a smaller rate.
 

@@ -7,7 +7,7 @@ Why it hurts: naming the commonest class, or the mean of the targets, needs no n
 How it is measured: skill is 1 − error/chance on the training part, chance being the error of always naming the commonest class; for regression it is
 R², as a share of what known noise leaves. The best skill over all evaluations is compared with the threshold.
 
-When it stays silent: below a hundred updates it is not evaluated; a run that learned something and lost it again is L002's.
+When it stays silent: below a hundred updates or ten passes it is not evaluated; a run that learned something and lost it again is L002's.
 
 What to try: what the other findings say; else the optimizer's usual rate, scaled inputs, the output activation and loss that suit the data.
 

@@ -10,8 +10,8 @@ as a straight line), with at least three in four changes downwards and a fall of
 chance to perfect, the loss must also fall by a tenth of itself in the second half and the skill rise by .02: the rest may be more than the data
 allow.
 
-When it stays silent: a run that learned well is not accused; below a hundred updates, or with fewer than six evaluations, it is not evaluated. A loss
-that stands still is L001's or W004's.
+When it stays silent: a run that learned well is not accused; below a hundred updates or ten passes, or with fewer than six evaluations, it is not
+evaluated. A loss that stands still is L001's or W004's.
 
 What to try: a larger learning rate, the optimizer's usual one, or Adam; more epochs; scaled targets.
 

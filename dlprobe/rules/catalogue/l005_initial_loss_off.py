@@ -6,7 +6,7 @@ Why it hurts: a net that starts confident and wrong spends its first steps, whic
 means targets that nobody scaled, or initial weights far too large.
 
 How it is measured: for classes with cross-entropy, the entropy of the class shares (ln C for C equal ones); for regression, 1 − R² of the first
-evaluation, which is the error in units of the targets' variance. Severity info; a warning where the run had a hundred updates or more and did not
+evaluation, which is the error in units of the targets' variance. Severity info; a warning where the run had a hundred updates or ten passes and did not
 come half of the way from chance to perfect.
 
 When it stays silent: other losses have no such value, so they are not evaluated; a run that learned well gets nothing.

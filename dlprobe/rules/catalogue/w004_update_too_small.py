@@ -7,8 +7,8 @@ Why it hurts: the budget was spent on the spot. With a rate this small the same 
 How it is measured: weight_distance ‖W_t − W_0‖/‖W_0‖ of the last evaluation, of the layer that moved most; without it, the sum of update_ratio over
 the steps, which can only be larger.
 
-When it stays silent: a run that learned well is not accused; below a hundred updates it is not evaluated. Where one layer moved the rate is not the
-reason.
+When it stays silent: a run that learned well is not accused; below a hundred updates or ten passes it is not evaluated. Where one layer moved the
+rate is not the reason.
 
 What to try: a learning rate ten times larger, or the optimizer's usual one; lr-find shows the range; smaller initial weights, where they are so large
 that updates are small beside them; more epochs where the loss does fall.

@@ -32,7 +32,7 @@ def drawn(*blocks: doc.Block, width: int = 80, color: bool | None = None, title:
 
 def heat_table() -> doc.HeatTable:
     """Ten rows and four columns with every verdict there is."""
-    verdicts = [("vanishing", -5.7), ("exploding", 12.3), ("healthy", -0.4), ("diverged", math.nan), ("collapsed", -0.1)]
+    verdicts = [("vanishing", -5.7), ("exploding", 12.3), ("level", -0.4), ("diverged", math.nan), ("collapsed", -0.1)]
     rows = [*NAMES, "relu + he_normal + batch"]
     cells = [[doc.HeatCell(value, verdict) for verdict, value in [*verdicts, *verdicts][row % 5 : row % 5 + 4]] for row in range(len(rows))]
     return doc.HeatTable(rows, DEPTHS, cells, "log10 of error signal, hidden_1 over hidden_n", low_means="vanishing", stub="activation + init", across="depth")
@@ -92,9 +92,9 @@ def test_a_table_too_wide_names_its_rows_in_every_piece() -> None:
 def test_a_heat_table_of_ten_rows_and_four_depths_fits_eighty_columns_and_says_everything() -> None:
     lines = drawn(heat_table(), color=False).splitlines()
     (first,) = (line for line in lines if line.startswith("sigmoid + normal(std=1)"))
-    assert re.fullmatch(r"sigmoid \+ normal\(std=1\) +-5\.7 vanish +\+12\.3 explod +-0\.4 health +diverg", first)
+    assert re.fullmatch(r"sigmoid \+ normal\(std=1\) +-5\.7 vanish +\+12\.3 explod +-0\.4 level +diverg", first)
     legend = " ".join(lines[-4:])
-    for explained in ("vanish=vanishing", "explod=exploding", "health=healthy", "collap=collapsed", "log10 of error signal"):
+    for explained in ("vanish=vanishing", "explod=exploding", "collap=collapsed", "log10 of error signal"):
         assert explained in legend
 
 
@@ -162,6 +162,7 @@ def hostile_blocks() -> list[doc.Block]:
         doc.Heading(HOSTILE, 2),
         doc.Paragraph(HOSTILE),
         doc.Lines([HOSTILE]),
+        doc.Markdown(HOSTILE),
         doc.Bullets([HOSTILE]),
         doc.Facts([(HOSTILE, HOSTILE)]),
         doc.Table([doc.Column(HOSTILE, HOSTILE)], [[HOSTILE], [doc.Toned(HOSTILE, "bad")]], HOSTILE),
@@ -232,9 +233,29 @@ def test_a_profile_shows_its_ends_in_numbers() -> None:
     assert "0 = exactly zero" in text
 
 
-def test_empty_blocks_are_drawn_without_complaint() -> None:
-    drawn(doc.Facts([]), doc.Bullets([]), doc.Lines([]), doc.Table([doc.Column("a")], []), doc.HeatTable([], [], [], "ratio"), doc.Chart([]), doc.Profile([]))
-    drawn(doc.Paragraph(""), doc.Heading(""), doc.HeatTable([], ["5"], [], "ratio"), doc.Profile([doc.LayerSeries("a", [])]))
+@pytest.mark.parametrize(
+    ("block", "words"),
+    [
+        (doc.Facts([]), ""),
+        (doc.Bullets([]), ""),
+        (doc.Lines([]), ""),
+        (doc.Paragraph(""), ""),
+        (doc.Heading(""), ""),
+        (doc.Markdown(""), ""),
+        (doc.Profile([]), ""),
+        (doc.Table([doc.Column("a")], []), "a"),
+        (doc.Chart([]), "no finite value to draw"),
+        (doc.HeatTable([], [], [], "ratio"), "number: ratio; below 0 smaller, above 0 larger"),
+        (doc.HeatTable([], ["5"], [], "ratio"), "5 number: ratio; below 0 smaller, above 0 larger"),
+    ],
+)
+def test_an_empty_block_shows_its_names_and_no_number(block: doc.Block, words: str) -> None:
+    assert " ".join(drawn(block, color=False).replace("─", " ").split()) == words
+
+
+def test_a_profile_of_a_series_without_layers_shows_its_name_alone() -> None:
+    first = drawn(doc.Profile([doc.LayerSeries("a", [])]), color=False).splitlines()[0]
+    assert first.split() == ["a", "-", "-"]
 
 
 def test_a_very_narrow_terminal_is_drawn_as_forty() -> None:

@@ -1,0 +1,35 @@
+"""Examine this installation: kernel cache, versions, vector instructions, and whether every kernel computes what it should.
+
+Each kernel in the cache is run on a small block of fixed numbers beside its plain form: the same record as uncompiled Python, in float64. With --all every
+record of the registry is, in both precisions; what is not in the cache is compiled first, which takes some two minutes. A kernel that gives other numbers,
+or cannot be read, is named, and the exit code is 1.
+
+Examples:
+  dlprobe doctor
+  dlprobe doctor --format json
+"""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+
+from dlprobe.commands.base.screen import Screen
+from dlprobe.errors import ExitCode
+
+All = Annotated[bool, typer.Option("--all", help="compare every record of the registry, not only those whose kernels are cached")]
+
+
+def command(whole: All = False, *, screen: Screen) -> ExitCode:
+    """Examine, show."""
+    from dlprobe.experiments.doctor import examine
+    from dlprobe.reports.doctor import document
+    from dlprobe.training.stopping import on_signals
+
+    with on_signals() as stop, screen.progress("comparing kernels", "records") as report:
+        found = examine(whole, stop, report)
+    screen.show(document(found, whole))
+    if not found.complete:
+        return ExitCode.INTERRUPTED
+    return ExitCode.FINDINGS if found.faults else ExitCode.DONE

@@ -1,0 +1,21 @@
+"""Markdown of the manual: drawn by rich where there is colour; elsewhere its source, which reads well and can be searched."""
+
+from __future__ import annotations
+
+from rich.markdown import Markdown
+
+from dlprobe.render import document as doc
+from dlprobe.render.safe_text import visible
+from dlprobe.render.terminal.page import Page
+
+WIDEST_PROSE = 100  # columns; longer lines are hard to read
+
+
+def markdown(page: Page, block: doc.Markdown) -> None:
+    """Running text, lists, tables and code, at most 100 columns wide."""
+    lines = [visible(line) for line in block.text.rstrip("\n").split("\n")]
+    if page.color:
+        page.console.print(Markdown("\n".join(lines), hyperlinks=False, code_theme="ansi_dark"), width=min(page.width, WIDEST_PROSE))
+        return
+    for line in lines:
+        page.line(line)
