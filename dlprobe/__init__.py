@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
+import importlib
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     __version__: str  # "" in a checkout that is not installed
     from dlprobe.analysis.bias_variance import decompose as decompose
-    from dlprobe.runs import open_run as open_run
+    from dlprobe.api import open_run as open_run
+    from dlprobe.api import open_study as open_study
 
-__all__ = ["__version__", "decompose", "open_run"]
+# public name -> the module that has it; imported when first asked for
+_HOMES = {"decompose": "dlprobe.analysis.bias_variance", "open_run": "dlprobe.api", "open_study": "dlprobe.api"}
+
+__all__ = ["__version__", "decompose", "open_run", "open_study"]
 
 
 def __getattr__(name: str) -> Any:
@@ -18,12 +23,11 @@ def __getattr__(name: str) -> Any:
         from dlprobe.version import version
 
         return version()
-    if name == "open_run":
-        from dlprobe.runs import open_run
-
-        return open_run
-    if name == "decompose":
-        from dlprobe.analysis.bias_variance import decompose
-
-        return decompose
+    if name in _HOMES:
+        return getattr(importlib.import_module(_HOMES[name]), name)
     raise AttributeError(f"module 'dlprobe' has no attribute {name!r}")
+
+
+def __dir__() -> list[str]:
+    """What is there, the names that are loaded on first use included."""
+    return sorted({*globals(), *__all__})

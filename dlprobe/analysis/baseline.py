@@ -14,8 +14,8 @@ from dlprobe.analysis import rank_test
 from dlprobe.analysis.count_tests import p_more_errors
 from dlprobe.analysis.misses import Misses, misses_of
 from dlprobe.analysis.theory import USUAL_KAPPA, log10_deviation
+from dlprobe.record.layout import PARTS
 from dlprobe.runs import Run
-from dlprobe.runs.layout import PARTS
 
 Floats: TypeAlias = npt.NDArray[np.float64]
 
@@ -115,33 +115,28 @@ class Drift:
 
 def numbers_of(run: Run, path: str, configuration: str) -> Numbers:
     """Read what is compared of a run. Raises RunFileError where the file is damaged."""
-    columns = {name: [str(value) for value in run.layers[name]] for name in LAYER_FACTS if name in run.layers}
+    columns = {name: [str(getattr(layer, name)) for layer in run.layer_facts] for name in LAYER_FACTS}
     metrics = {name: float(run.final[name]) for name in METRICS if name in run.final and not _absent(run, name)}
-    layers = tuple(zip(*columns.values(), strict=True)) if columns else ()
+    layers = tuple(zip(*columns.values(), strict=True))
     names = tuple(str(name) for name in run.layers.names)
-    units = tuple(int(each) for each in run.layers["units"]) if "units" in run.layers else ()
+    units = tuple(layer.units for layer in run.layer_facts if layer.units is not None)
     return Numbers(
         path,
         configuration,
         layers,
         names,
         str(run.data.get("fingerprint", "")),
-        _data_seed(run.config),
+        _data_seed(run),
         metrics,
         _profiles(run),
         units,
         _samples(run),
         run.data.get("task") == "classification",
         _floors(run),
-        json.dumps(_table(run.config, "training").get("seed")),
+        json.dumps(run.facts.seed),
         misses_of(run),
         run.targets_scaled,
     )
-
-
-def _table(config: Mapping[str, Any], name: str) -> Mapping[str, Any]:
-    table = config.get(name)
-    return table if isinstance(table, Mapping) else {}
 
 
 def _floors(run: Run) -> dict[str, float]:
@@ -165,10 +160,9 @@ def floor_of(runs: Sequence[Numbers], metric: str) -> float:
     return max(rank_test.SMALLEST, *(run.floors.get(metric, 0.0) for run in runs))
 
 
-def _data_seed(config: Mapping[str, Any]) -> str:
+def _data_seed(run: Run) -> str:
     """The seed that the split derives from, as text: `data_seed`, or the run's seed."""
-    seed = _table(config, "data").get("data_seed")
-    return json.dumps(_table(config, "training").get("seed") if seed in (None, "auto") else seed)
+    return json.dumps(run.facts.seed if run.configuration is None else run.configuration.resolved_data_seed)
 
 
 def _samples(run: Run) -> dict[str, int]:

@@ -75,9 +75,8 @@ class Outcome:
 
 def outcome(seed: int, run: Run) -> Outcome:
     """Read a run. Raises RunFileError where the file is damaged."""
-    hidden = run_profile.hidden_layers(run)
     rows = (0, len(run.steps) - 1) if len(run.steps) else ()
-    moments = [run_profile.step_profile(run, row, hidden, run_profile.activations_of(run, hidden)) for row in rows]
+    moments = [run_profile.step_profile(run, row, run_profile.activations_of(run)) for row in rows]
     numbers = {name: float(value) for name, value in run.final.items() if isinstance(value, int | float | np.number)}
     evaluations = dict(run.evaluations)
     seconds = run.timing.get("step_seconds", np.empty(0))
@@ -93,7 +92,7 @@ def outcome(seed: int, run: Run) -> Outcome:
         last_signal=moments[-1].error_signal_rms if moments else np.empty(0),
         updates=int(numbers.get("steps_done", 0)),
         step_seconds=float(np.median(seconds)) if len(seconds) else math.nan,
-        parameters=len(run.initial_parameters),
+        parameters=0 if run.initial_parameters is None else len(run.initial_parameters),
         state=learning.state(learning.learning(run), run.status).name,
     )
 

@@ -5,15 +5,15 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, TypeAlias
+from typing import TypeAlias
 
 import numpy as np
 import numpy.typing as npt
 
-from dlprobe import registry
 from dlprobe.analysis import decomposition, profiles, theory
 from dlprobe.analysis.development import Course, Development, develop
 from dlprobe.analysis.profiles import SeedRange, Verdict
+from dlprobe.record.step import StepRow
 
 Floats: TypeAlias = npt.NDArray[np.float64]
 EMPTY = Course(np.empty(0), np.empty(0))
@@ -22,15 +22,15 @@ PROFILE_STATISTICS = ("activation_variance", "activation_sample_variance", "erro
 
 @dataclass(frozen=True)
 class SeedResult:
-    """One run of a cell. `first` and `last`: statistics (layer, statistic) of the first and last recorded step, output layer included; None if none.
+    """One run of a cell. `first` and `last`: the first and last recorded step; None if none.
 
     `diverged` says where the run became non-finite, empty if it did not. Losses and accuracies are of the end of training; NaN where unknown.
     `skill`: share of what could be learned on the training part, 0 for guessing the largest class (or the mean), 1 for no error. `course`: how the ratio ran.
     """
 
     seed: int
-    first: npt.NDArray[Any] | None
-    last: npt.NDArray[Any] | None
+    first: StepRow | None
+    last: StepRow | None
     diverged: str
     diverged_at_start: bool
     train_loss: float
@@ -72,12 +72,6 @@ class CellResult:
     development: Development
 
 
-def column(statistics: npt.NDArray[Any], name: str) -> Floats:
-    """One statistic of the hidden layers, from (layer, statistic)."""
-    index = list(registry.records("statistic")).index(name)
-    return np.asarray(statistics[:-1, index], np.float64)
-
-
 def summarize(results: Sequence[SeedResult], net: theory.InitialNet) -> CellResult:
     """Judge one cell from its seeds. `net` is what theory sees of it."""
     prediction = theory.predict(net)
@@ -108,15 +102,14 @@ def conclude(initial: Verdict, results: Sequence[SeedResult]) -> tuple[str, str]
     return initial.verdict, "; ".join(filter(None, (initial.reason, note)))
 
 
-def moment(seeds: Sequence[tuple[npt.NDArray[Any] | None, str]], net: theory.InitialNet, prediction: theory.Prediction) -> Moment:
-    """Profiles, factors and verdict over seeds at one moment; each seed gives its statistics (or None) and where it diverged."""
+def moment(seeds: Sequence[tuple[StepRow | None, str]], net: theory.InitialNet, prediction: theory.Prediction) -> Moment:
+    """Profiles, factors and verdict over seeds at one moment; each seed gives its row (or None) and where it diverged."""
     hidden = len(net.units)
-    blank = np.full((hidden + 1, len(registry.records("statistic"))), np.nan)
-    tables = [blank if statistics is None else statistics for statistics, _ in seeds]
-    found = {name: profiles.seed_medians([column(t, name) for t in tables]) for name in PROFILE_STATISTICS}
+    tables = [StepRow.blank(hidden + 1) if row is None else row for row, _ in seeds]
+    found = {name: profiles.seed_medians([t.hidden[name] for t in tables]) for name in PROFILE_STATISTICS}
     parts = [split(table, net) for table in tables]
     verdicts = [judge(table, where, net, prediction, part) for table, (_, where), part in zip(tables, seeds, parts, strict=True)]
-    ratios = profiles.seed_range([profiles.log10_ratio(column(t, "error_signal_rms")) for t in tables])
+    ratios = profiles.seed_range([profiles.log10_ratio(t.hidden["error_signal_rms"]) for t in tables])
     decay, depth = theory.per_layer(ratios.median, max(hidden - 1, 0))
     return Moment(
         ratios,
@@ -131,44 +124,38 @@ def moment(seeds: Sequence[tuple[npt.NDArray[Any] | None, str]], net: theory.Ini
     )
 
 
-def split(table: npt.NDArray[Any], net: theory.InitialNet) -> decomposition.Decomposition:
+def split(row: StepRow, net: theory.InitialNet) -> decomposition.Decomposition:
     """The factors behind one seed's profile."""
     normed = net.normalization is not None and net.position == "before"
     return decomposition.decompose(
-        column(table, "error_signal_rms"),
-        column(table, "slope_mean_square"),
-        column(table, "weight_rms"),
+        row.hidden["error_signal_rms"],
+        row.hidden["slope_mean_square"],
+        row.hidden["weight_rms"],
         net.units,
-        activation_variance=column(table, "activation_variance"),
-        norm_variance=column(table, "preactivation_variance") if normed else None,
+        activation_variance=row.hidden["activation_variance"],
+        norm_variance=row.hidden["preactivation_variance"] if normed else None,
     )
 
 
-def judge(table: npt.NDArray[Any], diverged: str, net: theory.InitialNet, prediction: theory.Prediction, part: decomposition.Decomposition) -> Verdict:
+def judge(row: StepRow, diverged: str, net: theory.InitialNet, prediction: theory.Prediction, part: decomposition.Decomposition) -> Verdict:
     """One seed's verdict, with κ of the predicted preactivations where theory applies and of the measured ones elsewhere."""
     if prediction.applicable:
         kappas: Sequence[float] = prediction.kappas
     else:
-        measured = np.ones(len(net.units)) if net.normalization and net.position == "before" else column(table, "preactivation_mean_square")
+        measured = np.ones(len(net.units)) if net.normalization and net.position == "before" else row.hidden["preactivation_mean_square"]
         kappas = theory.kappas_at(net.activations, [float(q) for q in measured])
-    output = registry_index("error_signal_rms")
-    signal = column(table, "error_signal_rms")
+    signal = row.hidden["error_signal_rms"]
     if diverged and not np.isfinite(signal).all():
         signal = np.full(len(net.units), math.nan)
     with np.errstate(over="ignore"):  # huge activations of a net that diverges
-        mean_square = column(table, "activation_variance") + column(table, "activation_mean") ** 2
+        mean_square = row.hidden["activation_variance"] + row.hidden["activation_mean"] ** 2
     return profiles.classify(
         signal,
         net.units,
         kappas,
-        activation_sample_variance=column(table, "activation_sample_variance"),
+        activation_sample_variance=row.hidden["activation_sample_variance"],
         activation_mean_square=mean_square,
-        output_error_signal_rms=float(table[-1, output]),
+        output_error_signal_rms=row.output("error_signal_rms"),
         diverged=diverged,
         decomposition=part,
     )
-
-
-def registry_index(name: str) -> int:
-    """The column of a statistic."""
-    return list(registry.records("statistic")).index(name)

@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from typing import Any
 
 import numpy as np
 
-from dlprobe.config import RunConfig
+from dlprobe.config import ModelConfig, RunConfig
 from dlprobe.registry import Spec
 
 
@@ -24,19 +23,9 @@ class Perturbations:
     input_noise: float = 0.0
 
     @classmethod
-    def of(cls, model: Mapping[str, Any]) -> Perturbations:
-        """From the `[model]` table of a configuration, numbers or texts; keys that are missing count as 0. Raises ValueError for what no net could have."""
-
-        def number(key: str) -> float:
-            found = model.get(key) or 0.0
-            if not isinstance(found, int | float | str):
-                raise ValueError(f"{key} is no number")
-            return float(found)
-
-        hidden, inputs, weights = (1.0 - number(key) for key in ("dropout", "input_dropout", "drop_connect"))
-        if not 0.0 < min(hidden, inputs, weights) <= max(hidden, inputs, weights) <= 1.0:
-            raise ValueError("dropout rates are shares below 1")
-        return cls(hidden, inputs, weights, noise=number("noise") ** 2, input_noise=number("input_noise") ** 2)
+    def of(cls, model: ModelConfig) -> Perturbations:
+        """What a configuration asks for."""
+        return cls(1.0 - model.dropout, 1.0 - model.input_dropout, 1.0 - model.drop_connect, model.noise**2, model.input_noise**2)
 
 
 UNPERTURBED = Perturbations()
@@ -141,7 +130,7 @@ def configured(config: RunConfig, features: int, input_mean_square: float) -> In
         normalization=model.norm.name if model.norm else None,
         position=model.norm_position,
         residual=[model.residual if got == units[index] else None for index, got in enumerate((features, *units)[: len(units)])] if model.residual else (),
-        perturbations=Perturbations.of(model.model_dump(include={"dropout", "input_dropout", "drop_connect", "noise", "input_noise"})),
+        perturbations=Perturbations.of(model),
         transform=model.weight_transform,
     )
 

@@ -20,6 +20,7 @@ NOTHING = 0.1  # skill below which nothing was learned
 HALF = 0.5  # skill that, reached twice, had been learned
 FEW = 100  # updates after which a run is judged by its result
 FEWEST, PASSES = 50, 10  # …or so many, where they went through the training part so often
+WINDOWS = 10  # of the batch losses of a run without evaluations
 
 StateName: TypeAlias = Literal["learned well", "learned in part", "learned and lost", "did not learn", "diverged", "too short to tell", "not evaluated"]
 
@@ -28,6 +29,8 @@ StateName: TypeAlias = Literal["learned well", "learned in part", "learned and l
 class Learning:
     """The evaluations of a run, each (evaluation,), NaN where there is none.
 
+    evaluated: False of a run without evaluations: then `loss` has the medians of its batch_loss over WINDOWS windows of its recorded rows, from the first
+    to the last, and `steps` the middle of each.
     steps: updates made before each. loss, val_loss; error, val_error: share of wrong classes, or root mean square error. skill, val_skill:
     1 − error/chance, chance being the error of always naming the part's commonest class; for regression R². `ceiling` is the largest skill that the
     noise in the targets leaves where it is known, else 1. `chance` is that error (classification) on the training part, NaN for regression.
@@ -48,14 +51,34 @@ class Learning:
     updates: int
     guessing: float = math.nan
     needed: int = FEW
+    evaluated: bool = True
+
+    @property
+    def loss_name(self) -> str:
+        """What `loss` is, as evidence names it."""
+        return "train_loss" if self.evaluated else f"the windowed median of batch_loss ({len(self.loss)} windows; the run has no evaluations)"
+
+    @property
+    def moments_name(self) -> str:
+        """What the entries of `loss` are."""
+        return "evaluations" if self.evaluated else "windows of batch_loss"
+
+    @property
+    def moment_name(self) -> str:
+        """What one entry of `loss` is."""
+        return "evaluation" if self.evaluated else "window of batch_loss"
 
     @property
     def reached(self) -> float:
         """Skill on the training part at the end, as a share of the ceiling; −∞ where it is not a number.
 
-        Where no error was ever evaluated, the share of the training loss that is gone stands in: a run of which only losses are known.
+        Where no error was ever evaluated, the share of the training loss that is gone stands in: a run of which only losses are known. Of a loss that does
+        not begin above 0 there is no such share.
         """
-        last = float(self.skill[-1]) / self.ceiling if np.isfinite(self.skill).any() else 1.0 - float(self.loss[-1]) / float(self.loss[0])
+        known = np.isfinite(self.skill).any()
+        if not known and not self.loss[0] > 0.0:
+            return -math.inf
+        last = float(self.skill[-1]) / self.ceiling if known else 1.0 - float(self.loss[-1]) / float(self.loss[0])
         return last if math.isfinite(last) else -math.inf
 
     @property
@@ -111,11 +134,12 @@ class Learning:
 
 
 def learning(run: Run) -> Learning | None:
-    """How well a run learned; None without evaluations. Raises RunFileError where the file is damaged."""
+    """How well a run learned, from its evaluations or else from its batch losses; None without either. Raises RunFileError where the file is damaged."""
     found = run.evaluations
     steps = np.asarray(found.get("step", ()), np.int64)
-    if not len(steps) or "train_loss" not in found:
-        return None
+    loss = np.asarray(found.get("train_loss", ()), np.float64)
+    if not len(steps) or not len(loss) or (np.isnan(loss).all() and run.status != "diverged"):
+        return from_batch_losses(run)
 
     def series(name: str) -> Floats:
         return np.asarray(found.get(name, np.full(len(steps), np.nan)), np.float64)
@@ -150,9 +174,11 @@ class State:
 def state(found: Learning | None, status: str) -> State:
     """Whether a run learned, judged by its end beside the best constant answer; `status` is the run's."""
     if found is None:
-        return State("not evaluated", "no evaluation was recorded (evaluate-every)")
+        return State("not evaluated", "neither an evaluation nor batch_loss was recorded")
     if status == "diverged":
         return State("diverged", f"numbers are not finite after {found.updates} updates")
+    if not np.isfinite(found.error).any():
+        return State("not evaluated", f"{found.loss_name} went from {found.loss[0]:.4g} to {found.loss[-1]:.4g}; errors are not known")
     numbers = _numbers(found)
     if not math.isfinite(found.guessing) or not math.isfinite(found.skill[-1]):
         return State("not evaluated", f"{numbers}; what guessing has is not known")
@@ -196,11 +222,24 @@ def _risen(found: Learning) -> str:
 
 def updates_needed(run: Run) -> int:
     """Updates after which a run is judged by its result: a hundred, or ten passes over its training part where those are fewer, but at least fifty."""
-    samples, size = len(run.data.get("train_indices", ())), run.config.get("training", {}).get("batch_size")
+    samples, size = len(run.data.get("train_indices", ())), run.facts.batch_size
     if not samples or size is None:
         return FEW
-    per_pass = 1 if size == "full" else math.ceil(samples / int(size))
-    return min(FEW, max(FEWEST, PASSES * per_pass))
+    return min(FEW, max(FEWEST, PASSES * math.ceil(samples / size)))
+
+
+def from_batch_losses(run: Run) -> Learning | None:
+    """How well a run learned by the loss of its batches, medians over WINDOWS windows; None where it was not recorded."""
+    if not len(run.steps) or not run.is_recorded("batch_loss"):
+        return None
+    windows = [rows for rows in np.array_split(np.arange(len(run.steps)), WINDOWS) if len(rows)]
+    losses = [run.scalar("batch_loss")[rows] for rows in windows]
+    loss = np.array([np.nan if np.isnan(each).all() else np.nanmedian(each) for each in losses])
+    steps = np.array([run.steps[rows[len(rows) // 2]] for rows in windows], np.int64)
+    unknown = np.full(len(loss), np.nan)
+    updates = int(run.final.get("steps_done", run.steps[-1] + 1))
+    task = str(run.data.get("task", "classification"))
+    return Learning(task, steps, loss, unknown, unknown, unknown, unknown, unknown, math.nan, 1.0, updates, evaluated=False)
 
 
 def chance_error(counts: Any) -> float:

@@ -8,11 +8,11 @@ from typing import Any, TypeAlias
 import numpy as np
 import numpy.typing as npt
 
-from dlprobe.config import from_mapping, parse_spec
+from dlprobe.config import parse_spec
 from dlprobe.errors import ConfigError
 from dlprobe.parts.metrics import Scored
+from dlprobe.record.layout import PARTS
 from dlprobe.runs import Run
-from dlprobe.runs.layout import PARTS
 
 Floats: TypeAlias = npt.NDArray[np.float64]
 
@@ -39,17 +39,20 @@ def _misses(run: Run, part: str) -> Misses | None:
     if outputs is None or targets is None or rows is None or outputs.ndim != 2 or not 0 < len(rows) == len(outputs) == len(targets):
         return None
     if run.data.get("task") == "classification":
-        scored = Scored(outputs, targets, len(run.data.get("class_names", ())), threshold_of(run))
+        threshold = threshold_of(run)
+        if threshold is None and outputs.shape[1] == 1:
+            return None
+        scored = Scored(outputs, targets, len(run.data.get("class_names", ())), threshold or 0.0)
         return Misses(rows, (scored.predicted != targets).astype(np.float64))
     with np.errstate(all="ignore"):
         sizes: Floats = np.sqrt(np.square(Scored(outputs, targets).residuals).sum(axis=1))
     return Misses(rows, np.where(np.isnan(sizes), np.inf, sizes))
 
 
-def threshold_of(run: Run) -> float:
-    """Above which a single output means the second class; that of cross_entropy where the configuration cannot be read."""
+def threshold_of(run: Run) -> float | None:
+    """Above which a single output means the second class; None where nobody knows the loss."""
+    loss = run.facts.loss
     try:
-        loss = from_mapping(run.config).training.loss
-    except ConfigError:
-        loss = None
-    return float((loss or parse_spec("loss", "cross_entropy")).record.threshold)
+        return None if loss is None else float(parse_spec("loss", "cross_entropy" if loss == "auto" else loss).record.threshold)
+    except ConfigError:  # a loss that this dlprobe does not have
+        return None

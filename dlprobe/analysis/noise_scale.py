@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from dlprobe.errors import RunFileError
 from dlprobe.runs import Run
 
 Array = npt.NDArray[Any]
@@ -40,7 +41,8 @@ def unbiased(sample_square: Array, mean_square: Array, batch: Array) -> tuple[Ar
 
 def noise_scale(run: Run, stretches: int = STRETCHES) -> NoiseScale:
     """Of a recorded run, over at most `stretches` groups of neighbouring recorded steps."""
-    sizes = np.asarray(run.layers["fan_in"], np.float64) * np.asarray(run.layers["fan_out"], np.float64)
+    fans = [(layer.fan_in, layer.fan_out) for layer in run.layer_facts]
+    sizes = np.array([np.nan if fan_in is None or fan_out is None else fan_in * fan_out for fan_in, fan_out in fans], np.float64)
     with np.errstate(all="ignore"):
         sample = np.square(run.statistic("gradient_sample_rms").astype(np.float64)) * sizes
         mean = np.square(run.statistic("gradient_l2").astype(np.float64))
@@ -52,10 +54,13 @@ def noise_scale(run: Run, stretches: int = STRETCHES) -> NoiseScale:
 
 
 def batch_sizes(run: Run) -> npt.NDArray[np.int64]:
-    """Samples in the batch of each recorded step; the last batch of an epoch may be short."""
+    """Samples in the batch of each recorded step; the last batch of an epoch may be short. Raises RunFileError where the file does not say."""
+    batch = run.facts.batch_size
+    if batch is None:
+        raise RunFileError(f"{run.contents.name} does not say how many samples a batch has: the gradient noise scale needs it")
+    if "train_indices" not in run.data:  # then nobody knows where an epoch ends
+        return np.full(len(run.steps), batch)
     samples = len(run.data["train_indices"])
-    wanted = run.config.get("training", {}).get("batch_size", "full")
-    batch = samples if wanted == "full" else min(int(wanted), samples)
     per_epoch = -(-samples // batch)
     sizes: npt.NDArray[np.int64] = np.minimum(batch, samples - run.steps % per_epoch * batch)
     return sizes

@@ -48,13 +48,15 @@ def classify(
     output_error_signal_rms: float = math.nan,
     diverged: str = "",
     decomposition: Decomposition | None = None,
+    names: Sequence[str] | None = None,
 ) -> Verdict:
     """Judge a depth profile of the error signal; every command and rule that says "vanishing" says it through this function.
 
     error_signal_rms: (n,), hidden_1 … hidden_n. units: (n,) widths. kappas: one number or (n,), `Moments.kappa` of each layer's activation at its
     predicted or measured q (NaN: 5). activation_sample_variance, activation_mean_square: (n,), for the collapse test. output_error_signal_rms: the
     output layer's error signal, needed only to judge a profile of zeros. diverged: where the run became non-finite ("step 12, hidden_3"), empty if it
-    did not. decomposition: quoted in the reason. Raises ValueError where lengths differ or an error signal is negative.
+    did not. decomposition: quoted in the reason. names: (n,), what the layers are called; None: hidden_1 … hidden_n.
+    Raises ValueError where lengths differ or an error signal is negative.
 
     With r = log10 RMS δ_1/RMS δ_n, s the standard deviation of r over random nets of the same depth, widths and activation that sit exactly between
     vanishing and exploding (χ = 1), s = √(Σ_{l<n} κ_l/N_l)/(2 ln 10), and **band = max(1, 4 s)**:
@@ -76,14 +78,15 @@ def classify(
     its training data.
     """
     profile = _profile(error_signal_rms, units)
+    names = [f"hidden_{index + 1}" for index in range(len(profile))] if names is None else names
     band = max(DECADES, DEVIATIONS * log10_deviation(_kappas(kappas, len(units)), units))
     ratio = _log10_ratio(profile)
-    if reason := _divergence(profile, diverged):
+    if reason := _divergence(profile, diverged, names):
         return Verdict("diverged", math.nan, band, reason)
     if len(profile) < 2:
         return Verdict("not evaluated", ratio, band, "nothing to compare: fewer than two hidden layers")
-    verdict, reason = _compare(profile, ratio, band, output_error_signal_rms)
-    if verdict not in BROKEN and (collapse := _collapse(activation_sample_variance, activation_mean_square, len(profile), band)):
+    verdict, reason = _compare(profile, ratio, band, output_error_signal_rms, names)
+    if verdict not in BROKEN and (collapse := _collapse(activation_sample_variance, activation_mean_square, names, band)):
         return Verdict("collapsed", ratio, band, collapse)
     if decomposition is not None and verdict in BROKEN and decomposition.sentence:
         reason = f"{reason}; {decomposition.sentence}"
@@ -118,27 +121,27 @@ def _kappas(kappas: Sequence[float] | float, depth: int) -> tuple[float, ...]:
     return (float(kappas),) * depth if isinstance(kappas, int | float) else tuple(float(kappa) for kappa in kappas)
 
 
-def _divergence(profile: Floats, diverged: str) -> str:
+def _divergence(profile: Floats, diverged: str, names: Sequence[str]) -> str:
     bad = np.flatnonzero(~np.isfinite(profile))
     if diverged:
         return f"the run became non-finite at {diverged}"
     if len(bad):
         # backward passes run towards the input, so an overflow starts at the layer nearest the output
-        return f"the error signal is not finite in {_layers(bad)}; on the way back this starts at hidden_{bad[-1] + 1}"
+        return f"the error signal is not finite in {_layers(bad, names)}; on the way back this starts at {names[bad[-1]]}"
     return ""
 
 
-def _compare(profile: Floats, ratio: float, band: float, output: float) -> tuple[Name, str]:
+def _compare(profile: Floats, ratio: float, band: float, output: float, names: Sequence[str]) -> tuple[Name, str]:
     """The inequalities on r, with exact zeros apart."""
-    depth = len(profile)
+    first, last = names[0], names[-1]
     zero = np.flatnonzero(profile == 0.0)
-    if len(zero) == depth and output > 0.0:
+    if len(zero) == len(profile) and output > 0.0:
         return "vanishing", f"the error signal is exactly zero in every hidden layer while the output layer has {short(output)}"
     if math.isnan(ratio):
-        return "not evaluated", f"the error signal of hidden_{depth} is exactly zero: there is none to compare with"
+        return "not evaluated", f"the error signal of {last} is exactly zero: there is none to compare with"
     if math.isinf(ratio):
-        return "vanishing", f"the error signal is exactly zero in {_layers(zero)} while hidden_{depth} has {short(profile[-1])}"
-    size = f"the error signal of hidden_1 is {_times(ratio)} × that of hidden_{depth}"
+        return "vanishing", f"the error signal is exactly zero in {_layers(zero, names)} while {last} has {short(profile[-1])}"
+    size = f"the error signal of {first} is {_times(ratio)} × that of {last}"
     span = f"the band {_times(-band)} … {_times(band)}"
     if ratio < -band:
         return "vanishing", f"{size}, below {span}"
@@ -152,10 +155,11 @@ def _times(exponent: float) -> str:
     return short(10.0**exponent) if abs(exponent) < 4.0 else f"10^{exponent:.1f}"
 
 
-def _collapse(sample_variance: npt.ArrayLike | None, mean_square: npt.ArrayLike | None, depth: int, band: float) -> str:
+def _collapse(sample_variance: npt.ArrayLike | None, mean_square: npt.ArrayLike | None, names: Sequence[str], band: float) -> str:
     """Why hidden_n cannot tell samples apart; empty if it can, or where nothing finite was recorded (a batch of one)."""
     if sample_variance is None:
         return ""
+    depth = len(names)
     spread = np.asarray(sample_variance, dtype=np.float64)
     if spread.shape != (depth,):
         raise ValueError(f"the between-sample variances have shape {spread.shape}; expected one for each of {depth} hidden layers")
@@ -165,16 +169,16 @@ def _collapse(sample_variance: npt.ArrayLike | None, mean_square: npt.ArrayLike 
     if not np.isfinite([*spread[[0, -1]], *size[[0, -1]]]).all():
         return ""
     if spread[0] <= 0.0 or spread[-1] <= 0.0:
-        return f"every sample has exactly the same activations in {_layers(np.flatnonzero(spread <= 0.0))}"
+        return f"every sample has exactly the same activations in {_layers(np.flatnonzero(spread <= 0.0), names)}"
     fall = 0.5 * (math.log10(spread[-1]) - math.log10(size[-1]) - math.log10(spread[0]) + math.log10(size[0]))
     if fall >= -band:
         return ""
-    return f"samples differ {_times(fall)} × as much in hidden_{depth} as in hidden_1 (root of the between-sample variance's share), below {_times(-band)}"
+    return f"samples differ {_times(fall)} × as much in {names[-1]} as in {names[0]} (root of the between-sample variance's share), below {_times(-band)}"
 
 
-def _layers(indices: npt.NDArray[np.intp]) -> str:
+def _layers(indices: npt.NDArray[np.intp], names: Sequence[str]) -> str:
     """`hidden_1`, `hidden_1 … hidden_4`, or a list of up to four where they are not neighbours."""
-    names = [f"hidden_{index + 1}" for index in indices]
+    names = [names[index] for index in indices]
     if len(names) > 2 and indices[-1] - indices[0] == len(names) - 1:
         return f"{names[0]} … {names[-1]}"
     return ", ".join(names[:4]) + (f" and {len(names) - 4} more" if len(names) > 4 else "")

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass
-from typing import Any, TypeAlias
+from dataclasses import dataclass, replace
+from typing import TypeAlias
 
 import numpy as np
 import numpy.typing as npt
@@ -15,10 +15,13 @@ from dlprobe.analysis.decomposition import decompose
 from dlprobe.analysis.profiles import Verdict, classify
 from dlprobe.config import parse_spec
 from dlprobe.errors import ConfigError
+from dlprobe.record.description import LayerFacts
+from dlprobe.record.step import StepRow
 from dlprobe.registry import Spec
 from dlprobe.runs import Run
 
 Floats: TypeAlias = npt.NDArray[np.float64]
+FEWEST_UNITS = 16  # of layers whose width is not known: nets that narrow fluctuate so much that no wider one is accused by chance
 
 
 @dataclass(frozen=True)
@@ -36,7 +39,7 @@ class StepProfile:
 class RunProfile:
     """A run's hidden layers, its first and last recorded step (the same one where only one was recorded), and what theory says of the first.
 
-    `theory` is None where the file names parts that this dlprobe does not have.
+    `theory` is None where the file names parts that this dlprobe does not have, or does not say enough.
     """
 
     layers: tuple[str, ...]
@@ -46,125 +49,115 @@ class RunProfile:
 
 
 def run_profile(run: Run) -> RunProfile | None:
-    """The profiles of a run; None where no step was recorded. Raises RunFileError where the file is damaged."""
-    if not len(run.steps):
+    """The profiles of a run; None where no step or no error signal was recorded. Raises RunFileError where the file is damaged."""
+    if not len(run.steps) or not all(can_be_judged(run, row) for row in (0, -1)):
         return None
-    hidden = hidden_layers(run)
-    specs = activations_of(run, hidden)
-    first, last = (step_profile(run, row, hidden, specs) for row in (0, len(run.steps) - 1))
-    names = tuple(run.layers.names[index] for index in hidden)
-    return RunProfile(names, first, last, predicted(run, hidden, specs))
+    specs = activations_of(run)
+    first, last = (step_profile(run, row, specs) for row in (0, -1))
+    names = tuple(run.layers.names[index] for index in run.hidden_layers)
+    return RunProfile(names, first, last, predicted(run, specs))
 
 
-def hidden_layers(run: Run) -> list[int]:
-    """Indices of the hidden layers: all rows but `input` and the output, which is the last."""
-    return [index for index, name in enumerate(run.layers.names[:-1]) if name != "input"]
+def can_be_judged(run: Run, index: int) -> bool:
+    """Whether a row has an error signal; the last one of a run that diverged may have none, and that is its verdict."""
+    row = run.row(index)
+    return row.is_recorded("error_signal_rms") or (run.status == "diverged" and row.step == run.steps[-1])
 
 
-def step_profile(run: Run, row: int, hidden: Sequence[int], activations: Sequence[Spec] | None) -> StepProfile:
+def step_profile(run: Run, index: int, activations: Sequence[Spec] | None) -> StepProfile:
     """The profile of one recorded row. `activations` None: unknown, so the usual κ is assumed."""
-
-    def profile(name: str) -> Floats:
-        return _row(run, name, row)[list(hidden)]
-
-    units = [int(run.layers["units"][index]) for index in hidden]
-    signal, variance = profile("error_signal_rms"), profile("activation_variance")
-    norm_before = bool(hidden) and _of_layer(run, "norm_position", hidden[0]) == "before"
+    row = run.row(index)
+    hidden, layers = row.hidden, [run.layer_facts[each] for each in run.hidden_layers]
+    units = widths(layers)
+    norm_before = bool(layers) and layers[0].norm_position == "before"
     pieces = decompose(
-        signal,
-        profile("slope_mean_square"),
-        profile("weight_rms"),
+        hidden["error_signal_rms"],
+        hidden["slope_mean_square"],
+        hidden["weight_rms"],
         units,
-        activation_variance=variance,
-        norm_variance=profile("preactivation_variance") if norm_before else None,
+        activation_variance=hidden["activation_variance"],
+        norm_variance=hidden["preactivation_variance"] if norm_before else None,
     )
-    squares = np.ones(len(units)) if norm_before else profile("preactivation_mean_square")
+    squares = np.ones(len(units)) if norm_before else hidden["preactivation_mean_square"]
     with np.errstate(over="ignore"):  # huge activations of a net that diverges
-        mean_square = variance + profile("activation_mean") ** 2
+        mean_square = hidden["activation_variance"] + hidden["activation_mean"] ** 2
     verdict = classify(
-        signal,
+        hidden["error_signal_rms"],
         units,
         theory.USUAL_KAPPA if activations is None else theory.kappas_at(activations, squares.tolist()),
-        activation_sample_variance=profile("activation_sample_variance"),
+        activation_sample_variance=hidden["activation_sample_variance"],
         activation_mean_square=mean_square,
-        output_error_signal_rms=float(_row(run, "error_signal_rms", row)[-1]),
+        output_error_signal_rms=row.output("error_signal_rms"),
         diverged=_divergence(run, row),
         decomposition=pieces,
+        names=[layer.name for layer in layers],
     )
-    return StepProfile(int(run.steps[row]), variance, signal, profile("gradient_rms"), verdict)
+    if len(layers) > 1 and verdict.verdict != "diverged" and any(layer.units is None for layer in layers):
+        verdict = replace(verdict, reason=f"{verdict.reason} (of layers of {FEWEST_UNITS} units: the file does not say how wide they are)")
+    return StepProfile(row.step, hidden["activation_variance"], hidden["error_signal_rms"], hidden["gradient_rms"], verdict)
 
 
-def _row(run: Run, name: str, row: int) -> Floats:
-    """(layer,): one row of a statistic, without reading the others."""
-    values: Floats = run.statistic_rows(name, row, row + 1)[0].astype(np.float64)
-    return values
+def widths(layers: Sequence[LayerFacts]) -> list[int]:
+    """Units of each layer; where they are not known FEWEST_UNITS, whose band is wider than that of any wider net."""
+    return [FEWEST_UNITS if layer.units is None else layer.units for layer in layers]
 
 
-def _divergence(run: Run, row: int) -> str:
+def _divergence(run: Run, row: StepRow) -> str:
     """Where a diverged run met its first number that is not finite ("step 12, hidden_3"); empty for other rows and runs."""
-    if run.status != "diverged" or row != len(run.steps) - 1:
+    if run.status != "diverged" or row.step != run.steps[-1]:
         return ""
-    forward, backward = (np.flatnonzero(_row(run, f"nonfinite_{side}", row) != 0) for side in ("forward", "backward"))
+    forward, backward = (np.flatnonzero(np.nan_to_num(row[f"nonfinite_{side}"]) != 0) for side in ("forward", "backward"))
     # forward passes run towards the output, backward ones towards the input
     where = f", {run.layers.names[forward[0]]}" if len(forward) else f", {run.layers.names[backward[-1]]}" if len(backward) else ""
-    return f"step {run.steps[row]}{where}"
+    return f"step {row.step}{where}"
 
 
-def _of_layer(run: Run, column: str, index: int) -> str:
-    """A text of the layer table; empty where the file does not have the column."""
-    return str(run.layers[column][index]) if column in run.layers else ""
-
-
-def activations_of(run: Run, hidden: Sequence[int]) -> list[Spec] | None:
-    """The activations of some layers; None where the file names one that this dlprobe does not have, or none."""
+def activations_of(run: Run) -> list[Spec] | None:
+    """The activations of the hidden layers; None where the file names one that this dlprobe does not have, or does not say."""
     try:
-        return [parse_spec("activation", _of_layer(run, "activation", index)) for index in hidden]
+        return [parse_spec("activation", run.layer_facts[index].activation or "") for index in run.hidden_layers]
     except ConfigError:  # written by a dlprobe that knows more, or by a program that says less
         return None
 
 
-def predicted(run: Run, hidden: Sequence[int], activations: Sequence[Spec] | None) -> theory.Prediction | None:
+def predicted(run: Run, activations: Sequence[Spec] | None) -> theory.Prediction | None:
     """What theory says of the run's net before its first step, from the layer table and the measured input mean square."""
-    net = initial_net(run, hidden, activations)
+    net = initial_net(run, activations)
     return None if net is None else theory.predict(net)
 
 
-def initial_net(run: Run, hidden: Sequence[int], activations: Sequence[Spec] | None) -> theory.InitialNet | None:
-    """The run's net before its first step; None where the file names parts that this dlprobe does not have, or no hidden layer."""
-    if not hidden or activations is None:
+def initial_net(run: Run, activations: Sequence[Spec] | None) -> theory.InitialNet | None:
+    """The run's net before its first step; None where the file does not say enough, names parts that this dlprobe does not have, or has no hidden layer."""
+    layers, config = [run.layer_facts[index] for index in run.hidden_layers], run.configuration
+    if not layers or activations is None or config is None:
         return None
-    index, layers = hidden[0], run.layers
-    norm, biases, init, position = (_of_layer(run, name, index) for name in ("normalization", "bias_initializer", "initializer", "norm_position"))
+    first = layers[0]
+    units = [layer.units for layer in layers if layer.units is not None]
+    if first.fan_in is None or first.initializer is None or first.bias_initializer is None or len(units) < len(layers):
+        return None
+    norm, biases, init = first.normalization, first.bias_initializer, first.initializer
     try:
-        initializer = parse_spec("initializer", init)
         return theory.describe(
-            int(layers["fan_in"][index]),
-            [int(layers["units"][each]) for each in hidden],
+            first.fan_in,
+            units,
             activations,
-            initializer,
+            parse_spec("initializer", init),
             _input_mean_square(run),
             bias=bool(biases),
             bias_initializer=None if biases in ("", init) else parse_spec("initializer", biases),
-            normalization=None if norm in ("none", "") else parse_spec("normalization", norm).name,
-            position=position or "before",
-            residual=_residuals(run, hidden),
-            perturbations=theory.Perturbations.of(_model_table(run)),
-            transform=None if (transform := _model_table(run).get("weight_transform", "none")) == "none" else parse_spec("weight_transform", transform),
+            normalization=None if norm in ("none", None) else parse_spec("normalization", norm).name,
+            position=first.norm_position or "before",
+            residual=_residuals(layers),
+            perturbations=theory.Perturbations.of(config.model),
+            transform=config.model.weight_transform,
         )
     except (ConfigError, ValueError):  # parts or numbers that this dlprobe does not know
         return None
 
 
-def _model_table(run: Run) -> dict[str, Any]:
-    """The `[model]` table of the run's configuration, empty where there is none."""
-    model = run.config.get("model")
-    return model if isinstance(model, dict) else {}
-
-
-def _residuals(run: Run, hidden: Sequence[int]) -> list[Spec | None]:
+def _residuals(layers: Sequence[LayerFacts]) -> list[Spec | None]:
     """The residual connections of some layers. Raises ConfigError for one that this dlprobe does not know."""
-    texts = [_of_layer(run, "residual", index) for index in hidden]
-    return [None if text in ("none", "") else parse_spec("residual", text) for text in texts]
+    return [None if layer.residual in ("none", None) else parse_spec("residual", layer.residual) for layer in layers]
 
 
 def _input_mean_square(run: Run) -> float:

@@ -11,13 +11,13 @@ import numpy as np
 import numpy.typing as npt
 
 from dlprobe.analysis.initial_net import InitialNet
-from dlprobe.analysis.run_profile import hidden_layers
 from dlprobe.analysis.theory import DEVIATIONS, Prediction
 from dlprobe.errors import ConfigError
 from dlprobe.runs import Run
 
 Floats: TypeAlias = npt.NDArray[np.float64]
 QUANTITIES = ("activation_mean_square", "error_signal_rms_relative")
+NEEDED = ("preactivation_mean_square", "error_signal_rms")  # an activation variance that is not defined (a batch of one) is said to be missing
 
 
 @dataclass(frozen=True)
@@ -62,31 +62,27 @@ class Measured:
 
 def measured(run: Run, prediction: Prediction, units: Sequence[int], row: int = 0) -> Measured:
     """Compare a recorded row. Raises ConfigError where nothing was recorded or the run has another number of hidden layers."""
-    hidden = hidden_layers(run)
+    names = tuple(run.layers.names[index] for index in run.hidden_layers)
     if not len(run.steps):
         raise ConfigError("the run of --against has no recorded step: train at least one (--steps 1 --lr 0 records the state at initialization)")
-    if len(hidden) != len(units):
+    if len(names) != len(units):
         raise ConfigError(
-            f"the run of --against has {len(hidden)} hidden layers, the configuration {len(units)}: leave out CONFIG and options to take the run's own"
+            f"the run of --against has {len(names)} hidden layers, the configuration {len(units)}: leave out CONFIG and options to take the run's own"
         )
 
-    def column(name: str) -> Floats:
-        return _row(run, name, row)[hidden]
-
+    missing = [name for name in NEEDED if not run.is_recorded(name)]
+    if missing:
+        raise ConfigError(f"the run of --against did not record {', '.join(missing)}: there is nothing to compare theory with")
+    column = run.row(row).hidden
     with np.errstate(all="ignore"):
-        square = column("activation_variance") + column("activation_mean") ** 2
-        signal = column("error_signal_rms")
+        square = column["activation_variance"] + column["activation_mean"] ** 2
+        signal = column["error_signal_rms"]
         relative = signal / signal[-1] if len(signal) else signal
     found = dict(zip(QUANTITIES, deviations(prediction, square, relative), strict=True))
-    lost = (~np.isfinite(column("preactivation_mean_square")), ~np.isfinite(signal))
+    lost = (~np.isfinite(column["preactivation_mean_square"]), ~np.isfinite(signal))
     for quantity, where in zip(QUANTITIES, lost, strict=True):
         found[quantity][where & prediction.applicable] = math.inf
-    names = tuple(str(run.layers.names[index]) for index in hidden)
-    return Measured(int(run.steps[row]), names, column("preactivation_mean_square"), square, column("activation_variance"), relative, found)
-
-
-def _row(run: Run, name: str, row: int) -> Floats:
-    return np.asarray(run.statistic_rows(name, row, row + 1)[0], np.float64)
+    return Measured(int(run.steps[row]), names, column["preactivation_mean_square"], square, column["activation_variance"], relative, found)
 
 
 def batch_mean_square(run: Run, net: InitialNet) -> float:
@@ -94,12 +90,14 @@ def batch_mean_square(run: Run, net: InitialNet) -> float:
 
     A batch is a sample: where features have heavy tails its mean square is off that of all data by more than the widest layers fluctuate.
     """
-    hidden = hidden_layers(run)
-    if not len(run.steps) or not hidden or "input" in run.layers.names or not net.units:
+    if not len(run.steps) or not run.hidden_layers or "input" in run.layers.names or not net.units:
         return net.input_mean_square
     random = net.perturbations
-    q, rms, biases = (_row(run, name, 0)[hidden[0]] for name in ("preactivation_mean_square", "weight_rms", "bias_rms"))
-    weight = int(run.layers["fan_in"][hidden[0]]) * (net.weight_variance[0] if net.transformed else rms**2) / random.weight_keep
+    first, fan_in = run.row(0).hidden, run.layer_facts[run.hidden_layers[0]].fan_in
+    if fan_in is None:
+        return net.input_mean_square
+    q, rms, biases = (first[name][0] for name in ("preactivation_mean_square", "weight_rms", "bias_rms"))
+    weight = fan_in * (net.weight_variance[0] if net.transformed else rms**2) / random.weight_keep
     with np.errstate(all="ignore"):
         found = float((q - np.nan_to_num(biases) ** 2) / weight - random.input_noise) * random.input_keep
     return found if 0.0 < found < math.inf else net.input_mean_square

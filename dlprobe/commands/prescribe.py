@@ -59,7 +59,7 @@ def command(
 
 def _judged(path: Path, screen: Screen) -> tuple[RunConfig, Sequence[Finding]]:
     """A run's configuration, its data as they are, and what it suffers from."""
-    from dlprobe.config import from_mapping, with_values
+    from dlprobe.config import with_values
     from dlprobe.rules import judge
     from dlprobe.rules.files import begun
     from dlprobe.runs import open_single
@@ -67,7 +67,7 @@ def _judged(path: Path, screen: Screen) -> tuple[RunConfig, Sequence[Finding]]:
 
     with reading(path), open_single(path) as run:
         findings = judge(begun(run, str(path))).findings
-        config = from_mapping(run.config)
+        config = run.required_configuration()
     tell_of_named_files(path, [config], screen)
     return with_values(config, {"data.data_seed": config.resolved_data_seed}), findings
 

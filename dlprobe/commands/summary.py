@@ -58,7 +58,7 @@ def command(config: ConfigFile = None, *, options: dict[str, str | None], screen
 def _size(configuration: RunConfig, model: Model) -> ModelSize:
     from dlprobe import registry
     from dlprobe.analysis.model_size import layer_size, model_size
-    from dlprobe.runs.layout import SCALARS
+    from dlprobe.record.scalars import SCALARS
 
     layers = [
         layer_size(

@@ -30,6 +30,7 @@ if TYPE_CHECKING:
     from dlprobe.runs import Run
 
 PANEL = "Theory"
+NEEDED = ("fan_in", "units", "activation", "initializer", "bias_initializer")  # of the layer table, to know the net
 LARGEST_SIGMA_B = 1000.0  # q* is searched up to its square
 Against = Annotated[
     Path | None,
@@ -85,18 +86,21 @@ def net_of_run(run: Run, config: Path | None, options: dict[str, str | None], pa
     """The net that a run began with; or that of a configuration, on the run's data. Raises ConfigError where the file does not say enough."""
     import numpy as np
 
-    from dlprobe.analysis.run_profile import activations_of, hidden_layers, initial_net
+    from dlprobe.analysis.run_profile import activations_of, initial_net
     from dlprobe.analysis.theory import configured
 
-    hidden = hidden_layers(run)
     if config is None and not any(value is not None for value in options.values()):
-        net = initial_net(run, hidden, activations_of(run, hidden))
+        net = initial_net(run, activations_of(run))
         if net is None:
-            reason = "it has no hidden layer, or names parts that this dlprobe does not know: give the configuration"
+            missing = [name for name in NEEDED if any(getattr(run.layer_facts[index], name) is None for index in run.hidden_layers)]
+            lacks = f"its layer table has no {' and '.join(missing)}" if missing else "it has no hidden layer"
+            reason = f"{lacks}, or it names parts that this dlprobe does not know: give the configuration"
             raise ConfigError(f"{path}: {reason}, e.g. dlprobe theory net.toml --against {path}")
         return net
     square = run.data.get("input_mean_square")
-    features = int(run.layers["fan_in"][0])
+    features = run.layer_facts[0].fan_in
+    if features is None:
+        raise ConfigError(f"{path} does not say how many inputs the net has (fan_in of its first layer): theory has nothing to begin with")
     return configured(read_configuration(config or path, options, None), features, math.nan if square is None else float(np.mean(square)))
 
 

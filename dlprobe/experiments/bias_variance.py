@@ -361,7 +361,7 @@ def from_study(study: Study, loss: str | None, noise: float | None = None) -> De
     targets, threshold = None, 0.5
     for id in study.runs:
         run, where = study.runs.open(id), study.coordinates.get(id, {})
-        targets, threshold = run.predictions[f"{part}_targets"], threshold_of(run)
+        targets, threshold = run.predictions[f"{part}_targets"], threshold_of(run) or 0.0
         replicas.append((where.get("at"), int(where.get("data", 0)), outputs_in(run, part)))
     assert targets is not None
     truth = None if told.get("truth") is None or noise is not None else np.array(told["truth"], np.float64)

@@ -16,7 +16,6 @@ from typing import Any
 
 import numpy as np
 
-from dlprobe import registry
 from dlprobe.analysis import development, gradient_cells, theory
 from dlprobe.analysis.depth_limits import TrainableDepth, trainable_depth
 from dlprobe.analysis.gradient_cells import CellResult, SeedResult
@@ -25,6 +24,7 @@ from dlprobe.errors import ConfigError, RunFileError
 from dlprobe.experiments.axes import DEFAULT_WIDTH, axis_of, with_layers
 from dlprobe.experiments.experiment import Means, SeededExperiment
 from dlprobe.experiments.study import PlannedRun, Told
+from dlprobe.record.step import StepRow
 from dlprobe.registry import Spec
 from dlprobe.runs import Run, Study, StudyWriter
 from dlprobe.training import trainer
@@ -232,7 +232,7 @@ def coordinates(cell: Cell, seed: int) -> dict[str, str | int]:
 def seed_result(planned: PlannedRun, run: Run) -> SeedResult:
     """What the analysis needs of one run."""
     rows = len(run.steps)
-    first, last = (statistics_at(run, row) if rows else None for row in (0, rows - 1))
+    first, last = (run.row(index).loaded() if rows else None for index in (0, rows - 1))
     accuracy = {part: float(run.final.get(f"{part}_accuracy", np.nan)) for part in ("train", "val")}
     diverged = run.status == "diverged"
     return SeedResult(
@@ -249,12 +249,6 @@ def seed_result(planned: PlannedRun, run: Run) -> SeedResult:
     )
 
 
-def statistics_at(run: Run, row: int) -> np.ndarray[Any, Any]:
-    """One recorded step, (layer, statistic); NaN for a statistic that the file does not have."""
-    blank = np.full(len(run.layers.names), np.nan)
-    return np.stack([run.statistic_rows(name, row, row + 1)[0] if name in run.statistics else blank for name in registry.records("statistic")], axis=1)
-
-
 def skill_of(run: Run, accuracy: float) -> float:
     """0 for guessing the largest class, or the mean; 1 for no error; NaN where unknown."""
     if "train_class_counts" not in run.data:
@@ -266,18 +260,18 @@ def skill_of(run: Run, accuracy: float) -> float:
 
 def course_of(run: Run) -> development.Course:
     """How the ratio of error signals ran over training; empty for fewer than two hidden layers."""
-    if len(run.layers.names) < 3:
+    if len(run.hidden_layers) < 2:
         return gradient_cells.EMPTY
     signal = run.statistic("error_signal_rms")
-    return development.course(run.steps, signal[:, 0], signal[:, -2])
+    return development.course(run.steps, signal[:, run.hidden_layers[0]], signal[:, run.hidden_layers[-1]])
 
 
-def where_diverged(run: Run, last: np.ndarray[Any, Any] | None) -> str:
+def where_diverged(run: Run, last: StepRow | None) -> str:
     """Step and layer of the first non-finite number: forward it starts nearest the input, backward nearest the output."""
     if last is None:
         return "the first step"
     step, names = int(run.steps[-1]), run.layers.names
-    forward, backward = (np.flatnonzero(last[:, gradient_cells.registry_index(f"nonfinite_{side}")] > 0) for side in ("forward", "backward"))
+    forward, backward = (np.flatnonzero(last[f"nonfinite_{side}"] > 0) for side in ("forward", "backward"))
     if len(forward):
         return f"step {step}, forward in {names[forward[0]]}"
     return f"step {step}, backward in {names[backward[-1]]}" if len(backward) else f"step {step}, in the loss"

@@ -12,20 +12,19 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from dlprobe import registry
 from dlprobe.config import RunConfig, with_values
 from dlprobe.errors import ConfigError
 from dlprobe.executors import threads as executor
 from dlprobe.experiments.study import run_id
+from dlprobe.record.recorder import Both, Snapshots
+from dlprobe.record.scalars import BATCH_LOSS
 from dlprobe.runs import RunWriter, StudyWriter
 from dlprobe.training import trainer
 from dlprobe.training.describe import describe
 from dlprobe.training.prepared_sets import PreparedSets
-from dlprobe.training.recording import Both, Snapshots
 from dlprobe.training.stopping import Stop
 
 Array = npt.NDArray[Any]
-BATCH_LOSS = 0  # the column of a step's scalars
 Changes = Mapping[str, Any]
 
 
@@ -67,9 +66,7 @@ class Trained:
     def first(self, statistic: str) -> npt.NDArray[np.float64]:
         """A statistic of every hidden layer at the first step, (layer,), input side first."""
         assert self.kept.first is not None
-        column = list(registry.records("statistic")).index(statistic)
-        found: Array = self.kept.first.astype(np.float64)
-        return found[: max(self.hidden, 1), column]
+        return self.kept.first[statistic][: max(self.hidden, 1)]
 
     def final(self, name: str) -> float:
         """A loss or metric at the end, e.g. `val_error`; infinite after a divergence. Raises ConfigError where the data have no error rate, or no such part."""

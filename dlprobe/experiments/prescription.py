@@ -160,7 +160,7 @@ def trial_of(run: Run, codes: Sequence[str], errors: Collection[str]) -> Trial:
     judgement = Criteria().judge(run)
     fired = {each.code: each.severity for each in judgement.findings if each.severity != "info"}  # what has become an info is no fault any more
     new = tuple(code for code, severity in fired.items() if severity == "error" and code not in errors and code not in codes)
-    work = float(run.final["steps_done"]) * float(np.sum(run.layers["parameter_count"]))
+    work = float(run.final["steps_done"]) * sum(layer.parameter_count or 0 for layer in run.layer_facts)
     return Trial(metric_of(run), tuple(code for code in codes if code in fired), new, work, tuple(judgement.findings))
 
 

@@ -16,9 +16,9 @@ import numpy.typing as npt
 from dlprobe.config import RunConfig
 from dlprobe.executors import threads as executor
 from dlprobe.experiments.study import PlannedRun, Told
+from dlprobe.record.recorder import Both, Recorder
 from dlprobe.runs import RunWriter, StudyWriter
 from dlprobe.training import describe, fleets, trainer
-from dlprobe.training.recording import Both, Recorder
 from dlprobe.training.stopping import Stop
 from dlprobe.training.targets import fitted, in_user_units
 
@@ -72,21 +72,12 @@ class Made:
 
 
 @dataclass
-class Predictions:
+class Predictions(Recorder):
     """A recorder that keeps the outputs on one part and nothing else."""
 
     part: str
     outputs: Array | None = None
     status: str = "running"
-
-    def rows(self, first_step: int, steps: npt.NDArray[np.int64], statistics: Array, scalars: npt.NDArray[np.float64], seconds: float) -> None:
-        """Statistics are not kept."""
-
-    def evaluation(self, step: int, values: Mapping[str, float], layer_values: Mapping[str, Array]) -> None:
-        """Evaluations are not kept."""
-
-    def checkpoint(self, step: int, parameters: Array) -> None:
-        """Parameters are not kept."""
 
     def end(self, status: str, final: Mapping[str, Any], predictions: Mapping[str, Array]) -> None:
         self.status, self.outputs = status, predictions.get(f"{self.part}_outputs")

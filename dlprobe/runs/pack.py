@@ -13,7 +13,8 @@ from types import FrameType as PythonFrame
 from dlprobe import interrupts
 from dlprobe.errors import RunFileError
 from dlprobe.hdf5.files import printable, remedy, sync_folder
-from dlprobe.runs import journal, layout
+from dlprobe.record import layout
+from dlprobe.runs import journal
 from dlprobe.runs.frames import RUN_FRAMES, STUDY_FRAMES, scan
 from dlprobe.runs.journal_contents import JournalContents, first_payload
 from dlprobe.runs.opening import open_run

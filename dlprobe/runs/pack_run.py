@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from dlprobe.errors import RunFileError
-from dlprobe.runs import layout
+from dlprobe.record import layout
 from dlprobe.runs.content import ContentDigest, parameters_sha256
 from dlprobe.runs.contents import Contents, Shapes
 from dlprobe.runs.levels import Reducer, min_max_mean, stored_factors
@@ -123,6 +123,7 @@ def _write_facts(writer: PackedWriter, contents: Contents, prefix: str, hexdiges
     write_head(writer, prefix, layout.SCHEMA, "interrupted" if facts.status == "running" else facts.status)
     writer.text(prefix or "/", "content_sha256", hexdigest)
     writer.text(prefix or "/", "parameters_sha256", parameters_sha256(final))
+    writer.text(prefix or "/", "origin", facts.origin)
     writer.text(prefix or "/", "config", json.dumps(facts.config))
     writer.group(f"{prefix}/environment")
     writer.text(f"{prefix}/environment", "json", json.dumps(facts.environment))

@@ -6,11 +6,11 @@ import json
 from typing import TYPE_CHECKING
 
 from dlprobe.errors import RunFileError
-from dlprobe.runs import layout
+from dlprobe.record import layout
+from dlprobe.record.values import texts
 from dlprobe.runs.pack_run import Check, write_head, write_run
 from dlprobe.runs.sources import FileSource
 from dlprobe.runs.study import journal_study, study_sha256
-from dlprobe.runs.values import texts
 
 if TYPE_CHECKING:
     from dlprobe.hdf5.writer import PackedWriter

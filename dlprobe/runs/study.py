@@ -12,13 +12,14 @@ from typing import TYPE_CHECKING, Any
 from numpy.typing import NDArray
 
 from dlprobe.errors import RunFileError
-from dlprobe.runs import frames, layout
+from dlprobe.record import layout
+from dlprobe.record.values import untexts
+from dlprobe.runs import frames
 from dlprobe.runs.contents import check_version
 from dlprobe.runs.frames import FrameType, Payload, parse_json
 from dlprobe.runs.journal_contents import JournalContents, first_payload
 from dlprobe.runs.reader import Run
 from dlprobe.runs.sources import FileSource
-from dlprobe.runs.values import untexts
 
 if TYPE_CHECKING:
     from dlprobe.hdf5.guard import GuardedFile

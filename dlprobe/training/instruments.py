@@ -14,6 +14,7 @@ import numpy.typing as npt
 from dlprobe.nn import observe
 from dlprobe.nn.jacobian import log_singular_values
 from dlprobe.nn.network import BlockResult
+from dlprobe.record.scalars import BATCH_LOSS
 from dlprobe.training import measuring
 from dlprobe.training.session import Session
 from dlprobe.training.sharpness import Sharpness
@@ -80,7 +81,7 @@ def _batch_rows(session: Session, step: int) -> int:
 def _has_gradient(result: BlockResult) -> bool:
     """A step whose forward pass met non-finite numbers ends before its backward pass."""
     lost = result.statistics[-1, :, observe.NONFINITE_FORWARD].sum() > 0
-    return not (result.diverged and (lost or not np.isfinite(result.scalars[-1, 0])))
+    return not (result.diverged and (lost or not np.isfinite(result.scalars[-1, BATCH_LOSS])))
 
 
 def _histograms(session: Session, before: Array, rows: int, has_gradient: bool) -> dict[str, Array]:

@@ -14,16 +14,16 @@ import numpy.typing as npt
 from dlprobe.config import RunConfig
 from dlprobe.data import PreparedData as PreparedData  # experiments, which do not know `data`, name it from here
 from dlprobe.nn import norm_statistics, observe
-from dlprobe.nn.block import BATCH_LOSS
 from dlprobe.nn.network import Evaluation, Trained
 from dlprobe.nn.random import epoch_order
 from dlprobe.parts.metrics import Scored
+from dlprobe.record.recorder import Recorder
+from dlprobe.record.scalars import BATCH_LOSS
 from dlprobe.training import instruments, metrics, own_arrays
 from dlprobe.training.early_stopping import early_stopping_of
 from dlprobe.training.emphasis import sample_weights, smoothed
 from dlprobe.training.model import build, resolve
 from dlprobe.training.rates import rates_of
-from dlprobe.training.recording import Recorder
 from dlprobe.training.session import Session as Session
 from dlprobe.training.stopping import Stop
 from dlprobe.training.targets import encode_targets, fitted, in_user_units

@@ -8,8 +8,8 @@ from dlprobe import registry
 from dlprobe.config import RunConfig
 from dlprobe.data import PreparedData
 from dlprobe.errors import ConfigError
+from dlprobe.record.recorder import Recorder
 from dlprobe.training.model import Model
-from dlprobe.training.recording import InstrumentRecorder, Recorder
 from dlprobe.training.sharpness import Sharpness
 
 HISTOGRAMS = 20  # per run
@@ -27,12 +27,12 @@ class Watch:
         self.units = [_place(text, model) for text in recording.track_unit or ()]
         self.track_every = (recording.track_every or max(1, steps // LOOKS_AT_UNITS)) if self.units else None
         self.jacobian, self.sharpness = recording.jacobian or 0, recording.sharpness or 0
-        self.recorder: InstrumentRecorder | None = None
+        self.recorder: Recorder | None = None
         self.hessian: Sharpness | None = None  # made when it is first asked for
 
     def begin(self, recorder: Recorder) -> None:
         """The run starts; a recorder that takes no instruments switches them off."""
-        self.recorder = recorder if isinstance(recorder, InstrumentRecorder) else None
+        self.recorder = recorder if recorder.takes_instruments else None
 
     def due(self, step: int) -> bool:
         """Whether something is read at this step."""

@@ -44,8 +44,8 @@ def test_known_noise_lowers_what_can_be_reached() -> None:
     assert found.reached == pytest.approx(0.75)
 
 
-def test_a_run_without_evaluations_has_learned_nothing_that_is_known() -> None:
-    assert learning(made(evaluations={})) is None
+def test_a_run_without_evaluations_and_losses_has_learned_nothing_that_is_known() -> None:
+    assert learning(made(evaluations={}, scalars={"batch_loss": math.nan})) is None
 
 
 def test_a_diverged_run_reached_nothing() -> None:

@@ -15,6 +15,7 @@ from dlprobe.config import from_mapping, from_options
 from dlprobe.data import load, prepare
 from dlprobe.experiments import gradients
 from dlprobe.experiments.gradients import Axes, GridResult
+from dlprobe.record.recorder import Recorder
 from dlprobe.runs import StudyWriter
 from dlprobe.training import describe, trainer
 from dlprobe.training.stopping import Stop
@@ -117,15 +118,6 @@ def test_a_run_of_a_study_is_the_run_that_train_makes(tmp_path: Path) -> None:
     with dlprobe.open_run(writer.pack()) as study:
         kept = study.runs[gradients.run_id(cells[0], 1)]
         session = trainer.start(from_mapping(kept.config), digits())
-        trainer.run(session, _Nothing())
+        trainer.run(session, Recorder())
         np.testing.assert_array_equal(kept.final_parameters, session.network.parameters)
-        assert describe.describe(session).layers["name"] == list(kept.layers.names)
-
-
-class _Nothing:
-    """A recorder that keeps nothing."""
-
-    def rows(self, *_: Any) -> None: ...
-    def evaluation(self, *_: Any) -> None: ...
-    def checkpoint(self, *_: Any) -> None: ...
-    def end(self, *_: Any) -> None: ...
+        assert [layer.name for layer in describe.describe(session).layers] == list(kept.layers.names)

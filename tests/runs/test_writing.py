@@ -7,6 +7,7 @@ import os
 import signal
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -340,9 +341,8 @@ def test_what_the_table_does_not_have_is_not_written(wrong: object, message: str
 
 
 def test_a_wrong_description_leaves_no_file(tmp_path: Path) -> None:
-    description = synthetic_runs.description()
-    description.layers["fan_inn"] = [1, 2, 3]  # type: ignore[index]
-    with pytest.raises(ValueError, match="did you mean 'fan_in'"):
+    description = replace(synthetic_runs.description(), data={"fingerprintt": "ab"})
+    with pytest.raises(ValueError, match="did you mean 'fingerprint'"):
         RunWriter.create(tmp_path / "a.h5", description)
     assert not list(tmp_path.iterdir())
 

@@ -151,11 +151,7 @@ def is_run_file(path: Path) -> bool:
 
 
 def _stored_configuration(path: Path) -> RunConfig:
-    from dlprobe.config import from_mapping
     from dlprobe.runs import open_single
 
     with open_single(path) as run:
-        try:
-            return from_mapping(run.config)
-        except ConfigError as error:
-            raise ConfigError(f"{path}: the configuration stored in it cannot be used: {error}") from None
+        return run.required_configuration()

@@ -10,6 +10,7 @@ import numpy as np
 
 from dlprobe.commands.base.screen import Screen
 from dlprobe.errors import ConfigError, ExitCode
+from dlprobe.record.description import OWN
 
 EXAMPLE = "--human-error 1% --train-error 8% --val-error 10%"
 # options that keep a net from fitting its training part, by table
@@ -94,6 +95,10 @@ def _error(run: Any, part: str, regression: bool, name: str) -> float:
     what = {"train": "training", "val": "validation"}[part]
     if len(np.asarray(run.data.get(f"{part}_indices", ()))) and f"{part}_loss" in run.final:
         raise ConfigError(f"{name} is {run.status} and its {what} error at the end is {value:g}: there is nothing to read; dlprobe check {name} says why")
+    if run.origin != OWN:
+        raise ConfigError(
+            f"{name} was trained by another program (origin {run.origin}) and holds no {what} error at its end: give --train-error and --val-error"
+        )
     ask = "train it to its end" if part == "train" or run.status == "interrupted" else "train with a validation part, e.g. --split 60,20,20"
     raise ConfigError(f"{name} has no {what} error at its end: {ask}, or give --train-error and --val-error")
 
@@ -101,12 +106,9 @@ def _error(run: Any, part: str, regression: bool, name: str) -> float:
 def _about(run: Any, learned: Any, samples: int, known: bool) -> Any:
     """What the run says beside its errors; of a configuration that this version cannot read, nothing."""
     from dlprobe.analysis.reading_strategy import About
-    from dlprobe.config import from_mapping
 
-    parameters = max(int(np.sum(run.layers.get("parameter_count", 0))), 0)
-    try:
-        config = from_mapping(run.config)
-    except ConfigError:
+    parameters, config = sum(layer.parameter_count or 0 for layer in run.layer_facts), run.configuration
+    if config is None:
         return About(learned, parameters, samples, reference_known=known)
     given = [(key, getattr(getattr(config, table), key)) for table, keys in HOLDING.items() for key in keys]
     holding = tuple(f"{key} {value:g}" for key, value in given if value)

@@ -126,7 +126,7 @@ def _run(run: Run, path: Path, id: str, view: View) -> Document:
         return inspect_run.configuration(run)
     if view.show == "environment":
         return inspect_run.environment(run, where)
-    curve = smoothed(run.steps, run.scalar("batch_loss")) if len(run.steps) else None
+    curve = smoothed(run.steps, run.scalar("batch_loss")) if len(run.steps) and run.is_recorded("batch_loss") else None
     return inspect_run.overview(run, state(learning(run), run.status), run_profile(run), curve, where)
 
 
@@ -148,11 +148,13 @@ def _histograms(run: Run, where: str, what: str, layer: str | None) -> Document:
 def _tracked(run: Run, where: str) -> Document:
     from dlprobe.analysis.loss_curve import smoothed
     from dlprobe.errors import RunFileError
+    from dlprobe.record.description import OWN
     from dlprobe.reports.distributions import tracked
 
     found = run.tracked
     if found is None:
-        raise RunFileError(f"{where} tracks no units: train again with --track-unit LAYER:UNIT, e.g. --track-unit {run.layers.names[0]}:0")
+        again = f"train again with --track-unit LAYER:UNIT, e.g. --track-unit {run.layers.names[0]}:0"
+        raise RunFileError(f"{where} tracks no units: {again if run.origin == OWN else 'they were not recorded'}")
     curves = [[smoothed(found.steps, band, STRETCHES) for band in found.percentiles[:, unit].T] for unit in range(len(found.units))]
     return tracked(where, found, run.layers.names, curves)
 

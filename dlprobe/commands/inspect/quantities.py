@@ -6,10 +6,12 @@ import numpy as np
 
 from dlprobe import registry
 from dlprobe.analysis.noise_scale import noise_scale
-from dlprobe.errors import ConfigError
+from dlprobe.errors import ConfigError, RunFileError
+from dlprobe.record import layout
+from dlprobe.record.scalars import SCALARS
 from dlprobe.registry import tidied, unknown
 from dlprobe.reports.statistic import Quantity
-from dlprobe.runs import Run, layout
+from dlprobe.runs import Run
 
 GROUPS = {"statistics": "stats", "scalars": "scalars", "evaluations": "evaluations", "instruments": "instruments"}
 DERIVED = ("gradient_noise_scale",)  # made from statistics when asked for
@@ -18,13 +20,16 @@ DERIVED = ("gradient_noise_scale",)  # made from statistics when asked for
 def find_quantity(run: Run, name: str, where: str) -> Quantity:
     """The statistic, per-step scalar or evaluation called `name` (with `_` or `-`; `evaluations/dead_fraction` where several groups have it).
 
-    `where` is what the run is called in titles. Raises ConfigError with a suggestion and the list for an unknown name.
+    `where` is what the run is called in titles. Raises ConfigError with a suggestion and the list for an unknown name, RunFileError for one that
+    this run did not record.
     """
     group, _, plain = tidied(name).rpartition("/")
     known = names(run)
     if group and group not in known:
         raise ConfigError(unknown("group", group, known))
     found = next((each for each in ([group] if group else known) if plain in known[each]), None)
+    if found is None and plain in (*registry.records("statistic"), *SCALARS):
+        raise RunFileError(f"{where} did not record {plain}, or it is not defined for any layer of this net")
     if found is None:
         shown = dict.fromkeys(each for names_of_group in known.values() for each in names_of_group)
         others = [each for each in shown if each not in run.statistics]

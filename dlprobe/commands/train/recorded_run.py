@@ -38,13 +38,12 @@ def prepare_session(configuration: RunConfig, screen: Screen) -> Session:
 def warn_of_other_data(repeated: Path | None, session: Session, screen: Screen) -> None:
     """Say where a run file is to be repeated and the data file behind it has changed since: the same configuration would pass for the same run."""
     from dlprobe.commands.base.configuration import is_run_file
-    from dlprobe.config import from_mapping
     from dlprobe.runs import open_single
 
     if repeated is None or session.config.data.path is None or not is_run_file(repeated):
         return
     with open_single(repeated) as run:
-        before, fingerprint = from_mapping(run.config), run.data.get("fingerprint")
+        before, fingerprint = run.required_configuration(), run.data.get("fingerprint")
     now = session.config
     same = before.data == now.data and before.resolved_data_seed == now.resolved_data_seed and before.training.dtype == now.training.dtype
     if same and fingerprint != session.data.fingerprint:

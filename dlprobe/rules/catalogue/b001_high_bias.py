@@ -29,6 +29,7 @@ from dlprobe.rules.rule import Settings, Threshold, register
 
 
 def check(evidence: Evidence, settings: Settings) -> Outcome:
+    evidence.require_evaluations()
     learned = evidence.require_time()
     gap = training_gap(learned, float(settings["reference"]), evidence.run.data.get("noise_variance") is not None)
     if gap <= float(settings["points"]):

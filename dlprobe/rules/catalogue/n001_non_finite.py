@@ -27,13 +27,19 @@ from dlprobe.rules.outcome import Finding, Outcome, Passed, fired
 from dlprobe.rules.remedies import lower_rate
 from dlprobe.rules.rule import Settings, Threshold, register
 
+COUNTS = {"forward": "nonfinite_forward", "backward": "nonfinite_backward"}
+
 
 def check(evidence: Evidence, settings: Settings) -> Outcome:
-    sides = {side: evidence.first_row(f"nonfinite_{side}", lambda counts: counts > 0) for side in ("forward", "backward")}
-    loss = np.flatnonzero(~np.isfinite(evidence.scalar("batch_loss")))
+    recorded = [name for name in (*COUNTS.values(), "batch_loss") if evidence.run.is_recorded(name)]
+    sides = {side: evidence.first_row(name, lambda counts: counts > 0) for side, name in COUNTS.items() if name in recorded}
+    loss = np.flatnonzero(~np.isfinite(evidence.scalar("batch_loss"))) if "batch_loss" in recorded else np.empty(0)
     rows = [row for row in (*sides.values(), int(loss[0]) if len(loss) else None) if row is not None]
+    if not rows and evidence.run.status == "diverged":
+        return _update_overflowed(evidence)
     if not rows:
-        return _update_overflowed(evidence) if evidence.run.status == "diverged" else Passed()
+        evidence.require(*COUNTS.values(), "batch_loss")
+        return Passed()
     row = min(rows)
     side = next((side for side in sides if sides[side] == row), "")
     return fired(_finding(evidence, row, side, settings["shown"]))

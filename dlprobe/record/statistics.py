@@ -1,13 +1,14 @@
 """Statistics: what is recorded of every layer at every recorded step, one record each.
 
 The order here is the order of columns in the engine and of data sets in the run file. Row t describes step t before its update.
+A new statistic is one line here and the line of the kernel that fills it (`nn/observe.py`); its slow twin stands in `tests/slow_twins.py`.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 
-from dlprobe.registry import Parameter, register
+from dlprobe.registry import Parameter, records, register
 
 
 @dataclass(frozen=True)
@@ -18,8 +19,14 @@ class Statistic:
     summary: str
     side: str
     units: str = "1"
+    dims: tuple[str, ...] = ("step", "layer")
     use: str = ""
     parameters: tuple[Parameter, ...] = ()
+
+
+def column(name: str) -> int:
+    """The column of a statistic in arrays (layer, statistic)."""
+    return list(records("statistic")).index(name)
 
 
 def _statistic(name: str, side: str, summary: str, use: str = "") -> None:

@@ -1,52 +1,56 @@
-"""What the training loop hands its numbers to: a run file's writer, or something lighter that keeps only what an experiment asks for."""
+"""What takes the numbers of a run while it is made: a run file's writer, or something lighter that keeps only what an experiment needs."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any, Protocol, runtime_checkable
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
+from dlprobe.record.step import StepRow
+
 Array = npt.NDArray[Any]
 
 
-class Recorder(Protocol):
-    """The loop's view of a recorder; runs.RunWriter is one."""
+class Recorder:
+    """A recorder that keeps nothing: override what is to be kept. Calls come in the order of steps; arrays are the caller's, so copy what is kept."""
 
     def rows(self, first_step: int, steps: npt.NDArray[np.int64], statistics: Array, scalars: npt.NDArray[np.float64], seconds: float) -> None:
-        """One block: steps (n,), statistics (n, layer, statistic), scalars (n, 6); `seconds` is the wall time of one step."""
-        ...
+        """The recorded steps of one block.
+
+        * first_step: first step of the block, recorded or not
+        * steps: int64 (n,)
+        * statistics: (n, layer, statistic), columns as in `record.statistics`
+        * scalars: float64 (n, scalar), columns as in `record.scalars`
+        * seconds: wall time of one step
+        """
 
     def evaluation(self, step: int, values: Mapping[str, float], layer_values: Mapping[str, Array]) -> None:
-        """One evaluation after `step` updates."""
-        ...
+        """One evaluation after `step` updates: losses and metrics by name, and by name what there is of each layer, (layer,)."""
+
+    def instruments(self, step: int, values: Mapping[str, Array]) -> None:
+        """What was measured at `step` before its update, by path of the layout table."""
 
     def checkpoint(self, step: int, parameters: Array) -> None:
         """All parameters, flat, after `step` updates."""
-        ...
 
     def end(self, status: str, final: Mapping[str, Any], predictions: Mapping[str, Array]) -> None:
         """The run is over."""
-        ...
 
-
-@runtime_checkable
-class InstrumentRecorder(Protocol):
-    """A recorder that takes what instruments measure too; for any other they are not even read."""
-
-    def instruments(self, step: int, values: Mapping[str, Array]) -> None:
-        """What was measured at `step` before its update, by path of the run file's layout."""
-        ...
+    @property
+    def takes_instruments(self) -> bool:
+        """Whether `instruments` is overridden: for a recorder that keeps none of them they are not even measured."""
+        return type(self).instruments is not Recorder.instruments
 
 
 @dataclass
-class Snapshots:
-    """Keeps the first and the last recorded step and the evaluations: what a depth profile needs."""
+class Snapshots(Recorder):
+    """Keeps the first and the last recorded step, every batch's scalars and the evaluations: what a depth profile needs."""
 
-    first: Array | None = None
-    last: Array | None = None
+    first: StepRow | None = None
+    last: StepRow | None = None
     scalars: list[Array] = field(default_factory=list)
     evaluations: list[dict[str, float]] = field(default_factory=list)
     status: str = "running"
@@ -56,22 +60,19 @@ class Snapshots:
         if not len(steps):
             return
         if self.first is None:
-            self.first = statistics[0].copy()
-        self.last = statistics[-1].copy()
+            self.first = StepRow.of(int(steps[0]), statistics[0])
+        self.last = StepRow.of(int(steps[-1]), statistics[-1])
         self.scalars.append(scalars)
 
     def evaluation(self, step: int, values: Mapping[str, float], layer_values: Mapping[str, Array]) -> None:
         self.evaluations.append({"step": float(step), **values})
-
-    def checkpoint(self, step: int, parameters: Array) -> None:
-        """Parameters are not kept."""
 
     def end(self, status: str, final: Mapping[str, Any], predictions: Mapping[str, Array]) -> None:
         self.status, self.final = status, dict(final)
 
 
 @dataclass(frozen=True)
-class Both:
+class Both(Recorder):
     """Two recorders that get the same."""
 
     one: Recorder
@@ -85,6 +86,10 @@ class Both:
         self.one.evaluation(step, values, layer_values)
         self.other.evaluation(step, values, layer_values)
 
+    def instruments(self, step: int, values: Mapping[str, Array]) -> None:
+        self.one.instruments(step, values)
+        self.other.instruments(step, values)
+
     def checkpoint(self, step: int, parameters: Array) -> None:
         self.one.checkpoint(step, parameters)
         self.other.checkpoint(step, parameters)
@@ -93,8 +98,6 @@ class Both:
         self.one.end(status, final, predictions)
         self.other.end(status, final, predictions)
 
-    def instruments(self, step: int, values: Mapping[str, Array]) -> None:
-        """For those of the two that take them."""
-        for each in (self.one, self.other):
-            if isinstance(each, InstrumentRecorder):
-                each.instruments(step, values)
+    @property
+    def takes_instruments(self) -> bool:
+        return self.one.takes_instruments or self.other.takes_instruments

@@ -2,20 +2,21 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from dlprobe.record import layout
 from dlprobe.registry import unknown
-from dlprobe.runs import layout
 
 
 def line_of(group: str, name: str) -> layout.DataSet:
     """The table's line for `group/name`. Raises ValueError for a name that the table does not have."""
     line = layout.data_sets().get(f"{group}/{name}")
     if line is None:
-        raise ValueError(f"{group}: {unknown('data set', name, layout.names(group))}; a new one needs a line in dlprobe/runs/layout.py")
+        raise ValueError(f"{group}: {unknown('data set', name, layout.names(group))}; a new one needs a line in dlprobe/record/layout.py")
     return line
 
 
@@ -32,6 +33,12 @@ def loaded(line: layout.DataSet, array: NDArray[Any]) -> Any:
     if line.dtype == "text":
         return untexts(array)
     return array[()].item() if array.ndim == 0 else array
+
+
+def stored_groups(groups: Mapping[str, Mapping[str, Any]], real: np.dtype[Any]) -> dict[str, NDArray[Any]]:
+    """The values of several groups as arrays by path of the layout table."""
+    lines = [(line_of(group, name), value) for group, values in groups.items() for name, value in values.items()]
+    return {line.path: stored(line, value, real) for line, value in lines}
 
 
 def texts(value: Any) -> NDArray[Any]:

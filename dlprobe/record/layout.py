@@ -15,6 +15,7 @@ from dataclasses import dataclass
 from functools import cache
 
 from dlprobe import registry
+from dlprobe.record.scalars import SCALARS, TRAINED_UNITS
 
 SCHEMA = "dlprobe-run"
 STUDY_SCHEMA = "dlprobe-study"
@@ -68,6 +69,7 @@ _LAYERS = (
     ("normalization", "text", "normalization with its parameters, or none"),
     ("norm_position", "text", "before | after the activation; empty without normalization"),
     ("residual", "text", "residual connection with its parameters, or none"),
+    ("dropout", "f8", "share of the activations dropped in training; only of other origins than dlprobe, whose configuration says it"),
     ("parameter_count", "i8", "trained parameters of the layer: W, bias, normalization, activation, residual factor"),
     ("weight_offset", "i8", "first entry of W in the flat parameters; W is row-major (fan_in, fan_out); -1 where there is none"),
     ("bias_offset", "i8", "first bias parameter in the flat parameters; -1 where there is none"),
@@ -77,19 +79,20 @@ _LAYERS = (
     ("residual_offset", "i8", "the residual connection's learned factor in the flat parameters; -1 where there is none"),
 )
 
-TRAINED_UNITS = "loss of targets as trained"  # what the losses of two runs share that scale targets alike
-
-SCALARS = {
-    "batch_loss": "loss of the batch, its targets as they are trained: before the update, with class weights and label smoothing, without penalty terms",
-    "penalty": "penalty terms added to the loss",
-    "learning_rate": "learning rate of the update",
-    "momentum": "momentum of the update (beta1 for the family of adam); NaN where the optimizer has none",
-    "gradient_norm": "Euclidean norm of the gradient of loss + penalty over all parameters, before clipping",
-    "clip_scale": "factor by which clipping by the global norm scaled the gradient; 1 where it did not",
-    "clipped_gradient_norm": "Euclidean norm of the gradient of loss + penalty over all parameters, after clipping of every kind",
-}
-
-SCALAR_UNITS = {"batch_loss": TRAINED_UNITS, "penalty": TRAINED_UNITS}
+_FACTS = (  # of runs of another origin than dlprobe, whose configuration says it
+    ("batch_size", "i8", "samples of a full batch"),
+    ("optimizer", "text", "optimizer with its parameters"),
+    ("learning_rate", "f8", "learning rate at the start"),
+    ("momentum", "f8", "momentum of the optimizer; 0 without"),
+    ("loss", "text", "loss with its parameters"),
+    ("dropout", "f8", "largest share of hidden activations that are dropped in training; 0 without"),
+    ("input_dropout", "f8", "share of the inputs that are dropped in training; 0 without"),
+    ("l1", "f8", "strength of the L1 penalty; 0 without"),
+    ("l2", "f8", "strength of the L2 penalty or weight decay; 0 without"),
+    ("early_stopping", "text", "early stopping with its parameters, or none"),
+    ("monitor", "text", "what early stopping watches"),
+    ("seed", "i8", "seed of the run"),
+)
 
 _EVALUATED = {"train": "the whole training part", "val": "the whole validation part"}
 _EVALUATIONS = (("penalty", "penalty terms of the parameters, those of activations not included"),)
@@ -167,13 +170,17 @@ def _layers() -> list[DataSet]:
     return [DataSet(f"layers/{name}", dtype, _LAYER, "1", meaning) for name, dtype, meaning in _LAYERS]
 
 
+def _facts() -> list[DataSet]:
+    return [DataSet(f"facts/{name}", dtype, (), "1", meaning) for name, dtype, meaning in _FACTS]
+
+
 def _statistics() -> list[DataSet]:
     scales = [
         DataSet("stats/step", "i8", ("step",), "1", "step number, counted from 0; a row describes the step before its update"),
         DataSet("stats/layer", "i4", ("layer",), "1", "layer index; 0 is nearest the input"),
     ]
     records = registry.records("statistic").values()
-    return scales + [DataSet(f"stats/{r.name}", "f", ("step", "layer"), r.units, f"{r.summary}; NaN = not recorded") for r in records]
+    return scales + [DataSet(f"stats/{r.name}", "f", r.dims, r.units, f"{r.summary}; NaN = not recorded") for r in records]
 
 
 def _evaluations() -> list[DataSet]:
@@ -279,8 +286,9 @@ def data_sets() -> dict[str, DataSet]:
     """The whole table by path, in its order: the order of writing and of the content hash."""
     table = [
         *_layers(),
+        *_facts(),
         *_statistics(),
-        *(DataSet(f"scalars/{name}", "f8", ("step",), SCALAR_UNITS.get(name, "1"), meaning) for name, meaning in SCALARS.items()),
+        *(DataSet(f"scalars/{each.name}", "f8", ("step",), each.units, each.definition) for each in SCALARS.values()),
         *_timing(),
         *_evaluations(),
         *_final(),
