@@ -10,9 +10,10 @@ from typing import TypeAlias
 import numpy as np
 import numpy.typing as npt
 
-from dlprobe.analysis import decomposition, profiles, theory
+from dlprobe.analysis import profiles, theory
 from dlprobe.analysis.development import Course, Development, develop
 from dlprobe.analysis.profiles import SeedRange, Verdict
+from dlprobe.analysis.row_verdict import RowVerdict, judge_row
 from dlprobe.record.step import StepRow
 
 Floats: TypeAlias = npt.NDArray[np.float64]
@@ -107,8 +108,8 @@ def moment(seeds: Sequence[tuple[StepRow | None, str]], net: theory.InitialNet, 
     hidden = len(net.units)
     tables = [StepRow.blank(hidden + 1) if row is None else row for row, _ in seeds]
     found = {name: profiles.seed_medians([t.hidden[name] for t in tables]) for name in PROFILE_STATISTICS}
-    parts = [split(table, net) for table in tables]
-    verdicts = [judge(table, where, net, prediction, part) for table, (_, where), part in zip(tables, seeds, parts, strict=True)]
+    judged = [judge(table, where, net, prediction) for table, (_, where) in zip(tables, seeds, strict=True)]
+    parts = [each.decomposition for each in judged]
     ratios = profiles.seed_range([profiles.log10_ratio(t.hidden["error_signal_rms"]) for t in tables])
     decay, depth = theory.per_layer(ratios.median, max(hidden - 1, 0))
     return Moment(
@@ -120,42 +121,17 @@ def moment(seeds: Sequence[tuple[StepRow | None, str]], net: theory.InitialNet, 
         weight_factor=profiles.seed_medians([part.weight for part in parts]),
         backward_ratio=profiles.seed_medians([part.backward for part in parts]),
         forward_ratio=profiles.seed_medians([part.forward for part in parts]),
-        verdict=profiles.combine_seeds(verdicts),
+        verdict=profiles.combine_seeds([each.verdict for each in judged]),
     )
 
 
-def split(row: StepRow, net: theory.InitialNet) -> decomposition.Decomposition:
-    """The factors behind one seed's profile."""
-    normed = net.normalization is not None and net.position == "before"
-    return decomposition.decompose(
-        row.hidden["error_signal_rms"],
-        row.hidden["slope_mean_square"],
-        row.hidden["weight_rms"],
-        net.units,
-        activation_variance=row.hidden["activation_variance"],
-        norm_variance=row.hidden["preactivation_variance"] if normed else None,
-    )
-
-
-def judge(row: StepRow, diverged: str, net: theory.InitialNet, prediction: theory.Prediction, part: decomposition.Decomposition) -> Verdict:
+def judge(row: StepRow, diverged: str, net: theory.InitialNet, prediction: theory.Prediction) -> RowVerdict:
     """One seed's verdict, with κ of the predicted preactivations where theory applies and of the measured ones elsewhere."""
-    if prediction.applicable:
-        kappas: Sequence[float] = prediction.kappas
-    else:
-        measured = np.ones(len(net.units)) if net.normalization and net.position == "before" else row.hidden["preactivation_mean_square"]
-        kappas = theory.kappas_at(net.activations, [float(q) for q in measured])
-    signal = row.hidden["error_signal_rms"]
-    if diverged and not np.isfinite(signal).all():
-        signal = np.full(len(net.units), math.nan)
-    with np.errstate(over="ignore"):  # huge activations of a net that diverges
-        mean_square = row.hidden["activation_variance"] + row.hidden["activation_mean"] ** 2
-    return profiles.classify(
-        signal,
+    return judge_row(
+        row,
         net.units,
-        kappas,
-        activation_sample_variance=row.hidden["activation_sample_variance"],
-        activation_mean_square=mean_square,
-        output_error_signal_rms=row.output("error_signal_rms"),
+        activations=net.activations,
+        norm_before=net.normalization is not None and net.position == "before",
+        kappas=prediction.kappas if prediction.applicable else None,
         diverged=diverged,
-        decomposition=part,
     )

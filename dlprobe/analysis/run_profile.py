@@ -11,12 +11,11 @@ import numpy as np
 import numpy.typing as npt
 
 from dlprobe.analysis import theory
-from dlprobe.analysis.decomposition import decompose
-from dlprobe.analysis.profiles import Verdict, classify
+from dlprobe.analysis.profiles import Verdict
+from dlprobe.analysis.row_verdict import judge_row, where_diverged
 from dlprobe.config import parse_spec
 from dlprobe.errors import ConfigError
 from dlprobe.record.description import LayerFacts
-from dlprobe.record.step import StepRow
 from dlprobe.registry import Spec
 from dlprobe.runs import Run
 
@@ -69,29 +68,15 @@ def step_profile(run: Run, index: int, activations: Sequence[Spec] | None) -> St
     row = run.row(index)
     hidden, layers = row.hidden, [run.layer_facts[each] for each in run.hidden_layers]
     units = widths(layers)
-    norm_before = bool(layers) and layers[0].norm_position == "before"
-    pieces = decompose(
-        hidden["error_signal_rms"],
-        hidden["slope_mean_square"],
-        hidden["weight_rms"],
+    ended = run.status == "diverged" and row.step == run.steps[-1]
+    verdict = judge_row(
+        row,
         units,
-        activation_variance=hidden["activation_variance"],
-        norm_variance=hidden["preactivation_variance"] if norm_before else None,
-    )
-    squares = np.ones(len(units)) if norm_before else hidden["preactivation_mean_square"]
-    with np.errstate(over="ignore"):  # huge activations of a net that diverges
-        mean_square = hidden["activation_variance"] + hidden["activation_mean"] ** 2
-    verdict = classify(
-        hidden["error_signal_rms"],
-        units,
-        theory.USUAL_KAPPA if activations is None else theory.kappas_at(activations, squares.tolist()),
-        activation_sample_variance=hidden["activation_sample_variance"],
-        activation_mean_square=mean_square,
-        output_error_signal_rms=row.output("error_signal_rms"),
-        diverged=_divergence(run, row),
-        decomposition=pieces,
+        activations=activations,
+        norm_before=bool(layers) and layers[0].norm_position == "before",
+        diverged=where_diverged(row, run.layers.names) if ended else "",
         names=[layer.name for layer in layers],
-    )
+    ).verdict
     if len(layers) > 1 and verdict.verdict != "diverged" and any(layer.units is None for layer in layers):
         verdict = replace(verdict, reason=f"{verdict.reason} (of layers of {FEWEST_UNITS} units: the file does not say how wide they are)")
     return StepProfile(row.step, hidden["activation_variance"], hidden["error_signal_rms"], hidden["gradient_rms"], verdict)
@@ -100,16 +85,6 @@ def step_profile(run: Run, index: int, activations: Sequence[Spec] | None) -> St
 def widths(layers: Sequence[LayerFacts]) -> list[int]:
     """Units of each layer; where they are not known FEWEST_UNITS, whose band is wider than that of any wider net."""
     return [FEWEST_UNITS if layer.units is None else layer.units for layer in layers]
-
-
-def _divergence(run: Run, row: StepRow) -> str:
-    """Where a diverged run met its first number that is not finite ("step 12, hidden_3"); empty for other rows and runs."""
-    if run.status != "diverged" or row.step != run.steps[-1]:
-        return ""
-    forward, backward = (np.flatnonzero(np.nan_to_num(row[f"nonfinite_{side}"]) != 0) for side in ("forward", "backward"))
-    # forward passes run towards the output, backward ones towards the input
-    where = f", {run.layers.names[forward[0]]}" if len(forward) else f", {run.layers.names[backward[-1]]}" if len(backward) else ""
-    return f"step {row.step}{where}"
 
 
 def activations_of(run: Run) -> list[Spec] | None:

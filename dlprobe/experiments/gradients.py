@@ -19,12 +19,12 @@ import numpy as np
 from dlprobe.analysis import development, gradient_cells, theory
 from dlprobe.analysis.depth_limits import TrainableDepth, trainable_depth
 from dlprobe.analysis.gradient_cells import CellResult, SeedResult
+from dlprobe.analysis.row_verdict import where_diverged
 from dlprobe.config import RunConfig, completed, from_mapping, to_mapping, with_values
 from dlprobe.errors import ConfigError, RunFileError
 from dlprobe.experiments.axes import DEFAULT_WIDTH, axis_of, with_layers
 from dlprobe.experiments.experiment import Means, SeededExperiment
 from dlprobe.experiments.study import PlannedRun, Told
-from dlprobe.record.step import StepRow
 from dlprobe.registry import Spec
 from dlprobe.runs import Run, Study, StudyWriter
 from dlprobe.training import trainer
@@ -239,7 +239,7 @@ def seed_result(planned: PlannedRun, run: Run) -> SeedResult:
         seed=int(planned.coordinates["seed"]),
         first=first,
         last=last,
-        diverged=where_diverged(run, last) if diverged else "",
+        diverged=where_diverged(last, run.layers.names) if diverged else "",
         diverged_at_start=diverged and rows > 0 and int(run.steps[-1]) == 0,
         train_loss=float(run.final.get("train_loss", np.nan)),
         train_accuracy=accuracy["train"],
@@ -264,17 +264,6 @@ def course_of(run: Run) -> development.Course:
         return gradient_cells.EMPTY
     signal = run.statistic("error_signal_rms")
     return development.course(run.steps, signal[:, run.hidden_layers[0]], signal[:, run.hidden_layers[-1]])
-
-
-def where_diverged(run: Run, last: StepRow | None) -> str:
-    """Step and layer of the first non-finite number: forward it starts nearest the input, backward nearest the output."""
-    if last is None:
-        return "the first step"
-    step, names = int(run.steps[-1]), run.layers.names
-    forward, backward = (np.flatnonzero(last[f"nonfinite_{side}"] > 0) for side in ("forward", "backward"))
-    if len(forward):
-        return f"step {step}, forward in {names[forward[0]]}"
-    return f"step {step}, backward in {names[backward[-1]]}" if len(backward) else f"step {step}, in the loss"
 
 
 def judge(cell: Cell, results: Sequence[SeedResult], data: trainer.PreparedData) -> CellResult:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from dlprobe.registry import Parameter, records, register
+from dlprobe.registry import Parameter, register
 
 
 @dataclass(frozen=True)
@@ -22,11 +22,6 @@ class Statistic:
     dims: tuple[str, ...] = ("step", "layer")
     use: str = ""
     parameters: tuple[Parameter, ...] = ()
-
-
-def column(name: str) -> int:
-    """The column of a statistic in arrays (layer, statistic)."""
-    return list(records("statistic")).index(name)
 
 
 def _statistic(name: str, side: str, summary: str, use: str = "") -> None:

@@ -75,7 +75,7 @@ def test_diverged_run_names_the_step_and_layer(train: Train) -> None:
     assert found is not None
     assert found.first.verdict.verdict == "level"
     assert found.last.verdict.verdict == "diverged"
-    assert "at step 1, hidden_" in found.last.verdict.reason
+    assert "at step 1, forward in hidden_" in found.last.verdict.reason
 
 
 def test_net_without_hidden_layers_has_nothing_to_compare(train: Train) -> None:

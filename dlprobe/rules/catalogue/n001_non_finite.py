@@ -21,6 +21,7 @@ from __future__ import annotations
 
 import numpy as np
 
+from dlprobe.analysis.row_verdict import nonfinite_layers
 from dlprobe.registry import Value
 from dlprobe.rules.evidence import Evidence
 from dlprobe.rules.outcome import Finding, Outcome, Passed, fired
@@ -50,8 +51,7 @@ def _finding(evidence: Evidence, row: int, side: str, shown: Value) -> Finding:
     if not side:
         return Finding(float("inf"), 0.0, f"the batch loss of step {step} is not finite", steps=(step,), remedies=lower_rate(evidence))
     counts = evidence.row(f"nonfinite_{side}", row)
-    touched = np.flatnonzero(counts > 0)
-    order = touched if side == "forward" else touched[::-1]
+    order = nonfinite_layers(counts, side)
     first = order[0]
     evident = f"nonfinite_{side} of step {step} counts {counts[first]:.0f} elements in {evidence.names[first]}, the first layer of the {side} pass with any"
     layers = tuple(evidence.names[index] for index in order[: int(shown)])
