@@ -7,12 +7,12 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     __version__: str  # "" in a checkout that is not installed
-    from dlprobe.analysis.bias_variance import decompose as decompose
+    from dlprobe.analysis.bias_variance.loss_parts import decompose as decompose
     from dlprobe.api import open_run as open_run
     from dlprobe.api import open_study as open_study
 
 # public name -> the module that has it; imported when first asked for
-_HOMES = {"decompose": "dlprobe.analysis.bias_variance", "open_run": "dlprobe.api", "open_study": "dlprobe.api"}
+_HOMES = {"decompose": "dlprobe.analysis.bias_variance.loss_parts", "open_run": "dlprobe.api", "open_study": "dlprobe.api"}
 
 __all__ = ["__version__", "decompose", "open_run", "open_study"]
 

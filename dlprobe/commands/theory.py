@@ -26,7 +26,7 @@ from dlprobe.commands.base.screen import Screen
 from dlprobe.errors import ConfigError
 
 if TYPE_CHECKING:
-    from dlprobe.analysis.theory import InitialNet
+    from dlprobe.analysis.theory.mean_field import InitialNet
     from dlprobe.runs import Run
 
 PANEL = "Theory"
@@ -47,9 +47,9 @@ def command(
     config: ConfigFile = None, against: Against = None, sigma_b: SigmaB = None, maps: Maps = False, *, options: dict[str, str | None], screen: Screen
 ) -> None:
     """Read, predict, compare, show."""
-    from dlprobe.analysis.phase import critical_with_dropout, phase_of
-    from dlprobe.analysis.theory import predict
-    from dlprobe.analysis.theory_against import batch_mean_square, measured
+    from dlprobe.analysis.profiles.against_theory import batch_mean_square, measured
+    from dlprobe.analysis.theory.mean_field import predict
+    from dlprobe.analysis.theory.phase import critical_with_dropout, phase_of
     from dlprobe.parts.activations import Activation
     from dlprobe.reports.theory import document
     from dlprobe.runs import open_single
@@ -74,7 +74,7 @@ def command(
 
 def configured_net(config: Path | None, options: dict[str, str | None], screen: Screen) -> InitialNet:
     """The net of a configuration on its data."""
-    from dlprobe.analysis.theory import configured
+    from dlprobe.analysis.theory.mean_field import configured
     from dlprobe.commands.base.preparing import prepare_data
 
     configuration = read_configuration(config, options, screen)
@@ -86,8 +86,8 @@ def net_of_run(run: Run, config: Path | None, options: dict[str, str | None], pa
     """The net that a run began with; or that of a configuration, on the run's data. Raises ConfigError where the file does not say enough."""
     import numpy as np
 
-    from dlprobe.analysis.run_profile import activations_of, initial_net
-    from dlprobe.analysis.theory import configured
+    from dlprobe.analysis.profiles.run_profile import activations_of, initial_net
+    from dlprobe.analysis.theory.mean_field import configured
 
     if config is None and not any(value is not None for value in options.values()):
         net = initial_net(run, activations_of(run))

@@ -15,11 +15,11 @@ from typing import Any, TypeAlias
 import numpy as np
 import numpy.typing as npt
 
-from dlprobe.analysis.bias_variance import decompose, sources
-from dlprobe.analysis.bias_variance_curve import Point
-from dlprobe.analysis.misses import threshold_of
-from dlprobe.analysis.noise_estimate import noise_variance
-from dlprobe.analysis.replica_inputs import LARGEST_VALUE
+from dlprobe.analysis.bias_variance.curve import Point
+from dlprobe.analysis.bias_variance.loss_parts import decompose, sources
+from dlprobe.analysis.bias_variance.noise_estimate import noise_variance
+from dlprobe.analysis.bias_variance.replica_inputs import LARGEST_VALUE
+from dlprobe.analysis.comparing.misses import threshold_of
 from dlprobe.config import FieldError, RunConfig, completed, from_mapping, split_list, to_mapping, with_values, without_instruments
 from dlprobe.errors import ConfigError, RunFileError
 from dlprobe.experiments import axes

@@ -13,8 +13,8 @@ from typing import Any
 
 import numpy as np
 
-from dlprobe.analysis import comparison, paired
-from dlprobe.analysis.comparison import Margin, Outcome
+from dlprobe.analysis.comparing import comparison, paired
+from dlprobe.analysis.comparing.comparison import Margin, Outcome
 from dlprobe.analysis.model_size import layer_size
 from dlprobe.config import RunConfig, completed, from_mapping, to_mapping, with_values
 from dlprobe.errors import ConfigError

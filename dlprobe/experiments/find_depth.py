@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
-from dlprobe.analysis.depth_limits import breaking_depth
-from dlprobe.analysis.profiles import BROKEN
+from dlprobe.analysis.profiles.depth_limits import breaking_depth
+from dlprobe.analysis.profiles.depth_profiles import BROKEN
 from dlprobe.config import with_values
 from dlprobe.experiments import gradients
 from dlprobe.experiments.experiment import Experiment, Means

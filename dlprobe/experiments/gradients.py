@@ -16,10 +16,11 @@ from typing import Any
 
 import numpy as np
 
-from dlprobe.analysis import development, gradient_cells, theory
-from dlprobe.analysis.depth_limits import TrainableDepth, trainable_depth
-from dlprobe.analysis.gradient_cells import CellResult, SeedResult
-from dlprobe.analysis.row_verdict import where_diverged
+from dlprobe.analysis.profiles import development, gradient_cells
+from dlprobe.analysis.profiles.depth_limits import TrainableDepth, trainable_depth
+from dlprobe.analysis.profiles.gradient_cells import CellResult, SeedResult
+from dlprobe.analysis.profiles.row_verdict import where_diverged
+from dlprobe.analysis.theory import mean_field
 from dlprobe.config import RunConfig, completed, from_mapping, to_mapping, with_values
 from dlprobe.errors import ConfigError, RunFileError
 from dlprobe.experiments.axes import DEFAULT_WIDTH, axis_of, with_layers
@@ -271,9 +272,9 @@ def judge(cell: Cell, results: Sequence[SeedResult], data: trainer.PreparedData)
     return gradient_cells.summarize(results, initial_net(cell, data))
 
 
-def initial_net(cell: Cell, data: trainer.PreparedData) -> theory.InitialNet:
+def initial_net(cell: Cell, data: trainer.PreparedData) -> mean_field.InitialNet:
     """What mean-field theory sees of a cell on this data."""
-    return theory.configured(cell.config, len(data.feature_names), data.input_mean_square)
+    return mean_field.configured(cell.config, len(data.feature_names), data.input_mean_square)
 
 
 def study_description(cells: Sequence[Cell], seeds: Sequence[int]) -> dict[str, object]:

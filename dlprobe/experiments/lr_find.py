@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-from dlprobe.analysis.rate_range import RangeTest, Trial, best_trial, beyond, broken_at, candidates, learned, quick_rate, read_range_test, reason
+from dlprobe.analysis.learning.rate_range import RangeTest, Trial, best_trial, beyond, broken_at, candidates, learned, quick_rate, read_range_test, reason
 from dlprobe.config import RunConfig, with_values, without_instruments
 from dlprobe.errors import ConfigError
 from dlprobe.experiments.experiment import Means, PlannedExperiment

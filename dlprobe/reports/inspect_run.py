@@ -29,9 +29,9 @@ from dlprobe.reports.run import (
 from dlprobe.reports.statistic import SCHEMA
 
 if TYPE_CHECKING:
-    from dlprobe.analysis.learning import State
-    from dlprobe.analysis.loss_curve import Curve
-    from dlprobe.analysis.run_profile import RunProfile
+    from dlprobe.analysis.learning.learned import State
+    from dlprobe.analysis.learning.loss_curve import Curve
+    from dlprobe.analysis.profiles.run_profile import RunProfile
     from dlprobe.runs import Run
 
 WIDEST_CONFUSION = 12  # classes of a confusion matrix that is printed; JSON has any

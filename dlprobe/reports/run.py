@@ -13,11 +13,11 @@ from dlprobe.render.document import Block, Chart, Column, Document, Facts, Hint,
 from dlprobe.reports.tones import BROKEN, STATE_TONES, STATUS_TONES, VERDICT_TONES
 
 if TYPE_CHECKING:
-    from dlprobe.analysis.learning import State
-    from dlprobe.analysis.loss_curve import Curve
-    from dlprobe.analysis.profiles import Verdict as Judgement
-    from dlprobe.analysis.run_profile import RunProfile, StepProfile
-    from dlprobe.analysis.theory import Prediction
+    from dlprobe.analysis.learning.learned import State
+    from dlprobe.analysis.learning.loss_curve import Curve
+    from dlprobe.analysis.profiles.depth_profiles import Verdict as Judgement
+    from dlprobe.analysis.profiles.run_profile import RunProfile, StepProfile
+    from dlprobe.analysis.theory.mean_field import Prediction
     from dlprobe.runs import Run
 
 PARTS = {"train": "training", "val": "validation", "test": "test"}

@@ -6,7 +6,7 @@ import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
-from dlprobe.analysis.run_profile import StepProfile
+from dlprobe.analysis.profiles.run_profile import StepProfile
 from dlprobe.rules.evidence import Evidence
 from dlprobe.rules.outcome import Finding, Remedy
 

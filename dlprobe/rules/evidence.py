@@ -14,9 +14,9 @@ from typing import Any, TypeAlias, TypeVar
 import numpy as np
 import numpy.typing as npt
 
-from dlprobe.analysis.baseline import Comparison
-from dlprobe.analysis.learning import Learning, learning
-from dlprobe.analysis.run_profile import StepProfile, activations_of, can_be_judged, step_profile
+from dlprobe.analysis.comparing.baseline import Comparison
+from dlprobe.analysis.learning.learned import Learning, learning
+from dlprobe.analysis.profiles.run_profile import StepProfile, activations_of, can_be_judged, step_profile
 from dlprobe.config.records import RunConfig
 from dlprobe.record import layout
 from dlprobe.record.description import LayerFacts, RunFacts

@@ -9,7 +9,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from dlprobe.analysis.baseline import Comparison
+from dlprobe.analysis.comparing.baseline import Comparison
 from dlprobe.config import to_mapping
 from dlprobe.errors import ConfigError, RunFileError
 from dlprobe.record.description import OWN, known_facts, layer_columns

@@ -22,7 +22,7 @@ Array = npt.NDArray[Any]
 class Session:
     """One run while it is made: the net, its data as arrays, and where it stands.
 
-    targets: those of evaluations, by part, in the units that are trained; data.targets are in the user's, and target_scaler (None for classes) leads
+    targets: those of evaluations, by part, in the units that are trained; those of `data` are in the user's, and target_scaler (None for classes) leads
     from these to those. trained_targets, weights: what training takes of the training part, with label smoothing and class weights.
     """
 

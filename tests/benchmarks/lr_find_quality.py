@@ -10,7 +10,7 @@ from __future__ import annotations
 import argparse
 import math
 
-from dlprobe.analysis.rate_range import quick_rate
+from dlprobe.analysis.learning.rate_range import quick_rate
 from dlprobe.config import RunConfig, from_options
 from dlprobe.data import PreparedData, load, prepare
 from dlprobe.executors.threads import available_threads

@@ -10,9 +10,9 @@ from typing import Any, get_args
 import numpy as np
 import pytest
 
-from dlprobe.analysis.learning import StateName
-from dlprobe.analysis.profiles import VERDICTS, Verdict
-from dlprobe.analysis.run_profile import RunProfile, StepProfile
+from dlprobe.analysis.learning.learned import StateName
+from dlprobe.analysis.profiles.depth_profiles import VERDICTS, Verdict
+from dlprobe.analysis.profiles.run_profile import RunProfile, StepProfile
 from dlprobe.record import layout
 from dlprobe.record.description import layer_facts
 from dlprobe.render.document import Chart, Profile, Table

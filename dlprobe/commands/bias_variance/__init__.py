@@ -51,7 +51,7 @@ from dlprobe.config import INSTRUMENTS, warnings_for
 from dlprobe.errors import ConfigError, DataError, ExitCode
 
 if TYPE_CHECKING:
-    from dlprobe.analysis.bias_variance_curve import Point
+    from dlprobe.analysis.bias_variance.curve import Point
     from dlprobe.experiments.bias_variance import BiasVarianceExperiment, Decomposed
 
 
@@ -159,7 +159,7 @@ def show(experiment: BiasVarianceExperiment, result: Decomposed, execution: Exec
 
 def show_points(points: Sequence[Point], axis: str | None, facts: Mapping[str, Any], study: str | None, screen: Screen) -> ExitCode:
     """Print decompositions with what follows from them."""
-    from dlprobe.analysis.bias_variance_curve import advice, double_descent, levels, sweet_spot
+    from dlprobe.analysis.bias_variance.curve import advice, double_descent, levels, sweet_spot
     from dlprobe.reports.bias_variance import document
 
     if not points:

@@ -46,8 +46,8 @@ def read_number(text: str) -> float:
 
 def read_numbers(texts: Mapping[str, str | None], train_samples: int, val_samples: int, screen: Screen) -> ExitCode:
     """The textbook reading of bare numbers. texts: what was typed after `--human-error`, `--train-error` and `--val-error`, None where nothing was."""
-    from dlprobe.analysis.reading_strategy import strategy
-    from dlprobe.analysis.textbook_reading import read
+    from dlprobe.analysis.bias_variance.reading_strategy import strategy
+    from dlprobe.analysis.bias_variance.textbook_reading import read
     from dlprobe.reports.bias_variance import reading_document
 
     if texts["--train-error"] is None or texts["--val-error"] is None:
@@ -63,9 +63,9 @@ def read_numbers(texts: Mapping[str, str | None], train_samples: int, val_sample
 
 def read_run(run: Any, name: str, human: float | None, screen: Screen) -> ExitCode:
     """The textbook reading of one run at its end: shares of wrong classes, or of the targets' variance that is left over (1 − R²)."""
-    from dlprobe.analysis.learning import learning
-    from dlprobe.analysis.reading_strategy import strategy
-    from dlprobe.analysis.textbook_reading import interval_of_unexplained, read
+    from dlprobe.analysis.bias_variance.reading_strategy import strategy
+    from dlprobe.analysis.bias_variance.textbook_reading import interval_of_unexplained, read
+    from dlprobe.analysis.learning.learned import learning
     from dlprobe.reports.bias_variance import reading_document
 
     learned, given = learning(run), human is not None
@@ -105,7 +105,7 @@ def _error(run: Any, part: str, regression: bool, name: str) -> float:
 
 def _about(run: Any, learned: Any, samples: int, known: bool) -> Any:
     """What the run says beside its errors; of a configuration that this version cannot read, nothing."""
-    from dlprobe.analysis.reading_strategy import About
+    from dlprobe.analysis.bias_variance.reading_strategy import About
 
     parameters, config = sum(layer.parameter_count or 0 for layer in run.layer_facts), run.configuration
     if config is None:

@@ -10,15 +10,15 @@ from dlprobe.commands.bias_variance.error_reading import read_number
 from dlprobe.errors import ConfigError, DataError
 
 if TYPE_CHECKING:
-    from dlprobe.analysis.bias_variance_curve import Point
+    from dlprobe.analysis.bias_variance.curve import Point
 
 ESTIMATE = "estimate"
 
 
 def decomposed(path: Path, loss: str | None, noise: float | str | None) -> tuple[Point, dict[str, Any]]:
     """The decomposition of the predictions in an .npz file, and what is to be said of them. Raises DataError, one line, for what does not fit."""
-    from dlprobe.analysis.bias_variance import decompose
-    from dlprobe.analysis.bias_variance_curve import Point
+    from dlprobe.analysis.bias_variance.curve import Point
+    from dlprobe.analysis.bias_variance.loss_parts import decompose
     from dlprobe.data.npz_archive import read_arrays
 
     arrays = read_arrays(path)

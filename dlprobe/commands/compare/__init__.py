@@ -40,7 +40,7 @@ from dlprobe.errors import ConfigError, ExitCode
 from dlprobe.registry import tidied
 
 if TYPE_CHECKING:
-    from dlprobe.analysis.comparison import Outcome
+    from dlprobe.analysis.comparing.comparison import Outcome
     from dlprobe.config import RunConfig
     from dlprobe.experiments.compare import Compared, CompareExperiment
     from dlprobe.training.prepared_sets import PreparedSets
@@ -171,7 +171,7 @@ def tuned(experiment: CompareExperiment, execution: Execution, screen: Screen) -
 
 def show(experiment: CompareExperiment, result: Compared, execution: Execution, screen: Screen) -> None:
     """The result with its curves."""
-    from dlprobe.analysis.comparison import curve
+    from dlprobe.analysis.comparing.comparison import curve
     from dlprobe.reports.compare import caveat, document
 
     curves = {value.label: curve(value.outcomes, result.all.by) for value in result.all.values}

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from dlprobe.analysis.baseline import Numbers, numbers_of
+from dlprobe.analysis.comparing.baseline import Numbers, numbers_of
 from dlprobe.reports.diff import PairDiff, VerdictDiff
 from dlprobe.rules import Judgement, all_rules
 from dlprobe.rules.files import Criteria, configuration_of, each_run, whole_configuration
@@ -48,7 +48,7 @@ def pairs(a: dict[str, list[Side]], b: dict[str, list[Side]]) -> Iterator[PairDi
 
 def pair(a: Sequence[Side], b: Sequence[Side]) -> PairDiff:
     """The comparison of one configuration's runs; an empty side has nothing to compare."""
-    from dlprobe.analysis import run_diff
+    from dlprobe.analysis.comparing import run_diff
 
     if not a or not b:
         one = (a or b)[0]

@@ -106,9 +106,9 @@ def command(
 
 
 def _run(run: Run, path: Path, id: str, view: View) -> Document:
-    from dlprobe.analysis.learning import learning, state
-    from dlprobe.analysis.loss_curve import smoothed
-    from dlprobe.analysis.run_profile import run_profile
+    from dlprobe.analysis.learning.learned import learning, state
+    from dlprobe.analysis.learning.loss_curve import smoothed
+    from dlprobe.analysis.profiles.run_profile import run_profile
     from dlprobe.reports import inspect_run
 
     where = inspect_run.shell_name(path, id)
@@ -131,7 +131,7 @@ def _run(run: Run, path: Path, id: str, view: View) -> Document:
 
 
 def _histograms(run: Run, where: str, what: str, layer: str | None) -> Document:
-    from dlprobe.analysis.distributions import densities
+    from dlprobe.analysis.profiles.distributions import densities
     from dlprobe.registry import unknown
     from dlprobe.reports import distributions
 
@@ -146,7 +146,7 @@ def _histograms(run: Run, where: str, what: str, layer: str | None) -> Document:
 
 
 def _tracked(run: Run, where: str) -> Document:
-    from dlprobe.analysis.loss_curve import smoothed
+    from dlprobe.analysis.learning.loss_curve import smoothed
     from dlprobe.errors import RunFileError
     from dlprobe.record.description import OWN
     from dlprobe.reports.distributions import tracked
@@ -160,7 +160,7 @@ def _tracked(run: Run, where: str) -> Document:
 
 
 def _statistic(run: Run, where: str, name: str, over: str) -> Document:
-    from dlprobe.analysis.loss_curve import smoothed
+    from dlprobe.analysis.learning.loss_curve import smoothed
     from dlprobe.commands.inspect.quantities import find_quantity
     from dlprobe.reports.statistic import over_layers, over_steps
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from dlprobe import registry
-from dlprobe.analysis.noise_scale import noise_scale
+from dlprobe.analysis.learning.noise_scale import noise_scale
 from dlprobe.errors import ConfigError, RunFileError
 from dlprobe.record import layout
 from dlprobe.record.scalars import SCALARS

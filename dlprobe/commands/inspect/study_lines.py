@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dlprobe.analysis.run_profile import run_profile
+from dlprobe.analysis.profiles.run_profile import run_profile
 from dlprobe.reports.inspect_study import RunLine
 from dlprobe.reports.run import result
 from dlprobe.runs import Study

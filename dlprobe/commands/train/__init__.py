@@ -53,9 +53,9 @@ def command(config: ConfigFile = None, output: Output = None, force: Force = Fal
 
 
 def _document(path: Path) -> Document:
-    from dlprobe.analysis.learning import learning, state
-    from dlprobe.analysis.loss_curve import smoothed
-    from dlprobe.analysis.run_profile import run_profile
+    from dlprobe.analysis.learning.learned import learning, state
+    from dlprobe.analysis.learning.loss_curve import smoothed
+    from dlprobe.analysis.profiles.run_profile import run_profile
     from dlprobe.reports.run import train_document
     from dlprobe.runs import open_single
 

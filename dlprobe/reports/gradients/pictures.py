@@ -10,7 +10,7 @@ from dlprobe.reports.gradients.grid import Grid
 from dlprobe.reports.tones import VERDICT_TONES
 
 if TYPE_CHECKING:
-    from dlprobe.analysis.gradient_cells import CellResult
+    from dlprobe.analysis.profiles.gradient_cells import CellResult
     from dlprobe.experiments.gradients import GridResult
 
 

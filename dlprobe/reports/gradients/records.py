@@ -9,9 +9,9 @@ from dlprobe.reports.gradients.grid import place
 from dlprobe.reports.gradients.pictures import decay_band
 
 if TYPE_CHECKING:
-    from dlprobe.analysis.development import Development
-    from dlprobe.analysis.gradient_cells import CellResult, Moment
-    from dlprobe.analysis.profiles import SeedRange
+    from dlprobe.analysis.profiles.depth_profiles import SeedRange
+    from dlprobe.analysis.profiles.development import Development
+    from dlprobe.analysis.profiles.gradient_cells import CellResult, Moment
     from dlprobe.experiments.gradients import Cell, GridResult
 
 

@@ -21,7 +21,7 @@ from __future__ import annotations
 
 import math
 
-from dlprobe.analysis.learning import Learning
+from dlprobe.analysis.learning.learned import Learning
 from dlprobe.rules.evidence import Evidence
 from dlprobe.rules.outcome import Finding, NotEvaluableError, Outcome, Passed, fired
 from dlprobe.rules.remedies import remedies

@@ -22,7 +22,7 @@ import math
 
 import numpy as np
 
-from dlprobe.analysis.learning import Learning
+from dlprobe.analysis.learning.learned import Learning
 from dlprobe.rules.evidence import Evidence
 from dlprobe.rules.outcome import Finding, NotEvaluableError, Outcome, Passed, fired
 from dlprobe.rules.remedies import remedies

@@ -21,7 +21,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from dlprobe.analysis.row_verdict import nonfinite_layers
+from dlprobe.analysis.profiles.row_verdict import nonfinite_layers
 from dlprobe.registry import Value
 from dlprobe.rules.evidence import Evidence
 from dlprobe.rules.outcome import Finding, Outcome, Passed, fired
