@@ -286,6 +286,18 @@ def test_the_check_itself_sees_what_it_should(module: str, source: str, wrong: b
     assert any(breaks_direction(one) or breaks_ownership(one) for one in found) is wrong
 
 
+def test_what_one_command_alone_needs_lies_in_its_own_package() -> None:
+    """commands.base holds what several commands use, or what it uses itself."""
+    users: dict[str, set[str]] = {name: set() for name in modules() if name.startswith("commands.base.")}
+    for one in all_imports():
+        target = home_of(one.target, modules())
+        if target in users and target != one.module:
+            users[target].add(one.module if one.module.startswith("commands.base.") else one.module.split(".")[1] if "." in one.module else "commands")
+    alone = {name: by for name, by in users.items() if len(by) < 2 and not any(each.startswith("commands") for each in by)}
+    assert len(users) > 10
+    assert alone == {}
+
+
 def test_no_module_is_called_utils() -> None:
     vague = {"utils", "util", "helpers", "misc", "common"}
     assert [name for name in modules() if vague & set(name.split("."))] == []
