@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from dlprobe.analysis.learning import learning, state
+from dlprobe.analysis.learning.learned import learning, state
 from dlprobe.rules import judge
 from dlprobe.runs import Run
 
