@@ -24,7 +24,7 @@ from contextvars import ContextVar
 from functools import cache, partial
 from pathlib import Path
 from types import FunctionType
-from typing import Any
+from typing import Any, TypeVar
 
 import numba
 import numpy as np
@@ -43,6 +43,8 @@ from dlprobe.parts import scalar
 SUMS = {"reassoc", "contract", "arcp", "nsz", "afn"}
 # Nothing may be reordered where parameters change: the same inputs give the same bits whatever stands around them.
 EXACT = {"contract"}
+
+F = TypeVar("F", bound=Callable[..., Any])
 
 
 def source_hash() -> str:
@@ -207,17 +209,21 @@ def inlined_with_helpers(function: Callable[..., Any]) -> Callable[..., Any]:
     return function
 
 
-def inlined(function: Callable[..., Any], flags: set[str] = EXACT) -> Callable[..., Any]:
-    """Let compiled code call the plain Python `function`; it stays plain for everybody else.
+def inlined(flags: set[str]) -> Callable[[F], F]:
+    """Decorator: let compiled code call the plain Python function; it stays plain for everybody else.
 
-    Where sums may be reordered it is put into its callers without fail. A function that LLVM leaves on its own exists once as such and once beside each caller:
-    the process that compiles calls the one, processes that load from the cache the other, and their sums end in other bits.
+    Where sums may be reordered it is put into its callers without fail. A function that LLVM does not inline is compiled twice, once by itself and once beside
+    each caller: the process that compiles calls the one, processes that load from the cache the other, and the last bit of their sums may differ.
     """
-    callable_from_kernels(function, flags, forceinline=flags >= SUMS, _nrt=False)
-    return function
+
+    def decorate(function: F) -> F:
+        callable_from_kernels(function, flags, forceinline=flags >= SUMS, _nrt=False)
+        return function
+
+    return decorate
 
 
-def giving_views(function: Callable[..., Any]) -> Callable[..., Any]:
-    """`inlined` for a function that returns a view: Numba lets only code that counts references return arrays. The view must be one that has none."""
+def giving_views(function: F) -> F:
+    """Decorator: `inlined` for a function that returns a view, which must have no count of references: Numba lets only code that counts them return arrays."""
     callable_from_kernels(function, SUMS, _nrt=True)
     return function
