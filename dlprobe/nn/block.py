@@ -22,8 +22,7 @@ from dlprobe.nn.shapes import Counters, Cube, Flag, Floats, FloatTable, Index, I
 from dlprobe.nn.subnormals import flush_subnormals, restore
 from dlprobe.nn.views import part, window
 from dlprobe.nn.views import scratch as memory_for
-
-BATCH_LOSS, PENALTY, LEARNING_RATE, MOMENTUM, GRADIENT_NORM, CLIP_SCALE, CLIPPED_GRADIENT_NORM, SCALARS = range(8)
+from dlprobe.record.scalars import BATCH_LOSS, CLIP_SCALE, CLIPPED_GRADIENT_NORM, GRADIENT_NORM, LEARNING_RATE, MOMENTUM, PENALTY
 
 counters, slope_sums, places = memory_for(COUNTERS), memory_for(SLOPE_SUMS), memory_for(PLACES)
 coefficients_of, update_sums = memory_for(MOST_COEFFICIENTS), memory_for(UPDATE_SUMS)
@@ -373,7 +372,7 @@ def set_momentum(work: Work, done: Index) -> Number:
 def run(net: Net, kernels: Kernels, work: Work, steps: Index, statistics: Cube, scalars: FloatTable) -> Index:
     """A block of whole steps: returns the steps done, negative if the last of them met non-finite numbers.
 
-    statistics: (steps, layer, STATISTICS) of T; scalars: (steps, SCALARS) float64. `work.order` is scratch for the order of an epoch.
+    statistics: (steps, layer, STATISTICS) of T; scalars: (steps, scalar) float64, see `record.scalars`. `work.order` is scratch for the order of an epoch.
     """
     before = flush_subnormals()
     samples = len(work.inputs)

@@ -17,7 +17,6 @@ import numpy.typing as npt
 
 from dlprobe.nn import observe
 from dlprobe.nn import program as p
-from dlprobe.nn.block import CLIP_SCALE, CLIPPED_GRADIENT_NORM, GRADIENT_NORM
 from dlprobe.nn.cache import SUMS, inlined
 from dlprobe.nn.calling import invoke
 from dlprobe.nn.matmul import blas_product, product, transposed_product
@@ -27,6 +26,7 @@ from dlprobe.nn.scalar import is_finite
 from dlprobe.nn.shapes import Flag, Floats, Index, Matrix, Number, Value, Vector
 from dlprobe.nn.views import window
 from dlprobe.parts.penalties import l1_slope, l1_value, l2_slope, l2_value
+from dlprobe.record.scalars import CLIP_SCALE, CLIPPED_GRADIENT_NORM, GRADIENT_NORM
 
 L1, L2, BIAS_L1, BIAS_L2, ORTHOGONAL, CLIP_VALUE, CLIP_LAYER, CLIP_GLOBAL, MAX_NORM, PROXIMAL, ACTIVITY_L1, ACTIVITY_L2 = range(12)
 

@@ -119,7 +119,8 @@ def edited(copy: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[[str, str, s
         ("parts/scalar.py", "", "\nMORE = 1\n"),
         ("parts/activations/rectified.py", "like(z, 0.0)", "like(z, 0.5)"),
         ("parts/losses/of_tomorrow.py", "", "LOSS = 1\n"),  # a file in a folder that the registry walks
-        ("parts/statistics.py", '_statistic("activation_mean"', '_statistic("activation_average"'),  # an order of columns that kernels know
+        ("record/statistics.py", '_statistic("activation_mean"', '_statistic("activation_average"'),  # an order of columns that kernels know
+        ("record/scalars.py", 'Scalar("penalty"', 'Scalar("fine"'),
     ],
 )
 def test_an_edit_that_a_kernel_may_feel_changes_the_hash(name: str, old: str, new: str, edited: Callable[[str, str, str], bool]) -> None:
@@ -137,6 +138,7 @@ def test_an_edit_that_a_kernel_may_feel_changes_the_hash(name: str, old: str, ne
         ("nn/network.py", "EVALUATION_ROWS = 256", "EVALUATION_ROWS = 128"),  # Python's side
         ("parts/metrics.py", "", "\nMORE = 1\n"),
         ("parts/initializers.py", "", "\nMORE = 1\n"),
+        ("record/instruments.py", "", "\nMORE = 1\n"),
         ("errors.py", "", "\nMORE = 1\n"),
         ("parts/of_tomorrow.py", "", "PART = 1\n"),  # nobody imports it
     ],

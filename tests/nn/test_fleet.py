@@ -43,7 +43,10 @@ def data_for(specs: list[LayerSpec], loss: str, count: int, dtype: str = "float6
 
 
 def furthest_apart(specs: list[LayerSpec], loss: str = "mse", optimizer: str = "momentum", dtype: str = "float64", regulation: Regulation = NOTHING) -> float:
-    """Largest difference, over parameters, running statistics and the optimizer's memory, after 12 steps of a fleet and of its nets on their own."""
+    """Largest difference, over parameters, running statistics and the optimizer's memory, after 12 steps of a fleet and of its nets on their own.
+
+    In units of the largest number where that is above 1: one net of `exponential` explodes to 1e20, whose rounding alone is 1e4.
+    """
     fleet, nets = fleet_and_nets(specs, loss, optimizer, dtype, regulation)
     inputs, targets = data_for(specs, loss, len(nets), dtype)
     rates = np.full(6, 0.002)
@@ -56,7 +59,7 @@ def furthest_apart(specs: list[LayerSpec], loss: str = "mse", optimizer: str = "
         assert np.abs(net.parameters - before).max() > 1e-5  # they did move
         found = fleet.trained(lane)
         pairs = ((found.parameters, net.parameters), (found.state, net.memory.state), (found.moments, net.memory.moments))
-        differences += [np.abs(ours - theirs).max() for ours, theirs in pairs if len(ours)]
+        differences += [np.abs(ours - theirs).max() / max(1.0, np.abs(theirs).max()) for ours, theirs in pairs if len(ours)]
     return float(max(differences))
 
 

@@ -12,7 +12,7 @@ from dlprobe import registry
 from dlprobe.nn import kernels, perturbation, residual
 from dlprobe.nn.positions import MOST_COEFFICIENTS, SLOPE_SUMS, SUM_CHANGE_SQUARED, SUM_G_SQUARED, SUM_W_SQUARED, UPDATE_SUMS
 from dlprobe.nn.random import NOISE, SLOPES, counter_of, operation_key, share
-from dlprobe.nn.self_check import Array, Check, Pair, block, rounded, wide
+from dlprobe.nn.self_check.checks import Array, Check, Pair, block, rounded, wide
 from dlprobe.parts import penalties
 from dlprobe.parts.activations import Activation, GatedActivation, LearnedActivation, RandomActivation
 from dlprobe.parts.losses import ElementwiseLoss, RowLoss
