@@ -42,12 +42,8 @@ def versions() -> str:
     return f"{platform.python_version()} {numba.__version__} {np.__version__} {platform.machine()}"
 
 
-def source_hash() -> str:
-    """Hex digest over everything that compiled code depends on, from the files as they are now."""
-    return _name(sources(_package()))
-
-
-def _name(found: Sources) -> str:
+def source_hash(found: Sources) -> str:
+    """Hex digest over everything that compiled code depends on: the name of a folder of kernels."""
     return hashlib.sha256(f"{versions()} {found.digest}".encode()).hexdigest()[:16]
 
 
@@ -75,7 +71,7 @@ def remembered_sources() -> Sources:
 
 # Taken when the first module of `nn` is imported: a file that is edited while a process runs must not put that process's old code under the new hash.
 SOURCES_AT_IMPORT = remembered_sources()
-HASH_AT_IMPORT = _name(SOURCES_AT_IMPORT)
+HASH_AT_IMPORT = source_hash(SOURCES_AT_IMPORT)
 
 
 def wanted_folder() -> Path:

@@ -96,14 +96,14 @@ def test_the_process_that_compiles_records_what_the_next_one_does(tmp_path: Path
 def edited(copy: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[[str, str, str], bool]:
     """Edits a file of the copy, and tells whether the hash is another after that."""
     monkeypatch.setattr(dlprobe, "__file__", str(copy / "dlprobe" / "__init__.py"))
-    before = folders.source_hash()
+    before = folders.source_hash(sources.sources(Path(dlprobe.__file__).parent))
 
     def changes(name: str, old: str, new: str) -> bool:
         file = copy / "dlprobe" / name
         text = file.read_text(encoding="utf-8") if file.exists() else ""
         assert old in text
         file.write_text(text.replace(old, new, 1) if old else text + new, encoding="utf-8")
-        return folders.source_hash() != before
+        return folders.source_hash(sources.sources(Path(dlprobe.__file__).parent)) != before
 
     return changes
 
@@ -290,11 +290,11 @@ def test_a_fresh_cache_is_cold_and_a_used_one_warm(tmp_path: Path) -> None:
 LATE_EDIT = """
 import pathlib
 import dlprobe
-from dlprobe.nn import cache, folders
+from dlprobe.nn import cache, folders, sources
 file = pathlib.Path(dlprobe.__file__).parent / "parts" / "losses" / "margins.py"
 file.write_text(file.read_text() + "EDIT = 1;")
 print("old", cache.cache_folder().name)
-print("new", folders.source_hash())
+print("new", folders.source_hash(sources.sources(pathlib.Path(dlprobe.__file__).parent)))
 """
 
 
