@@ -6,7 +6,7 @@ another batch size, has another best rate.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -15,7 +15,7 @@ from dlprobe.analysis.learning.rate_range import RangeTest, Trial, best_trial, b
 from dlprobe.config import RunConfig, with_values, without_instruments
 from dlprobe.errors import ConfigError
 from dlprobe.experiments.experiment import Means, PlannedExperiment
-from dlprobe.experiments.study import NEVER, PlannedRun, StudyResult, Told, run_study
+from dlprobe.experiments.study import NEVER, PlannedRun, StudyResult
 from dlprobe.runs import Run
 from dlprobe.training import trainer
 from dlprobe.training.prepared_sets import PreparedSets
@@ -92,16 +92,6 @@ class RateSearch(PlannedExperiment[Trial, Found]):
         return Found(self.test, tuple(trials), best.rate if best else float("nan"), why, self.by, steps, complete)
 
 
-def find(
-    config: RunConfig, data: trainer.PreparedData, *, by: str = "train_loss", quick: bool = False, threads: int = 1, stop: Stop, progress: Told | None = None
-) -> Found:
-    """The search on given data. Raises ConfigError, and KeyboardInterrupt after a stop before the first run ended."""
-    found = RateSearch(config, PreparedSets((config, data)), by=by, quick=quick).run(Means(threads, stop, progress=progress))
-    if found is None:
-        raise KeyboardInterrupt
-    return found
-
-
 def refuse(config: RunConfig, by: str, data: trainer.PreparedData) -> None:
     """Raise ConfigError for what gives every rate the same run or no loss to go by."""
     schedule = config.training.schedule
@@ -121,12 +111,6 @@ def range_test(config: RunConfig, data: trainer.PreparedData, low: float, high: 
     if stop.asked:
         raise KeyboardInterrupt
     return read_range_test(rates[: len(losses)], losses)
-
-
-def run_trials(config: RunConfig, data: trainer.PreparedData, rates: Sequence[float], threads: int, stop: Stop) -> list[Trial]:
-    """Train a net at each rate; a run that was stopped is left out."""
-    planned = [planned_at(config, rate) for rate in rates]
-    return list(run_study(planned, PreparedSets((config, data)), trial_of, threads=threads, stop=stop).found.values())
 
 
 def planned_at(config: RunConfig, rate: float) -> PlannedRun:

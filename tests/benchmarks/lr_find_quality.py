@@ -10,11 +10,12 @@ from __future__ import annotations
 import argparse
 import math
 
+import rate_searches
+
 from dlprobe.analysis.learning.rate_range import quick_rate
 from dlprobe.config import RunConfig, from_options
 from dlprobe.data import PreparedData, load, prepare
 from dlprobe.executors.threads import available_threads
-from dlprobe.experiments import lr_find
 from dlprobe.training import trainer
 from dlprobe.training.stopping import Stop
 
@@ -45,11 +46,11 @@ def measure(data: str, optimizer: str, seed: int, quick: bool, threads: int) -> 
     """(suggested rate, its final loss over the grid's best, the two judgements)."""
     config, ready = prepared(data, optimizer, seed)
     stop = Stop()
-    found = lr_find.find(config, ready, threads=threads, stop=stop, quick=quick)
+    found = rate_searches.find(config, ready, threads=threads, stop=stop, quick=quick)
     own = [trial for trial in found.trials if trial.rate == found.rate]
     rate = quick_rate(found.test)[0] if quick else found.rate
-    trial = own[0] if own else lr_find.run_trials(config, ready, [rate], threads, stop)[0]
-    grid = lr_find.run_trials(config, ready, GRID, threads, stop)
+    trial = own[0] if own else rate_searches.run_trials(config, ready, [rate], threads, stop)[0]
+    grid = rate_searches.run_trials(config, ready, GRID, threads, stop)
     best = min(one.loss("train_loss") for one in grid)
     loss = trial.loss("train_loss") if trial else math.inf
     return rate, loss / best if best > 0 else (1.0 if loss == 0 else math.inf), judge(loss, best, loss_at_start(config, ready))
