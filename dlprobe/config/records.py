@@ -29,9 +29,13 @@ NONE = ("none",)
 NO = ("none", "no")
 
 
-def option(default: str, help_line: str, also_called: str = "") -> Any:
-    """A field with its default as typed, its line of help, and what other tools call it: never taken, only to say what was meant."""
-    return Field(default, description=help_line, json_schema_extra={"also_called": also_called})
+def option(default: str, help_line: str, also_called: str = "", *, younger: bool = False) -> Any:
+    """A field with its default as typed, its line of help, and what other tools call it: never taken, only to say what was meant.
+
+    `younger`: the key came later than run files did. It is stored where it is not the default only,
+    so that runs without it keep their content hashes.
+    """
+    return Field(default, description=help_line, json_schema_extra={"also_called": also_called, "younger": younger})
 
 
 class Table(BaseModel):
@@ -73,6 +77,15 @@ class DataConfig(Table):
         "auto",
         "label column of a data file, or several number columns (A,B); auto: as the file's format says",
         "label labels label_column target_column",
+    )
+    sep: Annotated[str, Choice("auto", "comma", "semicolon", "tab", "bar", "blank")] = option(
+        "auto", "separator of a text table; auto: what most lines agree on", "separator delimiter delim", younger=True
+    )
+    decimal: Annotated[str, Choice("auto", "point", "comma")] = option(
+        "auto",
+        "decimal sign of a text table; point or comma also reads the other as separator of thousands, currency and percent signs",
+        "decimal_sign thousands",
+        younger=True,
     )
     task: Annotated[str, Choice("auto", "classification", "regression")] = option("auto", "what is learned; auto: from the labels")
     scaling: Annotated[str, Choice("standardize", "minmax", "robust", "none")] = option(
@@ -313,6 +326,12 @@ class RunConfig(Table):
 
 
 TABLES: dict[str, type[Table]] = {table.table: table for table in (DataConfig, ModelConfig, TrainingConfig, RecordingConfig)}
+
+
+def is_younger(field: FieldInfo) -> bool:
+    """Whether a key is stored only where it is not the default."""
+    extra = field.json_schema_extra
+    return isinstance(extra, dict) and bool(extra.get("younger"))
 
 
 def names_elsewhere(field: FieldInfo) -> tuple[str, ...]:

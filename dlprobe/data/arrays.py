@@ -102,7 +102,7 @@ def decide_targets(path: Path, targets: Array, name: str, task: str) -> labels.T
         raise problem(path, f"{titled(name)} has shape {targets.shape}, expected (samples,) or, for regression, (samples, outputs)")
     values = to_float64(targets)
     refuse_non_finite(path, values, name)
-    return several_outputs(path, values, name, task) if values.ndim == 2 else labels.from_numbers(values, task, fault)
+    return several_outputs(path, values, name, task) if values.ndim == 2 else labels.from_numbers(values, task, fault, integers=targets.dtype.kind in "iub")
 
 
 def as_texts(targets: Array) -> Array:

@@ -16,7 +16,10 @@ from dlprobe.registry import Parameter, records
 
 @dataclass(frozen=True)
 class FileFormat:
-    """A format that dlprobe reads. `suffixes` are matched with the end of the lower-case file name; a file must start with one of `signatures`, if given."""
+    """A format that dlprobe reads. `suffixes` are matched with the end of the lower-case file name; a file must start with one of `signatures`, if given.
+
+    text: whether it is text, which has a separator and decimal signs.
+    """
 
     name: str
     summary: str
@@ -24,7 +27,10 @@ class FileFormat:
     read: Callable[[Path, Options], Dataset]
     signatures: tuple[bytes, ...] = ()
     parameters: tuple[Parameter, ...] = ()
+    text: bool = False
 
+
+GZIP = b"\x1f\x8b"
 
 # What a file of another kind starts with, and what to say of it
 FOREIGN = {
@@ -32,11 +38,28 @@ FOREIGN = {
     b"\x89HDF\r\n\x1a\n": "an HDF5 file: name it .h5",
     b"\x93NUMPY": "a NumPy array: name it .npy",
     b"PK\x03\x04": "a zip archive: an .npz, or a spreadsheet to be exported as CSV",
-    b"\x1f\x8b": "compressed with gzip: unpack it first",
+    b"ARROW1": "a Feather file: name it .feather",
+    b"FEA1": "a Feather file of version 1: write it anew with DataFrame.to_feather or polars' write_ipc",
+    GZIP: "compressed with gzip: unpack it first",
     b"\x28\xb5\x2f\xfd": "compressed with zstd: unpack it first",
     b"BZh": "compressed with bzip2: unpack it first",
     b"\xfd7zXZ": "compressed with xz: unpack it first",
     b"\x80\x04\x95": "a Python pickle, which dlprobe never loads: save the arrays with np.savez",
+}
+
+
+# How what is not read becomes what is, by suffix
+CONVERSIONS = {
+    (".arff",): "scipy.io.arff.loadarff reads it: pandas.DataFrame(loadarff(FILE)[0]).to_csv('data.csv', index=False)",
+    (".svm", ".libsvm", ".svmlight"): "scikit-learn's load_svmlight_file reads it: np.savez('data.npz', X=X.toarray(), y=y)",
+    (".xlsx", ".xls", ".ods"): "save the sheet as CSV",
+    (".pkl", ".pickle", ".joblib"): "it is a Python pickle, which dlprobe never loads: save the arrays with np.savez('data.npz', X=X, y=y)",
+    (".pt", ".pth"): "it is a pickle of PyTorch, which dlprobe never loads: np.savez('data.npz', X=X.numpy(), y=y.numpy())",
+    (".mat",): "scipy.io.loadmat reads it: np.savez('data.npz', X=…, y=…)",
+    (".rds", ".rda", ".rdata"): "in R: write.csv(data, 'data.csv', row.names = FALSE)",
+    (".dta", ".sav", ".sas7bdat", ".json", ".jsonl", ".orc"): "pandas reads it: DataFrame.to_parquet('data.parquet')",
+    (".zip", ".bz2", ".xz", ".zst", ".7z", ".tar"): "unpack it first; of packed text tables .csv.gz is read",
+    (".sqlite", ".db"): "write the table's rows as CSV",
 }
 
 
@@ -60,7 +83,11 @@ def read_file(path: Path, options: Options) -> Dataset:
     """The user's file as a Dataset. Raises DataError, one line, whatever is wrong with the file."""
     with one_clear_line(path):
         head = first_bytes(path)
-        return chosen_format(path, head).read(path, options)
+        record = chosen_format(path, head)
+        for key, value in (("sep", options.sep), ("decimal", options.decimal)):
+            if value != "auto" and not record.text:
+                raise problem(path, f"{key} = {value} does not suit {record.name} data: {key} is for text tables")
+        return record.read(path, options)
 
 
 @contextmanager
@@ -105,7 +132,11 @@ def chosen_format(path: Path, head: bytes) -> FileFormat:
     if record is None:
         hint = f"; it is {foreign}" if foreign else ""
         found = f"the suffix {quoted(path.suffix)}" if path.suffix else "no suffix"
-        raise problem(path, f"has {found}, expected one of {', '.join(suffixes())}{hint}")
+        hint = hint or (f"; it looks like text: name it {visible(path.name)}.csv" if head.isascii() and b"\0" not in head else "")
+        how = next((f"; {words}" for endings, words in CONVERSIONS.items() if path.name.lower().endswith(endings)), hint)
+        raise problem(path, f"has {found}, expected one of {', '.join(suffixes())}{how}")
+    if foreign and head.startswith(GZIP):
+        foreign = None if path.name.lower().endswith(".gz") else f"compressed with gzip: name it {visible(path.name)}.gz"
     fits = head.startswith(record.signatures) if record.signatures else foreign is None
     if not fits:
         raise problem(

@@ -68,6 +68,7 @@ def load_set(spec: Spec, options: Options, seed: int) -> Dataset:
         raise ConfigError(f"task = {options.task} does not suit data = {spec}, which is a {task} set: use task = auto, or another set")
     if options.target is not None:
         raise ConfigError(f"target = {visible(options.target)} does not suit data = {spec}, whose target is fixed: target is for files")
+    refuse_file_options(options, str(spec))
     return Dataset(
         name=str(spec),
         inputs=np.ascontiguousarray(draw.inputs, dtype=np.float64),
@@ -81,6 +82,13 @@ def load_set(spec: Spec, options: Options, seed: int) -> Dataset:
         noise_variance=draw.noise_variance,
         clean_targets=draw.clean_targets,
     )
+
+
+def refuse_file_options(options: Options, name: str) -> None:
+    """Options about what a file holds, given for a named set: raise ConfigError."""
+    for key in ("sep", "decimal"):
+        if (value := getattr(options, key)) != "auto":
+            raise ConfigError(f"{key} = {visible(value)} does not suit data = {name}: {key} is for text tables")
 
 
 def require_possible(spec: Spec) -> None:

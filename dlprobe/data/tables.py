@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import re
+import shlex
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import partial
@@ -13,11 +13,11 @@ import numpy as np
 from dlprobe.data import labels
 from dlprobe.data.dataset import LARGEST_ELEMENTS, Dataset, Floats, Indices, Mask, Options
 from dlprobe.data.places import nearest, problem, quoted, quoted_list, visible
+from dlprobe.data.written_numbers import hint
 from dlprobe.errors import DataError
 
 TARGET_NAMES = ("target", "label", "class", "y")
 MOST_CATEGORIES = 100
-NUMBER_WITH_COMMAS = re.compile(r"[-+]?(\d+(,\d+)?|\d{1,3}(,\d{3})+(\.\d*)?)")
 
 
 @dataclass(frozen=True)
@@ -85,6 +85,8 @@ def dataset_from_table(table: Table, options: Options) -> Dataset:
         refuse_infinite(table.path, column, place)
     goals = [next(column for column in columns if column.number == target.number) for target in targets]
     decided = decide(goals[0], options.task, partial(fault_in, goals[0])) if len(goals) == 1 else decide_several(goals, options.task, fault_in)
+    if label := label_beside(decided, options.target, goals[0], columns):
+        missing_notes = (*missing_notes, label)
     inputs, names, encoding_notes = encode(table.path, [column for column in columns if column not in goals])
     return Dataset(
         name=visible(table.path.name),
@@ -97,6 +99,20 @@ def dataset_from_table(table: Table, options: Options) -> Dataset:
         source=visible(table.path),
         target_names=tuple(visible(column.name) for column in goals) if decided.task == "regression" else (),
     )
+
+
+def label_beside(decided: labels.Targets, wanted: str | None, target: Column, columns: Sequence[Column]) -> str:
+    """A note where the last column was taken for a regression's target and one column beside it has few texts, as labels have; else empty."""
+    texts = [column for column in columns if column.codes is not None and column is not target]
+    if decided.task != "regression" or wanted is not None or target.name.strip().lower() in TARGET_NAMES or len(texts) != 1 or no_categories(texts[0]):
+        return ""
+    count = len(one_hot(texts[0])[1])
+    return f"column {texts[0].number} {quoted(texts[0].name)} has {count} different texts: if these are the labels, --target {pasted([texts[0].name])}"
+
+
+def pasted(names: Sequence[str]) -> str:
+    """Names as one value to paste into a shell."""
+    return shlex.quote(visible(",".join(name.strip() for name in names)))
 
 
 def choose_targets(table: Table, wanted: str | None) -> tuple[tuple[Column, ...], str]:
@@ -166,8 +182,8 @@ def refuse_infinite(path: Path, column: Column, row_of: Callable[[int], int]) ->
 
 def decide(column: Column, task: str, fault: Callable[[int, str], DataError]) -> labels.Targets:
     if column.codes is not None:
-        if hint := comma_hint([column.texts[i] for i in np.unique(column.codes)]):
-            raise fault(0, f"found {quoted(column.texts[column.codes[0]])}, expected a number or a label{hint}")
+        if told := hint([column.texts[i] for i in np.unique(column.codes)]):
+            raise fault(0, f"found {quoted(column.texts[column.codes[0]])}, expected a number or a label{told}")
         return labels.from_texts(column.codes, column.texts, task, fault)
     assert column.numbers is not None
     return labels.from_numbers(column.numbers, task, fault)
@@ -220,8 +236,8 @@ def no_categories(column: Column) -> str:
     if column.codes is None:
         return ""
     used, rows = [column.texts[i] for i in np.unique(column.codes)], len(column.codes)
-    if hint := comma_hint(used):
-        return f"holds {quoted(used[0])}, expected numbers or categories{hint}"
+    if told := hint(used):
+        return f"holds {quoted(used[0])}, expected numbers or categories{told}"
     if len(used) > MOST_CATEGORIES or (len(used) > 10 and 2 * len(used) > rows):
         found = f"has {len(used)} different texts in {rows} rows, {quoted(used[0])} is one"
         return f"{found}, expected numbers or at most {MOST_CATEGORIES} categories: remove the column or make numbers of it"
@@ -233,10 +249,3 @@ def one_hot(column: Column) -> tuple[Floats, list[str]]:
     assert column.codes is not None
     used, codes = np.unique(column.codes, return_inverse=True)
     return np.eye(len(used))[codes.reshape(-1)], [column.texts[i] for i in used]
-
-
-def comma_hint(texts: Sequence[str]) -> str:
-    """What to do about texts that all are numbers with decimal commas or separators of thousands, or plain ones among such; else empty."""
-    if not any("," in text for text in texts) or not all(NUMBER_WITH_COMMAS.fullmatch(text.strip()) for text in texts):
-        return ""
-    return " (decimal commas or separators of thousands? write 1234.5)"

@@ -79,7 +79,7 @@ def key_axis(name: str, place: str, defaults: Sequence[str]) -> Axis:
     table, _, key = place.partition(".")
 
     def label(config: RunConfig, value: str) -> str:
-        written = to_mapping(with_values(config, {place: value}))[table][key]
+        written = to_mapping(with_values(config, {place: value}), whole=True)[table][key]
         return ",".join(map(str, written)) if isinstance(written, list) else "yes" if written is True else "no" if written is False else str(written)
 
     return Axis(name, lambda config, rows: defaults, lambda config, value: with_values(config, {place: value}), label, key in WHOLE, place)

@@ -113,7 +113,7 @@ BAD = [
     Bad("names.csv", TEXT_IDS.encode(), "column 1 'id': has 12 different texts"),
     Bad("commas.csv", DECIMAL_COMMAS.encode(), "decimal commas"),
     Bad("few_commas.csv", b"a;b;y\n0,5;1;p\n1,5;2;q\n0,5;3;p\n1,5;4;q\n", "column 1 'a': holds '0,5', expected numbers or categories (decimal commas"),
-    Bad("thousands.csv", b'a,b,y\n"1,000",1,p\n"2,000,000",2,q\n7,3,p\n"1,000",4,q\n', "separators of thousands? write 1234.5"),
+    Bad("thousands.csv", b'a,b,y\n"1,000",1,p\n"2,000,000",2,q\n7,3,p\n"1,000",4,q\n', "(separators of thousands: --decimal point reads them)"),
     Bad("comma_target.csv", b"a;y\n1;0,25\n2;0,25\n3;1,25\n4;1,25\n", "row 2, column 2 'y': found '0,25', expected a number or a label (decimal commas"),
     Bad(
         "one_comma.csv", b"a;y\n1;0.5\n2;1.5\n3,5;2.5\n", "row 4, column 1 'a': found '3,5', expected a number as in 2 of the column's 3 values (decimal commas"
@@ -143,7 +143,7 @@ BAD = [
     Bad("sheet.xlsx", b"PK\x03\x04" + bytes(100), "suffix '.xlsx', expected one of .csv"),
     Bad("sheet.csv", b"PK\x03\x04" + bytes(100), "a zip archive"),
     Bad("table.csv", parquet(a=[1], y=[2]), "a Parquet file: name it .parquet"),
-    Bad("packed.csv", gzip.compress(b"a,y\n1,2\n"), "compressed with gzip: unpack it first"),
+    Bad("packed.csv", gzip.compress(b"a,y\n1,2\n"), "compressed with gzip: name it packed.csv.gz"),
     Bad("text.parquet", b"a,y\n1,2\n", "is not Parquet data"),
     Bad("text.npz", b"a,y\n1,2\n", "is not NPZ data"),
     Bad("text.npy", b"a,y\n1,2\n", "is not NPY data"),

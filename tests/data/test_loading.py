@@ -17,6 +17,8 @@ class Text:
 
     data: str
     target: str | None = None
+    sep: str = "auto"
+    decimal: str = "auto"
     task: str = "auto"
     scaling: str = "standardize"
     split: tuple[float, float, float] = (60, 20, 20)

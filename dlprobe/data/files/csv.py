@@ -1,4 +1,4 @@
-"""CSV: comma-separated text, or semicolons, tabs and bars where the first line has them."""
+"""CSV: comma-separated text, or semicolons, tabs, bars or blanks where most lines agree on them; plain or gzip."""
 
 from __future__ import annotations
 
@@ -16,5 +16,11 @@ def read_csv(path: Path, options: Options) -> Dataset:
 
 register(
     "file_format",
-    FileFormat(name="CSV", summary="text table; header, types and categorical columns are inferred", suffixes=(".csv", ".txt", ".data"), read=read_csv),
+    FileFormat(
+        name="CSV",
+        summary="text table; separator, header, types and categorical columns are inferred",
+        suffixes=(".csv", ".txt", ".data", ".dat", ".csv.gz", ".txt.gz", ".data.gz", ".dat.gz"),
+        read=read_csv,
+        text=True,
+    ),
 )

@@ -22,7 +22,16 @@ def read_npy(path: Path, options: Options) -> Dataset:
         raise problem(path, f"the array has shape {array.shape}, expected (samples, columns) with the target in the last column, or an .npz with X and y")
     matrix, _ = as_matrix(path, array, "")
     columns = tuple(Column(f"x{j + 1}", j + 1, numbers=np.ascontiguousarray(matrix[:, j])) for j in range(matrix.shape[1]))
-    return dataset_from_table(Table(path, columns, lambda i: i + 1), options)
+    return dataset_from_table(Table(path, columns, lambda i: i + 1, notes_on_sibling(path)), options)
+
+
+def notes_on_sibling(path: Path) -> tuple[str, ...]:
+    """Where y.npy lies beside X.npy, which is how some save a pair: how to make one file of both."""
+    other = path.with_name("y.npy")
+    if path.stem not in ("X", "x") or not other.is_file():
+        return ()
+    joined = f"np.savez('data.npz', X=np.load('{path.name}'), y=np.load('y.npy'))"
+    return (f"y.npy beside it was not read and a column of {path.name} is the target; if the targets are there: {joined}",)
 
 
 register(

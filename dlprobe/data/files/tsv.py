@@ -14,4 +14,7 @@ def read_tsv(path: Path, options: Options) -> Dataset:
     return read_delimited(path, options, "\t")
 
 
-register("file_format", FileFormat(name="TSV", summary="text table separated by tabs, else as CSV", suffixes=(".tsv", ".tab"), read=read_tsv))
+register(
+    "file_format",
+    FileFormat(name="TSV", summary="text table separated by tabs, else as CSV", suffixes=(".tsv", ".tab", ".tsv.gz", ".tab.gz"), read=read_tsv, text=True),
+)

@@ -1,0 +1,247 @@
+"""The forms in which people have their tables: each is read as it is meant, and what was inferred is noted."""
+
+from __future__ import annotations
+
+import gzip
+import io
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import numpy as np
+import polars
+import pytest
+
+from dlprobe.config.records import DataConfig
+from dlprobe.data import Dataset, load
+from dlprobe.errors import ConfigError, DataError
+
+Read = Callable[..., Dataset]
+
+
+@dataclass(frozen=True)
+class Form:
+    """A file that is read as `inputs` and `targets`, and words of a note each."""
+
+    name: str
+    content: bytes | str
+    inputs: list[list[float]]
+    targets: list[float]
+    noted: tuple[str, ...] = ()
+    options: dict[str, str] = field(default_factory=dict)
+    task: str = "classification"
+
+
+@dataclass(frozen=True)
+class Refused:
+    """A file that is refused in one line with these words."""
+
+    name: str
+    content: bytes | str
+    words: str
+    options: dict[str, str] = field(default_factory=dict)
+
+
+X = [[0.5, 7.0], [1.5, 8.0], [2.5, 9.25], [3.5, 6.0]]
+Y = [0, 1, 1, 0]
+ROWS = [[*row, y] for row, y in zip(X, Y, strict=True)]
+
+
+def lines(separator: str, header: str = "", rows: list[list[object]] = ROWS, end: str = "\n") -> str:  # type: ignore[assignment]
+    return "".join(line + end for line in [*([header] if header else []), *(separator.join(map(str, row)) for row in rows)])
+
+
+def savetxt(**options: object) -> bytes:
+    stream = io.BytesIO()
+    np.savetxt(stream, np.array(ROWS), **options)  # type: ignore[arg-type]
+    return stream.getvalue()
+
+
+def feather(**columns: object) -> bytes:
+    stream = io.BytesIO()
+    polars.DataFrame(columns).write_ipc(stream, compression="lz4")
+    return stream.getvalue()
+
+
+def npz(**arrays: object) -> bytes:
+    stream = io.BytesIO()
+    np.savez(stream, **arrays)  # type: ignore[arg-type]
+    return stream.getvalue()
+
+
+PLAIN = lines(",", "a,b,y")
+GERMAN = "Fläche;Preis;Art\n" + "".join(
+    f"{a};{p};{k}\n" for a, p, k in [("0,5", "1.234,50", "x"), ("1,5", "999", "y"), ("2,5", "1.000.000", "x"), ("3,5", "7,25 €", "y")]
+)
+MONEY = [[0.5, 1234.5], [1.5, 999.0], [2.5, 1e6], [3.5, 7.25]]
+ENGLISH = 'area,price,kind\n0.5,"$1,234.5",x\n1.5,$999,y\n2.5,"1,000,000",x\n3.5,7.25,y\n'
+
+FORMS = [
+    # what separates
+    Form("savetxt.txt", savetxt(), X, Y, ("separated by blanks",)),
+    Form("savetxt_header.txt", savetxt(header="a b y"), X, Y, ("separated by blanks", "row 1 is the header")),
+    Form("savetxt_comma_header.csv", savetxt(delimiter=",", header="a,b,y"), X, Y, ("row 1 is the header",)),
+    Form("runs_of_blanks.dat", "  0.5   7  0\n 1.5\t 8   1  \n2.5   9.25 1\n\n3.5 6    0\n", X, Y, ("separated by blanks", "skipped 1 blank line")),
+    Form(
+        "like_auto_mpg.data",
+        '0.5   7   0\t"a b"\n1.5   8   1\t"c d"\n2.5   9.25   1\t"a b"\n3.5   6   0\t"c d"\n',
+        [[*row, *one] for row, one in zip(X, ([1, 0], [0, 1], [1, 0], [0, 1]), strict=True)],
+        Y,
+        ("separated by blanks",),
+        {"target": "3"},
+    ),
+    Form("double_tabs.txt", "0.5\t7\t0\n1.5\t\t8\t1\n2.5\t9.25\t1\n3.5\t6\t0\n", X, Y, ("separated by blanks",)),
+    Form("tabs.dat", lines("\t"), X, Y, ("separated by tabs",)),
+    Form("semicolons.csv", lines(";", "a;b;y", end="\r\n"), X, Y, ("separated by semicolons",)),
+    Form("most_agree.csv", "a|1;b|2;y\n" + lines(";"), X, Y, ("separated by semicolons",)),
+    Form("sep_line.csv", "sep=;\r\n" + lines(";", "a;b;y", end="\r\n"), X, Y, ("row 1, 'sep=;', which names the separator",)),
+    Form("sep_line_bom.csv", b"\xef\xbb\xbfsep=;\r\n" + lines(";", "a;b;y", end="\r\n").encode(), X, Y, ("separated by semicolons",)),
+    Form("sep_line_tab.csv", '"sep=\t"\n' + lines("\t", "a\tb\ty"), X, Y, ("separated by tabs",)),
+    Form("asked_blank.csv", "a b y\n" + lines(" "), X, Y, ("separated by blanks",), {"sep": "blank"}),
+    Form("asked_bar.csv", lines("|", "a,1|b,2|y"), X, Y, ("separated by bars",), {"sep": "bar"}),
+    # what stands above and between
+    Form("comments.csv", "# exported 2024-05-01\n# units: mm\n" + PLAIN, X, Y, ("skipped 2 comment lines above the table ('# exported 2024-05-01'",)),
+    Form("like_adult_test.csv", "|1x3 Cross validator\n" + lines(","), X, Y, ("skipped 1 comment line above",)),
+    Form("comment_within.csv", PLAIN + "# end of the series\n", X, Y, ("skipped 1 comment line within",)),
+    Form("percent_comment.txt", "% written by hand\n" + lines(" "), X, Y, ("skipped 1 comment line above", "separated by blanks")),
+    Form("bom.csv", b"\xef\xbb\xbf" + PLAIN.encode(), X, Y, ("row 1 is the header",)),
+    Form("bom_comments.csv", b"\xef\xbb\xbf# made today\n" + PLAIN.encode(), X, Y, ("skipped 1 comment line above",)),
+    Form("colours.csv", "#ff0000,1.5,0\n#00ff00,2.5,1\n#ff0000,3.5,1\n#00ff00,4.5,0\n", [[0, 1, 1.5], [1, 0, 2.5], [0, 1, 3.5], [1, 0, 4.5]], Y),
+    # what packs
+    Form("packed.csv.gz", gzip.compress(PLAIN.encode()), X, Y, ("row 1 is the header",)),
+    Form("packed.tsv.gz", gzip.compress(lines("\t", "a\tb\ty").encode()), X, Y),
+    Form("packed_blanks.dat.gz", gzip.compress(savetxt()), X, Y, ("separated by blanks",)),
+    Form("table.feather", feather(a=[0.5, 1.5, 2.5, 3.5], b=[7.0, 8.0, 9.25, 6.0], y=["u", "v", "v", "u"]), X, Y),
+    Form(
+        "index.arrow",
+        feather(index=[0, 1, 2, 3], a=[0.5, 1.5, 2.5, 3.5], b=[7.0, 8.0, 9.25, 6.0], y=["u", "v", "v", "u"]),
+        X,
+        Y,
+        ("counts the rows: left out",),
+    ),
+    # how numbers are written
+    Form("german.csv", GERMAN, MONEY, [0, 1, 0, 1], ("decimal = comma: dots",), {"decimal": "comma"}),
+    Form("english.csv", ENGLISH, MONEY, [0, 1, 0, 1], ("decimal = point: commas",), {"decimal": "point"}),
+    Form(
+        "apostrophes.csv",
+        "a,b,y\n0.5,1'234,u\n1.5,12'345'678,v\n2.5,7,u\n",
+        [[0.5, 1234], [1.5, 12345678], [2.5, 7]],
+        [0, 1, 0],
+        (),
+        {"decimal": "point", "task": "classification"},
+    ),
+    Form("blanks_in_numbers.csv", "a;b\n1 234,5;-0,5\n12 345;1,5\n", [[1234.5], [12345]], [-0.5, 1.5], (), {"decimal": "comma"}, "regression"),
+    Form("narrow_blanks.csv", "a;b\n1\u202f234,5;-0,5\n12\u00a0345;1,5\n", [[1234.5], [12345]], [-0.5, 1.5], (), {"decimal": "comma"}, "regression"),
+    Form("percent.csv", "a,b\n12 %,0.5\n7.5%,1.5\n", [[12], [7.5]], [0.5, 1.5], ("12 % is 12",), {"decimal": "point"}, "regression"),
+    Form(
+        "dots.csv",
+        "a;b\n852.892;0.5\n90.100;1.5\n",
+        [[852.892], [90.1]],
+        [0.5, 1.5],
+        ("column 1 'a': every number has a dot before its last three",),
+        {},
+        "regression",
+    ),
+    Form("dots_read.csv", "a;b\n852.892;0,5\n90.100;1,5\n", [[852892], [90100]], [0.5, 1.5], (), {"decimal": "comma"}, "regression"),
+    # labels
+    Form("few_integers.npz", npz(X=np.arange(8.0).reshape(4, 2), y=np.array([0, 1, 2, 3]) // 2), [[0, 1], [2, 3], [4, 5], [6, 7]], [0, 0, 1, 1]),
+    Form(
+        "codes.npz",
+        npz(X=np.arange(10.0).reshape(10, 1), y=np.array([0, 1, 2, 3, 4, 4, 4, 4, 4, 4], dtype=np.uint8)),
+        [[i] for i in range(10)],
+        [0, 1, 2, 3, 4, 4, 4, 4, 4, 4],
+    ),
+    Form("counts.npz", npz(X=np.arange(4.0).reshape(4, 1), y=np.array([0, 1, 2, 3])), [[0], [1], [2], [3]], [0, 1, 2, 3], (), {}, "regression"),
+    Form(
+        "floats.npz",
+        npz(X=np.arange(10.0).reshape(10, 1), y=np.repeat(np.arange(5.0), 2)),
+        [[i] for i in range(10)],
+        [0, 0, 1, 1, 2, 2, 3, 3, 4, 4],
+        (),
+        {},
+        "regression",
+    ),
+    Form(
+        "like_wdbc.data",
+        "M,1.25\nB,2.5\nM,3.5\nB,4.5\n",
+        [[0, 1], [1, 0], [0, 1], [1, 0]],
+        [1.25, 2.5, 3.5, 4.5],
+        ("2 different texts: if these are the labels, --target x1",),
+        {},
+        "regression",
+    ),
+]
+
+REFUSED = [
+    Refused("german.csv", GERMAN, "(decimal commas: --decimal comma reads them)"),
+    Refused(
+        "german_target.csv",
+        "a;b\n1;1.234,50\n2;853.550,00\n",
+        "'1.234,50', expected a number or a label (decimal commas and separators of thousands: --decimal comma reads them)",
+    ),
+    Refused(
+        "english.csv",
+        'a,b\n1,"1,234"\n2,"2,345"\n',
+        "(separators of thousands, or decimal commas: --decimal point reads the first, --decimal comma the second)",
+    ),
+    Refused("leading_zero.csv", "a;b\n1;0,234\n2;0,345\n", "(decimal commas: --decimal comma reads them)"),
+    Refused("dollars.csv", "a,b\n1,$12.50\n2,$7\n", "(currency signs: --decimal point reads them)"),
+    Refused(
+        "percent.csv",
+        "a,b,y\n1,12 %,0.5\n2,7.5%,1.5\n",
+        "column 2 'b': holds '12 %', expected numbers or categories (percent signs: --decimal point reads them)",
+    ),
+    Refused("apostrophe.csv", "a,b\n1,852'892\n2,1'000\n", "(separators of thousands: --decimal point reads them)"),
+    Refused("wrong_decimal.csv", "a;b\n1;1,5\n2;2,5\n3;x\n", "row 4, column 2 'b': found 'x', expected a number", {"decimal": "comma"}),
+    Refused("libsvm.txt", "0 1:5.1 2:3.5\n1 1:4.9 2:3.0\n", "is libsvm text"),
+    Refused("flowers.arff", "@RELATION iris\n", "scipy.io.arff.loadarff reads it"),
+    Refused("sheet.xlsx", b"PK\x03\x04" + bytes(100), "save the sheet as CSV"),
+    Refused("table.rds", b"RDX3\n" + bytes(100), "in R: write.csv"),
+    Refused("adult.test", PLAIN, "it looks like text: name it adult.test.csv"),
+    Refused("plain.csv.gz", PLAIN, "is not compressed with gzip as its name says"),
+    Refused("cut.csv.gz", gzip.compress(PLAIN.encode() * 9)[:-12], "its compressed data is damaged or ends too early"),
+    Refused("bad_row.csv.gz", gzip.compress(b"a,b,y\n1,2,3\n4,5\n6,7,8\n"), "row 3: has 2 fields, expected 3"),
+    Refused("after_comments.csv", "# one\n# two\na,y\n1,0.5\n2,1.5\nthree,2.5\n", "row 6, column 1 'a': found 'three'"),
+    Refused("odd_separator.csv", "sep=:\na:b\n1:2\n", "row 1 names the separator ':'"),
+    Refused("cut.feather", feather(a=[1, 2, 3], y=[1, 2, 3])[:-40], "damaged"),
+    Refused("old.feather", b"FEA1" + bytes(100), "a Feather file of version 1"),
+    Refused("asked.npz", npz(X=X, y=Y), "sep = tab does not suit NPZ data: sep is for text tables", {"sep": "tab"}),
+    Refused("asked_tab.csv", PLAIN, "single column", {"sep": "tab"}),
+]
+
+
+@pytest.mark.parametrize("form", FORMS, ids=lambda form: form.name)
+def test_a_form_that_people_have_is_read_as_it_is_meant(read: Read, form: Form) -> None:
+    data = read(form.name, form.content, **form.options)
+    assert data.task == form.task, data.notes
+    np.testing.assert_array_equal(data.inputs, form.inputs)
+    np.testing.assert_array_equal(data.targets.ravel(), form.targets)
+    for words in form.noted:
+        assert any(words in note for note in data.notes), data.notes
+
+
+@pytest.mark.parametrize("bad", REFUSED, ids=lambda bad: bad.name)
+def test_what_cannot_be_read_is_one_line_with_what_to_type(read: Read, bad: Refused) -> None:
+    with pytest.raises(DataError) as caught:
+        read(bad.name, bad.content, **bad.options)
+    assert str(caught.value).isprintable()
+    assert bad.words in str(caught.value)
+
+
+@pytest.mark.parametrize("options", [{"sep": "tab"}, {"decimal": "comma"}])
+def test_options_of_files_do_not_suit_named_sets(options: dict[str, str]) -> None:
+    (key,) = options
+    with pytest.raises(ConfigError, match=f"{key} = .* does not suit data = wine: {key} is for"):
+        load(DataConfig(data="wine", **options), 0)
+
+
+def test_a_packed_file_that_grows_beyond_bounds_is_refused_while_it_unpacks(read: Read, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("dlprobe.data.text_file.LARGEST_UNPACKED", 2**21)
+    with pytest.raises(DataError, match="unpacks to more than 2097152 bytes"):
+        read("bomb.csv.gz", gzip.compress(b"1,2\n" * 2**20))
+
+
+def test_targets_beside_an_array_are_named(read: Read, tmp_path: Path) -> None:
+    np.save(tmp_path / "X.npy", np.array(X))
+    np.save(tmp_path / "y.npy", np.array(Y))
+    assert any("np.savez('data.npz', X=np.load('X.npy'), y=np.load('y.npy'))" in note for note in read("X.npy").notes)
