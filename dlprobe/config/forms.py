@@ -278,6 +278,26 @@ class NamedPerLayer(Named):
         return [str(spec) for spec in value] if isinstance(value, tuple) else str(value)
 
 
+class Columns(Form):
+    """Columns of a file by name, pattern or number."""
+
+    type_name = "columns"
+
+    @property
+    def described(self) -> str:
+        return "names, patterns or numbers of columns, separated by commas; a name with a comma in it by its number"
+
+    def parse(self, value: object) -> tuple[str, ...]:
+        items = value.split(",") if isinstance(value, str) else value if isinstance(value, list | tuple) else [value]
+        texts = [str(item) if isinstance(item, int) and not isinstance(item, bool) else item for item in items]
+        if not texts or not all(isinstance(text, str) and text.strip() and not re.search("[\0\ud800-\udfff]", text) for text in texts):
+            raise ValueError
+        return tuple(dict.fromkeys(str(text).strip() for text in texts))
+
+    def plain_value(self, value: tuple[str, ...]) -> list[str]:
+        return list(value)
+
+
 class Layers(Form):
     """Units of the hidden layers, input side first."""
 

@@ -15,7 +15,24 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_valida
 from pydantic.fields import FieldInfo
 
 from dlprobe import registry
-from dlprobe.config.forms import Choice, Form, Layers, Named, NamedOrYes, NamedPerLayer, Number, Source, Split, Text, Units, Weights, Whole, YesNo, is_path
+from dlprobe.config.forms import (
+    Choice,
+    Columns,
+    Form,
+    Layers,
+    Named,
+    NamedOrYes,
+    NamedPerLayer,
+    Number,
+    Source,
+    Split,
+    Text,
+    Units,
+    Weights,
+    Whole,
+    YesNo,
+    is_path,
+)
 from dlprobe.config.naming import parse_spec
 from dlprobe.config.problems import ALL_KEYS, FieldError, stray_key
 from dlprobe.config.scalars import show
@@ -77,6 +94,15 @@ class DataConfig(Table):
         "auto",
         "label column of a data file, or several number columns (A,B); auto: as the file's format says",
         "label labels label_column target_column",
+    )
+    columns: Annotated[tuple[str, ...] | None, Columns(words=("all",))] = option(
+        "all",
+        "columns of a file that are features, the target apart: names, patterns (pixel*) or numbers from 1",
+        "features feature_columns usecols",
+        younger=True,
+    )
+    drop: Annotated[tuple[str, ...] | None, Columns(words=NONE)] = option(
+        "none", "columns of a file that are left out: names, patterns or numbers", "ignore_columns exclude drop_columns", younger=True
     )
     sep: Annotated[str, Choice("auto", "comma", "semicolon", "tab", "bar", "blank")] = option(
         "auto", "separator of a text table; auto: what most lines agree on", "separator delimiter delim", younger=True

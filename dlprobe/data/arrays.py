@@ -8,7 +8,9 @@ from pathlib import Path
 import numpy as np
 
 from dlprobe.data import labels
+from dlprobe.data.columns import Column, Table, named_columns
 from dlprobe.data.dataset import LARGEST_ELEMENTS, Array, Dataset, Floats, Options, numbered
+from dlprobe.data.named_sets import numbered_features
 from dlprobe.data.places import problem, quoted, visible
 from dlprobe.errors import DataError
 
@@ -25,18 +27,34 @@ def dataset_from_arrays(path: Path, inputs: Array, targets: Array, names: tuple[
     matrix, notes = as_matrix(path, inputs, names[0])
     if targets.ndim == 0 or len(targets) != len(matrix):
         raise problem(path, f"{titled(names[1])} has shape {targets.shape}, expected ({len(matrix)},): one for each row of {quoted(names[0])}")
+    names_of, matrix, chosen = chosen_features(path, matrix, options)
     decided = decide_targets(path, targets, names[1], options.task)
     return Dataset(
         name=visible(path.name),
         inputs=matrix,
         targets=decided.values,
         task=decided.task,
-        feature_names=tuple(f"x{i}" for i in range(1, matrix.shape[1] + 1)),
+        feature_names=names_of,
         class_names=tuple(visible(name) for name in decided.class_names),
-        notes=(*notes, decided.note),
+        notes=(*notes, *chosen, decided.note),
         source=visible(path),
         target_names=numbered(visible(names[1]) or "y", decided.values.shape[1]) if decided.task == "regression" else (),
     )
+
+
+def chosen_features(path: Path, matrix: Floats, options: Options) -> tuple[tuple[str, ...], Floats, tuple[str, ...]]:
+    """Names of the features x1, x2, … that `columns` and `drop` leave, their columns of the matrix, and a note."""
+    names = numbered_features(matrix.shape[1])
+    if options.columns is None and not options.drop:
+        return names, matrix, ()
+    table = Table(path, tuple(Column(name, number) for number, name in enumerate(names, start=1)), lambda i: i + 1)
+    dropped = named_columns(table, options.drop, "drop")
+    asked = table.columns if options.columns is None else named_columns(table, options.columns, "columns")
+    kept = [column.number - 1 for column in asked if column not in dropped]
+    if not kept:
+        raise problem(path, "columns and drop leave no feature, expected one at least")
+    note = f"{len(names) - len(kept)} of {len(names)} features were left out as asked"
+    return tuple(names[j] for j in kept), np.ascontiguousarray(matrix[:, kept]), (note,)
 
 
 def refuse_several(path: Path, target: str | None) -> None:

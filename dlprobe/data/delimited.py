@@ -9,12 +9,13 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from dlprobe.data.columns import Column, Table, choose_targets, pasted, used_columns
 from dlprobe.data.dataset import Dataset, Indices, Options
 from dlprobe.data.delimited_faults import blank_lines_before, first_fault, first_line, line_numbers
 from dlprobe.data.frames import number_column, text_column
 from dlprobe.data.places import in_one_line, problem, quoted
 from dlprobe.data.row_names import without_row_names
-from dlprobe.data.tables import Column, Table, choose_targets, dataset_from_table
+from dlprobe.data.tables import dataset_from_table
 from dlprobe.data.text_file import SEPARATOR_NAMES, TextFile, opened
 from dlprobe.data.written_numbers import all_in_thousands, as_plain, hint
 
@@ -51,12 +52,17 @@ def read_delimited(path: Path, options: Options, usual: str) -> Dataset:
         return lines.of(i + skipped)
 
     body = frame.slice(skipped)
-    columns = read_columns(path, body, names or [""] * frame.width, options, row_of)
-    named = [True] * frame.width if names is None else [bool(name) for name in names]
-    columns, left_out = without_idle_columns(columns, named, options)
+    table, left_out = table_of_names(path, body, names or [""] * frame.width, row_of, names is not None)
+    table, chosen = used_columns(table, options)
+    columns = read_columns(table, body, options)
+    if options.columns is None:
+        named = [names is None or bool(names[column.number - 1]) for column in columns]
+        numbering, row_notes = without_row_names(columns, named, options.target)
+        columns = [column for column in columns if column not in numbering]
+        left_out += row_notes
     if file.separator == ";" and options.decimal == "auto":
         notes += notes_on_dots(body, columns)
-    return dataset_from_table(Table(path, columns, row_of, (*notes, header_note, *left_out)), options)
+    return dataset_from_table(Table(path, tuple(columns), row_of, (*notes, header_note, *left_out, *chosen)), options)
 
 
 def notes_on_dots(body: polars.DataFrame, columns: Sequence[Column]) -> list[str]:
@@ -220,12 +226,21 @@ def mostly_numbers(series: polars.Series) -> bool:
     return count > 0 and 2 * count >= int(filled.sum())
 
 
-def read_columns(path: Path, body: polars.DataFrame, names: list[str], options: Options, row_of: Callable[[int], int]) -> tuple[Column, ...]:
-    """Every column as numbers or text. The target may mix both when the task is classification."""
-    titles = [name or f"x{number}" for number, name in enumerate(names, start=1)]
-    stubs = tuple(Column(title, number) for number, title in enumerate(titles, start=1))
-    targets, _ = choose_targets(Table(path, stubs, row_of), options.target)
-    return tuple(read_column(path, body.to_series(stub.number - 1), stub, row_of, options.task == "classification" and stub in targets) for stub in stubs)
+def table_of_names(path: Path, body: polars.DataFrame, names: list[str], row_of: Callable[[int], int], has_header: bool) -> tuple[Table, list[str]]:
+    """The columns by name and number, nothing read yet, without those that have neither name nor value, which separators at the ends of lines make."""
+    columns = [Column(name or f"x{number}", number) for number, name in enumerate(names, start=1)]
+    empty = [c for c in columns if has_header and not names[c.number - 1] and not is_filled(body.to_series(c.number - 1)).any()]
+    if len(columns) - len(empty) < 2:
+        empty = []
+    notes = [f"column {column.number} has no name and no values: left out" for column in empty]
+    return Table(path, tuple(column for column in columns if column not in empty), row_of), notes
+
+
+def read_columns(table: Table, body: polars.DataFrame, options: Options) -> list[Column]:
+    """Every column of the table as numbers or text. The target may mix both when the task is classification."""
+    targets, _ = choose_targets(table, options.target)
+    mixed = targets if options.task == "classification" else ()
+    return [read_column(table.path, body.to_series(stub.number - 1), stub, table.row_of, stub in mixed) for stub in table.columns]
 
 
 def read_column(path: Path, series: polars.Series, stub: Column, row_of: Callable[[int], int], mixed: bool) -> Column:
@@ -242,16 +257,7 @@ def read_column(path: Path, series: polars.Series, stub: Column, row_of: Callabl
     if strange.any():
         i = int(np.argmax(strange.to_numpy()))
         told = hint([series[i]]) or f" (missing is an empty cell or one of {', '.join(MISSING[1:])})"
-        what = f"found {quoted(series[i])}, expected a number as in {count} of the column's {int(filled.sum())} values{told}"
+        cure = f": mend the cell, or --drop {pasted([stub])} leaves the column out" if told.startswith(" (missing") else ""
+        what = f"found {quoted(series[i])}, expected a number as in {count} of the column's {int(filled.sum())} values{told}{cure}"
         raise problem(path, what, row_of(i), stub.number, stub.name)
     return number_column(numbers.set(~filled, None), stub.name, stub.number)
-
-
-def without_idle_columns(columns: tuple[Column, ...], named: list[bool], options: Options) -> tuple[tuple[Column, ...], tuple[str, ...]]:
-    """Leaves out columns without name and value, which separators at the ends of lines make, and those that number or name the rows; with notes."""
-    empty = [column for column, has_name in zip(columns, named, strict=True) if not has_name and column.missing.all()]
-    if len(columns) - len(empty) < 2:
-        return columns, ()
-    numbering, row_notes = without_row_names(columns, named, options.target, empty)
-    notes = [f"column {column.number} has no name and no values: left out" for column in empty]
-    return tuple(column for column in columns if column not in (*empty, *numbering)), (*notes, *row_notes)

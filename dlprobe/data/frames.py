@@ -10,10 +10,11 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from dlprobe.data.columns import Column, Table, pasted, used_columns
 from dlprobe.data.dataset import Dataset, Options
-from dlprobe.data.places import problem, quoted
+from dlprobe.data.places import problem, quoted, quoted_list
 from dlprobe.data.row_names import without_row_names
-from dlprobe.data.tables import Column, Table, dataset_from_table
+from dlprobe.data.tables import dataset_from_table
 
 if TYPE_CHECKING:
     import polars
@@ -38,11 +39,15 @@ def text_column(series: polars.Series, name: str, number: int) -> Column:
 
 def dataset_of_frame(path: Path, frame: polars.DataFrame, options: Options, index: Collection[str] = ()) -> Dataset:
     """Dataset of a table with typed columns; `index`: names of the columns that the file calls an index."""
-    columns = [column_of(path, series, number) for number, series in enumerate(frame.get_columns(), start=1) if series.name not in index]
-    if not columns:
+    stubs = [Column(name, number) for number, name in enumerate(frame.columns, start=1)]
+    table = Table(path, tuple(stub for stub in stubs if stub.name not in index), lambda i: i + 1)
+    if not table.columns:
         raise problem(path, "has no columns")
-    numbering, row_notes = without_row_names(columns, [True] * len(columns), options.target)
-    notes = (*(f"column {quoted(name)} is the index that pandas stored: left out" for name in index), *row_notes)
+    table, chosen = used_columns(table, options)
+    refuse_unreadable(table, frame)
+    columns = [column_of(frame.to_series(stub.number - 1), stub) for stub in table.columns]
+    numbering, row_notes = without_row_names(columns, [True] * len(columns), options.target) if options.columns is None else ([], [])
+    notes = (*(f"column {quoted(name)} is the index that pandas stored: left out" for name in index), *row_notes, *chosen)
     kept = tuple(column for column in columns if column not in numbering)
     return dataset_from_table(Table(path, kept, lambda i: i + 1, notes), options)
 
@@ -65,13 +70,26 @@ def silent_stderr() -> Iterator[None]:
         os.close(kept)
 
 
-def column_of(path: Path, series: polars.Series, number: int) -> Column:
-    """Numbers and truth values as numbers, text as text; anything else is refused by name."""
+def refuse_unreadable(table: Table, frame: polars.DataFrame) -> None:
+    """Raise DataError where columns hold neither numbers nor text, with the option that leaves them out."""
+    odd = [stub for stub in table.columns if not is_readable(frame.dtypes[stub.number - 1])]
+    if odd:
+        kind = quoted(frame.dtypes[odd[0].number - 1])
+        others = f"; so it is with {quoted_list([stub.name for stub in odd[1:]])}" if odd[1:] else ""
+        what = f"holds {kind}, expected numbers or text{others}: --drop {pasted(odd)} leaves {'it' if len(odd) == 1 else 'them'} out"
+        raise problem(table.path, what, None, odd[0].number, odd[0].name)
+
+
+def is_readable(kind: polars.DataType) -> bool:
+    """Whether a column of this type is numbers, truth values or text."""
     import polars
 
-    kind = series.dtype
-    if kind.is_numeric() or kind in (polars.Boolean, polars.Null):
-        return number_column(series, series.name, number)
-    if kind in (polars.String, polars.Categorical, polars.Enum):
-        return text_column(series, series.name, number)
-    raise problem(path, f"holds {quoted(kind)}, expected numbers or text: make numbers of it or leave it out", None, number, series.name)
+    return kind.is_numeric() or kind in (polars.Boolean, polars.Null, polars.String, polars.Categorical, polars.Enum)
+
+
+def column_of(series: polars.Series, stub: Column) -> Column:
+    """Numbers and truth values as numbers, text as text."""
+    import polars
+
+    text = series.dtype in (polars.String, polars.Categorical, polars.Enum)
+    return (text_column if text else number_column)(series, stub.name, stub.number)

@@ -14,6 +14,9 @@ from dlprobe.data.randomness import generator
 from dlprobe.errors import ConfigError, DataError
 from dlprobe.registry import Spec, listing, records, tidied, unknown
 
+# keys about what a file holds
+FILE_OPTIONS = ("columns", "drop", "sep", "decimal")
+
 
 def load(options: Options, seed: int) -> Dataset:
     """The data set that `options.data` names, or the file at that path.
@@ -86,9 +89,10 @@ def load_set(spec: Spec, options: Options, seed: int) -> Dataset:
 
 def refuse_file_options(options: Options, name: str) -> None:
     """Options about what a file holds, given for a named set: raise ConfigError."""
-    for key in ("sep", "decimal"):
-        if (value := getattr(options, key)) != "auto":
-            raise ConfigError(f"{key} = {visible(value)} does not suit data = {name}: {key} is for text tables")
+    for key in FILE_OPTIONS:
+        if (value := getattr(options, key)) not in (None, "auto"):
+            found = visible(",".join(value) if isinstance(value, tuple) else value)
+            raise ConfigError(f"{key} = {found} does not suit data = {name}: {key} is for files")
 
 
 def require_possible(spec: Spec) -> None:

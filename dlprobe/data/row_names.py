@@ -7,15 +7,15 @@ from collections.abc import Collection, Sequence
 
 import numpy as np
 
+from dlprobe.data.columns import Column, pasted
 from dlprobe.data.dataset import Array
 from dlprobe.data.places import quoted
-from dlprobe.data.tables import Column
 
 # what pandas calls a column that had no name: in Parquet, and when it reads again what it has written
 NAMELESS = re.compile(r"|Unnamed: 0(\.\d+)*|__index_level_\d+__")
 # names that promise row numbers: …id in each spelling, as in PassengerId, and what polars writes
 ROW_COUNTER = re.compile(r"(?i:index|row|row_nr|(.*[\W_])?id)|.*[a-z]I[dD]")
-UNLESS = "a feature all the same: if it numbers the rows, write the file without it"
+UNLESS = "a feature all the same: if it numbers the rows,"
 
 
 def without_row_names(columns: Sequence[Column], named: Sequence[bool], target: str | None, empty: Collection[Column] = ()) -> tuple[list[Column], list[str]]:
@@ -33,9 +33,10 @@ def without_row_names(columns: Sequence[Column], named: Sequence[bool], target: 
         if is_wanted(column, target) or column in empty or (name and not what):
             break
         called = f"column {column.number}{f' {quoted(name)}' if name else ' has no name and'}"
+        cure = f"{UNLESS} --drop {pasted([column])} leaves it out"
         only = len(columns) - len(empty) - len(left_out) <= 2
         if only or not what or not (NAMELESS.fullmatch(name) or counts_rows(column)):
-            notes.append(f"{called} {what or 'is'}{': the only feature' if only else f', {UNLESS}' if what else f' {UNLESS}'}")
+            notes.append(f"{called} {what or 'is'}{': the only feature' if only else f', {cure}' if what else f' {cure}'}")
             break
         left_out.append(column)
         notes.append(f"{called} {what}: left out")

@@ -2,64 +2,20 @@
 
 from __future__ import annotations
 
-import shlex
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 
 import numpy as np
 
 from dlprobe.data import labels
-from dlprobe.data.dataset import LARGEST_ELEMENTS, Dataset, Floats, Indices, Mask, Options
-from dlprobe.data.places import nearest, problem, quoted, quoted_list, visible
+from dlprobe.data.columns import TARGET_NAMES, Column, Table, choose_targets, pasted
+from dlprobe.data.dataset import LARGEST_ELEMENTS, Dataset, Floats, Indices, Options
+from dlprobe.data.places import problem, quoted, quoted_list, visible
 from dlprobe.data.written_numbers import hint
 from dlprobe.errors import DataError
 
-TARGET_NAMES = ("target", "label", "class", "y")
 MOST_CATEGORIES = 100
-
-
-@dataclass(frozen=True)
-class Column:
-    """One column of a file. `number` counts from 1, as the user sees it.
-
-    numbers: float64 (rows,), NaN where missing; or, for text, codes: int64 (rows,) positions in `texts`, −1 where missing.
-    """
-
-    name: str
-    number: int
-    numbers: Floats | None = None
-    codes: Indices | None = None
-    texts: tuple[str, ...] = ()
-
-    @property
-    def missing(self) -> Mask:
-        """bool (rows,)"""
-        if self.codes is not None:
-            return self.codes < 0
-        assert self.numbers is not None
-        return np.isnan(self.numbers)
-
-    def keep(self, rows: Indices) -> Column:
-        """The column with only these rows."""
-        numbers = None if self.numbers is None else self.numbers[rows]
-        codes = None if self.codes is None else self.codes[rows]
-        return Column(self.name, self.number, numbers, codes, self.texts)
-
-
-@dataclass(frozen=True)
-class Table:
-    """Columns of equal length, rows in the file's order. `row_of(i)` is row index i as a person counts it: row 1 is the first line of the file."""
-
-    path: Path
-    columns: tuple[Column, ...]
-    row_of: Callable[[int], int]
-    notes: tuple[str, ...] = ()
-
-    @property
-    def rows(self) -> int:
-        return len(self.columns[0].missing)
 
 
 def dataset_from_table(table: Table, options: Options) -> Dataset:
@@ -107,52 +63,7 @@ def label_beside(decided: labels.Targets, wanted: str | None, target: Column, co
     if decided.task != "regression" or wanted is not None or target.name.strip().lower() in TARGET_NAMES or len(texts) != 1 or no_categories(texts[0]):
         return ""
     count = len(one_hot(texts[0])[1])
-    return f"column {texts[0].number} {quoted(texts[0].name)} has {count} different texts: if these are the labels, --target {pasted([texts[0].name])}"
-
-
-def pasted(names: Sequence[str]) -> str:
-    """Names as one value to paste into a shell."""
-    return shlex.quote(visible(",".join(name.strip() for name in names)))
-
-
-def choose_targets(table: Table, wanted: str | None) -> tuple[tuple[Column, ...], str]:
-    """The target columns, several where names or numbers are given with commas between, with the note that says why."""
-    names = [] if wanted is None else [name.strip() for name in wanted.split(",") if name.strip()]
-    if wanted is None or len(names) < 2 or any(column.name.strip() == wanted.strip() for column in table.columns):
-        target, note = choose_target(table, wanted)
-        return (target,), note
-    chosen = [wanted_column(table, name) for name in names]
-    for k, column in enumerate(chosen):
-        if column in chosen[:k]:
-            raise problem(table.path, f"target {quoted(wanted)} names column {column.number} {quoted(column.name)} twice, expected different columns")
-    return tuple(chosen), f"targets: columns {quoted_list([column.name for column in chosen])} (asked for)"
-
-
-def choose_target(table: Table, wanted: str | None) -> tuple[Column, str]:
-    """The target column, by name or number, or by the default, with the note that says why."""
-    if wanted is not None:
-        return wanted_column(table, wanted.strip()), f"target: column {quoted(wanted.strip())} (asked for)"
-    for name in TARGET_NAMES:
-        for column in table.columns:
-            if column.name.strip().lower() == name:
-                return column, f"target: column {column.number} {quoted(column.name)} (by its name)"
-    last = table.columns[-1]
-    return last, f"target: column {last.number} {quoted(last.name)} (the last; none is called {', '.join(TARGET_NAMES)})"
-
-
-def wanted_column(table: Table, wanted: str) -> Column:
-    """The column of that name, or of that number from 1; −1 is the last."""
-    named = [column for column in table.columns if column.name.strip() == wanted]
-    if named:
-        return named[0]
-    if wanted.lstrip("-").isdecimal() and len(wanted) < 10:
-        number = int(wanted)
-        numbered = [table.columns[-1]] if number == -1 else [column for column in table.columns if column.number == number]
-        if numbered:
-            return numbered[0]
-        raise problem(table.path, f"target {quoted(wanted)} is no column: columns count from 1 to {table.columns[-1].number}, -1 is the last")
-    names = [column.name for column in table.columns]
-    raise problem(table.path, f"target {quoted(wanted)} is no column: {nearest(wanted, names)}there are {quoted_list(names)}")
+    return f"column {texts[0].number} {quoted(texts[0].name)} has {count} different texts: if these are the labels, --target {pasted(texts)}"
 
 
 def rows_without_gaps(table: Table) -> tuple[Indices, tuple[str, ...]]:
@@ -168,7 +79,7 @@ def rows_without_gaps(table: Table) -> tuple[Indices, tuple[str, ...]]:
     column = next(c for c in table.columns if c.number == gaps[first])
     if 2 * lost > table.rows:
         worst = max(table.columns, key=lambda c: int(c.missing.sum()))
-        what = f"missing value; {lost} of {table.rows} rows have one, most in {quoted(worst.name)}: fill the gaps or remove the column"
+        what = f"missing value; {lost} of {table.rows} rows have one, most in {quoted(worst.name)}: --drop {pasted([worst])} leaves that column out"
         raise problem(table.path, what, table.row_of(first), column.number, column.name)
     where = f"row {table.row_of(first)}, column {column.number} {quoted(column.name)}"
     return kept, (f"dropped {lost} of {table.rows} rows with missing values (the first: {where})",)
@@ -177,12 +88,18 @@ def rows_without_gaps(table: Table) -> tuple[Indices, tuple[str, ...]]:
 def refuse_infinite(path: Path, column: Column, row_of: Callable[[int], int]) -> None:
     if column.numbers is not None and np.isinf(column.numbers).any():
         i = int(np.argmax(np.isinf(column.numbers)))
-        raise problem(path, f"found {column.numbers[i]:g}, expected a finite number", row_of(i), column.number, column.name)
+        raise problem(
+            path,
+            f"found {column.numbers[i]:g}, expected a finite number: mend the cell, or --drop {pasted([column])} leaves the column out",
+            row_of(i),
+            column.number,
+            column.name,
+        )
 
 
 def decide(column: Column, task: str, fault: Callable[[int, str], DataError]) -> labels.Targets:
     if column.codes is not None:
-        if told := hint([column.texts[i] for i in np.unique(column.codes)]):
+        if told := written_as(column):
             raise fault(0, f"found {quoted(column.texts[column.codes[0]])}, expected a number or a label{told}")
         return labels.from_texts(column.codes, column.texts, task, fault)
     assert column.numbers is not None
@@ -223,25 +140,34 @@ def encode(path: Path, columns: list[Column]) -> tuple[Floats, tuple[str, ...], 
 
 
 def refuse_free_text(path: Path, columns: list[Column]) -> None:
-    """Refuses text columns that are no categories: the first with what is wrong, the others by name, so that one look at the file is enough."""
+    """Refuses text columns that are no categories: the first with what is wrong, the others by name, with the options that let the file be read."""
     faults = [(column, what) for column in columns if (what := no_categories(column))]
-    if faults:
-        column, what = faults[0]
-        others = f"; so it is with {quoted_list([other.name for other, _ in faults[1:]])}" if faults[1:] else ""
-        raise problem(path, what + others, None, column.number, column.name)
+    if not faults:
+        return
+    column, what = faults[0]
+    others = f"; so it is with {quoted_list([other.name for other, _ in faults[1:]])}" if faults[1:] else ""
+    useless = [column for column, _ in faults if not written_as(column)]
+    cure = f": --drop {pasted(useless)} leaves {'it' if len(faults) == 1 else 'them'} out" if useless else ""
+    raise problem(path, f"{what}{others}{cure}", None, column.number, column.name)
 
 
 def no_categories(column: Column) -> str:
-    """What is wrong with a text column as categories: numbers with commas, or free text; empty where nothing is."""
+    """What is wrong with a text column as categories: numbers in another form, identifiers or free text; empty where nothing is."""
     if column.codes is None:
         return ""
-    used, rows = [column.texts[i] for i in np.unique(column.codes)], len(column.codes)
-    if told := hint(used):
-        return f"holds {quoted(used[0])}, expected numbers or categories{told}"
-    if len(used) > MOST_CATEGORIES or (len(used) > 10 and 2 * len(used) > rows):
-        found = f"has {len(used)} different texts in {rows} rows, {quoted(used[0])} is one"
-        return f"{found}, expected numbers or at most {MOST_CATEGORIES} categories: remove the column or make numbers of it"
+    if told := written_as(column):
+        return f"holds {quoted(column.texts[column.codes[0]])}, expected numbers or categories{told}"
+    used, rows = len(np.unique(column.codes)), len(column.codes)
+    if used > MOST_CATEGORIES or (used > 10 and 2 * used > rows):
+        found = f"has {used} different texts in {rows} rows, {quoted(column.texts[column.codes[0]])} is one"
+        kind = ", so it names the rows" if used == rows else ""
+        return f"{found}{kind}, expected numbers or at most {MOST_CATEGORIES} categories"
     return ""
+
+
+def written_as(column: Column) -> str:
+    """Where the texts of a column are numbers in another form: which, and the option that reads them; else empty."""
+    return "" if column.codes is None else hint([column.texts[i] for i in np.unique(column.codes)])
 
 
 def one_hot(column: Column) -> tuple[Floats, list[str]]:

@@ -124,8 +124,8 @@ BAD = [
     Bad(
         "three_texts.csv",
         THREE_TEXTS.encode(),
-        "column 1 'id': has 12 different texts in 12 rows, 'name0' is one, expected numbers or at most 100 categories: "
-        "remove the column or make numbers of it; so it is with 'when', 'share'",
+        "column 1 'id': has 12 different texts in 12 rows, 'name0' is one, so it names the rows, expected numbers or at most 100 categories; "
+        "so it is with 'when', 'share': --drop id,when leaves them out",
     ),
     Bad("no_column.csv", b"a,b\n1,2\n3,4\n", "target 'price' is no column: there are 'a', 'b'", {"target": "price"}),
     Bad("no_number.csv", b"a,b\n1,2\n3,4\n", "columns count from 1 to 2", {"target": "3"}),

@@ -63,6 +63,18 @@ def feather(**columns: object) -> bytes:
     return stream.getvalue()
 
 
+def parquet(**columns: object) -> bytes:
+    stream = io.BytesIO()
+    polars.DataFrame(columns).write_parquet(stream)
+    return stream.getvalue()
+
+
+def npy(array: np.ndarray) -> bytes:
+    stream = io.BytesIO()
+    np.save(stream, array)
+    return stream.getvalue()
+
+
 def npz(**arrays: object) -> bytes:
     stream = io.BytesIO()
     np.savez(stream, **arrays)  # type: ignore[arg-type]
@@ -75,6 +87,13 @@ GERMAN = "Fläche;Preis;Art\n" + "".join(
 )
 MONEY = [[0.5, 1234.5], [1.5, 999.0], [2.5, 1e6], [3.5, 7.25]]
 ENGLISH = 'area,price,kind\n0.5,"$1,234.5",x\n1.5,$999,y\n2.5,"1,000,000",x\n3.5,7.25,y\n'
+
+TITANIC = "PassengerId,Survived,Pclass,Name,Age,Ticket\n" + "".join(
+    f'{i},{s},{c},"Doe, Mr. {n}",{a},A/5 {t}\n'
+    for i, s, c, n, a, t in [(1, 0, 3, "J", 22, 211), (2, 1, 1, "K", 38, 175), (3, 1, 3, "L", 26, 310), (4, 0, 2, "M", 35, 113)]
+)
+SURVIVED = {"target": "Survived"}
+MANY_TEXTS = "id,kind,a,y\n" + "".join(f"n{i},t{i},{i}.5,{i % 2}\n" for i in range(12))
 
 FORMS = [
     # what separates
@@ -143,6 +162,34 @@ FORMS = [
         "regression",
     ),
     Form("dots_read.csv", "a;b\n852.892;0,5\n90.100;1,5\n", [[852892], [90100]], [0.5, 1.5], (), {"decimal": "comma"}, "regression"),
+    # which columns
+    Form(
+        "drop_names.csv",
+        TITANIC,
+        [[3, 22], [1, 38], [3, 26], [2, 35]],
+        Y,
+        ("4 of 6 columns were left out as asked: 'PassengerId', 'Name'",),
+        {**SURVIVED, "drop": "Name,Ticket,PassengerId"},
+    ),
+    Form("columns.csv", TITANIC, [[3, 22], [1, 38], [3, 26], [2, 35]], Y, ("3 of 6 columns were left out",), {**SURVIVED, "columns": "Pclass,Age"}),
+    Form("patterns.csv", TITANIC, [[3, 22], [1, 38], [3, 26], [2, 35]], Y, (), {**SURVIVED, "columns": "*a*,A?e", "drop": "Name,*Id"}),
+    Form("numbers.csv", TITANIC, [[3, 22], [1, 38], [3, 26], [2, 35]], Y, (), {"target": "2", "columns": "3,5"}),
+    Form(
+        "drop_last.csv",
+        TITANIC,
+        [[1, 0, 3], [2, 1, 1], [3, 1, 3], [4, 0, 2]],
+        [22, 38, 26, 35],
+        ("target: column 5 'Age' (the last",),
+        {"drop": "Name,-1", "columns": "PassengerId,Survived,Pclass"},
+        "regression",
+    ),
+    Form("unreadable.csv", "a,b,c,y\n0.5,7,x,0\n1.5,8,1,1\n2.5,9.25,2,1\n3.5,6,3,0\n", X, Y, (), {"drop": "c"}),
+    Form("numbered_names.csv", "9,1,y\n0.5,7,0\n1.5,8,1\n2.5,9.25,1\n3.5,6,0\n", [[7.0], [8.0], [9.25], [6.0]], Y, (), {"columns": "1"}),
+    Form("id_asked_for.csv", "id,a,y\n1,7,0\n2,8,1\n3,9,1\n4,6,0\n", [[1, 7], [2, 8], [3, 9], [4, 6]], Y, (), {"columns": "id,a"}),
+    Form("drop.parquet", parquet(a=[0.5, 1.5, 2.5, 3.5], w=[[1]] * 4, b=[7.0, 8.0, 9.25, 6.0], y=["u", "v", "v", "u"]), X, Y, (), {"drop": "w"}),
+    Form("drop.npz", npz(X=np.column_stack([X, np.ones(4)]), y=np.array(Y)), X, Y, ("1 of 3 features were left out",), {"drop": "x3"}),
+    Form("columns.npz", npz(X=np.column_stack([X, np.ones(4)]), y=np.array(Y)), X, Y, (), {"columns": "1,2"}),
+    Form("columns.npy", npy(np.column_stack([np.ones(4), X, Y])), X, Y, (), {"columns": "2,3"}),
     # labels
     Form("few_integers.npz", npz(X=np.arange(8.0).reshape(4, 2), y=np.array([0, 1, 2, 3]) // 2), [[0, 1], [2, 3], [4, 5], [6, 7]], [0, 0, 1, 1]),
     Form(
@@ -193,6 +240,29 @@ REFUSED = [
     ),
     Refused("apostrophe.csv", "a,b\n1,852'892\n2,1'000\n", "(separators of thousands: --decimal point reads them)"),
     Refused("wrong_decimal.csv", "a;b\n1;1,5\n2;2,5\n3;x\n", "row 4, column 2 'b': found 'x', expected a number", {"decimal": "comma"}),
+    Refused(
+        "names.csv",
+        MANY_TEXTS,
+        "column 1 'id': has 12 different texts in 12 rows, 'n0' is one, so it names the rows, "
+        "expected numbers or at most 100 categories; so it is with 'kind': --drop id,kind leaves them out",
+    ),
+    Refused("comma_in_name.csv", MANY_TEXTS.replace("id,kind", '"id, old",kind'), "--drop 1,kind leaves them out"),
+    Refused("blank_in_name.csv", MANY_TEXTS.replace("id,kind", "the id,kind"), "--drop 'the id,kind' leaves them out"),
+    Refused("infinite.csv", "a,b,y\n1,2,0.5\n3,inf,1.5\n", "mend the cell, or --drop b leaves the column out"),
+    Refused("word.csv", "a,b,y\n1,2,0.5\n3,4,1.5\nx,5,2.5\n", "mend the cell, or --drop a leaves the column out"),
+    Refused(
+        "dates.parquet",
+        parquet(a=[1, 2], w=[[1], [2]], v=[[1], [2]], y=[0.5, 1.5]),
+        "holds 'List(Int64)', expected numbers or text; so it is with 'v': --drop w,v leaves them out",
+    ),
+    Refused("no_such.csv", PLAIN, "drop 'c' is no column: there are 'a', 'b', 'y'", {"drop": "c"}),
+    Refused("no_such_feature.csv", PLAIN, "columns 'B' is no column: did you mean 'b'?", {"columns": "a,B"}),
+    Refused("no_such_number.csv", PLAIN, "columns '4' is no column: columns count from 1 to 3", {"columns": "4"}),
+    Refused("no_fit.csv", PLAIN, "columns 'pixel*' fits no column", {"columns": "pixel*"}),
+    Refused("drop_all.csv", PLAIN, "drop names every column", {"drop": "*"}),
+    Refused("drop_target.csv", PLAIN, "column 3 'y' is named by target and by drop", {"drop": "y", "target": "y"}),
+    Refused("no_feature.csv", PLAIN, "columns 'y' names no feature", {"columns": "y"}),
+    Refused("no_feature.npz", npz(X=X, y=Y), "columns and drop leave no feature", {"columns": "x1", "drop": "1"}),
     Refused("libsvm.txt", "0 1:5.1 2:3.5\n1 1:4.9 2:3.0\n", "is libsvm text"),
     Refused("flowers.arff", "@RELATION iris\n", "scipy.io.arff.loadarff reads it"),
     Refused("sheet.xlsx", b"PK\x03\x04" + bytes(100), "save the sheet as CSV"),
@@ -228,7 +298,7 @@ def test_what_cannot_be_read_is_one_line_with_what_to_type(read: Read, bad: Refu
     assert bad.words in str(caught.value)
 
 
-@pytest.mark.parametrize("options", [{"sep": "tab"}, {"decimal": "comma"}])
+@pytest.mark.parametrize("options", [{"sep": "tab"}, {"decimal": "comma"}, {"columns": "alcohol"}, {"drop": "1"}])
 def test_options_of_files_do_not_suit_named_sets(options: dict[str, str]) -> None:
     (key,) = options
     with pytest.raises(ConfigError, match=f"{key} = .* does not suit data = wine: {key} is for"):

@@ -17,6 +17,8 @@ class Text:
 
     data: str
     target: str | None = None
+    columns: tuple[str, ...] | None = None
+    drop: tuple[str, ...] | None = None
     sep: str = "auto"
     decimal: str = "auto"
     task: str = "auto"

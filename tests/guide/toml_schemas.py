@@ -57,6 +57,8 @@ def _values(form: forms.Form) -> dict[str, Any]:
             return {"anyOf": [text, {"type": "integer", "minimum": 1}, {"type": "array", "items": {"type": ["integer", "string"]}}]}
         case forms.Weights() | forms.Split():
             return {"anyOf": [text, {"type": "array", "items": {"type": ["number", "string"]}}]}
+        case forms.Columns():
+            return {"anyOf": [text, {"type": "integer"}, {"type": "array", "items": {"type": ["integer", "string"]}}]}
         case forms.Units():
             return {"anyOf": [text, {"type": "array", "items": TEXT}]}
     return text

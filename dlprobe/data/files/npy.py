@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 
 from dlprobe.data.arrays import as_matrix
+from dlprobe.data.columns import Column, Table, used_columns
 from dlprobe.data.dataset import Dataset, Options
 from dlprobe.data.file_format import FileFormat
 from dlprobe.data.numpy_stream import read_stream
 from dlprobe.data.places import problem
-from dlprobe.data.tables import Column, Table, dataset_from_table
+from dlprobe.data.tables import dataset_from_table
 from dlprobe.registry import register
 
 
@@ -22,7 +24,8 @@ def read_npy(path: Path, options: Options) -> Dataset:
         raise problem(path, f"the array has shape {array.shape}, expected (samples, columns) with the target in the last column, or an .npz with X and y")
     matrix, _ = as_matrix(path, array, "")
     columns = tuple(Column(f"x{j + 1}", j + 1, numbers=np.ascontiguousarray(matrix[:, j])) for j in range(matrix.shape[1]))
-    return dataset_from_table(Table(path, columns, lambda i: i + 1, notes_on_sibling(path)), options)
+    table, chosen = used_columns(Table(path, columns, lambda i: i + 1), options)
+    return dataset_from_table(replace(table, notes=(*notes_on_sibling(path), *chosen)), options)
 
 
 def notes_on_sibling(path: Path) -> tuple[str, ...]:

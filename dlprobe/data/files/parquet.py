@@ -6,12 +6,12 @@ import json
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from dlprobe.data.columns import Column
 from dlprobe.data.dataset import LARGEST_ELEMENTS, Dataset, Options
 from dlprobe.data.file_format import FileFormat
 from dlprobe.data.frames import dataset_of_frame, silent_stderr
 from dlprobe.data.places import in_one_line, problem
 from dlprobe.data.row_names import is_wanted
-from dlprobe.data.tables import Column
 from dlprobe.registry import register
 
 if TYPE_CHECKING:
