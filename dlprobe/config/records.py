@@ -104,6 +104,12 @@ class DataConfig(Table):
     drop: Annotated[tuple[str, ...] | None, Columns(words=NONE)] = option(
         "none", "columns of a file that are left out: names, patterns or numbers", "ignore_columns exclude drop_columns", younger=True
     )
+    missing: Annotated[str, Choice("drop", "mean", "median", "indicator")] = option(
+        "drop",
+        "missing values of a file: drop their rows, fill them by mean or median of the training part, or by the mean with a column that says where",
+        "na missing_values fillna impute imputer",
+        younger=True,
+    )
     sep: Annotated[str, Choice("auto", "comma", "semicolon", "tab", "bar", "blank")] = option(
         "auto", "separator of a text table; auto: what most lines agree on", "separator delimiter delim", younger=True
     )

@@ -10,6 +10,7 @@ import numpy as np
 from dlprobe.data import labels
 from dlprobe.data.columns import Column, Table, named_columns
 from dlprobe.data.dataset import LARGEST_ELEMENTS, Array, Dataset, Floats, Options, numbered
+from dlprobe.data.gaps import gap_note, indicators, whole_rows
 from dlprobe.data.named_sets import numbered_features
 from dlprobe.data.places import problem, quoted, visible
 from dlprobe.errors import DataError
@@ -22,21 +23,25 @@ KIND_NAMES = {"c": "complex numbers", "O": "Python objects", "V": "records", "M"
 def dataset_from_arrays(path: Path, inputs: Array, targets: Array, names: tuple[str, str], options: Options) -> Dataset:
     """Dataset from `inputs` (samples, …) and `targets` (samples,) or (samples, outputs); `names` are the arrays' names in the file.
 
-    Raises DataError with array, row and column for a wrong shape, a wrong type, or a NaN or infinity.
+    Raises DataError with array, row and column for a wrong shape, a wrong type, or an infinity.
     """
     matrix, notes = as_matrix(path, inputs, names[0])
     if targets.ndim == 0 or len(targets) != len(matrix):
         raise problem(path, f"{titled(names[1])} has shape {targets.shape}, expected ({len(matrix)},): one for each row of {quoted(names[0])}")
-    names_of, matrix, chosen = chosen_features(path, matrix, options)
+    features, matrix, chosen = chosen_features(path, matrix, options)
+    kept, dropped = whole_rows(path, matrix, targets, options.missing)
+    if dropped:
+        matrix, targets = matrix[kept], targets[kept]
+    features, matrix, filling = with_indicators(features, matrix, options.missing)
     decided = decide_targets(path, targets, names[1], options.task)
     return Dataset(
         name=visible(path.name),
         inputs=matrix,
         targets=decided.values,
         task=decided.task,
-        feature_names=names_of,
+        feature_names=features,
         class_names=tuple(visible(name) for name in decided.class_names),
-        notes=(*notes, *chosen, decided.note),
+        notes=(*notes, *chosen, *dropped, *filling, decided.note),
         source=visible(path),
         target_names=numbered(visible(names[1]) or "y", decided.values.shape[1]) if decided.task == "regression" else (),
     )
@@ -57,6 +62,19 @@ def chosen_features(path: Path, matrix: Floats, options: Options) -> tuple[tuple
     return tuple(names[j] for j in kept), np.ascontiguousarray(matrix[:, kept]), (note,)
 
 
+def with_indicators(names: tuple[str, ...], matrix: Floats, missing: str) -> tuple[tuple[str, ...], Floats, tuple[str, ...]]:
+    """Features with gaps: a column more for each where indicators are asked for, and a note on what will be filled."""
+    gaps = np.isnan(matrix)
+    if not gaps.any():
+        return names, matrix, ()
+    holed = [j for j in range(matrix.shape[1]) if gaps[:, j].any()]
+    note = gap_note(missing, [names[j] for j in holed], int(gaps.sum()))
+    if missing == "indicator":
+        more, flags = indicators([(names[j], gaps[:, j]) for j in holed])
+        names, matrix = (*names, *flags), np.concatenate([matrix, *more], axis=1)
+    return names, matrix, note
+
+
 def refuse_several(path: Path, target: str | None) -> None:
     """Several names where a file has one array of targets: raise DataError, saying how to give several."""
     if target is not None and "," in target:
@@ -65,7 +83,7 @@ def refuse_several(path: Path, target: str | None) -> None:
 
 
 def as_matrix(path: Path, inputs: Array, name: str) -> tuple[Floats, tuple[str, ...]]:
-    """`inputs` as finite float64 (samples, features), C-contiguous; images and the like are flattened, with a note."""
+    """`inputs` as float64 (samples, features), C-contiguous, NaN where missing; images and the like are flattened, with a note."""
     require_kind(path, inputs, name, NUMBERS)
     if inputs.ndim < 2:
         raise problem(path, f"{titled(name)} has shape {inputs.shape}, expected (samples, features)")
@@ -75,7 +93,7 @@ def as_matrix(path: Path, inputs: Array, name: str) -> tuple[Floats, tuple[str, 
         raise problem(path, f"{titled(name)} has {inputs.size} numbers, dlprobe takes up to {LARGEST_ELEMENTS}")
     notes = (f"{name}: each sample of shape {inputs.shape[1:]} was flattened",) if inputs.ndim > 2 else ()
     matrix = to_float64(inputs.reshape(len(inputs), -1))  # (samples, features)
-    refuse_non_finite(path, matrix, name)
+    refuse_infinite(path, matrix, name)
     return matrix, notes
 
 
@@ -98,9 +116,9 @@ def require_kind(path: Path, values: Array, name: str, kinds: str) -> None:
         raise problem(path, f"{titled(name)} holds {found} ({quoted(values.dtype)}), expected {expected}")
 
 
-def refuse_non_finite(path: Path, values: Floats, name: str) -> None:
-    """Names the first NaN or infinity of an array (samples,) or (samples, columns)."""
-    finite = np.isfinite(values)
+def refuse_infinite(path: Path, values: Floats, name: str) -> None:
+    """Names the first infinity of an array (samples,) or (samples, columns); NaN is a missing value."""
+    finite = ~np.isinf(values)
     if not finite.all():
         place = np.unravel_index(int(np.argmin(finite)), values.shape)
         row, column = int(place[0]) + 1, int(place[1]) + 1 if values.ndim == 2 else None
@@ -119,7 +137,7 @@ def decide_targets(path: Path, targets: Array, name: str, task: str) -> labels.T
     if targets.ndim > 2 or targets.size == 0 or targets.dtype.kind in TEXTS:
         raise problem(path, f"{titled(name)} has shape {targets.shape}, expected (samples,) or, for regression, (samples, outputs)")
     values = to_float64(targets)
-    refuse_non_finite(path, values, name)
+    refuse_infinite(path, values, name)
     return several_outputs(path, values, name, task) if values.ndim == 2 else labels.from_numbers(values, task, fault, integers=targets.dtype.kind in "iub")
 
 

@@ -41,6 +41,8 @@ class Options(Protocol):
     @property
     def drop(self) -> tuple[str, ...] | None: ...
     @property
+    def missing(self) -> str: ...
+    @property
     def sep(self) -> str: ...
     @property
     def decimal(self) -> str: ...
@@ -66,7 +68,7 @@ class Options(Protocol):
 class Dataset:
     """Data as loaded, before splitting and scaling.
 
-    inputs: float64 (samples, features), C-contiguous, finite.
+    inputs: float64 (samples, features), C-contiguous, finite but for NaN where a value is missing and to be filled.
     targets: class indices int64 (samples,), or float64 (samples, outputs) for regression.
     target_names: of a regression, what each target column is called.
     notes: what was inferred or dropped, one sentence each.
@@ -130,6 +132,7 @@ class PreparedData:
     input_mean, input_mean_square: over all elements of the prepared training inputs.
     noisy_labels: rows of the Dataset in the training part whose class was replaced; outlier_rows: whose inputs were. int64, ascending.
     label_noise_std: float64 (outputs,), deviation of the noise added to regression targets of the training part; empty where there is none.
+    feature_fill: float64 (features,), what missing values were filled by, of the raw training part; empty where none was missing.
     """
 
     name: str
@@ -159,3 +162,4 @@ class PreparedData:
     outlier_rows: Indices = field(default_factory=no_rows)
     label_noise_std: Floats = field(default_factory=lambda: np.zeros(0))
     target_names: tuple[str, ...] = ()
+    feature_fill: Floats = field(default_factory=lambda: np.zeros(0))

@@ -14,8 +14,8 @@ from dlprobe.data.randomness import generator
 from dlprobe.errors import ConfigError, DataError
 from dlprobe.registry import Spec, listing, records, tidied, unknown
 
-# keys about what a file holds
-FILE_OPTIONS = ("columns", "drop", "sep", "decimal")
+# keys about what a file holds, with their defaults
+FILE_OPTIONS = {"columns": None, "drop": None, "missing": "drop", "sep": "auto", "decimal": "auto"}
 
 
 def load(options: Options, seed: int) -> Dataset:
@@ -89,8 +89,8 @@ def load_set(spec: Spec, options: Options, seed: int) -> Dataset:
 
 def refuse_file_options(options: Options, name: str) -> None:
     """Options about what a file holds, given for a named set: raise ConfigError."""
-    for key in FILE_OPTIONS:
-        if (value := getattr(options, key)) not in (None, "auto"):
+    for key, usual in FILE_OPTIONS.items():
+        if (value := getattr(options, key)) != usual:
             found = visible(",".join(value) if isinstance(value, tuple) else value)
             raise ConfigError(f"{key} = {found} does not suit data = {name}: {key} is for files")
 

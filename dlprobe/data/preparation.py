@@ -11,6 +11,7 @@ import numpy.typing as npt
 
 from dlprobe.data.corruption import corruption_notes, with_noisy_labels, with_outliers
 from dlprobe.data.dataset import PARTS, Array, Dataset, Floats, Indices, Options, PreparedData, Scaler
+from dlprobe.data.gaps import filled, fit_fill
 from dlprobe.data.places import quoted
 from dlprobe.data.scaling import fit
 from dlprobe.data.splitting import fewer, split
@@ -36,6 +37,8 @@ def prepare(dataset: Dataset, options: Options, seed: int, dtype: npt.DTypeLike)
             raise DataError(f"{dataset.name}: {found}: take fewer, or give training a larger share")
         rows["train"] = fewer(rows["train"], None if classes is None else classes[rows["train"]], options.train_size, seed)
     raw = {part: dataset.inputs[rows[part]] for part in PARTS}
+    fill = fit_fill(raw["train"], options.missing, dataset.feature_names, dataset.name) if np.isnan(dataset.inputs).any() else np.zeros(0)
+    raw = {part: filled(raw[part], fill) for part in PARTS}
     targets = {part: np.ascontiguousarray(dataset.targets[rows[part]]) for part in PARTS}
     raw["train"], far = with_outliers(raw["train"], options.outliers, seed)
     targets["train"], noise = with_noisy_labels(dataset, targets["train"], options.label_noise, seed)
@@ -67,6 +70,7 @@ def prepare(dataset: Dataset, options: Options, seed: int, dtype: npt.DTypeLike)
         outlier_rows=rows["train"][far],
         label_noise_std=noise.std,
         target_names=dataset.target_names,
+        feature_fill=fill,
     )
 
 

@@ -11,6 +11,7 @@ import numpy as np
 from dlprobe.data import labels
 from dlprobe.data.columns import TARGET_NAMES, Column, Table, choose_targets, pasted
 from dlprobe.data.dataset import LARGEST_ELEMENTS, Dataset, Floats, Indices, Options
+from dlprobe.data.gaps import gap_note, indicators, rows_without_gaps
 from dlprobe.data.places import problem, quoted, quoted_list, visible
 from dlprobe.data.written_numbers import hint
 from dlprobe.errors import DataError
@@ -27,7 +28,8 @@ def dataset_from_table(table: Table, options: Options) -> Dataset:
     targets, target_note = choose_targets(table, options.target)
     if len(targets) == len(table.columns):
         raise problem(table.path, f"every column is a target, expected a feature beside {quoted_list([column.name for column in targets])}")
-    kept, missing_notes = rows_without_gaps(table)
+    whole = table.columns if options.missing == "drop" else targets
+    kept, missing_notes = rows_without_gaps(table, whole, features=options.missing == "drop")
     row_of = [table.row_of(int(i)) for i in kept] if missing_notes else None
 
     def place(i: int) -> int:
@@ -43,7 +45,8 @@ def dataset_from_table(table: Table, options: Options) -> Dataset:
     decided = decide(goals[0], options.task, partial(fault_in, goals[0])) if len(goals) == 1 else decide_several(goals, options.task, fault_in)
     if label := label_beside(decided, options.target, goals[0], columns):
         missing_notes = (*missing_notes, label)
-    inputs, names, encoding_notes = encode(table.path, [column for column in columns if column not in goals])
+    features = [column for column in columns if column not in goals]
+    inputs, names, encoding_notes = encode(table.path, features, options.missing)
     return Dataset(
         name=visible(table.path.name),
         inputs=inputs,
@@ -64,25 +67,6 @@ def label_beside(decided: labels.Targets, wanted: str | None, target: Column, co
         return ""
     count = len(one_hot(texts[0])[1])
     return f"column {texts[0].number} {quoted(texts[0].name)} has {count} different texts: if these are the labels, --target {pasted(texts)}"
-
-
-def rows_without_gaps(table: Table) -> tuple[Indices, tuple[str, ...]]:
-    """Rows without a missing value, int64, and a note that counts the others. Refuses a table in which more than half the rows have gaps."""
-    gaps = np.zeros(table.rows, dtype=np.int64)
-    for column in reversed(table.columns):
-        gaps[column.missing] = column.number  # ends as the first missing column of the row
-    kept = np.flatnonzero(gaps == 0)
-    lost = table.rows - len(kept)
-    if not lost:
-        return kept, ()
-    first = int(np.argmax(gaps > 0))
-    column = next(c for c in table.columns if c.number == gaps[first])
-    if 2 * lost > table.rows:
-        worst = max(table.columns, key=lambda c: int(c.missing.sum()))
-        what = f"missing value; {lost} of {table.rows} rows have one, most in {quoted(worst.name)}: --drop {pasted([worst])} leaves that column out"
-        raise problem(table.path, what, table.row_of(first), column.number, column.name)
-    where = f"row {table.row_of(first)}, column {column.number} {quoted(column.name)}"
-    return kept, (f"dropped {lost} of {table.rows} rows with missing values (the first: {where})",)
 
 
 def refuse_infinite(path: Path, column: Column, row_of: Callable[[int], int]) -> None:
@@ -118,8 +102,8 @@ def decide_several(columns: Sequence[Column], task: str, fault: Callable[[Column
     return labels.Targets(np.ascontiguousarray(values, dtype=np.float64), (), f"task: regression ({len(columns)} targets)")
 
 
-def encode(path: Path, columns: list[Column]) -> tuple[Floats, tuple[str, ...], tuple[str, ...]]:
-    """Feature columns as float64 (rows, features), their names, and a note on what was one-hot encoded."""
+def encode(path: Path, columns: list[Column], missing: str) -> tuple[Floats, tuple[str, ...], tuple[str, ...]]:
+    """Feature columns as float64 (rows, features), NaN where missing, their names, and notes on what was one-hot encoded and what will be filled."""
     refuse_free_text(path, columns)
     blocks: list[Floats] = []
     names: list[str] = []
@@ -133,9 +117,14 @@ def encode(path: Path, columns: list[Column]) -> tuple[Floats, tuple[str, ...], 
             blocks.append(block)
             names += [f"{column.name}={value}" for value in values]
             encoded.append(f"{quoted(column.name)} ({len(values)} values)")
+    if missing == "indicator":
+        more, flags = indicators([(column.name, column.missing) for column in columns])
+        blocks, names = blocks + more, names + flags
     if sum(block.size for block in blocks) > LARGEST_ELEMENTS:
         raise problem(path, f"has {sum(block.size for block in blocks)} numbers, dlprobe takes up to {LARGEST_ELEMENTS}")
-    notes = (f"text columns one-hot encoded: {', '.join(encoded)}",) if encoded else ()
+    notes: tuple[str, ...] = (f"text columns one-hot encoded: {', '.join(encoded)}",) if encoded else ()
+    holed = [column for column in columns if column.missing.any()]
+    notes += gap_note(missing, [column.name for column in holed], sum(int(column.missing.sum()) for column in holed))
     return np.ascontiguousarray(np.concatenate(blocks, axis=1)), tuple(names), notes
 
 
@@ -156,10 +145,10 @@ def no_categories(column: Column) -> str:
     if column.codes is None:
         return ""
     if told := written_as(column):
-        return f"holds {quoted(column.texts[column.codes[0]])}, expected numbers or categories{told}"
-    used, rows = len(np.unique(column.codes)), len(column.codes)
+        return f"holds {quoted(first_text(column))}, expected numbers or categories{told}"
+    used, rows = len(used_codes(column)), int((~column.missing).sum())
     if used > MOST_CATEGORIES or (used > 10 and 2 * used > rows):
-        found = f"has {used} different texts in {rows} rows, {quoted(column.texts[column.codes[0]])} is one"
+        found = f"has {used} different texts in {rows} rows, {quoted(first_text(column))} is one"
         kind = ", so it names the rows" if used == rows else ""
         return f"{found}{kind}, expected numbers or at most {MOST_CATEGORIES} categories"
     return ""
@@ -167,11 +156,26 @@ def no_categories(column: Column) -> str:
 
 def written_as(column: Column) -> str:
     """Where the texts of a column are numbers in another form: which, and the option that reads them; else empty."""
-    return "" if column.codes is None else hint([column.texts[i] for i in np.unique(column.codes)])
+    return "" if column.codes is None else hint([column.texts[i] for i in used_codes(column)])
 
 
 def one_hot(column: Column) -> tuple[Floats, list[str]]:
-    """A text column as float64 (rows, values), one column per text that occurs, in sorted order."""
+    """A text column as float64 (rows, values), one column per text that occurs, in sorted order; a row of NaN where it is missing."""
     assert column.codes is not None
-    used, codes = np.unique(column.codes, return_inverse=True)
-    return np.eye(len(used))[codes.reshape(-1)], [column.texts[i] for i in used]
+    used = used_codes(column)
+    block = (column.codes[:, None] == used).astype(np.float64)
+    block[column.missing] = np.nan
+    return block, [column.texts[i] for i in used]
+
+
+def first_text(column: Column) -> str:
+    """The first text of a text column that has one."""
+    assert column.codes is not None
+    return column.texts[int(column.codes[int(np.argmax(column.codes >= 0))])]
+
+
+def used_codes(column: Column) -> Indices:
+    """The codes that occur in a text column, ascending int64."""
+    assert column.codes is not None
+    codes = np.unique(column.codes)
+    return codes[codes >= 0]

@@ -80,8 +80,9 @@ def idx(code: int, shape: tuple[int, ...], data: bytes) -> bytes:
 
 
 X, Y = np.arange(12.0).reshape(6, 2), np.array([0, 1, 0, 1, 0, 1])
-HOLE = X.copy()
-HOLE[3, 1] = np.nan
+INFINITE = np.where(X == 0, np.inf, X)
+HOLES = X.copy()
+HOLES[:4, 1] = np.nan
 LABELS = idx(0x08, (6,), bytes(Y.tolist()))
 TEXT_IDS = "id,y\n" + "".join(f"name{i},{i % 2}\n" for i in range(12))
 THREE_TEXTS = "id,kind,when,share,y\n" + "".join(f'name{i},{"uv"[i % 2]},day{i},"{i % 2},5",{i % 3}\n' for i in range(12))
@@ -169,7 +170,7 @@ BAD = [
     Bad("dates.npy", npy(np.zeros((3, 2), dtype="M8[s]")), "dates"),
     Bad("text.2.npy", npy(np.array([["a", "b"], ["c", "d"]])), "holds text"),
     Bad("records.npy", npy(np.zeros(3, dtype=[("a", "f8"), ("y", "f8")])), "records"),
-    Bad("nan.npy", npy(HOLE), "row 4, column 2"),
+    Bad("infinite.npy", npy(INFINITE), "row 1, column 1: the array holds inf, expected a finite number"),
     Bad("cut.npy", npy(X)[:-5], "the file holds"),
     Bad("longer.npy", npy(X) + b"more", "the file holds"),
     Bad("magic.npy", b"\x93NUMPY", "header cannot be read"),
@@ -185,8 +186,9 @@ BAD = [
     Bad("lengths.npz", npz(X=X, y=Y[:5]), "array 'y' has shape (5,), expected (6,)"),
     Bad("line.npz", npz(X=np.arange(6.0), y=Y), "array 'X' has shape (6,), expected (samples, features)"),
     Bad("scalar.npz", npz(X=X, y=np.array(3)), "array 'y' has shape ()"),
-    Bad("nan.npz", npz(X=HOLE, y=Y), "row 4, column 2: array 'X' holds nan"),
-    Bad("nan_y.npz", npz(X=X, y=HOLE[:, 1]), "row 4: array 'y' holds nan"),
+    Bad("nan.npz", npz(X=HOLES, y=Y), "4 of 6 rows hold NaN, row 1 is the first: --missing median fills gaps"),
+    Bad("nan_y.npz", npz(X=X, y=HOLES[:, 1]), "4 of 6 rows hold NaN, row 1 is the first: expected a target in most rows"),
+    Bad("infinite.npz", npz(X=INFINITE, y=Y), "row 1, column 1: array 'X' holds inf"),
     Bad("complex.npz", npz(X=X + 1j, y=Y), "complex numbers"),
     Bad("cut.npz", npz(X=X, y=Y)[:-30], "damaged"),
     Bad("flipped.npz", npz(X=X, y=Y).replace(X.tobytes(), X.tobytes()[::-1]), "Bad CRC-32 for file"),
@@ -203,7 +205,7 @@ BAD = [
     # HDF5
     Bad("named.h5", hdf5(data=X, labels=Y), "X"),
     Bad("no_target.h5", hdf5(X=X, y=Y), "price", {"target": "price"}),
-    Bad("nan.h5", hdf5(X=HOLE, y=Y), "row 4, column 2: array 'X' holds nan"),
+    Bad("nan.h5", hdf5(X=HOLES, y=Y), "4 of 6 rows hold NaN"),
     Bad("cut.h5", hdf5(X=X, y=Y)[:1000], "cut.h5"),
     Bad("complex.h5", hdf5(X=X + 1j, y=Y), "complex.h5"),
     Bad("truth.h5", hdf5(X=X, y=Y > 0), "save labels as np.array(labels, dtype='S'), truth values as whole numbers"),

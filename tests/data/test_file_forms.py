@@ -88,6 +88,11 @@ GERMAN = "Fläche;Preis;Art\n" + "".join(
 MONEY = [[0.5, 1234.5], [1.5, 999.0], [2.5, 1e6], [3.5, 7.25]]
 ENGLISH = 'area,price,kind\n0.5,"$1,234.5",x\n1.5,$999,y\n2.5,"1,000,000",x\n3.5,7.25,y\n'
 
+WITH_NAN = npz(X=np.array([*X, [np.nan, 1]]), y=np.array([*Y, 1]))
+NAN = float("nan")
+FILLED = [[0, 0.5], [0, NAN], [1, 2.5], [NAN, 3.5], [0, 4.5]]
+FLAGGED = [[0, 0.5, 0, 0], [0, NAN, 0, 1], [1, 2.5, 0, 0], [NAN, 3.5, 1, 0], [0, 4.5, 0, 0]]
+HOLED = "k,a,y\n0,0.5,0\n0,,1\n1,2.5,1\n,3.5,0\n0,4.5,1\n"
 TITANIC = "PassengerId,Survived,Pclass,Name,Age,Ticket\n" + "".join(
     f'{i},{s},{c},"Doe, Mr. {n}",{a},A/5 {t}\n'
     for i, s, c, n, a, t in [(1, 0, 3, "J", 22, 211), (2, 1, 1, "K", 38, 175), (3, 1, 3, "L", 26, 310), (4, 0, 2, "M", 35, 113)]
@@ -168,7 +173,7 @@ FORMS = [
         TITANIC,
         [[3, 22], [1, 38], [3, 26], [2, 35]],
         Y,
-        ("4 of 6 columns were left out as asked: 'PassengerId', 'Name'",),
+        ("3 of 6 columns were left out as asked: 'PassengerId', 'Name'",),
         {**SURVIVED, "drop": "Name,Ticket,PassengerId"},
     ),
     Form("columns.csv", TITANIC, [[3, 22], [1, 38], [3, 26], [2, 35]], Y, ("3 of 6 columns were left out",), {**SURVIVED, "columns": "Pclass,Age"}),
@@ -190,6 +195,38 @@ FORMS = [
     Form("drop.npz", npz(X=np.column_stack([X, np.ones(4)]), y=np.array(Y)), X, Y, ("1 of 3 features were left out",), {"drop": "x3"}),
     Form("columns.npz", npz(X=np.column_stack([X, np.ones(4)]), y=np.array(Y)), X, Y, (), {"columns": "1,2"}),
     Form("columns.npy", npy(np.column_stack([np.ones(4), X, Y])), X, Y, (), {"columns": "2,3"}),
+    # what is missing: NaN here is what is filled by the training part later
+    Form("dropped.csv", HOLED, [[0, 0.5], [1, 2.5], [0, 4.5]], [0, 1, 1], ("dropped 2 of 5 rows",), {"task": "classification"}),
+    Form(
+        "filled.csv",
+        HOLED,
+        [[0, 0.5], [0, NAN], [1, 2.5], [NAN, 3.5], [0, 4.5]],
+        [0, 1, 1, 0, 1],
+        ("2 missing values in 2 columns ('k', 'a') are filled by the mean",),
+        {"missing": "mean"},
+    ),
+    Form("median.csv", HOLED, FILLED, [0, 1, 1, 0, 1], ("filled by the median",), {"missing": "median"}),
+    Form(
+        "indicator.csv",
+        HOLED,
+        FLAGGED,
+        [0, 1, 1, 0, 1],
+        ("a column for each says where",),
+        {"missing": "indicator"},
+    ),
+    Form("no_target.csv", "a,y\n1,0\n2,\n3,1\n4,1\n5,0\n", [[1], [3], [4], [5]], Y, ("dropped 1 of 5 rows",), {"missing": "mean"}),
+    Form("nan.npz", WITH_NAN, X, Y, ("dropped 1 of 5 rows with missing values (the first: row 5)",)),
+    Form("nan_target.npz", npz(X=np.array([*X, [1, 1]]), y=np.array([*Y, np.nan])), X, Y, ("dropped 1 of 5 rows",), {"missing": "mean"}),
+    Form(
+        "nan_filled.npz",
+        WITH_NAN,
+        [*X, [NAN, 1]],
+        [*Y, 1],
+        ("1 missing value in column 'x1' is",),
+        {"missing": "median"},
+    ),
+    Form("nan_flag.npz", WITH_NAN, [*([*x, 0] for x in X), [NAN, 1, 1]], [*Y, 1], (), {"missing": "indicator"}),
+    Form("nan.npy", npy(np.array([[*x, y] for x, y in zip(X, Y, strict=True)] + [[np.nan, 1, 1]])), X, Y, ("dropped 1 of 5 rows",)),
     # labels
     Form("few_integers.npz", npz(X=np.arange(8.0).reshape(4, 2), y=np.array([0, 1, 2, 3]) // 2), [[0, 1], [2, 3], [4, 5], [6, 7]], [0, 0, 1, 1]),
     Form(
@@ -255,6 +292,8 @@ REFUSED = [
         parquet(a=[1, 2], w=[[1], [2]], v=[[1], [2]], y=[0.5, 1.5]),
         "holds 'List(Int64)', expected numbers or text; so it is with 'v': --drop w,v leaves them out",
     ),
+    Refused("mostly_missing.csv", "a,b,y\n1,,3\n,5,6\n7,8,9\n", "--drop a leaves that column out, --missing median fills gaps (or mean, indicator)"),
+    Refused("mostly_unlabelled.csv", "a,y\n1,\n2,\n7,9\n", "2 of 3 rows have one, most in 'y': name another target", {"missing": "mean"}),
     Refused("no_such.csv", PLAIN, "drop 'c' is no column: there are 'a', 'b', 'y'", {"drop": "c"}),
     Refused("no_such_feature.csv", PLAIN, "columns 'B' is no column: did you mean 'b'?", {"columns": "a,B"}),
     Refused("no_such_number.csv", PLAIN, "columns '4' is no column: columns count from 1 to 3", {"columns": "4"}),
@@ -298,7 +337,7 @@ def test_what_cannot_be_read_is_one_line_with_what_to_type(read: Read, bad: Refu
     assert bad.words in str(caught.value)
 
 
-@pytest.mark.parametrize("options", [{"sep": "tab"}, {"decimal": "comma"}, {"columns": "alcohol"}, {"drop": "1"}])
+@pytest.mark.parametrize("options", [{"sep": "tab"}, {"missing": "mean"}, {"decimal": "comma"}, {"columns": "alcohol"}, {"drop": "1"}])
 def test_options_of_files_do_not_suit_named_sets(options: dict[str, str]) -> None:
     (key,) = options
     with pytest.raises(ConfigError, match=f"{key} = .* does not suit data = wine: {key} is for"):

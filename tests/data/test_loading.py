@@ -19,6 +19,7 @@ class Text:
     target: str | None = None
     columns: tuple[str, ...] | None = None
     drop: tuple[str, ...] | None = None
+    missing: str = "drop"
     sep: str = "auto"
     decimal: str = "auto"
     task: str = "auto"
