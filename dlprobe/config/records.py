@@ -104,6 +104,14 @@ class DataConfig(Table):
     drop: Annotated[tuple[str, ...] | None, Columns(words=NONE)] = option(
         "none", "columns of a file that are left out: names, patterns or numbers", "ignore_columns exclude drop_columns", younger=True
     )
+    val_data: Annotated[str | None, Text(words=NONE)] = option(
+        "none", "file with the validation part, of the same columns as data", "validation_data val_file validation_file", younger=True
+    )
+    test_data: Annotated[str | None, Text(words=NONE)] = option("none", "file with the test part, of the same columns as data", "test_file", younger=True)
+    split_column: Annotated[str | None, Text(words=NONE)] = option("none", "column that says train, val or test of each row", younger=True)
+    group_column: Annotated[str | None, Text(words=NONE)] = option(
+        "none", "column whose equal values (patient, user, day) stay in one part", "groups group", younger=True
+    )
     missing: Annotated[str, Choice("drop", "mean", "median", "indicator")] = option(
         "drop",
         "missing values of a file: drop their rows, fill them by mean or median of the training part, or by the mean with a column that says where",
@@ -137,6 +145,17 @@ class DataConfig(Table):
 
     label_noise: Annotated[float, Number(0.0, 1.0)] = option("0", "share of training labels replaced; regression: noise in deviations of the target")
     outliers: Annotated[float, Number(0.0, 1.0)] = option("0", "share of training rows whose inputs are replaced by far-off values")
+
+    @model_validator(mode="after")
+    def _one_given_split(self) -> Self:
+        files = [key for key in ("val_data", "test_data") if getattr(self, key) is not None]
+        if self.split_column is not None and files:
+            raise FieldError(self.table, "split_column", self.split_column, f"{files[0]} gives a split too: expected one of them")
+        if self.split_column is not None and self.split_column == self.group_column:
+            raise FieldError(self.table, "group_column", self.group_column, "it is split_column too: expected another column")
+        if len(files) == 2 and self.val_data == self.test_data:
+            raise FieldError(self.table, "test_data", self.test_data, "it is val_data too: expected another file")
+        return self
 
     @property
     def spec(self) -> Spec | None:

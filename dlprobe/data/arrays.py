@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 
@@ -9,7 +10,7 @@ import numpy as np
 
 from dlprobe.data import labels
 from dlprobe.data.columns import Column, Table, named_columns
-from dlprobe.data.dataset import LARGEST_ELEMENTS, Array, Dataset, Floats, Options, numbered
+from dlprobe.data.dataset import LARGEST_ELEMENTS, Array, Dataset, Floats, Indices, Options, numbered
 from dlprobe.data.gaps import gap_note, indicators, whole_rows
 from dlprobe.data.named_sets import numbered_features
 from dlprobe.data.places import problem, quoted, visible
@@ -20,18 +21,37 @@ TEXTS = "US"
 KIND_NAMES = {"c": "complex numbers", "O": "Python objects", "V": "records", "M": "dates", "m": "time spans", "U": "text", "S": "text"}
 
 
-def dataset_from_arrays(path: Path, inputs: Array, targets: Array, names: tuple[str, str], options: Options) -> Dataset:
-    """Dataset from `inputs` (samples, …) and `targets` (samples,) or (samples, outputs); `names` are the arrays' names in the file.
+@dataclass(frozen=True)
+class Arrays:
+    """Inputs (samples, …) and targets (samples,) or (samples, outputs) of a file, as they are stored. names: those of the two arrays there.
+
+    parts: as in Dataset.
+    """
+
+    path: Path
+    inputs: Array
+    targets: Array
+    names: tuple[str, str]
+    parts: Indices | None = None
+    notes: tuple[str, ...] = ()
+
+
+def dataset_from_arrays(arrays: Arrays, options: Options) -> Dataset:
+    """Dataset of two arrays: rows with missing values dropped, the target decided.
 
     Raises DataError with array, row and column for a wrong shape, a wrong type, or an infinity.
     """
-    matrix, notes = as_matrix(path, inputs, names[0])
+    path, targets, names, parts = arrays.path, arrays.targets, arrays.names, arrays.parts
+    for key in ("split_column", "group_column"):
+        if (asked := getattr(options, key)) is not None:
+            raise problem(path, f"{key} = {visible(asked)} names a column, and arrays have none beside features: give a table")
+    matrix, notes = as_matrix(path, arrays.inputs, names[0])
     if targets.ndim == 0 or len(targets) != len(matrix):
         raise problem(path, f"{titled(names[1])} has shape {targets.shape}, expected ({len(matrix)},): one for each row of {quoted(names[0])}")
     features, matrix, chosen = chosen_features(path, matrix, options)
     kept, dropped = whole_rows(path, matrix, targets, options.missing)
     if dropped:
-        matrix, targets = matrix[kept], targets[kept]
+        matrix, targets, parts = matrix[kept], targets[kept], None if parts is None else parts[kept]
     features, matrix, filling = with_indicators(features, matrix, options.missing)
     decided = decide_targets(path, targets, names[1], options.task)
     return Dataset(
@@ -41,7 +61,8 @@ def dataset_from_arrays(path: Path, inputs: Array, targets: Array, names: tuple[
         task=decided.task,
         feature_names=features,
         class_names=tuple(visible(name) for name in decided.class_names),
-        notes=(*notes, *chosen, *dropped, *filling, decided.note),
+        parts=parts,
+        notes=(*arrays.notes, *notes, *chosen, *dropped, *filling, decided.note),
         source=visible(path),
         target_names=numbered(visible(names[1]) or "y", decided.values.shape[1]) if decided.task == "regression" else (),
     )

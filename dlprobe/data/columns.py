@@ -11,7 +11,7 @@ from pathlib import Path
 import numpy as np
 
 from dlprobe.data.dataset import Floats, Indices, Mask, Options
-from dlprobe.data.places import nearest, problem, quoted, quoted_list
+from dlprobe.data.places import nearest, problem, quoted, quoted_list, visible
 
 TARGET_NAMES = ("target", "label", "class", "y")
 
@@ -46,35 +46,59 @@ class Column:
 
 @dataclass(frozen=True)
 class Table:
-    """Columns of equal length, rows in the file's order. `row_of(i)` is row index i as a person counts it: row 1 is the first line of the file."""
+    """Columns of equal length, rows in the file's order. `row_of(i)` is row index i as a person counts it: row 1 is the first line of the file.
+
+    parts: int64 (rows,), the part that a row is given to: 1 val, 2 test, 0 for training or not given; None where nothing is given.
+    path_of: the file of row i, where rows of several files were joined.
+    """
 
     path: Path
     columns: tuple[Column, ...]
     row_of: Callable[[int], int]
     notes: tuple[str, ...] = ()
+    parts: Indices | None = None
+    path_of: Callable[[int], Path] | None = None
+
+    def path_at(self, i: int) -> Path:
+        """The file that row i comes from."""
+        return self.path if self.path_of is None else self.path_of(i)
 
     @property
     def rows(self) -> int:
         return len(self.columns[0].missing)
+
+    def keep(self, rows: Indices) -> Table:
+        """The table with only these rows."""
+        columns, parts = tuple(column.keep(rows) for column in self.columns), None if self.parts is None else self.parts[rows]
+        return replace(
+            self, columns=columns, parts=parts, row_of=lambda i: self.row_of(int(rows[i])), path_of=self.path_of and (lambda i: self.path_at(int(rows[i])))
+        )
 
     def of(self, columns: Sequence[Column]) -> Table:
         """The table with these columns."""
         return replace(self, columns=tuple(columns))
 
 
-def used_columns(table: Table, options: Options) -> tuple[Table, tuple[str, ...]]:
+def used_columns(table: Table, options: Options, like: Table | None = None) -> tuple[Table, tuple[str, ...]]:
     """The table without the columns that `drop` names and, where `columns` names the features, without all others but the target's; and a note.
 
-    Only names and numbers of the columns are looked at, so that what is left out need not be readable. Raises DataError for a name that no column has.
+    Only names and numbers of the columns are looked at, so that what is left out need not be readable. `like`: the table of the training part, whose
+    columns are the ones that are used. Raises DataError for a name that no column has.
     """
+    if like is not None:
+        return columns_like(table, like), ()
+    special = special_columns(table, options)
     dropped = named_columns(table, options.drop, "drop")
     rest = table.of([column for column in table.columns if column not in dropped])
     if not rest.columns:
         raise problem(table.path, "drop names every column, expected features and a target to be left")
     if options.target is not None:
-        refuse_dropped_target(table, dropped, options.target)
+        refuse_dropped(choose_targets(table, options.target)[0], dropped, table.path, "target")
+    for key, column in special.items():
+        refuse_dropped([column], dropped, table.path, key)
     if options.columns is not None:
-        apart, _ = choose_targets(rest, options.target)
+        goals, _ = choose_targets(rest.of([column for column in rest.columns if column not in special.values()]), options.target)
+        apart = [*goals, *special.values()]
         features = named_columns(table, options.columns, "columns")
         if not any(column in features for column in rest.columns if column not in apart):
             raise problem(table.path, f"columns {quoted(','.join(options.columns))} names no feature: the target and dropped columns are none")
@@ -98,11 +122,27 @@ def named_columns(table: Table, wanted: Sequence[str] | None, key: str) -> list[
     return [column for column in table.columns if column.number in found]
 
 
-def refuse_dropped_target(table: Table, dropped: Sequence[Column], target: str) -> None:
-    """Raise DataError where a target that is asked for is to be dropped too."""
-    both = [column for column in choose_targets(table, target)[0] if column in dropped]
+def refuse_dropped(wanted: Sequence[Column], dropped: Sequence[Column], path: Path, key: str) -> None:
+    """Raise DataError where a column that the option `key` names is to be dropped too."""
+    both = [column for column in wanted if column in dropped]
     if both:
-        raise problem(table.path, f"column {both[0].number} {quoted(both[0].name)} is named by target and by drop, expected one of them")
+        raise problem(path, f"column {both[0].number} {quoted(both[0].name)} is named by {key} and by drop, expected one of them")
+
+
+def special_columns(table: Table, options: Options) -> dict[str, Column]:
+    """The columns that say of each row where it belongs, by option: neither features nor targets. Raises DataError for a name that no column has."""
+    asked = {"split_column": options.split_column, "group_column": options.group_column}
+    return {key: wanted_column(table, name.strip(), key) for key, name in asked.items() if name is not None}
+
+
+def columns_like(table: Table, like: Table) -> Table:
+    """The columns of another table by name, in its order. Raises DataError where some are not there."""
+    by_name = {column.name.strip(): column for column in reversed(table.columns)}
+    names = [column.name.strip() for column in like.columns]
+    if lost := [name for name in names if name not in by_name]:
+        many = "s" * (len(lost) > 1)
+        raise problem(table.path, f"lacks the column{many} {quoted_list(lost)}, which {visible(like.path.name)} has: give both files the same columns")
+    return table.of([by_name[name] for name in names])
 
 
 def pasted(columns: Sequence[Column]) -> str:

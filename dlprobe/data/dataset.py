@@ -41,6 +41,14 @@ class Options(Protocol):
     @property
     def drop(self) -> tuple[str, ...] | None: ...
     @property
+    def val_data(self) -> str | None: ...
+    @property
+    def test_data(self) -> str | None: ...
+    @property
+    def split_column(self) -> str | None: ...
+    @property
+    def group_column(self) -> str | None: ...
+    @property
     def missing(self) -> str: ...
     @property
     def sep(self) -> str: ...
@@ -74,6 +82,8 @@ class Dataset:
     notes: what was inferred or dropped, one sentence each.
     noise_variance: variance of the noise in each regression target, where it is known.
     clean_targets: float64 (samples, outputs), the targets without their noise, where they are known.
+    parts: int64 (samples,), the part a row is given to: 1 val, 2 test, 0 for training or not given; None where nothing is given.
+    groups: int64 (samples,), rows of equal number stay in one part; None where rows are on their own.
     """
 
     name: str
@@ -88,6 +98,8 @@ class Dataset:
     noise_variance: float | None = None
     clean_targets: Floats | None = None
     target_names: tuple[str, ...] = ()
+    parts: Indices | None = None
+    groups: Indices | None = None
 
     def __post_init__(self) -> None:
         if self.task == "regression" and not self.target_names:

@@ -9,13 +9,12 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from dlprobe.data.columns import Column, Table, choose_targets, pasted, used_columns
-from dlprobe.data.dataset import Dataset, Indices, Options
+from dlprobe.data.columns import Column, Table, choose_targets, pasted, special_columns, used_columns
+from dlprobe.data.dataset import Indices, Options
 from dlprobe.data.delimited_faults import blank_lines_before, first_fault, first_line, line_numbers
 from dlprobe.data.frames import number_column, text_column
 from dlprobe.data.places import in_one_line, problem, quoted
 from dlprobe.data.row_names import without_row_names
-from dlprobe.data.tables import dataset_from_table
 from dlprobe.data.text_file import SEPARATOR_NAMES, TextFile, opened
 from dlprobe.data.written_numbers import all_in_thousands, as_plain, hint
 
@@ -31,8 +30,11 @@ HEADER_SAMPLE = 1000
 SURELY_COUNTED = 10  # so many cells in a row that are 0, 1, 2, … are no data
 
 
-def read_delimited(path: Path, options: Options, usual: str) -> Dataset:
-    """Dataset of a text table; `usual` is the separator that the suffix promises. Raises DataError naming the first wrong line or cell."""
+def read_delimited(path: Path, options: Options, usual: str, like: Table | None = None) -> Table:
+    """A text table; `usual` is the separator that the suffix promises, `like` the table whose columns it must have.
+
+    Raises DataError naming the first wrong line or cell.
+    """
     file = opened(path, usual, options.sep)
     notes = list(file.notes)
     before = blank_lines_before(file)
@@ -40,9 +42,9 @@ def read_delimited(path: Path, options: Options, usual: str) -> Dataset:
     if options.decimal != "auto":
         frame = in_plain_numbers(frame, options.decimal)
         notes.append(f"decimal = {options.decimal}: {DECIMAL_NOTES[options.decimal]}")
-    if blank := (len(rows) and int(rows[-1]) + 1 - len(rows)) - file.skipped:
+    if blank := len(rows) and int(rows[-1]) + 1 - len(rows) - sum(line < rows[-1] for line in file.skipped):
         notes.append(f"skipped {blank} blank lines" if blank > 1 else "skipped 1 blank line")
-    names, header_note = header(path, frame)
+    names, header_note = header(path, frame, like)
     skipped = 0 if names is None else 1
     if frame.height <= skipped:
         raise problem(path, "has a header and no rows of data" if skipped else "has no rows of data")
@@ -53,16 +55,16 @@ def read_delimited(path: Path, options: Options, usual: str) -> Dataset:
 
     body = frame.slice(skipped)
     table, left_out = table_of_names(path, body, names or [""] * frame.width, row_of, names is not None)
-    table, chosen = used_columns(table, options)
-    columns = read_columns(table, body, options)
-    if options.columns is None:
+    table, chosen = used_columns(table, options, like)
+    columns = read_columns(table, body, options, like)
+    if options.columns is None and like is None:
         named = [names is None or bool(names[column.number - 1]) for column in columns]
-        numbering, row_notes = without_row_names(columns, named, options.target)
+        numbering, row_notes = without_row_names(columns, named, options.target, apart=[column.number for column in special_columns(table, options).values()])
         columns = [column for column in columns if column not in numbering]
         left_out += row_notes
     if file.separator == ";" and options.decimal == "auto":
         notes += notes_on_dots(body, columns)
-    return dataset_from_table(Table(path, tuple(columns), row_of, (*notes, header_note, *left_out, *chosen)), options)
+    return Table(path, tuple(columns), row_of, (*notes, header_note, *left_out, *chosen))
 
 
 def notes_on_dots(body: polars.DataFrame, columns: Sequence[Column]) -> list[str]:
@@ -179,9 +181,10 @@ def is_filled(series: polars.Series) -> polars.Series:
     return stripped.is_not_null() & ~stripped.fill_null("").is_in(MISSING)
 
 
-def header(path: Path, frame: polars.DataFrame) -> tuple[list[str] | None, str]:
-    """The names in row 1, or None where row 1 is data; with the note that says which."""
-    if not frame.height or not has_header(frame):
+def header(path: Path, frame: polars.DataFrame, like: Table | None = None) -> tuple[list[str] | None, str]:
+    """The names in row 1, or None where row 1 is data; with the note that says which. Beside a table `like` it, row 1 with its names is the header."""
+    same = like is not None and frame.height and {column.name.strip() for column in like.columns} <= {(cell or "").strip() for cell in frame.row(0)}
+    if not frame.height or not (same or has_header(frame)):
         return None, f"row 1 is data: columns are called x1 to x{frame.width}"
     names = [(cell or "").strip() for cell in frame.row(0)]
     for number, name in enumerate(names, start=1):
@@ -236,11 +239,29 @@ def table_of_names(path: Path, body: polars.DataFrame, names: list[str], row_of:
     return Table(path, tuple(column for column in columns if column not in empty), row_of), notes
 
 
-def read_columns(table: Table, body: polars.DataFrame, options: Options) -> list[Column]:
-    """Every column of the table as numbers or text. The target may mix both when the task is classification."""
-    targets, _ = choose_targets(table, options.target)
-    mixed = targets if options.task == "classification" else ()
+def read_columns(table: Table, body: polars.DataFrame, options: Options, like: Table | None = None) -> list[Column]:
+    """Every column of the table as numbers or text, as a table `like` it has them. Labels may mix both, where the task is classification, and so may groups."""
+    if like is not None:
+        return [
+            read_column_like(table.path, body.to_series(stub.number - 1), stub, table.row_of, model)
+            for stub, model in zip(table.columns, like.columns, strict=True)
+        ]
+    special = list(special_columns(table, options).values())
+    targets, _ = choose_targets(table.of([column for column in table.columns if column not in special]), options.target)
+    mixed = [*special, *(targets if options.task == "classification" else ())]
     return [read_column(table.path, body.to_series(stub.number - 1), stub, table.row_of, stub in mixed) for stub in table.columns]
+
+
+def read_column_like(path: Path, series: polars.Series, stub: Column, row_of: Callable[[int], int], model: Column) -> Column:
+    """Numbers or text, as the training file has the column. Raises DataError naming the first cell that is no number where it has numbers."""
+    filled, numbers = is_filled(series), as_numbers(series)
+    if model.codes is not None:
+        return text_column(series.str.strip_chars().set(~filled, None), stub.name, stub.number)
+    strange = filled & numbers.is_null()
+    if strange.any():
+        i = int(np.argmax(strange.to_numpy()))
+        raise problem(path, f"found {quoted(series[i])}, expected a number as in the training file", row_of(i), stub.number, stub.name)
+    return number_column(numbers.set(~filled, None), stub.name, stub.number)
 
 
 def read_column(path: Path, series: polars.Series, stub: Column, row_of: Callable[[int], int], mixed: bool) -> Column:

@@ -8,8 +8,12 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
+from dlprobe.data.arrays import Arrays, dataset_from_arrays
+from dlprobe.data.columns import Table
 from dlprobe.data.dataset import Dataset, Options
-from dlprobe.data.places import in_one_line, problem, quoted, visible
+from dlprobe.data.given_parts import joined, joined_arrays
+from dlprobe.data.places import at_home, in_one_line, problem, quoted, visible
+from dlprobe.data.tables import dataset_from_table
 from dlprobe.errors import DlprobeError
 from dlprobe.registry import Parameter, records
 
@@ -24,7 +28,7 @@ class FileFormat:
     name: str
     summary: str
     suffixes: tuple[str, ...]
-    read: Callable[[Path, Options], Dataset]
+    read: Callable[[Path, Options, Table | None], Table | Arrays]
     signatures: tuple[bytes, ...] = ()
     parameters: tuple[Parameter, ...] = ()
     text: bool = False
@@ -80,14 +84,36 @@ def format_of(path: str | Path) -> FileFormat | None:
 
 
 def read_file(path: Path, options: Options) -> Dataset:
-    """The user's file as a Dataset. Raises DataError, one line, whatever is wrong with the file."""
+    """The user's file as a Dataset, with the files for validation and test. Raises DataError, one line, whatever is wrong with a file."""
+    source = read_source(path, options)
+    for key, part in (("val_data", 1), ("test_data", 2)):
+        if (named := getattr(options, key)) is not None:
+            other = at_home(named.strip())
+            if other.exists() and path.exists() and other.samefile(path):
+                raise problem(other, f"is named by {key} and by data, expected another file: its rows would be in both parts")
+            source = with_part(source, read_source(other, options, source if isinstance(source, Table) else None), part)
+    with one_clear_line(path):
+        return dataset_from_table(source, options) if isinstance(source, Table) else dataset_from_arrays(source, options)
+
+
+def read_source(path: Path, options: Options, like: Table | None = None) -> Table | Arrays:
+    """What a file holds; `like`: the table whose columns it must have. Raises DataError."""
     with one_clear_line(path):
         head = first_bytes(path)
         record = chosen_format(path, head)
         for key, value in (("sep", options.sep), ("decimal", options.decimal)):
             if value != "auto" and not record.text:
                 raise problem(path, f"{key} = {value} does not suit {record.name} data: {key} is for text tables")
-        return record.read(path, options)
+        return record.read(path, options, like)
+
+
+def with_part(main: Table | Arrays, other: Table | Arrays, part: int) -> Table | Arrays:
+    """The rows of another file behind those of the main one, given to a part. Raises DataError where the two do not fit."""
+    if isinstance(main, Table) and isinstance(other, Table):
+        return joined(main, other, part)
+    if isinstance(main, Arrays) and isinstance(other, Arrays):
+        return joined_arrays(main, other, part)
+    raise problem(other.path, f"and {visible(main.path.name)} are one a table, the other a pair of arrays: give files of one kind")
 
 
 @contextmanager

@@ -10,11 +10,10 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from dlprobe.data.columns import Column, Table, pasted, used_columns
-from dlprobe.data.dataset import Dataset, Options
+from dlprobe.data.columns import Column, Table, pasted, special_columns, used_columns
+from dlprobe.data.dataset import Options
 from dlprobe.data.places import problem, quoted, quoted_list
 from dlprobe.data.row_names import without_row_names
-from dlprobe.data.tables import dataset_from_table
 
 if TYPE_CHECKING:
     import polars
@@ -37,19 +36,25 @@ def text_column(series: polars.Series, name: str, number: int) -> Column:
     return Column(name, number, codes=np.array(codes.to_numpy(), dtype=np.int64), texts=tuple(distinct.to_list()))
 
 
-def dataset_of_frame(path: Path, frame: polars.DataFrame, options: Options, index: Collection[str] = ()) -> Dataset:
-    """Dataset of a table with typed columns; `index`: names of the columns that the file calls an index."""
+def table_of_frame(path: Path, frame: polars.DataFrame, options: Options, index: Collection[str] = (), like: Table | None = None) -> Table:
+    """A table with typed columns; `index`: names of the columns that the file calls an index; `like`: the table whose columns it must have."""
     stubs = [Column(name, number) for number, name in enumerate(frame.columns, start=1)]
     table = Table(path, tuple(stub for stub in stubs if stub.name not in index), lambda i: i + 1)
     if not table.columns:
         raise problem(path, "has no columns")
-    table, chosen = used_columns(table, options)
+    table, chosen = used_columns(table, options, like)
     refuse_unreadable(table, frame)
     columns = [column_of(frame.to_series(stub.number - 1), stub) for stub in table.columns]
-    numbering, row_notes = without_row_names(columns, [True] * len(columns), options.target) if options.columns is None else ([], [])
+    if like is not None:
+        columns = [column_like(path, column, model) for column, model in zip(columns, like.columns, strict=True)]
+    numbering: list[Column] = []
+    row_notes: list[str] = []
+    if options.columns is None and like is None:
+        apart = special_columns(table, options).values()
+        numbering, row_notes = without_row_names(columns, [True] * len(columns), options.target, apart=[column.number for column in apart])
     notes = (*(f"column {quoted(name)} is the index that pandas stored: left out" for name in index), *row_notes, *chosen)
     kept = tuple(column for column in columns if column not in numbering)
-    return dataset_from_table(Table(path, kept, lambda i: i + 1, notes), options)
+    return Table(path, kept, lambda i: i + 1, notes)
 
 
 @contextmanager
@@ -93,3 +98,17 @@ def column_of(series: polars.Series, stub: Column) -> Column:
 
     text = series.dtype in (polars.String, polars.Categorical, polars.Enum)
     return (text_column if text else number_column)(series, stub.name, stub.number)
+
+
+def column_like(path: Path, column: Column, model: Column) -> Column:
+    """A column of the kind that the training file has it in: numbers, or text. Raises DataError for text where it has numbers."""
+    if (column.codes is None) == (model.codes is None):
+        return column
+    if model.codes is None:
+        found = quoted(column.texts[0]) if column.texts else "text"
+        raise problem(path, f"holds {found}, expected numbers as in the training file", None, column.number, column.name)
+    assert column.numbers is not None
+    missing = np.isnan(column.numbers)
+    texts = np.array([f"{number:g}" for number in column.numbers])
+    used, codes = np.unique(texts, return_inverse=True)
+    return Column(column.name, column.number, codes=np.where(missing, -1, codes.reshape(-1)).astype(np.int64), texts=tuple(str(text) for text in used))

@@ -33,17 +33,19 @@ def rows_without_gaps(table: Table, needed: Sequence[Column], features: bool) ->
         worst = max(needed, key=lambda c: int(c.missing.sum()))
         cure = f"--drop {pasted([worst])} leaves that column out, {CURE}" if features else "name another target"
         what = f"missing value; {lost} of {table.rows} rows have one, most in {quoted(worst.name)}: {cure}"
-        raise problem(table.path, what, table.row_of(first), column.number, column.name)
+        raise problem(table.path_at(first), what, table.row_of(first), column.number, column.name)
     where = f"row {table.row_of(first)}, column {column.number} {quoted(column.name)}"
     return kept, (f"dropped {lost} of {table.rows} rows with missing values (the first: {where})",)
 
 
 def whole_rows(path: Path, matrix: Floats, targets: Array, missing: str) -> tuple[Indices, tuple[str, ...]]:
     """Of arrays (samples, features) and targets, NaN where missing: the rows that are used, int64, and a note as `rows_without_gaps` has it."""
-    of_targets: Mask = np.isnan(targets).reshape(len(targets), -1).any(axis=1) if targets.dtype.kind == "f" else np.zeros(len(targets), bool)
+    of_targets = np.zeros(len(targets), np.bool_)
+    if targets.dtype.kind == "f":
+        of_targets[np.isnan(targets).reshape(len(targets), -1).any(axis=1)] = True
     gaps = of_targets.copy()
     if missing == "drop":
-        gaps |= np.isnan(matrix).any(axis=1)
+        gaps[np.isnan(matrix).any(axis=1)] = True
     lost = int(gaps.sum())
     if not lost:
         return np.arange(len(matrix)), ()

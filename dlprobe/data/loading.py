@@ -9,13 +9,23 @@ import numpy as np
 from dlprobe.data.dataset import LARGEST_ELEMENTS, Dataset, Options
 from dlprobe.data.file_format import format_of, read_file, suffixes
 from dlprobe.data.named_sets import NamedSet, numbered_features
-from dlprobe.data.places import visible
+from dlprobe.data.places import at_home, visible
 from dlprobe.data.randomness import generator
 from dlprobe.errors import ConfigError, DataError
 from dlprobe.registry import Spec, listing, records, tidied, unknown
 
 # keys about what a file holds, with their defaults
-FILE_OPTIONS = {"columns": None, "drop": None, "missing": "drop", "sep": "auto", "decimal": "auto"}
+FILE_OPTIONS = {
+    "columns": None,
+    "drop": None,
+    "missing": "drop",
+    "val_data": None,
+    "test_data": None,
+    "split_column": None,
+    "group_column": None,
+    "sep": "auto",
+    "decimal": "auto",
+}
 
 
 def load(options: Options, seed: int) -> Dataset:
@@ -50,14 +60,6 @@ def looks_like_a_path(text: str) -> bool:
         return "/" in text or "\\" in text or text.startswith("~") or format_of(text) is not None or Path(text).is_file()
     except (OSError, ValueError):
         return False
-
-
-def at_home(text: str) -> Path:
-    """The path with `~` and `~name` replaced by that home folder. Raises DataError where nobody has that name."""
-    try:
-        return Path(text).expanduser()
-    except RuntimeError:
-        raise DataError(f"{visible(text)}: there is no such home folder: write ./{visible(text)} for a file of that name") from None
 
 
 def load_set(spec: Spec, options: Options, seed: int) -> Dataset:

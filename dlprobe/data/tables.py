@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from pathlib import Path
 
 import numpy as np
 
 from dlprobe.data import labels
-from dlprobe.data.columns import TARGET_NAMES, Column, Table, choose_targets, pasted
+from dlprobe.data.columns import TARGET_NAMES, Column, Table, choose_targets, pasted, special_columns
 from dlprobe.data.dataset import LARGEST_ELEMENTS, Dataset, Floats, Indices, Options
 from dlprobe.data.gaps import gap_note, indicators, rows_without_gaps
+from dlprobe.data.given_parts import groups_in, parts_in
 from dlprobe.data.places import problem, quoted, quoted_list, visible
 from dlprobe.data.written_numbers import hint
 from dlprobe.errors import DataError
@@ -25,22 +26,27 @@ def dataset_from_table(table: Table, options: Options) -> Dataset:
         raise problem(table.path, "has a single column, expected features and a target")
     if not table.rows:
         raise problem(table.path, "has no rows of data")
-    targets, target_note = choose_targets(table, options.target)
-    if len(targets) == len(table.columns):
+    special = special_columns(table, options)
+    rest = table.of([column for column in table.columns if column not in special.values()])
+    if len(rest.columns) < 2:
+        raise problem(table.path, f"has no column beside {quoted_list([column.name for column in table.columns])}, expected features and a target")
+    targets, target_note = choose_targets(rest, options.target)
+    if len(targets) == len(rest.columns):
         raise problem(table.path, f"every column is a target, expected a feature beside {quoted_list([column.name for column in targets])}")
-    whole = table.columns if options.missing == "drop" else targets
+    whole = table.columns if options.missing == "drop" else (*targets, *special.values())
     kept, missing_notes = rows_without_gaps(table, whole, features=options.missing == "drop")
-    row_of = [table.row_of(int(i)) for i in kept] if missing_notes else None
-
-    def place(i: int) -> int:
-        return table.row_of(i) if row_of is None else row_of[i]
+    if missing_notes:
+        table = table.keep(kept)
 
     def fault_in(column: Column, i: int, what: str) -> DataError:
-        return problem(table.path, what, place(i), column.number, column.name)
+        return problem(table.path_at(i), what, table.row_of(i), column.number, column.name)
 
-    columns = [column.keep(kept) for column in table.columns] if missing_notes else list(table.columns)
+    apart = {key: next(c for c in table.columns if c.number == column.number) for key, column in special.items()}
+    columns = [column for column in table.columns if column not in apart.values()]
     for column in columns:
-        refuse_infinite(table.path, column, place)
+        refuse_infinite(column, partial(fault_in, column))
+    parts = parts_in(table, apart["split_column"]) if "split_column" in apart else table.parts
+    groups = groups_in(apart["group_column"]) if "group_column" in apart else None
     goals = [next(column for column in columns if column.number == target.number) for target in targets]
     decided = decide(goals[0], options.task, partial(fault_in, goals[0])) if len(goals) == 1 else decide_several(goals, options.task, fault_in)
     if label := label_beside(decided, options.target, goals[0], columns):
@@ -48,13 +54,15 @@ def dataset_from_table(table: Table, options: Options) -> Dataset:
     features = [column for column in columns if column not in goals]
     inputs, names, encoding_notes = encode(table.path, features, options.missing)
     return Dataset(
+        parts=parts,
+        groups=groups,
         name=visible(table.path.name),
         inputs=inputs,
         targets=decided.values,
         task=decided.task,
         feature_names=tuple(visible(name) for name in names),
         class_names=tuple(visible(name) for name in decided.class_names),
-        notes=(*table.notes, target_note, decided.note, *missing_notes, *encoding_notes),
+        notes=(*table.notes, target_note, *special_notes(apart), decided.note, *missing_notes, *encoding_notes),
         source=visible(table.path),
         target_names=tuple(visible(column.name) for column in goals) if decided.task == "regression" else (),
     )
@@ -69,16 +77,16 @@ def label_beside(decided: labels.Targets, wanted: str | None, target: Column, co
     return f"column {texts[0].number} {quoted(texts[0].name)} has {count} different texts: if these are the labels, --target {pasted(texts)}"
 
 
-def refuse_infinite(path: Path, column: Column, row_of: Callable[[int], int]) -> None:
+def special_notes(apart: Mapping[str, Column]) -> list[str]:
+    """What is said of the columns that are neither feature nor target."""
+    told = {"split_column": "gives each row its part", "group_column": "names groups of rows, which stay together"}
+    return [f"column {column.number} {quoted(column.name)} {told[key]}" for key, column in apart.items()]
+
+
+def refuse_infinite(column: Column, fault: Callable[[int, str], DataError]) -> None:
     if column.numbers is not None and np.isinf(column.numbers).any():
         i = int(np.argmax(np.isinf(column.numbers)))
-        raise problem(
-            path,
-            f"found {column.numbers[i]:g}, expected a finite number: mend the cell, or --drop {pasted([column])} leaves the column out",
-            row_of(i),
-            column.number,
-            column.name,
-        )
+        raise fault(i, f"found {column.numbers[i]:g}, expected a finite number: mend the cell, or --drop {pasted([column])} leaves the column out")
 
 
 def decide(column: Column, task: str, fault: Callable[[int, str], DataError]) -> labels.Targets:

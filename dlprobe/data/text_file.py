@@ -34,13 +34,16 @@ WORD = re.compile(rb'"(?:[^"]|"")*"|[^ \t]+')
 
 @dataclass(frozen=True)
 class TextFile:
-    """A text table: `content` where it was unpacked or rewritten, else the file itself. separator: between cells, one character. skipped: lines emptied."""
+    """A text table: `content` where it was unpacked or rewritten, else the file itself.
+
+    separator: between cells, one character. skipped: positions of the lines that were emptied.
+    """
 
     path: Path
     separator: str
     content: bytes | None = None
     notes: tuple[str, ...] = ()
-    skipped: int = 0
+    skipped: frozenset[int] = frozenset()
 
     def open(self) -> IO[bytes]:
         """The bytes from the start."""
@@ -69,8 +72,8 @@ def opened(path: Path, usual: str, asked: str = "auto") -> TextFile:
     if not emptied and header is None and separator != BLANK and not has_comments_within(path, content):
         return TextFile(path, separator, content, tuple(notes))
     whole, within = rewritten(path.read_bytes() if content is None else content, emptied, header, separator, width)
-    notes += [f"skipped {within} comment line{'s' * (within > 1)} within the table"] if within else []
-    return TextFile(path, "\t" if separator == BLANK else separator, whole, tuple(notes), len(emptied) + within)
+    notes += [f"skipped {len(within)} comment line{'s' * (len(within) > 1)} within the table"] if within else []
+    return TextFile(path, "\t" if separator == BLANK else separator, whole, tuple(notes), frozenset((*emptied, *within)))
 
 
 def separator_told(path: Path, line: str) -> str:
@@ -222,21 +225,21 @@ def has_comments_within(path: Path, content: bytes | None) -> bool:
         return mapped.find(b"\n#") >= 0
 
 
-def rewritten(content: bytes, emptied: set[int], header: int | None, separator: str, width: int) -> tuple[bytes, int]:
-    """The content with skipped lines empty, blanks as tabs, the header without its sign; and how many lines within the table were comments."""
-    skipped = 0
+def rewritten(content: bytes, emptied: set[int], header: int | None, separator: str, width: int) -> tuple[bytes, list[int]]:
+    """The content with skipped lines empty, blanks as tabs, the header without its sign; and the positions of comments within the table."""
+    within: list[int] = []
+    quoted_cell = False
     lines = content.removeprefix(BYTE_ORDER_MARK).split(b"\n")
     for i, line in enumerate(lines):
         if i == header:
             line = re.sub(rb"^\s*#+\s*", b"", line)
         elif i in emptied:
-            lines[i] = b""
-            continue
-        elif line.startswith(b"#") and fields([line.decode("utf-8", "replace").rstrip("\r")], separator) != [width]:
-            lines[i] = b""
-            skipped += 1
-            continue
+            line = b""
+        elif line.startswith(b"#") and not quoted_cell and fields([line.decode("utf-8", "replace").rstrip("\r")], separator) != [width]:
+            within.append(i)
+            line = b""
+        quoted_cell ^= bool(line.count(b'"') % 2)
         if separator == BLANK:
             line = b"\t".join(WORD.findall(line.rstrip(b"\r")) if b'"' in line else line.split())
         lines[i] = line
-    return b"\n".join(lines), skipped
+    return b"\n".join(lines), within

@@ -19,6 +19,10 @@ class Text:
     target: str | None = None
     columns: tuple[str, ...] | None = None
     drop: tuple[str, ...] | None = None
+    val_data: str | None = None
+    test_data: str | None = None
+    split_column: str | None = None
+    group_column: str | None = None
     missing: str = "drop"
     sep: str = "auto"
     decimal: str = "auto"

@@ -5,9 +5,10 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from dlprobe.data.dataset import LARGEST_ELEMENTS, Dataset, Options
+from dlprobe.data.columns import Table
+from dlprobe.data.dataset import LARGEST_ELEMENTS, Options
 from dlprobe.data.file_format import FileFormat
-from dlprobe.data.frames import dataset_of_frame, silent_stderr
+from dlprobe.data.frames import silent_stderr, table_of_frame
 from dlprobe.data.places import in_one_line, problem
 from dlprobe.registry import register
 
@@ -15,8 +16,8 @@ if TYPE_CHECKING:
     import polars
 
 
-def read_feather(path: Path, options: Options) -> Dataset:
-    return dataset_of_frame(path, read_frame(path), options)
+def read_feather(path: Path, options: Options, like: Table | None = None) -> Table:
+    return table_of_frame(path, read_frame(path), options, like=like)
 
 
 def read_frame(path: Path) -> polars.DataFrame:

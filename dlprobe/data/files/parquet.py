@@ -6,10 +6,10 @@ import json
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from dlprobe.data.columns import Column
-from dlprobe.data.dataset import LARGEST_ELEMENTS, Dataset, Options
+from dlprobe.data.columns import Column, Table
+from dlprobe.data.dataset import LARGEST_ELEMENTS, Options
 from dlprobe.data.file_format import FileFormat
-from dlprobe.data.frames import dataset_of_frame, silent_stderr
+from dlprobe.data.frames import silent_stderr, table_of_frame
 from dlprobe.data.places import in_one_line, problem
 from dlprobe.data.row_names import is_wanted
 from dlprobe.registry import register
@@ -18,9 +18,9 @@ if TYPE_CHECKING:
     import polars
 
 
-def read_parquet(path: Path, options: Options) -> Dataset:
+def read_parquet(path: Path, options: Options, like: Table | None = None) -> Table:
     frame = read_frame(path)
-    return dataset_of_frame(path, frame, options, index_of_pandas(path, frame, options.target))
+    return table_of_frame(path, frame, options, [] if like else index_of_pandas(path, frame, options.target), like)
 
 
 def index_of_pandas(path: Path, frame: polars.DataFrame, target: str | None) -> list[str]:
