@@ -112,6 +112,9 @@ class DataConfig(Table):
     group_column: Annotated[str | None, Text(words=NONE)] = option(
         "none", "column whose equal values (patient, user, day) stay in one part", "groups group", younger=True
     )
+    dates: Annotated[str, Choice("refuse", "drop", "ordinal")] = option(
+        "refuse", "columns of dates: refused (few different ones are categories), left out, or days since 1970-01-01", "parse_dates date_columns", younger=True
+    )
     missing: Annotated[str, Choice("drop", "mean", "median", "indicator")] = option(
         "drop",
         "missing values of a file: drop their rows, fill them by mean or median of the training part, or by the mean with a column that says where",

@@ -193,3 +193,8 @@ def wanted_column(table: Table, wanted: str, key: str = "target") -> Column:
         raise problem(table.path, f"{key} {quoted(wanted)} is no column: columns count from 1 to {table.columns[-1].number}, -1 is the last")
     names = [column.name for column in table.columns]
     raise problem(table.path, f"{key} {quoted(wanted)} is no column: {nearest(wanted, names)}there are {quoted_list(names)}")
+
+
+def is_asked_for(column: Column, target: str | None) -> bool:
+    """Whether this column is asked for as the target, or as one of several."""
+    return target is not None and any(name.strip() in (column.name, str(column.number)) for name in (target, *target.split(",")))

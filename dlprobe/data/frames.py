@@ -43,7 +43,7 @@ def table_of_frame(path: Path, frame: polars.DataFrame, options: Options, index:
     if not table.columns:
         raise problem(path, "has no columns")
     table, chosen = used_columns(table, options, like)
-    refuse_unreadable(table, frame)
+    refuse_unreadable(table, frame, options.dates)
     columns = [column_of(frame.to_series(stub.number - 1), stub) for stub in table.columns]
     if like is not None:
         columns = [column_like(path, column, model) for column, model in zip(columns, like.columns, strict=True)]
@@ -75,27 +75,34 @@ def silent_stderr() -> Iterator[None]:
         os.close(kept)
 
 
-def refuse_unreadable(table: Table, frame: polars.DataFrame) -> None:
+def refuse_unreadable(table: Table, frame: polars.DataFrame, dates: str) -> None:
     """Raise DataError where columns hold neither numbers nor text, with the option that leaves them out."""
-    odd = [stub for stub in table.columns if not is_readable(frame.dtypes[stub.number - 1])]
+    odd = [stub for stub in table.columns if not is_readable(frame.dtypes[stub.number - 1], dates)]
     if odd:
         kind = quoted(frame.dtypes[odd[0].number - 1])
         others = f"; so it is with {quoted_list([stub.name for stub in odd[1:]])}" if odd[1:] else ""
-        what = f"holds {kind}, expected numbers or text{others}: --drop {pasted(odd)} leaves {'it' if len(odd) == 1 else 'them'} out"
+        dated = all(is_readable(frame.dtypes[stub.number - 1], "ordinal") for stub in odd)
+        how = "--dates ordinal makes numbers of dates, " if dated else ""
+        what = f"holds {kind}, expected numbers or text{others}: {how}--drop {pasted(odd)} leaves {'it' if len(odd) == 1 else 'them'} out"
         raise problem(table.path, what, None, odd[0].number, odd[0].name)
 
 
-def is_readable(kind: polars.DataType) -> bool:
-    """Whether a column of this type is numbers, truth values or text."""
+def is_readable(kind: polars.DataType, dates: str) -> bool:
+    """Whether a column of this type is numbers, truth values or text, or dates that are not refused."""
     import polars
 
-    return kind.is_numeric() or kind in (polars.Boolean, polars.Null, polars.String, polars.Categorical, polars.Enum)
+    dated = dates != "refuse" and kind in (polars.Date, polars.Datetime)
+    return dated or kind.is_numeric() or kind in (polars.Boolean, polars.Null, polars.String, polars.Categorical, polars.Enum)
 
 
 def column_of(series: polars.Series, stub: Column) -> Column:
-    """Numbers and truth values as numbers, text as text."""
+    """Numbers and truth values as numbers, text as text, dates as text in the form of ISO 8601, times of a zone in UTC."""
     import polars
 
+    if isinstance(series.dtype, polars.Datetime) and series.dtype.time_zone is not None:
+        series = series.dt.convert_time_zone("UTC").dt.replace_time_zone(None)
+    if series.dtype in (polars.Date, polars.Datetime):
+        series = series.dt.to_string("iso")
     text = series.dtype in (polars.String, polars.Categorical, polars.Enum)
     return (text_column if text else number_column)(series, stub.name, stub.number)
 

@@ -18,6 +18,7 @@ from dlprobe.registry import Spec, listing, records, tidied, unknown
 FILE_OPTIONS = {
     "columns": None,
     "drop": None,
+    "dates": "refuse",
     "missing": "drop",
     "val_data": None,
     "test_data": None,

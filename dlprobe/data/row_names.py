@@ -7,7 +7,7 @@ from collections.abc import Collection, Sequence
 
 import numpy as np
 
-from dlprobe.data.columns import Column, pasted
+from dlprobe.data.columns import Column, is_asked_for, pasted
 from dlprobe.data.dataset import Array
 from dlprobe.data.places import quoted
 
@@ -30,7 +30,7 @@ def without_row_names(columns: Sequence[Column], named: Sequence[bool], target: 
     for column, has_name in zip(columns, named, strict=True):
         name = column.name.strip() if has_name else ""
         what = numbering_of(column, name)
-        if is_wanted(column, target) or column.number in apart or (name and not what):
+        if is_asked_for(column, target) or column.number in apart or (name and not what):
             break
         called = f"column {column.number}{f' {quoted(name)}' if name else ' has no name and'}"
         cure = f"{UNLESS} --drop {pasted([column])} leaves it out"
@@ -68,8 +68,3 @@ def is_whole(numbers: Array) -> bool:
 
 def all_different(values: Array) -> bool:
     return len(np.unique(values)) == len(values)
-
-
-def is_wanted(column: Column, target: str | None) -> bool:
-    """Whether this column is asked for as the target, or as one of several."""
-    return target is not None and any(name.strip() in (column.name, str(column.number)) for name in (target, *target.split(",")))

@@ -9,8 +9,9 @@ from pathlib import Path
 import numpy as np
 
 from dlprobe.data import labels
-from dlprobe.data.columns import TARGET_NAMES, Column, Table, choose_targets, pasted, special_columns
+from dlprobe.data.columns import TARGET_NAMES, Column, Table, choose_targets, is_asked_for, pasted, special_columns
 from dlprobe.data.dataset import LARGEST_ELEMENTS, Dataset, Floats, Indices, Options
+from dlprobe.data.dates import date_forms, with_dates
 from dlprobe.data.gaps import gap_note, indicators, rows_without_gaps
 from dlprobe.data.given_parts import groups_in, parts_in
 from dlprobe.data.places import problem, quoted, quoted_list, visible
@@ -27,6 +28,8 @@ def dataset_from_table(table: Table, options: Options) -> Dataset:
     if not table.rows:
         raise problem(table.path, "has no rows of data")
     special = special_columns(table, options)
+    wanted = [column for column in table.columns if is_asked_for(column, options.target)]
+    table, date_notes = with_dates(table, options.dates, [*(c.number for c in special.values()), *(c.number for c in wanted if options.dates == "drop")])
     rest = table.of([column for column in table.columns if column not in special.values()])
     if len(rest.columns) < 2:
         raise problem(table.path, f"has no column beside {quoted_list([column.name for column in table.columns])}, expected features and a target")
@@ -62,7 +65,7 @@ def dataset_from_table(table: Table, options: Options) -> Dataset:
         task=decided.task,
         feature_names=tuple(visible(name) for name in names),
         class_names=tuple(visible(name) for name in decided.class_names),
-        notes=(*table.notes, target_note, *special_notes(apart), decided.note, *missing_notes, *encoding_notes),
+        notes=(*table.notes, target_note, *special_notes(apart), *date_notes, decided.note, *missing_notes, *encoding_notes),
         source=visible(table.path),
         target_names=tuple(visible(column.name) for column in goals) if decided.task == "regression" else (),
     )
@@ -124,7 +127,7 @@ def encode(path: Path, columns: list[Column], missing: str) -> tuple[Floats, tup
             block, values = one_hot(column)
             blocks.append(block)
             names += [f"{column.name}={value}" for value in values]
-            encoded.append(f"{quoted(column.name)} ({len(values)} values)")
+            encoded.append(f"{quoted(column.name)} ({len(values)} values{', dates: --dates ordinal makes numbers of them' if date_forms(column) else ''})")
     if missing == "indicator":
         more, flags = indicators([(column.name, column.missing) for column in columns])
         blocks, names = blocks + more, names + flags
@@ -143,9 +146,11 @@ def refuse_free_text(path: Path, columns: list[Column]) -> None:
         return
     column, what = faults[0]
     others = f"; so it is with {quoted_list([other.name for other, _ in faults[1:]])}" if faults[1:] else ""
-    useless = [column for column, _ in faults if not written_as(column)]
-    cure = f": --drop {pasted(useless)} leaves {'it' if len(faults) == 1 else 'them'} out" if useless else ""
-    raise problem(path, f"{what}{others}{cure}", None, column.number, column.name)
+    dated = [column for column, _ in faults if date_forms(column)]
+    useless = [column for column, _ in faults if not written_as(column) and column not in dated]
+    cures = [f"--dates ordinal makes numbers of {quoted_list([column.name for column in dated])}, --dates drop leaves dates out"] if dated else []
+    cures += [f"--drop {pasted(useless)} leaves {'it' if len(faults) == 1 else 'them'} out"] if useless else []
+    raise problem(path, f"{what}{others}{': ' if cures else ''}{'; '.join(cures)}", None, column.number, column.name)
 
 
 def no_categories(column: Column) -> str:
@@ -157,7 +162,7 @@ def no_categories(column: Column) -> str:
     used, rows = len(used_codes(column)), int((~column.missing).sum())
     if used > MOST_CATEGORIES or (used > 10 and 2 * used > rows):
         found = f"has {used} different texts in {rows} rows, {quoted(first_text(column))} is one"
-        kind = ", so it names the rows" if used == rows else ""
+        kind = ", a date" if date_forms(column) else ", so it names the rows" if used == rows else ""
         return f"{found}{kind}, expected numbers or at most {MOST_CATEGORIES} categories"
     return ""
 

@@ -6,6 +6,7 @@ import gzip
 import io
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from datetime import UTC, date, datetime, timedelta, timezone
 from pathlib import Path
 
 import numpy as np
@@ -88,6 +89,8 @@ GERMAN = "Fläche;Preis;Art\n" + "".join(
 MONEY = [[0.5, 1234.5], [1.5, 999.0], [2.5, 1e6], [3.5, 7.25]]
 ENGLISH = 'area,price,kind\n0.5,"$1,234.5",x\n1.5,$999,y\n2.5,"1,000,000",x\n3.5,7.25,y\n'
 
+DATES = "when,b,y\n{},7,0\n{},8,1\n{},9.25,1\n{},6,0\n"
+DAYS = [[19723, 7], [19783, 8], [0, 9.25], [-1, 6]]
 WITH_NAN = npz(X=np.array([*X, [np.nan, 1]]), y=np.array([*Y, 1]))
 NAN = float("nan")
 FILLED = [[0, 0.5], [0, NAN], [1, 2.5], [NAN, 3.5], [0, 4.5]]
@@ -98,6 +101,7 @@ TITANIC = "PassengerId,Survived,Pclass,Name,Age,Ticket\n" + "".join(
     for i, s, c, n, a, t in [(1, 0, 3, "J", 22, 211), (2, 1, 1, "K", 38, 175), (3, 1, 3, "L", 26, 310), (4, 0, 2, "M", 35, 113)]
 )
 SURVIVED = {"target": "Survived"}
+MANY_DATES = "when,a,y\n" + "".join(f"2024-{i + 1:02d}-01,{i}.5,{i % 2}\n" for i in range(12))
 MANY_TEXTS = "id,kind,a,y\n" + "".join(f"n{i},t{i},{i}.5,{i % 2}\n" for i in range(12))
 
 FORMS = [
@@ -227,6 +231,79 @@ FORMS = [
     ),
     Form("nan_flag.npz", WITH_NAN, [*([*x, 0] for x in X), [NAN, 1, 1]], [*Y, 1], (), {"missing": "indicator"}),
     Form("nan.npy", npy(np.array([[*x, y] for x, y in zip(X, Y, strict=True)] + [[np.nan, 1, 1]])), X, Y, ("dropped 1 of 5 rows",)),
+    # dates: 2024-01-01 is day 19,723 since 1970-01-01 (54 years, 13 of them leap years: 54·365 + 13)
+    Form(
+        "dates.csv",
+        DATES.format("2024-01-01", "2024-03-01", "1970-01-01", "1969-12-31"),
+        DAYS,
+        Y,
+        ("column 1 'when': dates are days since",),
+        {"dates": "ordinal"},
+    ),
+    Form("german_dates.csv", DATES.format("01.01.2024", "1.3.2024", "01.01.1970", "31.12.1969"), DAYS, Y, (), {"dates": "ordinal"}),
+    Form("american_dates.csv", DATES.format("1/1/2024", "3/1/2024", "1/1/1970", "12/31/1969"), DAYS, Y, (), {"dates": "ordinal"}),
+    Form("english_dates.csv", DATES.format("1/1/2024", "1/3/2024", "1/1/1970", "31/12/1969"), DAYS, Y, (), {"dates": "ordinal"}),
+    Form("slashes.csv", DATES.format("2024/01/01", "2024/03/01", "1970/01/01", "1969/12/31"), DAYS, Y, (), {"dates": "ordinal"}),
+    Form(
+        "times.csv",
+        DATES.format("2024-01-01 06:00", "2024-03-01T12:00:00Z", "1970-01-01 18:00:00.0", "1969-12-31T02:00:00+02:00"),
+        [[19723.25, 7], [19783.5, 8], [0.75, 9.25], [-1, 6]],
+        Y,
+        (),
+        {"dates": "ordinal"},
+    ),
+    Form(
+        "dates_dropped.csv",
+        DATES.format("2024-01-01", "2024-03-01", "1970-01-01", "1969-12-31"),
+        [[b] for _, b in X],
+        Y,
+        ("column 1 'when' holds dates: left out",),
+        {"dates": "drop"},
+    ),
+    Form(
+        "dates.parquet",
+        parquet(when=[date(2024, 1, 1), date(2024, 3, 1), date(1970, 1, 1), date(1969, 12, 31)], b=[7.0, 8.0, 9.25, 6.0], y=["u", "v", "v", "u"]),
+        DAYS,
+        Y,
+        (),
+        {"dates": "ordinal"},
+    ),
+    Form(
+        "times.feather",
+        feather(when=[datetime(1970, 1, 2, 12), datetime(1969, 12, 31, 6), None, datetime(1970, 1, 1)], b=[7.0, 8.0, 9.25, 6.0], y=["u", "v", "v", "u"]),
+        [[1.5, 7], [-0.75, 8], [NAN, 9.25], [0, 6]],
+        Y,
+        (),
+        {"dates": "ordinal", "missing": "mean"},
+    ),
+    Form(
+        "zones.parquet",
+        parquet(
+            when=[datetime(1970, 1, 2, 2, tzinfo=timezone(timedelta(hours=2))), datetime(1970, 1, 1, tzinfo=UTC)] * 2,
+            b=[7.0, 8.0, 9.25, 6.0],
+            y=["u", "v", "v", "u"],
+        ),
+        [[1, 7], [0, 8], [1, 9.25], [0, 6]],
+        Y,
+        (),
+        {"dates": "ordinal"},
+    ),
+    Form(
+        "date_gap.csv",
+        DATES.format("2024-01-01", "", "1970-01-01", "1969-12-31"),
+        [DAYS[0], DAYS[2], DAYS[3]],
+        [0, 1, 0],
+        ("dropped 1 of 4 rows",),
+        {"dates": "ordinal", "task": "classification"},
+    ),
+    Form("date_target.csv", "a,when\n1,1970-01-02\n2,1970-02-01\n", [[1], [2]], [1, 31], (), {"dates": "ordinal", "target": "when"}, "regression"),
+    Form(
+        "few_dates.csv",
+        "when,y\n1970-01-02,0\n1970-02-01,1\n1970-01-02,1\n1970-02-01,0\n",
+        [[1, 0], [0, 1], [1, 0], [0, 1]],
+        Y,
+        ("dates: --dates ordinal makes numbers of them",),
+    ),
     # labels
     Form("few_integers.npz", npz(X=np.arange(8.0).reshape(4, 2), y=np.array([0, 1, 2, 3]) // 2), [[0, 1], [2, 3], [4, 5], [6, 7]], [0, 0, 1, 1]),
     Form(
@@ -294,6 +371,23 @@ REFUSED = [
     ),
     Refused("mostly_missing.csv", "a,b,y\n1,,3\n,5,6\n7,8,9\n", "--drop a leaves that column out, --missing median fills gaps (or mean, indicator)"),
     Refused("mostly_unlabelled.csv", "a,y\n1,\n2,\n7,9\n", "2 of 3 rows have one, most in 'y': name another target", {"missing": "mean"}),
+    Refused(
+        "dates.csv",
+        MANY_DATES,
+        "column 1 'when': has 12 different texts in 12 rows, '2024-01-01' is one, a date, expected numbers or at most 100 categories: --dates ordinal makes numbers of 'when', --dates drop leaves dates out",
+    ),
+    Refused(
+        "day_or_month.csv",
+        "when,y\n1/2/2024,0\n3/4/2024,1\n1/2/2024,1\n3/4/2024,0\n",
+        "holds dates as '1/2/2024', day first or month first",
+        {"dates": "ordinal"},
+    ),
+    Refused(
+        "when.parquet",
+        parquet(when=[date(2024, 1, 1)] * 2, y=[0.5, 1.5]),
+        "holds 'Date', expected numbers or text: --dates ordinal makes numbers of dates, --drop when leaves it out",
+    ),
+    Refused("dates_only.csv", "when,y\n1970-01-02,0.5\n1970-02-01,1.5\n", "has no column beside 'y'", {"dates": "drop"}),
     Refused("no_such.csv", PLAIN, "drop 'c' is no column: there are 'a', 'b', 'y'", {"drop": "c"}),
     Refused("no_such_feature.csv", PLAIN, "columns 'B' is no column: did you mean 'b'?", {"columns": "a,B"}),
     Refused("no_such_number.csv", PLAIN, "columns '4' is no column: columns count from 1 to 3", {"columns": "4"}),
@@ -337,7 +431,19 @@ def test_what_cannot_be_read_is_one_line_with_what_to_type(read: Read, bad: Refu
     assert bad.words in str(caught.value)
 
 
-@pytest.mark.parametrize("options", [{"sep": "tab"}, {"missing": "mean"}, {"decimal": "comma"}, {"columns": "alcohol"}, {"drop": "1"}])
+@pytest.mark.parametrize(
+    "options",
+    [
+        {"sep": "tab"},
+        {"dates": "drop"},
+        {"val_data": "v.csv"},
+        {"split_column": "s"},
+        {"missing": "mean"},
+        {"decimal": "comma"},
+        {"columns": "alcohol"},
+        {"drop": "1"},
+    ],
+)
 def test_options_of_files_do_not_suit_named_sets(options: dict[str, str]) -> None:
     (key,) = options
     with pytest.raises(ConfigError, match=f"{key} = .* does not suit data = wine: {key} is for"):

@@ -23,6 +23,7 @@ class Text:
     test_data: str | None = None
     split_column: str | None = None
     group_column: str | None = None
+    dates: str = "refuse"
     missing: str = "drop"
     sep: str = "auto"
     decimal: str = "auto"

@@ -6,12 +6,11 @@ import json
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from dlprobe.data.columns import Column, Table
+from dlprobe.data.columns import Column, Table, is_asked_for
 from dlprobe.data.dataset import LARGEST_ELEMENTS, Options
 from dlprobe.data.file_format import FileFormat
 from dlprobe.data.frames import silent_stderr, table_of_frame
 from dlprobe.data.places import in_one_line, problem
-from dlprobe.data.row_names import is_wanted
 from dlprobe.registry import register
 
 if TYPE_CHECKING:
@@ -36,7 +35,7 @@ def index_of_pandas(path: Path, frame: polars.DataFrame, target: str | None) -> 
         return []  # the table itself was read: what cannot be understood says nothing
     listed = told.get("index_columns") if isinstance(told, dict) else None
     stubs = [Column(name, number) for number, name in enumerate(frame.columns, start=1)]
-    found = [stub.name for stub in stubs if isinstance(listed, list) and stub.name in listed and not is_wanted(stub, target)]
+    found = [stub.name for stub in stubs if isinstance(listed, list) and stub.name in listed and not is_asked_for(stub, target)]
     return found if frame.width - len(found) >= 2 else []
 
 
