@@ -374,7 +374,8 @@ REFUSED = [
     Refused(
         "dates.csv",
         MANY_DATES,
-        "column 1 'when': has 12 different texts in 12 rows, '2024-01-01' is one, a date, expected numbers or at most 100 categories: --dates ordinal makes numbers of 'when', --dates drop leaves dates out",
+        "column 1 'when': has 12 different texts in 12 rows, '2024-01-01' is one, a date, "
+        "expected numbers or at most 100 categories: --dates ordinal makes numbers of 'when', --dates drop leaves dates out",
     ),
     Refused(
         "day_or_month.csv",
