@@ -2,37 +2,32 @@
 
 from __future__ import annotations
 
-from functools import cache
+import importlib
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     __version__: str  # "" in a checkout that is not installed
-    from dlprobe.analysis.bias_variance import decompose as decompose
-    from dlprobe.runs import open_run as open_run
+    from dlprobe.analysis.bias_variance.loss_parts import decompose as decompose
+    from dlprobe.api import open_run as open_run
+    from dlprobe.api import open_study as open_study
 
-__all__ = ["__version__", "decompose", "open_run"]
+# public name -> the module that has it; imported when first asked for
+_HOMES = {"decompose": "dlprobe.analysis.bias_variance.loss_parts", "open_run": "dlprobe.api", "open_study": "dlprobe.api"}
+
+__all__ = ["__version__", "decompose", "open_run", "open_study"]
 
 
 def __getattr__(name: str) -> Any:
     """The public names, loaded when they are first used: importing dlprobe stays fast."""
     if name == "__version__":
-        return _version()
-    if name == "open_run":
-        from dlprobe.runs import open_run
+        from dlprobe.version import version
 
-        return open_run
-    if name == "decompose":
-        from dlprobe.analysis.bias_variance import decompose
-
-        return decompose
+        return version()
+    if name in _HOMES:
+        return getattr(importlib.import_module(_HOMES[name]), name)
     raise AttributeError(f"module 'dlprobe' has no attribute {name!r}")
 
 
-@cache
-def _version() -> str:
-    from importlib.metadata import PackageNotFoundError, version
-
-    try:
-        return version("dlprobe")
-    except PackageNotFoundError:
-        return ""
+def __dir__() -> list[str]:
+    """What is there, the names that are loaded on first use included."""
+    return sorted({*globals(), *__all__})

@@ -170,7 +170,7 @@ def told(judged: JudgedRun, fails_on: Sequence[str]) -> str:
     """What fails a run, in lines: its findings with place and remedy, or why it could not be judged."""
     if judged.unreadable:
         return judged.unreadable
-    from dlprobe.reports.check import checked_run, finding_line, patch_text
+    from dlprobe.reports.check import checked_run, finding_line
 
     if not judged.evaluated:
         reasons = "".join(f"\n  {code}: {reason}" for code, reason in judged.judgement.not_evaluated.items())
@@ -184,7 +184,7 @@ def told(judged: JudgedRun, fails_on: Sequence[str]) -> str:
     for each in map(finding_line, found):
         lines.append(f"  {each.code} {each.name} ({each.severity}): {each.evidence}")
         lines += [f"      {detail}" for detail in (each.place, each.numbers) if detail]
-        lines += [f"      try {patch_text(remedy['patch'])}: {remedy['why']}" for remedy in each.remedies]
+        lines += [f"      {remedy}" for remedy in each.tries]
     return "\n".join([*lines, f"  dlprobe explain {found[0].code}"])
 
 

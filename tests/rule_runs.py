@@ -9,9 +9,11 @@ import numpy as np
 
 from dlprobe import registry
 from dlprobe.config import from_mapping, to_mapping
+from dlprobe.record import layout
+from dlprobe.record.description import layer_facts
 from dlprobe.rules import Finding, Fired, NotEvaluated, Outcome, all_rules
 from dlprobe.rules.evidence import Evidence
-from dlprobe.runs import Run, RunDescription, RunWriter, layout
+from dlprobe.runs import Run, RunDescription, RunWriter
 from dlprobe.runs.journal_contents import JournalContents
 from dlprobe.runs.sources import MemorySource
 
@@ -73,7 +75,7 @@ def made(
     first, last = parameters if parameters is not None else (np.ones(4, "f4"), np.ones(4, "f4"))
     described = RunDescription(
         config=to_mapping(from_mapping({"model": {"layers": f"{units}x{hidden}" if hidden else ""}, **(config or {})})),
-        layers={**_layers(names, units, activation, output_activation, norm), **(layers or {})},
+        layers=layer_facts({**_layers(names, units, activation, output_activation, norm), **(layers or {})}),
         data={"name": "digits", "task": "classification", "class_names": list("abcdefghij"), "train_class_counts": [100] * 10, **(data or {})},
         initial_parameters=first,
     )

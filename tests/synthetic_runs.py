@@ -8,7 +8,9 @@ from typing import Any
 import numpy as np
 
 from dlprobe import registry
-from dlprobe.runs import RunDescription, RunWriter, layout
+from dlprobe.record import layout
+from dlprobe.record.description import layer_facts
+from dlprobe.runs import RunDescription, RunWriter
 
 LAYERS = 3
 PARAMETERS = 40
@@ -20,16 +22,18 @@ def description(dtype: str = "float32", **config: Any) -> RunDescription:
     """Three layers, forty parameters."""
     return RunDescription(
         config={"data": {"data": "digits"}, "training": {"seed": 1, "threads": 1, **config}},
-        layers={
-            "name": ["hidden_1", "hidden_2", "output"],
-            "fan_in": [4, 3, 2],
-            "fan_out": [3, 2, 2],
-            "units": [3, 2, 2],
-            "activation": ["relu", "leaky_relu(slope=0.2)", "linear"],
-            "weight_offset": [0, 15, 23],
-            "norm_scale_offset": [-1, -1, -1],
-            "activation_offset": [-1, -1, -1],
-        },
+        layers=layer_facts(
+            {
+                "name": ["hidden_1", "hidden_2", "output"],
+                "fan_in": [4, 3, 2],
+                "fan_out": [3, 2, 2],
+                "units": [3, 2, 2],
+                "activation": ["relu", "leaky_relu(slope=0.2)", "linear"],
+                "weight_offset": [0, 15, 23],
+                "norm_scale_offset": [-1, -1, -1],
+                "activation_offset": [-1, -1, -1],
+            }
+        ),
         data={
             "name": "digits",
             "fingerprint": "ab" * 32,

@@ -15,7 +15,7 @@ from dlprobe.rules import all_rules
 
 LETTERS = "".join(sorted({code[0] for code in all_rules()}))
 TYPED = re.compile(r"(?:^|[`'\"(#]|\b(?:type|try|see|and|or|by|with)\s|[:;]\s)[ \t]*dlprobe (?P<command>[a-z][a-z_-]*)(?P<rest>[^`;)\n]*)", re.M)
-PROSE = {"trains", "studies", "never", "installed", "settings", "do"}  # sentences that look like commands
+PROSE = {"trains", "trained", "where", "studies", "never", "installed", "settings", "do"}  # sentences that look like commands
 OPTION = re.compile(r"(?<![\w-])--[a-z][a-z0-9-]*")
 ELSEWHERE = {"--help", "--version", "--dlprobe-baseline", "--dlprobe-update-baseline"}  # of the program itself, of pytest
 FOREIGN = {"--preserve-status", "--signal", "--learning-rate", "--all"}  # of timeout; what other tools call --lr; of a doctest
@@ -85,7 +85,7 @@ def test_configuration_keys_exist() -> None:
 
 
 def test_what_is_to_be_explained_is_known() -> None:
-    asked = sorted({match[1] for _, text in texts() for match in re.finditer(r"dlprobe explain ([a-z][\w:]*|[A-Z]\d{3})\b", text)})
+    asked = sorted({match[1] for _, text in texts() for match in re.finditer(r"dlprobe explain ([a-z](?:[\w:./-]*\w)?|[A-Z]\d{3})\b", text)})
     assert len(asked) > 5
     assert [name for name in asked if dlprobe("explain", name).code != 0] == []
 

@@ -9,22 +9,26 @@ import ast
 import re
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Collection, Iterable, Iterator
 from dataclasses import dataclass
+from functools import cache
+from graphlib import CycleError, TopologicalSorter
 from pathlib import Path
 
 import pytest
 
 ROOT = Path(__file__).parent.parent
 PACKAGE = ROOT / "dlprobe"
-EVERYBODY = {"errors", "registry", "config", "interrupts"}
+EVERYBODY = {"errors", "registry", "config", "interrupts", "record", "version"}
 MAY_IMPORT: dict[str, set[str]] = {
-    "__init__": {"runs", "analysis", "recorders"},  # the public names
+    "__init__": {"api", "analysis", "recorders"},  # the public names
     "__main__": {"commands"},
     "errors": set(),
     "interrupts": set(),
+    "version": set(),
     "registry": set(),
     "config": set(),
+    "record": set(),
     "parts": set(),
     "hdf5": set(),
     "render": set(),
@@ -42,7 +46,8 @@ MAY_IMPORT: dict[str, set[str]] = {
     "recorders": {"runs"},
     "pytest_plugin": {"training", "data", "runs", "rules", "reports"},
 }
-MAY_IMPORT["commands"] = set(MAY_IMPORT) - {"__main__", "pytest_plugin"}
+MAY_IMPORT["api"] = set(MAY_IMPORT) - {"__main__", "__init__", "pytest_plugin"}
+MAY_IMPORT["commands"] = {*MAY_IMPORT, "api"} - {"__main__", "pytest_plugin"}
 # Annotations only: a report takes result records, it does not make them.
 MAY_ANNOTATE: dict[str, set[str]] = {"reports": {"analysis", "runs", "rules", "experiments"}}
 OWNERS: dict[str, set[str]] = {
@@ -83,10 +88,12 @@ def module_name(path: Path) -> str:
     return ".".join(parts[:-1] if parts[-1] == "__init__" and len(parts) > 1 else parts)
 
 
+@cache
 def modules() -> dict[str, ast.Module]:
     return {module_name(path): ast.parse(path.read_text(encoding="utf-8")) for path in sorted(PACKAGE.rglob("*.py"))}
 
 
+@cache
 def all_imports() -> list[Import]:
     packages = {module_name(path) for path in PACKAGE.rglob("__init__.py")}
     return [one for name, tree in modules().items() for one in imports_of(name, tree, name in packages)]
@@ -158,10 +165,88 @@ def test_third_party_packages_stay_with_their_owners() -> None:
 
 
 def test_the_ground_stands_on_nothing() -> None:
-    """errors imports nothing of dlprobe; registry only errors; config only these two: otherwise "everybody may import them" would make circles."""
-    ground = {"errors": set(), "registry": {"errors"}, "config": {"errors", "registry", "config"}}
+    """Each of these imports itself and those before it only: otherwise "everybody may import them" would make circles."""
+    ground = {
+        "errors": set(),
+        "version": set(),
+        "registry": {"errors"},
+        "config": {"errors", "registry", "config"},
+        "record": {"errors", "registry", "config", "record"},
+    }
     low = [one for one in all_imports() if one.module.split(".")[0] in ground and one.target.startswith("dlprobe.")]
     assert [str(one) for one in low if not matches(one.target.removeprefix("dlprobe."), ground[one.module.split(".")[0]])] == []
+
+
+def home_of(target: str, known: Collection[str]) -> str | None:
+    """The module among `known` that an import takes something from; None outside dlprobe, and for what the top package knows before it is run."""
+    top, _, name = target.partition(".")
+    if top != "dlprobe" or name in ("", "__file__"):
+        return None
+    while name and name not in known:
+        name = name.rpartition(".")[0]
+    return name or "__init__"
+
+
+def circle_in(imports: Iterable[Import], known: Collection[str]) -> list[str]:
+    """Modules that import each other in a ring, the first one again at the end; none where there is no ring. Imports in functions and for annotations count."""
+    graph: dict[str, set[str]] = {}
+    for one in imports:
+        target = home_of(one.target, known)
+        if target not in (None, one.module):
+            graph.setdefault(one.module, set()).add(str(target))
+    try:
+        TopologicalSorter(graph).prepare()
+    except CycleError as error:
+        return list(error.args[1])
+    return []
+
+
+def test_no_module_imports_one_that_needs_it() -> None:
+    assert circle_in(all_imports(), modules()) == []
+
+
+@pytest.mark.parametrize(
+    ("sources", "circle"),
+    [
+        ({"a.x": "from dlprobe.a.y import Y", "a.y": "import dlprobe.b.z"}, set()),
+        ({"a.x": "from dlprobe.a.y import Y", "a.y": "def f():\n    from dlprobe.a import x"}, {"a.x", "a.y"}),
+        ({"a.x": "from dlprobe.a.y import Y", "a.y": "if TYPE_CHECKING:\n    from dlprobe.a.x import X"}, {"a.x", "a.y"}),
+        ({"a.x": "from .y import Y", "a.y": "from dlprobe.b import z", "b.z": "from dlprobe.a.x import X"}, {"a.x", "a.y", "b.z"}),
+        ({"__init__": "def f():\n    from dlprobe.a.x import X", "a.x": "import dlprobe\ndlprobe.__version__"}, {"__init__", "a.x"}),
+        ({"__init__": "def f():\n    from dlprobe.a.x import X", "a.x": "import dlprobe\ndlprobe.__file__"}, set()),
+    ],
+)
+def test_the_search_for_circles_finds_them(sources: dict[str, str], circle: set[str]) -> None:
+    assert set(circle_in((one for name, source in sources.items() for one in imports_of(name, ast.parse(source))), sources)) == circle
+
+
+# Each module is imported when nothing else of its own folder is there, so that any of them may come first; folders import each other in one direction.
+ALONE = """
+import sys
+from importlib import import_module
+from dlprobe import registry
+first_time = registry.register
+def register(kind, record):
+    registry._records.get(kind, {}).pop(record.name, None)
+    return first_time(kind, record)
+registry.register = register
+for name in sys.argv[1:]:
+    folder = ".".join(name.split(".")[:2])
+    for loaded in [each for each in sys.modules if each == folder or each.startswith(folder + ".")]:
+        if loaded != "dlprobe.registry":
+            del sys.modules[loaded]
+    try:
+        import_module(name)
+    except Exception as error:
+        print(name, repr(error))
+"""
+
+
+def test_every_module_can_be_the_first_one_imported() -> None:
+    """No circle hides from the search above in what is imported by name at run time. Extras are imported in functions, so none is needed here."""
+    names = [f"dlprobe.{name}" for name in modules() if name not in ("__init__", "__main__")]
+    result = subprocess.run([sys.executable, "-c", ALONE, *names], cwd=ROOT, capture_output=True, text=True, timeout=300, check=False)
+    assert (result.stdout, result.stderr, result.returncode) == ("", "", 0)
 
 
 @pytest.mark.parametrize(
@@ -189,11 +274,28 @@ def test_the_ground_stands_on_nothing() -> None:
         ("render.terminal.table", "from rich.text import Text", False),
         ("runs.reader", "import dlprobe.commands.train", True),
         ("data.files.csv", "import polars.selectors", False),
+        ("nn.block", "from dlprobe.record import scalars", False),
+        ("record.layout", "from dlprobe.parts import metrics", True),
+        ("api.opening", "from dlprobe.analysis import learning", False),
+        ("api.opening", "from dlprobe.commands import main", True),
+        ("runs.reader", "from dlprobe.api import open_run", True),
     ],
 )
 def test_the_check_itself_sees_what_it_should(module: str, source: str, wrong: bool) -> None:
     found = list(imports_of(module, ast.parse(source)))
     assert any(breaks_direction(one) or breaks_ownership(one) for one in found) is wrong
+
+
+def test_what_one_command_alone_needs_lies_in_its_own_package() -> None:
+    """commands.base holds what several commands use, or what it uses itself."""
+    users: dict[str, set[str]] = {name: set() for name in modules() if name.startswith("commands.base.")}
+    for one in all_imports():
+        target = home_of(one.target, modules())
+        if target in users and target != one.module:
+            users[target].add(one.module if one.module.startswith("commands.base.") else one.module.split(".")[1] if "." in one.module else "commands")
+    alone = {name: by for name, by in users.items() if len(by) < 2 and not any(each.startswith("commands") for each in by)}
+    assert len(users) > 10
+    assert alone == {}
 
 
 def test_no_module_is_called_utils() -> None:

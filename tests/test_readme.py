@@ -17,7 +17,7 @@ from command_line import ROOT, environment
 from documents import DOCUMENTS, blocks, commands
 
 from dlprobe.commands import main
-from dlprobe.commands.base.project_file import project_file
+from dlprobe.commands.check.project_file import project_file
 
 YAML = [yaml.safe_load(block) for block in blocks("yaml")]
 

@@ -16,7 +16,7 @@ from pathlib import Path
 import pytest
 
 import dlprobe
-from dlprobe.analysis.run_profile import run_profile
+from dlprobe.analysis.profiles.run_profile import run_profile
 from dlprobe.commands import main
 from dlprobe.config import from_mapping, from_toml
 from dlprobe.runs import Run, open_single

@@ -1,7 +1,8 @@
-"""The command line: one file per subcommand, found by walking this folder; `base` holds what they share.
+"""The command line: one file per subcommand, found by walking this folder; `base` holds what several of them share.
 
 The only folder that imports typer; may import everything, and nothing imports it. A subcommand is a module with a docstring (its first line is the
-short help, its `Examples:` are run by the tests) and a function `command(..., screen)` that returns an exit code or None.
+short help, its `Examples:` are run by the tests) and a function `command(..., screen)` that returns an exit code or None. One with helpers of its own is a
+package of its name.
 """
 
 from __future__ import annotations

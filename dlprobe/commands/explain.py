@@ -57,8 +57,8 @@ def _activation_numbers(thing: Spec) -> ActivationNumbers | None:
         return None
     import numpy as np
 
-    from dlprobe.analysis.fixed_points import critical_sigma_w
-    from dlprobe.analysis.gaussian import moments, tabulate
+    from dlprobe.analysis.theory.fixed_points import critical_sigma_w
+    from dlprobe.analysis.theory.gaussian import moments, tabulate
     from dlprobe.reports.explanation import ActivationNumbers
 
     points = np.linspace(-4.0, 4.0, 161)

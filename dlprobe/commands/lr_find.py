@@ -14,16 +14,21 @@ Examples:
 
 from __future__ import annotations
 
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from dlprobe.commands.base.configuration import ConfigFile, configuration_options, read_configuration
-from dlprobe.commands.base.executing import workers_option
+from dlprobe.commands.base.executing import Execution, workers_option
 from dlprobe.commands.base.named_files import allow_file_option
+from dlprobe.commands.base.preparing import prepare_data, tell_of_scaled_targets
 from dlprobe.commands.base.screen import Screen
+from dlprobe.commands.base.study_driver import carry_out
 from dlprobe.config import INSTRUMENTS
 from dlprobe.errors import ConfigError, ExitCode
+
+if TYPE_CHECKING:
+    from dlprobe.experiments.lr_find import Found, RateSearch
 
 SEARCH = "Search"
 LOSSES = ("train_loss", "val_loss")
@@ -50,8 +55,6 @@ def command(
     screen: Screen,
 ) -> ExitCode:
     """Test, train, choose, show."""
-    from dlprobe.commands.base.recorded_run import prepare_data, tell_of_compiling, tell_of_scaled_targets
-
     if not 0 < first < last < float("inf"):
         raise ConfigError(f"--from {first:g} --to {last:g}: expected two rates > 0, the first below the last")
     if by not in LOSSES:
@@ -59,25 +62,16 @@ def command(
     configuration = read_configuration(config, options, screen)
     data = prepare_data(configuration, screen)
     tell_of_scaled_targets(configuration, data, screen)
-    tell_of_compiling(screen)
-    from dlprobe.executors.threads import available_threads
-    from dlprobe.experiments import lr_find
-    from dlprobe.reports.lr_find import document
-    from dlprobe.training.stopping import on_signals
+    from dlprobe.experiments.lr_find import RateSearch
+    from dlprobe.training.prepared_sets import PreparedSets
 
-    with on_signals() as stop, screen.progress("trying rates", "runs") as report:
-        found = lr_find.find(
-            configuration,
-            data,
-            rates=(first, last),
-            range_steps=range_steps,
-            by=by,
-            quick=quick,
-            threads=workers or available_threads(),
-            stop=stop,
-            progress=report,
-        )
-    screen.show(document(found, data_name=data.name, optimizer=str(configuration.training.optimizer)))
-    if not found.complete:
-        return screen.interrupted(": the answer is that of the runs that had ended")
-    return ExitCode.DONE
+    search = RateSearch(configuration, PreparedSets((configuration, data)), (first, last), range_steps, by, quick)
+    return carry_out(search, Execution(workers), screen, show)
+
+
+def show(search: RateSearch, result: Found, execution: Execution, screen: Screen) -> None:
+    """Picture and answer."""
+    from dlprobe.reports.lr_find import document
+
+    name = search.sets.of(search.config).name
+    screen.show(document(result, data_name=name, optimizer=str(search.config.training.optimizer)))

@@ -10,6 +10,7 @@ Examples:
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -17,18 +18,19 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from dlprobe.commands.base.arguments import Force
-from dlprobe.commands.base.executing import workers_option
+from dlprobe.commands.base.executing import Execution, workers_option
 from dlprobe.commands.base.file_kinds import CONFIGURATION
 from dlprobe.commands.base.named_files import allow_file_option, tell_of_named_files
 from dlprobe.commands.base.screen import Screen
+from dlprobe.commands.base.study_driver import carry_out
 from dlprobe.commands.base.writing import claim, inputs_of, read_as, write_text
 from dlprobe.errors import ExitCode
 
 if TYPE_CHECKING:
     from dlprobe.commands.base.writing import Target
     from dlprobe.config import RunConfig
-    from dlprobe.experiments.prescription import Result
-    from dlprobe.training.trainer import PreparedData
+    from dlprobe.experiments.prescription import Prescription, Result, Tried
+    from dlprobe.rules import Finding
 
 RunFile = Annotated[Path, typer.Argument(metavar="RUN", help="run file")]
 Seeds = Annotated[int, typer.Option("--seeds", metavar="N", min=1, max=100, help="runs of each change, from --seed upwards [default: 3]")]
@@ -43,26 +45,21 @@ def command(
     run: RunFile, seeds: Seeds = 3, seed: Seed = None, tries: Tries = 8, workers: Workers = None, output: Output = None, force: Force = False, *, screen: Screen
 ) -> ExitCode:
     """Judge, train, compare, write, show."""
-    from dlprobe.reports.prescribe import prescribe_document
-
     path = output or Path(f"{run.name.removesuffix('.journal').removesuffix('.h5')}-cured.toml")
     target = claim(path, CONFIGURATION, read_as("the run that is read", run), force=force)
-    codes, results, count = _experiment(run, target, seeds, seed, tries, workers, screen)
-    complete = len(results) == count
-    if not complete and (not results or results[0].treatment.remedy is not None):
-        return screen.interrupted(f": not even the run as it is was repeated with all {seeds} seeds")
-    cure = _cure(results)
-    if cure is not None:
-        _write(target, str(run), cure, results[0])
-    screen.show(prescribe_document(str(run), codes, results, cure, str(path) if cure is not None else "", complete))
-    return ExitCode.DONE if complete else screen.interrupted(f": {len(results)} of {count} configurations had been tried")
+    config, findings = _judged(run, screen)
+    claim(path, CONFIGURATION, inputs_of(config), force=force)
+    from dlprobe.experiments.prescription import Prescription
+    from dlprobe.training.prepared_sets import PreparedSets
+
+    first = config.training.seed if seed is None else seed
+    prescription = Prescription(config, findings, range(first, first + seeds), tries, PreparedSets())
+    return carry_out(prescription, Execution(workers), screen, partial(_show, run=run, target=target))
 
 
-def _experiment(
-    path: Path, target: Target, seeds: int, seed: int | None, tries: int, workers: int | None, screen: Screen
-) -> tuple[tuple[str, ...], list[Result], int]:
-    """The codes to be cured, what was tried, and how many were to be tried."""
-    from dlprobe.config import from_mapping, with_values
+def _judged(path: Path, screen: Screen) -> tuple[RunConfig, Sequence[Finding]]:
+    """A run's configuration, its data as they are, and what it suffers from."""
+    from dlprobe.config import with_values
     from dlprobe.rules import judge
     from dlprobe.rules.files import begun
     from dlprobe.runs import open_single
@@ -70,43 +67,21 @@ def _experiment(
 
     with reading(path), open_single(path) as run:
         findings = judge(begun(run, str(path))).findings
-        config = from_mapping(run.config)
+        config = run.required_configuration()
     tell_of_named_files(path, [config], screen)
-    claim(target.path, target.kind, inputs_of(config), force=target.force)
-    config = with_values(config, {"data.data_seed": config.resolved_data_seed})
-    from dlprobe.commands.base.recorded_run import tell_of_compiling
-    from dlprobe.executors.threads import available_threads
-    from dlprobe.experiments import prescription
-    from dlprobe.training.stopping import on_signals
-
-    codes = prescription.treated_codes(findings)
-    others = prescription.treatments(config, findings, tries)
-    if not others:
-        return codes, [], 0
-    tell_of_compiling(screen)
-    first = config.training.seed if seed is None else seed
-    with on_signals() as stop, screen.progress("trying remedies", "runs") as report:
-        numbers, count = range(first, first + seeds), workers or available_threads()
-        train = partial(prescription.run, findings=findings, seeds=numbers, prepare=_prepare, threads=count, stop=stop, progress=report)
-        asked = [prescription.Treatment(config), *others]
-        found = train(asked)
-        if len(found) == len(asked) and prescription.cheapest_cure(found) is None:
-            further = prescription.second_round(found, tries)
-            asked, found = [*asked, *further], [*found, *(train(further) if further else [])]
-    return codes, found, len(asked)
+    return with_values(config, {"data.data_seed": config.resolved_data_seed}), findings
 
 
-def _prepare(config: RunConfig) -> PreparedData:
-    from dlprobe.data import load, prepare
-
-    seed = config.training.seed
-    return prepare(load(config.data, seed), config.data, seed, config.training.dtype)
-
-
-def _cure(results: list[Result]) -> Result | None:
+def _show(prescription: Prescription, tried: Tried, execution: Execution, screen: Screen, *, run: Path, target: Target) -> None:
+    """Write the cure, and show what was tried."""
     from dlprobe.experiments.prescription import cheapest_cure
+    from dlprobe.reports.prescribe import prescribe_document
 
-    return cheapest_cure(results) if results else None
+    cure = cheapest_cure(tried.results) if tried.results else None
+    if cure is not None:
+        _write(target, str(run), cure, tried.results[0])
+    written = str(target.path) if cure is not None else ""
+    screen.show(prescribe_document(str(run), prescription.codes, tried.results, cure, written, tried.complete))
 
 
 def _write(target: Target, path: str, cure: Result, before: Result) -> None:

@@ -14,7 +14,6 @@ Examples:
 
 from __future__ import annotations
 
-from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -24,13 +23,13 @@ from dlprobe.commands.base.arguments import LARGEST_SEEDS, Force
 from dlprobe.commands.base.executing import Execution, workers_option
 from dlprobe.commands.base.file_kinds import CONFIGURATION
 from dlprobe.commands.base.screen import Screen
+from dlprobe.commands.base.study_driver import carry_out
 from dlprobe.commands.base.writing import claim, inputs_of, write_text
-from dlprobe.errors import ConfigError
+from dlprobe.errors import ConfigError, ExitCode
 
 if TYPE_CHECKING:
     from dlprobe.commands.base import writing
-    from dlprobe.experiments.laboratory import Laboratory
-    from dlprobe.experiments.recipe import Recipe
+    from dlprobe.experiments.recipe_study import Measured, RecipeExperiment
 
 
 def complete_recipe(incomplete: str) -> list[str]:
@@ -68,7 +67,7 @@ def command(
     wrong: Wrong = False,
     *,
     screen: Screen,
-) -> None:
+) -> ExitCode | None:
     """List, or measure and show."""
     from dlprobe import registry
     from dlprobe.reports import recipe as report
@@ -76,43 +75,31 @@ def command(
     if name is None:
         if data is not None or tiny or base is not None or output is not None:
             raise ConfigError("--data, --tiny, --base and -o are for one recipe: expected its name, e.g. dlprobe recipe sigmoid_stack --tiny")
-        return screen.show(report.listing(registry.records("recipe"), wrong))
+        screen.show(report.listing(registry.records("recipe"), wrong))
+        return None
     chosen = registry.get("recipe", name)
     if wrong:
         raise ConfigError(f"--wrong lists recipes: expected no name beside it; type dlprobe recipe {chosen.name} or dlprobe recipe --wrong")
     if base is not None:
-        return write_base(chosen.base, claim(base, CONFIGURATION, force=force, option="--base"))
-    from dlprobe.experiments import laboratory
+        write_base(chosen.base, claim(base, CONFIGURATION, force=force, option="--base"))
+        return None
+    from dlprobe.experiments.laboratory import Laboratory
+    from dlprobe.experiments.recipe_study import RecipeExperiment, base_of
     from dlprobe.training.prepared_sets import PreparedSets
 
-    configuration = laboratory.base_of(chosen, tiny, data, target)
+    configuration = base_of(chosen, tiny, data, target)
     execution = Execution(workers, output, force).claimed(inputs_of(configuration))
     numbers = range(seed, seed + (seeds or (1 if tiny else 3)))
-    room = laboratory.Laboratory(configuration, PreparedSets(told=screen.note), numbers, tiny, execution.threads, given=data is not None)
-    return measure(chosen, room, execution, screen)
+    laboratory = Laboratory(configuration, PreparedSets(told=screen.note), numbers, tiny, given=data is not None)
+    return carry_out(RecipeExperiment(chosen, laboratory), execution, screen, show)
 
 
-def measure(chosen: Recipe, room: Laboratory, execution: Execution, screen: Screen) -> None:
-    """Train, keep where a file is named, and show. Raises KeyboardInterrupt after a stop."""
-    from dlprobe.commands.base.recorded_run import tell_of_compiling
-    from dlprobe.experiments import laboratory
+def show(experiment: RecipeExperiment, result: Measured, execution: Execution, screen: Screen) -> None:
+    """What was measured, and whether the claim holds."""
     from dlprobe.reports.recipe import document
-    from dlprobe.training.stopping import on_signals
 
-    tell_of_compiling(screen)
-    file, writer = execution.file, None
-    try:
-        with execution.study(laboratory.description(chosen, room)) as writer:
-            with on_signals() as stop, screen.progress(f"measuring {chosen.name}", "runs") as report:
-                found, judgement = laboratory.perform(chosen, replace(room, stop=stop, progress=report, writer=writer))
-            if writer is not None:
-                writer.end(laboratory.results_table(found))
-                writer.pack()
-    except KeyboardInterrupt:
-        if writer is not None and writer.ids:
-            screen.warn(f"interrupted: the runs that had ended are in {file}; look at them with dlprobe inspect {file}")
-        raise
-    screen.show(document(chosen, found, judgement, room.base.data.data, len(room.seeds), file))
+    room = experiment.laboratory
+    screen.show(document(experiment.recipe, result.found, result.judgement, room.base.data.data, len(room.seeds), execution.file))
 
 
 def write_base(text: str, target: writing.Target) -> None:

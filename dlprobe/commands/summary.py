@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 @configuration_options()
 def command(config: ConfigFile = None, *, options: dict[str, str | None], screen: Screen) -> None:
     """Read, resolve, count, show."""
-    from dlprobe.commands.base.recorded_run import prepare_data
+    from dlprobe.commands.base.preparing import prepare_data
     from dlprobe.reports.summary import summary_document
     from dlprobe.training.model import resolve
 
@@ -58,7 +58,7 @@ def command(config: ConfigFile = None, *, options: dict[str, str | None], screen
 def _size(configuration: RunConfig, model: Model) -> ModelSize:
     from dlprobe import registry
     from dlprobe.analysis.model_size import layer_size, model_size
-    from dlprobe.runs.layout import SCALARS
+    from dlprobe.record.scalars import SCALARS
 
     layers = [
         layer_size(

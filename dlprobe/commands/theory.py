@@ -26,10 +26,11 @@ from dlprobe.commands.base.screen import Screen
 from dlprobe.errors import ConfigError
 
 if TYPE_CHECKING:
-    from dlprobe.analysis.theory import InitialNet
+    from dlprobe.analysis.theory.mean_field import InitialNet
     from dlprobe.runs import Run
 
 PANEL = "Theory"
+NEEDED = ("fan_in", "units", "activation", "initializer", "bias_initializer")  # of the layer table, to know the net
 LARGEST_SIGMA_B = 1000.0  # q* is searched up to its square
 Against = Annotated[
     Path | None,
@@ -46,9 +47,9 @@ def command(
     config: ConfigFile = None, against: Against = None, sigma_b: SigmaB = None, maps: Maps = False, *, options: dict[str, str | None], screen: Screen
 ) -> None:
     """Read, predict, compare, show."""
-    from dlprobe.analysis.phase import critical_with_dropout, phase_of
-    from dlprobe.analysis.theory import predict
-    from dlprobe.analysis.theory_against import batch_mean_square, measured
+    from dlprobe.analysis.profiles.against_theory import batch_mean_square, measured
+    from dlprobe.analysis.theory.mean_field import predict
+    from dlprobe.analysis.theory.phase import critical_with_dropout, phase_of
     from dlprobe.parts.activations import Activation
     from dlprobe.reports.theory import document
     from dlprobe.runs import open_single
@@ -73,8 +74,8 @@ def command(
 
 def configured_net(config: Path | None, options: dict[str, str | None], screen: Screen) -> InitialNet:
     """The net of a configuration on its data."""
-    from dlprobe.analysis.theory import configured
-    from dlprobe.commands.base.recorded_run import prepare_data
+    from dlprobe.analysis.theory.mean_field import configured
+    from dlprobe.commands.base.preparing import prepare_data
 
     configuration = read_configuration(config, options, screen)
     data = prepare_data(configuration, screen)
@@ -85,18 +86,21 @@ def net_of_run(run: Run, config: Path | None, options: dict[str, str | None], pa
     """The net that a run began with; or that of a configuration, on the run's data. Raises ConfigError where the file does not say enough."""
     import numpy as np
 
-    from dlprobe.analysis.run_profile import activations_of, hidden_layers, initial_net
-    from dlprobe.analysis.theory import configured
+    from dlprobe.analysis.profiles.run_profile import activations_of, initial_net
+    from dlprobe.analysis.theory.mean_field import configured
 
-    hidden = hidden_layers(run)
     if config is None and not any(value is not None for value in options.values()):
-        net = initial_net(run, hidden, activations_of(run, hidden))
+        net = initial_net(run, activations_of(run))
         if net is None:
-            reason = "it has no hidden layer, or names parts that this dlprobe does not know: give the configuration"
+            missing = [name for name in NEEDED if any(getattr(run.layer_facts[index], name) is None for index in run.hidden_layers)]
+            lacks = f"its layer table has no {' and '.join(missing)}" if missing else "it has no hidden layer"
+            reason = f"{lacks}, or it names parts that this dlprobe does not know: give the configuration"
             raise ConfigError(f"{path}: {reason}, e.g. dlprobe theory net.toml --against {path}")
         return net
     square = run.data.get("input_mean_square")
-    features = int(run.layers["fan_in"][0])
+    features = run.layer_facts[0].fan_in
+    if features is None:
+        raise ConfigError(f"{path} does not say how many inputs the net has (fan_in of its first layer): theory has nothing to begin with")
     return configured(read_configuration(config or path, options, None), features, math.nan if square is None else float(np.mean(square)))
 
 

@@ -18,12 +18,12 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any, TypeVar
 
-import dlprobe
 from dlprobe.config import RunConfig, from_mapping, to_mapping
 from dlprobe.errors import ConfigError, DlprobeWarning, MissingExtraError
 from dlprobe.executors.one_run import train_to_bytes
 from dlprobe.training.stopping import Stop
 from dlprobe.training.trainer import PreparedData
+from dlprobe.version import version
 
 TASKS_PER_THREAD = 3  # in flight: enough that no worker waits for the next one
 TRIES = 5  # of a task whose data went down with a worker
@@ -110,7 +110,7 @@ def train_batch(configs: Sequence[dict[str, Any]], data: PreparedData) -> list[b
 
 def own_version() -> str:
     """The version of dlprobe, here or on a worker."""
-    return dlprobe.__version__ or "not installed"
+    return version() or "not installed"
 
 
 def refuse_other_versions(client: Any) -> None:

@@ -49,8 +49,8 @@ class Axis:
     place: str = ""
 
 
-def axis_of(name: str) -> Axis:
-    """The axis that a name means, a short name or a key as `key` or `table.key`. Raises ConfigError with the list."""
+def axis_of(name: str, command: str = "compare") -> Axis:
+    """The axis that a name means, a short name or a key as `key` or `table.key`. Raises ConfigError that says which command's help has the list."""
     tidy = registry.tidied(name)
     for axis in SHORT.values():
         if tidy and tidy in (axis.name, axis.place, axis.place.partition(".")[2]):
@@ -60,7 +60,7 @@ def axis_of(name: str) -> Axis:
         raise ConfigError(f"{name} cannot be compared: {NOT_AXES[key]}")
     known = {field.key: field for field in fields() if field.key not in (*NO_AXES, *NOT_AXES)}
     if key not in known or table not in ("", known[key].table):
-        raise ConfigError(registry.unknown("axis", name[:60], dict.fromkeys([*SHORT, *known]), "those that dlprobe compare --help shows"))
+        raise ConfigError(registry.unknown("axis", name[:60], dict.fromkeys([*SHORT, *known]), f"those that dlprobe {command} --help shows"))
     return key_axis(key, f"{known[key].table}.{key}", known[key].choices)
 
 
@@ -119,18 +119,23 @@ def depth_axis() -> Axis:
     """Hidden layers of the first one's width."""
 
     def apply(config: RunConfig, value: str) -> RunConfig:
-        return with_values(config, {"model.layers": f"{width_of(config)}x{whole('depth', value, 0)}" if whole("depth", value, 0) else ""})
+        return with_layers(config, width_of(config), whole("depth:", value, 0))
 
-    return Axis("depth", lambda config, rows: ("1", "2", "4", "8"), apply, lambda config, value: str(whole("depth", value, 0)))
+    return Axis("depth", lambda config, rows: ("1", "2", "4", "8"), apply, lambda config, value: str(whole("depth:", value, 0)))
 
 
 def width_axis() -> Axis:
     """Units of every hidden layer."""
 
     def apply(config: RunConfig, value: str) -> RunConfig:
-        return with_values(config, {"model.layers": f"{whole('width', value, 1)}x{max(len(config.model.layers), 1)}"})
+        return with_layers(config, whole("width:", value, 1), max(len(config.model.layers), 1))
 
-    return Axis("width", lambda config, rows: ("25", "50", "100", "200"), apply, lambda config, value: str(whole("width", value, 1)))
+    return Axis("width", lambda config, rows: ("25", "50", "100", "200"), apply, lambda config, value: str(whole("width:", value, 1)))
+
+
+def with_layers(config: RunConfig, width: int, depth: int) -> RunConfig:
+    """The configuration with hidden layers of one width; none at depth 0."""
+    return with_values(config, {"model.layers": f"{width}x{depth}" if depth else ""})
 
 
 def norm_position_axis() -> Axis:
@@ -163,10 +168,24 @@ def width_of(config: RunConfig) -> int:
 
 
 def whole(name: str, text: str, low: int) -> int:
-    """A whole number from an axis value. Raises ConfigError."""
-    if not (text.strip().isascii() and text.strip().isdigit() and int(text) >= low):
-        raise ConfigError(f"{name} {text!r}: expected whole numbers >= {low}, e.g. {name} 1 2 4")
-    return int(text)
+    """A whole number from an axis value. Raises ConfigError that begins with the name."""
+    plain = text.strip()
+    if not (plain.isascii() and plain.isdigit() and int(plain) >= low):
+        raise ConfigError(f"{name} {text!r}: expected whole numbers >= {low} with commas, e.g. 1,2,4")
+    return int(plain)
+
+
+def samples(text: str, largest: int) -> int:
+    """How many training samples a value of the train-size axis means, at most `largest`: a number of them, or percents. Raises ConfigError.
+
+    >>> samples("40", 50), samples("40%", 50)
+    (40, 20)
+    """
+    plain = text.strip().removesuffix("%")
+    size = (float(plain) / 100 * largest if "%" in text else float(plain)) if plain.isascii() and plain.isdigit() else 0.0
+    if not (size <= largest and round(size) >= 1):
+        raise ConfigError(f"train-size: {text!r}: expected samples from 1 to {largest}, or percents like 20%")
+    return round(size)
 
 
 SHORT: dict[str, Axis] = {

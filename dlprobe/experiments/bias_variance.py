@@ -5,29 +5,37 @@ A replica's predictions on the common samples are what counts. They come from th
 
 from __future__ import annotations
 
-import math
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field, replace
+import sys
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import asdict, dataclass, field, replace
+from dataclasses import fields as dataclass_fields
+from functools import cached_property
 from typing import Any, TypeAlias
 
 import numpy as np
 import numpy.typing as npt
 
-from dlprobe.analysis.bias_variance import decompose, sources
-from dlprobe.analysis.bias_variance_curve import Point
-from dlprobe.analysis.misses import threshold_of
-from dlprobe.analysis.replica_inputs import LARGEST_VALUE
-from dlprobe.config import RunConfig, completed, fields, from_mapping, to_mapping, with_values, without_instruments
+from dlprobe.analysis.bias_variance.curve import Point
+from dlprobe.analysis.bias_variance.loss_parts import decompose, sources
+from dlprobe.analysis.bias_variance.noise_estimate import noise_variance
+from dlprobe.analysis.bias_variance.replica_inputs import LARGEST_VALUE
+from dlprobe.analysis.comparing.misses import threshold_of
+from dlprobe.config import FieldError, RunConfig, completed, from_mapping, split_list, to_mapping, with_values, without_instruments
 from dlprobe.errors import ConfigError, RunFileError
-from dlprobe.experiments.replicas import Prepared, Replica
-from dlprobe.experiments.study import NEVER, PlannedRun, finished_runs, refuse_other_data
+from dlprobe.experiments import axes
+from dlprobe.experiments.experiment import Means, ResumableExperiment
+from dlprobe.experiments.replicas import Prepared, Replica, planned
+from dlprobe.experiments.replicas import run as train_replicas
+from dlprobe.experiments.study import NEVER, PlannedRun, StudyResult, finished_runs, refuse_other_data
 from dlprobe.parts.metrics import Scored
-from dlprobe.registry import tidied, unknown
+from dlprobe.registry import tidied
 from dlprobe.runs import Run, Study
+from dlprobe.training.prepared_sets import Resampler, is_generated
 
 Array: TypeAlias = npt.NDArray[Any]
 
 EXPERIMENT = "bias-variance"
+DEFAULT_REPLICAS = 20
 DEFAULT_VALUES = {
     "width": "1,2,4,8,16,32,64",
     "depth": "0,1,2,3,4,6",
@@ -38,14 +46,30 @@ DEFAULT_VALUES = {
     "epochs": "1,2,5,10,20,50",
 }
 SHARED = "nets on one training set are alike: with few training sets the intervals are too narrow, and the variance comes out a little small"
-OWN_AXES = ("width", "depth", "train_size")
+
+
+@dataclass(frozen=True)
+class Request:
+    """What is asked of retraining, in the words of the options; a study file keeps it by these names to go on later. None: what the data suggest.
+
+    noise: the variance of the noise in targets, or `estimate`. over: an axis, `width` or `width=2,4`; values: those of the axis where `over` has none.
+    """
+
+    replicas: int = DEFAULT_REPLICAS
+    vary: str = "data"
+    seeds: int = 2
+    noise: float | str | None = None
+    resample: str | None = None
+    over: str | None = None
+    values: str | None = None
+    loss: str | None = None
 
 
 @dataclass(frozen=True)
 class Design:
     """What is asked. truth: the samples' targets without noise where they are known; noise: its variance; part: whose samples are predicted.
 
-    asked: the options that lead to it, as a study file keeps them to go on later.
+    asked: the request that leads to it.
     """
 
     loss: str
@@ -56,16 +80,152 @@ class Design:
     truth: Array | None = None
     noise: float | None = None
     facts: Mapping[str, Any] = field(default_factory=dict)
-    asked: Mapping[str, Any] = field(default_factory=dict)
+    asked: Request = field(default_factory=Request)
+
+
+@dataclass(frozen=True)
+class Decomposed:
+    """The decomposition at each value of the axis, as far as two replicas ended there with finite outputs."""
+
+    design: Design
+    points: Sequence[Point]
+
+
+@dataclass(frozen=True)
+class BiasVarianceExperiment(ResumableExperiment[Array, Decomposed]):
+    """Replicas of a configuration on training sets of their own. told: hears the notes of the data."""
+
+    name = EXPERIMENT
+    doing = "training replicas"
+    unit = "replicas"
+
+    base: RunConfig
+    request: Request
+    told: Callable[[str], None] | None = field(default=None, compare=False)
+
+    @classmethod
+    def restore(cls, study: Study, told: Callable[[str], None] | None = None) -> BiasVarianceExperiment:
+        return cls(*asked_of(study), told)
+
+    @property
+    def configs(self) -> list[RunConfig]:
+        """One per value of the axis."""
+        return [config for _, config, _ in settings(self.base, self.axis, self.texts, sys.maxsize)]
+
+    @property
+    def axis(self) -> str | None:
+        """What the replicas are made along."""
+        return axis_of(self.request.over)[0] if self.request.over else None
+
+    @property
+    def texts(self) -> list[str]:
+        """The values of the axis as they were typed."""
+        return split_list(self.request.values or axis_of(self.request.over)[1]) if self.request.over else []
+
+    @property
+    def repetitions(self) -> int:
+        """Training sets, or seeds."""
+        return self.request.replicas
+
+    def repeated(self, count: int) -> BiasVarianceExperiment:
+        """More training sets beside those that there are. Raises ConfigError where those would change."""
+        if count != self.request.replicas and self.request.resample == "disjoint":
+            raise ConfigError(f"--replicas {count}: disjoint sets would all become smaller: begin a new study with -o")
+        return replace(self, request=replace(self.request, replicas=count))
+
+    @property
+    def kind(self) -> str:
+        """Where training sets come from."""
+        return "same" if self.request.vary == "seed" else self.request.resample or ("fresh" if is_generated(self.base.data) else "bootstrap")
+
+    @cached_property
+    def sampler(self) -> Resampler:
+        """The training sets. Raises ConfigError where there are not so many, or DataError."""
+        sampler = Resampler(self.base.data, self.base.resolved_data_seed, self.base.training.dtype, self.kind, self.request.replicas)
+        for note in sampler.base.notes if self.told is not None else ():
+            self.told(f"{sampler.base.name}: {note}")  # type: ignore[misc]  # narrowed in the line above
+        return sampler
+
+    @cached_property
+    def replicas(self) -> list[Replica]:
+        """All trainings."""
+        asked = self.request
+        return plan(self.base, self.axis, self.texts, self.sampler.largest, asked.replicas, asked.vary, asked.seeds)
+
+    @cached_property
+    def design(self) -> Design:
+        """What is decomposed: the test part, or the validation part where there is none. Raises ConfigError where neither loss nor part can be had."""
+        return design_of(self)
+
+    def describe(self) -> dict[str, Any]:
+        """Enough to decompose it again, and to go on."""
+        return description(self.design, self.base, self.replicas)
+
+    def plan(self, found: Mapping[str, Array]) -> list[PlannedRun]:
+        """All replicas."""
+        return planned(self.replicas)
+
+    def read(self, planned: PlannedRun, run: Run) -> Array:
+        """Its outputs on the common samples."""
+        return outputs_in(run, self.design.part)
+
+    def finished(self, study: Study, *, same_data: bool = True) -> dict[str, Array]:
+        return outputs_of(study, self.replicas, self.sampler.prepared)
+
+    def train(self, means: Means, finished: Mapping[str, Array]) -> StudyResult[Array]:
+        """Small nets train side by side."""
+        how: dict[str, Any] = {"workers": means.threads, "stop": means.stop, "study": means.writer, "progress": means.progress, "cluster": means.cluster}
+        outputs = train_replicas(self.replicas, self.sampler.prepared, self.design.part, finished=finished, **how)
+        return StudyResult(outputs, len(outputs) == len(self.replicas))
+
+    def conclude(self, found: Mapping[str, Array], complete: bool) -> Decomposed | None:
+        """The decomposition from the replicas that ended; None where those of an interrupted study are too few for any."""
+        loss = self.base.training.loss.record if self.base.training.loss else None
+        ended = [(each.at, each.data, found[each.id]) for each in self.replicas if each.id in found]
+        made = points(self.design, ended, float(loss.threshold) if loss else 0.5)
+        return Decomposed(self.design, made) if made or complete else None
+
+    def table(self, result: Decomposed) -> dict[str, list[object]]:
+        """One row per value of the axis."""
+        return table(result.points)
+
+
+def design_of(experiment: BiasVarianceExperiment) -> Design:
+    """What an experiment decomposes, with what is said of it."""
+    asked, data, base, kind = experiment.request, experiment.sampler.base, experiment.base, experiment.kind
+    part = next((each for each in ("test", "val") if len(data.inputs[each])), None)
+    if part is None:
+        raise ConfigError("split leaves no samples to predict: give a test or validation part, e.g. --split 60,0,40")
+    loss = asked.loss or ("zero-one" if data.task == "classification" else "squared")
+    if asked.noise is not None and loss != "squared":
+        raise ConfigError(f"--noise-variance is of targets that are numbers, and of the squared loss: leave it out with {data.name} and {loss}")
+    facts: dict[str, Any] = {"data": data.name, "predicted": f"{part} part, {len(data.inputs[part])} samples", "vary": asked.vary}
+    facts |= {"training_sets": {"same": "one, the training part"}.get(kind, kind)}
+    if data.task == "regression" and data.outputs > 1:
+        facts["targets"] = f"{data.outputs}, their squared errors summed, each in its own unit"
+    if experiment.axis != "train_size":
+        facts |= {"training_samples": len(data.inputs["train"]) // (asked.replicas if kind == "disjoint" else 1)}
+    clean = data.clean_targets[part] if data.clean_targets is not None and loss == "squared" and data.task == "regression" else None
+    noise = asked.noise if asked.noise is not None else data.noise_variance if clean is not None else None
+    if isinstance(noise, str):
+        parts = ("val", "test") if base.data.label_noise else ("train", "val", "test")  # what was added to training targets is not in the others
+        noise, facts["noise_estimate"] = estimated_noise(*(np.concatenate([made[each] for each in parts]) for made in (data.inputs, data.targets)))
+    truth = clean if noise is not None and asked.noise is None else None
+    values = tuple(dict.fromkeys(each.at for each in experiment.replicas))
+    return Design(loss, experiment.axis, values, data.targets[part], part, truth, noise, facts, asked)
+
+
+def estimated_noise(inputs: Array, targets: Array) -> tuple[float, str]:
+    """The variance of the noise in targets (sample,) by the gamma test on inputs (sample, feature), and what to say of it."""
+    value = noise_variance(inputs, targets)
+    return value, f"{value:.4g}, from neighbouring samples (gamma test); its own error is not in the intervals"
 
 
 def axis_of(text: str) -> tuple[str, str]:
     """The axis and its values from `width` or `width=2,4,8`. Raises ConfigError for an axis that there is not, or that needs values."""
     name, equals, values = text.partition("=")
     key = tidied(name).rpartition(".")[2]
-    known = dict.fromkeys([*OWN_AXES, *(each.key for each in fields())])
-    if key not in known:
-        raise ConfigError(unknown("axis", name.strip(), known, "those that dlprobe bias-variance --help shows"))
+    axes.axis_of(name, EXPERIMENT)
     values = values if equals else DEFAULT_VALUES.get(key, "")
     if not values.strip():
         raise ConfigError(f"--over {key}: expected values with commas, e.g. --over {key}=A,B,C or --values A,B,C")
@@ -85,24 +245,13 @@ def settings(base: RunConfig, axis: str | None, texts: Sequence[str], largest: i
 
 
 def _setting(base: RunConfig, axis: str, text: str, largest: int) -> tuple[RunConfig, int | None]:
-    layers = base.model.layers
-    if axis == "train_size":
-        size = float(text[:-1]) / 100 * largest if text.endswith("%") and whole(text[:-1]) else float(text) if whole(text) else math.nan
-        if not 1 <= round(size if math.isfinite(size) else 0) <= largest:
-            raise ConfigError(f"--over train-size: {text!r}: expected samples from 1 to {largest}, or percents like 20%")
-        return base, round(size)
-    if axis in ("width", "depth") and not (whole(text) and int(text) >= (1 if axis == "width" else 0)):
-        raise ConfigError(f"--over {axis}: {text!r}: expected whole numbers with commas, e.g. --over {axis}={DEFAULT_VALUES[axis]}")
-    if axis == "width":
-        return with_values(base, {"model.layers": ",".join([text] * max(len(layers), 1))}), None
-    if axis == "depth":
-        return with_values(base, {"model.layers": ",".join([str(layers[0] if layers else 100)] * int(text))}), None
-    home = next(each.table for each in fields() if each.key == axis)
-    return with_values(base, {f"{home}.{axis}": text}), None
-
-
-def whole(text: str) -> bool:
-    return text.isascii() and text.isdigit()
+    """Training sets get their size where they are drawn, everything else is in the configuration."""
+    try:
+        return (base, axes.samples(text, largest)) if axis == "train_size" else (axes.axis_of(axis).apply(base, text), None)
+    except FieldError:
+        raise
+    except ConfigError as error:
+        raise ConfigError(f"--over {error}") from None
 
 
 def number(text: str) -> str | float:
@@ -111,10 +260,8 @@ def number(text: str) -> str | float:
     >>> number("16"), number("1e-3"), number("tanh")
     (16, 0.001, 'tanh')
     """
-    if whole(text):
-        return int(text)
     try:
-        return float(text)
+        return int(text) if text.isascii() and text.isdigit() else float(text)
     except ValueError:
         return text
 
@@ -186,11 +333,11 @@ def predictions_of(design: Design, outputs: Sequence[Array], threshold: float) -
 
 def description(design: Design, base: RunConfig, replicas: Sequence[Replica]) -> dict[str, Any]:
     """What a study file says of the experiment: enough to decompose it again."""
-    axes = {"at": list(design.values), "data": sorted({each.data for each in replicas}), "seed": sorted({each.seed for each in replicas})}
+    axis_values = {"at": list(design.values), "data": sorted({each.data for each in replicas}), "seed": sorted({each.seed for each in replicas})}
     told = {"loss": design.loss, "axis": design.axis, "values": list(design.values), "part": design.part, "noise": design.noise, "facts": dict(design.facts)}
-    told["asked"] = dict(design.asked)
+    told["asked"] = asdict(design.asked)
     truth = None if design.truth is None else design.truth.tolist()
-    return {"experiment": EXPERIMENT, "axes": axes, "config": to_mapping(base), "bias_variance": {**told, "truth": truth}}
+    return {"experiment": EXPERIMENT, "axes": axis_values, "config": to_mapping(base), "bias_variance": {**told, "truth": truth}}
 
 
 def table(found: Sequence[Point]) -> dict[str, list[object]]:
@@ -202,7 +349,7 @@ def table(found: Sequence[Point]) -> dict[str, list[object]]:
     return columns
 
 
-def from_study(study: Study, loss: str | None, noise: float | None = None) -> tuple[Design, list[Point]]:
+def from_study(study: Study, loss: str | None, noise: float | None = None) -> Decomposed:
     """Decompose a saved study again, for its own loss and noise variance or others. Raises RunFileError where the file does not say what it should."""
     told = study.description.get("bias_variance")
     if study.description.get("experiment") != EXPERIMENT or not isinstance(told, dict):
@@ -214,9 +361,8 @@ def from_study(study: Study, loss: str | None, noise: float | None = None) -> tu
     targets, threshold = None, 0.5
     for id in study.runs:
         run, where = study.runs.open(id), study.coordinates.get(id, {})
-        outputs = run.predictions[f"{part}_outputs"]
-        targets, threshold = run.predictions[f"{part}_targets"], threshold_of(run)
-        replicas.append((where.get("at"), int(where.get("data", 0)), outputs if run.status == "finished" else np.full_like(outputs, np.nan)))
+        targets, threshold = run.predictions[f"{part}_targets"], threshold_of(run) or 0.0
+        replicas.append((where.get("at"), int(where.get("data", 0)), outputs_in(run, part)))
     assert targets is not None
     truth = None if told.get("truth") is None or noise is not None else np.array(told["truth"], np.float64)
     axis = told.get("axis")
@@ -224,16 +370,16 @@ def from_study(study: Study, loss: str | None, noise: float | None = None) -> tu
     design = Design(
         loss or str(told.get("loss")), str(axis) if axis else None, tuple(values), targets, part, truth, told.get("noise") if noise is None else noise, facts
     )
-    return design, points(design, replicas, threshold)
+    return Decomposed(design, points(design, replicas, threshold))
 
 
-def asked_of(study: Study) -> tuple[RunConfig, dict[str, Any]]:
-    """(configuration, options) of a saved study. Raises RunFileError where it does not hold them."""
+def asked_of(study: Study) -> tuple[RunConfig, Request]:
+    """(configuration, request) of a saved study. Raises RunFileError where it does not hold them."""
     told = study.description.get("bias_variance")
-    asked = told.get("asked") if isinstance(told, dict) else None
-    if not isinstance(asked, dict) or {"replicas", "seeds", "vary", "resample", "loss", "noise", "over", "values"} - set(asked):
+    asked, known = told.get("asked") if isinstance(told, dict) else None, {each.name for each in dataclass_fields(Request)}
+    if not isinstance(asked, dict) or known - set(asked):
         raise RunFileError(f"{study.path} does not say how its replicas were made: expected a study that this version of dlprobe bias-variance -o wrote")
-    return from_mapping(completed(study.description["config"], "")), asked
+    return from_mapping(completed(study.description["config"], "")), Request(**{name: asked[name] for name in known})
 
 
 def outputs_of(study: Study, replicas: Sequence[Replica], prepared: Prepared) -> dict[str, Array]:
@@ -243,7 +389,12 @@ def outputs_of(study: Study, replicas: Sequence[Replica], prepared: Prepared) ->
 
     def read(planned: PlannedRun, run: Run) -> Array:
         refuse_other_data(study, run, prepared(by_id[planned.id].data, by_id[planned.id].size))
-        outputs = run.predictions[f"{part}_outputs"]
-        return outputs if run.status == "finished" else np.full_like(outputs, np.nan)
+        return outputs_in(run, part)
 
-    return finished_runs(study, [PlannedRun(each.id, each.config) for each in replicas], read)
+    return finished_runs(study, planned(replicas), read)
+
+
+def outputs_in(run: Run, part: str) -> Array:
+    """The outputs (sample, output) on a part at the end of a run; NaN where it diverged."""
+    outputs = run.predictions[f"{part}_outputs"]
+    return outputs if run.status == "finished" else np.full_like(outputs, np.nan)

@@ -8,26 +8,24 @@ from __future__ import annotations
 import itertools
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from typing import TYPE_CHECKING, Any
+from types import MappingProxyType
+from typing import Any
 
 import numpy as np
 
-from dlprobe.analysis import comparison, paired
-from dlprobe.analysis.comparison import Margin, Outcome
+from dlprobe.analysis.comparing import comparison, paired
+from dlprobe.analysis.comparing.comparison import Margin, Outcome
 from dlprobe.analysis.model_size import layer_size
 from dlprobe.config import RunConfig, completed, from_mapping, to_mapping, with_values
 from dlprobe.errors import ConfigError
 from dlprobe.experiments.axes import Axis, named
+from dlprobe.experiments.experiment import Means, SeededExperiment
 from dlprobe.experiments.study import NEVER, PlannedRun, run_id, run_one, run_study
-from dlprobe.runs import Run
+from dlprobe.runs import Run, Study
 from dlprobe.training import trainer
 from dlprobe.training.prepared_sets import PreparedSets
 from dlprobe.training.stopping import Stop
 
-if TYPE_CHECKING:
-    from dlprobe.executors.dask_cluster import DaskCluster
-
-EXPERIMENT = "compare"
 MOST_CELLS = 100
 TUNING_FACTORS = (0.1, 0.32, 1.0, 3.2, 10.0)  # of the rate that a value has without tuning: half a decade apart
 TUNING_SEEDS = 2
@@ -64,8 +62,10 @@ class Cell:
 
 
 @dataclass(frozen=True)
-class Request:
+class CompareExperiment(SeededExperiment[Outcome, "Compared"]):
     """What is compared and how. by: metric that ranks; target: of steps to a target, None: what every value that learns reaches."""
+
+    name = "compare"
 
     axes: Mapping[str, tuple[str, ...]]
     cells: tuple[Cell, ...]
@@ -75,13 +75,74 @@ class Request:
     equal: str = "samples"
     equal_parameters: bool = False
     vary_data: bool = False
+    sets: PreparedSets = field(default_factory=PreparedSets, compare=False, repr=False)
+
+    @classmethod
+    def restore(cls, study: Study, told: Callable[[str], None] | None = None) -> CompareExperiment:
+        return restored(study.description, str(study.path), PreparedSets(told=told))
+
+    def describe(self) -> dict[str, Any]:
+        """What is compared, how, and every cell's configuration."""
+        cells = [{"coordinates": dict(cell.coordinates), "config": to_mapping(cell.config), "tuning": _described(cell.tuning)} for cell in self.cells]
+        options = {name: getattr(self, name) for name in ("by", "target", "equal", "equal_parameters", "vary_data")}
+        axes = {**{axis: list(values) for axis, values in self.axes.items()}, "seed": list(self.seeds)}
+        return {"experiment": self.name, "axes": axes, "options": options, "cells": cells}
+
+    def plan(self, found: Mapping[str, Outcome] = MappingProxyType({})) -> list[PlannedRun]:
+        """Every cell with every seed."""
+        return [
+            PlannedRun(run_id(index, "-".join(cell.coordinates.values()), seed), self._config(cell, seed), {**cell.coordinates, "seed": seed})
+            for index, cell, seed in self._grid()
+        ]
+
+    def _grid(self) -> list[tuple[int, Cell, int]]:
+        """All cells seed by seed: what an interrupted study holds can be compared."""
+        return [(index, cell, seed) for seed in self.seeds for index, cell in enumerate(self.cells)]
+
+    def _config(self, cell: Cell, seed: int) -> RunConfig:
+        """A cell's configuration with a seed of its own; the split stays, unless the data vary."""
+        return with_values(cell.config, {"training.seed": seed, "data.data_seed": seed if self.vary_data else cell.config.resolved_data_seed})
+
+    def read(self, planned: PlannedRun, run: Run) -> Outcome:
+        """What is compared of a run."""
+        return comparison.outcome(int(planned.coordinates["seed"]), run)
+
+    def conclude(self, found: Mapping[str, Outcome], complete: bool) -> Compared | None:
+        """The comparison of what ended; None where nothing did."""
+        by_cell: dict[str, list[Outcome]] = {cell.label: [] for cell in self.cells}
+        for planned, (_, cell, _) in zip(self.plan(), self._grid(), strict=True):
+            if planned.id in found:
+                by_cell[cell.label].append(found[planned.id])
+        if not any(by_cell.values()):
+            return None
+        whole = comparison.compare(by_cell, self.by, self.target)
+        marginals = {axis: comparison.compare_margins(self._cells_by_value(axis, by_cell), self.by) for axis in self.axes}
+        shown = {axis: margin for axis, margin in marginals.items() if margin is not None and len(self.axes) > 1}
+        return Compared(self, whole, shown, complete)
+
+    def _cells_by_value(self, axis: str, by_cell: Mapping[str, Sequence[Outcome]]) -> dict[str, list[Sequence[Outcome]]]:
+        """For each value of an axis the runs of every cell that has it."""
+        return {value: [by_cell[cell.label] for cell in self.cells if cell.coordinates[axis] == value] for value in self.axes[axis]}
+
+    def table(self, result: Compared) -> dict[str, list[Any]]:
+        """The ranking, one row per cell."""
+        labels, values = {cell.label: cell for cell in self.cells}, result.all.values
+        columns: dict[str, list[Any]] = {axis: [labels[value.label].coordinates[axis] for value in values] for axis in self.axes}
+        columns |= {
+            "rank": [value.rank for value in values],
+            "standing": [value.standing for value in values],
+            "diverged": [value.diverged for value in values],
+        }
+        for name in (f"final_{self.by}", f"best_{self.by}"):
+            columns[name] = [value.metrics[name].value if name in value.metrics else None for value in values]
+        return columns
 
 
 @dataclass(frozen=True)
 class Compared:
     """The comparison of all cells, and where there are several axes, of each axis's values over all others. complete: False after a stop."""
 
-    request: Request
+    request: CompareExperiment
     all: comparison.Comparison
     marginals: Mapping[str, Margin] = field(default_factory=dict)
     complete: bool = True
@@ -181,41 +242,14 @@ def step_seconds(configs: Sequence[RunConfig], sets: PreparedSets) -> list[float
     steps, taken = [PILOT_STEPS] * len(configs), [np.inf] * len(configs)
     for _, (index, config) in itertools.product(range(PILOTS), enumerate(configs)):
         pilot = with_values(config, {"training.steps": steps[index]})
-        found = run_one(PlannedRun("pilot", pilot, {"seed": 0}), sets, read, Stop(), None)
+        found = run_one(PlannedRun("pilot", pilot), sets, lambda _, run: comparison.outcome(0, run), Stop(), None)
         assert found is not None
         taken[index] = min(taken[index], found.step_seconds)
         steps[index] = min(max(PILOT_STEPS, round(PILOT_SECONDS / taken[index])), MOST_PILOT_STEPS)
     return taken
 
 
-def plan(request: Request) -> list[PlannedRun]:
-    """Every cell with every seed."""
-    return [
-        PlannedRun(run_id(index, "-".join(cell.coordinates.values()), seed), run_config(request, cell, seed), {**cell.coordinates, "seed": seed})
-        for index, cell, seed in _grid(request)
-    ]
-
-
-def _grid(request: Request) -> list[tuple[int, Cell, int]]:
-    """All cells seed by seed: what an interrupted study holds can be compared."""
-    return [(index, cell, seed) for seed in request.seeds for index, cell in enumerate(request.cells)]
-
-
-def run_config(request: Request, cell: Cell, seed: int) -> RunConfig:
-    """A cell's configuration with a seed of its own; the split stays, unless the data vary."""
-    return with_values(cell.config, {"training.seed": seed, "data.data_seed": seed if request.vary_data else cell.config.resolved_data_seed})
-
-
-def tune(
-    cells: Sequence[Cell],
-    by: str,
-    sets: PreparedSets,
-    *,
-    threads: int,
-    stop: Stop,
-    progress: Callable[[int, int], None] | None,
-    cluster: DaskCluster | None = None,
-) -> list[Cell]:
+def tune(cells: Sequence[Cell], by: str, sets: PreparedSets, means: Means) -> list[Cell]:
     """Every cell with the best of the same number of rates around its own, by the mean result of two seeds that the comparison does not use."""
     rates = {index: [cell.config.training.resolved_lr * factor for factor in TUNING_FACTORS] for index, cell in enumerate(cells)}
     planned, place = [], {}
@@ -224,7 +258,8 @@ def tune(
         id = f"{index}-{number}-{seed}"
         planned.append(PlannedRun(id, with_values(cell.config, {**values, "recording.record_every": NEVER})))
         place[id] = (index, number)
-    found = run_study(planned, sets, lambda _, run: result_of(run, by), threads=threads, stop=stop, progress=progress, cluster=cluster).found
+    how: dict[str, Any] = {"threads": means.threads, "stop": means.stop, "progress": means.progress, "cluster": means.cluster}
+    found = run_study(planned, sets, lambda _, run: result_of(run, by), **how).found
     tried = {index: [[found[id] for id in found if place[id] == (index, number)] for number in range(len(TUNING_FACTORS))] for index in rates}
     return [replace(cell, tuning=(tuning := chosen(rates[index], tried[index])), config=_at(cell.config, tuning.rate)) for index, cell in enumerate(cells)]
 
@@ -246,57 +281,22 @@ def chosen(rates: Sequence[float], results: Sequence[Sequence[float]]) -> Tuning
     return Tuning(rates[best], tuple(zip(rates, means, strict=True)))
 
 
-def read(planned: PlannedRun, run: Run) -> Outcome:
-    """What is compared of a run."""
-    return comparison.outcome(int(planned.coordinates["seed"]), run)
-
-
-def conclude(request: Request, found: Mapping[str, Outcome], complete: bool) -> Compared:
-    """Compare what ended. Raises ConfigError where no run did."""
-    by_cell: dict[str, list[Outcome]] = {cell.label: [] for cell in request.cells}
-    for planned, (_, cell, _) in zip(plan(request), _grid(request), strict=True):
-        if planned.id in found:
-            by_cell[cell.label].append(found[planned.id])
-    if not any(by_cell.values()):
-        raise ConfigError("no run had ended: nothing to compare yet; go on with --resume")
-    whole = comparison.compare(by_cell, request.by, request.target)
-    marginals = {axis: comparison.compare_margins(cells_by_value(request, axis, by_cell), request.by) for axis in request.axes}
-    shown = {axis: margin for axis, margin in marginals.items() if margin is not None and len(request.axes) > 1}
-    return Compared(request, whole, shown, complete)
-
-
-def cells_by_value(request: Request, axis: str, by_cell: Mapping[str, Sequence[Outcome]]) -> dict[str, list[Sequence[Outcome]]]:
-    """For each value of an axis the runs of every cell that has it."""
-    return {value: [by_cell[cell.label] for cell in request.cells if cell.coordinates[axis] == value] for value in request.axes[axis]}
-
-
-def description(request: Request) -> dict[str, Any]:
-    """What a study file says of the comparison."""
-    cells = [
-        {
-            "coordinates": dict(cell.coordinates),
-            "config": to_mapping(cell.config),
-            "tuning": None if cell.tuning is None else {"rate": cell.tuning.rate, "tried": [[rate, _finite(value)] for rate, value in cell.tuning.tried]},
-        }
-        for cell in request.cells
-    ]
-    options = {name: getattr(request, name) for name in ("by", "target", "equal", "equal_parameters", "vary_data")}
-    axes = {**{axis: list(values) for axis, values in request.axes.items()}, "seed": list(request.seeds)}
-    return {"experiment": EXPERIMENT, "axes": axes, "options": options, "cells": cells}
+def _described(tuning: Tuning | None) -> dict[str, Any] | None:
+    return None if tuning is None else {"rate": tuning.rate, "tried": [[rate, _finite(value)] for rate, value in tuning.tried]}
 
 
 def _finite(value: float) -> float | None:
     return value if np.isfinite(value) else None
 
 
-def request_of(description: Mapping[str, Any], name: str) -> Request:
-    """The request that a study file tells of. Raises ConfigError where it cannot be read."""
+def restored(description: Mapping[str, Any], name: str, sets: PreparedSets) -> CompareExperiment:
+    """The comparison that a study file tells of. Raises ConfigError where it cannot be read."""
     try:
         axes = {str(axis): tuple(map(str, values)) for axis, values in description["axes"].items() if axis != "seed"}
         cells = tuple(_cell_of(each) for each in description["cells"])
         options = description["options"]
         target = None if options["target"] is None else float(options["target"])
-        return Request(
+        return CompareExperiment(
             axes,
             cells,
             tuple(int(seed) for seed in description["axes"]["seed"]),
@@ -305,6 +305,7 @@ def request_of(description: Mapping[str, Any], name: str) -> Request:
             str(options["equal"]),
             bool(options["equal_parameters"]),
             bool(options["vary_data"]),
+            sets,
         )
     except (KeyError, TypeError, ValueError, AttributeError) as error:
         raise ConfigError(f"{name} does not say what was compared ({type(error).__name__}: {error}): compare again with -o") from None
@@ -315,14 +316,3 @@ def _cell_of(stored: Mapping[str, Any]) -> Cell:
     tried = None if tuning is None else tuple((float(rate), np.inf if value is None else float(value)) for rate, value in tuning["tried"])
     coordinates = {str(axis): str(value) for axis, value in stored["coordinates"].items()}
     return Cell(coordinates, from_mapping(completed(stored["config"], "")), None if tried is None else Tuning(float(tuning["rate"]), tried))
-
-
-def results_table(compared: Compared) -> dict[str, list[Any]]:
-    """The ranking as columns, one row per cell, as a study file keeps them."""
-    labels = {cell.label: cell for cell in compared.request.cells}
-    values = compared.all.values
-    columns: dict[str, list[Any]] = {axis: [labels[value.label].coordinates[axis] for value in values] for axis in compared.request.axes}
-    columns |= {"rank": [value.rank for value in values], "standing": [value.standing for value in values], "diverged": [value.diverged for value in values]}
-    for name in (f"final_{compared.request.by}", f"best_{compared.request.by}"):
-        columns[name] = [value.metrics[name].value if name in value.metrics else None for value in values]
-    return columns

@@ -5,11 +5,13 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
-from dlprobe.analysis.depth_limits import breaking_depth
-from dlprobe.analysis.profiles import BROKEN
+from dlprobe.analysis.profiles.depth_limits import breaking_depth
+from dlprobe.analysis.profiles.depth_profiles import BROKEN
 from dlprobe.config import with_values
 from dlprobe.experiments import gradients
+from dlprobe.experiments.experiment import Experiment, Means
 from dlprobe.experiments.gradients import Cell
+from dlprobe.experiments.study import StudyResult
 from dlprobe.training import trainer
 from dlprobe.training.stopping import Stop
 
@@ -46,9 +48,35 @@ class BreakingDepth:
     complete: bool
 
 
-def find(
-    row: Row, seeds: Sequence[int], data: trainer.PreparedData, *, threads: int, stop: Stop, deepest: int = DEEPEST, told: Callable[[], None] | None = None
-) -> BreakingDepth:
+@dataclass(frozen=True)
+class DepthSearch(Experiment[BreakingDepth, list[BreakingDepth]]):
+    """For each row of a grid the depth at which it breaks."""
+
+    name = "gradients --find-depth"
+    doing = "searching depths"
+    unit = "rows"
+
+    rows: Sequence[Row]
+    seeds: Sequence[int]
+    data: trainer.PreparedData
+    deepest: int = DEEPEST
+
+    def train(self, means: Means, finished: Mapping[str, BreakingDepth]) -> StudyResult[BreakingDepth]:
+        """Row after row."""
+        found: dict[str, BreakingDepth] = {}
+        for row in self.rows:
+            if not means.stop.asked:
+                found[str(len(found))] = find(row, self.seeds, self.data, threads=means.threads, stop=means.stop, deepest=self.deepest)
+                if means.progress is not None:
+                    means.progress(len(found), len(self.rows))
+        return StudyResult(found, len(found) == len(self.rows) and all(each.complete for each in found.values()))
+
+    def conclude(self, found: Mapping[str, BreakingDepth], complete: bool) -> list[BreakingDepth]:
+        """The rows as far as they were searched."""
+        return list(found.values())
+
+
+def find(row: Row, seeds: Sequence[int], data: trainer.PreparedData, *, threads: int, stop: Stop, deepest: int = DEEPEST) -> BreakingDepth:
     """Search one row. Assumes what theory says too: what breaks at a depth breaks at every greater one."""
     probes: dict[int, Probe] = {}
 
@@ -59,8 +87,6 @@ def find(
         if result is None:  # stopped
             return True
         probes[depth] = Probe(depth, result.verdict, result.initial.log10_error_signal_ratio.median)
-        if told is not None:
-            told()
         return result.verdict in BROKEN
 
     search(breaks, deepest, stop)

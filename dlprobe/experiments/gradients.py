@@ -11,31 +11,28 @@ import re
 import threading
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from functools import partial
-from types import MappingProxyType
-from typing import TYPE_CHECKING, Any
+from functools import cached_property, partial
+from typing import Any
 
 import numpy as np
 
-from dlprobe import registry
-from dlprobe.analysis import development, gradient_cells, theory
-from dlprobe.analysis.depth_limits import TrainableDepth, trainable_depth
-from dlprobe.analysis.gradient_cells import CellResult, SeedResult
+from dlprobe.analysis.profiles import development, gradient_cells
+from dlprobe.analysis.profiles.depth_limits import TrainableDepth, trainable_depth
+from dlprobe.analysis.profiles.gradient_cells import CellResult, SeedResult
+from dlprobe.analysis.profiles.row_verdict import where_diverged
+from dlprobe.analysis.theory import mean_field
 from dlprobe.config import RunConfig, completed, from_mapping, to_mapping, with_values
 from dlprobe.errors import ConfigError, RunFileError
-from dlprobe.experiments.axes import DEFAULT_WIDTH, axis_of
-from dlprobe.experiments.study import PlannedRun, run_study
+from dlprobe.experiments.axes import DEFAULT_WIDTH, axis_of, with_layers
+from dlprobe.experiments.experiment import Means, SeededExperiment
+from dlprobe.experiments.study import PlannedRun, Told
 from dlprobe.registry import Spec
-from dlprobe.runs import Run, StudyWriter
+from dlprobe.runs import Run, Study, StudyWriter
 from dlprobe.training import trainer
 from dlprobe.training.prepared_sets import PreparedSets
 from dlprobe.training.stopping import Stop
 
-if TYPE_CHECKING:
-    from dlprobe.executors.dask_cluster import DaskCluster
-
 # One decade of depths, the three activations and the three initializations of the lectures, and what mends the deepest nets.
-EXPERIMENT = "gradients"
 DEFAULT_DEPTHS = (5, 10, 20, 50)
 DEFAULT_ACTIVATIONS = ("sigmoid", "tanh", "relu")
 DEFAULT_INITS = ("normal(std=1)", "glorot_normal", "he_normal")
@@ -84,7 +81,7 @@ class Cell:
 
 
 @dataclass(frozen=True)
-class Experiment:
+class GridResult:
     """What came of it, in the grid's order; `complete` is False after a stop. trainable: by label and width, how deep a net can be."""
 
     cells: tuple[Cell, ...]
@@ -110,12 +107,83 @@ def rows(base: RunConfig, axes: Axes) -> list[Callable[[int], Cell]]:
 def cell_of(base: RunConfig, part: tuple[str, str, str], width: int, others: Mapping[str, str], depth: int) -> Cell:
     """One cell; part: activation, initializer, norm; others: values of further axes by name."""
     values = dict(zip(("model.activation", "model.init", "model.norm"), part, strict=True))
-    config, labels = with_values(base, {"model.layers": f"{width}x{depth}", **values}), {}
+    config, labels = with_values(with_layers(base, width, depth), values), {}
     for name, value in others.items():
         axis = axis_of(name)
         labels[axis.name] = axis.label(config, value)
         config = axis.apply(config, value)
     return Cell(depth, width, config, labels)
+
+
+@dataclass
+class GradientExperiment(SeededExperiment[SeedResult, GridResult]):
+    """Every cell with every seed, each cell judged in the thread that makes its last run: theory's part takes half a second for the default grid, in which
+    at the end all threads but one would have nothing to do."""
+
+    name = "gradients"
+    doing = "training the grid"
+
+    cells: Sequence[Cell]
+    seeds: Sequence[int]
+    sets: PreparedSets
+    _read: dict[str, SeedResult] = field(default_factory=dict, init=False, repr=False)
+    _judged: dict[str, CellResult] = field(default_factory=dict, init=False, repr=False)  # by the id of the cell's first run
+    _lock: threading.Lock = field(default_factory=threading.Lock, init=False, repr=False)
+
+    @classmethod
+    def restore(cls, study: Study, told: Callable[[str], None] | None = None) -> GradientExperiment:
+        cells, seeds = described(study.description, str(study.path))
+        return cls(cells, seeds, PreparedSets(told=told))
+
+    def describe(self) -> dict[str, object]:
+        """Its axes and every cell's configuration."""
+        return study_description(self.cells, self.seeds)
+
+    def plan(self, found: Mapping[str, SeedResult]) -> list[PlannedRun]:
+        """Every cell with every seed; all share the split."""
+        return [PlannedRun(run_id(cell, seed), run_config(cell, seed), coordinates(cell, seed)) for cell in self.cells for seed in self.seeds]
+
+    def read(self, planned: PlannedRun, run: Run) -> SeedResult:
+        """What the analysis needs of one run; the last one of a cell has the cell judged."""
+        result = seed_result(planned, run)
+        cell, ids = self._cells[planned.id]
+        with self._lock:
+            self._read[planned.id] = result
+            last = all(id in self._read for id in ids)
+        if last:
+            self._judged[ids[0]] = judge(cell, [self._read[id] for id in ids], self.sets.of(cell.config))
+        return result
+
+    @cached_property
+    def _cells(self) -> dict[str, tuple[Cell, list[str]]]:
+        """By run id: its cell and the ids of all runs of the cell."""
+        return {run_id(cell, seed): (cell, [run_id(cell, each) for each in self.seeds]) for cell in self.cells for seed in self.seeds}
+
+    def conclude(self, found: Mapping[str, SeedResult], complete: bool) -> GridResult | None:
+        """None where no run ended."""
+        return self.judged(found, complete) if found else None
+
+    def judged(self, found: Mapping[str, SeedResult], complete: bool) -> GridResult:
+        """Every cell from the seeds that ended, and each row of cells for how deep it can be."""
+        results = tuple(self._judged.get(run_id(cell, self.seeds[0])) or self._judge_ended(cell, found) for cell in self.cells)
+        by_row: dict[tuple[str, int], list[tuple[Cell, CellResult]]] = {}
+        for cell, result in zip(self.cells, results, strict=True):
+            if result is not None:
+                by_row.setdefault((cell.label, cell.width), []).append((cell, result))
+        trainable = {}
+        for key, row in by_row.items():
+            deepest = max((cell for cell, _ in row), key=lambda cell: cell.depth)
+            skills = {cell.depth: result.skill.median for cell, result in row}
+            trainable[key] = trainable_depth(initial_net(deepest, self.sets.of(deepest.config)), skills)
+        return GridResult(tuple(self.cells), results, complete, trainable)
+
+    def _judge_ended(self, cell: Cell, found: Mapping[str, SeedResult]) -> CellResult | None:
+        results = [found[id] for seed in self.seeds if (id := run_id(cell, seed)) in found]
+        return judge(cell, results, self.sets.of(cell.config)) if results else None
+
+    def table(self, result: GridResult) -> dict[str, list[object]]:
+        """The verdicts, one row per judged cell."""
+        return results_table(result)
 
 
 def run(
@@ -126,72 +194,17 @@ def run(
     threads: int,
     stop: Stop,
     study: StudyWriter | None = None,
-    finished: Mapping[str, SeedResult] | None = None,
-    progress: Callable[[int, int], None] | None = None,
-    cluster: DaskCluster | None = None,
-) -> Experiment:
-    """Train every cell with every seed, longest first so that threads end together, and judge each cell. `data`: those of the first cell.
-
-    progress(done, all) is called as runs end. With `study`, every run is kept in it, statistics and all. finished: what an earlier study holds.
-    """
-    sets = PreparedSets((cells[0].config, data))
-    planned = plan(cells, seeds)
-    bench = Bench(cells, seeds, sets, finished or {})
-    found = run_study(planned, sets, bench.read, threads=threads, stop=stop, writer=study, finished=finished, progress=progress, cluster=cluster)
-    return conclude(cells, seeds, sets, found.found, found.complete, bench.judged)
-
-
-class Bench:
-    """Reads runs as they end, and judges each cell with its last seed, in the thread of that run: theory's part takes half a second for the default grid, in
-    which at the end all threads but one would have nothing to do."""
-
-    def __init__(self, cells: Sequence[Cell], seeds: Sequence[int], sets: PreparedSets, finished: Mapping[str, SeedResult]) -> None:
-        self.judged: dict[str, CellResult] = {}  # by the id of the cell's first run
-        self._sets, self._found, self._lock = sets, dict(finished), threading.Lock()
-        self._cells = {run_id(cell, seed): (cell, [run_id(cell, each) for each in seeds]) for cell in cells for seed in seeds}
-
-    def read(self, planned: PlannedRun, run: Run) -> SeedResult:
-        """What the analysis needs of one run."""
-        result = read(planned, run)
-        cell, ids = self._cells[planned.id]
-        with self._lock:
-            self._found[planned.id] = result
-            last = all(id in self._found for id in ids)
-        if last:
-            self.judged[ids[0]] = judge(cell, [self._found[id] for id in ids], self._sets.of(cell.config))
-        return result
-
-
-def plan(cells: Sequence[Cell], seeds: Sequence[int]) -> list[PlannedRun]:
-    """Every cell with every seed; all share the split."""
-    return [PlannedRun(run_id(cell, seed), run_config(cell, seed), coordinates(cell, seed)) for cell in cells for seed in seeds]
+    progress: Told | None = None,
+) -> GridResult:
+    """Train every cell with every seed and judge each cell. `data`: those of the first cell. See `Means` for the others."""
+    experiment = GradientExperiment(cells, seeds, PreparedSets((cells[0].config, data)))
+    ended = experiment.train(Means(threads, stop, study, progress), {})
+    return experiment.judged(ended.found, ended.complete)
 
 
 def run_config(cell: Cell, seed: int) -> RunConfig:
     """A cell's configuration with a seed of its own."""
     return with_values(cell.config, {"training.seed": seed, "data.data_seed": cell.config.resolved_data_seed})
-
-
-def conclude(
-    cells: Sequence[Cell],
-    seeds: Sequence[int],
-    sets: PreparedSets,
-    found: Mapping[str, SeedResult],
-    complete: bool,
-    judged: Mapping[str, CellResult] = MappingProxyType({}),
-) -> Experiment:
-    """Judge each cell from the seeds that ended, but those that were `judged`, and each row of cells for how deep it can be."""
-    results = tuple(judged.get(run_id(cell, seeds[0])) or judge_ended(cell, seeds, sets, found) for cell in cells)
-    by_row: dict[tuple[str, int], list[tuple[Cell, CellResult]]] = {}
-    for cell, result in zip(cells, results, strict=True):
-        if result is not None:
-            by_row.setdefault((cell.label, cell.width), []).append((cell, result))
-    trainable = {}
-    for key, row in by_row.items():
-        deepest = max((cell for cell, _ in row), key=lambda cell: cell.depth)
-        skills = {cell.depth: result.skill.median for cell, result in row}
-        trainable[key] = trainable_depth(initial_net(deepest, sets.of(deepest.config)), skills)
-    return Experiment(tuple(cells), results, complete, trainable)
 
 
 def run_id(cell: Cell, seed: int) -> str:
@@ -217,17 +230,17 @@ def coordinates(cell: Cell, seed: int) -> dict[str, str | int]:
     }
 
 
-def read(planned: PlannedRun, run: Run) -> SeedResult:
+def seed_result(planned: PlannedRun, run: Run) -> SeedResult:
     """What the analysis needs of one run."""
     rows = len(run.steps)
-    first, last = (statistics_at(run, row) if rows else None for row in (0, rows - 1))
+    first, last = (run.row(index).loaded() if rows else None for index in (0, rows - 1))
     accuracy = {part: float(run.final.get(f"{part}_accuracy", np.nan)) for part in ("train", "val")}
     diverged = run.status == "diverged"
     return SeedResult(
         seed=int(planned.coordinates["seed"]),
         first=first,
         last=last,
-        diverged=where_diverged(run, last) if diverged else "",
+        diverged=where_diverged(last, run.layers.names) if diverged else "",
         diverged_at_start=diverged and rows > 0 and int(run.steps[-1]) == 0,
         train_loss=float(run.final.get("train_loss", np.nan)),
         train_accuracy=accuracy["train"],
@@ -235,12 +248,6 @@ def read(planned: PlannedRun, run: Run) -> SeedResult:
         skill=skill_of(run, accuracy["train"]),
         course=course_of(run),
     )
-
-
-def statistics_at(run: Run, row: int) -> np.ndarray[Any, Any]:
-    """One recorded step, (layer, statistic); NaN for a statistic that the file does not have."""
-    blank = np.full(len(run.layers.names), np.nan)
-    return np.stack([run.statistic_rows(name, row, row + 1)[0] if name in run.statistics else blank for name in registry.records("statistic")], axis=1)
 
 
 def skill_of(run: Run, accuracy: float) -> float:
@@ -254,27 +261,10 @@ def skill_of(run: Run, accuracy: float) -> float:
 
 def course_of(run: Run) -> development.Course:
     """How the ratio of error signals ran over training; empty for fewer than two hidden layers."""
-    if len(run.layers.names) < 3:
+    if len(run.hidden_layers) < 2:
         return gradient_cells.EMPTY
     signal = run.statistic("error_signal_rms")
-    return development.course(run.steps, signal[:, 0], signal[:, -2])
-
-
-def where_diverged(run: Run, last: np.ndarray[Any, Any] | None) -> str:
-    """Step and layer of the first non-finite number: forward it starts nearest the input, backward nearest the output."""
-    if last is None:
-        return "the first step"
-    step, names = int(run.steps[-1]), run.layers.names
-    forward, backward = (np.flatnonzero(last[:, gradient_cells.registry_index(f"nonfinite_{side}")] > 0) for side in ("forward", "backward"))
-    if len(forward):
-        return f"step {step}, forward in {names[forward[0]]}"
-    return f"step {step}, backward in {names[backward[-1]]}" if len(backward) else f"step {step}, in the loss"
-
-
-def judge_ended(cell: Cell, seeds: Sequence[int], sets: PreparedSets, found: Mapping[str, SeedResult]) -> CellResult | None:
-    """The cell's result from the seeds that ended; None without any."""
-    results = [found[id] for seed in seeds if (id := run_id(cell, seed)) in found]
-    return judge(cell, results, sets.of(cell.config)) if results else None
+    return development.course(run.steps, signal[:, run.hidden_layers[0]], signal[:, run.hidden_layers[-1]])
 
 
 def judge(cell: Cell, results: Sequence[SeedResult], data: trainer.PreparedData) -> CellResult:
@@ -282,9 +272,9 @@ def judge(cell: Cell, results: Sequence[SeedResult], data: trainer.PreparedData)
     return gradient_cells.summarize(results, initial_net(cell, data))
 
 
-def initial_net(cell: Cell, data: trainer.PreparedData) -> theory.InitialNet:
+def initial_net(cell: Cell, data: trainer.PreparedData) -> mean_field.InitialNet:
     """What mean-field theory sees of a cell on this data."""
-    return theory.configured(cell.config, len(data.feature_names), data.input_mean_square)
+    return mean_field.configured(cell.config, len(data.feature_names), data.input_mean_square)
 
 
 def study_description(cells: Sequence[Cell], seeds: Sequence[int]) -> dict[str, object]:
@@ -295,7 +285,7 @@ def study_description(cells: Sequence[Cell], seeds: Sequence[int]) -> dict[str, 
             if name != "seed" and value not in axes.setdefault(name, []):
                 axes[name].append(value)
     stored = [{"depth": cell.depth, "width": cell.width, "others": dict(cell.others), "config": to_mapping(cell.config)} for cell in cells]
-    return {"experiment": EXPERIMENT, "axes": {**axes, "seed": list(seeds)}, "cells": stored}
+    return {"experiment": GradientExperiment.name, "axes": {**axes, "seed": list(seeds)}, "cells": stored}
 
 
 def described(description: Mapping[str, Any], name: str) -> tuple[list[Cell], list[int]]:
@@ -310,10 +300,10 @@ def described(description: Mapping[str, Any], name: str) -> tuple[list[Cell], li
         raise ConfigError(f"{name} does not say how it was made: it was written by an older dlprobe; begin a new study with -o") from None
 
 
-def results_table(experiment: Experiment) -> dict[str, list[object]]:
+def results_table(grid: GridResult) -> dict[str, list[object]]:
     """The verdicts as columns, one row per judged cell, as a study file keeps them."""
-    rows = [(cell, result) for cell, result in zip(experiment.cells, experiment.results, strict=True) if result is not None]
-    axes = [name for name in coordinates(experiment.cells[0], 0) if name != "seed"] if rows else []
+    rows = [(cell, result) for cell, result in zip(grid.cells, grid.results, strict=True) if result is not None]
+    axes = [name for name in coordinates(grid.cells[0], 0) if name != "seed"] if rows else []
     columns: dict[str, list[object]] = {name: [coordinates(cell, 0)[name] for cell, _ in rows] for name in axes}
     columns["verdict"] = [result.verdict for _, result in rows]
     columns["initial_log10_error_signal_ratio"] = [result.initial.log10_error_signal_ratio.median for _, result in rows]

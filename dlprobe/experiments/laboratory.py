@@ -12,21 +12,19 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from dlprobe import registry
-from dlprobe.config import RunConfig, parse_toml, with_values
+from dlprobe.config import RunConfig, with_values
 from dlprobe.errors import ConfigError
 from dlprobe.executors import threads as executor
-from dlprobe.experiments.recipe import Found, Judgement, Recipe, judge
 from dlprobe.experiments.study import run_id
+from dlprobe.record.recorder import Both, Snapshots
+from dlprobe.record.scalars import BATCH_LOSS
 from dlprobe.runs import RunWriter, StudyWriter
 from dlprobe.training import trainer
 from dlprobe.training.describe import describe
 from dlprobe.training.prepared_sets import PreparedSets
-from dlprobe.training.recording import Both, Snapshots
 from dlprobe.training.stopping import Stop
 
 Array = npt.NDArray[Any]
-BATCH_LOSS = 0  # the column of a step's scalars
 Changes = Mapping[str, Any]
 
 
@@ -68,9 +66,7 @@ class Trained:
     def first(self, statistic: str) -> npt.NDArray[np.float64]:
         """A statistic of every hidden layer at the first step, (layer,), input side first."""
         assert self.kept.first is not None
-        column = list(registry.records("statistic")).index(statistic)
-        found: Array = self.kept.first.astype(np.float64)
-        return found[: max(self.hidden, 1), column]
+        return self.kept.first[statistic][: max(self.hidden, 1)]
 
     def final(self, name: str) -> float:
         """A loss or metric at the end, e.g. `val_error`; infinite after a divergence. Raises ConfigError where the data have no error rate, or no such part."""
@@ -101,6 +97,10 @@ class Trained:
         return np.array([each[0] for each in self.kept.percentiles], np.float64)
 
 
+class Stopped(KeyboardInterrupt):
+    """Somebody asked the laboratory to stop before a recipe was measured."""
+
+
 @dataclass
 class Laboratory:
     """Trains the variants that a recipe asks for. progress(done, all) counts the runs of the present call.
@@ -112,7 +112,7 @@ class Laboratory:
     sets: PreparedSets
     seeds: Sequence[int]
     tiny: bool
-    threads: int
+    threads: int = 1
     stop: Stop = field(default_factory=Stop)
     progress: Callable[[int, int], None] | None = None
     given: bool = False
@@ -128,7 +128,7 @@ class Laboratory:
         return self.sets.of(with_values(self.base, {f"data.{key}": value for key, value in changes.items()}))
 
     def run(self, variants: Mapping[str, Changes], *, same_data: bool = True) -> dict[str, list[Trained]]:
-        """Each variant's runs, one per seed, by its name. Seeds share data and split unless `same_data` is False. A stop is a KeyboardInterrupt."""
+        """Each variant's runs, one per seed, by its name. Seeds share data and split unless `same_data` is False. Raises Stopped."""
         plan = [(name, seed) for name in variants for seed in self.seeds]
         numbers = {name: next(self.numbers) for name in variants}
         jobs = [partial(self._one, run_id(numbers[name], name, seed), name, variants[name], seed, same_data) for name, seed in plan]
@@ -138,7 +138,7 @@ class Laboratory:
             if self.progress is not None:
                 self.progress(done, len(jobs))
         if self.stop.asked:
-            raise KeyboardInterrupt
+            raise Stopped
         return {name: [found[name, seed] for seed in self.seeds] for name in variants}
 
     def _one(self, id: str, variant: str, changes: Changes, seed: int, same_data: bool) -> Trained:
@@ -162,40 +162,3 @@ def median(runs: Sequence[Trained], of: Callable[[Trained], float]) -> float:
 def middle(runs: Sequence[Trained], of: Callable[[Trained], Array]) -> list[float]:
     """The median over seeds of each element."""
     return [float(value) for value in np.median([of(run) for run in runs], axis=0)]
-
-
-def base_of(recipe: Recipe, tiny: bool, data: str | None, target: str | None = None) -> RunConfig:
-    """What all runs of a recipe begin with. Raises ConfigError where the claim is about its own data only."""
-    config = parse_toml(recipe.base, f"recipe {recipe.name}")
-    quiet = {"recording.histogram_every": "never"}
-    config = with_values(config, {**quiet, **(recipe.tiny if tiny else {})})
-    if data is None:
-        if target is not None:
-            raise ConfigError("--target names the label column of a file: expected --data FILE with it")
-        return config
-    if recipe.own_data:
-        raise ConfigError(f"recipe {recipe.name} is about its own data, {config.data.data}: expected no --data; run it without")
-    return with_values(config, {"data.data": data, "data.scaling": "standardize", **({} if target is None else {"data.target": target})})
-
-
-def description(recipe: Recipe, laboratory: Laboratory) -> dict[str, Any]:
-    """What a study file says of the recipe whose runs it keeps."""
-    options = {"recipe": recipe.name, "data": laboratory.base.data.data, "tiny": laboratory.tiny}
-    return {
-        "experiment": "recipe",
-        "axes": {"seed": list(laboratory.seeds)},
-        "options": options,
-        "claim": {"says": recipe.claim, "source": recipe.source},
-    }
-
-
-def results_table(found: Found) -> dict[str, list[Any]]:
-    """The inequalities as columns, as a study file keeps them."""
-    names = ("quantity", "when", "value", "relation", "bound")
-    return {**{name: [getattr(check, name) for check in found.checks] for name in names}, "holds": [int(check.holds) for check in found.checks]}
-
-
-def perform(recipe: Recipe, laboratory: Laboratory) -> tuple[Found, Judgement]:
-    """Measure and judge."""
-    found = recipe.measure(laboratory)
-    return found, judge(found.checks)

@@ -6,19 +6,19 @@ another batch size, has another best rate.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
-from functools import partial
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 
 import numpy as np
 
-from dlprobe.analysis.rate_range import RangeTest, Trial, best_trial, beyond, broken_at, candidates, learned, quick_rate, read_range_test, reason
-from dlprobe.config import RunConfig, with_values
+from dlprobe.analysis.learning.rate_range import RangeTest, Trial, best_trial, beyond, broken_at, candidates, learned, quick_rate, read_range_test, reason
+from dlprobe.config import RunConfig, with_values, without_instruments
 from dlprobe.errors import ConfigError
-from dlprobe.executors import threads as executor
-from dlprobe.experiments.study import NEVER, Told
+from dlprobe.experiments.experiment import Means, PlannedExperiment
+from dlprobe.experiments.study import NEVER, PlannedRun, StudyResult, Told, run_study
+from dlprobe.runs import Run
 from dlprobe.training import trainer
-from dlprobe.training.recording import Snapshots
+from dlprobe.training.prepared_sets import PreparedSets
 from dlprobe.training.stopping import Stop
 
 FIRST_RATE, LAST_RATE, RANGE_STEPS = 1e-7, 10.0, 100
@@ -43,42 +43,63 @@ class Found:
         return learned(self.trials, self.test)
 
 
+@dataclass
+class RateSearch(PlannedExperiment[Trial, Found]):
+    """Which rate ends with the smallest loss `by` (train_loss or val_loss). quick: the range test alone, and a guess from it."""
+
+    name = "lr-find"
+    doing = "trying rates"
+
+    config: RunConfig
+    sets: PreparedSets
+    rates: tuple[float, float] = (FIRST_RATE, LAST_RATE)
+    range_steps: int = RANGE_STEPS
+    by: str = "train_loss"
+    quick: bool = False
+    test: RangeTest | None = field(default=None, init=False)
+
+    def train(self, means: Means, finished: Mapping[str, Trial]) -> StudyResult[Trial]:
+        """The range test, which places the candidates, and their runs. Raises ConfigError."""
+        data = self.sets.of(self.config)
+        refuse(self.config, self.by, data)
+        self.test = range_test(self.config, data, *self.rates, self.range_steps, means.stop)
+        return super().train(means, finished)
+
+    def plan(self, found: Mapping[str, Trial]) -> list[PlannedRun]:
+        """The candidates, and beyond them where the best stands at their end."""
+        assert self.test is not None
+        planned, following = list[PlannedRun](), () if self.quick else candidates(self.test)
+        while following:
+            planned += [planned_at(self.config, rate) for rate in following]
+            ended = [found[each.id] for each in planned if each.id in found]
+            following = beyond(ended, self.by) if len(ended) == len(planned) else ()
+        return planned
+
+    def read(self, planned: PlannedRun, run: Run) -> Trial:
+        """Its losses at the end."""
+        return trial_of(planned, run)
+
+    def conclude(self, found: Mapping[str, Trial], complete: bool) -> Found | None:
+        """The answer from the runs that ended; where none did there is none, which is not to say that no rate trains."""
+        if self.test is None or not (found or complete):
+            return None
+        steps = trainer.start(self.config, self.sets.of(self.config)).steps
+        if self.quick:
+            return Found(self.test, (), *quick_rate(self.test), self.by, steps, complete)
+        trials = sorted(found.values(), key=lambda trial: trial.rate)
+        best = best_trial(trials, self.by)
+        why = reason(trials, best, self.by) if best else "no run ended with a finite loss"
+        return Found(self.test, tuple(trials), best.rate if best else float("nan"), why, self.by, steps, complete)
+
+
 def find(
-    config: RunConfig,
-    data: trainer.PreparedData,
-    *,
-    rates: tuple[float, float] = (FIRST_RATE, LAST_RATE),
-    range_steps: int = RANGE_STEPS,
-    by: str = "train_loss",
-    quick: bool = False,
-    threads: int = 1,
-    stop: Stop,
-    progress: Told | None = None,
+    config: RunConfig, data: trainer.PreparedData, *, by: str = "train_loss", quick: bool = False, threads: int = 1, stop: Stop, progress: Told | None = None
 ) -> Found:
-    """The rate whose run ends with the smallest loss `by` (train_loss or val_loss); `quick` leaves the runs out and guesses.
-
-    Raises ConfigError, and KeyboardInterrupt after a stop before the first run ended: then there is no answer, not that no rate trains.
-    """
-    refuse(config, by, data)
-    test = range_test(config, data, *rates, range_steps, stop)
-    steps = trainer.start(config, data).steps
-    if quick:
-        return Found(test, (), *quick_rate(test), by, steps, not stop.asked)
-    trials: list[Trial] = []
-    following = candidates(test)
-    while following and not stop.asked:
-        trials += run_trials(config, data, following, threads, stop, told_from(progress, len(trials)))
-        following = beyond(trials, by) if trials and not stop.asked else ()
-    if stop.asked and not trials:
+    """The search on given data. Raises ConfigError, and KeyboardInterrupt after a stop before the first run ended."""
+    found = RateSearch(config, PreparedSets((config, data)), by=by, quick=quick).run(Means(threads, stop, progress=progress))
+    if found is None:
         raise KeyboardInterrupt
-    return conclude(test, trials, by, steps, complete=not stop.asked)
-
-
-def conclude(test: RangeTest, trials: Sequence[Trial], by: str, steps: int, complete: bool) -> Found:
-    """The answer from the runs that ended."""
-    best = best_trial(trials, by)
-    why = reason(trials, best, by) if best else "no run ended with a finite loss"
-    return Found(test, tuple(sorted(trials, key=lambda t: t.rate)), best.rate if best else float("nan"), why, by, steps, complete)
+    return found
 
 
 def refuse(config: RunConfig, by: str, data: trainer.PreparedData) -> None:
@@ -102,29 +123,20 @@ def range_test(config: RunConfig, data: trainer.PreparedData, low: float, high: 
     return read_range_test(rates[: len(losses)], losses)
 
 
-def told_from(progress: Told | None, done: int) -> Told | None:
-    """Progress that counts the runs made before."""
-    return None if progress is None else lambda more, total: progress(done + more, done + total)
-
-
-def run_trials(config: RunConfig, data: trainer.PreparedData, rates: Sequence[float], threads: int, stop: Stop, progress: Told | None = None) -> list[Trial]:
+def run_trials(config: RunConfig, data: trainer.PreparedData, rates: Sequence[float], threads: int, stop: Stop) -> list[Trial]:
     """Train a net at each rate; a run that was stopped is left out."""
-    found = []
-    jobs = [partial(run_trial, config, data, rate, stop) for rate in rates]
-    for done, (_, trial) in enumerate(executor.run_all(jobs, threads, stop), start=1):
-        found += [] if trial is None else [trial]
-        if progress is not None:
-            progress(done, len(jobs))
-    return found
+    planned = [planned_at(config, rate) for rate in rates]
+    return list(run_study(planned, PreparedSets((config, data)), trial_of, threads=threads, stop=stop).found.values())
 
 
-def run_trial(config: RunConfig, data: trainer.PreparedData, rate: float, stop: Stop) -> Trial | None:
-    """One whole run at a rate, evaluated on the way only where its schedule or stopping goes by that; None if it was stopped."""
-    training = config.training
-    watched = training.schedule.record.observe is not None or training.early_stopping is not None
+def planned_at(config: RunConfig, rate: float) -> PlannedRun:
+    """One whole run at a rate, evaluated on the way only where its schedule or stopping goes by that."""
+    watched = config.training.schedule.record.observe is not None or config.training.early_stopping is not None
     values = {"training.lr": rate, "recording.record_every": NEVER, **({} if watched else {"recording.evaluate_every": "never"})}
-    kept = Snapshots()
-    status = trainer.run(trainer.start(with_values(config, values), data), kept, stop=stop)
-    if status == "interrupted":
-        return None
-    return Trial(rate, status, float(kept.final.get("train_loss", np.nan)), float(kept.final.get("val_loss", np.nan)))
+    return PlannedRun(f"lr={rate!r}", with_values(without_instruments(config), values), {"learning_rate": rate})
+
+
+def trial_of(planned: PlannedRun, run: Run) -> Trial:
+    """What counts of a run."""
+    losses = (float(run.final.get(f"{part}_loss", np.nan)) for part in ("train", "val"))
+    return Trial(planned.coordinates["learning_rate"], run.status, *losses)

@@ -2,22 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
-from functools import partial
+from functools import cached_property
 
 import numpy as np
 
 from dlprobe.config import RunConfig, to_mapping, with_values
 from dlprobe.errors import ConfigError
-from dlprobe.executors import threads as executor
+from dlprobe.experiments.experiment import PlannedExperiment
+from dlprobe.experiments.study import PlannedRun, run_id
 from dlprobe.rules import Finding, Remedy
 from dlprobe.rules.files import Criteria
-from dlprobe.runs import Run, RunWriter
-from dlprobe.runs.journal_contents import JournalContents
-from dlprobe.runs.sources import MemorySource
-from dlprobe.training import describe, trainer
-from dlprobe.training.stopping import Stop
+from dlprobe.runs import Run
+from dlprobe.training.prepared_sets import PreparedSets
 
 CURED_SHARE = 0.8  # of the seeds, e.g. 4 of 5
 METRICS = ("val_error", "train_error", "val_loss", "train_loss")  # the first that a run has is the one that tells whether it learned
@@ -157,50 +155,13 @@ def _joined(begun: Remedy, second: Treatment) -> Treatment:
     return replace(second, remedy=Remedy({**begun.patch, **remedy.patch}, f"{begun.why}; then {remedy.why}"))
 
 
-def run(
-    configurations: Sequence[Treatment],
-    findings: Sequence[Finding],
-    seeds: Sequence[int],
-    prepare: Callable[[RunConfig], trainer.PreparedData],
-    *,
-    threads: int,
-    stop: Stop,
-    progress: Callable[[int, int], None] | None = None,
-) -> list[Result]:
-    """Train every treatment with every seed; the results in the order given, those of a stopped experiment as far as all their seeds ended."""
-    jobs = [(treatment, seed) for treatment in configurations for seed in seeds]
-    codes, errors = treated_codes(findings), {each.code for each in findings if each.severity == "error"}
-    found: dict[int, Trial] = {}
-    calls = [partial(_trial, treatment.config, seed, prepare, codes, errors, stop) for treatment, seed in jobs]
-    for index, trial in executor.run_all(calls, threads, stop):
-        if trial is not None:
-            found[index] = trial
-        if progress is not None:
-            progress(len(found), len(jobs))
-    count = len(seeds)
-    results = []
-    for number, treatment in enumerate(configurations):
-        trials = [found.get(number * count + index) for index in range(count)]
-        if all(trial is not None for trial in trials):
-            results.append(Result(treatment, tuple(trial for trial in trials if trial is not None)))
-    return results
-
-
-def _trial(
-    config: RunConfig, seed: int, prepare: Callable[[RunConfig], trainer.PreparedData], codes: Sequence[str], errors: set[str], stop: Stop
-) -> Trial | None:
-    """Train one run in memory and judge it; None where it was stopped."""
-    seeded = with_values(config, {"training.seed": seed})
-    session = trainer.start(seeded, prepare(seeded))
-    writer = RunWriter.create(None, describe.describe(session))
-    if trainer.run(session, writer, stop=stop) == "interrupted":
-        return None
-    with Run(JournalContents(MemorySource(writer.bytes()))) as recorded:
-        judgement = Criteria().judge(recorded)
-        fired = {each.code: each.severity for each in judgement.findings if each.severity != "info"}  # what has become an info is no fault any more
-        new = tuple(code for code, severity in fired.items() if severity == "error" and code not in errors and code not in codes)
-        work = float(session.step) * float(np.sum(recorded.layers["parameter_count"]))
-        return Trial(metric_of(recorded), tuple(code for code in codes if code in fired), new, work, tuple(judgement.findings))
+def trial_of(run: Run, codes: Sequence[str], errors: Collection[str]) -> Trial:
+    """A run of a treatment, judged. codes: what is treated; errors: those of the ill run."""
+    judgement = Criteria().judge(run)
+    fired = {each.code: each.severity for each in judgement.findings if each.severity != "info"}  # what has become an info is no fault any more
+    new = tuple(code for code, severity in fired.items() if severity == "error" and code not in errors and code not in codes)
+    work = float(run.final["steps_done"]) * sum(layer.parameter_count or 0 for layer in run.layer_facts)
+    return Trial(metric_of(run), tuple(code for code in codes if code in fired), new, work, tuple(judgement.findings))
 
 
 def metric_of(run: Run) -> float:
@@ -214,3 +175,68 @@ def cheapest_cure(results: Sequence[Result]) -> Result | None:
     before, *tried = results
     cures = [each for each in tried if each.cured(before) >= CURED_SHARE * len(each.trials)]
     return min(cures, key=lambda each: each.work) if cures else None
+
+
+@dataclass(frozen=True)
+class Tried:
+    """What came of the treatments, the run as it is first, in the order in which they were tried; of a stopped experiment those all of whose seeds ended."""
+
+    results: Sequence[Result]
+    complete: bool
+
+
+@dataclass(frozen=True)
+class Prescription(PlannedExperiment[Trial, Tried]):
+    """Every treatment that the findings of a run name, over some seeds, beside the configuration as it is; where none cures, a second round."""
+
+    name = "prescribe"
+    doing = "trying remedies"
+
+    config: RunConfig
+    findings: Sequence[Finding]
+    seeds: Sequence[int]
+    tries: int
+    sets: PreparedSets
+
+    @property
+    def codes(self) -> tuple[str, ...]:
+        """What is to be cured."""
+        return treated_codes(self.findings)
+
+    def plan(self, found: Mapping[str, Trial]) -> list[PlannedRun]:
+        """Nothing where nothing is named."""
+        return [
+            PlannedRun(self._id(number, seed), with_values(each.config, {"training.seed": seed}), {"treatment": number, "seed": seed})
+            for number, each in enumerate(self._treatments(found))
+            for seed in self.seeds
+        ]
+
+    def _treatments(self, found: Mapping[str, Trial]) -> list[Treatment]:
+        """The run as it is first."""
+        first = self._first
+        results = self._results(first, found)
+        if len(results) < len(first) or not first or cheapest_cure(results) is not None:
+            return first
+        return [*first, *second_round(results, self.tries)]
+
+    @cached_property
+    def _first(self) -> list[Treatment]:
+        named = treatments(self.config, self.findings, self.tries)
+        return [Treatment(self.config), *named] if named else []
+
+    def _id(self, number: int, seed: int) -> str:
+        return run_id(number, "treatment", seed)
+
+    def _results(self, tried: Sequence[Treatment], found: Mapping[str, Trial]) -> list[Result]:
+        """Of the treatments all of whose seeds ended."""
+        ids = [[self._id(number, seed) for seed in self.seeds] for number in range(len(tried))]
+        return [Result(each, tuple(found[id] for id in own)) for each, own in zip(tried, ids, strict=True) if all(id in found for id in own)]
+
+    def read(self, planned: PlannedRun, run: Run) -> Trial:
+        """The run, judged."""
+        return trial_of(run, self.codes, {each.code for each in self.findings if each.severity == "error"})
+
+    def conclude(self, found: Mapping[str, Trial], complete: bool) -> Tried | None:
+        """None where not even the run as it is was repeated with all seeds."""
+        results = self._results(self._treatments(found), found)
+        return Tried(results, complete) if complete or (results and results[0].treatment.remedy is None) else None

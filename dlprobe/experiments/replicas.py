@@ -15,9 +15,10 @@ import numpy.typing as npt
 
 from dlprobe.config import RunConfig
 from dlprobe.executors import threads as executor
+from dlprobe.experiments.study import PlannedRun, Told
+from dlprobe.record.recorder import Both, Recorder
 from dlprobe.runs import RunWriter, StudyWriter
 from dlprobe.training import describe, fleets, trainer
-from dlprobe.training.recording import Both, Recorder
 from dlprobe.training.stopping import Stop
 from dlprobe.training.targets import fitted, in_user_units
 
@@ -38,6 +39,11 @@ class Replica:
     seed: int
     size: int | None
     config: RunConfig
+
+
+def planned(replicas: Sequence[Replica]) -> list[PlannedRun]:
+    """Replicas as runs of a study."""
+    return [PlannedRun(each.id, each.config, {"at": each.at, "data": each.data, "seed": each.seed}) for each in replicas]
 
 
 @dataclass(frozen=True)
@@ -66,21 +72,12 @@ class Made:
 
 
 @dataclass
-class Predictions:
+class Predictions(Recorder):
     """A recorder that keeps the outputs on one part and nothing else."""
 
     part: str
     outputs: Array | None = None
     status: str = "running"
-
-    def rows(self, first_step: int, steps: npt.NDArray[np.int64], statistics: Array, scalars: npt.NDArray[np.float64], seconds: float) -> None:
-        """Statistics are not kept."""
-
-    def evaluation(self, step: int, values: Mapping[str, float], layer_values: Mapping[str, Array]) -> None:
-        """Evaluations are not kept."""
-
-    def checkpoint(self, step: int, parameters: Array) -> None:
-        """Parameters are not kept."""
 
     def end(self, status: str, final: Mapping[str, Any], predictions: Mapping[str, Array]) -> None:
         self.status, self.outputs = status, predictions.get(f"{self.part}_outputs")
@@ -95,7 +92,7 @@ def run(
     stop: Stop,
     study: StudyWriter | None = None,
     finished: Mapping[str, Array] | None = None,
-    progress: Callable[[int, int], None] | None = None,
+    progress: Told | None = None,
     cluster: DaskCluster | None = None,
 ) -> dict[str, Array]:
     """Train all that is not `finished` and return the outputs of all on `part` by id, (samples, outputs); NaN where a replica diverged.
@@ -105,7 +102,7 @@ def run(
     found: dict[str, Array] = dict(finished or {})
     teams = [without(team, found) for team in teams_of(replicas, prepared)]
     largest_first = sorted((team for team in teams if team.members), key=lambda team: -sum(team.members[0].config.model.layers) * len(team.members))
-    coordinates = {each.id: {"at": each.at, "data": each.data, "seed": each.seed} for each in replicas}
+    coordinates = {each.id: each.coordinates for each in planned(replicas)}
     for id, made in _results(largest_first, Common(prepared, part, study is not None), workers, stop, cluster):
         if study is not None and made.stored is not None:
             study.run(id, made.stored, coordinates[id])

@@ -143,7 +143,8 @@ def _of_the_same_format(planned: RunConfig, run: Run) -> RunConfig:
     """The planned configuration; of classes with the run's own `target_scaling`, which does nothing there and which older studies do not have."""
     if run.data.get("task") != "classification":
         return planned
-    return with_values(planned, {"data.target_scaling": run.config.get("data", {}).get("target_scaling", planned.data.target_scaling)})
+    held = run.configuration
+    return planned if held is None else with_values(planned, {"data.target_scaling": held.data.target_scaling})
 
 
 def refuse_other_data(study: Study, run: Run, data: PreparedData) -> None:

@@ -22,8 +22,7 @@ from dlprobe.nn.subnormals import flush_subnormals, restore
 from dlprobe.nn.updates import UPDATE_SUMS
 from dlprobe.nn.views import part, window
 from dlprobe.nn.views import scratch as memory_for
-
-BATCH_LOSS, PENALTY, LEARNING_RATE, MOMENTUM, GRADIENT_NORM, CLIP_SCALE, CLIPPED_NORM, SCALARS = range(8)
+from dlprobe.record.scalars import BATCH_LOSS, CLIP_SCALE, CLIPPED_GRADIENT_NORM, GRADIENT_NORM, LEARNING_RATE, MOMENTUM, PENALTY
 
 # All memory of one model. `blocks` holds one batch of every layer's inputs and outputs; `deltas` three blocks that dL/da and dL/dz pass through in turn;
 # `data_gradients` keeps gradients as they were before penalties and clipping, where somebody looks at them;
@@ -316,10 +315,9 @@ def backward_pass(net: Any, kernels: Any, work: Any, rows: Any, rate: Any, step:
     for index in range(len(net.layers) - 1, -1, -1):
         arguments = (net, kernels, work, index, rows, place, counter, slopes, coefficients, sums, statistics)
         square += invoke_for_number(kernels.backward_layer, arguments)
-    scalar[GRADIENT_NORM] = scalar[CLIPPED_NORM] = math.sqrt(square)
+    scalar[GRADIENT_NORM] = scalar[CLIPPED_GRADIENT_NORM] = math.sqrt(square)
     if work.deferred:
-        norms = part(scalar, GRADIENT_NORM, SCALARS)
-        scalar[PENALTY] = invoke_for_number(kernels.finish, (net, kernels, work.regulation, rate, coefficients, sums, statistics, norms))
+        scalar[PENALTY] = invoke_for_number(kernels.finish, (net, kernels, work.regulation, rate, coefficients, sums, statistics, scalar))
 
 
 for _view in (block_of, delta_of, source_of, input_squares, weights_of, multiplied_weights):
@@ -381,7 +379,7 @@ inlined(set_momentum)
 def run(net: Any, kernels: Any, work: Any, steps: Any, statistics: Any, scalars: Any) -> Any:
     """A block of whole steps: returns the steps done, negative if the last of them met non-finite numbers.
 
-    statistics: (steps, layer, STATISTICS) of T; scalars: (steps, SCALARS) float64. `work.order` is scratch for the order of an epoch.
+    statistics: (steps, layer, STATISTICS) of T; scalars: (steps, scalar) float64, see `record.scalars`. `work.order` is scratch for the order of an epoch.
     """
     before = flush_subnormals()
     samples = len(work.inputs)
@@ -406,7 +404,7 @@ def run(net: Any, kernels: Any, work: Any, steps: Any, statistics: Any, scalars:
         scale = one / net.parameters.dtype.type(rows)
         scalar[BATCH_LOSS] = forward_pass(net, kernels, work, start, rows, True, scale, counter, of_step) / rows
         scalar[PENALTY], scalar[LEARNING_RATE], scalar[MOMENTUM] = 0.0, work.rates[done], set_momentum(work, done)
-        scalar[GRADIENT_NORM], scalar[CLIP_SCALE], scalar[CLIPPED_NORM] = np.nan, 1.0, np.nan
+        scalar[GRADIENT_NORM], scalar[CLIP_SCALE], scalar[CLIPPED_GRADIENT_NORM] = np.nan, 1.0, np.nan
         if count_lost(of_step, observe.NONFINITE_FORWARD) > 0 or not is_finite(scalar[BATCH_LOSS]):
             result = -(done + 1)  # before any parameter is stepped
             break

@@ -1,8 +1,8 @@
 """Where compiled kernels are kept, and the one way to compile a function here.
 
 Numba looks for changes in one file only, so an edit to an imported function would go unnoticed and give stale results. Therefore the folder is named
-by a hash over every source file that can reach a kernel (`nn` and `parts`) and the versions of Python, numba and NumPy: an edit means a new folder. Inside
-it every kernel has files of its own, named by what it is (`dlprobe.nn.identity`).
+by a hash over every source file that can reach a kernel (`nn`, `parts`, and the tables of columns in `record`) and the versions of Python, numba and
+NumPy: an edit means a new folder. Inside it every kernel has files of its own, named by what it is (`dlprobe.nn.identity`).
 """
 
 from __future__ import annotations
@@ -43,6 +43,7 @@ from dlprobe.parts import scalar
 SUMS = {"reassoc", "contract", "arcp", "nsz", "afn"}
 # Nothing may be reordered where parameters change: the same inputs give the same bits whatever stands around them.
 EXACT = {"contract"}
+COLUMNS = ("record/scalars.py", "record/statistics.py")  # kernels have the positions in these tables as constants
 
 
 def source_hash() -> str:
@@ -50,10 +51,9 @@ def source_hash() -> str:
     root = Path(dlprobe.__file__).parent
     # numba asks for the same path too, so the folder of another installation would hold nothing for this one
     digest = hashlib.sha256(f"{platform.python_version()} {numba.__version__} {np.__version__} {platform.machine()} {root}".encode())
-    for folder in ("nn", "parts"):
-        for file in sorted((root / folder).rglob("*.py")):
-            digest.update(str(file.relative_to(root)).encode())
-            digest.update(file.read_bytes())
+    for file in [*sorted((root / "nn").rglob("*.py")), *sorted((root / "parts").rglob("*.py")), *(root / name for name in COLUMNS)]:
+        digest.update(str(file.relative_to(root)).encode())
+        digest.update(file.read_bytes())
     return digest.hexdigest()[:16]
 
 

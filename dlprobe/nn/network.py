@@ -12,6 +12,7 @@ import numpy.typing as npt
 
 from dlprobe.nn import augmentation, block, calling, kernels, linking, observe, perturbation, program, random, records, residual
 from dlprobe.nn.regulation import NOTHING, Regulation, penalty
+from dlprobe.record.scalars import SCALARS
 from dlprobe.registry import Spec
 
 Array = npt.NDArray[Any]
@@ -407,7 +408,7 @@ class Network:
         """
         steps = len(rates)
         statistics = np.empty((steps, len(self.layers), len(observe.STATISTICS)), self.dtype)
-        scalars = np.empty((steps, block.SCALARS))
+        scalars = np.empty((steps, len(SCALARS)))
         keep = self.keep_gradients and keep_gradients
         work = self._work(inputs, targets, self._order(len(inputs)), self.batch, first_step, rates, momenta, weights, keep)
         done = int(self._run(*self._model, work, steps, statistics, scalars))

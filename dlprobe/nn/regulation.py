@@ -24,6 +24,7 @@ from dlprobe.nn.matmul import blas_product, product, transposed_product
 from dlprobe.nn.scalar import is_finite
 from dlprobe.nn.views import window
 from dlprobe.parts.penalties import l1_slope, l1_value, l2_slope, l2_value
+from dlprobe.record.scalars import CLIP_SCALE, CLIPPED_GRADIENT_NORM, GRADIENT_NORM
 
 L1, L2, BIAS_L1, BIAS_L2, ORTHOGONAL, CLIP_VALUE, CLIP_LAYER, CLIP_GLOBAL, MAX_NORM, PROXIMAL, ACTIVITY_L1, ACTIVITY_L2 = range(12)
 
@@ -194,8 +195,8 @@ def regulate_gradients(net: Any, values: Any, statistics: Any) -> Any:
 
 
 def clip_gradients(net: Any, values: Any, scalars: Any) -> None:
-    """Clip by value, by the norm of each layer and by the norm of all; scalars (3,) ← norm before, factor of the global norm, norm after."""
-    scalars[0] = math.sqrt(sum_of_squares(net.gradients))
+    """Clip by value, by the norm of each layer and by the norm of all; scalars ← norm before, factor of the global norm, norm after."""
+    scalars[GRADIENT_NORM] = math.sqrt(sum_of_squares(net.gradients))
     if values[CLIP_VALUE] < np.inf:
         clip_values(net.gradients, net.gradients.dtype.type(values[CLIP_VALUE]))
     if values[CLIP_LAYER] < np.inf:
@@ -203,8 +204,8 @@ def clip_gradients(net: Any, values: Any, scalars: Any) -> None:
             g = net.gradients[net.layers[index, p.START] : net.layers[index, p.END]]
             clip_norm(g, math.sqrt(sum_of_squares(g)), values[CLIP_LAYER])
     norm = math.sqrt(sum_of_squares(net.gradients))
-    scalars[1] = clip_norm(net.gradients, norm, values[CLIP_GLOBAL])
-    scalars[2] = norm * scalars[1]
+    scalars[CLIP_SCALE] = clip_norm(net.gradients, norm, values[CLIP_GLOBAL])
+    scalars[CLIPPED_GRADIENT_NORM] = norm * scalars[CLIP_SCALE]
 
 
 def constrain(net: Any, index: Any, values: Any, rate: Any, sums: Any) -> None:
@@ -226,14 +227,14 @@ def constrain(net: Any, index: Any, values: Any, rate: Any, sums: Any) -> None:
 def finish(net: Any, kernels: Any, values: Any, rate: Any, coefficients: Any, sums: Any, statistics: Any, scalars: Any) -> Any:
     """The second half of such a step, from whole gradients to stepped parameters; returns the penalty.
 
-    values (12,): numbers of a Regulation; scalars (3,) ← gradient norm before clipping, factor of the global norm, norm after.
+    values (12,): numbers of a Regulation; scalars (scalar,) ← gradient norm before clipping, factor of the global norm, norm after.
     """
     constrains = values[MAX_NORM] < np.inf or (values[PROXIMAL] > 0 and values[L1] > 0)
     for i in range(len(net.data_gradients)):
         net.data_gradients[i] = net.gradients[i]
     penalty = regulate_gradients(net, values, statistics)
     clip_gradients(net, values, scalars)
-    if not is_finite(scalars[0]):
+    if not is_finite(scalars[GRADIENT_NORM]):
         return penalty
     stride = len(net.parameters)
     for index in range(len(net.layers)):

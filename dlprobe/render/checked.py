@@ -42,6 +42,11 @@ class FindingLine:
         return "; ".join(filter(None, [layers_text(self.layers), steps_text(self.steps)]))
 
     @property
+    def tries(self) -> list[str]:
+        """The remedies in words."""
+        return [f"{'try' if remedy['patch'] else 'what may help:'} {remedy_text(remedy)}" for remedy in self.remedies]
+
+    @property
     def numbers(self) -> str:
         """What was measured, and the threshold, in words."""
         told = (("measured", self.measured), ("threshold", self.threshold))
@@ -208,3 +213,21 @@ def checked(document: Document) -> CheckDocument:
     if not isinstance(document, CheckDocument):
         raise TypeError(f"this format prints findings; {document.title!r} has none")
     return document
+
+
+def patch_text(patch: Mapping[str, Any]) -> str:
+    """A change of the configuration as a reader types it.
+
+    >>> patch_text({"model.activation": "relu", "training.lr": "0.01"})
+    'model.activation = relu, training.lr = 0.01'
+    """
+    return ", ".join(f"{key} = {value}" for key, value in patch.items())
+
+
+def remedy_text(remedy: Mapping[str, Any]) -> str:
+    """A remedy in words; one of a run that has no configuration has no patch either.
+
+    >>> remedy_text({"patch": {"training.lr": "0.01"}, "why": "smaller steps"}), remedy_text({"patch": {}, "why": "smaller steps"})
+    ('training.lr = 0.01: smaller steps', 'smaller steps')
+    """
+    return ": ".join(filter(None, [patch_text(remedy["patch"]), remedy["why"]]))

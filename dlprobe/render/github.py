@@ -8,7 +8,7 @@ from __future__ import annotations
 from typing import TextIO
 
 from dlprobe.render import formats
-from dlprobe.render.checked import SCHEMA, CheckedRun, FindingLine, asked_in_vain, checked, unevaluated_text
+from dlprobe.render.checked import SCHEMA, CheckedRun, FindingLine, asked_in_vain, checked, remedy_text, unevaluated_text
 from dlprobe.render.document import Document
 from dlprobe.render.safe_text import visible
 
@@ -41,13 +41,8 @@ def render(document: Document, stream: TextIO, *, width: int | None = None, colo
 def annotation(run: CheckedRun, finding: FindingLine) -> str:
     """The workflow command of one finding."""
     place = f" ({finding.place})" if finding.place else ""
-    tries = "".join(f"\ntry: {_patch(remedy)}: {remedy.get('why', '')}" for remedy in finding.remedies[:1])
+    tries = "".join(f"\ntry: {remedy_text(remedy)}" for remedy in finding.remedies[:1])
     return command(COMMANDS[finding.severity], run.file, f"{finding.code} {finding.name}", f"{run.path}: {finding.evidence}{place}{tries}")
-
-
-def _patch(remedy: object) -> str:
-    patch = remedy.get("patch", {}) if hasattr(remedy, "get") else {}
-    return ", ".join(f"{key} = {value}" for key, value in patch.items())
 
 
 def command(name: str, file: str, title: str, message: str) -> str:

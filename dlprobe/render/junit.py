@@ -100,8 +100,7 @@ def _add(case: Element, tag: str, message: str, type: str, body: str = "") -> No
 
 def text(finding: FindingLine) -> str:
     """One finding as a paragraph of lines."""
-    tries = [f"try {', '.join(f'{key} = {value}' for key, value in each['patch'].items())}: {each['why']}" for each in finding.remedies]
-    lines = [f"{finding.code} {finding.severity} {finding.name}: {finding.evidence}", finding.place, finding.numbers, *tries]
+    lines = [f"{finding.code} {finding.severity} {finding.name}: {finding.evidence}", finding.place, finding.numbers, *finding.tries]
     return "\n".join(visible(line) for line in lines if line)
 
 

@@ -9,9 +9,9 @@ from typing import TYPE_CHECKING, Any
 from dlprobe.render.document import Block, Bullets, Cell, Chart, Column, Document, Facts, Hint, Paragraph, Series, Table, Toned, Verdict
 
 if TYPE_CHECKING:
-    from dlprobe.analysis.bias_variance import Decomposition
-    from dlprobe.analysis.bias_variance_curve import Point
-    from dlprobe.analysis.textbook_reading import Reading
+    from dlprobe.analysis.bias_variance.curve import Point
+    from dlprobe.analysis.bias_variance.loss_parts import Decomposition
+    from dlprobe.analysis.bias_variance.textbook_reading import Reading
 
 SCHEMA = "dlprobe-bias-variance/1"
 ROUNDING = 1e-12

@@ -151,18 +151,8 @@ def _first_code(judged: Sequence[JudgedRun], codes: Mapping[str, int]) -> str:
 def finding_blocks(finding: FindingLine) -> list[Block]:
     """A finding: what, where, and what to try."""
     details = "; ".join(filter(None, [finding.place, finding.numbers]))
-    tries = [f"try {patch_text(remedy['patch'])}: {remedy['why']}" for remedy in finding.remedies]
     line = Verdict(f"{finding.code} {finding.name} ({finding.severity}): {finding.evidence}", TONES[finding.severity])
-    return [line, Bullets([*filter(None, [details]), *tries])]
-
-
-def patch_text(patch: Mapping[str, Any]) -> str:
-    """A change of the configuration as a reader types it.
-
-    >>> patch_text({"model.activation": "relu", "training.lr": "0.01"})
-    'model.activation = relu, training.lr = 0.01'
-    """
-    return ", ".join(f"{key} = {value}" for key, value in patch.items())
+    return [line, Bullets([*filter(None, [details]), *finding.tries])]
 
 
 def _summary_of(run: CheckedRun, named: bool) -> Verdict:

@@ -10,8 +10,8 @@ from dlprobe.render.document import Block, Bullets, Cell, Chart, Column, Documen
 from dlprobe.reports.tones import VERDICT_TONES
 
 if TYPE_CHECKING:
-    from dlprobe.analysis.comparison import Comparison, Health, Margin, Pair, ValueResult
-    from dlprobe.analysis.paired import Interval
+    from dlprobe.analysis.comparing.comparison import Comparison, Health, Margin, Pair, ValueResult
+    from dlprobe.analysis.comparing.paired import Interval
     from dlprobe.experiments.compare import Cell as GridCell
     from dlprobe.experiments.compare import Compared
 

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, Literal
 from dlprobe.render.document import Block, Cell, Column, Document, Heading, LayerSeries, Paragraph, Profile, Table, Toned, Verdict
 
 if TYPE_CHECKING:
-    from dlprobe.analysis.run_diff import MetricDiff, ProfileDiff
+    from dlprobe.analysis.comparing.run_diff import MetricDiff, ProfileDiff
 
 SCHEMA = "dlprobe-diff/1"
 MOMENTS = {"start": "at the first recorded step", "end": "at the end"}

@@ -9,8 +9,8 @@ from dlprobe.render.document import Block, Cell, Chart, Column, Density, Documen
 from dlprobe.reports.statistic import SCHEMA, spread
 
 if TYPE_CHECKING:
-    from dlprobe.analysis.distributions import Densities
-    from dlprobe.analysis.loss_curve import Curve
+    from dlprobe.analysis.learning.loss_curve import Curve
+    from dlprobe.analysis.profiles.distributions import Densities
     from dlprobe.runs.reader import Histograms, TrackedUnits
 
 LAYERS = 4  # drawn at once

@@ -11,8 +11,8 @@ from dlprobe.render.document import Block, Cell, Chart, Column, Document, Facts,
 from dlprobe.reports.listing import parameter_data
 
 if TYPE_CHECKING:
-    from dlprobe.analysis.fixed_points import Critical
-    from dlprobe.analysis.gaussian import Moments
+    from dlprobe.analysis.theory.fixed_points import Critical
+    from dlprobe.analysis.theory.gaussian import Moments
 
 SCHEMA = "dlprobe-explain/1"
 ROUNDING = 1e-12  # an average of an odd function is 0 but for this

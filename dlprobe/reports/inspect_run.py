@@ -6,6 +6,7 @@ import json
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
+from dlprobe.record.description import OWN
 from dlprobe.render.document import Block, Column, Document, Facts, Hint, Lines, Paragraph, Table, Toned
 from dlprobe.reports.run import (
     PARTS,
@@ -19,7 +20,7 @@ from dlprobe.reports.run import (
     profile_data,
     quoted,
     result,
-    results_table,
+    results,
     state_data,
     state_line,
     train_data,
@@ -28,9 +29,9 @@ from dlprobe.reports.run import (
 from dlprobe.reports.statistic import SCHEMA
 
 if TYPE_CHECKING:
-    from dlprobe.analysis.learning import State
-    from dlprobe.analysis.loss_curve import Curve
-    from dlprobe.analysis.run_profile import RunProfile
+    from dlprobe.analysis.learning.learned import State
+    from dlprobe.analysis.learning.loss_curve import Curve
+    from dlprobe.analysis.profiles.run_profile import RunProfile
     from dlprobe.runs import Run
 
 WIDEST_CONFUSION = 12  # classes of a confusion matrix that is printed; JSON has any
@@ -38,7 +39,7 @@ WIDEST_CONFUSION = 12  # classes of a confusion matrix that is printed; JSON has
 
 def overview(run: Run, state: State, profile: RunProfile | None, curve: Curve | None, where: str) -> Document:
     """The whole run on one page. `where` is what to type to see this run again, e.g. "runs/digits-1.h5" or "study.h5 --run seed_1"."""
-    blocks: list[Block] = [state_line(state), Facts([*facts(run), *_file(run)]), results_table(run), *loss_chart(run, curve)]
+    blocks: list[Block] = [state_line(state), Facts([*facts(run), *_file(run)]), *results(run), *loss_chart(run, curve)]
     if profile is not None:
         blocks += [*depth_profiles(profile), *verdict_lines(profile)]
     blocks.append(_contents(run))
@@ -74,14 +75,13 @@ def _names(run: Run) -> dict[str, Any]:
 
 def _contents(run: Run) -> Block:
     names = _names(run)
-    rows, layers = len(run.steps), len(run.layers.names)
+    rows, evaluations = len(run.steps), len(run.evaluations.get("step", ()))
+    evaluated = f"{evaluations} evaluations {', '.join(_without_parts(names['evaluations']))}" if evaluations else ""
     if not rows:
-        evaluated = f"; {len(run.evaluations['step'])} evaluations {', '.join(_without_parts(names['evaluations']))}" if names["evaluations"] else ""
-        return Paragraph(f"No step was recorded{evaluated}.")
-    return Paragraph(
-        f"Recorded: {len(names['statistics'])} statistics of {layers} layers at {rows} steps; per step {', '.join(names['scalars'])}; "
-        f"at {len(run.evaluations.get('step', ()))} evaluations {', '.join(_without_parts(names['evaluations']))}."
-    )
+        return Paragraph(f"No step was recorded{'; ' if evaluated else ''}{evaluated}.")
+    told = [f"{len(names['statistics'])} statistics of {len(run.layers.names)} layers at {rows} steps"]
+    told += [f"per step {', '.join(names['scalars'])}"] if names["scalars"] else []
+    return Paragraph(f"Recorded: {'; '.join([*told, f'at {evaluated}' if evaluated else 'no evaluations'])}.")
 
 
 def _without_parts(names: Sequence[str]) -> list[str]:
@@ -99,15 +99,16 @@ def layers(run: Run, where: str) -> Document:
     """One row per layer."""
     columns = [Column("layer"), Column("fan-in", align="right"), Column("units", align="right"), *map(Column, ("activation", "initializer", "bias"))]
     columns += [Column("norm"), Column("parameters", align="right")]
-    records = [{name: _plain(column[index]) for name, column in run.layers.items()} for index in range(len(run.layers.names))]
-    total = sum(record.get("parameter_count", 0) for record in records)
+    records = [{name: getattr(layer, name) for name in run.layers} for layer in run.layer_facts]
+    counts = [layer.parameter_count for layer in run.layer_facts]
+    total = None if None in counts else sum(count or 0 for count in counts)
     data = {"schema": SCHEMA, "path": str(run.path), "layers": records, "parameters": total}
     return Document(f"{where}: layers", [Table(columns, [_layer_row(record) for record in records]), Facts([("trained parameters", total)])], data)
 
 
 def _layer_row(record: Mapping[str, Any]) -> list[Any]:
     names = ("name", "fan_in", "units", "activation", "initializer", "bias_initializer")
-    norm = f"{record.get('normalization', 'none')} {record.get('norm_position', '')}".strip()
+    norm = f"{record.get('normalization') or 'none'} {record.get('norm_position') or ''}".strip()
     cells = [record.get(name) for name in names]
     return [*(None if cell == "" else cell for cell in cells), None if norm == "none" else norm, record.get("parameter_count")]
 
@@ -150,12 +151,13 @@ def _confusion(run: Run, part: str, word: str) -> list[Block]:
     return [Table(heads, [[name, *map(int, row)] for name, row in zip(classes, table, strict=True)], f"Confusion, {word} part")]
 
 
-def _plain(value: Any) -> Any:
-    return value.item() if hasattr(value, "item") else value
-
-
 def configuration(run: Run) -> Document:
-    """The configuration as TOML, ready for `dlprobe train`: nothing else is printed, so that it can go to a file."""
+    """The configuration as TOML, ready for `dlprobe train`: nothing else is printed, so that it can go to a file.
+
+    Raises ConfigError for a run of another origin, which has none.
+    """
+    if run.origin != OWN:
+        run.required_configuration()
     data = {"schema": SCHEMA, "path": str(run.path), "config": run.config}
     return Document("", [Lines(toml_lines(run.config))], data)
 

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 from dlprobe.render.document import Block, Cell, Chart, Column, Document, Facts, Hint, Paragraph, Series, Table, Toned, Verdict
 
 if TYPE_CHECKING:
-    from dlprobe.analysis.rate_range import RangeTest, Trial
+    from dlprobe.analysis.learning.rate_range import RangeTest, Trial
     from dlprobe.experiments.lr_find import Found
 
 SCHEMA = "dlprobe-lr-find/1"

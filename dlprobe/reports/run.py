@@ -3,20 +3,21 @@
 from __future__ import annotations
 
 import math
-import re
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING, Any
 
 from dlprobe import registry
+from dlprobe.config import to_mapping
+from dlprobe.record.description import ORIGINS, OWN, known_facts
 from dlprobe.render.document import Block, Chart, Column, Document, Facts, Hint, LayerSeries, Profile, Series, Table, Toned, Verdict
 from dlprobe.reports.tones import BROKEN, STATE_TONES, STATUS_TONES, VERDICT_TONES
 
 if TYPE_CHECKING:
-    from dlprobe.analysis.learning import State
-    from dlprobe.analysis.loss_curve import Curve
-    from dlprobe.analysis.profiles import Verdict as Judgement
-    from dlprobe.analysis.run_profile import RunProfile, StepProfile
-    from dlprobe.analysis.theory import Prediction
+    from dlprobe.analysis.learning.learned import State
+    from dlprobe.analysis.learning.loss_curve import Curve
+    from dlprobe.analysis.profiles.depth_profiles import Verdict as Judgement
+    from dlprobe.analysis.profiles.run_profile import RunProfile, StepProfile
+    from dlprobe.analysis.theory.mean_field import Prediction
     from dlprobe.runs import Run
 
 PARTS = {"train": "training", "val": "validation", "test": "test"}
@@ -24,7 +25,7 @@ PARTS = {"train": "training", "val": "validation", "test": "test"}
 
 def train_document(run: Run, state: State, profile: RunProfile | None, curve: Curve | None) -> Document:
     """The report of a run that has just ended; `profile` and `curve` are None where no step was recorded."""
-    blocks: list[Block] = [state_line(state), Facts(facts(run)), results_table(run)]
+    blocks: list[Block] = [state_line(state), Facts(facts(run)), *results(run)]
     blocks += loss_chart(run, curve)
     if profile is not None:
         blocks += [*depth_profiles(profile), *verdict_lines(profile)]
@@ -47,6 +48,8 @@ def facts(run: Run) -> list[tuple[str, Any]]:
     pairs: list[tuple[str, Any]] = [("status", Toned(run.status, STATUS_TONES[run.status]))]
     if run.final.get("stop_reason"):
         pairs[0] = ("status", Toned(f"{run.status} at step {run.final['stopped_step']}: {run.final['stop_reason']}", STATUS_TONES[run.status]))
+    if run.origin != OWN:
+        pairs.append(("origin", f"{run.origin}: {ORIGINS.get(run.origin, 'another program trained it')}"))
     pairs += [("data", data_line(run)), *targets_line(run), ("net", net_line(run)), ("training", training_line(run))]
     pairs += [(name, line) for name, line in (("remedies", remedies_line(run)), ("clipped", clipping_line(run))) if line]
     if "best_step" in run.final:
@@ -58,24 +61,22 @@ def facts(run: Run) -> list[tuple[str, Any]]:
 
 
 def monitor(run: Run) -> str:
-    """What early stopping watched, as the configuration says it."""
-    found = re.search(r"monitor=(\w+)", str(run.config.get("training", {}).get("early_stopping")))
-    return found[1] if found else "val_loss"
+    """What early stopping watched."""
+    return run.facts.monitor or "monitored value"
 
 
 def training_line(run: Run) -> str:
-    """Optimizer, the learning rate that was used, batch size, seed and precision."""
-    training = run.config.get("training", {})
-    rate = f"{run.scalar('learning_rate')[0]:g}" if len(run.steps) else training.get("lr")
-    words = {"batch size": "batch_size", "seed": "seed"}
-    return ", ".join(
-        [
-            f"{training.get('optimizer')}",
-            f"learning rate {rate}",
-            *(f"{word} {training.get(key)}" for word, key in words.items()),
-            f"{training.get('dtype')}",
-        ]
-    )
+    """Optimizer, the learning rate that was used, batch size, seed and precision, as far as they are known."""
+    facts, config = run.facts, run.configuration
+    recorded = len(run.steps) and run.is_recorded("learning_rate")
+    known = {
+        "": facts.optimizer,
+        "learning rate ": run.scalar("learning_rate")[0] if recorded else facts.learning_rate,
+        "batch size ": facts.batch_size if config is None else config.training.batch_size,
+        "seed ": facts.seed,
+    }
+    told = [f"{word}{value:g}" if isinstance(value, float) else f"{word}{value}" for word, value in known.items() if value is not None]
+    return ", ".join([*told, str(run.dtype)] if run.origin == OWN else told) or "not in the file"
 
 
 CLIPS = ("clip_value", "clip_layer_norm", "clip_global_norm")
@@ -89,15 +90,17 @@ REMEDIES = {
 
 
 def remedies_line(run: Run) -> str:
-    """The remedies that the configuration asks for, as `key value`; empty without."""
-    tables = ((run.config.get(table, {}), keys) for table, keys in REMEDIES.items())
-    given = [(key, config[key]) for config, keys in tables for key in keys if config.get(key, 0) not in (0, "none", None)]
+    """The remedies that the run was trained with, as far as they are known, as `key value`; empty without."""
+    facts = {"model": known_facts(run.facts), "training": known_facts(run.facts)}
+    tables = facts if run.configuration is None else to_mapping(run.configuration)
+    given = [(key, value) for table, keys in REMEDIES.items() for key in keys if (value := tables[table].get(key, 0)) not in (0, "none", None)]
     return ", ".join(f"{key.replace('_', ' ')} {value:g}" if isinstance(value, int | float) else f"{key.replace('_', ' ')} {value}" for key, value in given)
 
 
 def clipping_line(run: Run) -> str:
     """In how many of the recorded steps clipping changed the gradient, and by how much; empty where nothing is clipped."""
-    if "clipped_gradient_norm" not in run.scalars or not any(run.config.get("training", {}).get(key, "none") != "none" for key in CLIPS):
+    recorded = run.is_recorded("gradient_norm") and run.is_recorded("clipped_gradient_norm")
+    if not recorded or (run.configuration is not None and all(getattr(run.configuration.training, key) is None for key in CLIPS)):
         return ""
     before, after = run.scalar("gradient_norm"), run.scalar("clipped_gradient_norm")
     bound = (after < before * (1 - 1e-9)) & (before > 0)
@@ -108,6 +111,8 @@ def clipping_line(run: Run) -> str:
 
 def data_line(run: Run) -> str:
     """The data set and the samples of its parts."""
+    if "name" not in run.data:
+        return "not in the file"
     sizes = " + ".join(f"{part_size(run, part)} {word}" for part, word in PARTS.items() if part_size(run, part))
     return f"{run.data.get('name')}, {run.data.get('task')}: {sizes}"
 
@@ -134,17 +139,24 @@ def loss_title(run: Run) -> str:
 
 def net_line(run: Run) -> str:
     """Widths from input to output, activation, initializer, normalization, residual connection, as far as the file says."""
-    names: Sequence[str] = run.layers.get("name", ())
-    start = 1 if len(names) and names[0] == "input" else 0
-    layers = {key: run.layers[key][start:] for key in run.layers}
-    widths = [int(size) for size in (*list(layers.get("fan_in", ()))[:1], *layers.get("units", ()))]
-    activations: Sequence[str] = layers.get("activation", ())
-    made = [", ".join(dict.fromkeys(activations[:-1] or activations)), " and ".join(dict.fromkeys(layers.get("initializer", ())))]
-    norms = dict.fromkeys(zip(layers.get("normalization", ()), layers.get("norm_position", ()), strict=False))
-    made += [f"{norm} norm {position} the activation" for norm, position in norms if norm not in ("none", "")]
-    made += [f"{residual} residual connections" for residual in dict.fromkeys(layers.get("residual", ())) if residual not in ("none", "")]
-    made += [f"{run.layers['normalization'][0]} norm of the input"] if start else []
-    return ", ".join(filter(None, [shortened(widths), *made]))
+    first, *others = run.layer_facts
+    of_input = run.origin == OWN and first.name == "input"
+    layers = others if of_input else [first, *others]
+    sizes = [layers[0].fan_in, *(layer.units for layer in layers)]
+    widths = [size for size in sizes if size is not None]
+    activations = _told(layer.activation for layer in layers[:-1] or layers)
+    made = [", ".join(activations), " and ".join(_told(layer.initializer for layer in layers))]
+    norms = dict.fromkeys((layer.normalization, layer.norm_position) for layer in layers if layer.is_normalized)
+    made += [f"{norm} norm {position} the activation" if position else f"{norm} norm" for norm, position in norms]
+    made += [f"{residual} residual connections" for residual in _told(layer.residual for layer in layers) if residual != "none"]
+    made += [f"{first.normalization} norm of the input"] if of_input else []
+    size = shortened(widths) if len(widths) == len(sizes) else f"{len(layers)} layers, {layers[0].name} … {layers[-1].name}"
+    return ", ".join(filter(None, [size, *made]))
+
+
+def _told(texts: Iterable[str | None]) -> list[str]:
+    """What is known, each text once."""
+    return list(dict.fromkeys(filter(None, texts)))
 
 
 def shortened(widths: Sequence[int]) -> str:
@@ -163,8 +175,10 @@ def shortened(widths: Sequence[int]) -> str:
 
 
 def steps_done(run: Run) -> int:
-    """Updates made; where the run has no end, as far as its record goes."""
-    return int(run.final["steps_done"]) if "steps_done" in run.final else int(run.steps[-1]) if len(run.steps) else 0
+    """Updates made; where the file does not say, as far as its record goes."""
+    if "steps_done" in run.final:
+        return int(run.final["steps_done"])
+    return int(run.steps[-1]) + (run.status == "finished") if len(run.steps) else 0
 
 
 def epochs(run: Run) -> str:
@@ -190,6 +204,11 @@ CHOSEN = {  # the metrics of the table, with their titles; JSON and inspect --sh
     "regression": {"error": "error (RMS)", "mean_absolute_error": "mean |error|", "r2": "R²"},
     "classification": {"error": "error", "balanced_accuracy": "balanced accuracy", "macro_f1": "macro F1", "calibration_error": "calibration error"},
 }
+
+
+def results(run: Run) -> list[Block]:
+    """The table of results; nothing of a run whose file says nothing of its data."""
+    return [results_table(run)] if any(part_size(run, part) for part in PARTS) else []
 
 
 def results_table(run: Run) -> Table:

@@ -12,7 +12,7 @@ from dlprobe.render.document import Block, Chart, Column, Document, LayerSeries,
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-    from dlprobe.analysis.loss_curve import Curve
+    from dlprobe.analysis.learning.loss_curve import Curve
 
 SCHEMA = "dlprobe-inspect/1"
 ROWS = 16

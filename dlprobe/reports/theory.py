@@ -11,10 +11,10 @@ import numpy as np
 from dlprobe.render.document import Block, Bullets, Cell, Chart, Column, Document, Facts, Hint, Paragraph, Series, Table, Verdict
 
 if TYPE_CHECKING:
-    from dlprobe.analysis.fixed_points import Critical
-    from dlprobe.analysis.phase import Phase
-    from dlprobe.analysis.theory import Band, InitialNet, Prediction
-    from dlprobe.analysis.theory_against import Measured
+    from dlprobe.analysis.profiles.against_theory import Measured
+    from dlprobe.analysis.theory.fixed_points import Critical
+    from dlprobe.analysis.theory.mean_field import Band, InitialNet, Prediction
+    from dlprobe.analysis.theory.phase import Phase
 
 SCHEMA = "dlprobe-theory/1"
 ROUNDING = 1e-9  # below it a number is 0, above its inverse infinite: what rounding leaves of a critical point

@@ -104,8 +104,8 @@ def _well(evidence: Evidence) -> bool:
 def _units(evidence: Evidence) -> str:
     """The layer with most dead units, and the layer that is flattest among those that are flat at both ends."""
     hidden = evidence.require_hidden()
-    both = [index for index in hidden if flat_at_both_ends(str(evidence.layer_column("activation")[index]))]
-    dead, last = evidence.run.evaluation_layers.get("dead_fraction"), evidence.learning.last_finite
+    both = [index for index in hidden if flat_at_both_ends(evidence.layer_fact("activation", index))]
+    dead, last = evidence.run.evaluation_layers.get("dead_fraction"), evidence.require_evaluations().last_finite
     told = []
     if dead is not None and np.isfinite(dead[last][hidden]).any():
         told.append(f"{_largest(evidence, dead[last], hidden)} of the units are dead at the last finite evaluation")
@@ -145,7 +145,7 @@ def _fall(evidence: Evidence) -> str:
     """How far the training loss fell, and how soon half of that was done."""
     learned = evidence.learning
     first, last = float(learned.loss[0]), float(learned.loss[-1])
-    told = f"train_loss went from {first:.4g} to {last:.4g} in {learned.updates} updates"
+    told = f"{learned.loss_name} went from {first:.4g} to {last:.4g} in {learned.updates} updates"
     if last < first:
         told += f", half of the way by update {learned.steps[int(np.argmax(learned.loss <= (first + last) / 2))]}"
     return told
@@ -153,10 +153,12 @@ def _fall(evidence: Evidence) -> str:
 
 def _swing(evidence: Evidence) -> str:
     """How the training loss moves late in training."""
-    swing, rising = evidence.learning.swing
+    learned = evidence.learning
+    swing, rising = learned.swing
     if np.isnan(swing):
-        raise NotEvaluableError("too few finite evaluations in the second half of training")
-    return f"from one evaluation to the next train_loss changes by {swing:.0%} of itself in the second half, {rising:.0%} of the changes upwards"
+        raise NotEvaluableError(f"too few finite {learned.moments_name} in the second half of training")
+    what = f"from one {learned.moment_name} to the next {learned.loss_name}"
+    return f"{what} changes by {swing:.0%} of itself in the second half, {rising:.0%} of the changes upwards"
 
 
 def _rise(evidence: Evidence) -> str:

@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from dlprobe.analysis.baseline import Comparison, Numbers, numbers_of
+from dlprobe.analysis.comparing.baseline import Comparison, Numbers, numbers_of
 from dlprobe.errors import RunFileError
 from dlprobe.rules.files import COMPARING, Criteria, JudgedRun, configuration_of, each_run, walked
 from dlprobe.runs import Run

@@ -6,7 +6,7 @@ import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
-from dlprobe.analysis.run_profile import StepProfile
+from dlprobe.analysis.profiles.run_profile import StepProfile
 from dlprobe.rules.evidence import Evidence
 from dlprobe.rules.outcome import Finding, Remedy
 
@@ -30,6 +30,7 @@ def pooled(first: tuple[float, str], second: tuple[float, str]) -> tuple[float, 
 
 def fall_of(evidence: Evidence, profile: StepProfile, choose: Callable[[tuple[float, str], tuple[float, str]], tuple[float, str]]) -> Fall:
     """The change of one row, of pooled and between-sample variance the one that `choose` takes."""
+    evidence.require("activation_variance", "activation_sample_variance")
     row = int(evidence.steps.searchsorted(profile.step))
     between = evidence.row("activation_sample_variance", row)[evidence.hidden]
     decades = [(_decades(float(values[0]), float(values[-1])), name) for values, name in ((profile.activation_variance, POOLED), (between, BETWEEN))]
@@ -56,7 +57,6 @@ def fallen(evidence: Evidence, found: Sequence[Fall], all_falls: Sequence[Fall],
     low, high = names[evidence.hidden[0]], names[evidence.hidden[-1]]
     size = f"is 10^{2 * first.decades:.1f} times that of {low}"
     if math.isinf(first.decades):
-        dtype = evidence.run.config.get("training", {}).get("dtype", "its type")
-        size = f"has fallen to 0 (below the smallest number of {dtype}), from {first.first:.3g} in {low}"
+        size = f"has fallen to 0 (below the smallest number of {evidence.run.dtype}), from {first.first:.3g} in {low}"
     evident = f"at step {first.step} {first.what} of {high} {size}; so in {len(found)} of {len(all_falls)} recorded steps looked at"
     return [Finding(first.decades, math.copysign(first.band, first.decades), evident, (low, high), (first.step, found[-1].step), remedies)]

@@ -14,21 +14,20 @@ from typing import Any, TypeAlias, TypeVar
 import numpy as np
 import numpy.typing as npt
 
-from dlprobe.analysis.baseline import Comparison
-from dlprobe.analysis.learning import Learning, learning
-from dlprobe.analysis.run_profile import StepProfile, activations_of, hidden_layers, step_profile
-from dlprobe.config import from_mapping
+from dlprobe.analysis.comparing.baseline import Comparison
+from dlprobe.analysis.learning.learned import Learning, learning
+from dlprobe.analysis.profiles.run_profile import StepProfile, activations_of, can_be_judged, step_profile
 from dlprobe.config.records import RunConfig
-from dlprobe.errors import ConfigError
+from dlprobe.record import layout
+from dlprobe.record.description import LayerFacts, RunFacts
 from dlprobe.rules.outcome import NotEvaluableError
-from dlprobe.runs import Run, layout
+from dlprobe.runs import Run
 
 Floats: TypeAlias = npt.NDArray[np.float64]
 Steps: TypeAlias = npt.NDArray[np.int64]
 T = TypeVar("T")
 
 MOMENTS = 9
-PROFILED = ("error_signal_rms", "activation_mean", "activation_variance", "activation_sample_variance", "slope_mean_square", "weight_rms")
 WHOLE = 2**21  # numbers of a statistic that are read as they are
 
 
@@ -57,10 +56,20 @@ class Evidence:
         """Names of the layers, index 0 nearest the input."""
         return tuple(str(name) for name in self.run.layers.names)
 
-    @cached_property
+    @property
+    def layers(self) -> tuple[LayerFacts, ...]:
+        """What is known of each layer."""
+        return self.run.layer_facts
+
+    @property
+    def facts(self) -> RunFacts:
+        """How the run was trained, as far as that is known."""
+        return self.run.facts
+
+    @property
     def hidden(self) -> list[int]:
         """Indices of the hidden layers."""
-        return hidden_layers(self.run)
+        return self.run.hidden_layers
 
     @cached_property
     def steps(self) -> Steps:
@@ -69,25 +78,39 @@ class Evidence:
             raise NotEvaluableError("no step was recorded")
         return self.run.steps.astype(np.int64)
 
-    @cached_property
+    @property
     def drops(self) -> bool:
         """Whether units or inputs are dropped in training."""
-        model = self.run.config.get("model", {})
-        return any(str(model.get(key, 0)) not in ("0", "0.0", "none", "None") for key in ("dropout", "input_dropout"))
+        drops = self.facts.drops
+        known = [layer.dropout for layer in self.layers if layer.dropout is not None]
+        if drops is None and not known:
+            raise NotEvaluableError("the file does not say whether units are dropped in training")
+        return bool(drops) or any(rate > 0 for rate in known)
 
-    @cached_property
+    @property
     def config(self) -> RunConfig | None:
-        """The configuration; None where another program wrote one that this dlprobe cannot read."""
-        try:
-            return from_mapping(self.run.config)
-        except ConfigError:
-            return None
+        """The configuration; None of a run that dlprobe did not train, and of one that this dlprobe cannot read."""
+        return self.run.configuration
 
-    def layer_column(self, name: str) -> Any:
-        """A column of the layer table."""
-        if name not in self.run.layers:
+    def fact(self, name: str) -> Any:
+        """How the run was trained: a fact of RunFacts, which must be known."""
+        found = getattr(self.facts, name)
+        if found is None:
+            raise NotEvaluableError(f"the file does not say the run's {name}")
+        return found
+
+    def layer_fact(self, name: str, index: int) -> Any:
+        """A fact of LayerFacts, which must be known of this layer."""
+        found = getattr(self.layers[index], name)
+        if found is None:
+            raise NotEvaluableError(f"the file does not say the {name} of {self.layers[index].name}")
+        return found
+
+    def layer_column(self, name: str) -> list[Any]:
+        """A fact of LayerFacts, which must be known of all layers, (layer,)."""
+        if all(getattr(layer, name) is None for layer in self.layers):
             raise NotEvaluableError(f"the layer table has no {name}")
-        return self.run.layers[name]
+        return [self.layer_fact(name, index) for index in range(len(self.layers))]
 
     def require_comparison(self) -> Comparison:
         """The comparison with a numbers baseline."""
@@ -106,8 +129,14 @@ class Evidence:
         """How well the run learned."""
         found = learning(self.run)
         if found is None:
-            raise NotEvaluableError("the run was never evaluated: give evaluate-every")
+            raise NotEvaluableError("the run was never evaluated, and its batch_loss was not recorded")
         return found
+
+    def require_evaluations(self) -> Learning:
+        """How well the run learned by its evaluations: the loss of its batches tells too little."""
+        if not self.learning.evaluated:
+            raise NotEvaluableError("the run was never evaluated: its batch_loss alone does not tell")
+        return self.learning
 
     @property
     def well(self) -> bool:
@@ -128,11 +157,10 @@ class Evidence:
     @cached_property
     def profiles(self) -> list[StepProfile]:
         """Depth profiles with their verdicts at `moments`; at least two hidden layers are needed."""
-        hidden = self.require_hidden(2)
-        for name in PROFILED:
-            self._require(name)
-        specs = activations_of(self.run, hidden)
-        found = [step_profile(self.run, row, hidden, specs) for row in self.moments]
+        self.require_hidden(2)
+        self.require("error_signal_rms")
+        specs = activations_of(self.run)
+        found = [step_profile(self.run, row, specs) for row in self.moments if can_be_judged(self.run, row)]
         if all(np.isnan(each.error_signal_rms).all() for each in found):
             raise NotEvaluableError("error_signal_rms was not recorded")
         return found
@@ -143,7 +171,7 @@ class Evidence:
 
     def rows(self, name: str, start: int, stop: int) -> Floats:
         """Recorded rows of a statistic as a slice counts them, (rows, layer). Short statistics are read whole, once."""
-        self._require(name)
+        self.require(name)
         if len(self.steps) * len(self.names) > WHOLE:
             return self._once(("rows", name, start, stop), lambda: self._read(name, start, stop))
         whole: Floats = self._once(("rows", name), lambda: self._read(name, 0, len(self.steps)))
@@ -195,8 +223,7 @@ class Evidence:
 
     def scalar(self, name: str) -> Floats:
         """(row,): a scalar of every recorded step."""
-        if name not in self.run.scalars:
-            raise NotEvaluableError(f"{name} was not recorded")
+        self.require(name)
         return self._once(("scalar", name), lambda: self.run.scalar(name))
 
     def _once(self, key: Any, read: Callable[[], T]) -> T:
@@ -205,12 +232,14 @@ class Evidence:
         found: T = self._known[key]
         return found
 
-    def _require(self, name: str) -> None:
-        if name not in self.run.statistics:
-            raise NotEvaluableError(f"{name} was not recorded")
+    def require(self, *names: str) -> None:
+        """Statistics and scalars that must have been recorded."""
+        missing = [name for name in names if not self.run.is_recorded(name)]
+        if missing:
+            raise NotEvaluableError(f"{' and '.join(missing)} {'was' if len(missing) == 1 else 'were'} not recorded")
 
     def _series(self, name: str) -> Series:
-        self._require(name)
+        self.require(name)
         size = len(self.steps) * len(self.names)
         factor = next((each for each in (1, *layout.LEVEL_FACTORS) if size <= WHOLE * each), layout.LEVEL_FACTORS[-1])
         if factor == 1:

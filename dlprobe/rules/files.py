@@ -9,9 +9,10 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from dlprobe.analysis.baseline import Comparison
-from dlprobe.config import from_mapping, to_mapping
+from dlprobe.analysis.comparing.baseline import Comparison
+from dlprobe.config import to_mapping
 from dlprobe.errors import ConfigError, RunFileError
+from dlprobe.record.description import OWN, known_facts, layer_columns
 from dlprobe.registry import Value, unknown
 from dlprobe.rules.advice import Advice, advise
 from dlprobe.rules.judging import Judgement, Selection, judge, matching, read_settings
@@ -22,7 +23,7 @@ from dlprobe.runs.reading import reading
 
 COMPARING = "R"  # codes of the rules that compare with a numbers baseline
 TELLING = ("G", "A", "L")  # codes of the rules that can tell whether a net works: gradients, activations, learning
-SEED_KEYS = {("training", "seed"), ("data", "data_seed"), ("training", "threads")}  # what repetitions of one configuration may differ in
+SEED_KEYS = {("training", "seed"), ("data", "data_seed"), ("training", "threads"), ("facts", "seed")}  # what repetitions of one configuration may differ in
 
 
 @dataclass(frozen=True)
@@ -196,11 +197,16 @@ def configuration_of(run: Run) -> str:
 
 
 def whole_configuration(run: Run) -> dict[str, Any]:
-    """The configuration with every default filled in, so that runs of older versions compare; as it stands where this dlprobe cannot read it."""
-    try:
-        return to_mapping(from_mapping(run.config))
-    except ConfigError:
+    """The configuration with every default filled in, so that runs of older versions compare; as it stands where this dlprobe cannot read it.
+
+    Of a run of another origin what is known in its place: origin, facts and layers.
+    """
+    if run.configuration is not None:
+        return to_mapping(run.configuration)
+    if run.origin == OWN:
         return run.config
+    layers = {name: list(column) for name, column in layer_columns(run.layer_facts).items() if not name.endswith("_offset")}
+    return {"origin": run.origin, "facts": known_facts(run.facts), "layers": layers}
 
 
 def _without_seeds(table: str, values: Any) -> Any:

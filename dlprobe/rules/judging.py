@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from typing import Any, TypeAlias
 
 from dlprobe import registry
-from dlprobe.analysis.baseline import Comparison
+from dlprobe.analysis.comparing.baseline import Comparison
 from dlprobe.config import parse_spec
 from dlprobe.errors import ConfigError
 from dlprobe.registry import Value, tidied

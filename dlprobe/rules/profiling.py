@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from dlprobe.analysis.run_profile import StepProfile
+from dlprobe.analysis.profiles.run_profile import StepProfile
 from dlprobe.rules.evidence import Evidence
 from dlprobe.rules.outcome import Finding, Remedy
 

@@ -1,27 +1,33 @@
 """Remedies that several rules name: what to change in the configuration, filled in from what the run had.
 
-A remedy that this run's configuration already has, or that its dlprobe does not take, is left out.
+A remedy that this run's configuration already has, or that its dlprobe does not take, is left out. A run of another origin has no configuration: its
+remedies are words (`foreign_remedies`).
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
 from itertools import groupby
 
 from dlprobe.config import with_values
 from dlprobe.config.records import RunConfig
 from dlprobe.errors import ConfigError
+from dlprobe.record.description import OWN
 from dlprobe.rules.evidence import Evidence
+from dlprobe.rules.foreign_remedies import foreign_remedies
 from dlprobe.rules.outcome import Remedy
 
 
 def remedies(evidence: Evidence, *names: str) -> tuple[Remedy, ...]:
-    """The named remedies for this run, in this order; none where its configuration cannot be read."""
+    """The named remedies for this run, in this order; none where dlprobe trained it and its configuration cannot be read."""
+    names = tuple(name for name in names if name not in OF_TASK or evidence.run.data.get("task") == OF_TASK[name])
+    if evidence.run.origin != OWN:
+        return foreign_remedies(evidence, names, {name: made.why for name, made in REMEDIES.items() if isinstance(made, _Fixed)})
     config = evidence.config
     if config is None:
         return ()
-    suited = (name for name in names if name not in OF_TASK or evidence.run.data.get("task") == OF_TASK[name])
-    return tuple(made for name in suited if (made := _checked(config, REMEDIES[name](config))) is not None)
+    return tuple(made for name in names if (made := _checked(config, REMEDIES[name](config))) is not None)
 
 
 def lower_rate(evidence: Evidence) -> tuple[Remedy, ...]:
@@ -86,8 +92,15 @@ def _shallower(config: RunConfig) -> Remedy:
     return Remedy({"model.layers": widths_text(config.model.layers[:3])}, "three hidden layers: fewer factors on the way back")
 
 
-def _fixed(patch: Mapping[str, str], why: str) -> Callable[[RunConfig], Remedy]:
-    return lambda config: Remedy(patch, why)
+@dataclass(frozen=True)
+class _Fixed:
+    """A remedy that is the same for every configuration."""
+
+    patch: Mapping[str, str]
+    why: str
+
+    def __call__(self, config: RunConfig) -> Remedy:
+        return Remedy(self.patch, self.why)
 
 
 OF_TASK = {"target_scaling": "regression"}  # remedies that do nothing for another task
@@ -101,20 +114,20 @@ REMEDIES: dict[str, Callable[[RunConfig], Remedy]] = {
     "smaller_net": _smaller,
     "larger_net": _larger,
     "shallower": _shallower,
-    "relu": _fixed({"model.activation": "relu", "model.init": "auto", "model.bias_init": "auto"}, "ReLU with He weights keeps the error signal's size"),
-    "leaky": _fixed({"model.activation": "leaky_relu", "model.init": "auto", "model.bias_init": "auto"}, "leaky ReLU has a slope on both sides"),
-    "init": _fixed({"model.init": "auto", "model.bias_init": "auto"}, "the initializer that suits the activation keeps the variance from layer to layer"),
-    "batch_norm": _fixed({"model.norm": "batch"}, "batch normalization resets mean and variance of every layer"),
-    "layer_norm": _fixed({"model.norm": "layer"}, "layer normalization resets the size of every sample, without running statistics"),
-    "no_norm": _fixed({"model.norm": "none", "model.init": "auto"}, "without batch normalization the gradient does not grow with depth"),
-    "scaling": _fixed({"data.scaling": "standardize"}, "standardized inputs give every feature the same say"),
-    "target_scaling": _fixed({"data.target_scaling": "auto"}, "targets of unit scale are as large as what a net gives at first"),
-    "outputs": _fixed({"model.output_activation": "auto", "training.loss": "auto"}, "the output activation and loss that suit the data"),
-    "clip": _fixed({"training.clip_global_norm": "1"}, "clipping the global norm takes the spikes and leaves the direction"),
-    "early_stopping": _fixed({"training.early_stopping": "yes"}, "early stopping keeps the parameters of the best validation loss"),
-    "dropout": _fixed({"model.dropout": "0.3"}, "dropout makes units less dependent on each other"),
-    "weight_penalty": _fixed({"training.l2": "1e-4"}, "an L2 penalty keeps weights small"),
-    "no_penalty": _fixed({"training.l1": "0", "training.l2": "0", "model.dropout": "0"}, "without them the training error shows what the net can do"),
-    "stratify": _fixed({"data.stratify": "yes"}, "a stratified split gives every part the same share of each class"),
-    "double": _fixed({"training.dtype": "float64"}, "float64 holds numbers down to 1e-308"),
+    "relu": _Fixed({"model.activation": "relu", "model.init": "auto", "model.bias_init": "auto"}, "ReLU with He weights keeps the error signal's size"),
+    "leaky": _Fixed({"model.activation": "leaky_relu", "model.init": "auto", "model.bias_init": "auto"}, "leaky ReLU has a slope on both sides"),
+    "init": _Fixed({"model.init": "auto", "model.bias_init": "auto"}, "the initializer that suits the activation keeps the variance from layer to layer"),
+    "batch_norm": _Fixed({"model.norm": "batch"}, "batch normalization resets mean and variance of every layer"),
+    "layer_norm": _Fixed({"model.norm": "layer"}, "layer normalization resets the size of every sample, without running statistics"),
+    "no_norm": _Fixed({"model.norm": "none", "model.init": "auto"}, "without batch normalization the gradient does not grow with depth"),
+    "scaling": _Fixed({"data.scaling": "standardize"}, "standardized inputs give every feature the same say"),
+    "target_scaling": _Fixed({"data.target_scaling": "auto"}, "targets of unit scale are as large as what a net gives at first"),
+    "outputs": _Fixed({"model.output_activation": "auto", "training.loss": "auto"}, "the output activation and loss that suit the data"),
+    "clip": _Fixed({"training.clip_global_norm": "1"}, "clipping the global norm takes the spikes and leaves the direction"),
+    "early_stopping": _Fixed({"training.early_stopping": "yes"}, "early stopping keeps the parameters of the best validation loss"),
+    "dropout": _Fixed({"model.dropout": "0.3"}, "dropout makes units less dependent on each other"),
+    "weight_penalty": _Fixed({"training.l2": "1e-4"}, "an L2 penalty keeps weights small"),
+    "no_penalty": _Fixed({"training.l1": "0", "training.l2": "0", "model.dropout": "0"}, "without them the training error shows what the net can do"),
+    "stratify": _Fixed({"data.stratify": "yes"}, "a stratified split gives every part the same share of each class"),
+    "double": _Fixed({"training.dtype": "float64"}, "float64 holds numbers down to 1e-308"),
 }

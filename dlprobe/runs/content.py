@@ -16,7 +16,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from dlprobe.runs import layout
+from dlprobe.record import layout
 from dlprobe.runs.contents import Contents, Shapes
 
 _NOT_CONTENT = ("threads", "output", "force")  # change where and how fast a run is made, not what is recorded

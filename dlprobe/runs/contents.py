@@ -10,7 +10,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from dlprobe.errors import RunFileError
-from dlprobe.runs import layout
+from dlprobe.record import layout
+from dlprobe.record.description import OWN
 
 Shape: TypeAlias = tuple[int, ...]
 Shapes: TypeAlias = dict[str, tuple[np.dtype[Any], Shape]]
@@ -43,6 +44,7 @@ class Facts:
     schema_version: tuple[int, int]
     content_sha256: str | None = None
     parameters_sha256: str | None = None
+    origin: str = OWN
     writer: dict[str, Any] = field(default_factory=dict)
     damage: str | None = None
 
@@ -100,8 +102,18 @@ def check_config(config: dict[str, Any], name: str) -> None:
 def check_layers(columns: Mapping[str, Any], name: str) -> None:
     """Raise RunFileError where a layer has no rows, columns or units."""
     for key in ("fan_in", "fan_out", "units"):
-        if key in columns and len(columns[key]) and min(columns[key]) < 1:
-            raise RunFileError(f"{name} is damaged or was not written by dlprobe: layers/{key} holds {min(columns[key])}, expected 1 or more")
+        wrong = [size for size in columns.get(key, ()) if size < 1 and size != -1]  # −1: not known
+        if wrong:
+            raise RunFileError(f"{name} is damaged or was not written by dlprobe: layers/{key} holds {wrong[0]}, expected 1 or more")
+
+
+def checked_origin(origin: Any, name: str) -> str:
+    """Who trained a run: dlprobe where the file does not say, as older ones. Raises RunFileError for what is no name."""
+    if origin is None:
+        return OWN
+    if not isinstance(origin, str) or not layout.NAME.fullmatch(origin):
+        raise RunFileError(f"{name} is damaged or was not written by dlprobe: its origin cannot be read")
+    return origin
 
 
 def check_steps(steps: NDArray[Any], name: str) -> None:

@@ -11,8 +11,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from dlprobe.errors import RunFileError
-from dlprobe.runs import frames, layout
-from dlprobe.runs.contents import SIZES, Facts, Shapes, check, check_version
+from dlprobe.record import layout
+from dlprobe.runs import frames
+from dlprobe.runs.contents import SIZES, Facts, Shapes, check, check_version, checked_origin
 from dlprobe.runs.frames import FrameType, Payload
 from dlprobe.runs.measurements import Measurements
 from dlprobe.runs.sources import FileSource, Source
@@ -274,7 +275,8 @@ class JournalContents:
 
     def _count_layers(self) -> int:
         shape = self._config.place("layers/name").shape
-        if len(shape) != 1 or len(self._config.place("initial/parameters").shape) != 1:
+        initial = self._config.places.get("initial/parameters")
+        if len(shape) != 1 or (initial is not None and len(initial.shape) != 1):
             raise self._wrong("its layers cannot be read")
         return shape[0]
 
@@ -291,7 +293,7 @@ class JournalContents:
         status = str(self._end.meta["status"]) if self._end else "running" if running else "interrupted"
         texts: list[dict[str, Any]] = [meta[key] if isinstance(meta.get(key), dict) else {} for key in ("config", "environment", "writer")]
         config, environment, writer = texts
-        return Facts(status, config, environment, self._version, writer=writer, damage=damage)
+        return Facts(status, config, environment, self._version, origin=checked_origin(meta.get("origin"), self.name), writer=writer, damage=damage)
 
     def _wrong(self, reason: str) -> RunFileError:
         return RunFileError(f"{self.name} is damaged or was not written by dlprobe: {reason}")

@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from dlprobe.runs import layout
+from dlprobe.record import layout
 
 _STEP = 64  # each level holds this many of the one below
 _WORTH = 4  # a level is stored from this many bins on

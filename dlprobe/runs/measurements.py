@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from dlprobe.errors import RunFileError
-from dlprobe.runs import layout
+from dlprobe.record import layout
 from dlprobe.runs.contents import Shapes
 from dlprobe.runs.frames import Frame, Payload
 from dlprobe.runs.sources import Source

@@ -8,7 +8,8 @@ from pathlib import Path
 
 from dlprobe.errors import DlprobeWarning, RunFileError
 from dlprobe.hdf5.files import open_regular, printable, read_at
-from dlprobe.runs import frames, journal, layout
+from dlprobe.record import layout
+from dlprobe.runs import frames, journal
 from dlprobe.runs.journal_contents import JournalContents, first_payload
 from dlprobe.runs.reader import Run
 from dlprobe.runs.sources import FileSource

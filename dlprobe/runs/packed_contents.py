@@ -9,8 +9,9 @@ from typing import TYPE_CHECKING, Any
 from numpy.typing import NDArray
 
 from dlprobe.errors import RunFileError
-from dlprobe.runs import layout
-from dlprobe.runs.contents import SIZES, Facts, Shapes, check, check_version
+from dlprobe.record import layout
+from dlprobe.record.description import OWN
+from dlprobe.runs.contents import SIZES, Facts, Shapes, check, check_version, checked_origin
 from dlprobe.runs.frames import parse_json
 
 if TYPE_CHECKING:
@@ -24,7 +25,8 @@ class PackedContents:
         self._file, self._prefix, self._owner = file, prefix, not prefix
         self.name = f"{file.name}:{prefix}" if prefix else file.name
         self._version = schema_version(file, self._prefix, layout.SCHEMA)
-        for path in ("layers/name", "stats/step", "initial/parameters"):
+        origin = checked_origin(file.text(self._at(""), "origin"), self.name)
+        for path in ("layers/name", "stats/step", *(("initial/parameters",) if origin == OWN else ())):
             if not self.has(path):
                 raise RunFileError(f"{self.name} is damaged or was not written by dlprobe: it has no {path}")
 
@@ -34,7 +36,8 @@ class PackedContents:
         if status not in layout.STATUSES:
             raise RunFileError(f"{self.name} is damaged or was not written by dlprobe: its status is {status[:40]!r}")
         config, environment = (parse_json(text, self.name) for text in (self._text("", "config"), self._text("environment", "json")))
-        return Facts(status, config, environment, self._version, self._text("", "content_sha256"), self._text("", "parameters_sha256"))
+        origin = checked_origin(self._file.text(self._at(""), "origin"), self.name)
+        return Facts(status, config, environment, self._version, self._text("", "content_sha256"), self._text("", "parameters_sha256"), origin)
 
     def has(self, path: str) -> bool:
         return path in layout.data_sets() and self._file.has(self._at(path))

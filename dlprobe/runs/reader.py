@@ -6,18 +6,27 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from dlprobe import registry
-from dlprobe.config import completed
+from dlprobe.config import completed, from_mapping
 from dlprobe.errors import ConfigError, RunFileError
-from dlprobe.runs import content, layout
+from dlprobe.record import layout
+from dlprobe.record.description import OWN, LayerFacts, RunFacts, facts_of, layer_facts
+from dlprobe.record.scalars import SCALARS
+from dlprobe.record.step import StepRow
+from dlprobe.record.values import loaded, untexts
+from dlprobe.runs import content
 from dlprobe.runs.contents import Contents, check_config, check_layers, check_steps
 from dlprobe.runs.levels import Level, level_of
-from dlprobe.runs.values import loaded, untexts
+
+if TYPE_CHECKING:
+    from dlprobe.config import RunConfig
+
+_SLAB = 4096  # rows that are read at once in search of a number
 
 
 class Group(dict[str, Any]):
@@ -92,14 +101,18 @@ class Run:
 
     def __init__(self, contents: Contents, path: Path | None = None) -> None:
         self.path = path
+        self._recorded: dict[str, bool] = {}
         self.contents = contents
         """The stored data sets themselves, by path of the layout table; what a Run offers is made from them."""
         facts = contents.facts
         check_config(facts.config, contents.name)
         self.status: str = facts.status
         """finished | interrupted | failed | diverged | running"""
-        self.config: dict[str, Any] = completed(facts.config, self._task())
-        """As the run was trained: what the file's format did not say yet is filled in."""
+        self.origin: str = facts.origin
+        """Who trained the run: a name of `record.description.ORIGINS`, or one that a newer dlprobe knows."""
+        self.config: dict[str, Any] = completed(facts.config, self._task()) if facts.origin == OWN else facts.config
+        """The configuration as the run was trained, what the file's format did not say yet filled in: to be shown and compared as a whole. What it says is read
+        from `configuration`, `facts` and `layer_facts`. Empty unless dlprobe trained the run."""
         self.environment: dict[str, Any] = facts.environment
         self.schema_version: tuple[int, int] = facts.schema_version
         self.writer: dict[str, Any] = facts.writer
@@ -125,6 +138,51 @@ class Run:
         return Layers(columns["name"], columns)
 
     @cached_property
+    def layer_facts(self) -> tuple[LayerFacts, ...]:
+        """What is known of each layer, index 0 nearest the input; None where it is not known."""
+        columns = dict(self.layers.columns)
+        if self.configuration is not None:
+            model = self.configuration.model
+            columns["dropout"] = [model.dropout if index in self.hidden_layers else 0.0 for index in range(len(self.layers.names))]
+        try:
+            return layer_facts(columns)
+        except ValueError as error:
+            raise RunFileError(f"{self.contents.name} is damaged or was not written by dlprobe: {error}") from None
+
+    @cached_property
+    def hidden_layers(self) -> list[int]:
+        """Indices of the hidden layers: all but the output, which is the last, and a norm of the input, which dlprobe calls `input`."""
+        return [index for index, name in enumerate(self.layers.names[:-1]) if not (name == "input" and self.origin == OWN)]
+
+    @cached_property
+    def configuration(self) -> RunConfig | None:
+        """The configuration that dlprobe trained the run by; None for a run of another origin, and where this dlprobe cannot read it."""
+        try:
+            return self.required_configuration()
+        except ConfigError:
+            return None
+
+    def required_configuration(self) -> RunConfig:
+        """The configuration, for what cannot do without. Raises ConfigError, one line, where there is none or this dlprobe cannot read it."""
+        where = self.contents.name
+        if self.origin != OWN:
+            raise ConfigError(
+                f"{where} was trained by another program (origin {self.origin}), so it has no configuration that dlprobe could train again: "
+                f"describe net and data in a TOML file (dlprobe new); dlprobe check {where} judges the run as it is"
+            )
+        try:
+            return from_mapping(self.config)
+        except ConfigError as error:
+            raise ConfigError(f"{where}: the configuration stored in it cannot be used: {error}") from None
+
+    @cached_property
+    def facts(self) -> RunFacts:
+        """How the run was trained, as far as that is known."""
+        if self.configuration is not None:
+            return facts_of(self.configuration, len(self.data["train_indices"]) if "train_indices" in self.data else None)
+        return RunFacts(**self._group("facts"))
+
+    @cached_property
     def steps(self) -> NDArray[Any]:
         """int64 (step,): the recorded steps, counted from 0; row t describes the step before its update."""
         steps = self.contents.read("stats/step")
@@ -133,13 +191,37 @@ class Run:
 
     @cached_property
     def statistics(self) -> tuple[str, ...]:
-        """Names of the statistics that are there."""
-        return tuple(name for name in registry.records("statistic") if self.contents.has(f"stats/{name}"))
+        """Names of the statistics that were recorded."""
+        return tuple(filter(self.is_recorded, registry.records("statistic")))
 
     @cached_property
     def scalars(self) -> tuple[str, ...]:
-        """Names of the per-step scalars that are there."""
-        return tuple(name for name in layout.SCALARS if self.contents.has(f"scalars/{name}"))
+        """Names of the per-step scalars that were recorded."""
+        return tuple(filter(self.is_recorded, SCALARS))
+
+    def is_recorded(self, name: str) -> bool:
+        """Whether a statistic or scalar was recorded: it is in the file, and not NaN in every row.
+
+        Of a run without rows, and of one that dlprobe trained and that diverged, whose NaN are results, it is enough to be in the file.
+        """
+        if name not in self._recorded:
+            self._recorded[name] = self._has_numbers(f"scalars/{name}" if name in SCALARS else f"stats/{registry.get('statistic', name).name}")
+        return self._recorded[name]
+
+    def row(self, index: int) -> StepRow:
+        """A recorded step by name; −1 is the last. Statistics are read when they are asked for."""
+        index %= len(self.steps)
+
+        def read(name: str) -> NDArray[Any] | None:
+            return self.statistic_rows(name, index, index + 1)[0] if self.contents.has(f"stats/{name}") else None
+
+        return StepRow(int(self.steps[index]), len(self.layers.names), read, self.hidden_layers)
+
+    @cached_property
+    def dtype(self) -> np.dtype[Any]:
+        """Of the statistics: float32, or float64 of a float64 run."""
+        stored = (f"stats/{name}" for name in registry.records("statistic") if self.contents.has(f"stats/{name}"))
+        return next((self.contents.read_rows(path, 0, 0).dtype for path in stored), np.dtype("f4"))
 
     def statistic(self, name: str) -> NDArray[Any]:
         """float32 (float64 in a float64 run) (step, layer); NaN = not recorded. Raises ConfigError for an unknown name."""
@@ -152,8 +234,8 @@ class Run:
 
     def scalar(self, name: str) -> NDArray[Any]:
         """float64 (step,). Raises ConfigError for an unknown name."""
-        if name not in layout.SCALARS:
-            raise ConfigError(registry.unknown("scalar", name, layout.SCALARS))
+        if name not in SCALARS:
+            raise ConfigError(registry.unknown("scalar", name, SCALARS))
         return self._read("scalars", name)
 
     def level(self, name: str, factor: int) -> Level:
@@ -205,7 +287,8 @@ class Run:
         if what not in known:
             raise ConfigError(registry.unknown("histogram", what, known))
         if not self.contents.has(f"histograms/{what}/counts"):
-            raise RunFileError(f"{self.contents.name} holds no histograms: train again with histogram_every = auto or a number of steps")
+            again = "train again with histogram_every = auto or a number of steps" if self.origin == OWN else "they were not recorded"
+            raise RunFileError(f"{self.contents.name} holds no histograms: {again}")
         counts, edges, percentiles, nonfinite = (self._read(f"histograms/{what}", name) for name in ("counts", "edges", "percentiles", "nonfinite"))
         if edges.shape[2] != counts.shape[2] + 1 or percentiles.shape[2] != len(registry.get("instrument", "percentiles").percents):
             raise RunFileError(f"{self.contents.name} is damaged or was not written by dlprobe: histograms of the {what} have the wrong shape")
@@ -245,9 +328,9 @@ class Run:
         return self._group("timing")
 
     @cached_property
-    def initial_parameters(self) -> NDArray[Any]:
-        """(parameter,): all parameters before the first update."""
-        return self.contents.read("initial/parameters")
+    def initial_parameters(self) -> NDArray[Any] | None:
+        """(parameter,): all parameters before the first update, or None where they were not kept."""
+        return self.contents.read("initial/parameters") if self.contents.has("initial/parameters") else None
 
     @cached_property
     def final_parameters(self) -> NDArray[Any] | None:
@@ -279,8 +362,18 @@ class Run:
 
     def _present(self, group: str, name: str) -> str:
         if not self.contents.has(f"{group}/{name}"):
-            raise RunFileError(f"{self.contents.name} holds no {name}: it was written by an older dlprobe; train the run again")
+            again = " or it was written by an older dlprobe; train the run again" if self.origin == OWN else ""
+            raise RunFileError(f"{self.contents.name} holds no {name}: it was not recorded{again}")
         return f"{group}/{name}"
+
+    def _has_numbers(self, path: str) -> bool:
+        if not self.contents.has(path):
+            return False
+        rows = len(self.steps)
+        slabs = [(0, 1), *((start, start + _SLAB) for start in range(0, rows, _SLAB))]  # the first row nearly always tells
+        return (
+            rows == 0 or (self.origin == OWN and self.status == "diverged") or any(not np.isnan(self.contents.read_rows(path, *slab)).all() for slab in slabs)
+        )
 
     def _task(self) -> str:
         return str(untexts(self.contents.read("data/task"))) if self.contents.has("data/task") else ""

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import json
 import re
 from collections.abc import Callable, Iterator, Mapping
 from functools import cached_property
@@ -13,17 +12,17 @@ from typing import TYPE_CHECKING, Any
 from numpy.typing import NDArray
 
 from dlprobe.errors import RunFileError
-from dlprobe.runs import frames, layout
+from dlprobe.record import layout
+from dlprobe.record.values import untexts
+from dlprobe.runs import frames
 from dlprobe.runs.contents import check_version
 from dlprobe.runs.frames import FrameType, Payload, parse_json
 from dlprobe.runs.journal_contents import JournalContents, first_payload
 from dlprobe.runs.reader import Run
 from dlprobe.runs.sources import FileSource
-from dlprobe.runs.values import texts, untexts
 
 if TYPE_CHECKING:
     from dlprobe.hdf5.guard import GuardedFile
-    from dlprobe.hdf5.writer import PackedWriter
 
 RUN_ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.=+,-]{0,127}")
 
@@ -80,7 +79,7 @@ class Study:
     @cached_property
     def content_sha256(self) -> str:
         """SHA-256 over the ids and content hashes of all runs, in the order of ids."""
-        return _study_sha256({id: run.content_sha256 for id, run in self.runs.items()})
+        return study_sha256({id: run.content_sha256 for id, run in self.runs.items()})
 
     def close(self) -> None:
         """Give the file back; its runs cannot be read afterwards."""
@@ -146,29 +145,8 @@ def packed_study(file: GuardedFile, path: Path) -> Study:
     return study
 
 
-def write_study(writer: PackedWriter, source: FileSource, check: Callable[[], None]) -> None:
-    """All of a study's journal into a file that is being written."""
-    from dlprobe.runs.pack import write_head, write_run
-
-    study = journal_study(source, False, source.path)
-    if study.damage:
-        raise RunFileError(f"{study.damage}; it is not packed, so that nothing is lost: read what is left with `dlprobe inspect {source.name}`")
-    hashes = {}
-    for id in study.runs:
-        hashes[id] = write_run(writer, study.runs.open(id).contents, f"runs/{id}", check)
-        writer.text(f"runs/{id}", "coordinates", json.dumps(study.coordinates[id]))
-        writer.release(f"runs/{id}/")
-    write_head(writer, "", layout.STUDY_SCHEMA, study.status)
-    writer.text("/", "content_sha256", _study_sha256(hashes))
-    writer.group("study")
-    writer.text("study", "json", json.dumps({"description": study.description, "columns": list(study.table)}))
-    columns = {f"study/table/{name}": texts(column) if isinstance(column, tuple) else column for name, column in study.table.items()}
-    for path, column in {"study/run_id": texts(study.runs), **columns}.items():
-        writer.data_set(path, column.dtype, column.shape)
-        writer.append(path, column)
-
-
-def _study_sha256(hashes: Mapping[str, str]) -> str:
+def study_sha256(hashes: Mapping[str, str]) -> str:
+    """SHA-256 over the content hashes of runs by id, in the order of ids."""
     lines = "\n".join(f"{id} {hashes[id]}" for id in sorted(hashes))
     return hashlib.sha256(lines.encode()).hexdigest()
 

@@ -11,7 +11,8 @@ import numpy as np
 
 from dlprobe.errors import RunFileError
 from dlprobe.hdf5.files import printable
-from dlprobe.runs import frames, journal, layout
+from dlprobe.record import layout
+from dlprobe.runs import frames, journal
 from dlprobe.runs.frames import FrameType, Record, Tail
 from dlprobe.runs.sources import FileSource
 from dlprobe.runs.study import Study, journal_study

@@ -11,12 +11,13 @@ from typing import Any
 import numpy as np
 
 from dlprobe import registry
-from dlprobe.runs import journal, layout
+from dlprobe.record import layout
+from dlprobe.record.values import texts
+from dlprobe.runs import journal
 from dlprobe.runs.frames import FrameType, Record, Tail
 from dlprobe.runs.pack import pack_locked
 from dlprobe.runs.study import RUN_ID, check_columns
 from dlprobe.runs.study_resume import reopened, run_record
-from dlprobe.runs.values import texts
 
 _SYNC = 1.0  # seconds
 

@@ -9,7 +9,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from dlprobe.errors import RunFileError
-from dlprobe.runs import content, frames, journal, layout
+from dlprobe.record import layout
+from dlprobe.runs import content, frames, journal
 from dlprobe.runs.contents import Contents
 from dlprobe.runs.frames import FrameType, Record
 from dlprobe.runs.journal_contents import JournalContents
@@ -39,22 +40,31 @@ def _config(contents: Contents, found: Arrays) -> Record:
     meta = {
         "schema": layout.SCHEMA,
         "schema_version": list(layout.SCHEMA_VERSION),
+        "origin": facts.origin,
         "config": facts.config,
         "environment": facts.environment,
-        "real": found["initial/parameters"].dtype.newbyteorder("<").str,
+        "real": _real(found).str,
         "statistics": _columns(found, "stats"),
         "scalars": _columns(found, "scalars"),
         "writer": journal.writer_facts(),
     }
     first = {
-        path: array for path, array in found.items() if path.partition("/")[0] in ("layers", "data", "initial") or path in ("tracked/layer", "tracked/unit")
+        path: array
+        for path, array in found.items()
+        if path.partition("/")[0] in ("layers", "facts", "data", "initial") or path in ("tracked/layer", "tracked/unit")
     }
     return Record(FrameType.CONFIG, 0, meta, first)
 
 
+def _real(found: Arrays) -> np.dtype[Any]:
+    """The run's float dtype, little-endian: that of its statistics."""
+    named = [found[f"stats/{name}"] for name in _columns(found, "stats")]
+    return next(array.dtype for array in (*named, found.get("initial/parameters", np.empty(0, "f4")))).newbyteorder("<")
+
+
 def _rows(found: Arrays) -> Iterator[Record]:
     steps = found["stats/step"]
-    layers, real = len(found["layers/name"]), found["initial/parameters"].dtype
+    layers, real = len(found["layers/name"]), _real(found)
     arrays = {
         "step": steps,
         "statistics": _stacked([found[f"stats/{name}"] for name in _columns(found, "stats")], (len(steps), layers), real),

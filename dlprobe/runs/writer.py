@@ -3,55 +3,27 @@
 from __future__ import annotations
 
 import builtins
+import math
 import time
-from collections.abc import Mapping
-from dataclasses import dataclass, field
-from functools import cached_property
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
+from numpy.typing import ArrayLike, NDArray
 
 from dlprobe import registry
-from dlprobe.runs import journal, layout
+from dlprobe.record import layout
+from dlprobe.record.description import RunDescription
+from dlprobe.record.recorder import Recorder
+from dlprobe.record.values import line_of, stored, stored_groups
+from dlprobe.runs import journal
 from dlprobe.runs.frames import FrameType, Record, Tail
-from dlprobe.runs.values import line_of, stored
 
 _HOLD = 0.25  # seconds that a row waits for its frame at most
 _BIG = 2**20  # bytes that go at once
 _SYNC = 1.0  # seconds
-
-
-@dataclass(frozen=True)
-class RunDescription:
-    """What is known of a run before its first step.
-
-    `config`: JSON-able mapping. `layers`, `data`: values by the names that the layout table has in these groups; `layers` needs `name`.
-    `tracked`: likewise, `layer` and `unit` of the units that are tracked. `environment`: JSON-able mapping.
-    `initial_parameters`: flat, (parameter,); its dtype, float32 or float64, is the dtype of the run's statistics.
-    """
-
-    config: Mapping[str, Any]
-    layers: Mapping[str, Any]
-    data: Mapping[str, Any]
-    initial_parameters: NDArray[Any]
-    environment: Mapping[str, Any] = field(default_factory=dict)
-    tracked: Mapping[str, Any] = field(default_factory=dict)
-
-    @cached_property
-    def real(self) -> np.dtype[Any]:
-        """The run's float dtype, little-endian."""
-        dtype = np.dtype(self.initial_parameters.dtype).newbyteorder("<")
-        if dtype.kind != "f" or dtype.itemsize not in (4, 8):
-            raise ValueError(f"initial parameters must be float32 or float64, got {dtype}")
-        return dtype
-
-    @cached_property
-    def arrays(self) -> dict[str, NDArray[Any]]:
-        """Everything that is an array, by path of the layout table. Raises ValueError for names or shapes that the table does not have."""
-        values = {"layers": self.layers, "data": self.data, "tracked": self.tracked, "initial": {"parameters": self.initial_parameters}}
-        return stored_groups(values, self.real)
 
 
 @dataclass(frozen=True)
@@ -69,8 +41,11 @@ class _Block:
         return int(self.statistics.nbytes + self.scalars.nbytes + self.steps.nbytes)
 
 
-class RunWriter:
-    """The writer of one run. Made by `create`; then `rows`, `evaluation`, `checkpoint` in step order, `end`, `pack` (or `bytes`).
+class RunWriter(Recorder):
+    """The writer of one run, dlprobe's own or another program's.
+
+    Made by `create`; then in the order of steps `step` (one recorded step by name) or `rows` (blocks of them), `evaluation`, `instruments` and
+    `checkpoint`, as far as there are any; then `finish`, or `end` and `pack` (of a run in memory `bytes`).
 
     Every method raises RunFileError where the disk is full or the file system fails; what was recorded before stays readable.
     Close it, or use it in a `with`: the lock is freed, the journal stays until it is packed.
@@ -79,8 +54,7 @@ class RunWriter:
     def __init__(self, sink: journal.Sink, path: Path | None, description: RunDescription) -> None:
         self.path = path
         self._sink, self._description = sink, description
-        self._statistics = len(registry.records("statistic"))
-        self._layers = len(description.arrays["layers/name"])
+        self._layers = len(description.layers)
         self._last_step = -1
         self._oldest = self._last_call = self._last_sync = time.monotonic()
         # (where the next frame goes, rows not yet written): one attribute, so that Ctrl-C between two lines can neither lose nor repeat rows
@@ -98,8 +72,6 @@ class RunWriter:
         Raises RunFileError where `path` or its journal exists (without `force`) or a living process writes it (always); ValueError for values that the
         layout table does not have.
         """
-        if "name" not in description.layers:
-            raise ValueError("a run's layers need their names")
         description.arrays  # noqa: B018  (a wrong description must not leave an empty journal)
         if path is None:
             return cls(journal.MemorySink(), None, description)
@@ -116,8 +88,8 @@ class RunWriter:
     def rows(self, first_step: int, steps: NDArray[Any], statistics: NDArray[Any], scalars: NDArray[Any], seconds: float) -> None:
         """The recorded steps of one block, in order.
 
-        first_step: first step of the block, recorded or not. steps: int64 (n,). statistics: (n, layer, statistic), columns in the registry's order.
-        scalars: float64 (n, 5), columns in the order of `layout.SCALARS`. seconds: wall time of one step. The arrays are copied.
+        first_step: first step of the block, recorded or not. steps: int64 (n,). statistics: (n, layer, statistic) and scalars: float64 (n, scalar),
+        columns as the description names them. seconds: wall time of one step. The arrays are copied. Raises ValueError for other shapes.
         """
         self._check_rows(steps, statistics, scalars)
         if not len(steps):
@@ -132,6 +104,21 @@ class RunWriter:
         big = sum(block.size for block in self._state[1]) >= _BIG
         if big or (self.path is not None and now + gap - self._oldest >= _HOLD):  # the next call would come too late
             self.flush()
+
+    def step(self, step: int, statistics: Mapping[str, ArrayLike], scalars: Mapping[str, float], seconds: float = math.nan) -> None:
+        """One recorded step by name, described before its update; what is left out of it counts as not recorded.
+
+        step: counted from 0. statistics: (layer,) each. seconds: wall time of the step. Raises ValueError for a name that the description does not
+        have and for another number of layers.
+        """
+        row = self._named("statistic", self._description.statistics, statistics, (self._layers,))
+        numbers = self._named("scalar", self._description.scalars, scalars, ())
+        self.rows(step, np.array([step], np.int64), row.T[None], numbers[None], seconds)
+
+    def finish(self, status: str = "finished", final: Mapping[str, Any] | None = None, predictions: Mapping[str, Any] | None = None) -> Path:
+        """The run is over: `end`, then `pack`; the path of the file."""
+        self.end(status, final, predictions)
+        return self.pack()
 
     def flush(self) -> None:
         """Write the rows that wait, and about once a second make the disk keep them."""
@@ -164,8 +151,9 @@ class RunWriter:
 
         state: `optimizer_state`, `normalization_state` (floats), `counters` (int64), each flat.
         """
-        if parameters.shape != self._description.initial_parameters.shape:
-            raise ValueError(f"parameters have shape {parameters.shape}, the initial ones {self._description.initial_parameters.shape}")
+        initial = self._description.initial_parameters
+        if initial is not None and parameters.shape != initial.shape:
+            raise ValueError(f"parameters have shape {parameters.shape}, the initial ones {initial.shape}")
         arrays = {"checkpoints/parameters": _cast(parameters, self._description.real)}
         self._frame(FrameType.CHECKPOINT, step, {}, arrays | stored_groups({"checkpoints": state or {}}, self._description.real))
         self._sync()
@@ -217,11 +205,12 @@ class RunWriter:
         meta = {
             "schema": layout.SCHEMA,
             "schema_version": list(layout.SCHEMA_VERSION),
+            "origin": self._description.origin,
             "config": dict(self._description.config),
             "environment": dict(self._description.environment),
             "real": self._description.real.str,
-            "statistics": list(registry.records("statistic")),
-            "scalars": list(layout.SCALARS),
+            "statistics": list(self._description.statistics),
+            "scalars": list(self._description.scalars),
             "writer": journal.writer_facts(),
         }
         return Record(FrameType.CONFIG, 0, meta, self._description.arrays)
@@ -232,23 +221,29 @@ class RunWriter:
         tail, waiting = self._state
         self._state = (self._sink.append(tail, Record(type, step, meta, arrays)), waiting)
 
+    def _named(self, kind: str, names: Sequence[str], values: Mapping[str, ArrayLike], shape: tuple[int, ...]) -> NDArray[np.float64]:
+        """Values by name in the order of the columns, (column, *shape); NaN where there is none."""
+        found = np.full((len(names), *shape), np.nan)
+        for name, value in values.items():
+            if name not in names:
+                raise ValueError(registry.unknown(kind, name, names))
+            array = np.asarray(value, np.float64)
+            if array.shape != shape:
+                raise ValueError(f"{name} has shape {array.shape}, expected {shape}: one number for each layer" if shape else f"{name} is not a number")
+            found[list(names).index(name)] = array
+        return found
+
     def _sync(self) -> None:
         self._sink.sync()
         self._last_sync = time.monotonic()
 
     def _check_rows(self, steps: NDArray[Any], statistics: NDArray[Any], scalars: NDArray[Any]) -> None:
         n = len(steps)
-        expected = (n,), (n, self._layers, self._statistics), (n, len(layout.SCALARS))
+        expected = (n,), (n, self._layers, len(self._description.statistics)), (n, len(self._description.scalars))
         if (steps.shape, statistics.shape, scalars.shape) != expected:
             raise ValueError(f"rows of shapes {expected} expected, got {(steps.shape, statistics.shape, scalars.shape)}")
         if n and (steps[0] <= self._last_step or (np.diff(steps) <= 0).any()):
             raise ValueError(f"steps must rise: {steps[0]} … {steps[-1]} after {self._last_step}")
-
-
-def stored_groups(groups: Mapping[str, Mapping[str, Any]], real: np.dtype[Any]) -> dict[str, NDArray[Any]]:
-    """The values of several groups as arrays by path of the layout table."""
-    lines = [(line_of(group, name), value) for group, values in groups.items() for name, value in values.items()]
-    return {line.path: stored(line, value, real) for line, value in lines}
 
 
 def _cast(array: NDArray[Any], dtype: np.dtype[Any]) -> NDArray[Any]:

@@ -12,8 +12,8 @@ from typing import Any
 from dlprobe.config import RunConfig, to_mapping
 from dlprobe.data import PreparedData
 from dlprobe.nn.network import LayerSpec
-from dlprobe.runs import RunDescription
-from dlprobe.training.trainer import Session
+from dlprobe.record.description import LayerFacts, RunDescription, layer_facts
+from dlprobe.training.session import Session
 
 LIBRARIES = ("dlprobe", "numpy", "scipy", "numba", "llvmlite", "h5py")
 
@@ -30,10 +30,10 @@ def describe(session: Session) -> RunDescription:
     )
 
 
-def describe_layers(session: Session) -> dict[str, Any]:
+def describe_layers(session: Session) -> tuple[LayerFacts, ...]:
     """The layer table: what each layer is made of and where its numbers stand."""
     layers = session.model.layers
-    return {
+    columns = {
         "name": list(session.model.names),
         "fan_in": [layer.fan_in for layer in layers],
         "fan_out": [layer.fan_out for layer in layers],
@@ -47,6 +47,7 @@ def describe_layers(session: Session) -> dict[str, Any]:
         "parameter_count": session.network.parameter_counts(),
         **session.network.offsets(),
     }
+    return layer_facts(columns)
 
 
 def bias_initializer(layer: LayerSpec) -> str:

@@ -17,9 +17,9 @@ from dlprobe.nn.network import Trained as Trained  # experiments, which do not k
 from dlprobe.training import own_arrays
 from dlprobe.training.emphasis import smoothed
 from dlprobe.training.model import regulation
+from dlprobe.training.session import Session
 from dlprobe.training.stopping import Stop
 from dlprobe.training.targets import encode_targets, fitted
-from dlprobe.training.trainer import Session
 
 Array = npt.NDArray[Any]
 T = TypeVar("T")
@@ -89,7 +89,8 @@ def _advance(session: Session, nets: fleet.Fleet, inputs: Array, targets: Array,
 
 def _targets(session: Session, data: PreparedData) -> Array:
     config, scaler = session.config.training, fitted(session.model.target_scaling, data)
-    return smoothed(encode_targets(session.model, data, scaler, "train", config.dtype), config.label_smoothing, session.model.loss.record.independent)
+    targets = encode_targets(session.model.loss, session.model.outputs, data, scaler, "train", config.dtype)
+    return smoothed(targets, config.label_smoothing, session.model.loss.record.independent)
 
 
 def _initial_parameters(session: Session, seeds: Sequence[int]) -> list[Array]:

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from dlprobe.parts.instruments import BINS, PERCENTS
+from dlprobe.record.instruments import BINS, PERCENTS
 
 Array = npt.NDArray[Any]
 PARTS = ("counts", "edges", "percentiles", "nonfinite")

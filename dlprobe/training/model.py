@@ -138,7 +138,7 @@ def warnings_for_data(model: Model, data: PreparedData, config: RunConfig) -> li
         found.append(f"loss = {model.loss} is meant for {suits}, the data is {data.task}: it trains, but the loss cannot express the targets")
     if model.layers[-1].activation.name == "softmax" and model.outputs == 1:
         found.append("output_activation = softmax with one output is always 1, no gradient flows: use sigmoid or more outputs")
-    return [*found, *filter(None, (constant_targets(data), out_of_reach(model, data)))]
+    return [*found, *filter(None, (constant_targets(data), out_of_reach(model.target_scaling, model.loss, model.layers[-1].activation, data)))]
 
 
 def build(config: RunConfig, model: Model, *, keep_gradients: bool = False) -> Network:

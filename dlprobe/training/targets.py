@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -15,9 +15,6 @@ from dlprobe.data.places import quoted
 from dlprobe.data.scaling import fit_targets
 from dlprobe.errors import DataError
 from dlprobe.registry import Spec
-
-if TYPE_CHECKING:
-    from dlprobe.training.model import Model
 
 Array = npt.NDArray[Any]
 UNIT_INTERVAL = (0.0, 1.0)
@@ -76,18 +73,18 @@ def fitted(scaling: TargetScaling, data: PreparedData) -> Scaler | None:
     return fit_targets(scaling.kind, scaling.interval, data.targets["train"], data.target_names, data.name)
 
 
-def encode_targets(model: Model, data: PreparedData, scaler: Scaler | None, part: str, dtype: npt.DTypeLike) -> Array:
+def encode_targets(loss: Spec, outputs: int, data: PreparedData, scaler: Scaler | None, part: str, dtype: npt.DTypeLike) -> Array:
     """Targets of a part as (samples, outputs) of `dtype`, as they are trained: numbers scaled; classes one-hot, the class index for a single output, or
     signs for a signed loss. Raises DataError for a number that does not fit the dtype."""
     targets = data.targets[part]
     if scaler is not None:
         return _numbers(data, scaler, part, dtype)
-    encoded = np.zeros((len(targets), model.outputs), dtype)
-    if model.outputs == 1:
+    encoded = np.zeros((len(targets), outputs), dtype)
+    if outputs == 1:
         encoded[:, 0] = targets
     else:
         encoded[np.arange(len(targets)), targets] = 1
-    return 2 * encoded - 1 if model.loss.record.signed else encoded
+    return 2 * encoded - 1 if loss.record.signed else encoded
 
 
 def _numbers(data: PreparedData, scaler: Scaler, part: str, dtype: npt.DTypeLike) -> Array:
@@ -119,10 +116,9 @@ def constant_targets(data: PreparedData) -> str | None:
     return f"target {', '.join(map(quoted, same[:4]))} is constant in the training part: there is nothing to learn of it, and R² is not defined"
 
 
-def out_of_reach(model: Model, data: PreparedData) -> str | None:
+def out_of_reach(scaling: TargetScaling, loss: Spec, output: Spec, data: PreparedData) -> str | None:
     """A warning where targets, as they are trained, lie outside what loss and output activation allow; None where they do not."""
-    output, scaler = model.layers[-1].activation, fitted(model.target_scaling, data)
-    allowed = allowed_targets(model.loss, output)
+    scaler, allowed = fitted(scaling, data), allowed_targets(loss, output)
     if scaler is None or allowed is None:
         return None
     trained = scaler.apply(data.targets["train"])
@@ -131,4 +127,4 @@ def out_of_reach(model: Model, data: PreparedData) -> str | None:
     if outside <= OUT_OF_REACH:
         return None
     found = f"{outside:.0%} of the training targets lie outside {allowed[0]:g} … {allowed[1]:g}"
-    return f"target_scaling = {scaler.kind}: {found}, which output_activation = {output} with loss = {model.loss} allows: take target_scaling = auto"
+    return f"target_scaling = {scaler.kind}: {found}, which output_activation = {output} with loss = {loss} allows: take target_scaling = auto"

@@ -13,20 +13,21 @@ import numpy.typing as npt
 
 from dlprobe.config import RunConfig
 from dlprobe.data import PreparedData as PreparedData  # experiments, which do not know `data`, name it from here
-from dlprobe.data import Scaler
 from dlprobe.nn import norm_statistics, observe
-from dlprobe.nn.block import BATCH_LOSS
-from dlprobe.nn.network import Evaluation, Network, Trained
+from dlprobe.nn.network import Evaluation, Trained
 from dlprobe.nn.random import epoch_order
 from dlprobe.parts.metrics import Scored
+from dlprobe.record.recorder import Recorder
+from dlprobe.record.scalars import BATCH_LOSS
 from dlprobe.training import instruments, metrics, own_arrays
-from dlprobe.training.early_stopping import EarlyStopping, early_stopping_of
+from dlprobe.training.early_stopping import early_stopping_of
 from dlprobe.training.emphasis import sample_weights, smoothed
-from dlprobe.training.model import Model, build, resolve
-from dlprobe.training.rates import Rates, rates_of
-from dlprobe.training.recording import Recorder
+from dlprobe.training.model import build, resolve
+from dlprobe.training.rates import rates_of
+from dlprobe.training.session import Session as Session
 from dlprobe.training.stopping import Stop
 from dlprobe.training.targets import encode_targets, fitted, in_user_units
+from dlprobe.training.watch import Watch
 
 Array = npt.NDArray[Any]
 BLOCK_SECONDS = 0.05  # a block aims at this long: short enough for progress and Ctrl-C, long enough that entering Python costs nothing
@@ -45,39 +46,6 @@ class Progress:
     seconds: float
 
 
-@dataclass
-class Session:
-    """One run while it is made: the net, its data as arrays, and where it stands.
-
-    targets: those of evaluations, by part, in the units that are trained; data.targets are in the user's, and target_scaler (None for classes) leads
-    from these to those. trained_targets, weights: what training takes of the training part, with label smoothing and class weights.
-    """
-
-    config: RunConfig
-    data: PreparedData
-    model: Model
-    network: Network
-    targets: dict[str, Array]
-    trained_targets: Array
-    weights: Array | None
-    initial: Array
-    watch: instruments.Watch
-    rates: Rates
-    early: EarlyStopping | None = None
-    step: int = 0
-    target_scaler: Scaler | None = None
-
-    @property
-    def per_epoch(self) -> int:
-        """Steps of one epoch; the last short batch counts."""
-        return self.rates.per_epoch
-
-    @property
-    def steps(self) -> int:
-        """Steps of the whole run."""
-        return self.rates.steps
-
-
 def start(config: RunConfig, data: PreparedData, *, before_building: Callable[[], None] | None = None) -> Session:
     """Build the net for prepared data; data-dependent initializers see the samples that training visits first.
 
@@ -86,10 +54,10 @@ def start(config: RunConfig, data: PreparedData, *, before_building: Callable[[]
     config = own_arrays.pinned(config)
     model = resolve(config, data)
     early = early_stopping_of(config, data)
-    watch = instruments.Watch(config, model, data)
+    watch = Watch(config, model, data)
     inputs = data.inputs["train"]
     scaler = fitted(model.target_scaling, data)
-    targets = {part: encode_targets(model, data, scaler, part, config.training.dtype) for part in data.inputs}
+    targets = {part: encode_targets(model.loss, model.outputs, data, scaler, part, config.training.dtype) for part in data.inputs}
     trained = smoothed(targets["train"], config.training.label_smoothing, model.loss.record.independent)
     per_epoch = -(-len(inputs) // model.batch)
     steps = config.training.steps or (config.training.epochs or 1) * per_epoch
@@ -167,7 +135,7 @@ def _block(session: Session, recorder: Recorder, steps: int) -> tuple[float, boo
     first = session.step
     entered = time.perf_counter()
     rates, momenta = session.rates.rates(first, steps), session.rates.momenta(first, steps)
-    before = session.watch.before(session)
+    before = instruments.before_step(session)
     inputs, keep = session.data.inputs["train"], before is not None
     result = session.network.train(inputs, session.trained_targets, first, rates, session.weights, momenta, keep_gradients=keep)
     done = len(result.scalars)
@@ -177,7 +145,7 @@ def _block(session: Session, recorder: Recorder, steps: int) -> tuple[float, boo
     if result.diverged:
         chosen[-1] = True  # the step that explains the end is always recorded
     recorder.rows(first, numbers[chosen], result.statistics[chosen], result.scalars[chosen], seconds)
-    session.watch.after(session, first, before, result)
+    instruments.after_step(session, first, before, result)
     session.step = first + done - (1 if result.diverged else 0)
     return float(result.scalars[-1, BATCH_LOSS]), result.diverged
 

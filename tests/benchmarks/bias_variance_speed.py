@@ -21,7 +21,7 @@ from mlxtend.evaluate import bias_variance_decomp
 from sklearn.exceptions import ConvergenceWarning
 from sklearn.neural_network import MLPClassifier
 
-from dlprobe.analysis.bias_variance import Decomposition, decompose
+from dlprobe.analysis.bias_variance.loss_parts import Decomposition, decompose
 from dlprobe.config import RunConfig, from_options
 from dlprobe.data.resampling import Resampler
 from dlprobe.executors.threads import available_threads

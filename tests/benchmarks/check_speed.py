@@ -16,7 +16,8 @@ from command_line import process
 from synthetic_runs import LAYERS, description, evaluate, finish
 
 from dlprobe import registry
-from dlprobe.runs import RunWriter, layout
+from dlprobe.record import layout
+from dlprobe.runs import RunWriter
 
 BLOCK, REPEATS = 4096, 5
 

@@ -10,7 +10,7 @@ from __future__ import annotations
 import argparse
 import math
 
-from dlprobe.analysis.rate_range import quick_rate
+from dlprobe.analysis.learning.rate_range import quick_rate
 from dlprobe.config import RunConfig, from_options
 from dlprobe.data import PreparedData, load, prepare
 from dlprobe.executors.threads import available_threads
@@ -48,7 +48,7 @@ def measure(data: str, optimizer: str, seed: int, quick: bool, threads: int) -> 
     found = lr_find.find(config, ready, threads=threads, stop=stop, quick=quick)
     own = [trial for trial in found.trials if trial.rate == found.rate]
     rate = quick_rate(found.test)[0] if quick else found.rate
-    trial = own[0] if own else lr_find.run_trial(config, ready, rate, stop)
+    trial = own[0] if own else lr_find.run_trials(config, ready, [rate], threads, stop)[0]
     grid = lr_find.run_trials(config, ready, GRID, threads, stop)
     best = min(one.loss("train_loss") for one in grid)
     loss = trial.loss("train_loss") if trial else math.inf

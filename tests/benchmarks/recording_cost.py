@@ -9,7 +9,6 @@ from __future__ import annotations
 import argparse
 import tempfile
 import time
-from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -19,27 +18,12 @@ from measuring import median_ratio, microseconds, print_table
 
 from dlprobe.config import from_options
 from dlprobe.data import PreparedData, load, prepare
+from dlprobe.record.recorder import Recorder
 from dlprobe.runs import RunWriter
 from dlprobe.training import trainer
 from dlprobe.training.describe import describe
 
 NETS = (("16x2", 8000, "≤ 15 %"), ("100,100", 3000, "≤ 5 %"), ("100x20", 1000, "≤ 5 %"), ("300,100", 2000, "≤ 5 %"))  # layers, steps, target
-
-
-class Nothing:
-    """A recorder that keeps nothing."""
-
-    def rows(self, first_step: int, steps: Any, statistics: Any, scalars: Any, seconds: float) -> None:
-        """Dropped."""
-
-    def evaluation(self, step: int, values: Mapping[str, float], layer_values: Mapping[str, Any]) -> None:
-        """Dropped."""
-
-    def checkpoint(self, step: int, parameters: Any) -> None:
-        """Dropped."""
-
-    def end(self, status: str, final: Mapping[str, Any], predictions: Mapping[str, Any]) -> None:
-        """Dropped."""
 
 
 @dataclass
@@ -57,7 +41,7 @@ def one_round(found: Measured, config: Any, data: PreparedData, folder: Path, co
     plain, recorded = trainer.start(config, data), trainer.start(config, data)
     path = folder / "run.h5"
     times = [time.process_time()]
-    trainer.run(plain, Nothing())
+    trainer.run(plain, Recorder())
     times.append(time.process_time())
     with RunWriter.create(path, describe(recorded)) as writer:
         trainer.run(recorded, writer)

@@ -8,7 +8,9 @@ from pathlib import Path
 import h5py
 import numpy as np
 import pytest
-from command_line import Outcome, dlprobe
+from command_line import ROOT, Outcome, dlprobe
+
+from dlprobe.commands.base.application import load
 
 RIDGE = ("--data", "linear(samples=60, features=5)", "--scaling", "none", "--layers", "", "--bias", "no", "--dtype", "float64")
 LINEAR = (*RIDGE, "--target-scaling", "none", "--optimizer", "sgd", "--lr", "0.1", "--batch-size", "full", "--steps", "5", "--init", "zeros")
@@ -250,6 +252,46 @@ def test_mistakes_are_one_clear_line(arguments: tuple[str, ...], problem: str) -
     assert outcome.code == 2
     assert len(outcome.errors) == 1
     assert problem in outcome.errors[0]
+
+
+WAYS = {
+    "of error rates": ["--train-error", "1%", "--val-error", "2%"],
+    "given predictions": ["--predictions", "none.npz"],
+    "of a run": [str(ROOT / "sample_runs" / "healthy.h5")],
+    "retraining": ["--replicas", "2", "--data", "wine"],
+}
+SWITCHES = ("--replicas", "--over", "--predictions", "--train-error", "--val-error", "--resume")  # each begins a way of its own
+VALUES = {"--loss": "squared", "--vary": "both"}
+
+
+def options_by_group() -> dict[str, list[str]]:
+    """The options in each group of --help but those of all commands; of several spellings the first."""
+    found: dict[str, list[str]] = {}
+    for option in load("bias-variance").params:
+        if (group := getattr(option, "rich_help_panel", None)) and group != "Common options":
+            found.setdefault(group, []).append(option.opts[0])
+    return found
+
+
+def test_every_option_says_which_way_it_belongs_to() -> None:
+    assert [group for group in options_by_group() if not any(way in group.lower() for way in WAYS)] == []
+    assert {option for options in options_by_group().values() for option in options} >= {"--human-error", "--predictions", "--loss", "--epochs", "--workers"}
+
+
+@pytest.mark.parametrize("way", list(WAYS)[:3])
+def test_an_option_of_another_way_is_refused(way: str) -> None:
+    """What the help says of a group is what the command takes: nothing is passed over in silence."""
+    others = [option for group, options in options_by_group().items() if way not in group.lower() for option in options]
+    passed = []
+    for option in others:
+        if option in (*SWITCHES, "--executor", "--scheduler", "--runs-per-task"):  # the last three are of a cluster, which not everybody has
+            continue
+        value = [] if option == "--force" else VALUES.get(option, "2").split()
+        outcome = dlprobe("bias-variance", *WAYS[way], option, *value)
+        if outcome.code != 2 or "no part of" not in outcome.err:
+            passed.append((option, outcome.err))
+    assert len(others) > 50
+    assert passed == []
 
 
 def test_archive_without_predictions_is_told_what_to_save(tmp_path: Path) -> None:

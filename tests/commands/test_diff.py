@@ -9,8 +9,8 @@ import numpy as np
 import pytest
 from command_line import ROOT, Outcome, dlprobe
 
-from dlprobe.analysis.baseline import Numbers
-from dlprobe.analysis.run_diff import metric_diffs
+from dlprobe.analysis.comparing.baseline import Numbers
+from dlprobe.analysis.comparing.run_diff import metric_diffs
 
 SAMPLES = ROOT / "sample_runs"
 GRID = ("--depth", "2", "--width", "4", "--activation", "relu", "--init", "he_normal", "--data", "wine", "--steps", "3", "--seeds", "2")

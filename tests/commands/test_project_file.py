@@ -11,7 +11,7 @@ from xml.etree import ElementTree
 import pytest
 from command_line import ROOT, Outcome, dlprobe
 
-from dlprobe.commands.base.project_file import project_file
+from dlprobe.commands.check.project_file import project_file
 from dlprobe.render.checked import SCHEMA
 from dlprobe.render.formats import formats_for
 

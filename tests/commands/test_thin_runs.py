@@ -11,7 +11,8 @@ from command_line import TINY, dlprobe
 from dlprobe import registry
 from dlprobe.config import from_mapping
 from dlprobe.data import load, prepare
-from dlprobe.runs import RunDescription, RunWriter, StudyWriter, layout
+from dlprobe.record import layout
+from dlprobe.runs import RunDescription, RunWriter, StudyWriter
 from dlprobe.training import trainer
 from dlprobe.training.describe import describe
 

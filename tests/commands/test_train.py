@@ -11,8 +11,8 @@ from typing import Any
 import pytest
 from command_line import TINY, dlprobe
 
-from dlprobe.commands.base.recorded_run import file_stem
-from dlprobe.runs import open_single, pack
+from dlprobe.commands.train.recorded_run import file_stem
+from dlprobe.runs import open_single, pack_run
 from dlprobe.training import trainer
 
 
@@ -201,7 +201,7 @@ def test_the_share_of_clipped_steps_is_told(tmp_path: Path) -> None:
 @pytest.mark.skipif(sys.platform == "win32", reason="signals differ")
 def test_ctrl_c_while_packing_says_where_the_run_is(monkeypatch: pytest.MonkeyPatch) -> None:
     with monkeypatch.context() as patch:
-        patch.setattr(pack._LevelWriter, "take", lambda *_: os.kill(os.getpid(), signal.SIGINT))
+        patch.setattr(pack_run._LevelWriter, "take", lambda *_: os.kill(os.getpid(), signal.SIGINT))
         outcome = dlprobe("train", *TINY, "-o", "run.h5")
     assert outcome.code == 130
     assert "`dlprobe inspect --pack run.h5` makes the run file" in outcome.err

@@ -9,8 +9,8 @@ import numpy as np
 import pytest
 from small_nets import layers, spec
 
-from dlprobe.analysis.bias_variance import decompose
-from dlprobe.analysis.bias_variance_curve import Point, advice, double_descent, levels, sweet_spot
+from dlprobe.analysis.bias_variance.curve import Point, advice, double_descent, levels, sweet_spot
+from dlprobe.analysis.bias_variance.loss_parts import decompose
 from dlprobe.config import DataConfig, from_options
 from dlprobe.data.resampling import Resampler
 from dlprobe.errors import ConfigError

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from dlprobe.analysis.bias_variance_curve import advice, double_descent, sweet_spot
+from dlprobe.analysis.bias_variance.curve import advice, double_descent, sweet_spot
 from dlprobe.config import from_options
 from dlprobe.data.resampling import Resampler
 from dlprobe.experiments import bias_variance as experiment

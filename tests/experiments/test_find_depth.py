@@ -6,8 +6,8 @@ import math
 
 import pytest
 
-from dlprobe.analysis.depth_limits import breaking_depth, trainable_depth
-from dlprobe.analysis.initial_net import InitialNet, describe
+from dlprobe.analysis.profiles.depth_limits import breaking_depth, trainable_depth
+from dlprobe.analysis.theory.initial_net import InitialNet, describe
 from dlprobe.config import from_options, parse_spec
 from dlprobe.data import load, prepare
 from dlprobe.experiments import find_depth, gradients

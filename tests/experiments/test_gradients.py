@@ -14,7 +14,8 @@ import dlprobe
 from dlprobe.config import from_mapping, from_options
 from dlprobe.data import load, prepare
 from dlprobe.experiments import gradients
-from dlprobe.experiments.gradients import Axes, Experiment
+from dlprobe.experiments.gradients import Axes, GridResult
+from dlprobe.record.recorder import Recorder
 from dlprobe.runs import StudyWriter
 from dlprobe.training import describe, trainer
 from dlprobe.training.stopping import Stop
@@ -28,12 +29,12 @@ def digits() -> Any:
     return prepare(load(base.data, 0), base.data, 0, "float32")
 
 
-def experiment(axes: Axes, options: dict[str, str], seeds: int = 3, threads: int = 2) -> Experiment:
+def experiment(axes: Axes, options: dict[str, str], seeds: int = 3, threads: int = 2) -> GridResult:
     base = from_options(None, {**options, "evaluate_every": "never", "data_seed": "0"})
     return gradients.run(gradients.grid(base, axes), range(seeds), digits(), threads=threads, stop=Stop())
 
 
-def verdicts(found: Experiment) -> list[str]:
+def verdicts(found: GridResult) -> list[str]:
     return [result.verdict for result in found.results if result is not None]
 
 
@@ -117,15 +118,6 @@ def test_a_run_of_a_study_is_the_run_that_train_makes(tmp_path: Path) -> None:
     with dlprobe.open_run(writer.pack()) as study:
         kept = study.runs[gradients.run_id(cells[0], 1)]
         session = trainer.start(from_mapping(kept.config), digits())
-        trainer.run(session, _Nothing())
+        trainer.run(session, Recorder())
         np.testing.assert_array_equal(kept.final_parameters, session.network.parameters)
-        assert describe.describe(session).layers["name"] == list(kept.layers.names)
-
-
-class _Nothing:
-    """A recorder that keeps nothing."""
-
-    def rows(self, *_: Any) -> None: ...
-    def evaluation(self, *_: Any) -> None: ...
-    def checkpoint(self, *_: Any) -> None: ...
-    def end(self, *_: Any) -> None: ...
+        assert [layer.name for layer in describe.describe(session).layers] == list(kept.layers.names)

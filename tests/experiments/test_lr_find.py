@@ -10,8 +10,8 @@ from dlprobe.config import from_options, with_values
 from dlprobe.data import load, prepare
 from dlprobe.errors import ConfigError
 from dlprobe.experiments import lr_find
+from dlprobe.record.recorder import Snapshots
 from dlprobe.training import trainer
-from dlprobe.training.recording import Snapshots
 from dlprobe.training.stopping import Stop
 
 GRID = [float(f"{digit}e{exponent}") for exponent in range(-4, 1) for digit in (1, 2, 5)]

@@ -75,7 +75,7 @@ def test_stop_keeps_what_had_ended() -> None:
 
 def test_stopped_comparison_has_every_value_with_the_first_seeds() -> None:
     labels, cells = compare.cells_of(BASE, [(axis_of("init"), ("zeros", "ones"))])
-    plan = compare.plan(compare.Request(labels, tuple(cells), (0, 1, 2), "val_loss"))
+    plan = compare.CompareExperiment(labels, tuple(cells), (0, 1, 2), "val_loss").plan()
     stop = Stop()
     found = run_study(plan, PreparedSets(), lambda planned, run: planned.coordinates, stop=stop, progress=lambda done, total: stop.ask() if done == 2 else None)
     assert list(found.found.values()) == [{"init": "zeros", "seed": 0}, {"init": "ones", "seed": 0}]

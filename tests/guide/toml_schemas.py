@@ -8,7 +8,7 @@ from __future__ import annotations
 import json
 from typing import Any
 
-from dlprobe.commands.base.project_file import KEYS
+from dlprobe.commands.check.project_file import KEYS
 from dlprobe.config import forms
 from dlprobe.config.records import TABLES
 from dlprobe.guide.schemas import FOLDER

@@ -87,8 +87,8 @@ def test_the_process_that_compiles_records_what_the_next_one_does(tmp_path: Path
     assert printed(run(TRAINING, PACKAGE.parent, tmp_path)) == printed(run(TRAINING, PACKAGE.parent, tmp_path))
 
 
-@pytest.mark.parametrize("changed", ["nn/observe.py", "nn/cache.py", "parts/scalar.py", "parts/losses/margins.py"])
-def test_any_edit_in_nn_or_parts_changes_the_hash(changed: str, copy: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize("changed", ["nn/observe.py", "nn/cache.py", "parts/scalar.py", "parts/losses/margins.py", "record/statistics.py", "record/scalars.py"])
+def test_any_edit_that_can_reach_a_kernel_changes_the_hash(changed: str, copy: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(dlprobe, "__file__", str(copy / "dlprobe" / "__init__.py"))
     before = cache.source_hash()
     assert before == cache.source_hash()

@@ -14,9 +14,9 @@ import slow_twins
 from small_nets import NORMS, Array, data_for, gradient_of, jitter, network
 
 from dlprobe import registry
-from dlprobe.nn.block import GRADIENT_NORM
 from dlprobe.nn.network import Network
 from dlprobe.parts.activations import Activation
+from dlprobe.record.scalars import GRADIENT_NORM
 from dlprobe.registry import Spec
 
 STEP = 1e-5

@@ -14,7 +14,7 @@ import numpy as np
 import pytest
 from small_nets import Array, layers, spec
 
-from dlprobe.analysis import theory
+from dlprobe.analysis.theory import mean_field
 from dlprobe.nn.network import Network
 from dlprobe.nn.observe import STATISTICS
 
@@ -55,8 +55,8 @@ def median(activation: str, initializer: str, depth: int, name: str) -> Array:
     return np.asarray(np.median(first_steps(activation, initializer, depth)[:, :, STATISTICS.index(name)], axis=0))
 
 
-def predicted(activation: str, initializer: str, depth: int) -> theory.Prediction:
-    return theory.predict(theory.describe(WIDTH, (WIDTH,) * depth, spec("activation", activation), spec("initializer", initializer)))
+def predicted(activation: str, initializer: str, depth: int) -> mean_field.Prediction:
+    return mean_field.predict(mean_field.describe(WIDTH, (WIDTH,) * depth, spec("activation", activation), spec("initializer", initializer)))
 
 
 def tolerance(steps: int) -> float:

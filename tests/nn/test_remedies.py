@@ -13,10 +13,10 @@ from small_nets import Array, spec
 
 from dlprobe import registry
 from dlprobe.nn import augmentation, perturbation, program, random
-from dlprobe.nn.block import CLIP_SCALE, CLIPPED_NORM, GRADIENT_NORM
 from dlprobe.nn.network import LayerSpec, Network
 from dlprobe.nn.random import epoch_order
 from dlprobe.nn.regulation import Regulation
+from dlprobe.record.scalars import CLIP_SCALE, CLIPPED_GRADIENT_NORM, GRADIENT_NORM
 
 torch: Any = pytest.importorskip("torch")
 
@@ -261,7 +261,7 @@ def test_norms_before_and_after_clipping_are_recorded() -> None:
     """A bound of .2: the norm after is the smaller of both, the factor their ratio."""
     inputs, targets = data()
     scalars = build(layers(), Regulation(clip_global_norm=0.2)).train(inputs, targets, 0, np.full(20, RATE)).scalars
-    before, factor, after = scalars[:, GRADIENT_NORM], scalars[:, CLIP_SCALE], scalars[:, CLIPPED_NORM]
+    before, factor, after = scalars[:, GRADIENT_NORM], scalars[:, CLIP_SCALE], scalars[:, CLIPPED_GRADIENT_NORM]
     np.testing.assert_allclose(after, np.minimum(before, 0.2), rtol=1e-12)
     np.testing.assert_allclose(factor, after / before, rtol=1e-12)
     assert (factor < 1).any()
@@ -270,7 +270,7 @@ def test_norms_before_and_after_clipping_are_recorded() -> None:
 def test_without_clipping_both_norms_are_the_same() -> None:
     inputs, targets = data()
     scalars = build(layers()).train(inputs, targets, 0, np.full(5, RATE)).scalars
-    np.testing.assert_array_equal(scalars[:, GRADIENT_NORM], scalars[:, CLIPPED_NORM])
+    np.testing.assert_array_equal(scalars[:, GRADIENT_NORM], scalars[:, CLIPPED_GRADIENT_NORM])
     assert (scalars[:, CLIP_SCALE] == 1).all()
 
 

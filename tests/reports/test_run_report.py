@@ -10,13 +10,14 @@ from typing import Any, get_args
 import numpy as np
 import pytest
 
-from dlprobe.analysis.learning import StateName
-from dlprobe.analysis.profiles import VERDICTS, Verdict
-from dlprobe.analysis.run_profile import RunProfile, StepProfile
+from dlprobe.analysis.learning.learned import StateName
+from dlprobe.analysis.profiles.depth_profiles import VERDICTS, Verdict
+from dlprobe.analysis.profiles.run_profile import RunProfile, StepProfile
+from dlprobe.record import layout
+from dlprobe.record.description import layer_facts
 from dlprobe.render.document import Chart, Profile, Table
 from dlprobe.reports import inspect_run, run
 from dlprobe.reports.tones import STATE_TONES, STATUS_TONES, VERDICT_TONES
-from dlprobe.runs import layout
 
 
 def moment(step: int, verdict: Any) -> StepProfile:
@@ -94,8 +95,7 @@ def test_path_with_blanks_can_be_typed() -> None:
 def test_layer_without_norm_or_bias_shows_none() -> None:
     columns = {"name": ("hidden_1",), "fan_in": [3], "units": [4], "activation": ("relu",), "initializer": ("he_normal",), "bias_initializer": ("",)}
     columns |= {"normalization": ("none",), "norm_position": ("",), "parameter_count": [12]}
-    layers = SimpleNamespace(names=("hidden_1",), items=columns.items)
-    document = inspect_run.layers(SimpleNamespace(path="run.h5", layers=layers), "run.h5")  # type: ignore[arg-type]
+    document = inspect_run.layers(SimpleNamespace(path="run.h5", layers=columns, layer_facts=layer_facts(columns)), "run.h5")  # type: ignore[arg-type]
     table = document.blocks[0]
     assert isinstance(table, Table)
     assert table.rows == [["hidden_1", 3, 4, "relu", "he_normal", None, None, 12]]

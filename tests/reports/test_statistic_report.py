@@ -7,7 +7,7 @@ import math
 import numpy as np
 import pytest
 
-from dlprobe.analysis.loss_curve import smoothed
+from dlprobe.analysis.learning.loss_curve import smoothed
 from dlprobe.render.document import Chart, Profile, Table
 from dlprobe.reports.statistic import Quantity, over_layers, over_steps, spans_decades, spread
 

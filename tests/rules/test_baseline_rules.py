@@ -11,8 +11,8 @@ import pytest
 import rule_runs
 from scipy import stats
 
-from dlprobe.analysis import baseline, rank_test
-from dlprobe.analysis.baseline import Comparison, Numbers, configuration_changes, numbers_of
+from dlprobe.analysis.comparing import baseline, rank_test
+from dlprobe.analysis.comparing.baseline import Comparison, Numbers, configuration_changes, numbers_of
 from dlprobe.rules import Fired, NotEvaluated, Outcome, Passed, all_rules
 from dlprobe.rules.evidence import Evidence
 from dlprobe.rules.files import configuration_of

@@ -18,6 +18,7 @@ NAN = float("nan")
 RISING = np.linspace(0, 1, 400)
 VANISHING = [1e-6, 1e-4, 1e-2, 1.0]  # hidden_1, hidden_2, hidden_3, output
 ILL = {"evaluations": FAILED}
+UNTOLD: dict[str, Any] = {"evaluations": {}, "scalars": {"batch_loss": NAN}}
 REGRESSION = {"task": "regression", "class_names": [], "train_class_counts": np.zeros(0, "i8")}
 VAL = {"val_indices": np.arange(1000), "test_indices": np.arange(0)}
 
@@ -88,8 +89,8 @@ STORIES = {
         measured=4.0,
         threshold=1.0,
         passes=run({"error_signal_rms": VANISHING[::-1]}),
-        blind=run(evaluations={}),
-        because="evaluated",
+        blind=run(scalars={"gradient_norm": NAN}, **ILL),
+        because="gradient_norm",
     ),
     "G003": Story(
         fires=run({"update_ratio": [1e-6, 1e-3, 1e-3, 1e-2]}, **ILL),
@@ -232,9 +233,7 @@ STORIES = {
         because="adam",
     ),
     "L001": Story(fires=run(**ILL), measured=1 - 0.89 / 0.9, threshold=0.1, passes=run(), blind=run(steps=20, **ILL), because="too short to tell"),
-    "L002": Story(
-        fires=run(evaluations=losses(2.0, 9.0, 8.0)), measured=4.5, threshold=2.0, passes=run(**ILL), blind=run(evaluations={}), because="never evaluated"
-    ),
+    "L002": Story(fires=run(evaluations=losses(2.0, 9.0, 8.0)), measured=4.5, threshold=2.0, passes=run(**ILL), blind=run(**UNTOLD), because="never evaluated"),
     # changes of 1 between 1 and 2 around a mean of 1.5
     "L003": Story(
         fires=run(evaluations=losses(2, 1, 2, 1, 2, 1, 2, 1, 2, 1, 2, 1)),
@@ -266,7 +265,7 @@ STORIES = {
         measured=NAN,
         threshold=0.05,
         passes=run(**ILL),
-        blind=run(output_activation="relu", evaluations={}),
+        blind=run(output_activation="relu", **UNTOLD),
         because="never evaluated",
         layers=("output",),
     ),

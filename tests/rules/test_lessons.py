@@ -10,10 +10,10 @@ import pytest
 
 from dlprobe import registry
 from dlprobe.config import parse_spec
+from dlprobe.record import layout
 from dlprobe.rules import Passed, Rule, all_rules, catalogue
 from dlprobe.rules.outcome import SEVERITIES
 from dlprobe.rules.rule import HEADINGS, register
-from dlprobe.runs import layout
 
 each_rule = pytest.mark.parametrize("rule", all_rules().values(), ids=lambda rule: rule.code)
 

@@ -12,7 +12,8 @@ import pytest
 import synthetic_runs
 
 import dlprobe
-from dlprobe.runs import Run, RunWriter, layout
+from dlprobe.record import layout
+from dlprobe.runs import Run, RunWriter
 from dlprobe.runs.journal_contents import JournalContents
 from dlprobe.runs.sources import MemorySource
 

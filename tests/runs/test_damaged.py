@@ -18,7 +18,8 @@ from mutated_runs import mutated
 
 import dlprobe
 from dlprobe.errors import DlprobeWarning, RunFileError
-from dlprobe.runs import RunWriter, StudyWriter, frames, layout, open_single, pack_journal
+from dlprobe.record import layout
+from dlprobe.runs import RunWriter, StudyWriter, frames, open_single, pack_journal
 from dlprobe.runs.frames import FrameType
 from dlprobe.runs.journal import journal_path
 from dlprobe.runs.sources import MemorySource

@@ -14,7 +14,8 @@ from command_line import ROOT
 
 import dlprobe
 from dlprobe.errors import ConfigError, RunFileError
-from dlprobe.runs import Run, RunWriter, layout
+from dlprobe.record import layout
+from dlprobe.runs import Run, RunWriter
 from dlprobe.runs.frames import FrameType, Record, chained, scan
 from dlprobe.runs.journal_contents import JournalContents
 from dlprobe.runs.sources import MemorySource

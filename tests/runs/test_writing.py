@@ -7,6 +7,7 @@ import os
 import signal
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -16,7 +17,7 @@ import synthetic_runs
 
 import dlprobe
 from dlprobe.errors import RunFileError
-from dlprobe.runs import RunWriter, StudyWriter, journal, pack, pack_journal
+from dlprobe.runs import RunWriter, StudyWriter, journal, pack_journal, pack_run
 from dlprobe.runs import writer as run_writer
 from dlprobe.runs.frames import FrameType, scan
 from dlprobe.runs.sources import MemorySource
@@ -176,14 +177,14 @@ def test_what_helps_depends_on_the_error(tmp_path: Path, monkeypatch: pytest.Mon
 
 def test_what_appears_under_the_name_while_a_run_is_packed_is_not_replaced(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     writer = synthetic_runs.write(tmp_path / "run.h5", 700)
-    taken = pack._LevelWriter.take
+    taken = pack_run._LevelWriter.take
 
     def meanwhile(*arguments: Any) -> None:
         (tmp_path / "run.h5").write_text("mine")
         taken(*arguments)
 
     with monkeypatch.context() as patch:
-        patch.setattr(pack._LevelWriter, "take", meanwhile)
+        patch.setattr(pack_run._LevelWriter, "take", meanwhile)
         with pytest.raises(RunFileError, match="exists already"):
             writer.pack()
     assert (tmp_path / "run.h5").read_text() == "mine"
@@ -271,7 +272,7 @@ def test_ctrl_c_while_packing_leaves_the_journal(tmp_path: Path, monkeypatch: py
     writer = synthetic_runs.write(path, 700)
     before = signal.getsignal(signal.SIGINT)
     with monkeypatch.context() as patch:
-        patch.setattr(pack._LevelWriter, "take", lambda *_: os.kill(os.getpid(), signal.SIGINT))
+        patch.setattr(pack_run._LevelWriter, "take", lambda *_: os.kill(os.getpid(), signal.SIGINT))
         with pytest.raises(KeyboardInterrupt):
             writer.pack()
     assert signal.getsignal(signal.SIGINT) == before
@@ -340,9 +341,8 @@ def test_what_the_table_does_not_have_is_not_written(wrong: object, message: str
 
 
 def test_a_wrong_description_leaves_no_file(tmp_path: Path) -> None:
-    description = synthetic_runs.description()
-    description.layers["fan_inn"] = [1, 2, 3]  # type: ignore[index]
-    with pytest.raises(ValueError, match="did you mean 'fan_in'"):
+    description = replace(synthetic_runs.description(), data={"fingerprintt": "ab"})
+    with pytest.raises(ValueError, match="did you mean 'fingerprint'"):
         RunWriter.create(tmp_path / "a.h5", description)
     assert not list(tmp_path.iterdir())
 

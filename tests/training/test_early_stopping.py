@@ -10,10 +10,10 @@ import pytest
 from dlprobe.config import from_options, to_toml
 from dlprobe.data import load, prepare
 from dlprobe.errors import ConfigError
+from dlprobe.record.recorder import Snapshots
 from dlprobe.runs import RunWriter
 from dlprobe.training import describe, trainer
 from dlprobe.training.early_stopping import EarlyStopping
-from dlprobe.training.recording import Snapshots
 
 SERIES = [5.0, 4.0, 4.5, 3.9, 3.95, 3.89, 4.2, 4.1, 4.0, 3.0]
 

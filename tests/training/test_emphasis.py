@@ -111,6 +111,6 @@ def test_two_classes_share_one_output_and_are_told_apart(loss: str) -> None:
 
 
 def trainer_log() -> Any:
-    from dlprobe.training.recording import Snapshots
+    from dlprobe.record.recorder import Snapshots
 
     return Snapshots()

@@ -11,10 +11,10 @@ from dlprobe import registry
 from dlprobe.config import from_options
 from dlprobe.data import load, prepare
 from dlprobe.errors import ConfigError
+from dlprobe.record.layout import data_sets
+from dlprobe.record.recorder import Snapshots
 from dlprobe.runs import Run, RunWriter, open_run
-from dlprobe.runs.layout import data_sets
 from dlprobe.training import describe, trainer
-from dlprobe.training.recording import Snapshots
 
 SMALL = {"layers": "12,8", "data": "wine", "steps": "40", "epochs": None}
 
@@ -57,7 +57,7 @@ def test_instruments_do_not_change_a_bit_of_training(options: dict[str, str]) ->
         kept = Snapshots()
         again = trainer.start(one.config, one.data)
         trainer.run(again, kept)  # takes no instruments: none are read
-        rows.append((one.network.parameters, again.network.parameters, kept.last))
+        rows.append((one.network.parameters, again.network.parameters, [kept.last[name] for name in registry.records("statistic")]))
     for found in zip(*rows, strict=True):
         np.testing.assert_array_equal(*found)
     np.testing.assert_array_equal(rows[0][0], rows[0][1])

@@ -10,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as arrays
 
-from dlprobe.parts.instruments import BINS, PERCENTS
+from dlprobe.record.instruments import BINS, PERCENTS
 from dlprobe.training import measuring
 
 KINDS = {

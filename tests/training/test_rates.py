@@ -10,9 +10,9 @@ import pytest
 from dlprobe.config import from_options
 from dlprobe.data import load, prepare
 from dlprobe.errors import ConfigError
-from dlprobe.runs import layout
+from dlprobe.record import layout
+from dlprobe.record.recorder import Snapshots
 from dlprobe.training import trainer
-from dlprobe.training.recording import Snapshots
 
 TINY = {"data": "blobs(samples=60)", "layers": "6", "batch_size": "10", "epochs": "4"}
 RATE, MOMENTUM = (list(layout.SCALARS).index(name) for name in ("learning_rate", "momentum"))

@@ -10,7 +10,7 @@ import pytest
 
 import dlprobe
 from dlprobe.commands import main
-from dlprobe.runs import layout
+from dlprobe.record import layout
 
 STEPS, SAMPLES, FEATURES, CLASSES = 6, 12, 4, 3
 START, LAMBDA, RATE, MOMENTUM, BOUND = 0.1, 0.05, 0.4, 0.8, 0.4

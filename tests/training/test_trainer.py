@@ -11,9 +11,10 @@ import pytest
 from dlprobe import registry
 from dlprobe.config import from_options
 from dlprobe.data import load, prepare
-from dlprobe.runs import RunWriter, layout
+from dlprobe.record import layout
+from dlprobe.record.recorder import Recorder, Snapshots
+from dlprobe.runs import RunWriter
 from dlprobe.training import describe, trainer
-from dlprobe.training.recording import Snapshots
 from dlprobe.training.stopping import Stop
 
 SMALL = {"layers": "12,8", "epochs": "2", "data": "wine"}
@@ -24,7 +25,7 @@ def session(**options: str) -> trainer.Session:
     return trainer.start(config, prepare(load(config.data, 0), config.data, 0, config.training.dtype))
 
 
-class Log:
+class Log(Recorder):
     """A recorder that keeps everything it is handed."""
 
     def __init__(self) -> None:
@@ -157,8 +158,7 @@ def test_lsuv_starts_with_unit_preactivation_variance_in_every_layer() -> None:
     kept = Snapshots()
     trainer.run(one, kept)
     assert kept.first is not None
-    column = list(registry.records("statistic")).index("preactivation_variance")
-    assert kept.first[:, column] == pytest.approx(1.0, abs=0.02)
+    assert kept.first["preactivation_variance"] == pytest.approx(1.0, abs=0.02)
 
 
 def test_run_description_names_what_the_layout_table_has() -> None:
@@ -167,9 +167,10 @@ def test_run_description_names_what_the_layout_table_has() -> None:
         trainer.run(one, writer)
         assert writer.bytes()
     layers = describe.describe_layers(one)
-    assert layers["parameter_count"] == [13 * 12 + 2 * 12, 12 * 8 + 2 * 8, 8 * 3]
-    assert layers["bias_offset"] == [-1, -1, -1]
-    assert sum(layers["parameter_count"]) == len(one.network.parameters)
+    counts = [layer.parameter_count for layer in layers]
+    assert counts == [13 * 12 + 2 * 12, 12 * 8 + 2 * 8, 8 * 3]
+    assert [layer.bias_offset for layer in layers] == [-1, -1, -1]
+    assert sum(counts) == len(one.network.parameters)
 
 
 def test_the_stored_scaler_makes_the_trained_inputs_from_the_raw_ones() -> None:

@@ -18,7 +18,6 @@ from typing import Annotated, Any, TextIO
 import typer
 from typer.core import TyperCommand, TyperGroup
 
-import dlprobe
 from dlprobe import interrupts
 from dlprobe.commands.base import failures
 from dlprobe.commands.base.declaring import declare
@@ -26,6 +25,7 @@ from dlprobe.commands.base.help import print_help
 from dlprobe.commands.base.screen import Screen
 from dlprobe.errors import DlprobeError, DlprobeWarning
 from dlprobe.registry import unknown
+from dlprobe.version import version
 
 FOLDER = Path(__file__).parent.parent
 PACKAGE = "dlprobe.commands"
@@ -40,8 +40,8 @@ Examples:
 
 @cache
 def names() -> tuple[str, ...]:
-    """Every subcommand, as typed: each module of the folder is one."""
-    return tuple(module.name.replace("_", "-") for module in pkgutil.iter_modules([str(FOLDER)]) if not module.ispkg)
+    """Every subcommand, as typed: each module and each package of the folder is one, but `base`."""
+    return tuple(module.name.replace("_", "-") for module in pkgutil.iter_modules([str(FOLDER)]) if module.name != "base")
 
 
 def module_name(name: str) -> str:
@@ -51,7 +51,9 @@ def module_name(name: str) -> str:
 
 def docstring(name: str) -> str:
     """What a subcommand's file says of it, read without running it."""
-    return ast.get_docstring(ast.parse((FOLDER / f"{module_name(name)}.py").read_text(encoding="utf-8"))) or ""
+    package = FOLDER / module_name(name)
+    file = package / "__init__.py" if package.is_dir() else package.with_suffix(".py")
+    return ast.get_docstring(ast.parse(file.read_text(encoding="utf-8"))) or ""
 
 
 def load(name: str) -> TyperCommand:
@@ -130,7 +132,7 @@ class Group(TyperGroup):
 
 def _print_version(wanted: bool) -> None:
     if wanted:
-        print(f"dlprobe {dlprobe.__version__ or '(not installed)'}")
+        print(f"dlprobe {version() or '(not installed)'}")
         raise typer.Exit()
 
 

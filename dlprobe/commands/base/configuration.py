@@ -43,12 +43,12 @@ ConfigFile = Annotated[
 
 
 def configuration_options(
-    exclude: Collection[str] = (), lists: Collection[str] = LISTS, defaults: Mapping[str, str] = MappingProxyType({})
+    exclude: Collection[str] = (), lists: Collection[str] = LISTS, defaults: Mapping[str, str] = MappingProxyType({}), belongs: str = ""
 ) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
     """Decorator: give a command all configuration options but `exclude`; it gets them as `options`, texts by key, None for what was not given.
 
     An option in `lists` that is repeated arrives as one text with commas, ready for `config.split_list`. `defaults`: by key, what the help says of a
-    command that has its own.
+    command that has its own. `belongs`: what the command does with them, where it does other things too; said in the groups of its help.
     """
 
     def decorate(function: Callable[..., Any]) -> Callable[..., Any]:
@@ -59,12 +59,12 @@ def configuration_options(
             texts = {field.key: _text(values.pop(field.key)) for field in chosen}
             return function(**values, options=texts)
 
-        return with_signature(command, [*own, *(option(each.key, configuration_option(each, each.key in lists), None) for each in chosen)])
+        return with_signature(command, [*own, *(option(each.key, configuration_option(each, each.key in lists, belongs=belongs), None) for each in chosen)])
 
     return decorate
 
 
-def configuration_option(field: OptionField, repeated: bool = False, help: str | None = None) -> Any:
+def configuration_option(field: OptionField, repeated: bool = False, help: str | None = None, belongs: str = "") -> Any:
     """The annotation of a parameter that is this configuration option; `repeated` collects a list of texts; `help` replaces the field's own."""
     declaration = typer.Option(
         field.option,
@@ -72,7 +72,7 @@ def configuration_option(field: OptionField, repeated: bool = False, help: str |
         help=help or help_of(field),
         show_default=False,
         autocompletion=_completion(field),
-        rich_help_panel=PANELS[field.table],
+        rich_help_panel=f"{belongs}: {PANELS[field.table].lower()}" if belongs else PANELS[field.table],
     )
     return Annotated[list[str] | None, declaration] if repeated else Annotated[str | None, declaration]
 
@@ -152,11 +152,7 @@ def is_run_file(path: Path) -> bool:
 
 
 def _stored_configuration(path: Path) -> RunConfig:
-    from dlprobe.config import from_mapping
     from dlprobe.runs import open_single
 
     with open_single(path) as run:
-        try:
-            return from_mapping(run.config)
-        except ConfigError as error:
-            raise ConfigError(f"{path}: the configuration stored in it cannot be used: {error}") from None
+        return run.required_configuration()

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import inspect
 import os
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -24,16 +24,7 @@ if TYPE_CHECKING:
     from dlprobe.executors.dask_cluster import DaskCluster
     from dlprobe.runs import StudyWriter
 
-PANEL = "Execution"
 EXECUTORS = ("threads", "dask")
-Executor = Annotated[
-    str,
-    typer.Option("--executor", metavar="|".join(EXECUTORS), help="where runs execute [default: threads]", callback=one_of(EXECUTORS), rich_help_panel=PANEL),
-]
-Scheduler = Annotated[str | None, typer.Option("--scheduler", metavar="ADDRESS", help="of the Dask scheduler, e.g. tcp://10.0.0.1:8786", rich_help_panel=PANEL)]
-RunsPerTask = Annotated[
-    int, typer.Option("--runs-per-task", metavar="N", min=1, help="runs that a Dask worker gets at a time [default: 1]", rich_help_panel=PANEL)
-]
 
 
 @dataclass(frozen=True)
@@ -68,14 +59,17 @@ class Execution:
         return self.resume or self.output
 
     @contextmanager
-    def study(self, description: Mapping[str, Any]) -> Iterator[StudyWriter | None]:
-        """The writer of `file` while the block runs. A study whose block ends early stays a journal, which --resume goes on with."""
+    def study(self, describe: Callable[[], Mapping[str, Any]]) -> Iterator[StudyWriter | None]:
+        """The writer of `file` while the block runs; `describe` gives what the file says of the study.
+
+        A study whose block ends early stays a journal, which --resume goes on with.
+        """
         from dlprobe.runs import StudyWriter
 
         if self.file is None:
             yield None
             return
-        with StudyWriter.resume(self.resume, description) if self.resume else self._begun(description) as writer:
+        with StudyWriter.resume(self.resume, describe()) if self.resume else self._begun(describe()) as writer:
             yield writer
 
     def _begun(self, description: Mapping[str, Any]) -> StudyWriter:
@@ -84,13 +78,6 @@ class Execution:
         assert self.target is not None, "a study file is claimed before it is written"
         self.target.check()  # again: much may have happened since
         return StudyWriter.create(self.target.path, description, self.target.force)
-
-    def interrupted(self, command: str, shown: str, ended: bool) -> str:
-        """What `Screen.interrupted` says of a study that was stopped. shown: what the result is of, where any run had `ended`."""
-        said = f": {shown}" if ended else " before a run had ended"
-        if self.file is None:
-            return said
-        return f"{said}; {'they are kept, ' if ended else ''}go on with dlprobe {command} --resume {self.file}"
 
 
 def settled(path: Path, screen: Screen) -> Path:
@@ -111,11 +98,20 @@ def workers_option(runs: str = "runs", panel: str | None = None) -> Any:
     return typer.Option("--workers", "--threads", metavar="N", min=1, help=said, rich_help_panel=panel)
 
 
-def execution_options(panel: str, run: str = "run", more: str = "with --seeds, more seeds") -> Callable[[Callable[..., Any]], Callable[..., Any]]:
+def execution_options(
+    panel: str, run: str = "run", more: str = "with --seeds, more seeds", cluster_panel: str = "Execution"
+) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
     """Decorator: give a command the options of a study, in this group of its help; it gets them as `execution`.
 
-    run: what one run is called. more: what --resume can add to the study.
+    run: what one run is called. more: what --resume can add to the study. cluster_panel: the group of what is about a cluster.
     """
+    executor = typer.Option(
+        "--executor", metavar="|".join(EXECUTORS), help="where runs execute [default: threads]", callback=one_of(EXECUTORS), rich_help_panel=cluster_panel
+    )
+    scheduler = typer.Option("--scheduler", metavar="ADDRESS", help="of the Dask scheduler, e.g. tcp://10.0.0.1:8786", rich_help_panel=cluster_panel)
+    runs_per_task = typer.Option(
+        "--runs-per-task", metavar="N", min=1, help="runs that a Dask worker gets at a time [default: 1]", rich_help_panel=cluster_panel
+    )
     kept = typer.Option("-o", "--output", metavar="FILE", help=f"study file that keeps every {run}", rich_help_panel=panel)
     resumed = typer.Option("--resume", metavar="STUDY", help=f"train what a study lacks; {more}", rich_help_panel=panel)
     offered = {
@@ -123,9 +119,9 @@ def execution_options(panel: str, run: str = "run", more: str = "with --seeds, m
         "output": (Annotated[Path | None, kept], None),
         "force": (Annotated[bool, typer.Option("--force", help="overwrite FILE", rich_help_panel=panel)], False),
         "resume": (Annotated[Path | None, resumed], None),
-        "executor": (Executor, "threads"),
-        "scheduler": (Scheduler, None),
-        "runs_per_task": (RunsPerTask, 1),
+        "executor": (Annotated[str, executor], "threads"),
+        "scheduler": (Annotated[str | None, scheduler], None),
+        "runs_per_task": (Annotated[int, runs_per_task], 1),
     }
 
     def decorate(function: Callable[..., Any]) -> Callable[..., Any]:
@@ -138,13 +134,6 @@ def execution_options(panel: str, run: str = "run", more: str = "with --seeds, m
         return with_signature(command, [*own, *(option(name, annotation, default) for name, (annotation, default) in offered.items())])
 
     return decorate
-
-
-def more_seeds(had: Sequence[int], wanted: int | None) -> tuple[int, ...]:
-    """The seeds of a study, and those that follow them up to as many as are wanted. Raises ConfigError for fewer than it has."""
-    if wanted is not None and wanted < len(had):
-        raise ConfigError(f"--seeds {wanted}: the study has {len(had)} already: expected as many or more")
-    return tuple(range(had[0], had[0] + (wanted or len(had))))
 
 
 def cluster_of(executor: str, scheduler: str | None, runs_per_task: int) -> DaskCluster | None:

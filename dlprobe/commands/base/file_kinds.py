@@ -42,7 +42,7 @@ def kind_of(path: Path) -> str | None:
 def _kind_of_hdf5(path: Path) -> str:
     """A run or study; damaged ones are refused too, since nobody can say what they are."""
     from dlprobe.hdf5.guard import GuardedFile
-    from dlprobe.runs.layout import SCHEMA, STUDY_SCHEMA
+    from dlprobe.record.layout import SCHEMA, STUDY_SCHEMA
 
     try:
         file = GuardedFile(path)

@@ -6,11 +6,16 @@ import contextlib
 import sys
 import time
 from collections.abc import Iterator
+from typing import Protocol
 
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
-from dlprobe.commands.base.screen import Report
+
+class Report(Protocol):
+    """Tells how far something is."""
+
+    def __call__(self, done: int, total: int, numbers: str = "") -> None: ...
 
 
 @contextlib.contextmanager

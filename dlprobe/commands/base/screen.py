@@ -8,23 +8,18 @@ import sys
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Protocol, TextIO
+from typing import TYPE_CHECKING, TextIO
 
 from dlprobe.commands.base.file_kinds import OF_FORMAT, TEXT
 from dlprobe.errors import ExitCode
 from dlprobe.render.safe_text import visible
 
 if TYPE_CHECKING:
+    from dlprobe.commands.base.progress import Report
     from dlprobe.commands.base.writing import Target
     from dlprobe.render.document import Document
 
 COMMON = "Common options"  # the group that --help puts the options of all commands in
-
-
-class Report(Protocol):
-    """Tells how far something is."""
-
-    def __call__(self, done: int, total: int, numbers: str = "") -> None: ...
 
 
 @dataclass(frozen=True)

@@ -9,7 +9,7 @@ import numpy as np
 
 from dlprobe.experiments.recipe import Check, Found, Picture, recipe
 from dlprobe.experiments.recipes.reading import digits, medians
-from dlprobe.parts.instruments import PERCENTS
+from dlprobe.record.instruments import PERCENTS
 
 if TYPE_CHECKING:
     from dlprobe.experiments.laboratory import Laboratory, Trained

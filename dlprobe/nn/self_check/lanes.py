@@ -10,7 +10,7 @@ import numpy as np
 
 from dlprobe import registry
 from dlprobe.nn import fleet, kernels, lanes
-from dlprobe.nn.self_check import Array, Check, Pair, block, rounded, wide
+from dlprobe.nn.self_check.checks import Array, Check, Pair, block, rounded, wide
 from dlprobe.nn.self_check.parts import ROWS, UNITS, run, sample_losses, spec_of, targets_of, whole_rows_backward
 from dlprobe.nn.tiles import AVAILABLE
 from dlprobe.parts.activations import RowActivation

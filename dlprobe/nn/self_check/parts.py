@@ -11,7 +11,7 @@ import numpy as np
 from dlprobe import registry
 from dlprobe.nn import kernels, perturbation, residual
 from dlprobe.nn.random import NOISE, SLOPES, operation_key, share
-from dlprobe.nn.self_check import Array, Check, Pair, block, rounded, wide
+from dlprobe.nn.self_check.checks import Array, Check, Pair, block, rounded, wide
 from dlprobe.parts import penalties
 from dlprobe.parts.activations import Activation, GatedActivation, LearnedActivation, RandomActivation
 from dlprobe.parts.losses import ElementwiseLoss, RowLoss

@@ -10,15 +10,15 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from dlprobe.nn import augmentation, fleet, lanes, linking, observe
-from dlprobe.nn.block import BATCH_LOSS
 from dlprobe.nn.calling import Kernel
 from dlprobe.nn.kernels import PRECISIONS
 from dlprobe.nn.network import LayerSpec, Network
 from dlprobe.nn.random import epoch_order
 from dlprobe.nn.regulation import NOTHING, Regulation
-from dlprobe.nn.self_check import Array, Check, Pair, block, wide
+from dlprobe.nn.self_check.checks import Array, Check, Pair, block, wide
 from dlprobe.nn.self_check.parts import SEED, spec_of
 from dlprobe.nn.tiles import AVAILABLE
+from dlprobe.record.scalars import BATCH_LOSS
 
 PRODUCTS = ("product", "product_with_transposed", "transposed_product")
 SAMPLES, SIZES, RATE, L2, ALPHA = 9, (5, 4, 3), 0.05, 0.1, 0.4

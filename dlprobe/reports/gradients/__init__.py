@@ -11,12 +11,12 @@ from dlprobe.reports.gradients.lessons import lessons
 from dlprobe.reports.gradients.records import record, trainable_records
 
 if TYPE_CHECKING:
-    from dlprobe.experiments.gradients import Experiment
+    from dlprobe.experiments.gradients import GridResult
 
 SCHEMA = "dlprobe-gradients/1"
 
 
-def document(experiment: Experiment, *, steps: int, data_name: str, threads: int, study: str | None) -> Document:
+def document(experiment: GridResult, *, steps: int, data_name: str, threads: int, study: str | None) -> Document:
     """The whole answer: what flows where, what training made of it, and what to type next."""
     rows = [(cell, result) for cell, result in zip(experiment.cells, experiment.results, strict=True) if result is not None]
     blocks: list[Block] = []

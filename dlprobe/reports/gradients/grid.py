@@ -8,7 +8,7 @@ from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from dlprobe.analysis.gradient_cells import CellResult
+    from dlprobe.analysis.profiles.gradient_cells import CellResult
     from dlprobe.experiments.gradients import Cell
 
 Row = tuple["Cell", "CellResult"]

@@ -10,8 +10,8 @@ from dlprobe.reports.gradients.grid import Grid
 from dlprobe.reports.tones import VERDICT_TONES
 
 if TYPE_CHECKING:
-    from dlprobe.analysis.gradient_cells import CellResult
-    from dlprobe.experiments.gradients import Experiment
+    from dlprobe.analysis.profiles.gradient_cells import CellResult
+    from dlprobe.experiments.gradients import GridResult
 
 
 def heat(grid: Grid) -> HeatTable:
@@ -57,7 +57,7 @@ def _outcome(result: CellResult | None, classes: bool) -> Cell:
     return Toned(f"{100 * accuracy:.0f}", "good" if accuracy >= 0.9 else "bad" if accuracy < 0.5 else "neutral")
 
 
-def trainable(experiment: Experiment, steps: int) -> Table:
+def trainable(experiment: GridResult, steps: int) -> Table:
     """How deep each row can be trained, and theory's guess."""
     several = len({width for _, width in experiment.trainable}) > 1
     columns = [

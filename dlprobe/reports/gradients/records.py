@@ -9,10 +9,10 @@ from dlprobe.reports.gradients.grid import place
 from dlprobe.reports.gradients.pictures import decay_band
 
 if TYPE_CHECKING:
-    from dlprobe.analysis.development import Development
-    from dlprobe.analysis.gradient_cells import CellResult, Moment
-    from dlprobe.analysis.profiles import SeedRange
-    from dlprobe.experiments.gradients import Cell, Experiment
+    from dlprobe.analysis.profiles.depth_profiles import SeedRange
+    from dlprobe.analysis.profiles.development import Development
+    from dlprobe.analysis.profiles.gradient_cells import CellResult, Moment
+    from dlprobe.experiments.gradients import Cell, GridResult
 
 
 def record(cell: Cell, result: CellResult) -> dict[str, Any]:
@@ -85,7 +85,7 @@ def range_record(values: SeedRange) -> dict[str, Any]:
     return {"median": values.median, "low": values.low, "high": values.high, "missing_seeds": values.missing}
 
 
-def trainable_records(experiment: Experiment) -> list[dict[str, Any]]:
+def trainable_records(experiment: GridResult) -> list[dict[str, Any]]:
     """The trainable depth of each row of the grid."""
     return [
         {"label": label, "width": width, "theory": found.theory, "xi_c": found.xi_c, "measured": found.measured, "fails_at": found.fails_at}

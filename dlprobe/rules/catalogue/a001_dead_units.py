@@ -29,7 +29,7 @@ from dlprobe.rules.rule import Settings, Threshold, register
 def check(evidence: Evidence, settings: Settings) -> Outcome:
     hidden = evidence.require_hidden()
     found = evidence.run.evaluation_layers.get("dead_fraction")
-    last = evidence.learning.last_finite
+    last = evidence.require_evaluations().last_finite
     if found is None or np.isnan(found[last][hidden]).all():
         raise NotEvaluableError("dead_fraction was not evaluated, or no hidden layer's activation can be dead")
     if evidence.well:

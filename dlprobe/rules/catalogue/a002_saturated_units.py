@@ -32,7 +32,7 @@ FAR = 50.0  # where an activation that flattens has done so
 
 
 def check(evidence: Evidence, settings: Settings) -> Outcome:
-    hidden = [index for index in evidence.require_hidden() if flat_at_both_ends(str(evidence.layer_column("activation")[index]))]
+    hidden = [index for index in evidence.require_hidden() if flat_at_both_ends(evidence.layer_fact("activation", index))]
     if not hidden:
         raise NotEvaluableError("no such layer: no hidden activation is flat at both ends")
     flat = np.stack([evidence.row("flat_fraction", row) for row in evidence.moments])[:, hidden]  # (moment, layer)

@@ -32,6 +32,7 @@ from dlprobe.rules.rule import Settings, Threshold, register
 
 def check(evidence: Evidence, settings: Settings) -> Outcome:
     profiles = evidence.profiles
+    evidence.require("activation_sample_variance", "activation_variance", "activation_mean")
     if evidence.well:
         return Passed()
     found = [each for each in profiles if each.verdict.verdict == "collapsed"]

@@ -38,6 +38,7 @@ def check(evidence: Evidence, settings: Settings) -> Outcome:
         raise NotEvaluableError("no such layer: no layer has batch normalization")
     if evidence.drops:
         raise NotEvaluableError("with dropout, training and evaluation differ by intention")
+    evidence.require_evaluations()
     learned = evidence.require_time()
     cure = remedies(evidence, "larger_batch", "layer_norm", "lower_rate")
     drifted, apart = _drifted(evidence, settings), _losses_apart(evidence, settings)

@@ -21,7 +21,7 @@ from __future__ import annotations
 
 import math
 
-from dlprobe.analysis.learning import Learning
+from dlprobe.analysis.learning.learned import Learning
 from dlprobe.rules.evidence import Evidence
 from dlprobe.rules.outcome import Finding, NotEvaluableError, Outcome, Passed, fired
 from dlprobe.rules.remedies import remedies
@@ -29,6 +29,7 @@ from dlprobe.rules.rule import Settings, Threshold, register
 
 
 def check(evidence: Evidence, settings: Settings) -> Outcome:
+    evidence.require_evaluations()
     learned = evidence.require_time()
     gap = training_gap(learned, float(settings["reference"]), evidence.run.data.get("noise_variance") is not None)
     if gap <= float(settings["points"]):

@@ -23,7 +23,7 @@ import math
 
 import numpy as np
 
-from dlprobe.analysis.learning import WELL, Learning
+from dlprobe.analysis.learning.learned import WELL, Learning
 from dlprobe.rules.evidence import Evidence
 from dlprobe.rules.outcome import Finding, NotEvaluableError, Outcome, Passed, fired
 from dlprobe.rules.remedies import remedies

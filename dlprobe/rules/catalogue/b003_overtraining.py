@@ -28,6 +28,7 @@ EVALUATIONS = 5
 
 
 def check(evidence: Evidence, settings: Settings) -> Outcome:
+    evidence.require_evaluations()
     learned = evidence.require_time()
     if np.isnan(learned.val_loss).all():
         raise NotEvaluableError("no validation part")

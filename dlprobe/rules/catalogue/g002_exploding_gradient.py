@@ -35,8 +35,10 @@ from dlprobe.rules.rule import Settings, Threshold, register
 def check(evidence: Evidence, settings: Settings) -> Outcome:
     if evidence.well:
         return Passed()
-    found = [*_in_depth(evidence, float(settings["share"])), *_over_time(evidence, float(settings["growth"]))]
-    return fired(*found)
+    found = _in_depth(evidence, float(settings["share"]))
+    if found and not evidence.run.is_recorded("gradient_norm"):
+        return fired(*found)
+    return fired(*found, *_over_time(evidence, float(settings["growth"])))
 
 
 def _in_depth(evidence: Evidence, share: float) -> list[Finding]:

@@ -28,21 +28,23 @@ from dlprobe.rules.rule import Settings, Threshold, register
 
 
 def check(evidence: Evidence, settings: Settings) -> Outcome:
-    learned, cure = evidence.learning, remedies(evidence, "lower_rate", "usual_optimizer", "clip", "scaling", "target_scaling")
+    cure = remedies(evidence, "lower_rate", "usual_optimizer", "clip", "scaling", "target_scaling")
     if evidence.run.status == "diverged":
         step = int(evidence.steps[-1])
         return fired(Finding(math.inf, float(settings["rise"]), f"the run ended at step {step} with numbers that are not finite", steps=(step,), remedies=cure))
+    learned = evidence.learning
     if learned.well:
         return Passed()
     first = float(learned.loss[0])
-    highest = max(float(np.nanmax(learned.loss)), *(float(np.median(part)) for part in np.array_split(evidence.scalar("batch_loss"), 10) if len(part)))
+    batches = evidence.scalar("batch_loss") if evidence.run.is_recorded("batch_loss") else np.empty(0)
+    highest = max([float(np.nanmax(learned.loss)), *(float(np.median(part)) for part in np.array_split(batches, 10) if len(part))])
     if highest > float(settings["rise"]) * first > 0:
         evident = f"the loss rose to {highest:.4g} (evaluated, or median of a tenth of the steps), {highest / first:.3g} times its first {first:.4g}"
         return fired(Finding(highest / first, float(settings["rise"]), evident, steps=evidence.span, remedies=cure))
     lowest, last = float(np.nanmin(learned.loss)), float(learned.loss[-1])
     if lowest > 0 and last > float(settings["rebound"]) * lowest and last > 0.5 * first:
         at = int(learned.steps[int(np.nanargmin(learned.loss))])
-        evident = f"train_loss ends at {last:.4g}, {last / lowest:.3g} times its smallest value {lowest:.4g} after {at} updates"
+        evident = f"{learned.loss_name} ends at {last:.4g}, {last / lowest:.3g} times its smallest value {lowest:.4g} after {at} updates"
         return fired(Finding(last / lowest, float(settings["rebound"]), evident, steps=(at, int(learned.steps[-1])), remedies=cure))
     return Passed()
 

@@ -33,7 +33,7 @@ def check(evidence: Evidence, settings: Settings) -> Outcome:
     learned = evidence.require_time()
     late = learned.late
     if len(learned.loss) < EVALUATIONS:
-        raise NotEvaluableError(f"too few evaluations: {len(learned.loss)}, {EVALUATIONS} are needed")
+        raise NotEvaluableError(f"too few {learned.moments_name}: {len(learned.loss)}, {EVALUATIONS} are needed")
     if learned.well or len(late) < EVALUATIONS // 2:
         return Passed()
     swing, rising = learned.swing
@@ -41,7 +41,8 @@ def check(evidence: Evidence, settings: Settings) -> Outcome:
     gain = float(late[:half].mean() - late[half:].mean())
     if swing <= float(settings["swing"]) or rising < RISING or gain > float(np.abs(np.diff(late)).mean()):
         return Passed()
-    evident = f"from one evaluation to the next train_loss changes by {swing:.0%} of itself on average in the second half, {rising:.0%} of the changes upwards"
+    what = f"from one {learned.moment_name} to the next {learned.loss_name}"
+    evident = f"{what} changes by {swing:.0%} of itself on average in the second half, {rising:.0%} of the changes upwards"
     cure = remedies(evidence, "lower_rate", "larger_batch")
     return fired(Finding(swing, float(settings["swing"]), evident, steps=evidence.second_half, remedies=cure))
 

@@ -37,7 +37,7 @@ BETTER = 0.02
 def check(evidence: Evidence, settings: Settings) -> Outcome:
     learned = evidence.require_time()
     if len(learned.loss) < EVALUATIONS:
-        raise NotEvaluableError(f"too few evaluations: {len(learned.loss)}, {EVALUATIONS} are needed")
+        raise NotEvaluableError(f"too few {learned.moments_name}: {len(learned.loss)}, {EVALUATIONS} are needed")
     if learned.well or not np.isfinite(learned.loss).all():
         return Passed()
     middle = int(np.argmin(np.abs(learned.steps - learned.steps[-1] / 2)))
@@ -49,7 +49,7 @@ def check(evidence: Evidence, settings: Settings) -> Outcome:
         return Passed()
     if early <= 0 or early + late < LEAST * abs(float(learned.loss[0])) or falling < FALLING or late < float(settings["pace"]) * early:
         return Passed()
-    evident = f"train_loss fell by {early:.3g} in the first half of training and by {late:.3g} in the second, to {learned.loss[-1]:.4g}"
+    evident = f"{learned.loss_name} fell by {early:.3g} in the first half of training and by {late:.3g} in the second, to {learned.loss[-1]:.4g}"
     cure = remedies(evidence, "target_scaling", "usual_optimizer", "raise_rate", "longer")
     return fired(Finding(late / early, float(settings["pace"]), evident, steps=(int(learned.steps[0]), int(learned.steps[-1])), remedies=cure))
 

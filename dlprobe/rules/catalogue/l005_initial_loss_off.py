@@ -22,7 +22,7 @@ import math
 
 import numpy as np
 
-from dlprobe.analysis.learning import Learning
+from dlprobe.analysis.learning.learned import Learning
 from dlprobe.rules.evidence import Evidence
 from dlprobe.rules.outcome import Finding, NotEvaluableError, Outcome, Passed, fired
 from dlprobe.rules.remedies import remedies
@@ -32,7 +32,9 @@ HALF = 0.5
 
 
 def check(evidence: Evidence, settings: Settings) -> Outcome:
-    learned = evidence.learning
+    learned = evidence.require_evaluations()
+    if learned.steps[0] != 0:
+        raise NotEvaluableError(f"the first evaluation is after {learned.steps[0]} updates, one before the first update is needed")
     off, told = _off(evidence, learned)
     if learned.well or off <= float(settings["factor"]):
         return Passed()
@@ -55,8 +57,8 @@ def _off(evidence: Evidence, learned: Learning) -> tuple[float, str]:
 
 
 def _loss(evidence: Evidence) -> str:
-    loss = str(evidence.run.config.get("training", {}).get("loss", ""))
-    return "cross_entropy" if loss in ("auto", "None", "") else loss.partition("(")[0]
+    loss = str(evidence.fact("loss"))
+    return "cross_entropy" if loss == "auto" else loss.partition("(")[0]
 
 
 def _entropy(evidence: Evidence) -> float:

@@ -25,14 +25,16 @@ import numpy as np
 from dlprobe.config import parse_spec
 from dlprobe.errors import ConfigError
 from dlprobe.rules.evidence import Evidence, Floats
-from dlprobe.rules.outcome import Finding, Outcome, Passed, fired
+from dlprobe.rules.outcome import Finding, NotEvaluableError, Outcome, Passed, fired
 from dlprobe.rules.remedies import remedies
 from dlprobe.rules.rule import Settings, Threshold, register
 
 
 def check(evidence: Evidence, settings: Settings) -> Outcome:
-    output = str(evidence.layer_column("activation")[-1])
-    task, loss = str(evidence.run.data.get("task", "")), str(evidence.run.config.get("training", {}).get("loss", "auto")).partition("(")[0]
+    output = str(evidence.layer_fact("activation", -1))
+    if "task" not in evidence.run.data:
+        raise NotEvaluableError("the file does not say the task")
+    task, loss = str(evidence.run.data["task"]), str(evidence.fact("loss")).partition("(")[0]
     said = _mismatch(evidence, output.partition("(")[0], output, task, loss, float(settings["outside"]))
     if said is None:
         return Passed()
@@ -44,12 +46,11 @@ def check(evidence: Evidence, settings: Settings) -> Outcome:
 
 def _mismatch(evidence: Evidence, name: str, output: str, task: str, loss: str, limit: float) -> tuple[float, str] | None:
     """What does not fit, and its number (NaN where it is none); None where all fits."""
-    units = int(evidence.layer_column("units")[-1])
-    if name == "softmax" and units == 1:
+    if name == "softmax" and evidence.layer_fact("units", -1) == 1:
         return float("nan"), "the output is softmax of one unit, which is 1 for every sample"
     if task == "regression":
         return _regression(evidence, output, loss, limit)
-    for_classes = loss in ("auto", "None") or "cross_entropy" in loss
+    for_classes = loss == "auto" or "cross_entropy" in loss
     low, high = bounds(output)
     if for_classes and name != "softmax" and not (low >= 0.0 and high <= 1.0):
         return float("nan"), f"the output activation {output} gives values from {low:g} to {high:g}, cross-entropy takes probabilities"

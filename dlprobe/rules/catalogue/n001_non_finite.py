@@ -21,19 +21,26 @@ from __future__ import annotations
 
 import numpy as np
 
+from dlprobe.analysis.profiles.row_verdict import nonfinite_layers
 from dlprobe.registry import Value
 from dlprobe.rules.evidence import Evidence
 from dlprobe.rules.outcome import Finding, Outcome, Passed, fired
 from dlprobe.rules.remedies import lower_rate
 from dlprobe.rules.rule import Settings, Threshold, register
 
+COUNTS = {"forward": "nonfinite_forward", "backward": "nonfinite_backward"}
+
 
 def check(evidence: Evidence, settings: Settings) -> Outcome:
-    sides = {side: evidence.first_row(f"nonfinite_{side}", lambda counts: counts > 0) for side in ("forward", "backward")}
-    loss = np.flatnonzero(~np.isfinite(evidence.scalar("batch_loss")))
+    recorded = [name for name in (*COUNTS.values(), "batch_loss") if evidence.run.is_recorded(name)]
+    sides = {side: evidence.first_row(name, lambda counts: counts > 0) for side, name in COUNTS.items() if name in recorded}
+    loss = np.flatnonzero(~np.isfinite(evidence.scalar("batch_loss"))) if "batch_loss" in recorded else np.empty(0)
     rows = [row for row in (*sides.values(), int(loss[0]) if len(loss) else None) if row is not None]
+    if not rows and evidence.run.status == "diverged":
+        return _update_overflowed(evidence)
     if not rows:
-        return _update_overflowed(evidence) if evidence.run.status == "diverged" else Passed()
+        evidence.require(*COUNTS.values(), "batch_loss")
+        return Passed()
     row = min(rows)
     side = next((side for side in sides if sides[side] == row), "")
     return fired(_finding(evidence, row, side, settings["shown"]))
@@ -44,8 +51,7 @@ def _finding(evidence: Evidence, row: int, side: str, shown: Value) -> Finding:
     if not side:
         return Finding(float("inf"), 0.0, f"the batch loss of step {step} is not finite", steps=(step,), remedies=lower_rate(evidence))
     counts = evidence.row(f"nonfinite_{side}", row)
-    touched = np.flatnonzero(counts > 0)
-    order = touched if side == "forward" else touched[::-1]
+    order = nonfinite_layers(counts, side)
     first = order[0]
     evident = f"nonfinite_{side} of step {step} counts {counts[first]:.0f} elements in {evidence.names[first]}, the first layer of the {side} pass with any"
     layers = tuple(evidence.names[index] for index in order[: int(shown)])

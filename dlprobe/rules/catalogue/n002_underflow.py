@@ -34,8 +34,8 @@ def check(evidence: Evidence, settings: Settings) -> Outcome:
         raise NotEvaluableError("underflow_count was not recorded")
     if evidence.well:
         return Passed()
-    units = np.array([float(evidence.layer_column("units")[index]) for index in hidden])
-    share = np.median(np.nan_to_num(counts), axis=0) / (units * _batch(evidence))
+    units = np.array([float(evidence.layer_fact("units", index)) for index in hidden])
+    share = np.median(np.nan_to_num(counts), axis=0) / (units * evidence.fact("batch_size"))
     worst = int(np.argmax(share))
     if share[worst] <= float(settings["share"]):
         return Passed()
@@ -43,13 +43,6 @@ def check(evidence: Evidence, settings: Settings) -> Outcome:
     evident = f"in {evidence.names[hidden[worst]]} typically {share[worst]:.0%} of dL/da is zero or subnormal while the layer above still has an error signal"
     cure = remedies(evidence, "relu", "batch_norm", "shallower", "double")
     return fired(Finding(float(share[worst]), float(settings["share"]), evident, layers, evidence.span, cure))
-
-
-def _batch(evidence: Evidence) -> int:
-    """Samples of a full batch."""
-    size = evidence.run.config.get("training", {}).get("batch_size", 32)
-    samples = len(np.asarray(evidence.run.data.get("train_indices", ()))) or 1
-    return samples if size == "full" else min(int(size), samples) if samples > 1 else int(size)
 
 
 register(

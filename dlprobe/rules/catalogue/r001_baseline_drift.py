@@ -21,7 +21,7 @@ References: ours; the default bands were measured in November 2026 on repeated r
 
 from __future__ import annotations
 
-from dlprobe.analysis.baseline import PROFILES, Drift, common_profiles, drift, same_layers
+from dlprobe.analysis.comparing.baseline import PROFILES, Drift, common_profiles, drift, same_layers
 from dlprobe.rules.evidence import Evidence
 from dlprobe.rules.outcome import Finding, NotEvaluableError, Outcome, fired
 from dlprobe.rules.rule import Settings, Threshold, register

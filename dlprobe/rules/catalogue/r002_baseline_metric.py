@@ -32,8 +32,8 @@ McNemar 1947, Psychometrika 12:153; Wilcoxon 1945, Biometrics Bull. 1:80; Fisher
 
 from __future__ import annotations
 
-from dlprobe.analysis.baseline import METRICS, Change, Comparison, common_metrics, lost_metrics, missing_runs, structure_differences
-from dlprobe.analysis.single_runs import changes
+from dlprobe.analysis.comparing.baseline import METRICS, Change, Comparison, common_metrics, lost_metrics, missing_runs, structure_differences
+from dlprobe.analysis.comparing.single_runs import changes
 from dlprobe.rules.evidence import Evidence
 from dlprobe.rules.outcome import Finding, NotEvaluableError, Outcome, Passed, fired
 from dlprobe.rules.rule import Settings, Threshold, register

@@ -17,7 +17,7 @@ References: ours; what makes runs comparable follows Pineau et al. 2021, J. Mach
 
 from __future__ import annotations
 
-from dlprobe.analysis.baseline import configuration_changes, structure_differences
+from dlprobe.analysis.comparing.baseline import configuration_changes, structure_differences
 from dlprobe.rules.evidence import Evidence
 from dlprobe.rules.outcome import Finding, Outcome, Passed, fired
 from dlprobe.rules.rule import Settings, Threshold, register

@@ -30,10 +30,9 @@ from dlprobe.rules.rule import Settings, Threshold, register
 
 def check(evidence: Evidence, settings: Settings) -> Outcome:
     hidden = evidence.require_hidden()
-    last = evidence.run.final_parameters
-    if last is None or not len(evidence.run.checkpoints["step"]):
+    first, last = evidence.run.initial_parameters, evidence.run.final_parameters
+    if first is None or last is None or not len(evidence.run.checkpoints["step"]):
         raise NotEvaluableError("no parameters were stored")
-    first = evidence.run.initial_parameters
     shares = [min(alike(_weights(evidence, first, index)), alike(_weights(evidence, last, index))) for index in hidden]
     touched = [index for index, share in zip(hidden, shares, strict=True) if share >= float(settings["share"])]
     if not touched:
@@ -55,7 +54,7 @@ def alike(weights: npt.NDArray[np.float64]) -> float:
 
 
 def _weights(evidence: Evidence, parameters: npt.NDArray[np.float64], index: int) -> npt.NDArray[np.float64]:
-    start, rows, columns = (int(evidence.layer_column(name)[index]) for name in ("weight_offset", "fan_in", "fan_out"))
+    start, rows, columns = (int(evidence.layer_fact(name, index)) for name in ("weight_offset", "fan_in", "fan_out"))
     if start < 0 or start + rows * columns > len(parameters):
         return np.empty((0, 0))
     return np.asarray(parameters[start : start + rows * columns], np.float64).reshape(rows, columns)

@@ -55,20 +55,19 @@ def check(evidence: Evidence, settings: Settings) -> Outcome:
 
 
 def _normalized(evidence: Evidence, index: int) -> bool:
-    layers = evidence.run.layers
-    return "normalization" in layers and str(layers["normalization"][index]) not in ("none", "") and str(layers["norm_position"][index]) == "before"
+    return bool(evidence.layer_fact("normalization", index) != "none" and evidence.layer_fact("norm_position", index) == "before")
 
 
 def _factor(evidence: Evidence, index: int, variance: float) -> float:
     """How far a weight variance lies outside the range of the usual initializers; 1 inside it."""
-    fan_in, fan_out = (float(evidence.layer_column(name)[index]) for name in ("fan_in", "fan_out"))
+    fan_in, fan_out = (float(evidence.layer_fact(name, index)) for name in ("fan_in", "fan_out"))
     low, high = min(1.0 / (3.0 * fan_in), 2.0 / (fan_in + fan_out)), max(2.0, _gain(evidence, index) ** 2) / fan_in
     return variance / low if variance < low else variance / high if variance > high else 1.0 + 0.0 * variance
 
 
 def _gain(evidence: Evidence, index: int) -> float:
     try:
-        spec = parse_spec("activation", str(evidence.layer_column("activation")[index]))
+        spec = parse_spec("activation", evidence.layer_fact("activation", index))
         return float(spec.record.gain(*spec.parameters.values()))
     except (ConfigError, AttributeError):
         return 1.0

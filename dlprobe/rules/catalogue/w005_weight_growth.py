@@ -32,13 +32,13 @@ def check(evidence: Evidence, settings: Settings) -> Outcome:
     if np.isnan(growth).all():
         raise NotEvaluableError("weight_l2 was not recorded")
     if len(learned.steps) < 3:
-        raise NotEvaluableError("fewer than three evaluations: give evaluate-every")
+        raise NotEvaluableError(f"fewer than three {learned.moments_name}")
     before = float(learned.loss[int(np.searchsorted(learned.steps, evidence.steps[middle]))])
     worst = int(np.nanargmax(growth))
     if learned.well or learned.loss[-1] < 0.99 * before or not growth[worst] > float(settings["growth"]):
         return Passed()
     evident = (
-        f"weight_l2 of {evidence.names[worst]} grew {growth[worst]:.3g} times in the second half of training, train_loss went from {before:.4g} to "
+        f"weight_l2 of {evidence.names[worst]} grew {growth[worst]:.3g} times in the second half of training, {learned.loss_name} went from {before:.4g} to "
         f"{learned.loss[-1]:.4g}"
     )
     cure = remedies(evidence, "weight_penalty", "lower_rate", "batch_norm")

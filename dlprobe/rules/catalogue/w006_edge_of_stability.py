@@ -44,13 +44,10 @@ def check(evidence: Evidence, settings: Settings) -> Outcome:
 
 
 def _momentum(evidence: Evidence) -> float:
-    config = evidence.config
-    if config is None:
-        raise NotEvaluableError("the configuration cannot be read, so the optimizer is not known")
-    optimizer = config.training.optimizer
-    if optimizer.name not in ("sgd", "momentum", "nesterov"):
-        raise NotEvaluableError(f"the limit 2/rate is that of gradient descent, the optimizer is {optimizer.name}")
-    return float(optimizer.parameters.get("momentum", 0.0))
+    optimizer = str(evidence.fact("optimizer")).partition("(")[0]
+    if optimizer not in ("sgd", "momentum", "nesterov"):
+        raise NotEvaluableError(f"the limit 2/rate is that of gradient descent, the optimizer is {optimizer}")
+    return float(evidence.fact("momentum"))
 
 
 register(

@@ -1,0 +1,1 @@
+"""Bias and variance of a learner over training sets, and the textbook reading of one run."""

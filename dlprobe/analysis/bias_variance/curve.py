@@ -1,0 +1,180 @@
+"""Decompositions along an axis (a capacity or learning curve): the sweet spot, double descent, what dominates, and what to do about it."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from statistics import NormalDist
+from typing import Literal
+
+from dlprobe.analysis.bias_variance.loss_parts import Decomposition, Sources
+from dlprobe.analysis.proportions import NORMAL_95
+
+Level = Literal["high", "low"]
+DOMINATES = 1.0 / 3.0  # share of the reducible loss from which a part counts as high
+SMALL = 0.015  # of an error rate: the textbook's 1.5 points
+ROUNDING = 1e-12
+COUNTED = ("width", "depth", "layers", "epochs", "steps", "batch_size", "train_size")  # axes whose values end at 1
+# what lowers a part; the axes that do it, and which way along them: what was tried beyond the best value is not advised again
+CURES: dict[str, dict[str, tuple[tuple[str, ...], int]]] = {
+    "bias": {
+        "a bigger net": (("width", "depth", "layers"), 1),
+        "longer training": (("epochs", "steps"), 1),
+        "less penalty and dropout": (("l1", "l2", "dropout"), -1),
+        "better features": ((), 1),
+    },
+    "variance": {
+        "more data": (("train_size",), 1),
+        "a penalty or dropout": (("l1", "l2", "dropout"), 1),
+        "early stopping": (("epochs", "steps"), -1),
+        "averaging several nets": ((), 1),
+    },
+}
+
+
+@dataclass(frozen=True)
+class Point:
+    """The decomposition at one value of the axis (None where there is no axis); `lost`: replicas that diverged and are left out."""
+
+    at: str | float | None
+    found: Decomposition
+    sources: Sources | None = None
+    lost: int = 0
+
+
+def sweet_spot(points: Sequence[Point]) -> Point:
+    """The point of the smallest expected loss, the first of equals."""
+    return min(points, key=lambda point: point.found.expected_loss)
+
+
+def as_good(points: Sequence[Point]) -> list[Point]:
+    """The other points whose interval of the expected loss overlaps that of the best one: not told apart from it."""
+    best = sweet_spot(points)
+    end = best.found.intervals["expected_loss"][1]
+    return [point for point in points if point is not best and point.found.intervals["expected_loss"][0] <= end]
+
+
+def double_descent(points: Sequence[Point]) -> Point | None:
+    """The top between two descents: a point whose loss is clearly above that of one before it and of one behind it; the highest of such. None without.
+
+    Clearly: by more than chance makes of any of the pairs of points with a probability of 5 % (Bonferroni). Points of an axis without order have no top.
+    """
+    if any(not isinstance(point.at, int | float) for point in points):
+        return None
+    along = sorted(points, key=lambda point: float(point.at or 0.0))
+    limit = NormalDist().inv_cdf(1.0 - 0.025 / max(math.comb(len(along), 2), 1)) / NORMAL_95
+
+    def below(other: Point, top: Point) -> bool:
+        low, high = top.found, other.found
+        down, up = low.expected_loss - low.intervals["expected_loss"][0], high.intervals["expected_loss"][1] - high.expected_loss
+        return low.expected_loss - high.expected_loss > limit * math.hypot(down, up)
+
+    tops = [top for k, top in enumerate(along) if any(below(each, top) for each in along[:k]) and any(below(each, top) for each in along[k + 1 :])]
+    return max(tops, key=lambda point: point.found.expected_loss, default=None)
+
+
+def levels(found: Decomposition) -> dict[str, Level]:
+    """Which part is high: a third and more of the loss that is not noise (and of error rates more than 1.5 points)."""
+    limit = _limit(found)
+
+    def level(part: float) -> Level:
+        return "high" if limit > 0 and part >= limit else "low"
+
+    return {"bias": level(found.bias), "variance": level(found.net_variance)}
+
+
+def _limit(found: Decomposition) -> float:
+    """From which size on a part is high."""
+    least = math.nextafter(SMALL, 1.0) if found.loss == "zero-one" else 0.0
+    return max(DOMINATES * (found.expected_loss - found.noise), least)
+
+
+def advice(points: Sequence[Point], axis: str | None) -> list[str]:
+    """What to do next, with the numbers behind it."""
+    best = sweet_spot(points)
+    said = [*_sweet(points, axis, best), *_trend(points, axis)] if axis is not None and len(points) > 1 else []
+    said += _parts(best.found, {part: _open(known, points, axis, best) for part, known in CURES.items()})
+    said += [*_unsettled(best.found), *_origin(best.sources)]
+    top = double_descent(points)
+    if top is not None:
+        said.append(f"double descent: the loss peaks at {axis} = {top.at} ({top.found.expected_loss:.4g}) and falls again behind it")
+    return said
+
+
+def _unsettled(found: Decomposition) -> list[str]:
+    """Verdicts that lie within the intervals."""
+    limit = _limit(found)
+    ends = {"bias": found.intervals["bias"], "variance": found.intervals["net_variance"]}
+    parts = [f"{name} ({low:.3g} … {high:.3g})" for name, (low, high) in ends.items() if low < limit <= high]
+    if not parts or limit <= 0.0:
+        return []
+    return [f"other replicas could turn the verdict on {' and '.join(parts)} round, which is high from {limit:.3g} on: more of them settle it"]
+
+
+def _origin(sources: Sources | None) -> list[str]:
+    if sources is None or sources.seed <= 0:
+        return []
+    seed, data = f"{sources.seed:.3g}", f"{sources.training_data:.3g}"
+    if sources.seed > sources.training_data:
+        return [f"most variance comes from seeds ({seed}), not from training data ({data}): average over seeds"]
+    return [f"most variance comes from training data ({data}), not from seeds ({seed}): more data helps more than averaging over seeds"]
+
+
+def _sweet(points: Sequence[Point], axis: str | None, best: Point) -> list[str]:
+    """Where the loss is smallest, what is as good, and whether the values tried end there."""
+    line = f"sweet spot: {axis} = {best.at}, expected loss {best.found.expected_loss:.4g}"
+    alike = [f"{point.at}" for point in as_good(points)]
+    said = [f"{line}; not told apart from it by these replicas: {', '.join(alike)}" if alike else line]
+    values = [point.at for point in points if isinstance(point.at, int | float)]
+    if len(values) < len(points) or best.at not in (low := min(values), high := max(values)):
+        return said
+    if axis == "train_size":
+        return [*said, "the loss is smallest with the most data: more of it may well help further"] if best.at == high else said
+    if best.at == high or low > (1 if axis in COUNTED else 0):
+        end, further = ("largest", "larger") if best.at == high else ("smallest", "smaller")
+        said.append(f"{best.at} is the {end} of the values tried: try {further} ones")
+    return said
+
+
+def _trend(points: Sequence[Point], axis: str | None) -> list[str]:
+    """How both parts run along the axis."""
+    if any(not isinstance(point.at, int | float) for point in points):
+        return []
+    first, last = min(points, key=lambda point: point.at or 0), max(points, key=lambda point: point.at or 0)
+    bias = f"bias goes from {_brief(first.found.bias)} to {_brief(last.found.bias)}"
+    variance = f"variance from {_brief(first.found.net_variance)} to {_brief(last.found.net_variance)}"
+    return [f"from {axis} = {first.at} to {last.at}, {bias}, {'net ' if last.found.loss == 'zero-one' else ''}{variance}"]
+
+
+def _brief(value: float) -> str:
+    return f"{0.0 if abs(value) < ROUNDING else value:.3g}"
+
+
+def _open(known: Mapping[str, tuple[tuple[str, ...], int]], points: Sequence[Point], axis: str | None, best: Point) -> str:
+    """The cures that the points do not show to be none."""
+    values = [point.at for point in points if isinstance(point.at, int | float)]
+
+    def tried(axes: tuple[str, ...], way: int) -> bool:
+        at = best.at
+        return axis in axes and isinstance(at, int | float) and (any(way * value > way * at for value in values) or (way < 0 and at == 0))
+
+    return ", ".join(cure for cure, (axes, way) in known.items() if not tried(axes, way))
+
+
+def _parts(found: Decomposition, cures: Mapping[str, str]) -> list[str]:
+    """Which part the loss is made of, and what lowers it."""
+    said, high, reducible = [], levels(found), found.expected_loss - found.noise
+    if high["bias"] == "high":
+        share = f"bias is {found.bias:.3g} of {reducible:.3g} reducible loss ({min(100 * found.bias / reducible, 100):.0f} %)"
+        how = " (--noise-variance estimate)" if found.loss == "squared" else ""
+        noise = "" if found.noise_known else f"; noise counts as bias where it is not known{how}, and no learner gets below it"
+        said.append(f"{share}: {cures['bias']}; averaging nets will not help{noise}")
+    if high["variance"] == "high":
+        share = f"variance is {found.net_variance:.3g} of {reducible:.3g} reducible loss ({min(100 * found.net_variance / reducible, 100):.0f} %)"
+        said.append(f"{share}: {cures['variance']}")
+    if found.noise > 0.5 * found.expected_loss:
+        said.append(f"noise is {100 * found.noise / found.expected_loss:.0f} % of the expected loss: no learner gets below it")
+    if set(high.values()) == {"low"}:
+        said.append(f"neither part stands out in an expected loss of {found.expected_loss:.4g}")
+    return said

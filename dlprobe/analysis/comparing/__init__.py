@@ -1,0 +1,1 @@
+"""Runs against each other: values of an option, a baseline, two sides of a diff."""

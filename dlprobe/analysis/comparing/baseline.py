@@ -1,0 +1,368 @@
+"""Runs against a numbers baseline: what of them is compared, and how."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any, TypeAlias
+
+import numpy as np
+import numpy.typing as npt
+
+from dlprobe.analysis.comparing import rank_test
+from dlprobe.analysis.comparing.count_tests import p_more_errors
+from dlprobe.analysis.comparing.misses import Misses, misses_of
+from dlprobe.analysis.theory.mean_field import USUAL_KAPPA, log10_deviation
+from dlprobe.record.layout import PARTS
+from dlprobe.runs import Run
+
+Floats: TypeAlias = npt.NDArray[np.float64]
+
+METRICS = tuple(f"{part}_{what}" for what in ("loss", "error") for part in PARTS)  # smaller is better
+PROFILES = ("activation_variance", "error_signal_rms", "gradient_rms", "weight_rms", "update_ratio", "flat_fraction", "active_fraction")
+POWERS = {"activation_variance": 2, "error_signal_rms": 1, "gradient_rms": 2}  # how chance enters: a gradient is a signal times an error signal
+LAYER_FACTS = ("name", "units", "activation", "normalization")
+LAST_SHARE, LAST_ROWS = 10, 256  # the end of a run is its last tenth, at most so many recorded rows: a single batch fluctuates too much
+FEWEST = 3  # runs whose spread can be told
+ROUNDING = float(np.finfo(np.float32).eps)  # share of its first value below which nobody can tell a loss, or a layer's signal, from 0
+
+
+@dataclass(frozen=True)
+class Numbers:
+    """What is compared of one run. configuration: as text, without seeds. layers: what the net is made of. data: fingerprint and the seed of the split.
+
+    profiles: by (statistic, "start" or "end") the numbers per layer, (layer,). floors: by metric what it cannot be told from 0 below, see `floor_of`.
+    seed: of the training. misses: by part. targets_scaled: how, empty where they were not; losses then have another unit.
+    """
+
+    path: str
+    configuration: str
+    layers: tuple[tuple[str, ...], ...]
+    names: tuple[str, ...]
+    fingerprint: str
+    data_seed: str
+    metrics: Mapping[str, float]
+    profiles: Mapping[tuple[str, str], Floats]
+    units: tuple[int, ...] = ()
+    samples: Mapping[str, int] = field(default_factory=dict)
+    classification: bool = False
+    floors: Mapping[str, float] = field(default_factory=dict)
+    seed: str = ""
+    misses: Mapping[str, Misses] = field(default_factory=dict)
+    targets_scaled: str = ""
+
+    def errors(self, metric: str) -> tuple[int, int] | None:
+        """Wrong samples, and of how many, where the metric is a share of wrong classes."""
+        part, _, what = metric.partition("_")
+        samples, value = self.samples.get(part, 0), self.metrics.get(metric, np.nan)
+        return (round(value * samples), samples) if what == "error" and self.classification and samples and 0.0 <= value <= 1.0 else None
+
+
+@dataclass(frozen=True)
+class Comparison:
+    """New runs and those of the baseline."""
+
+    new: tuple[Numbers, ...]
+    old: tuple[Numbers, ...]
+
+    @property
+    def sizes(self) -> str:
+        """`5 against 5 runs`."""
+        return f"{len(self.new)} against {len(self.old)} run{'' if len(self.old) == 1 else 's'}"
+
+
+@dataclass(frozen=True)
+class Change:
+    """How a metric changed. factor: new over old, with low and high (NaN where there is no interval); old, new: medians; how: by what it was judged;
+    worse: whether it fires; old_words, new_words: the two as people read them; floor: what cannot be told from 0 below, so that no factor says it.
+    """
+
+    metric: str
+    old: float
+    new: float
+    factor: float
+    low: float
+    high: float
+    how: str
+    worse: bool
+    old_words: str = ""
+    new_words: str = ""
+    floor: float = 0.0
+
+    @property
+    def words(self) -> str:
+        """From what to what, and how many times that is where the old number is one that can be multiplied."""
+        told = f"{self.metric} went from {self.old_words or f'{self.old:.4g}'} to {self.new_words or f'{self.new:.4g}'}"
+        if not (self.old > self.floor and np.isfinite(self.new)):
+            return told
+        interval = f" (95 % interval {self.low:.3g} to {self.high:.3g})" if np.isfinite(self.high) else ""
+        return f"{told}, {self.factor:.3g} times{interval}"
+
+
+@dataclass(frozen=True)
+class Drift:
+    """A profile that left its band in some layers. layers: worst first; measured: how far out, as a factor of the band's edge or a difference to it."""
+
+    statistic: str
+    when: str
+    layers: tuple[str, ...]
+    value: float
+    low: float
+    high: float
+    measured: float
+
+
+def numbers_of(run: Run, path: str, configuration: str) -> Numbers:
+    """Read what is compared of a run. Raises RunFileError where the file is damaged."""
+    columns = {name: [str(getattr(layer, name)) for layer in run.layer_facts] for name in LAYER_FACTS}
+    metrics = {name: float(run.final[name]) for name in METRICS if name in run.final and not _absent(run, name)}
+    layers = tuple(zip(*columns.values(), strict=True))
+    names = tuple(str(name) for name in run.layers.names)
+    units = tuple(layer.units for layer in run.layer_facts if layer.units is not None)
+    return Numbers(
+        path,
+        configuration,
+        layers,
+        names,
+        str(run.data.get("fingerprint", "")),
+        _data_seed(run),
+        metrics,
+        _profiles(run),
+        units,
+        _samples(run),
+        run.data.get("task") == "classification",
+        _floors(run),
+        json.dumps(run.facts.seed),
+        misses_of(run),
+        run.targets_scaled,
+    )
+
+
+def _floors(run: Run) -> dict[str, float]:
+    """By metric: half a wrong sample; of losses and regression errors, what rounding in float32 is of the first evaluation."""
+    found = {}
+    for part, what in (name.split("_") for name in METRICS):
+        samples = _samples(run).get(part, 0)
+        if what == "error" and run.data.get("task") == "classification":
+            found[f"{part}_{what}"] = 0.5 / samples if samples else 0.0
+        else:
+            first = run.evaluations.get(f"train_{what}", np.empty(0))[:1]
+            found[f"{part}_{what}"] = ROUNDING * float(first[0]) if len(first) and np.isfinite(first[0]) else 0.0
+    return found
+
+
+def floor_of(runs: Sequence[Numbers], metric: str) -> float:
+    """Below which a metric of these runs cannot be told from 0: half a wrong sample; of losses and regression errors, the rounding of their first value.
+
+    No quotient is taken of less.
+    """
+    return max(rank_test.SMALLEST, *(run.floors.get(metric, 0.0) for run in runs))
+
+
+def _data_seed(run: Run) -> str:
+    """The seed that the split derives from, as text: `data_seed`, or the run's seed."""
+    return json.dumps(run.facts.seed if run.configuration is None else run.configuration.resolved_data_seed)
+
+
+def _samples(run: Run) -> dict[str, int]:
+    """Samples of each part."""
+    return {part: len(run.data[f"{part}_indices"]) for part in PARTS if f"{part}_indices" in run.data}
+
+
+def _absent(run: Run, name: str) -> bool:
+    """NaN of a part without samples; NaN of a run that diverged is a result."""
+    return bool(np.isnan(run.final[name])) and run.status != "diverged"
+
+
+def _profiles(run: Run) -> dict[tuple[str, str], Floats]:
+    rows = len(run.steps)
+    if not rows:
+        return {}
+    last = max(1, min(rows // LAST_SHARE, LAST_ROWS))
+    found: dict[tuple[str, str], Floats] = {}
+    for name in PROFILES:
+        if name in run.statistics:
+            found[name, "start"] = run.statistic_rows(name, 0, 1)[0].astype(np.float64)
+            found[name, "end"] = np.median(run.statistic_rows(name, rows - last, rows).astype(np.float64), axis=0)
+    return found
+
+
+def common_metrics(comparison: Comparison) -> tuple[str, ...]:
+    """Metrics that every run has in the same unit."""
+    return shared_metrics((*comparison.new, *comparison.old))
+
+
+def shared_metrics(runs: Sequence[Numbers]) -> tuple[str, ...]:
+    """Metrics that all of the runs have in one unit; losses only where all scale targets alike."""
+    alike = len({run.targets_scaled for run in runs}) <= 1
+    return tuple(name for name in METRICS if all(name in run.metrics for run in runs) and (alike or not name.endswith("_loss")))
+
+
+def lost_metrics(comparison: Comparison) -> tuple[str, ...]:
+    """Metrics that every run of the baseline has and a new one lacks."""
+    had = [name for name in METRICS if all(name in run.metrics for run in comparison.old)]
+    return tuple(name for name in had if any(name not in run.metrics for run in comparison.new))
+
+
+def common_profiles(comparison: Comparison) -> set[tuple[str, str]]:
+    """Profiles that every run has, by statistic and moment."""
+    return set.intersection(*(set(run.profiles) for run in (*comparison.new, *comparison.old)))
+
+
+def missing_runs(new: int, old: int, level: float) -> str:
+    """Why groups of these sizes cannot be compared at the level, and how many runs are needed; empty where they can.
+
+    >>> missing_runs(5, 5, 0.002)
+    '5 against 5 runs cannot reach p <= 0.002 in a rank test: 6 against 6 are needed, or 1 against at least 3'
+    """
+    if (new == 1 and old >= FEWEST) or rank_test.least_p(new, old) <= level:
+        return ""
+    count = rank_test.needed(level)
+    return f"{new} against {old} runs cannot reach p <= {level:g} in a rank test: {count} against {count} are needed, or 1 against at least {FEWEST}"
+
+
+def change(comparison: Comparison, metric: str, factor: float, level: float) -> Change:
+    """How one metric changed: worse where chance is ruled out at the level *and* the factor is within reach of the interval.
+
+    With several runs on each side chance is ruled out by a one-sided rank test; one run is compared with the prediction interval of the others. A change
+    that is surely smaller than the factor is not reported, however sure it is that there is one.
+    """
+    new, old = ([run.metrics[metric] for run in runs] for runs in (comparison.new, comparison.old))
+    floor = floor_of((*comparison.new, *comparison.old), metric)
+    if len(new) == 1:
+        found, low, high, sure, how = _one_against(comparison, metric, level, floor)
+    else:
+        found, low, high = rank_test.factor_between(new, old, floor)
+        p = rank_test.p_larger(new, old)
+        sure, how = p <= level, f"rank test p = {p:.2g}"
+    worse = sure and found > 1.0 and high >= factor
+    before, after = (float(np.median(rank_test.nan_last(values))) for values in (old, new))
+    told = f"{after:.4g} (medians of {comparison.sizes})"
+    return Change(metric, before, after, found, low, high, how, worse, new_words=told, floor=floor)
+
+
+def _one_against(comparison: Comparison, metric: str, level: float, floor: float) -> tuple[float, float, float, bool, str]:
+    """(factor, low, high, whether chance is ruled out, how) of one run against several: beyond their spread, and more wrong samples than theirs explain."""
+    new, old = comparison.new[0], [run.metrics[metric] for run in comparison.old]
+    counts = [run.errors(metric) for run in (new, *comparison.old)]
+    known = [each for each in counts if each is not None]
+    counted = len(known) == len(counts)
+    found, low, high, limit = rank_test.factor_of_one(new.metrics[metric], old, level, floor, rounded=not counted)
+    typical = float(np.exp(np.mean(np.log(np.maximum(rank_test.nan_last(old), floor)))))
+    how = f"a further run like those of the baseline stays below {limit * typical:.3g}, but for a chance of {level:g}"
+    if not counted:
+        return found, low, high, found > limit, how
+    (errors, samples), *others = known
+    before, of = (sum(each) for each in zip(*others, strict=True))
+    p = p_more_errors(errors, samples, before, of)
+    how += f"; {errors} wrong of {samples:,} against {before} of {of:,}: Fisher's exact test p = {p:.2g}"
+    return found, low, high, found > limit and p <= level, how
+
+
+def drift(comparison: Comparison, statistic: str, when: str, tolerance: float) -> Drift | None:
+    """Whether a profile left the band of the baseline: from its smallest number divided by the tolerance to its largest times it, in each layer.
+
+    The tolerance of what random weights of this width move by themselves (signals, gradients) is widened by that: see `chance`. Shares (`…_fraction`) have
+    a band of ± the tolerance instead. Several new runs are represented by their median. None where it did not, or where
+    nothing finite is there on one of the sides.
+    """
+    new, old = (_stack(runs, (statistic, when)) for runs in (comparison.new, comparison.old))
+    if new is None or old is None:
+        return None
+    value, low, high = np.median(new, axis=0), old.min(axis=0), old.max(axis=0)
+    share = statistic.endswith("_fraction")
+    tolerance *= chance(comparison.new[0].units) ** POWERS.get(statistic, 0)
+    if not share:
+        floor = _profile_floor(comparison, statistic, when)
+        value, low, high = (np.maximum(each, floor) for each in (value, low, high))
+    low, high = (low - tolerance, high + tolerance) if share else (low / tolerance, high * tolerance)
+    with np.errstate(all="ignore"):
+        outside = np.maximum(value - high, low - value) if share else np.maximum(value / high, low / value)
+    bad = np.flatnonzero(outside > (0.0 if share else 1.0))
+    if not len(bad):
+        return None
+    worst = bad[np.argsort(-outside[bad], kind="stable")]
+    first = worst[0]
+    names = tuple(comparison.new[0].names[index] for index in worst)
+    return Drift(statistic, when, names, float(value[first]), float(low[first]), float(high[first]), float(outside[first]))
+
+
+def chance(units: Sequence[int]) -> float:
+    """The factor by which RMS signals of two random nets of these widths differ at most, but for one pair in hundreds: 10^(2 s), with s the standard
+    deviation over nets between vanishing and exploding (`theory.log10_deviation`).
+
+    >>> [round(chance([width] * 11), 1) for width in (50, 100, 1000)]
+    [2.7, 2.0, 1.3]
+    """
+    return float(10 ** (2 * log10_deviation([USUAL_KAPPA] * len(units), units))) if units else 1.0
+
+
+def _profile_floor(comparison: Comparison, statistic: str, when: str) -> Floats | float:
+    """(layer,): below which a magnitude cannot be told from 0: the rounding of what the layer had at the start, or the smallest normal float32."""
+    tiny = float(np.finfo(np.float32).tiny)
+    start = _stack(comparison.old, (statistic, "start")) if when == "end" else None
+    if start is None:
+        return tiny
+    floor: Floats = np.fmax(tiny, ROUNDING * np.abs(start).max(axis=0))
+    return floor
+
+
+def _stack(runs: Sequence[Numbers], key: tuple[str, str]) -> Floats | None:
+    """(run, layer); None where a run does not have it."""
+    if any(key not in run.profiles for run in runs):
+        return None
+    return np.stack([run.profiles[key] for run in runs])
+
+
+def structure_differences(comparison: Comparison) -> list[str]:
+    """What makes the runs other experiments than those of the baseline, in words: layers, data, configuration."""
+    found = []
+    for words, of in _ASPECTS:
+        new, old = ({of(run) for run in runs} for runs in (comparison.new, comparison.old))
+        if not new <= old:
+            found.append(words)
+    if _data_differs(comparison):
+        found.append("data")
+    return found
+
+
+_ASPECTS: tuple[tuple[str, Callable[[Numbers], Any]], ...] = (
+    ("layers", lambda run: run.layers),
+    ("configuration", lambda run: run.configuration),
+)
+
+
+def same_layers(comparison: Comparison) -> bool:
+    """Whether all runs have the same layers."""
+    return len({run.layers for run in (*comparison.new, *comparison.old)}) == 1
+
+
+def _data_differs(comparison: Comparison) -> bool:
+    """Other data for the same seed of the split: with another seed the parts differ anyway."""
+    known = {run.data_seed: run.fingerprint for run in comparison.old}
+    return any(known.get(run.data_seed, run.fingerprint) != run.fingerprint for run in comparison.new)
+
+
+def configuration_changes(new: str, old: str) -> list[str]:
+    """The keys in which two configurations differ, `training.lr: 0.001 → 0.01`."""
+    ours, theirs = flat(json.loads(new)), flat(json.loads(old))
+    missing = object()
+    keys = [key for key in dict.fromkeys([*theirs, *ours]) if ours.get(key, missing) != theirs.get(key, missing)]
+    return [f"{key}: {_shown(theirs, key)} → {_shown(ours, key)}" for key in keys]
+
+
+def _shown(flat: Mapping[str, Any], key: str) -> str:
+    value = flat.get(key, "(not there)")
+    return value if isinstance(value, str) else json.dumps(value)
+
+
+def flat(tables: Any, prefix: str = "") -> dict[str, Any]:
+    """Nested tables as `table.key`.
+
+    >>> flat({"a": {"b": 1}, "c": [2]})
+    {'a.b': 1, 'c': [2]}
+    """
+    if not isinstance(tables, dict):
+        return {prefix: tables}
+    return {key: value for name, inner in tables.items() for key, value in flat(inner, f"{prefix}.{name}" if prefix else str(name)).items()}

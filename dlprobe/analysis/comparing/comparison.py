@@ -1,0 +1,337 @@
+"""Values of an option beside each other, the same seeds for each: results with intervals, paired tests, ranking, and what the seeds could have found."""
+
+from __future__ import annotations
+
+import math
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from itertools import combinations
+from typing import TypeAlias
+
+import numpy as np
+import numpy.typing as npt
+
+from dlprobe.analysis.comparing import paired
+from dlprobe.analysis.comparing.paired import LEVEL, Interval
+from dlprobe.analysis.learning import learned
+from dlprobe.analysis.learning.learned import StateName
+from dlprobe.analysis.profiles import depth_profiles, run_profile
+from dlprobe.analysis.profiles.depth_profiles import VERDICTS
+from dlprobe.analysis.proportions import wilson
+from dlprobe.runs import Run
+
+Floats: TypeAlias = npt.NDArray[np.float64]
+LEARNED = 0.9  # of the first evaluation: what the best one must be below to count as learned
+LARGEST, SMALLEST = 1e300, 1e-12  # stand for infinite and zero, so that quotients exist
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What is compared of one run. `curves`: every evaluated number (evaluation,), by name; `steps` (evaluation,): after how many updates each was.
+
+    final: results at the end. first, last: verdict on the profile of the first and last recorded step ("" where none was recorded), with the error signal
+    of its hidden layers, (n,). state: whether it learned, as `learning.state` says.
+    """
+
+    seed: int
+    status: str
+    steps: Floats
+    curves: Mapping[str, Floats]
+    final: Mapping[str, float]
+    first: str
+    last: str
+    first_signal: Floats
+    last_signal: Floats
+    updates: int
+    step_seconds: float
+    parameters: int
+    state: StateName
+
+    @property
+    def diverged(self) -> bool:
+        return self.status == "diverged"
+
+    def last_of(self, metric: str) -> float:
+        """The result at the end; infinite for a run that diverged."""
+        value = self.final.get(metric, math.nan)
+        return math.inf if self.diverged or math.isnan(value) else value
+
+    def best_of(self, metric: str) -> float:
+        """The best of all evaluations; of a run that diverged, the best before."""
+        curve = self.curves.get(metric, np.empty(0))
+        finite = curve[np.isfinite(curve)]
+        return float(finite.min()) if len(finite) else math.inf
+
+    def first_of(self, metric: str) -> float:
+        """The evaluation before the first update; infinite where there is none."""
+        curve = self.curves.get(metric, np.empty(0))
+        return float(curve[0]) if len(curve) and self.steps[0] == 0 and np.isfinite(curve[0]) else math.inf
+
+    def reached(self, metric: str, target: float) -> float:
+        """Updates after which an evaluation was at or below the target first; infinite where none was."""
+        with np.errstate(invalid="ignore"):
+            found = np.flatnonzero(self.curves.get(metric, np.empty(0)) <= target)
+        return float(self.steps[found[0]]) if len(found) else math.inf
+
+
+def outcome(seed: int, run: Run) -> Outcome:
+    """Read a run. Raises RunFileError where the file is damaged."""
+    rows = (0, len(run.steps) - 1) if len(run.steps) else ()
+    moments = [run_profile.step_profile(run, row, run_profile.activations_of(run)) for row in rows]
+    numbers = {name: float(value) for name, value in run.final.items() if isinstance(value, int | float | np.number)}
+    evaluations = dict(run.evaluations)
+    seconds = run.timing.get("step_seconds", np.empty(0))
+    return Outcome(
+        seed=seed,
+        status=run.status,
+        steps=evaluations.pop("step", np.empty(0)).astype(np.float64),
+        curves={name: curve.astype(np.float64) for name, curve in evaluations.items()},
+        final=numbers,
+        first=moments[0].verdict.verdict if moments else "",
+        last=moments[-1].verdict.verdict if moments else "",
+        first_signal=moments[0].error_signal_rms if moments else np.empty(0),
+        last_signal=moments[-1].error_signal_rms if moments else np.empty(0),
+        updates=int(numbers.get("steps_done", 0)),
+        step_seconds=float(np.median(seconds)) if len(seconds) else math.nan,
+        parameters=0 if run.initial_parameters is None else len(run.initial_parameters),
+        state=learned.state(learned.learning(run), run.status).name,
+    )
+
+
+@dataclass(frozen=True)
+class Health:
+    """Verdicts of several seeds at one moment: how many of each, the most frequent (ties to the worse), the median error signal per hidden layer (n,)."""
+
+    counts: Mapping[str, int]
+    verdict: str
+    error_signal_rms: Floats
+
+
+@dataclass(frozen=True)
+class ValueResult:
+    """One value with all its seeds. metrics: by "final_…" and "best_…" the median over seeds with its interval. standing: see `rank`."""
+
+    label: str
+    outcomes: tuple[Outcome, ...]
+    metrics: Mapping[str, Interval]
+    reached: int
+    steps_to_target: Interval
+    start: Health
+    end: Health
+    diverged: int
+    diverged_low: float
+    diverged_high: float
+    rank: int = 0
+    standing: str = ""
+
+    @property
+    def states(self) -> Mapping[StateName, int]:
+        """How many seeds came to which state, the most frequent first."""
+        return dict(Counter(each.state for each in self.outcomes).most_common())
+
+    @property
+    def step_seconds(self) -> float:
+        return float(np.median([each.step_seconds for each in self.outcomes])) if self.outcomes else math.nan
+
+
+@dataclass(frozen=True)
+class Pair:
+    """Two values compared seed by seed. effect: factor (`ratio`) or difference of a against b, below 1 or 0 where a is the better one.
+
+    identical: whether no seed differs at all.
+    """
+
+    a: str
+    b: str
+    effect: Interval
+    ratio: bool
+    p: float
+    p_adjusted: float
+    seeds: int
+    identical: bool
+
+    @property
+    def different(self) -> bool:
+        return self.p_adjusted <= LEVEL
+
+    def turned(self) -> Pair:
+        """b against a."""
+        low, value, high = ((1 / each if each else math.inf) if self.ratio else -each for each in (self.effect.high, self.effect.value, self.effect.low))
+        return replace(self, a=self.b, b=self.a, effect=Interval(value, low, high))
+
+
+@dataclass(frozen=True)
+class Power:
+    """What could be found. spread: middle standard deviation of paired differences (of logarithms for losses); detectable: what is found in 4 of 5 cases."""
+
+    seeds: int
+    comparisons: int
+    spread: float
+    detectable: float
+    needed: int
+    for_half: int | None
+
+
+@dataclass(frozen=True)
+class Comparison:
+    """All values, best first; all pairs. by: the metric that ranks; ratio: whether effects are factors; target: of steps_to_target."""
+
+    by: str
+    ratio: bool
+    target: float
+    values: tuple[ValueResult, ...]
+    pairs: tuple[Pair, ...]
+    power: Power
+
+
+def compare(outcomes: Mapping[str, Sequence[Outcome]], by: str, target: float | None = None) -> Comparison:
+    """Compare values (labels with their runs) by a metric, e.g. val_loss at the end. target: None is what the median seed of every value that learns reaches.
+
+    Only seeds that both values of a pair have are paired. Raises ValueError where no value has a run.
+    """
+    found = {label: tuple(sorted(runs, key=lambda run: run.seed)) for label, runs in outcomes.items() if runs}
+    if not found:
+        raise ValueError("nothing to compare: expected a run of one value at least")
+    aimed = common_target(found, by) if target is None else target
+    ratio = is_ratio(by, [run for runs in found.values() for run in runs])
+    pairs = compare_pairs({label: scores(runs, by, ratio) for label, runs in found.items()}, ratio)
+    values = rank([summarize(label, runs, by, aimed) for label, runs in found.items()], pairs, by)
+    return Comparison(by, ratio, aimed, tuple(values), pairs, power_of(found, by, ratio, len(pairs)))
+
+
+def is_ratio(by: str, runs: Sequence[Outcome]) -> bool:
+    """Losses are compared as factors, shares of wrong answers as differences; the error of a regression is no share."""
+    return not (by.endswith("_error") and any(name.endswith("_accuracy") for run in runs for name in run.final))
+
+
+@dataclass(frozen=True)
+class Margin:
+    """The values of one axis of several, each averaged over all values of the others: median over seeds, and all pairs."""
+
+    values: Mapping[str, Interval]
+    pairs: tuple[Pair, ...]
+
+
+def compare_margins(cells: Mapping[str, Sequence[Sequence[Outcome]]], by: str) -> Margin | None:
+    """`cells`: by value of the axis the runs of each cell that has it. Only seeds that all cells have are averaged; None where there is none."""
+    runs = [run for value in cells.values() for cell in value for run in cell]
+    ratio = is_ratio(by, runs)
+    scored = {label: [scores(cell, by, ratio) for cell in value] for label, value in cells.items()}
+    shared = sorted(set.intersection(*(set(cell) for value in scored.values() for cell in value)))
+    if not shared:
+        return None
+    averages = {label: {seed: float(np.mean([cell[seed] for cell in value])) for seed in shared} for label, value in scored.items()}
+    shown = {label: [math.exp(min(each, 700.0)) if ratio else each for each in value.values()] for label, value in averages.items()}
+    return Margin({label: paired.median_interval(each) for label, each in shown.items()}, compare_pairs(averages, ratio))
+
+
+def common_target(outcomes: Mapping[str, Sequence[Outcome]], by: str) -> float:
+    """The worst of the values' medians of the best evaluation, so that most seeds reach it.
+
+    Values that learn nothing are passed over where others do: what all have before the first update is no target.
+    """
+    medians = {label: middle_of([run.best_of(by) for run in runs]) for label, runs in outcomes.items()}
+    learned = [best for label, best in medians.items() if best < LEARNED * middle_of([run.first_of(by) for run in outcomes[label]])]
+    return max((each for each in learned or medians.values() if math.isfinite(each)), default=math.nan)
+
+
+def middle_of(values: Sequence[float]) -> float:
+    """The median; of an even number the larger of the two in the middle."""
+    return sorted(values)[len(values) // 2]
+
+
+def summarize(label: str, runs: Sequence[Outcome], by: str, target: float) -> ValueResult:
+    """One value's own numbers."""
+    names = [name for name in dict.fromkeys(name for run in runs for name in (*run.final, by)) if name.partition("_")[2] in ("loss", "error")] or [by]
+    names = list(dict.fromkeys([*names, by]))
+    metrics = {f"final_{name}": paired.median_interval([run.last_of(name) for run in runs]) for name in names}
+    metrics |= {f"best_{name}": paired.median_interval([run.best_of(name) for run in runs]) for name in names if any(name in run.curves for run in runs)}
+    steps = [run.reached(by, target) for run in runs]
+    lost = sum(run.diverged for run in runs)
+    return ValueResult(
+        label,
+        tuple(runs),
+        metrics,
+        sum(map(math.isfinite, steps)),
+        paired.median_interval(steps),
+        health([run.first for run in runs], [run.first_signal for run in runs]),
+        health([run.last for run in runs], [run.last_signal for run in runs]),
+        lost,
+        *wilson(lost, len(runs)),
+    )
+
+
+def health(verdicts: Sequence[str], signals: Sequence[Floats]) -> Health:
+    """The verdicts of several seeds as one."""
+    counts = Counter(each for each in verdicts if each)
+    worst = max(counts, key=lambda name: (counts[name], VERDICTS.index(name)), default="")
+    return Health(dict(counts), worst, depth_profiles.seed_medians(signals) if signals and len(signals[0]) else np.empty(0))
+
+
+def scores(runs: Sequence[Outcome], by: str, ratio: bool) -> dict[int, float]:
+    """By seed what is subtracted: logarithms of losses, shares as they are. A run that diverged has the worst there is."""
+    values = {run.seed: run.last_of(by) for run in runs}
+    if ratio:
+        return {seed: math.log(min(max(value, SMALLEST), LARGEST)) for seed, value in values.items()}
+    return {seed: min(value, 1.0) for seed, value in values.items()}
+
+
+def differences(a: Mapping[int, float], b: Mapping[int, float]) -> Floats:
+    """a − b of each seed that both have, (seeds,)."""
+    return np.array([a[seed] - b[seed] for seed in a if seed in b], dtype=np.float64)
+
+
+def compare_pairs(scored: Mapping[str, Mapping[int, float]], ratio: bool) -> tuple[Pair, ...]:
+    """Every two values, with p values corrected for how many pairs there are."""
+    labels = list(combinations(scored, 2))
+    found = [differences(scored[a], scored[b]) for a, b in labels]
+    raw = [paired.signed_rank_p(each) for each in found]
+    corrected = paired.holm(raw)
+    return tuple(
+        Pair(a, b, effect_of(each, ratio), ratio, p, adjusted, len(each), bool(len(each)) and not each.any())
+        for (a, b), each, p, adjusted in zip(labels, found, raw, corrected, strict=True)
+    )
+
+
+def effect_of(found: Floats, ratio: bool) -> Interval:
+    """The middle of the differences, as a factor for losses."""
+    middle = paired.centre(found)
+    if not ratio:
+        return middle
+    return Interval(*(math.exp(min(each, 700.0)) if not math.isnan(each) else math.nan for each in (middle.value, middle.low, middle.high)))
+
+
+def rank(values: Sequence[ValueResult], pairs: Sequence[Pair], by: str) -> list[ValueResult]:
+    """The values, smallest median first. standing: "best", "not distinguishable" from the best, or "worse" than it."""
+    ordered = sorted(values, key=lambda value: value.metrics[f"final_{by}"].value)
+    apart = {frozenset((pair.a, pair.b)) for pair in pairs if pair.different}
+    found = []
+    for place, value in enumerate(ordered, start=1):
+        standing = "worse" if frozenset((ordered[0].label, value.label)) in apart else "not distinguishable"
+        found.append(replace(value, rank=place, standing="best" if place == 1 else standing))
+    return found
+
+
+def power_of(outcomes: Mapping[str, Sequence[Outcome]], by: str, ratio: bool, comparisons: int) -> Power:
+    """What these seeds can find, given how much pairs scatter here; pairs with a diverged run say nothing of that."""
+    seeds = min(len(runs) for runs in outcomes.values())
+    finite = {label: scores([run for run in runs if math.isfinite(run.last_of(by))], by, ratio) for label, runs in outcomes.items()}
+    found = [differences(finite[a], finite[b]) for a, b in combinations(outcomes, 2)]
+    spreads = [float(each.std(ddof=1)) for each in found if len(each) > 1]
+    spread, needed = (float(np.median(spreads)) if spreads else math.nan), paired.seeds_needed(comparisons)
+    if math.isnan(spread):
+        return Power(seeds, comparisons, spread, math.nan, needed, None)
+    least = paired.detectable(spread, seeds, comparisons)
+    half = paired.seeds_for(least / 2, spread, comparisons) if math.isfinite(least) and spread > 0 else None
+    return Power(seeds, comparisons, spread, least, needed, half)
+
+
+def curve(runs: Sequence[Outcome], metric: str) -> tuple[Floats, Floats]:
+    """(steps, median over seeds) of an evaluated number, at the steps that most seeds have; a diverged run's missing evaluations are infinite."""
+    steps = max((run.steps for run in runs), key=len, default=np.empty(0))
+    table = np.full((len(runs), len(steps)), np.inf)
+    for row, run in enumerate(runs):
+        known = run.curves.get(metric, np.full(len(run.steps), np.nan))
+        table[row, : len(known)] = np.where(np.isnan(known), np.inf, known)[: len(steps)]
+    return steps, np.sort(table, axis=0)[(len(runs) - 1) // 2] if len(runs) else np.empty(0)

@@ -1,0 +1,1 @@
+"""Depth profiles of recorded runs: verdicts, what a decay is made of, theory beside measurement."""

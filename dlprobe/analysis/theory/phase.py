@@ -1,0 +1,148 @@
+"""Where a net lies in the phase diagram of signal propagation: what its last hidden layer would do if it were repeated without end."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+
+from dlprobe.analysis.theory import propagation
+from dlprobe.analysis.theory.fixed_points import CorrelationMap, Critical, critical_sigma_w, depth_scale, fixed_point, jumps_of
+from dlprobe.analysis.theory.gaussian import moments
+from dlprobe.analysis.theory.initial_net import InitialNet
+from dlprobe.registry import Spec
+
+Q_POINTS = (0.01, 0.03, 0.1, 0.3, 1.0, 3.0, 10.0, 30.0, 100.0)
+C_POINTS = (0.0, 0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9, 0.95, 1.0)
+DEEP = 200  # layers after which a net with a norm has long settled
+
+
+@dataclass(frozen=True)
+class Phase:
+    """A layer's fixed point and depth scales (counted in layers; infinite at a critical point, NaN where not defined, negative ξ_∇ where E δ² grows).
+
+    sigma_w = √(fan_in·Var W), sigma_b = √E b². q_map: (q, q of the next layer) pairs; c_map: (c, c of the next layer) at q*, empty where not derived.
+    critical: the edge of chaos for this σ_b, None where there is none or it is not derived. note: what the numbers leave out.
+    """
+
+    sigma_w: float
+    sigma_b: float
+    q_star: float
+    chi_1: float
+    c_star: float
+    xi_q: float
+    xi_c: float
+    xi_gradient: float
+    q_map: tuple[tuple[float, float], ...]
+    c_map: tuple[tuple[float, float], ...]
+    critical: Critical | None
+    note: str = ""
+
+    @property
+    def regime(self) -> str:
+        """ordered (error signals vanish), chaotic (they explode), critical, or unknown."""
+        if math.isnan(self.chi_1):
+            return "unknown"
+        return "critical" if abs(self.chi_1 - 1.0) < 1e-6 else "ordered" if self.chi_1 < 1.0 else "chaotic"
+
+
+def phase_of(net: InitialNet) -> Phase:
+    """The phase of the last hidden layer of a net that `theory.predict` calls applicable."""
+    spec, bias = net.activations[-1], net.bias_variance[-1]
+    weight = net.fan_in[-1] * net.weight_variance[-1]
+    if net.normalization is None and net.scales[-1] is None and not net.centred:
+        return _plain(net, spec, weight, bias)
+    return _settled(net, weight, bias)
+
+
+def _plain(net: InitialNet, spec: Spec, weight: float, bias: float) -> Phase:
+    random = net.perturbations
+    sigma_w, sigma_b = math.sqrt(weight / random.weight_keep), math.sqrt(bias + weight * random.noise)
+    found = fixed_point(spec, sigma_w, sigma_b, start=propagation.forward(net)[-1].q, keep=random.keep)
+    correlation = CorrelationMap(spec, sigma_w, sigma_b, found.q) if 0.0 < found.q < math.inf else None
+    notes = []
+    if random.noise > 0.0:
+        notes.append("noise of each layer counts as a bias of its variance, one for all inputs: c* is an upper bound")
+    if found.q == 0.0:
+        notes.append("the signal dies out: q* = 0; c* and depth scales are those of a bias that goes to 0")
+    if found.q == math.inf:
+        notes.append("the signal grows without bound: q* is infinite, and χ_1 what the slopes come to there")
+    if jumps_of(spec):
+        notes.append(f"{spec.name} jumps, which gradients do not see: χ_1 and error signals leave the jumps out, ξ_q, c* and ξ_c count them")
+    return Phase(
+        sigma_w=sigma_w,
+        sigma_b=sigma_b,
+        q_star=found.q,
+        chi_1=found.chi,
+        c_star=found.c,
+        xi_q=found.depth_q,
+        xi_c=found.depth_c,
+        xi_gradient=found.depth_gradient,
+        q_map=q_map(spec, sigma_w, sigma_b, random.keep),
+        c_map=tuple((c, correlation(c)) for c in C_POINTS) if correlation else (),
+        critical=critical_with_dropout(spec, sigma_b, random.keep),
+        note="; ".join(notes),
+    )
+
+
+def q_map(spec: Spec, sigma_w: float, sigma_b: float = 0.0, keep: float = 1.0) -> tuple[tuple[float, float], ...]:
+    """Pairs of q and the q of the next layer."""
+    return tuple((q, sigma_w**2 / keep * moments(spec, q).mean_square + sigma_b**2) for q in Q_POINTS)
+
+
+def critical_with_dropout(spec: Spec, sigma_b: float, keep: float = 1.0) -> Critical | None:
+    """σ_w at which χ_1 = 1: dropout acts on both recursions as weights larger by 1/√keep."""
+    found = critical_sigma_w(spec, sigma_b)
+    return found and Critical(found.sigma_w * math.sqrt(keep), found.q, found.stable)
+
+
+def _settled(net: InitialNet, weight: float, bias: float) -> Phase:
+    """A norm, a residual sum or weights that sum to 0: the last layer is repeated until its factor has settled."""
+    last = InitialNet(
+        features=net.units[-1],
+        input_mean_square=1.0,
+        units=(net.units[-1],) * DEEP,
+        activations=net.activations[-1:] * DEEP,
+        weight_variance=(weight / net.units[-1],) * DEEP,
+        bias_variance=(bias,) * DEEP,
+        normalization=net.normalization,
+        position=net.position,
+        residual=net.scales[-1:] * DEEP if net.scales[-1] is not None else (),
+        perturbations=net.perturbations,
+        centred=net.centred,
+    )
+    layers = propagation.forward(last)
+    chi = propagation.backward_factors(last, layers)[-1]
+    sigma_w, sigma_b, q = math.sqrt(weight), math.sqrt(bias), layers[-1].q
+    if net.scales[-1] is not None:
+        note = "a residual stream grows from layer to layer: no q*; χ is its growth of E δ² per layer, deep in the net; correlations of inputs are not derived"
+        return Phase(sigma_w, sigma_b, math.inf, chi, math.nan, math.nan, math.nan, depth_scale(chi), (), (), None, note)
+    if net.normalization is None:
+        note = "weights that sum to 0 let only what differs between inputs through: q* is of its variance; correlations of inputs are not derived"
+        scale = depth_scale(weight * _variance_growth(layers[-1])) if 0.0 < q < math.inf else math.nan
+        return Phase(sigma_w, sigma_b, q, chi, math.nan, scale, math.nan, depth_scale(chi), (), (), None, note)
+    note = f"{net.normalization} norm holds q; χ is what is left: the growth of E δ² per layer"
+    after = () if net.position == "after" else tuple((each, q) for each in Q_POINTS)
+    correlation = _normalized_map(net, layers[-1], sigma_w, sigma_b)
+    if correlation is None:
+        note = f"{note}; correlations of inputs are not derived"
+        return Phase(sigma_w, sigma_b, q, chi, math.nan, 0.0, math.nan, depth_scale(chi), after, (), None, note)
+    c = correlation.stable(net.perturbations.keep)
+    pairs = tuple((each, correlation(each)) for each in C_POINTS)
+    return Phase(sigma_w, sigma_b, q, chi, c, 0.0, depth_scale(correlation.slope(c)), depth_scale(chi), after, pairs, None, note)
+
+
+def _variance_growth(layer: propagation.Layer) -> float:
+    """d Var φ/dq."""
+    return layer.inside.mean_square_growth - 2.0 * layer.inside.mean * layer.inside.mean_growth / layer.q
+
+
+def _normalized_map(net: InitialNet, layer: propagation.Layer, sigma_w: float, sigma_b: float) -> CorrelationMap | None:
+    """The correlation map with a norm over units: before φ its arguments have variance 1, behind it φ² is divided by its mean (rms) or variance.
+
+    None for batch norm, which mixes the inputs whose correlation is asked for.
+    """
+    if net.normalization == "batch" or not 0.0 < layer.q < math.inf:
+        return None
+    before, centred = net.position == "before", net.centred or (net.position == "after" and net.normalization != "rms")
+    scale = 1.0 if before else math.sqrt(layer.shrink)
+    return CorrelationMap(net.activations[-1], sigma_w * scale, sigma_b, layer.q, 1.0 if before else None, centred)

@@ -1,0 +1,42 @@
+"""What is said before anything trains: notes of the data, what is unwise in a configuration, that kernels are compiled."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from dlprobe.commands.base.screen import Screen
+
+if TYPE_CHECKING:
+    from dlprobe.config import RunConfig
+    from dlprobe.data import PreparedData
+
+
+def prepare_data(configuration: RunConfig, screen: Screen) -> PreparedData:
+    """Load, split and scale the data; what was inferred and what is unwise in the configuration is said. Raises ConfigError or DataError."""
+    from dlprobe.config import warnings_for
+    from dlprobe.data import load, prepare
+
+    for warning in warnings_for(configuration):
+        screen.warn(warning)
+    seed = configuration.training.seed
+    data = prepare(load(configuration.data, seed), configuration.data, seed, configuration.training.dtype)
+    for note in data.notes:
+        screen.note(f"{data.name}: {note}")
+    return data
+
+
+def tell_of_scaled_targets(configuration: RunConfig, data: PreparedData, screen: Screen) -> None:
+    """Say what losses are of, for commands that show them without the run's own report. Raises ConfigError."""
+    from dlprobe.training.model import resolve
+
+    kind = resolve(configuration, data).target_scaling.kind
+    if kind != "none":
+        screen.note(f"{data.name}: target_scaling = {kind}: losses are of scaled targets, errors and metrics in the targets' own units")
+
+
+def tell_of_compiling(screen: Screen) -> None:
+    """The first command ever compiles, which takes seconds in which nothing else is seen."""
+    from dlprobe.nn.cache import is_warm
+
+    if not is_warm():
+        screen.note("compiling kernels (first time only) …")

@@ -1,0 +1,19 @@
+"""One line per run of a study, read without keeping the runs."""
+
+from __future__ import annotations
+
+from dlprobe.analysis.profiles.run_profile import run_profile
+from dlprobe.reports.inspect_study import RunLine
+from dlprobe.reports.run import result
+from dlprobe.runs import Study
+
+RESULTS = ("train_loss", "val_error")
+
+
+def run_line(study: Study, id: str) -> RunLine:
+    """The run's place on the axes, its status, results and verdicts. Raises RunFileError where the file is damaged."""
+    run = study.runs.open(id)
+    profile = run_profile(run)
+    verdicts = None if profile is None else (profile.first.verdict.verdict, profile.last.verdict.verdict)
+    numbers = {name: result(run, name) for name in RESULTS}
+    return RunLine(id, study.coordinates.get(id, {}), run.status, numbers, verdicts)

@@ -1,0 +1,75 @@
+"""A recipe as an experiment: its base configuration, measured in a laboratory, and what a study file keeps of it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from typing import Any
+
+from dlprobe.config import RunConfig, parse_toml, with_values
+from dlprobe.errors import ConfigError
+from dlprobe.experiments.experiment import Experiment, Means
+from dlprobe.experiments.laboratory import Laboratory, Stopped
+from dlprobe.experiments.recipe import Found, Judgement, Recipe, judge
+from dlprobe.experiments.study import StudyResult
+
+
+def base_of(recipe: Recipe, tiny: bool, data: str | None, target: str | None = None) -> RunConfig:
+    """What all runs of a recipe begin with. Raises ConfigError where the claim is about its own data only."""
+    config = parse_toml(recipe.base, f"recipe {recipe.name}")
+    quiet = {"recording.histogram_every": "never"}
+    config = with_values(config, {**quiet, **(recipe.tiny if tiny else {})})
+    if data is None:
+        if target is not None:
+            raise ConfigError("--target names the label column of a file: expected --data FILE with it")
+        return config
+    if recipe.own_data:
+        raise ConfigError(f"recipe {recipe.name} is about its own data, {config.data.data}: expected no --data; run it without")
+    return with_values(config, {"data.data": data, "data.scaling": "standardize", **({} if target is None else {"data.target": target})})
+
+
+@dataclass(frozen=True)
+class Measured:
+    """What was measured, and the verdict."""
+
+    found: Found
+    judgement: Judgement
+
+
+@dataclass(frozen=True)
+class RecipeExperiment(Experiment[Found, Measured]):
+    """A recipe, which asks its laboratory for runs as it goes."""
+
+    name = "recipe"
+
+    recipe: Recipe
+    laboratory: Laboratory
+
+    @property
+    def doing(self) -> str:  # type: ignore[override]  # names the recipe
+        """What the progress line says."""
+        return f"measuring {self.recipe.name}"
+
+    def train(self, means: Means, finished: Mapping[str, Found]) -> StudyResult[Found]:
+        """All or nothing: what follows from half a measurement is not known."""
+        room = replace(self.laboratory, threads=means.threads, stop=means.stop, progress=means.progress, writer=means.writer)
+        try:
+            return StudyResult({self.recipe.name: self.recipe.measure(room)}, complete=True)
+        except Stopped:
+            return StudyResult({}, complete=False)
+
+    def conclude(self, found: Mapping[str, Found], complete: bool) -> Measured | None:
+        """The verdict follows from the inequalities."""
+        return next((Measured(each, judge(each.checks)) for each in found.values()), None)
+
+    def describe(self) -> dict[str, Any]:
+        """The recipe whose runs are kept."""
+        options = {"recipe": self.recipe.name, "data": self.laboratory.base.data.data, "tiny": self.laboratory.tiny}
+        claim = {"says": self.recipe.claim, "source": self.recipe.source}
+        return {"experiment": self.name, "axes": {"seed": list(self.laboratory.seeds)}, "options": options, "claim": claim}
+
+    def table(self, result: Measured) -> dict[str, list[Any]]:
+        """The inequalities."""
+        checks = result.found.checks
+        names = ("quantity", "when", "value", "relation", "bound")
+        return {**{name: [getattr(check, name) for check in checks] for name in names}, "holds": [int(check.holds) for check in checks]}

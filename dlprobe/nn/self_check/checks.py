@@ -1,0 +1,98 @@
+"""What a check of a kernel is, how it is made, and the numbers that all of them take."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from typing import Any, NamedTuple
+
+import numpy as np
+import numpy.typing as npt
+
+from dlprobe.errors import DlprobeError
+from dlprobe.nn.cache import NotCached, from_cache_only
+
+Array = npt.NDArray[Any]
+ROUNDINGS = 128  # of the largest number that is expected; 12 were the most that was measured, and another kernel is off by far more
+
+
+class Pair(NamedTuple):
+    """A quantity as a kernel gives it and as the plain form does; of one shape."""
+
+    quantity: str
+    measured: Any
+    expected: Any
+
+
+@dataclass(frozen=True)
+class Check:
+    """One record in one precision: how to get its kernels (compiled, or read from the cache), and what they and the plain form make of fixed numbers."""
+
+    kind: str
+    name: str
+    dtype: str
+    kernels: Callable[[], tuple[Any, ...]]
+    pairs: Callable[[], Iterator[Pair]]
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What came of a check. state: agrees, differs, not cached, or cannot run (`reason` says why).
+
+    `measured` and `expected` are the pair that lies furthest apart, of `quantity`; `deviation` is their distance over the largest number expected, `allowed`
+    its bound. `compiled` names the functions that were compared.
+    """
+
+    kind: str
+    name: str
+    dtype: str
+    state: str
+    quantity: str = ""
+    measured: float = np.nan
+    expected: float = np.nan
+    deviation: float = np.nan
+    allowed: float = np.nan
+    reason: str = ""
+    compiled: tuple[str, ...] = ()
+
+
+def outcome_of(check: Check, *, cached_only: bool) -> Outcome:
+    """Run a check; with `cached_only` nothing is done where its kernels are not in the cache."""
+    about = (check.kind, check.name, check.dtype)
+    try:
+        with from_cache_only(cached_only):
+            kernels = check.kernels()
+        compiled = tuple(kernel.name for kernel in kernels)
+        with np.errstate(all="ignore"):
+            worst = max((_compared(pair, check.dtype) for pair in check.pairs() if np.size(pair.expected)), key=lambda found: found[0])
+    except NotCached:
+        return Outcome(*about, "not cached")
+    except Exception as error:  # a damaged file of the cache raises what its reader happens to meet
+        return Outcome(*about, "cannot run", reason=str(error) if isinstance(error, DlprobeError) else f"{type(error).__name__}: {error}")
+    share, quantity, measured, expected, deviation, allowed = worst
+    return Outcome(*about, "agrees" if share <= 1 else "differs", quantity, measured, expected, deviation, allowed, compiled=compiled)
+
+
+def _compared(pair: Pair, dtype: str) -> tuple[float, str, float, float, float, float]:
+    """(deviation over what is allowed, quantity, measured, expected, deviation, allowed) where the two lie furthest apart; NaN is infinitely far off."""
+    measured, expected = (np.asarray(values, np.float64).ravel() for values in pair[1:])
+    largest = max(float(np.max(np.abs(expected), initial=0.0)), 1e-30)
+    distance = np.where(np.isfinite(measured) & np.isfinite(expected), np.abs(measured - expected), np.inf)
+    at, allowed = int(np.argmax(distance)), ROUNDINGS * float(np.finfo(dtype).eps)
+    deviation = float(distance[at]) / largest
+    return deviation / allowed, pair.quantity, float(measured[at]), float(expected[at]), deviation, allowed
+
+
+def block(rows: int, columns: int, dtype: str, phase: float = 0.0) -> Array:
+    """Numbers from −3 to 3 in no order, none of them one at which a function has a kink."""
+    numbers: Array = 2.9 * np.sin(1.7 * np.arange(1, rows * columns + 1) + 0.31 + phase)
+    return numbers.reshape(rows, columns).astype(dtype)
+
+
+def wide(values: Any) -> npt.NDArray[np.float64]:
+    return np.array(values, np.float64)
+
+
+def rounded(numbers: Any, dtype: str) -> tuple[float, ...]:
+    """Numbers as a kernel of that precision gets them."""
+    return tuple(np.array(tuple(map(float, numbers)), dtype).tolist())

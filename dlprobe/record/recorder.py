@@ -1,0 +1,103 @@
+"""What takes the numbers of a run while it is made: a run file's writer, or something lighter that keeps only what an experiment needs."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from dlprobe.record.step import StepRow
+
+Array = npt.NDArray[Any]
+
+
+class Recorder:
+    """A recorder that keeps nothing: override what is to be kept. Calls come in the order of steps; arrays are the caller's, so copy what is kept."""
+
+    def rows(self, first_step: int, steps: npt.NDArray[np.int64], statistics: Array, scalars: npt.NDArray[np.float64], seconds: float) -> None:
+        """The recorded steps of one block.
+
+        * first_step: first step of the block, recorded or not
+        * steps: int64 (n,)
+        * statistics: (n, layer, statistic), columns as in `record.statistics`
+        * scalars: float64 (n, scalar), columns as in `record.scalars`
+        * seconds: wall time of one step
+        """
+
+    def evaluation(self, step: int, values: Mapping[str, float], layer_values: Mapping[str, Array]) -> None:
+        """One evaluation after `step` updates: losses and metrics by name, and by name what there is of each layer, (layer,)."""
+
+    def instruments(self, step: int, values: Mapping[str, Array]) -> None:
+        """What was measured at `step` before its update, by path of the layout table."""
+
+    def checkpoint(self, step: int, parameters: Array) -> None:
+        """All parameters, flat, after `step` updates."""
+
+    def end(self, status: str, final: Mapping[str, Any], predictions: Mapping[str, Array]) -> None:
+        """The run is over."""
+
+    @property
+    def takes_instruments(self) -> bool:
+        """Whether `instruments` is overridden: for a recorder that keeps none of them they are not even measured."""
+        return type(self).instruments is not Recorder.instruments
+
+
+@dataclass
+class Snapshots(Recorder):
+    """Keeps the first and the last recorded step, every batch's scalars and the evaluations: what a depth profile needs."""
+
+    first: StepRow | None = None
+    last: StepRow | None = None
+    scalars: list[Array] = field(default_factory=list)
+    evaluations: list[dict[str, float]] = field(default_factory=list)
+    status: str = "running"
+    final: dict[str, Any] = field(default_factory=dict)
+
+    def rows(self, first_step: int, steps: npt.NDArray[np.int64], statistics: Array, scalars: npt.NDArray[np.float64], seconds: float) -> None:
+        if not len(steps):
+            return
+        if self.first is None:
+            self.first = StepRow.of(int(steps[0]), statistics[0])
+        self.last = StepRow.of(int(steps[-1]), statistics[-1])
+        self.scalars.append(scalars)
+
+    def evaluation(self, step: int, values: Mapping[str, float], layer_values: Mapping[str, Array]) -> None:
+        self.evaluations.append({"step": float(step), **values})
+
+    def end(self, status: str, final: Mapping[str, Any], predictions: Mapping[str, Array]) -> None:
+        self.status, self.final = status, dict(final)
+
+
+@dataclass(frozen=True)
+class Both(Recorder):
+    """Two recorders that get the same."""
+
+    one: Recorder
+    other: Recorder
+
+    def rows(self, first_step: int, steps: npt.NDArray[np.int64], statistics: Array, scalars: npt.NDArray[np.float64], seconds: float) -> None:
+        self.one.rows(first_step, steps, statistics, scalars, seconds)
+        self.other.rows(first_step, steps, statistics, scalars, seconds)
+
+    def evaluation(self, step: int, values: Mapping[str, float], layer_values: Mapping[str, Array]) -> None:
+        self.one.evaluation(step, values, layer_values)
+        self.other.evaluation(step, values, layer_values)
+
+    def instruments(self, step: int, values: Mapping[str, Array]) -> None:
+        self.one.instruments(step, values)
+        self.other.instruments(step, values)
+
+    def checkpoint(self, step: int, parameters: Array) -> None:
+        self.one.checkpoint(step, parameters)
+        self.other.checkpoint(step, parameters)
+
+    def end(self, status: str, final: Mapping[str, Any], predictions: Mapping[str, Array]) -> None:
+        self.one.end(status, final, predictions)
+        self.other.end(status, final, predictions)
+
+    @property
+    def takes_instruments(self) -> bool:
+        return self.one.takes_instruments or self.other.takes_instruments

@@ -1,0 +1,36 @@
+"""What a packed study is made of: all its runs below `/runs/<id>`, and what it says of itself."""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING
+
+from dlprobe.errors import RunFileError
+from dlprobe.record import layout
+from dlprobe.record.values import texts
+from dlprobe.runs.pack_run import Check, write_head, write_run
+from dlprobe.runs.sources import FileSource
+from dlprobe.runs.study import journal_study, study_sha256
+
+if TYPE_CHECKING:
+    from dlprobe.hdf5.writer import PackedWriter
+
+
+def write_study(writer: PackedWriter, source: FileSource, check: Check) -> None:
+    """All of a study's journal into a file that is being written."""
+    study = journal_study(source, False, source.path)
+    if study.damage:
+        raise RunFileError(f"{study.damage}; it is not packed, so that nothing is lost: read what is left with `dlprobe inspect {source.name}`")
+    hashes = {}
+    for id in study.runs:
+        hashes[id] = write_run(writer, study.runs.open(id).contents, f"runs/{id}", check)
+        writer.text(f"runs/{id}", "coordinates", json.dumps(study.coordinates[id]))
+        writer.release(f"runs/{id}/")
+    write_head(writer, "", layout.STUDY_SCHEMA, study.status)
+    writer.text("/", "content_sha256", study_sha256(hashes))
+    writer.group("study")
+    writer.text("study", "json", json.dumps({"description": study.description, "columns": list(study.table)}))
+    columns = {f"study/table/{name}": texts(column) if isinstance(column, tuple) else column for name, column in study.table.items()}
+    for path, column in {"study/run_id": texts(study.runs), **columns}.items():
+        writer.data_set(path, column.dtype, column.shape)
+        writer.append(path, column)

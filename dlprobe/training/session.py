@@ -1,0 +1,51 @@
+"""One run while it is made: what training, its instruments and its recorders share."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy.typing as npt
+
+from dlprobe.config import RunConfig
+from dlprobe.data import PreparedData, Scaler
+from dlprobe.nn.network import Network
+from dlprobe.training.early_stopping import EarlyStopping
+from dlprobe.training.model import Model
+from dlprobe.training.rates import Rates
+from dlprobe.training.watch import Watch
+
+Array = npt.NDArray[Any]
+
+
+@dataclass
+class Session:
+    """One run while it is made: the net, its data as arrays, and where it stands.
+
+    targets: those of evaluations, by part, in the units that are trained; those of `data` are in the user's, and target_scaler (None for classes) leads
+    from these to those. trained_targets, weights: what training takes of the training part, with label smoothing and class weights.
+    """
+
+    config: RunConfig
+    data: PreparedData
+    model: Model
+    network: Network
+    targets: dict[str, Array]
+    trained_targets: Array
+    weights: Array | None
+    initial: Array
+    watch: Watch
+    rates: Rates
+    early: EarlyStopping | None = None
+    step: int = 0
+    target_scaler: Scaler | None = None
+
+    @property
+    def per_epoch(self) -> int:
+        """Steps of one epoch; the last short batch counts."""
+        return self.rates.per_epoch
+
+    @property
+    def steps(self) -> int:
+        """Steps of the whole run."""
+        return self.rates.steps

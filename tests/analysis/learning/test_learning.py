@@ -1,0 +1,114 @@
+"""How well a run learned, on one scale: 0 is the best constant answer, 1 a perfect one."""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+import pytest
+from rule_runs import FAILED, made
+
+from dlprobe.analysis.learning.learned import Learning, chance_error, learning, noise_ceiling, state, updates_needed
+from dlprobe.runs import Run
+
+
+def _of(run: Run) -> Learning:
+    found = learning(run)
+    assert found is not None
+    return found
+
+
+def test_skill_is_one_minus_error_over_chance() -> None:
+    """Classes of 60, 30 and 10 samples: naming the first is wrong in 40 %; an error of 10 % is three quarters of the way."""
+    data = {"class_names": list("abc"), "train_class_counts": [60, 30, 10], "val_class_counts": [2, 1, 1]}
+    evaluations = {"train_loss": (1.0, 0.3), "train_error": (0.4, 0.1), "val_error": (0.5, 0.25)}
+    found = _of(made(data=data, evaluations=evaluations))
+    assert found.skill == pytest.approx([0.0, 0.75])
+    assert found.val_skill == pytest.approx([0.0, 0.5])
+    assert found.reached == found.best == pytest.approx(0.75)
+
+
+@pytest.mark.parametrize(("train", "val", "well"), [(0.9, 0.8, True), (0.9, 0.5, False), (0.7, 0.9, False), (0.9, math.nan, True), (math.nan, 0.9, False)])
+def test_well_means_on_new_samples_too_where_there_are_any(train: float, val: float, well: bool) -> None:
+    data = {"train_class_counts": [100] * 10, "val_class_counts": [10] * 10}
+    evaluations = {"train_loss": (2.3, 0.1), "train_error": (0.9, 0.9 * (1 - train)), "val_error": (0.9, 0.9 * (1 - val))}
+    assert _of(made(data=data, evaluations=evaluations)).well is well
+
+
+def test_known_noise_lowers_what_can_be_reached() -> None:
+    """Targets of variance 1.25 with noise of variance .25: R² can be .8; an R² of .6 with error² .5 is three quarters of it."""
+    data = {"task": "regression", "class_names": [], "train_class_counts": np.zeros(0, "i8"), "noise_variance": 0.25}
+    evaluations = {"train_loss": (1.25, 0.5), "train_error": (1.25**0.5, 0.5**0.5), "train_r2": (0.0, 0.6)}
+    found = _of(made(data=data, evaluations=evaluations))
+    assert found.ceiling == pytest.approx(0.8)
+    assert found.reached == pytest.approx(0.75)
+
+
+def test_a_run_without_evaluations_and_losses_has_learned_nothing_that_is_known() -> None:
+    assert learning(made(evaluations={}, scalars={"batch_loss": math.nan})) is None
+
+
+def test_a_diverged_run_reached_nothing() -> None:
+    found = _of(made(evaluations={"train_loss": (1.0, math.nan), "train_error": (0.5, math.nan)}))
+    assert found.reached == -math.inf
+    assert not found.well
+
+
+def test_of_losses_alone_their_fall_stands_in() -> None:
+    assert _of(made(evaluations={"train_loss": (2.0, 0.2)})).reached == pytest.approx(0.9)
+
+
+def test_a_hundred_updates_are_the_least() -> None:
+    assert _of(made(steps=99)).brief
+    assert not _of(made(steps=100)).brief
+
+
+def test_no_counts_no_chance() -> None:
+    assert math.isnan(chance_error(None))
+    assert chance_error([5]) == 0.0
+    assert noise_ceiling("classification", 0.5, np.ones(1), np.zeros(1)) == 1.0
+
+
+def _state(run: Run) -> tuple[str, str]:
+    found = state(learning(run), run.status)
+    return found.name, found.reason
+
+
+LOST = {"train_loss": (2.3, 0.3, 0.2, 3.0), "train_error": (0.9, 0.1, 0.1, 0.9)}
+
+
+@pytest.mark.parametrize(
+    ("run", "name", "numbers"),
+    [
+        (made(), "learned well", ("0.0 % in training", "3.0 % in validation", "always guessing one class has 90.0 %")),
+        (made(evaluations=FAILED), "did not learn", ("89.0 % in training", "guessing one class has 90.0 %", "after 400 updates")),
+        (made(evaluations=FAILED, steps=20), "too short to tell", ("20 updates, 100 are needed",)),
+        (made(evaluations={"train_loss": (2.3, 1.5), "train_error": (0.9, 0.45)}), "learned in part", ("45.0 % in training",)),
+        (made(evaluations=LOST), "learned and lost", ("90.0 % in training", "it once had 10.0 %")),
+        (made(evaluations={**LOST, "train_error": (0.9, 0.9, 0.1, 0.9)}), "did not learn", ()),  # one evaluation is luck
+        (made(evaluations={"train_loss": (2.3, 2.2), "train_error": (0.7, 0.7)}), "did not learn", ("untrained it had 70.0 %",)),  # luck of the draw
+        (made(status="diverged", evaluations=FAILED), "diverged", ("after 400 updates",)),
+        (made(evaluations={"train_loss": (2.3, 0.1)}), "not evaluated", ()),
+        (made(evaluations={**FAILED, "train_error": (0.9, 0.0), "val_error": (0.9, 0.0), "val_loss": (2.3, 9.0)}), "learned in part", ("is above the 2.3",)),
+    ],
+)
+def test_state_says_what_was_reached_beside_guessing(run: Run, name: str, numbers: tuple[str, ...]) -> None:
+    found, reason = _state(run)
+    assert found == name
+    assert all(number in reason for number in numbers), reason
+
+
+def test_regression_is_laid_beside_guessing_the_mean() -> None:
+    """An RMS of 3 at R² = .91 is an RMS of 3/√.09 = 10 for the mean; an RMS of 11 afterwards is worse than that."""
+    data = {"task": "regression", "class_names": [], "train_class_counts": np.zeros(0, "i8")}
+    run = made(data=data, evaluations={"train_loss": (9.0, 121.0), "train_error": (3.0, 11.0), "train_r2": (0.91, -0.21)})
+    assert _state(run) == ("did not learn", "error (RMS) 11 in training; always guessing the mean has 10, after 400 updates; untrained it had 3")
+
+
+@pytest.mark.parametrize(
+    ("samples", "batch_size", "needed"),
+    [(1078, "32", 100), (107, "32", 50), (200, "32", 70), (1000, "full", 50), (4, "4", 50)],  # ten passes of 34, 4, 7, 1 and 1 batches
+)
+def test_ten_passes_are_long_enough_from_fifty_updates_on(samples: int, batch_size: str, needed: int) -> None:
+    run = made(data={"train_indices": np.arange(samples)}, config={"training": {"batch_size": batch_size}})
+    assert updates_needed(run) == needed
