@@ -159,6 +159,17 @@ class Choice(Form):
         return text
 
 
+class Separator(Choice):
+    """One of a few texts, or the sign that a text stands for, e.g. `;` for semicolon."""
+
+    def __init__(self, *choices: str, signs: dict[str, str]) -> None:
+        super().__init__(*choices)
+        self.signs = signs
+
+    def parse(self, value: object) -> str:
+        return self.signs[value] if isinstance(value, str) and value in self.signs else super().parse(value)
+
+
 class YesNo(Form):
     """yes or no; true and false are taken too."""
 

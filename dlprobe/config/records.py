@@ -24,6 +24,7 @@ from dlprobe.config.forms import (
     NamedOrYes,
     NamedPerLayer,
     Number,
+    Separator,
     Source,
     Split,
     Text,
@@ -44,6 +45,7 @@ DEFAULT_EPOCHS = 20
 AUTO = ("auto",)
 NONE = ("none",)
 NO = ("none", "no")
+SEPARATORS = {",": "comma", ";": "semicolon", "\t": "tab", "\\t": "tab", "|": "bar", " ": "blank"}
 
 
 def option(default: str, help_line: str, also_called: str = "", *, younger: bool = False) -> Any:
@@ -121,8 +123,8 @@ class DataConfig(Table):
         "na missing_values fillna impute imputer",
         younger=True,
     )
-    sep: Annotated[str, Choice("auto", "comma", "semicolon", "tab", "bar", "blank")] = option(
-        "auto", "separator of a text table; auto: what most lines agree on", "separator delimiter delim", younger=True
+    sep: Annotated[str, Separator("auto", *dict.fromkeys(SEPARATORS.values()), signs=SEPARATORS)] = option(
+        "auto", "separator of a text table, by name or as the sign itself; auto: what most lines agree on", "separator delimiter delim", younger=True
     )
     decimal: Annotated[str, Choice("auto", "point", "comma")] = option(
         "auto",

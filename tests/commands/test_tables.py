@@ -40,8 +40,8 @@ def test_options_are_stored_and_a_run_repeats_them(folder: Path) -> None:
     assert dlprobe("train", "--data", "titanic.csv", *AS_TEXTS, "-o", "a.h5", *SHORT).code == 0
     run = package.open_run("a.h5")
     assert {key: run.config["data"][key] for key in OPTIONS} == {**OPTIONS, "drop": ["Name", "Pass*"]}
-    assert run.contents.facts.data["feature_names"] == ["Age", "When", "Fare"]
-    assert np.isfinite(run.contents.facts.data["feature_fill"]).all()
+    assert list(run.data["feature_names"]) == ["Age", "When", "Fare"]
+    assert np.isfinite(run.data["feature_fill"]).all()
     assert dlprobe("train", "a.h5", "-o", "b.h5", *SHORT).code == 0
     (folder / "net.toml").write_text("[data]\ndata = 'titanic.csv'\n" + "".join(f"{key} = {json.dumps(value)}\n" for key, value in OPTIONS.items()))
     assert dlprobe("train", "net.toml", "-o", "c.h5", *SHORT).code == 0
@@ -70,7 +70,24 @@ def test_files_of_parts_are_opened_again_and_their_paths_are_no_content(folder: 
 
 
 def test_values_of_an_option_are_compared(folder: Path) -> None:
-    found = dlprobe("compare", "missing", "mean,indicator", "--data", "titanic.csv", *AS_TEXTS, *SHORT[:-1], "--seeds", "2", "--format", "json")
+    found = dlprobe(
+        "compare",
+        "missing",
+        "mean,indicator",
+        "--data",
+        "titanic.csv",
+        "--target",
+        "Survived",
+        "--drop",
+        "Name,When",
+        "--decimal",
+        "point",
+        *SHORT[:-1],
+        "--seeds",
+        "2",
+        "--format",
+        "json",
+    )
     assert found.code == 0, found.err
     assert "indicator" in json.dumps(found.data)
 
@@ -80,7 +97,7 @@ def test_values_of_an_option_are_compared(folder: Path) -> None:
     [
         (["--missing", "zero"], "--missing zero: expected drop | mean | median | indicator"),
         (["--dates", "year"], "--dates year: expected refuse | drop | ordinal"),
-        (["--sep", ";"], "--sep ;: expected auto | comma | semicolon | tab | bar | blank"),
+        (["--sep", "colon"], "--sep colon: expected auto | comma | semicolon | tab | bar | blank"),
         (["--columns", ","], "--columns ,: expected names, patterns or numbers of columns"),
         (["--split-column", "a", "--test-data", "b.csv"], "test_data gives a split too"),
         (["--data", "wine", "--drop", "alcohol"], "drop = alcohol does not suit data = wine: drop is for files"),

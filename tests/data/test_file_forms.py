@@ -126,6 +126,8 @@ FORMS = [
     Form("sep_line_bom.csv", b"\xef\xbb\xbfsep=;\r\n" + lines(";", "a;b;y", end="\r\n").encode(), X, Y, ("separated by semicolons",)),
     Form("sep_line_tab.csv", '"sep=\t"\n' + lines("\t", "a\tb\ty"), X, Y, ("separated by tabs",)),
     Form("asked_blank.csv", "a b y\n" + lines(" "), X, Y, ("separated by blanks",), {"sep": "blank"}),
+    Form("asked_semicolon.csv", lines(";", "a,1;b,2;y"), X, Y, ("separated by semicolons",), {"sep": ";"}),
+    Form("asked_blank_sign.csv", "a b y\n" + lines(" "), X, Y, ("separated by blanks",), {"sep": " "}),
     Form("asked_bar.csv", lines("|", "a,1|b,2|y"), X, Y, ("separated by bars",), {"sep": "bar"}),
     # what stands above and between
     Form("comments.csv", "# exported 2024-05-01\n# units: mm\n" + PLAIN, X, Y, ("skipped 2 comment lines above the table ('# exported 2024-05-01'",)),
