@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 
 from dlprobe.data import labels
-from dlprobe.data.columns import TARGET_NAMES, Column, Table, choose_targets, is_asked_for, pasted, special_columns
+from dlprobe.data.columns import Column, Table, choose_targets, is_asked_for, pasted, special_columns
 from dlprobe.data.dataset import LARGEST_ELEMENTS, Dataset, Floats, Indices, Options
 from dlprobe.data.dates import date_forms, with_dates
 from dlprobe.data.gaps import gap_note, indicators, rows_without_gaps
@@ -72,9 +72,9 @@ def dataset_from_table(table: Table, options: Options) -> Dataset:
 
 
 def label_beside(decided: labels.Targets, wanted: str | None, target: Column, columns: Sequence[Column]) -> str:
-    """A note where the last column was taken for a regression's target and one column beside it has few texts, as labels have; else empty."""
+    """A note where the last column, without a name, was taken for a regression's target and one beside it has few texts, as labels have; else empty."""
     texts = [column for column in columns if column.codes is not None and column is not target]
-    if decided.task != "regression" or wanted is not None or target.name.strip().lower() in TARGET_NAMES or len(texts) != 1 or no_categories(texts[0]):
+    if decided.task != "regression" or wanted is not None or target.name != f"x{target.number}" or len(texts) != 1 or no_categories(texts[0]):
         return ""
     count = len(one_hot(texts[0])[1])
     return f"column {texts[0].number} {quoted(texts[0].name)} has {count} different texts: if these are the labels, --target {pasted(texts)}"

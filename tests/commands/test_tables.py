@@ -70,24 +70,8 @@ def test_files_of_parts_are_opened_again_and_their_paths_are_no_content(folder: 
 
 
 def test_values_of_an_option_are_compared(folder: Path) -> None:
-    found = dlprobe(
-        "compare",
-        "missing",
-        "mean,indicator",
-        "--data",
-        "titanic.csv",
-        "--target",
-        "Survived",
-        "--drop",
-        "Name,When",
-        "--decimal",
-        "point",
-        *SHORT[:-1],
-        "--seeds",
-        "2",
-        "--format",
-        "json",
-    )
+    chosen = ("--data", "titanic.csv", "--target", "Survived", "--drop", "Name,When", "--decimal", "point")
+    found = dlprobe("compare", "missing", "mean,indicator", *chosen, *SHORT[:-1], "--seeds", "2", "--format", "json")
     assert found.code == 0, found.err
     assert "indicator" in json.dumps(found.data)
 
