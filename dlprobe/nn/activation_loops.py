@@ -11,16 +11,20 @@ from typing import Any
 import numpy as np
 from numba.np.unsafe.ndarray import to_fixed_tuple
 
-from dlprobe.nn.cache import inlined
+from dlprobe.nn.cache import EXACT, inlined
+from dlprobe.nn.positions import DEFINED, FLAT_ELEMENTS, SUM_SLOPE_SQUARED, TRAINING
 from dlprobe.nn.random import SLOPES, operation_key, share
+from dlprobe.nn.shapes import Counters, Flag, Floats, Matrix, Value, Vector
 
-Array = Any
+THRESHOLD = 0  # constants of a LearnedActivation
+LOWER, UPPER, RANDOM_THRESHOLD = range(3)  # constants of a RandomActivation
+SHARED = 0  # where the number is that all units share
 
 
 def gated_loops(value: Callable[..., float], slopes_of: Callable[..., tuple[float, float]], count: int) -> tuple[Any, Any]:
     """Of a GatedActivation with `count` parameters: x (samples, 2m), y (samples, m)."""
 
-    def forward(x: Array, y: Array, learned: Array, state: Array, constants: Array, counter: Array, training: bool) -> None:
+    def forward(x: Matrix, y: Matrix, learned: Vector, state: Vector, constants: Vector, counter: Counters, training: Flag) -> None:
         p = to_fixed_tuple(constants, count)
         units = y.shape[1]
         for i in range(x.shape[0]):
@@ -29,7 +33,17 @@ def gated_loops(value: Callable[..., float], slopes_of: Callable[..., tuple[floa
                 out[j] = value(first[j], gate[j], *p)
 
     def backward(
-        x: Array, y: Array, dy: Array, dx: Array, learned: Array, gradient: Array, state: Array, constants: Array, counter: Array, peak: Array, slopes: Array
+        x: Matrix,
+        y: Matrix,
+        dy: Matrix,
+        dx: Matrix,
+        learned: Vector,
+        gradient: Vector,
+        state: Vector,
+        constants: Vector,
+        counter: Counters,
+        peak: Vector,
+        slopes: Floats,
     ) -> None:
         p = to_fixed_tuple(constants, count)
         units = y.shape[1]
@@ -39,7 +53,7 @@ def gated_loops(value: Callable[..., float], slopes_of: Callable[..., tuple[floa
                 of_first, of_gate = slopes_of(first[j], gate[j], *p)
                 d_first[j] = d[j] * of_first
                 d_gate[j] = d[j] * of_gate
-        slopes[2] = 0.0
+        slopes[DEFINED] = 0.0
 
     return forward, backward
 
@@ -50,7 +64,7 @@ def learned_loops(value: Callable[..., float], slope: Callable[..., float], lear
     `state` (2·units,) is scratch: the numbers spread over the units, so that one loop serves both, and their gradients before they are collected.
     """
 
-    def forward(x: Array, y: Array, learned: Array, state: Array, constants: Array, counter: Array, training: bool) -> None:
+    def forward(x: Matrix, y: Matrix, learned: Vector, state: Vector, constants: Vector, counter: Counters, training: Flag) -> None:
         units = x.shape[1]
         numbers = state[:units]
         spread(learned, numbers)
@@ -60,13 +74,23 @@ def learned_loops(value: Callable[..., float], slope: Callable[..., float], lear
                 out[j] = value(row[j], numbers[j])
 
     def backward(
-        x: Array, y: Array, dy: Array, dx: Array, learned: Array, gradient: Array, state: Array, constants: Array, counter: Array, peak: Array, slopes: Array
+        x: Matrix,
+        y: Matrix,
+        dy: Matrix,
+        dx: Matrix,
+        learned: Vector,
+        gradient: Vector,
+        state: Vector,
+        constants: Vector,
+        counter: Counters,
+        peak: Vector,
+        slopes: Floats,
     ) -> None:
         units = x.shape[1]
         numbers, sums = state[:units], state[units : 2 * units]
         spread(learned, numbers)
         zero, one = peak.dtype.type(0), peak.dtype.type(1)
-        threshold = constants[0]
+        threshold = constants[THRESHOLD]
         squares = flat = 0.0
         for j in range(units):
             peak[j] = sums[j] = zero
@@ -84,26 +108,28 @@ def learned_loops(value: Callable[..., float], slope: Callable[..., float], lear
             squares += of_row
             flat += flat_of_row
         collect(sums, gradient)
-        slopes[0] = squares
-        slopes[1] = flat
-        slopes[2] = 1.0
+        slopes[SUM_SLOPE_SQUARED] = squares
+        slopes[FLAT_ELEMENTS] = flat
+        slopes[DEFINED] = 1.0
 
     return forward, backward
 
 
-def spread(learned: Array, numbers: Array) -> None:
+@inlined(EXACT)
+def spread(learned: Vector, numbers: Vector) -> None:
     """The learned number of every unit, one of each or the same for all."""
     shared = len(learned) == 1
     for j in range(len(numbers)):
-        numbers[j] = learned[0 if shared else j]
+        numbers[j] = learned[SHARED if shared else j]
 
 
-def collect(sums: Array, gradient: Array) -> None:
+@inlined(EXACT)
+def collect(sums: Vector, gradient: Vector) -> None:
     """The gradient from each unit's sum: the same, or their total where the number is shared."""
     if len(gradient) == 1:
-        gradient[0] = sums[0]
+        gradient[SHARED] = sums[SHARED]
         for j in range(1, len(sums)):
-            gradient[0] += sums[j]
+            gradient[SHARED] += sums[j]
         return
     for j in range(len(sums)):
         gradient[j] = sums[j]
@@ -112,7 +138,7 @@ def collect(sums: Array, gradient: Array) -> None:
 def random_loops(value: Callable[..., float], slope: Callable[..., float]) -> tuple[Any, Any]:
     """Of a RandomActivation: constants are lower, upper and the flat threshold. The backward pass draws the same numbers again."""
 
-    def forward(x: Array, y: Array, learned: Array, state: Array, constants: Array, counter: Array, training: bool) -> None:
+    def forward(x: Matrix, y: Matrix, learned: Vector, state: Vector, constants: Vector, counter: Counters, training: Flag) -> None:
         lower, width, fixed = interval(constants, counter)
         key = operation_key(counter, SLOPES)
         units = x.shape[1]
@@ -123,12 +149,22 @@ def random_loops(value: Callable[..., float], slope: Callable[..., float]) -> tu
                 out[j] = value(row[j], s)
 
     def backward(
-        x: Array, y: Array, dy: Array, dx: Array, learned: Array, gradient: Array, state: Array, constants: Array, counter: Array, peak: Array, slopes: Array
+        x: Matrix,
+        y: Matrix,
+        dy: Matrix,
+        dx: Matrix,
+        learned: Vector,
+        gradient: Vector,
+        state: Vector,
+        constants: Vector,
+        counter: Counters,
+        peak: Vector,
+        slopes: Floats,
     ) -> None:
         lower, width, fixed = interval(constants, counter)
         key = operation_key(counter, SLOPES)
         units = x.shape[1]
-        threshold = constants[2]
+        threshold = constants[RANDOM_THRESHOLD]
         zero, one = peak.dtype.type(0), peak.dtype.type(1)
         squares = flat = 0.0
         for j in range(units):
@@ -145,18 +181,15 @@ def random_loops(value: Callable[..., float], slope: Callable[..., float]) -> tu
                 flat_of_row += one if size < threshold else zero
             squares += of_row
             flat += flat_of_row
-        slopes[0] = squares
-        slopes[1] = flat
-        slopes[2] = 1.0
+        slopes[SUM_SLOPE_SQUARED] = squares
+        slopes[FLAT_ELEMENTS] = flat
+        slopes[DEFINED] = 1.0
 
     return forward, backward
 
 
-def interval(constants: Array, counter: Array) -> Any:
+@inlined(EXACT)
+def interval(constants: Vector, counter: Counters) -> tuple[Value, Value, Value]:
     """(lower, upper − lower, share of it): the share is ½ in evaluation, and 0, which stands for a draw, in training."""
     kind = constants.dtype.type
-    return constants[0], constants[1] - constants[0], kind(0) if counter[3] == np.uint64(1) else kind(0.5)
-
-
-for _function in (spread, collect, interval):
-    inlined(_function)
+    return constants[LOWER], constants[UPPER] - constants[LOWER], kind(0) if counter[TRAINING] == np.uint64(1) else kind(0.5)

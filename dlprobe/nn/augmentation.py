@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
-from functools import cache
-from typing import Any
-
 import numpy as np
 import numpy.typing as npt
 
 from dlprobe.nn import observe, random
 from dlprobe.nn import program as p
 from dlprobe.nn.cache import EXACT, inlined
-from dlprobe.nn.calling import Kernel, kernel
+from dlprobe.nn.model import Net, Work
+from dlprobe.nn.positions import SEED, STEP, TRAINING
+from dlprobe.nn.shapes import Counters, Index, Integers, Key, Matrix, Value
 from dlprobe.nn.views import window
 
 
@@ -20,12 +19,14 @@ def mixing_shares(alpha: float, seed: int, first_step: int, steps: int) -> npt.N
     return np.array([random.generator(seed, random.MIXUP, first_step + k).beta(alpha, alpha) for k in range(steps)])
 
 
-def partners(order: Any, seed: Any, step: Any) -> None:
+@inlined(EXACT)
+def partners(order: Integers, seed: Key, step: Key) -> None:
     """Fill `order` (int64) with a permutation of the batch, new in every step."""
     random.permute(order, random.stream(seed, random.MIXUP, step))
 
 
-def mix_rows(source: Any, chosen: Any, partner: Any, share: Any, out: Any) -> None:
+@inlined(EXACT)
+def mix_rows(source: Matrix, chosen: Integers, partner: Integers, share: Value, out: Matrix) -> None:
     """out (rows, width) ← share · source[chosen] + (1 − share) · source[chosen[partner]]."""
     rest = 1 - share
     for i in range(out.shape[0]):
@@ -34,7 +35,7 @@ def mix_rows(source: Any, chosen: Any, partner: Any, share: Any, out: Any) -> No
             to[j] = share * row[j] + rest * other[j]
 
 
-def gather_mixed(net: Any, work: Any, start: Any, rows: Any, counter: Any) -> None:
+def gather_mixed(net: Net, work: Work, start: Index, rows: Index, counter: Counters) -> None:
     """The batch work.order[start : start + rows] in evaluation, mixed with its own permutation in training; notes each row's Σ x² and weight in the loss."""
     chosen = work.order[start : start + rows]
     features, outputs = work.inputs.shape[1], work.targets.shape[1]
@@ -42,9 +43,9 @@ def gather_mixed(net: Any, work: Any, start: Any, rows: Any, counter: Any) -> No
     x = window(net.blocks, offset, rows, features)
     targets = window(net.targets, 0, rows, outputs)
     partner, share = np.arange(rows), 1.0
-    if counter[3] != 0:
-        partners(partner, counter[0], counter[2])
-        share = work.mixing[np.int64(counter[2]) - work.first_step]
+    if counter[TRAINING] != 0:
+        partners(partner, counter[SEED], counter[STEP])
+        share = work.mixing[np.int64(counter[STEP]) - work.first_step]
     of = net.blocks.dtype.type
     mix_rows(work.inputs, chosen, partner, of(share), x)
     mix_rows(work.targets, chosen, partner, of(share), targets)
@@ -53,13 +54,3 @@ def gather_mixed(net: Any, work: Any, start: Any, rows: Any, counter: Any) -> No
         if len(work.weights) > 0:
             net.row_weight[i] = of(share) * work.weights[chosen[i]] + of(1 - share) * work.weights[chosen[partner[i]]]
     observe.square_rows(x, net.input_square[:rows])
-
-
-for _function in (partners, mix_rows):
-    inlined(_function, EXACT)
-
-
-@cache
-def compiled_gather_mixed(signature: Any) -> Kernel:
-    """`gather_mixed` for one precision; it is called from compiled code only."""
-    return kernel(signature, EXACT, _nrt=True)(gather_mixed)

@@ -7,62 +7,40 @@ A number's way: `gather` a batch → per layer `forward_layer` (product, bias, o
 from __future__ import annotations
 
 import math
-from collections import namedtuple
-from typing import Any
 
 import numpy as np
 
 from dlprobe.nn import observe
 from dlprobe.nn import program as p
-from dlprobe.nn.cache import SUMS, giving_views, inlined
+from dlprobe.nn.cache import EXACT, SUMS, giving_views, inlined
 from dlprobe.nn.calling import invoke, invoke_for_number
+from dlprobe.nn.model import Kernels, Net, Work
+from dlprobe.nn.positions import COUNTERS, DEFINED, DELTA, LAYER, MOST_COEFFICIENTS, PLACES, SEED, SLOPE_SUMS, STEP, SUM_G_SQUARED, TRAINING, UPDATE_SUMS
 from dlprobe.nn.random import shuffle
 from dlprobe.nn.scalar import is_finite
+from dlprobe.nn.shapes import Counters, Cube, Flag, Floats, FloatTable, Index, Integers, Matrix, Number, Value, Vector
 from dlprobe.nn.subnormals import flush_subnormals, restore
-from dlprobe.nn.updates import UPDATE_SUMS
 from dlprobe.nn.views import part, window
 from dlprobe.nn.views import scratch as memory_for
 from dlprobe.record.scalars import BATCH_LOSS, CLIP_SCALE, CLIPPED_GRADIENT_NORM, GRADIENT_NORM, LEARNING_RATE, MOMENTUM, PENALTY
 
-# All memory of one model. `blocks` holds one batch of every layer's inputs and outputs; `deltas` three blocks that dL/da and dL/dz pass through in turn;
-# `data_gradients` keeps gradients as they were before penalties and clipping, where somebody looks at them;
-# `carry` the derivative that goes around a layer, `weight_delta` that of a transformed W, `gram` WᵀW: all empty where nothing needs them.
-Net = namedtuple(
-    "Net",
-    "layers operations constants parameters gradients data_gradients moments state blocks carry weight_delta gram deltas targets no_bias peak "
-    "input_square error_square narrow wide row_weight loss_constants",
-)
-# Addresses: of kernels, int64 arrays for the operations in the order of the program's kernel numbers and one number each for the others; and of the passes
-# from `gather` on. Compiled into each other, the passes would be optimized anew at every level, which costs a cold cache several seconds.
-Kernels = namedtuple(
-    "Kernels",
-    "forward backward loss update prepare finish "
-    "gather forward_layer backward_layer product product_with_transposed transposed_product add_bias observe_activation observe_error",
-)
-# What a block works through: prepared data (samples, features) and (samples, outputs), each sample's weight in the loss (empty where all weigh 1), the
-# visiting order, and where in the run it stands. `seeds` has one, and `order` one order of the samples, for each net of a fleet. `rates` has one learning
-# rate per step, `momenta` (if not empty) one value per step of the optimizer's parameter number `momentum` (-1: it has none to cycle); `regulation` the
-# numbers of a Regulation, `mixing` (if not empty) mixup's share of each step.
-Work = namedtuple(
-    "Work",
-    "inputs targets weights order batch seeds first_step rates momenta momentum optimizer_parameters regulation mixing fused keep_gradients deferred",
-)
+counters, slope_sums, places = memory_for(COUNTERS), memory_for(SLOPE_SUMS), memory_for(PLACES)
+coefficients_of, update_sums = memory_for(MOST_COEFFICIENTS), memory_for(UPDATE_SUMS)
 
 
-four_numbers, sixteen_numbers, update_sums = memory_for(4), memory_for(16), memory_for(UPDATE_SUMS)
-
-
-def block_of(net: Any, offset: Any, rows: Any, width: Any) -> Any:
+@giving_views
+def block_of(net: Net, offset: Index, rows: Index, width: Index) -> Matrix:
     """The (rows, width) block at `offset` of the batch memory."""
     return window(net.blocks, offset, rows, width)
 
 
-def delta_of(net: Any, which: Any, rows: Any, width: Any) -> Any:
+@giving_views
+def delta_of(net: Net, which: Index, rows: Index, width: Index) -> Matrix:
     """The (rows, width) block in one of the three delta buffers."""
     return window(net.deltas, which * net.deltas.shape[1], rows, width)
 
 
-def gather(net: Any, work: Any, start: Any, rows: Any, counter: Any) -> None:
+def gather(net: Net, work: Work, start: Index, rows: Index, counter: Counters) -> None:
     """Copy the batch work.order[start : start + rows] row by row next to each other, and note each row's Σ x² and weight in the loss."""
     order = part(work.order, start, start + rows)
     features, outputs = work.inputs.shape[1], work.targets.shape[1]
@@ -81,40 +59,46 @@ def gather(net: Any, work: Any, start: Any, rows: Any, counter: Any) -> None:
             wanted[j] = label[j]
 
 
-def source_of(net: Any, index: Any, rows: Any) -> Any:
+@giving_views
+def source_of(net: Net, index: Index, rows: Index) -> Matrix:
     """The block (rows, fan_in) that a layer gets from the previous one."""
     return block_of(net, net.layers[index, p.SOURCE], rows, net.layers[index, p.FAN_IN])
 
 
-def input_squares(net: Any, index: Any, rows: Any) -> Any:
+@giving_views
+def input_squares(net: Net, index: Index, rows: Index) -> Floats:
     """Where each sample's Σ x² of a layer's input stands, (rows,)."""
     width = len(net.input_square) // (len(net.layers) + 1)
     return part(net.input_square, index * width, index * width + rows)
 
 
-def weights_of(net: Any, index: Any) -> Any:
+@giving_views
+def weights_of(net: Net, index: Index) -> Matrix:
     """The weight matrix of a layer."""
     layer = net.layers[index]
     return window(net.parameters, layer[p.WEIGHT], layer[p.MATRIX_ROWS], layer[p.FAN_OUT])
 
 
-def multiplied_weights(net: Any, index: Any) -> Any:
+@giving_views
+def multiplied_weights(net: Net, index: Index) -> Matrix:
     """What the layer's input is multiplied with: W, or what W's transform has made of it."""
     layer = net.layers[index]
     return weights_of(net, index) if layer[p.TRANSFORM] < 0 else block_of(net, layer[p.EFFECTIVE], layer[p.MATRIX_ROWS], layer[p.FAN_OUT])
 
 
-def apply(net: Any, kernels: Any, op: Any, x: Any, y: Any, counter: Any) -> None:
+@inlined(SUMS)
+def apply(net: Net, kernels: Kernels, op: Integers, x: Matrix, y: Matrix, counter: Counters) -> None:
     """An operation's forward kernel, from x to y."""
     learned, state, constants = (
         part(net.parameters, op[p.LEARNED], op[p.LEARNED_END]),
         part(net.state, op[p.STATE], op[p.STATE_END]),
         part(net.constants, op[p.CONSTANT], op[p.CONSTANT_END]),
     )
-    invoke(kernels.forward[op[p.KERNEL]], (x, y, learned, state, constants, counter, counter[3] != 0))
+    invoke(kernels.forward[op[p.KERNEL]], (x, y, learned, state, constants, counter, counter[TRAINING] != 0))
 
 
-def multiply(net: Any, kernels: Any, index: Any, rows: Any, counter: Any, statistics: Any) -> None:
+@inlined(SUMS)
+def multiply(net: Net, kernels: Kernels, index: Index, rows: Index, counter: Counters, statistics: Vector) -> None:
     """z = x W + b, and the preactivation statistics."""
     layer = net.layers[index]
     fan_in, fan_out = layer[p.FAN_IN], layer[p.FAN_OUT]
@@ -130,10 +114,10 @@ def multiply(net: Any, kernels: Any, index: Any, rows: Any, counter: Any, statis
     invoke(kernels.add_bias, (z, bias, statistics))
 
 
-def forward_layer(net: Any, kernels: Any, index: Any, rows: Any, counter: Any, statistics: Any) -> None:
+def forward_layer(net: Net, kernels: Kernels, index: Index, rows: Index, counter: Counters, statistics: Vector) -> None:
     """The layer's operations in their order, the product among them, and the statistics of z and a."""
     layer = net.layers[index]
-    counter[1] = index
+    counter[LAYER] = index
     for k in range(layer[p.FIRST_OPERATION], layer[p.END_OPERATION]):
         op = net.operations[k]
         if op[p.ROLE] == p.PRODUCT:
@@ -147,7 +131,8 @@ def forward_layer(net: Any, kernels: Any, index: Any, rows: Any, counter: Any, s
     invoke(kernels.observe_activation, (a, input_squares(net, index + 1, rows), net.narrow, net.wide, statistics))
 
 
-def copy(block: Any, out: Any) -> None:
+@inlined(SUMS)
+def copy(block: Matrix, out: Matrix) -> None:
     """out ← block, 2-D."""
     for i in range(block.shape[0]):
         row, to = block[i], out[i]
@@ -155,7 +140,8 @@ def copy(block: Any, out: Any) -> None:
             to[j] = row[j]
 
 
-def apply_back(net: Any, kernels: Any, op: Any, x: Any, y: Any, dy: Any, dx: Any, base: Any, counter: Any, slopes: Any) -> None:
+@inlined(SUMS)
+def apply_back(net: Net, kernels: Kernels, op: Integers, x: Matrix, y: Matrix, dy: Matrix, dx: Matrix, base: Index, counter: Counters, slopes: Floats) -> None:
     """An operation's backward kernel, from dy to dx; fills the gradient of its learned numbers."""
     arguments = (
         x,
@@ -173,7 +159,10 @@ def apply_back(net: Any, kernels: Any, op: Any, x: Any, y: Any, dy: Any, dx: Any
     invoke(kernels.backward[op[p.KERNEL]], arguments)
 
 
-def multiply_back(net: Any, kernels: Any, index: Any, rows: Any, current: Any, base: Any, counter: Any, slopes: Any, statistics: Any) -> Any:
+@inlined(SUMS)
+def multiply_back(
+    net: Net, kernels: Kernels, index: Index, rows: Index, current: Index, base: Index, counter: Counters, slopes: Floats, statistics: Matrix
+) -> Index:
     """From dL/dz to dL/dW, dL/db and, in the next delta buffer, dL/dx; records slopes and error signal. Returns the delta buffer of dL/dx."""
     layer, of_layer = net.layers[index], statistics[index]
     fan_in, fan_out, height = layer[p.FAN_IN], layer[p.FAN_OUT], layer[p.MATRIX_ROWS]
@@ -201,7 +190,8 @@ def multiply_back(net: Any, kernels: Any, index: Any, rows: Any, current: Any, b
     return other
 
 
-def update_layer(net: Any, kernels: Any, index: Any, base: Any, coefficients: Any, sums: Any, statistics: Any) -> Any:
+@inlined(SUMS)
+def update_layer(net: Net, kernels: Kernels, index: Index, base: Index, coefficients: Vector, sums: Floats, statistics: Vector) -> Number:
     """Step the layer's weights, then its other parameters; returns the Σ g² of all of them, and records gradient, weight and update statistics."""
     layer = net.layers[index]
     start, end, stride = layer[p.START], layer[p.END], len(net.parameters)
@@ -212,7 +202,7 @@ def update_layer(net: Any, kernels: Any, index: Any, base: Any, coefficients: An
         gradient = part(net.gradients, base + start, base + start + size)
         invoke(kernels.update, (part(net.parameters, start, start + size), gradient, net.moments, start, stride, coefficients, sums))
         observe.observe_update(gradient, sums, statistics)
-        square = sums[2]
+        square = sums[SUM_G_SQUARED]
         if not is_finite(square):
             statistics[observe.NONFINITE_BACKWARD] += observe.count_nonfinite(window(gradient, 0, layer[p.MATRIX_ROWS], layer[p.FAN_OUT]))
         rest = start + size
@@ -220,22 +210,32 @@ def update_layer(net: Any, kernels: Any, index: Any, base: Any, coefficients: An
     statistics[observe.BIAS_RMS] = observe.root_mean_square(bias)
     if end > rest:
         invoke(kernels.update, (part(net.parameters, rest, end), part(net.gradients, base + rest, base + end), net.moments, rest, stride, coefficients, sums))
-        square += sums[2]
+        square += sums[SUM_G_SQUARED]
     return square
 
 
 def backward_layer(
-    net: Any, kernels: Any, work: Any, index: Any, rows: Any, place: Any, counter: Any, slopes: Any, coefficients: Any, sums: Any, statistics: Any
-) -> Any:
-    """One layer of the backward pass, from dL/da in delta buffer place[0]; leaves the previous layer's dL/da and notes where. Returns Σ g² of the layer.
+    net: Net,
+    kernels: Kernels,
+    work: Work,
+    index: Index,
+    rows: Index,
+    place: Integers,
+    counter: Counters,
+    slopes: Floats,
+    coefficients: Vector,
+    sums: Floats,
+    statistics: Matrix,
+) -> Number:
+    """One layer of the backward pass, from dL/da in delta buffer place[DELTA]; leaves the previous layer's dL/da and notes where. Returns Σ g² of the layer.
 
     Where the loss was joined with the last operation, dL/dz is given already; that operation's backward pass still runs for its slope statistics.
     """
     layer = net.layers[index]
-    current, joined = place[0], work.fused and index == len(net.layers) - 1
+    current, joined = place[DELTA], work.fused and index == len(net.layers) - 1
     base = 0 if work.keep_gradients else -layer[p.START]
-    slopes[2] = 0.0
-    counter[1] = index
+    slopes[DEFINED] = 0.0
+    counter[LAYER] = index
     for k in range(layer[p.END_OPERATION] - 1, layer[p.FIRST_OPERATION] - 1, -1):
         op = net.operations[k]
         if op[p.ROLE] == p.PRODUCT:
@@ -255,17 +255,19 @@ def backward_layer(
     if layer[p.SKIPPED] > 0 and index > 0:
         add_carry(delta_of(net, current, rows, layer[p.FAN_IN]), net.carry)
         note_underflow(net, index, rows, current, statistics)
-    place[0] = current
+    place[DELTA] = current
     return 0.0 if work.deferred else update_layer(net, kernels, index, base, coefficients, sums, statistics[index])
 
 
-def note_underflow(net: Any, index: Any, rows: Any, current: Any, statistics: Any) -> None:
+@inlined(SUMS)
+def note_underflow(net: Net, index: Index, rows: Index, current: Index, statistics: Matrix) -> None:
     """Count the zeros and subnormals that the layer before `index` gets as dL/da."""
     da = delta_of(net, current, rows, net.layers[index, p.FAN_IN])
     statistics[index - 1, observe.UNDERFLOW_COUNT] = observe.count_underflow(da, net.error_square)
 
 
-def add_carry(d: Any, carry: Any) -> None:
+@inlined(SUMS)
+def add_carry(d: Matrix, carry: Vector) -> None:
     """d (rows, width) += what went around the layer."""
     around = window(carry, 0, d.shape[0], d.shape[1])
     for i in range(d.shape[0]):
@@ -274,7 +276,8 @@ def add_carry(d: Any, carry: Any) -> None:
             row[j] += more[j]
 
 
-def batch_loss(net: Any, kernels: Any, rows: Any, fused: Any, scale: Any) -> Any:
+@inlined(SUMS)
+def batch_loss(net: Net, kernels: Kernels, rows: Index, fused: Flag, scale: Value) -> Number:
     """The loss kernel on the batch in memory; leaves its derivative in delta buffer 0. Returns the weighted sum of the samples' losses."""
     layer = net.layers[-1]
     units = layer[p.UNITS]
@@ -285,19 +288,23 @@ def batch_loss(net: Any, kernels: Any, rows: Any, fused: Any, scale: Any) -> Any
     return invoke_for_number(kernels.loss, (z, a, target, d, scale, net.row_weight, net.loss_constants))
 
 
-def forward_pass(net: Any, kernels: Any, work: Any, start: Any, rows: Any, training: Any, scale: Any, counter: Any, statistics: Any) -> Any:
+@inlined(SUMS)
+def forward_pass(
+    net: Net, kernels: Kernels, work: Work, start: Index, rows: Index, training: Flag, scale: Value, counter: Counters, statistics: Matrix
+) -> Number:
     """Gather a batch, all layers forward, the loss; returns the sum of the samples' losses.
 
     Leaves scale · dL/da of the last layer (dL/dz where the loss is joined with its activation) in delta buffer 0.
     """
-    counter[3] = 1 if training else 0
+    counter[TRAINING] = 1 if training else 0
     invoke(kernels.gather, (net, work, start, rows, counter))
     for index in range(len(net.layers)):
         invoke(kernels.forward_layer, (net, kernels, index, rows, counter, statistics[index]))
     return batch_loss(net, kernels, rows, work.fused, scale)
 
 
-def count_lost(statistics: Any, side: Any) -> Any:
+@inlined(SUMS)
+def count_lost(statistics: Matrix, side: Index) -> Number:
     """Non-finite elements of all layers in one direction, `side` the column of their count."""
     found = 0.0
     for index in range(statistics.shape[0]):
@@ -305,12 +312,24 @@ def count_lost(statistics: Any, side: Any) -> Any:
     return found
 
 
-def backward_pass(net: Any, kernels: Any, work: Any, rows: Any, rate: Any, step: Any, counter: Any, scratch: Any, statistics: Any, scalar: Any) -> None:
+@inlined(SUMS)
+def backward_pass(
+    net: Net,
+    kernels: Kernels,
+    work: Work,
+    rows: Index,
+    rate: Number,
+    step: Index,
+    counter: Counters,
+    scratch: tuple[Vector, Floats, Floats, Integers],
+    statistics: Matrix,
+    scalar: Floats,
+) -> None:
     """All layers backward from the loss's derivative in delta buffer 0, each stepped as soon as its gradient is known, or all at the end where gradients
     are changed first. Fills the scalars of the gradient's norm, of penalty and clipping."""
     coefficients, sums, slopes, place = scratch
     invoke(kernels.prepare, (np.float64(step + 1), rate, work.optimizer_parameters, coefficients))
-    place[0] = 0
+    place[DELTA] = 0
     square = 0.0
     for index in range(len(net.layers) - 1, -1, -1):
         arguments = (net, kernels, work, index, rows, place, counter, slopes, coefficients, sums, statistics)
@@ -320,29 +339,8 @@ def backward_pass(net: Any, kernels: Any, work: Any, rows: Any, rate: Any, step:
         scalar[PENALTY] = invoke_for_number(kernels.finish, (net, kernels, work.regulation, rate, coefficients, sums, statistics, scalar))
 
 
-for _view in (block_of, delta_of, source_of, input_squares, weights_of, multiplied_weights):
-    giving_views(_view)
-for _function in (
-    gather,
-    apply,
-    multiply,
-    copy,
-    forward_layer,
-    apply_back,
-    multiply_back,
-    update_layer,
-    note_underflow,
-    add_carry,
-    backward_layer,
-    forward_pass,
-    batch_loss,
-    backward_pass,
-    count_lost,
-):
-    inlined(_function, SUMS)
-
-
-def note_alive(net: Any, kernels: Any, index: Any, rows: Any, counter: Any, slopes: Any, alive: Any) -> None:
+@inlined(SUMS)
+def note_alive(net: Net, kernels: Kernels, index: Index, rows: Index, counter: Counters, slopes: Floats, alive: Floats) -> None:
     """Raise alive (units,) to a number for each unit on the batch in memory, 0 only where all its slopes were 0; NaN where slopes are undefined."""
     layer = net.layers[index]
     defined = False
@@ -350,10 +348,10 @@ def note_alive(net: Any, kernels: Any, index: Any, rows: Any, counter: Any, slop
         op = net.operations[k]
         if op[p.ROLE] != p.ACTIVATION:
             continue
-        slopes[2] = 0.0
+        slopes[DEFINED] = 0.0
         x, y = block_of(net, op[p.X], rows, op[p.WIDTH_IN]), block_of(net, op[p.Y], rows, op[p.WIDTH_OUT])
         apply_back(net, kernels, op, x, y, delta_of(net, 1, rows, op[p.WIDTH_OUT]), delta_of(net, 2, rows, op[p.WIDTH_IN]), -op[p.LEARNED], counter, slopes)
-        if slopes[2] > 0.0:
+        if slopes[DEFINED] > 0.0:
             defined = True
             for j in range(op[p.WIDTH_OUT]):
                 alive[j] = max(alive[j], np.float64(net.peak[j]))
@@ -361,10 +359,8 @@ def note_alive(net: Any, kernels: Any, index: Any, rows: Any, counter: Any, slop
         alive[j] = np.nan
 
 
-inlined(note_alive, SUMS)
-
-
-def set_momentum(work: Any, done: Any) -> Any:
+@inlined(EXACT)
+def set_momentum(work: Work, done: Index) -> Number:
     """The optimizer's momentum in this step of the block, set first where it is cycled; NaN where the optimizer has none."""
     if work.momentum < 0:
         return np.nan
@@ -373,10 +369,7 @@ def set_momentum(work: Any, done: Any) -> Any:
     return work.optimizer_parameters[work.momentum]
 
 
-inlined(set_momentum)
-
-
-def run(net: Any, kernels: Any, work: Any, steps: Any, statistics: Any, scalars: Any) -> Any:
+def run(net: Net, kernels: Kernels, work: Work, steps: Index, statistics: Cube, scalars: FloatTable) -> Index:
     """A block of whole steps: returns the steps done, negative if the last of them met non-finite numbers.
 
     statistics: (steps, layer, STATISTICS) of T; scalars: (steps, scalar) float64, see `record.scalars`. `work.order` is scratch for the order of an epoch.
@@ -385,9 +378,9 @@ def run(net: Any, kernels: Any, work: Any, steps: Any, statistics: Any, scalars:
     samples = len(work.inputs)
     per_epoch = (samples + work.batch - 1) // work.batch
     one = net.parameters.dtype.type(1)
-    counter = four_numbers(work.seeds)
-    counter[0], counter[1] = work.seeds[0], 0
-    scratch = (sixteen_numbers(net.parameters), update_sums(scalars), four_numbers(scalars), four_numbers(work.order))
+    counter = counters(work.seeds)
+    counter[SEED], counter[LAYER] = work.seeds[0], 0
+    scratch = (coefficients_of(net.parameters), update_sums(scalars), slope_sums(scalars), places(work.order))
     shuffled, result = -1, steps
     for done in range(steps):
         step = work.first_step + done
@@ -400,7 +393,7 @@ def run(net: Any, kernels: Any, work: Any, steps: Any, statistics: Any, scalars:
         rows = min(work.batch, samples - start)
         of_step, scalar = statistics[done], scalars[done]
         observe.clear(of_step)
-        counter[2] = np.uint64(step)
+        counter[STEP] = np.uint64(step)
         scale = one / net.parameters.dtype.type(rows)
         scalar[BATCH_LOSS] = forward_pass(net, kernels, work, start, rows, True, scale, counter, of_step) / rows
         scalar[PENALTY], scalar[LEARNING_RATE], scalar[MOMENTUM] = 0.0, work.rates[done], set_momentum(work, done)
@@ -416,7 +409,7 @@ def run(net: Any, kernels: Any, work: Any, steps: Any, statistics: Any, scalars:
     return result
 
 
-def evaluate(net: Any, kernels: Any, work: Any, outputs: Any, alive: Any, statistics: Any) -> Any:
+def evaluate(net: Net, kernels: Kernels, work: Work, outputs: Matrix, alive: FloatTable, statistics: Matrix) -> Number:
     """Sum of the losses of all samples in evaluation mode.
 
     Fills outputs (samples, units) of T and, where `alive` (layer, widest) has columns, a number for each unit, 0 only where all its
@@ -424,8 +417,8 @@ def evaluate(net: Any, kernels: Any, work: Any, outputs: Any, alive: Any, statis
     """
     before = flush_subnormals()
     samples, layers, units = len(work.inputs), len(net.layers), outputs.shape[1]
-    counter, slopes = four_numbers(work.seeds), four_numbers(alive)
-    counter[0], counter[1], counter[2] = work.seeds[0], 0, 0
+    counter, slopes = counters(work.seeds), slope_sums(alive)
+    counter[SEED], counter[LAYER], counter[STEP] = work.seeds[0], 0, 0
     one = net.parameters.dtype.type(1)
     total = 0.0
     for start in range(0, samples, work.batch):

@@ -1,41 +1,33 @@
-"""Where compiled kernels are kept, and the one way to compile a function here.
+"""The one way to compile a function here, and the cache of what was compiled.
 
-Numba looks for changes in one file only, so an edit to an imported function would go unnoticed and give stale results. Therefore the folder is named
-by a hash over every source file that can reach a kernel (`nn`, `parts`, and the tables of columns in `record`) and the versions of Python, numba and
-NumPy: an edit means a new folder. Inside it every kernel has files of its own, named by what it is (`dlprobe.nn.identity`).
+Numba looks for changes in one file only, so an edit to an imported function would go unnoticed and give stale results; and it compiles a function anew
+when its file is touched or a line above it is added. Therefore the folder is named by what the sources say (`dlprobe.nn.folders`), and inside it every
+kernel has files of its own, named by what it is (`dlprobe.nn.identity`): nothing else decides whether a kernel in the cache is the one that is wanted.
 """
 
 from __future__ import annotations
 
-import atexit
 import contextlib
-import hashlib
 import itertools
-import os
-import platform
 import re
 import secrets
-import shutil
-import tempfile
 import threading
-import warnings
 from collections.abc import Callable, Iterator
 from contextvars import ContextVar
-from functools import cache, partial
+from functools import partial
 from pathlib import Path
 from types import FunctionType
-from typing import Any
+from typing import Any, TypeVar
 
 import numba
-import numpy as np
-import platformdirs
 from numba.core import config as numba_config
 from numba.core.bytecode import FunctionIdentity
+from numba.core.caching import CacheImpl
 from numba.extending import overload
 
-import dlprobe
 from dlprobe import interrupts
-from dlprobe.errors import DlprobeError, DlprobeWarning
+from dlprobe.errors import DlprobeError
+from dlprobe.nn.folders import HASH_AT_IMPORT, cache_folder
 from dlprobe.nn.identity import DIGITS, digest_of, named, processor
 from dlprobe.parts import scalar
 
@@ -43,68 +35,53 @@ from dlprobe.parts import scalar
 SUMS = {"reassoc", "contract", "arcp", "nsz", "afn"}
 # Nothing may be reordered where parameters change: the same inputs give the same bits whatever stands around them.
 EXACT = {"contract"}
-COLUMNS = ("record/scalars.py", "record/statistics.py")  # kernels have the positions in these tables as constants
 
-
-def source_hash() -> str:
-    """Hex digest over everything that compiled code depends on."""
-    root = Path(dlprobe.__file__).parent
-    # numba asks for the same path too, so the folder of another installation would hold nothing for this one
-    digest = hashlib.sha256(f"{platform.python_version()} {numba.__version__} {np.__version__} {platform.machine()} {root}".encode())
-    for file in [*sorted((root / "nn").rglob("*.py")), *sorted((root / "parts").rglob("*.py")), *(root / name for name in COLUMNS)]:
-        digest.update(str(file.relative_to(root)).encode())
-        digest.update(file.read_bytes())
-    return digest.hexdigest()[:16]
+F = TypeVar("F", bound=Callable[..., Any])
 
 
 _with_helpers: set[Callable[..., Any]] = set()
-
-# Taken when the first module of `nn` is imported: a file that is edited while a process runs must not put that process's old code under the new hash.
-HASH_AT_IMPORT = source_hash()
-
-
-def wanted_folder() -> Path:
-    """Where the kernels of this version belong: below `DLPROBE_CACHE_DIR` or the user's cache folder."""
-    base = Path(os.environ.get("DLPROBE_CACHE_DIR") or platformdirs.user_cache_dir("dlprobe"))
-    return base / "kernels" / HASH_AT_IMPORT
-
-
-@cache
-def cache_folder() -> Path:
-    """The folder of this version's kernels: `wanted_folder`, or a temporary one where that cannot be written."""
-    folder = wanted_folder()
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-        with tempfile.TemporaryFile(dir=folder):
-            return folder
-    except OSError:
-        fallback = Path(tempfile.mkdtemp(prefix="dlprobe-kernels-"))
-        atexit.register(shutil.rmtree, fallback, ignore_errors=True)
-        warnings.warn(
-            f"the cache folder {folder} cannot be written; compiled kernels go to {fallback} and are compiled again next time. "
-            "Set DLPROBE_CACHE_DIR to a writable folder to keep them.",
-            DlprobeWarning,
-            stacklevel=2,
-        )
-        return fallback
-
-
 _compiling = threading.RLock()  # numba's setting is one for the process: two threads that compile would restore each other's
+
+
+class Locator:
+    """Where numba finds a kernel's files: in our folder, by the kernel's name alone. Raises OSError where the folder cannot be made."""
+
+    def __init__(self, file: str) -> None:
+        self._py_file = file  # numba names it in a warning
+
+    @classmethod
+    def from_function(cls, function: Any, file: str) -> Locator:
+        return cls(file)
+
+    def ensure_cache_path(self) -> None:
+        """Called before a kernel is written; another process may have removed the folder after a week."""
+        cache_folder().mkdir(parents=True, exist_ok=True)
+
+    def get_cache_path(self) -> str:
+        return str(cache_folder())
+
+    def get_source_stamp(self) -> str:
+        return HASH_AT_IMPORT
+
+    def get_disambiguator(self) -> str:
+        """A number, in the place of the line."""
+        return "0"
 
 
 @contextlib.contextmanager
 def our_folder() -> Iterator[None]:
-    """Numba's cache folder set to ours while our decorators run, so that other people's caches stay where they are.
+    """Numba's way to find cached files set to ours while our decorators run, so that other people's caches stay where they are.
 
     Functions of numba's own that end up in a kernel are told apart by its numbers alone, so those start where no other compilation's do.
     """
     with _compiling:
-        folder, numbers = numba_config.CACHE_DIR, FunctionIdentity._unique_ids
-        numba_config.CACHE_DIR, FunctionIdentity._unique_ids = str(cache_folder()), itertools.count(secrets.randbits(60))
+        before = CacheImpl._locator_classes, getattr(numba_config, "CACHE_LOCATOR_CLASSES", ""), FunctionIdentity._unique_ids
+        CacheImpl._locator_classes, numba_config.CACHE_LOCATOR_CLASSES = [Locator], ""
+        FunctionIdentity._unique_ids = itertools.count(secrets.randbits(60))
         try:
             yield
         finally:
-            numba_config.CACHE_DIR, FunctionIdentity._unique_ids = folder, numbers
+            CacheImpl._locator_classes, numba_config.CACHE_LOCATOR_CLASSES, FunctionIdentity._unique_ids = before
 
 
 def is_warm() -> bool:
@@ -207,17 +184,21 @@ def inlined_with_helpers(function: Callable[..., Any]) -> Callable[..., Any]:
     return function
 
 
-def inlined(function: Callable[..., Any], flags: set[str] = EXACT) -> Callable[..., Any]:
-    """Let compiled code call the plain Python `function`; it stays plain for everybody else.
+def inlined(flags: set[str]) -> Callable[[F], F]:
+    """Decorator: let compiled code call the plain Python function; it stays plain for everybody else.
 
-    Where sums may be reordered it is put into its callers without fail. A function that LLVM leaves on its own exists once as such and once beside each caller:
-    the process that compiles calls the one, processes that load from the cache the other, and their sums end in other bits.
+    Where sums may be reordered it is put into its callers without fail. A function that LLVM does not inline is compiled twice, once by itself and once beside
+    each caller: the process that compiles calls the one, processes that load from the cache the other, and the last bit of their sums may differ.
     """
-    callable_from_kernels(function, flags, forceinline=flags >= SUMS, _nrt=False)
-    return function
+
+    def decorate(function: F) -> F:
+        callable_from_kernels(function, flags, forceinline=flags >= SUMS, _nrt=False)
+        return function
+
+    return decorate
 
 
-def giving_views(function: Callable[..., Any]) -> Callable[..., Any]:
-    """`inlined` for a function that returns a view: Numba lets only code that counts references return arrays. The view must be one that has none."""
+def giving_views(function: F) -> F:
+    """Decorator: `inlined` for a function that returns a view, which must have no count of references: Numba lets only code that counts them return arrays."""
     callable_from_kernels(function, SUMS, _nrt=True)
     return function

@@ -13,7 +13,8 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from dlprobe.nn import block, kernels, lanes, linking, program
+from dlprobe.nn import kernels, lanes, linking, program
+from dlprobe.nn.model import Work
 from dlprobe.nn.network import NO_NUMBERS, LayerSpec, Network, Trained
 from dlprobe.nn.regulation import NOTHING, Regulation
 from dlprobe.nn.tiles import AVAILABLE, VECTOR_BYTES
@@ -116,11 +117,11 @@ class Fleet(Network):
         return lanes.loss(record, joined, len(numbers) - 1, self.dtype.name), (*numbers, self.lanes)
 
     def _passes(self) -> dict[str, int]:
-        found = super()._passes() | lanes.passes(linking.Signatures(kernels.PRECISIONS[self.dtype.name]))
+        found = super()._passes() | linking.passes_of_fleet(self.dtype.name)
         return found if len(self.seeds) > 1 else found | {"gather": super()._passes()["gather"]}  # in one order, samples of all nets are rows of one matrix
 
     def _order(self, samples: int) -> npt.NDArray[np.int64]:
         return np.empty(samples * len(self.seeds), np.int64)
 
-    def _work(self, *args: Any, **options: Any) -> block.Work:
+    def _work(self, *args: Any, **options: Any) -> Work:
         return super()._work(*args, **options)._replace(seeds=self.seeds)

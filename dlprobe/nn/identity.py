@@ -18,9 +18,11 @@ import numpy as np
 from llvmlite import binding
 from numba.core import config, serialize
 
+from dlprobe.nn.folders import SOURCES_AT_IMPORT
+
 DIGITS = 16
-# Every edit to these, or other version of them, is a new cache folder (`dlprobe.nn.cache`), so there the name of a function says what it is.
-IN_FOLDERS_NAME = ("dlprobe.nn", "dlprobe.parts")
+# Every change to what these say is a new cache folder (`dlprobe.nn.folders`), so there the name of a function says what it is.
+IN_FOLDERS_NAME = SOURCES_AT_IMPORT.modules
 COMPILED_BY_NUMBA = {"numpy", "numba", "llvmlite", "math"}
 
 
@@ -28,6 +30,7 @@ def named(function: Any, *also: object, of: str = "") -> Any:
     """A copy of `function` whose `__qualname__` ends in `of`, which people can read, and a digest of its content and of `also`.
 
     Its content is its code, the values it closes over and, of code outside dlprobe, the functions and constants that it names.
+    Comments, docstrings and the lines where it stands are none of it.
     """
     digest = hashlib.sha256()
     for piece in (*map(repr, also), *content(function, set())):
@@ -70,20 +73,22 @@ def content(value: Any, known: set[int]) -> Iterator[str]:
 
 
 def _of_function(function: FunctionType, known: set[int]) -> Iterator[str]:
-    yield from _of_code(function.__code__)
+    yield from _of_code(function.__code__, function.__doc__)
     for cell in function.__closure__ or ():
         yield from content(cell.cell_contents, known)
     yield from content((*(function.__defaults__ or ()), *(function.__kwdefaults__ or {}).items()), known)
-    if not function.__module__.startswith(IN_FOLDERS_NAME):
+    if function.__module__ not in IN_FOLDERS_NAME:
         for name, used in _globals(function):
             yield name
             yield from content(used, known)
 
 
-def _of_code(code: CodeType) -> Iterator[str]:
+def _of_code(code: CodeType, docstring: str | None = None) -> Iterator[str]:
+    """Its instructions, names and constants; a docstring is the first of these."""
     yield code.co_code.hex()
     yield repr(code.co_names)
-    for constant in code.co_consts:
+    documented = docstring is not None and code.co_consts[:1] == (docstring,)
+    for constant in code.co_consts[1:] if documented else code.co_consts:
         if isinstance(constant, CodeType):
             yield from _of_code(constant)
         else:
@@ -109,4 +114,4 @@ def _package(module: str) -> str:
 def _is_in_folders_name(function: FunctionType) -> bool:
     """Whether a function is what its module has under its name, and its module is part of the cache folder's name."""
     module = sys.modules.get(function.__module__)
-    return function.__module__.startswith(IN_FOLDERS_NAME) and getattr(module, function.__qualname__, None) is function
+    return function.__module__ in IN_FOLDERS_NAME and getattr(module, function.__qualname__, None) is function

@@ -13,6 +13,8 @@ import numpy.typing as npt
 
 from dlprobe.nn import program as p
 from dlprobe.nn.network import Network
+from dlprobe.nn.positions import SLOPE_SUMS
+from dlprobe.nn.random import counter_of
 
 Array = npt.NDArray[Any]
 LARGEST = 2**22  # elements of all samples' derivatives in one layer, which bounds the samples worked through at once
@@ -90,7 +92,7 @@ def _through_operation(network: Network, index: int, op: npt.NDArray[np.int64], 
     net, kernel = network.memory, network.program.kernels[op[p.KERNEL]]
     learned = net.parameters[op[p.LEARNED] : op[p.LEARNED_END]]
     state, constants = net.state[op[p.STATE] : op[p.STATE_END]].copy(), net.constants[op[p.CONSTANT] : op[p.CONSTANT_END]]
-    counter, peak, slopes = np.array([network.seed, index, 0, 0], np.uint64), np.zeros(int(op[p.WIDTH_OUT]), d.dtype), np.zeros(3)
+    counter, peak, slopes = counter_of(network.seed, index), np.zeros(int(op[p.WIDTH_OUT]), d.dtype), np.zeros(SLOPE_SUMS)
     norm = network.layers[index].norm
     if op[p.ROLE] == p.NORMALIZATION and norm is not None and norm.record.couples_samples:
         return d * _straight_slope(kernel.forward, d.shape[2], (learned, state, constants, counter, False), d.dtype)

@@ -9,9 +9,9 @@ optimizer update     (w, g, state, offset, stride, coefficients, sums)          
 optimizer prepare    (step, rate, values, coefficients)                                      the coefficients of one step from the parameters and,
                                                                                              behind them in `values`, the running numbers it takes on
 
-`learned` are an operation's own parameters, `state` its memory, `constants` its hyperparameters, `counter` (seed, layer, step, training?) for random numbers.
-`peak` (units,) receives a number for each unit, 0 only where all its slopes on the batch were 0; `slopes` receives
-[Σ slope², number of flat elements, 1 where slopes are defined].
+`learned` are an operation's own parameters, `state` its memory, `constants` its hyperparameters, `counter` is for random numbers.
+`peak` (units,) receives a number for each unit, 0 only where all its slopes on the batch were 0. What stands where in `counter`, `slopes` and `sums`
+says `positions`.
 These signatures are wide enough for row-wise, gated, learned and random operations; an elementwise record is wrapped into them.
 """
 
@@ -29,6 +29,8 @@ from numba.np.unsafe.ndarray import to_fixed_tuple
 from dlprobe.nn.activation_loops import gated_loops, learned_loops, random_loops
 from dlprobe.nn.cache import EXACT, SUMS, inlined, inlined_with_helpers
 from dlprobe.nn.calling import kernel, whole_registers
+from dlprobe.nn.positions import DEFINED, FLAT_ELEMENTS, SUM_SLOPE_SQUARED
+from dlprobe.nn.shapes import Counters, Flag, Floats, Matrix, Number, Value, Vector
 from dlprobe.nn.updates import CHUNK, update_loop
 from dlprobe.nn.views import flat, part
 from dlprobe.parts.activations import Activation, GatedActivation, LearnedActivation, RandomActivation, RowActivation
@@ -36,8 +38,6 @@ from dlprobe.parts.losses import REDUCTION, ElementwiseLoss, Loss, RowLoss
 from dlprobe.parts.normalizations import Normalization
 from dlprobe.parts.optimizers import Optimizer
 from dlprobe.parts.weight_transforms import WeightTransform
-
-Array = Any
 
 
 @dataclass(frozen=True)
@@ -149,7 +149,7 @@ def elementwise_loops(value: Callable[..., float], slope: Callable[..., float], 
     They run over all elements in one go, as if the block were one row. Only what is noted of each unit needs rows: a few, until every unit has had a slope.
     """
 
-    def forward(x: Array, y: Array, learned: Array, state: Array, constants: Array, counter: Array, training: bool) -> None:
+    def forward(x: Matrix, y: Matrix, learned: Vector, state: Vector, constants: Vector, counter: Counters, training: Flag) -> None:
         whole_registers()
         p = to_fixed_tuple(constants, count)
         values, out = flat(x), flat(y)
@@ -157,7 +157,17 @@ def elementwise_loops(value: Callable[..., float], slope: Callable[..., float], 
             out[j] = value(values[j], *p)
 
     def backward(
-        x: Array, y: Array, dy: Array, dx: Array, learned: Array, gradient: Array, state: Array, constants: Array, counter: Array, peak: Array, slopes: Array
+        x: Matrix,
+        y: Matrix,
+        dy: Matrix,
+        dx: Matrix,
+        learned: Vector,
+        gradient: Vector,
+        state: Vector,
+        constants: Vector,
+        counter: Counters,
+        peak: Vector,
+        slopes: Floats,
     ) -> None:
         whole_registers()
         p = to_fixed_tuple(constants, count)
@@ -181,14 +191,15 @@ def elementwise_loops(value: Callable[..., float], slope: Callable[..., float], 
             squares = steep + rest * other * other
             few = (steep if one < threshold else 0.0) + (rest if abs(other) < threshold else 0.0)
         note_slopes(slope, p, x, y, peak)
-        slopes[0] = squares
-        slopes[1] = few
-        slopes[2] = 1.0
+        slopes[SUM_SLOPE_SQUARED] = squares
+        slopes[FLAT_ELEMENTS] = few
+        slopes[DEFINED] = 1.0
 
     return forward, backward
 
 
-def note_slopes(slope: Any, p: Any, x: Array, y: Array, peak: Array) -> None:
+@inlined(SUMS)
+def note_slopes(slope: Any, p: tuple[Any, ...], x: Matrix, y: Matrix, peak: Vector) -> None:
     """peak (units,) ← 1, or 0 where a unit's slopes are 0 in all rows. Four rows at a time, and no more than it takes."""
     whole_registers()
     zero, one = peak.dtype.type(0), peak.dtype.type(1)
@@ -207,24 +218,31 @@ def note_slopes(slope: Any, p: Any, x: Array, y: Array, peak: Array) -> None:
         done += 4
 
 
-inlined(note_slopes, SUMS)
-
-
 def row_loops(row_value: Callable[..., None], row_backward: Callable[..., None], count: int) -> tuple[Any, Any]:
     """The loops around a row-wise record with `count` parameters."""
 
-    def forward(x: Array, y: Array, learned: Array, state: Array, constants: Array, counter: Array, training: bool) -> None:
+    def forward(x: Matrix, y: Matrix, learned: Vector, state: Vector, constants: Vector, counter: Counters, training: Flag) -> None:
         p = to_fixed_tuple(constants, count)
         for i in range(x.shape[0]):
             row_value(x[i], y[i], *p)
 
     def backward(
-        x: Array, y: Array, dy: Array, dx: Array, learned: Array, gradient: Array, state: Array, constants: Array, counter: Array, peak: Array, slopes: Array
+        x: Matrix,
+        y: Matrix,
+        dy: Matrix,
+        dx: Matrix,
+        learned: Vector,
+        gradient: Vector,
+        state: Vector,
+        constants: Vector,
+        counter: Counters,
+        peak: Vector,
+        slopes: Floats,
     ) -> None:
         p = to_fixed_tuple(constants, count)
         for i in range(x.shape[0]):
             row_backward(y[i], dy[i], dx[i], *p)
-        slopes[2] = 0.0
+        slopes[DEFINED] = 0.0
 
     return forward, backward
 
@@ -259,7 +277,7 @@ def loss_constants(spec: Any, outputs: int) -> tuple[float, ...]:
 
 
 def elementwise_loss_loop(value: Callable[..., float], slope: Callable[..., float], count: int) -> Any:
-    def batch_loss(z: Array, a: Array, target: Array, d: Array, scale: float, weights: Array, constants: Array) -> float:
+    def batch_loss(z: Matrix, a: Matrix, target: Matrix, d: Matrix, scale: Value, weights: Vector, constants: Vector) -> Number:
         p = to_fixed_tuple(constants, count)
         total = 0.0
         for i in range(a.shape[0]):
@@ -274,7 +292,7 @@ def elementwise_loss_loop(value: Callable[..., float], slope: Callable[..., floa
 
 
 def row_loss_loop(row: Callable[..., float], count: int) -> Any:
-    def batch_loss(z: Array, a: Array, target: Array, d: Array, scale: float, weights: Array, constants: Array) -> float:
+    def batch_loss(z: Matrix, a: Matrix, target: Matrix, d: Matrix, scale: Value, weights: Vector, constants: Vector) -> Number:
         p = to_fixed_tuple(constants, count)
         total = 0.0
         for i in range(a.shape[0]):
@@ -289,7 +307,7 @@ def row_loss_loop(row: Callable[..., float], count: int) -> Any:
 
 
 def fused_loss_loop(fused_row: Callable[..., float], count: int) -> Any:
-    def batch_loss(z: Array, a: Array, target: Array, d: Array, scale: float, weights: Array, constants: Array) -> float:
+    def batch_loss(z: Matrix, a: Matrix, target: Matrix, d: Matrix, scale: Value, weights: Vector, constants: Vector) -> Number:
         p = to_fixed_tuple(constants, count)
         total = 0.0
         for i in range(z.shape[0]):
@@ -317,7 +335,7 @@ def optimizer_of(record: Optimizer, dtype: str) -> tuple[Any, Any]:
     coefficients, running = inlined_with_helpers(record.coefficients), len(record.parameters)
     numbers = running + len(record.running)
 
-    def prepare(step: float, rate: float, values: Array, out: Array) -> None:
+    def prepare(step: Number, rate: Number, values: Floats, out: Vector) -> None:
         for k, c in enumerate(coefficients(step, rate, *to_fixed_tuple(values, numbers))):
             if k < count:
                 out[k] = c

@@ -19,13 +19,15 @@ from numba.np.unsafe.ndarray import to_fixed_tuple
 from dlprobe.nn import observe
 from dlprobe.nn import program as p
 from dlprobe.nn.cache import EXACT, inlined, inlined_with_helpers
-from dlprobe.nn.calling import Kernel, address, kernel, whole_registers
+from dlprobe.nn.calling import kernel, whole_registers
 from dlprobe.nn.kernels import PRECISIONS
+from dlprobe.nn.model import Net, Work
+from dlprobe.nn.positions import DEFINED
 from dlprobe.nn.scalar import is_finite
+from dlprobe.nn.shapes import Counters, Flag, Floats, Index, Matrix, Number, Value, Vector
 from dlprobe.nn.tiles import DEPTH, I64, ROWS, VECTOR_BYTES, VECTORS, TileCode
 from dlprobe.nn.views import scratch, window
 
-Array = Any
 MOST_LANES = 16
 activation_memory, loss_memory = scratch(2 * MOST_LANES), scratch(4 * MOST_LANES)
 
@@ -81,7 +83,8 @@ def lane_tile(
     return types.void(*a_kinds, *b_kinds, *out_kinds, integer, integer, integer, types.boolean, integer, integer), code
 
 
-def multiply(a: Any, row_step: Any, depth_step: Any, b: Any, b_depth_step: Any, b_vector_step: Any, whole_depth: Any, out: Any) -> None:
+@inlined(EXACT)
+def multiply(a: Matrix, row_step: Index, depth_step: Index, b: Matrix, b_depth_step: Index, b_vector_step: Index, whole_depth: Index, out: Matrix) -> None:
     """out (m, n·lanes) = a b of each net; `a` and b go on by their steps. Tile by tile as `multiply` of `tiles`, but nothing is copied first."""
     m, n = out.shape
     lanes = VECTOR_BYTES // out.itemsize
@@ -99,28 +102,25 @@ def multiply(a: Any, row_step: Any, depth_step: Any, b: Any, b_depth_step: Any, 
             j += columns
 
 
-inlined(multiply)
-
-
-def product(x: Any, w: Any, out: Any) -> None:
+def product(x: Matrix, w: Matrix, out: Matrix) -> None:
     """out (m, n) = x (m, k) @ w (k, n) of each net."""
     lanes = VECTOR_BYTES // out.itemsize
     multiply(x, x.shape[1], lanes, w, w.shape[1], lanes, len(w), out)
 
 
-def product_with_transposed(d: Any, w: Any, out: Any) -> None:
+def product_with_transposed(d: Matrix, w: Matrix, out: Matrix) -> None:
     """out (m, k) = d (m, n) @ w (k, n)ᵀ of each net."""
     lanes = VECTOR_BYTES // out.itemsize
     multiply(d, d.shape[1], lanes, w, lanes, w.shape[1], d.shape[1] // lanes, out)
 
 
-def transposed_product(x: Any, d: Any, out: Any) -> None:
+def transposed_product(x: Matrix, d: Matrix, out: Matrix) -> None:
     """out (k, n) = x (m, k)ᵀ @ d (m, n) of each net."""
     lanes = VECTOR_BYTES // out.itemsize
     multiply(x, lanes, x.shape[1], d, d.shape[1], lanes, len(d), out)
 
 
-def gather(net: Any, work: Any, start: Any, rows: Any, counter: Any) -> None:
+def gather(net: Net, work: Work, start: Index, rows: Index, counter: Counters) -> None:
     """The batch of every net, each in an order of its own; work.inputs (samples, features·lanes), work.targets (samples, outputs·lanes)."""
     lanes, samples = len(work.seeds), len(work.inputs)
     features, outputs = work.inputs.shape[1], work.targets.shape[1]
@@ -144,7 +144,7 @@ def gather(net: Any, work: Any, start: Any, rows: Any, counter: Any) -> None:
 # Statistics of all nets together would say nothing, so these passes leave of them what tells that a number was lost.
 
 
-def add_bias(z: Any, bias: Any, statistics: Any) -> None:
+def add_bias(z: Matrix, bias: Vector, statistics: Vector) -> None:
     """z (rows, units) += bias (units,); records whether all of it is finite."""
     whole_registers()
     found = z.dtype.type(0)
@@ -157,11 +157,11 @@ def add_bias(z: Any, bias: Any, statistics: Any) -> None:
     statistics[observe.NONFINITE_FORWARD] = 0 if is_finite(found) else 1
 
 
-def observe_activation(a: Any, row_square: Any, narrow: Any, wide: Any, statistics: Any) -> None:
+def observe_activation(a: Matrix, row_square: Floats, narrow: Vector, wide: Floats, statistics: Vector) -> None:
     """Nothing: a number lost here is met by the next layer's add_bias, or by the loss."""
 
 
-def observe_error(d: Any, bias_gradient: Any, row_square: Any, statistics: Any) -> None:
+def observe_error(d: Matrix, bias_gradient: Vector, row_square: Floats, statistics: Vector) -> None:
     """Sums d = dL/dz (rows, units) over samples into bias_gradient (units,)."""
     observe.sum_samples(d, bias_gradient, row_square)
     total = 0.0
@@ -171,35 +171,33 @@ def observe_error(d: Any, bias_gradient: Any, row_square: Any, statistics: Any) 
     statistics[observe.NONFINITE_BACKWARD] = 0 if is_finite(total) else observe.count_nonfinite(d)
 
 
-@cache
-def compiled_passes(signatures: Any) -> tuple[Kernel, ...]:
-    """The passes that take the place of those of one net."""
-    functions = (gather, product, product_with_transposed, transposed_product, add_bias, observe_activation, observe_error)
-    return tuple(kernel(getattr(signatures, function.__name__))(function) for function in functions)
-
-
-def passes(signatures: Any) -> dict[str, int]:
-    """Their addresses under their names in Kernels."""
-    return {function.role: address(function) for function in compiled_passes(signatures)}
-
-
 def row_loops(row_value: Callable[..., None], row_backward: Callable[..., None], count: int) -> tuple[Any, Any]:
     """The loops around a row-wise record with `count` parameters; the constant after them is the number of lanes."""
 
-    def forward(x: Array, y: Array, learned: Array, state: Array, constants: Array, counter: Array, training: bool) -> None:
+    def forward(x: Matrix, y: Matrix, learned: Vector, state: Vector, constants: Vector, counter: Counters, training: Flag) -> None:
         parameters, lanes = to_fixed_tuple(constants, count), int(constants[count])
         for i in range(x.shape[0]):
             for lane in range(lanes):
                 row_value(x[i, lane::lanes], y[i, lane::lanes], *parameters)
 
     def backward(
-        x: Array, y: Array, dy: Array, dx: Array, learned: Array, gradient: Array, state: Array, constants: Array, counter: Array, peak: Array, slopes: Array
+        x: Matrix,
+        y: Matrix,
+        dy: Matrix,
+        dx: Matrix,
+        learned: Vector,
+        gradient: Vector,
+        state: Vector,
+        constants: Vector,
+        counter: Counters,
+        peak: Vector,
+        slopes: Floats,
     ) -> None:
         parameters, lanes = to_fixed_tuple(constants, count), int(constants[count])
         for i in range(x.shape[0]):
             for lane in range(lanes):
                 row_backward(y[i, lane::lanes], dy[i, lane::lanes], dx[i, lane::lanes], *parameters)
-        slopes[2] = 0.0
+        slopes[DEFINED] = 0.0
 
     return forward, backward
 
@@ -207,7 +205,7 @@ def row_loops(row_value: Callable[..., None], row_backward: Callable[..., None],
 def columns_loop(columns_value: Callable[..., None], count: int) -> Any:
     """The forward loop around a record that takes the rows of all nets at once."""
 
-    def forward(x: Array, y: Array, learned: Array, state: Array, constants: Array, counter: Array, training: bool) -> None:
+    def forward(x: Matrix, y: Matrix, learned: Vector, state: Vector, constants: Vector, counter: Counters, training: Flag) -> None:
         parameters, lanes = to_fixed_tuple(constants, count), int(constants[count])
         units, memory = x.shape[1] // lanes, window(activation_memory(x), 0, 2, lanes)
         for i in range(x.shape[0]):
@@ -217,10 +215,20 @@ def columns_loop(columns_value: Callable[..., None], count: int) -> Any:
 
 
 def unused_backward(
-    x: Array, y: Array, dy: Array, dx: Array, learned: Array, gradient: Array, state: Array, constants: Array, counter: Array, peak: Array, slopes: Array
+    x: Matrix,
+    y: Matrix,
+    dy: Matrix,
+    dx: Matrix,
+    learned: Vector,
+    gradient: Vector,
+    state: Vector,
+    constants: Vector,
+    counter: Counters,
+    peak: Vector,
+    slopes: Floats,
 ) -> None:
     """Of an activation that the loss was joined with: dL/dz is known already, and a whole row has no slopes to tell of."""
-    slopes[2] = 0.0
+    slopes[DEFINED] = 0.0
 
 
 @cache
@@ -237,7 +245,7 @@ def row_operation(record: Any, joined: bool, dtype: str) -> tuple[Any, Any]:
 def columns_loss_loop(columns: Callable[..., float], count: int) -> Any:
     """The loop around a joined loss that takes the samples of all nets at once; constants as for `loss_loop`."""
 
-    def batch_loss(z: Array, a: Array, target: Array, d: Array, scale: float, weights: Array, constants: Array) -> float:
+    def batch_loss(z: Matrix, a: Matrix, target: Matrix, d: Matrix, scale: Value, weights: Vector, constants: Vector) -> Number:
         numbers, lanes = to_fixed_tuple(constants, count), int(constants[count + 1])
         outputs, memory = a.shape[1] // lanes, window(loss_memory(a), 0, 4, lanes)
         factor, total = scale * constants[count], 0.0
@@ -255,7 +263,7 @@ def columns_loss_loop(columns: Callable[..., float], count: int) -> Any:
 def loss_loop(row: Callable[..., float], count: int, joined: bool) -> Any:
     """The loop around a row-wise loss, `joined` with the output activation or not; constants are `count` numbers, the mean's share and the lanes."""
 
-    def batch_loss(z: Array, a: Array, target: Array, d: Array, scale: float, weights: Array, constants: Array) -> float:
+    def batch_loss(z: Matrix, a: Matrix, target: Matrix, d: Matrix, scale: Value, weights: Vector, constants: Vector) -> Number:
         numbers, lanes = to_fixed_tuple(constants, count), int(constants[count + 1])
         total = 0.0
         factor = scale * constants[count]

@@ -27,7 +27,8 @@ from numba.extending import intrinsic
 from numba.np.linalg import call_xxgemm
 from threadpoolctl import threadpool_limits
 
-from dlprobe.nn.cache import inlined
+from dlprobe.nn.cache import EXACT, inlined
+from dlprobe.nn.shapes import Matrix
 from dlprobe.nn.tiles import AVAILABLE, ROWS, VECTOR_BYTES, multiply
 
 _one_thread = threadpool_limits(limits=1, user_api="blas")
@@ -52,7 +53,8 @@ def blas_product(typing: Any, a: Any, b: Any, out: Any) -> Any:
     return types.void(a, b, out), code
 
 
-def product(x: Any, w: Any, out: Any) -> None:
+@inlined(EXACT)
+def product(x: Matrix, w: Matrix, out: Matrix) -> None:
     """out (m, n) = x (m, k) @ w (k, n)."""
     if AVAILABLE and len(x) >= ROWS and w.nbytes <= LARGEST_PRODUCT:
         multiply(x, False, w, False, out)
@@ -60,7 +62,8 @@ def product(x: Any, w: Any, out: Any) -> None:
         blas_product(x, w, out)
 
 
-def product_with_transposed(d: Any, w: Any, out: Any) -> None:
+@inlined(EXACT)
+def product_with_transposed(d: Matrix, w: Matrix, out: Matrix) -> None:
     """out (m, k) = d (m, n) @ w (k, n)ᵀ."""
     if AVAILABLE and len(d) >= ROWS and w.nbytes <= LARGEST:
         multiply(d, False, w, True, out)
@@ -68,13 +71,10 @@ def product_with_transposed(d: Any, w: Any, out: Any) -> None:
         blas_product(d, w.T, out)
 
 
-def transposed_product(x: Any, d: Any, out: Any) -> None:
+@inlined(EXACT)
+def transposed_product(x: Matrix, d: Matrix, out: Matrix) -> None:
     """out (k, n) = x (m, k)ᵀ @ d (m, n)."""
     if AVAILABLE and len(out) >= ROWS and out.nbytes <= LARGEST and len(x) * out.size > SMALLEST_TRANSPOSED:
         multiply(x, True, d, False, out)
     else:
         blas_product(x.T, d, out)
-
-
-for _function in (product, product_with_transposed, transposed_product):
-    inlined(_function)

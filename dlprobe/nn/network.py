@@ -10,7 +10,8 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from dlprobe.nn import augmentation, block, calling, kernels, linking, observe, perturbation, program, random, records, residual
+from dlprobe.nn import augmentation, calling, kernels, linking, observe, perturbation, program, random, residual
+from dlprobe.nn.model import Kernels, Net, Work
 from dlprobe.nn.regulation import NOTHING, Regulation, penalty
 from dlprobe.record.scalars import SCALARS
 from dlprobe.registry import Spec
@@ -114,8 +115,7 @@ class Network:
         self._kernels = self._link()
         self._run, self._evaluate = linking.compiled_run(self.dtype.name), linking.compiled_evaluate(self.dtype.name)
         self._net = self._allocate()
-        model_types = linking.Signatures(kernels.PRECISIONS[self.dtype.name]).model
-        self._model = tuple(records.Reference(*each) for each in zip((self._net, self._kernels), model_types, strict=True))
+        self._model = linking.references(self._net, self._kernels, self.dtype.name)
         self.initialize()
 
     def _plan(self, layer: LayerSpec) -> program.LayerPlan:
@@ -159,11 +159,11 @@ class Network:
         operation = kernels.normalization(norm, self.dtype.name)
         return program.OperationPlan(operation, units, program.NORMALIZATION, record.learned(units), state, record.couples_samples)
 
-    def _link(self) -> block.Kernels:
+    def _link(self) -> Kernels:
         update, prepare = kernels.optimizer(self.optimizer.name, self.dtype.name)
         forward = np.array([calling.address(operation.forward) for operation in self.program.kernels])
         backward = np.array([calling.address(operation.backward) for operation in self.program.kernels])
-        return block.Kernels(forward, backward, *map(calling.address, (self._loss()[0], update, prepare)), **self._passes())
+        return Kernels(forward, backward, *map(calling.address, (self._loss()[0], update, prepare)), **self._passes())
 
     def _rows(self, batch: int) -> int:
         """The samples that the buffers hold at a time."""
@@ -183,13 +183,13 @@ class Network:
         """Where the order of an epoch is written."""
         return np.empty(samples, np.int64)
 
-    def _allocate(self) -> block.Net:
+    def _allocate(self) -> Net:
         table, rows, dtype = self.program, self.rows, self.dtype
         widest = max(max(layer.fan_in, layer.fan_out) for layer in self.layers)
         largest = max(int(row[program.END] - row[program.START]) for row in table.layers)
         smaller = max(min(layer.fan_in, layer.fan_out) for layer in self.layers)
         line = -(-rows * widest // program.LINE) * program.LINE
-        return block.Net(
+        return Net(
             layers=table.layers,
             operations=table.operations,
             constants=np.array(table.constants, dtype),
@@ -218,7 +218,7 @@ class Network:
     def parameters(self) -> Array:
         """All learned numbers, flat (P,), of the net's dtype, writable: per layer W row-major (fan_in, fan_out), bias, then what its operations learn
         in their order: norm scale and shift, activation slopes."""
-        return self._net.parameters  # type: ignore[no-any-return]
+        return self._net.parameters
 
     def penalty(self) -> float:
         """The penalty terms of the present parameters; those of activations are not among them."""
@@ -226,14 +226,14 @@ class Network:
         return penalty(self.regulation, [self.weights(index) for index in indices], [self.biases(index) for index in indices])
 
     @property
-    def memory(self) -> block.Net:
+    def memory(self) -> Net:
         """All buffers, for the other modules of this folder."""
         return self._net
 
     @property
     def gradients(self) -> Array:
         """dL/d parameters of the last step, L the data loss, like `parameters`; whole only with keep_gradients."""
-        return self._net.data_gradients if len(self._net.data_gradients) else self._net.gradients  # type: ignore[no-any-return]
+        return self._net.data_gradients if len(self._net.data_gradients) else self._net.gradients
 
     def offsets(self) -> dict[str, list[int]]:
         """Where each layer's numbers stand in `parameters`; −1 where it has none."""
@@ -283,7 +283,7 @@ class Network:
         return self._block(int(row[program.OUTPUT]), rows, int(row[program.UNITS]))
 
     def _block(self, offset: int, rows: int, width: int) -> Array:
-        return self._net.blocks[offset : offset + rows * width].reshape(rows, width)  # type: ignore[no-any-return]
+        return self._net.blocks[offset : offset + rows * width].reshape(rows, width)
 
     def initialize(self) -> None:
         """Draw all parameters anew from the seed; running statistics, optimizer memory and step count start over."""
@@ -324,11 +324,11 @@ class Network:
         rng = random.generator(self.seed, random.BIASES, index)
         if layer.bias_initializer is not None:
             spec = layer.bias_initializer
-            return spec.record.weights(rng, 1, layer.fan_out, *spec.parameters.values())[0]  # type: ignore[no-any-return]
+            return spec.record.weights(rng, 1, layer.fan_out, *spec.parameters.values())[0]
         record = layer.initializer.record
         if record.biases is None:
             return 0.0
-        return record.biases(rng, layer.fan_in, layer.fan_out, *layer.initializer.parameters.values())  # type: ignore[no-any-return]
+        return record.biases(rng, layer.fan_in, layer.fan_out, *layer.initializer.parameters.values())
 
     def _initial_optimizer_values(self) -> npt.NDArray[np.float64]:
         """The optimizer's parameters, and behind them the numbers that it carries from step to step."""
@@ -341,7 +341,7 @@ class Network:
     def optimizer_state(self, index: int) -> Array:
         """What the optimizer keeps of a layer's weights, a copy (states, fan_in·fan_out)."""
         start, size = int(self.program.layers[index, program.WEIGHT]), self.weights(index).size
-        return self._net.moments.reshape(self.optimizer.record.states, -1)[:, start : start + size].copy()  # type: ignore[no-any-return]
+        return self._net.moments.reshape(self.optimizer.record.states, -1)[:, start : start + size].copy()
 
     def scale_to_unit_variance(self, inputs: Array, tolerance: float = 0.01, rounds: int = 10) -> None:
         """LSUV: divide each data-dependent layer's weights by the s.d. of its preactivations on `inputs` (samples, features), layer after layer.
@@ -380,14 +380,14 @@ class Network:
         momenta: Array = NO_NUMBERS,
         weights: Array | None = None,
         keep_gradients: bool = False,
-    ) -> block.Work:
+    ) -> Work:
         each = np.zeros(0, self.dtype) if weights is None else weights
         data = (inputs, targets, each, order, batch, np.array([self.seed], np.uint64), first_step)
         known = list(self.optimizer.parameters)
         momentum = known.index(self.optimizer.record.momentum) if self.optimizer.record.momentum else -1
         mixing = augmentation.mixing_shares(self.mixup, self.seed, first_step, len(rates)) if self.mixup > 0 else np.zeros(0)
         how = (self.regulation.values(), mixing, self.fused, keep_gradients or self.regulation.active, self.regulation.active)
-        return block.Work(*data, rates, momenta, momentum, self._optimizer_values, *how)
+        return Work(*data, rates, momenta, momentum, self._optimizer_values, *how)
 
     def train(
         self,

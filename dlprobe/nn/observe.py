@@ -9,13 +9,25 @@ The passes of the way forward, of z and a, are in `observe_forward`.
 from __future__ import annotations
 
 import math
-from typing import Any
 
 import numpy as np
 
 from dlprobe import registry
 from dlprobe.nn.cache import EXACT, SUMS, inlined
+from dlprobe.nn.positions import (
+    DEFINED,
+    FLAT_ELEMENTS,
+    MAX_ABS_W,
+    SUM_ABS_G,
+    SUM_CHANGE_SQUARED,
+    SUM_G,
+    SUM_G_SQUARED,
+    SUM_SLOPE_SQUARED,
+    SUM_W_SQUARED,
+    ZERO_WEIGHTS,
+)
 from dlprobe.nn.scalar import is_finite
+from dlprobe.nn.shapes import Flag, Floats, FourRegisters, Index, Matrix, Number, Register, Value, Vector
 from dlprobe.nn.vectors import all_lanes, count_below, lane_sum, lanes_of, load, row_totals, smaller_size, store
 from dlprobe.nn.views import part, window
 
@@ -39,14 +51,16 @@ STATISTICS = tuple(registry.records("statistic"))
 LARGEST_LOSS = 16  # by how much rounding errors may grow where a variance is E x² − (E x)²
 
 
-def clear(statistics: Any) -> None:
+@inlined(SUMS)
+def clear(statistics: Matrix) -> None:
     """Before a step: nothing is known (NaN), and no non-finite number was met on the way back."""
     for index in range(statistics.shape[0]):
         for k in range(statistics.shape[1]):
             statistics[index, k] = 0 if k == NONFINITE_BACKWARD else np.nan
 
 
-def count_nonfinite(block: Any) -> Any:
+@inlined(SUMS)
+def count_nonfinite(block: Matrix) -> Index:
     """How many elements of a 2-D block are NaN or infinite."""
     found = 0
     for i in range(block.shape[0]):
@@ -56,27 +70,34 @@ def count_nonfinite(block: Any) -> Any:
     return found
 
 
-def sums_hold(square: Any) -> Any:
+@inlined(SUMS)
+def sums_hold(square: Number | Value) -> Flag:
     """Whether a sum of squares taken in T lost nothing. Of n numbers whose squares underflow in float32, below (1e-19)², at most n · 1.2e-38 is lost: of a
     million 1e-7 of the bound."""
     return square > 1e-25 and square < 1e30
 
 
-def cancels(variance: Any, mean_square: Any) -> Any:
+@inlined(SUMS)
+def cancels(variance: Number, mean_square: Number) -> Flag:
     """Whether so little of E x² is left after taking (E x)² away that a sum in T does not tell how much: rounding errors have grown by the same factor."""
     return variance * LARGEST_LOSS < mean_square
 
 
-def add_squares(sums: Any, v0: Any, v1: Any, v2: Any, v3: Any) -> Any:
+@inlined(SUMS)
+def add_squares(sums: FourRegisters, v0: Register, v1: Register, v2: Register, v3: Register) -> FourRegisters:
     """Four sums of squares side by side: one after the other would wait for each other."""
-    return v0 * v0 + sums[0], v1 * v1 + sums[1], v2 * v2 + sums[2], v3 * v3 + sums[3]
+    s0, s1, s2, s3 = sums
+    return v0 * v0 + s0, v1 * v1 + s1, v2 * v2 + s2, v3 * v3 + s3
 
 
-def added(sums: Any) -> Any:
-    return (sums[0] + sums[1]) + (sums[2] + sums[3])
+@inlined(SUMS)
+def added(sums: FourRegisters) -> Register:
+    s0, s1, s2, s3 = sums
+    return (s0 + s1) + (s2 + s3)
 
 
-def deviations(block: Any, shift: Any) -> Any:
+@inlined(SUMS)
+def deviations(block: Matrix, shift: Value) -> tuple[Number, Number]:
     """Σ (x − shift) and Σ (x − shift)² of a 2-D block, every number widened to float64 first."""
     total = 0.0
     square = 0.0
@@ -89,14 +110,14 @@ def deviations(block: Any, shift: Any) -> Any:
     return total, square
 
 
-def observe_error(d: Any, bias_gradient: Any, row_square: Any, statistics: Any) -> None:
+def observe_error(d: Matrix, bias_gradient: Vector, row_square: Floats, statistics: Vector) -> None:
     """Sums d = dL/dz (rows, units) over samples into bias_gradient (units,), and records its size times B, the derivative of each sample's own loss."""
     rows, units = d.shape
     sum_samples(d, bias_gradient, row_square)
     if count_lost_rows(part(row_square, 0, rows)) > 0.0:
         for i in range(rows):
             if not sums_hold(row_square[i]):
-                row_square[i] = deviations(window(d, i * units, 1, units), d.dtype.type(0))[1]
+                _, row_square[i] = deviations(window(d, i * units, 1, units), d.dtype.type(0))
     total = 0.0
     for i in range(rows):
         total += row_square[i]
@@ -104,7 +125,8 @@ def observe_error(d: Any, bias_gradient: Any, row_square: Any, statistics: Any) 
     statistics[NONFINITE_BACKWARD] = 0 if is_finite(total) else count_nonfinite(d)
 
 
-def count_lost_rows(row_square: Any) -> Any:
+@inlined(SUMS)
+def count_lost_rows(row_square: Floats) -> Number:
     """Of how many rows the sum of squares does not hold."""
     lost = 0.0
     for i in range(len(row_square)):
@@ -112,7 +134,8 @@ def count_lost_rows(row_square: Any) -> Any:
     return lost
 
 
-def sum_samples(d: Any, sums: Any, row_square: Any) -> None:
+@inlined(SUMS)
+def sum_samples(d: Matrix, sums: Vector, row_square: Floats) -> None:
     """Of d (rows, units): sums (units,) over the rows, and each row's Σ d²."""
     units, lanes, zero = len(sums), lanes_of(d), all_lanes(d.dtype.type(0))
     whole, four = units - units % lanes, len(d) - len(d) % 4
@@ -124,7 +147,8 @@ def sum_samples(d: Any, sums: Any, row_square: Any) -> None:
             squares = add_four_errors(d, sums, i * units + j, j, lanes, squares)
         if whole < units:
             squares = add_four_errors(d, sums, i * units + whole, whole, units - whole, squares)
-        row_totals(squares[0], squares[1], squares[2], squares[3], row_square, i)
+        q0, q1, q2, q3 = squares
+        row_totals(q0, q1, q2, q3, row_square, i)
     for i in range(four, len(d)):
         row, square = d[i], d.dtype.type(0)
         for j in range(units):
@@ -133,7 +157,8 @@ def sum_samples(d: Any, sums: Any, row_square: Any) -> None:
         row_square[i] = square
 
 
-def add_four_errors(d: Any, sums: Any, start: Any, column: Any, count: Any, squares: Any) -> Any:
+@inlined(SUMS)
+def add_four_errors(d: Matrix, sums: Vector, start: Index, column: Index, count: Index, squares: FourRegisters) -> FourRegisters:
     """A vector of each of four rows of d from element `start` on: to the units' sums, and to the rows' squares."""
     units = d.shape[1]
     v0, v1 = load(d, start, count), load(d, start + units, count)
@@ -142,12 +167,14 @@ def add_four_errors(d: Any, sums: Any, start: Any, column: Any, count: Any, squa
     return add_squares(squares, v0, v1, v2, v3)
 
 
-def add_four(total: Any, v0: Any, v1: Any, v2: Any, v3: Any) -> Any:
+@inlined(EXACT)
+def add_four(total: Register, v0: Register, v1: Register, v2: Register, v3: Register) -> Register:
     """The sum that training uses, in this order whatever is summed beside it."""
     return total + ((v0 + v1) + (v2 + v3))
 
 
-def count_underflow(da: Any, next_row_square: Any) -> Any:
+@inlined(SUMS)
+def count_underflow(da: Matrix, next_row_square: Floats) -> Number:
     """Zeros and subnormals of da = dL/da in rows where the next layer's error signal is not zero."""
     smallest_normal = da.dtype.type(np.finfo(da.dtype).tiny)
     if all_reach(da, smallest_normal):
@@ -164,7 +191,8 @@ def count_underflow(da: Any, next_row_square: Any) -> Any:
     return lane_sum(found) - rows * (lanes + whole - units)  # lanes that are not loaded count as zeros
 
 
-def all_reach(block: Any, bound: Any) -> Any:
+@inlined(SUMS)
+def all_reach(block: Matrix, bound: Value) -> Flag:
     """Whether no size in a row-major block is below the bound; False of a block that does not fill four vectors. The last four may overlap others."""
     lanes, infinity = lanes_of(block), all_lanes(block.dtype.type(np.inf))
     m0 = m1 = m2 = m3 = infinity
@@ -178,7 +206,8 @@ def all_reach(block: Any, bound: Any) -> Any:
     return lane_sum(count_below(all_lanes(block.dtype.type(0)), smallest, all_lanes(bound))) == 0.0
 
 
-def square_rows(block: Any, out: Any) -> None:
+@inlined(SUMS)
+def square_rows(block: Matrix, out: Matrix) -> None:
     """out (rows,) of float64 ← Σ x² of each row, every number widened first."""
     for i in range(block.shape[0]):
         row = block[i]
@@ -188,7 +217,8 @@ def square_rows(block: Any, out: Any) -> None:
         out[i] = square
 
 
-def sample_gradient_rms(input_square: Any, error_square: Any, rows: Any, size: Any) -> Any:
+@inlined(SUMS)
+def sample_gradient_rms(input_square: Floats, error_square: Floats, rows: Index, size: Index) -> Number:
     """Of a dense layer ‖dℓ_i/dW‖² = ‖a_i‖²·‖δ_i‖², δ_i = B·dL/dz_i; no matrix per sample is needed."""
     total = 0.0
     for i in range(rows):
@@ -196,29 +226,32 @@ def sample_gradient_rms(input_square: Any, error_square: Any, rows: Any, size: A
     return math.sqrt(total * rows / size)
 
 
-def observe_slopes(slopes: Any, peak: Any, rows: Any, statistics: Any) -> None:
+@inlined(SUMS)
+def observe_slopes(slopes: Floats, peak: Vector, rows: Index, statistics: Vector) -> None:
     """Slope statistics from what an activation's backward kernel left in `slopes` and `peak` (units,)."""
     units = len(peak)
-    if slopes[2] == 0.0:
+    if slopes[DEFINED] == 0.0:
         statistics[SLOPE_MEAN_SQUARE] = statistics[FLAT_FRACTION] = statistics[DEAD_FRACTION] = np.nan
         return
     zero, one = peak.dtype.type(0), peak.dtype.type(1)
     dead = zero
     for j in range(units):
         dead += one if peak[j] == 0 else zero
-    statistics[SLOPE_MEAN_SQUARE] = slopes[0] / (rows * units)
-    statistics[FLAT_FRACTION] = slopes[1] / (rows * units)
+    statistics[SLOPE_MEAN_SQUARE] = slopes[SUM_SLOPE_SQUARED] / (rows * units)
+    statistics[FLAT_FRACTION] = slopes[FLAT_ELEMENTS] / (rows * units)
     statistics[DEAD_FRACTION] = np.float64(dead) / units
 
 
-def observe_update(g: Any, sums: Any, statistics: Any) -> None:
+@inlined(SUMS)
+def observe_update(g: Vector, sums: Floats, statistics: Vector) -> None:
     """Gradient, weight and update statistics of a layer from the optimizer's sums, where the gradient `g`, a vector, came to it as it was."""
-    finish_gradient(g, sums[0], sums[1], sums[2], statistics)
+    finish_gradient(g, sums[SUM_G], sums[SUM_ABS_G], sums[SUM_G_SQUARED], statistics)
     finish_weights(sums, len(g), statistics)
     statistics[CLIPPED_GRADIENT_L2] = statistics[GRADIENT_L2]
 
 
-def finish_gradient(g: Any, total: Any, absolute: Any, square: Any, statistics: Any) -> None:
+@inlined(SUMS)
+def finish_gradient(g: Vector, total: Number, absolute: Number, square: Number, statistics: Vector) -> None:
     """Gradient statistics of the vector `g` from Σ g, Σ |g| and Σ g²; the variance is taken again where all gradients are nearly the same."""
     size = len(g)
     mean = total / size
@@ -232,7 +265,8 @@ def finish_gradient(g: Any, total: Any, absolute: Any, square: Any, statistics: 
     statistics[GRADIENT_VARIANCE] = max(variance, 0.0)
 
 
-def vector_variance(values: Any) -> Any:
+@inlined(SUMS)
+def vector_variance(values: Vector) -> Number:
     """Population variance of a vector, shifted by its first number; every number is widened to float64 first."""
     total = square = 0.0
     for i in range(len(values)):
@@ -243,46 +277,21 @@ def vector_variance(values: Any) -> Any:
     return square / len(values) - mean * mean
 
 
-def finish_weights(sums: Any, size: Any, statistics: Any) -> None:
+@inlined(SUMS)
+def finish_weights(sums: Floats, size: Index, statistics: Vector) -> None:
     """Weight and update statistics of a layer's `size` weights from the optimizer's sums."""
-    norm = math.sqrt(sums[3])
-    statistics[WEIGHT_RMS] = math.sqrt(sums[3] / size)
+    norm = math.sqrt(sums[SUM_W_SQUARED])
+    statistics[WEIGHT_RMS] = math.sqrt(sums[SUM_W_SQUARED] / size)
     statistics[WEIGHT_L2] = norm
-    statistics[WEIGHT_MAX_ABS] = sums[4]
-    statistics[ZERO_WEIGHT_FRACTION] = sums[5] / size
-    statistics[UPDATE_RATIO] = math.sqrt(sums[6]) / norm if norm > 0.0 else np.nan
+    statistics[WEIGHT_MAX_ABS] = sums[MAX_ABS_W]
+    statistics[ZERO_WEIGHT_FRACTION] = sums[ZERO_WEIGHTS] / size
+    statistics[UPDATE_RATIO] = math.sqrt(sums[SUM_CHANGE_SQUARED]) / norm if norm > 0.0 else np.nan
 
 
-def root_mean_square(values: Any) -> Any:
+@inlined(SUMS)
+def root_mean_square(values: Vector) -> Number:
     """Root mean square of a vector, NaN of an empty one."""
     total = 0.0
     for i in range(len(values)):
         total += np.float64(values[i]) * np.float64(values[i])
     return math.sqrt(total / len(values)) if len(values) else np.nan
-
-
-for _function in (
-    clear,
-    count_nonfinite,
-    sums_hold,
-    cancels,
-    add_squares,
-    added,
-    deviations,
-    count_lost_rows,
-    sum_samples,
-    add_four_errors,
-    observe_error,
-    count_underflow,
-    all_reach,
-    square_rows,
-    sample_gradient_rms,
-    observe_slopes,
-    observe_update,
-    finish_gradient,
-    vector_variance,
-    finish_weights,
-    root_mean_square,
-):
-    inlined(_function, SUMS)
-inlined(add_four, EXACT)

@@ -5,8 +5,6 @@ Variances are E x² − (E x)², which of .5 ± 1e-5 comes out negative in float
 
 from __future__ import annotations
 
-from typing import Any
-
 import numpy as np
 
 from dlprobe.nn.cache import SUMS, inlined
@@ -29,19 +27,22 @@ from dlprobe.nn.observe import (
     sums_hold,
 )
 from dlprobe.nn.scalar import is_finite
+from dlprobe.nn.shapes import Floats, FourRegisters, Index, Matrix, Number, Register, Vector
 from dlprobe.nn.vectors import all_lanes, count_above, lane_sum, lanes_of, load, row_totals, store
 from dlprobe.nn.views import part, window
 
+FIRST_UNIT = 0
 NARROW_ROWS = 64  # rows whose sums per unit run in T
 NARROW_NUMBERS = 4096  # numbers whose sum runs in T, in as many parts as a vector has lanes
 
 
-def narrow_rows(units: Any) -> Any:
+@inlined(SUMS)
+def narrow_rows(units: Index) -> Index:
     """Over how many rows, a multiple of 4, one sum of all their numbers may run in T."""
     return min(max(NARROW_NUMBERS // (4 * units), 1) * 4, NARROW_ROWS)
 
 
-def add_bias(z: Any, bias: Any, statistics: Any) -> None:
+def add_bias(z: Matrix, bias: Vector, statistics: Vector) -> None:
     """z (rows, units) += bias (units,), and the preactivation statistics of the result."""
     rows, units = z.shape
     count = rows * units
@@ -59,7 +60,8 @@ def add_bias(z: Any, bias: Any, statistics: Any) -> None:
     statistics[NONFINITE_FORWARD] = 0 if is_finite(square) else count_nonfinite(z)
 
 
-def biased_sums(z: Any, bias: Any) -> Any:
+@inlined(SUMS)
+def biased_sums(z: Matrix, bias: Vector) -> tuple[Number, Number]:
     """z (rows, units) += bias (units,); returns Σ z and Σ z²."""
     units, lanes, zero = len(bias), lanes_of(z), all_lanes(z.dtype.type(0))
     whole, four, block = units - units % lanes, len(z) - len(z) % 4, narrow_rows(units)
@@ -83,7 +85,8 @@ def biased_sums(z: Any, bias: Any) -> Any:
     return total, square
 
 
-def add_to_rows(z: Any, bias: Any, start: Any, column: Any, count: Any, total: Any, squares: Any) -> Any:
+@inlined(SUMS)
+def add_to_rows(z: Matrix, bias: Vector, start: Index, column: Index, count: Index, total: Register, squares: FourRegisters) -> tuple[Register, FourRegisters]:
     """A vector of the bias to that of four rows of z from element `start` on; adds the results, and their squares."""
     units, b = z.shape[1], load(bias, column, count)
     v0, v1 = load(z, start, count) + b, load(z, start + units, count) + b
@@ -95,7 +98,7 @@ def add_to_rows(z: Any, bias: Any, start: Any, column: Any, count: Any, total: A
     return total + ((v0 + v1) + (v2 + v3)), add_squares(squares, v0, v1, v2, v3)
 
 
-def observe_activation(a: Any, row_square: Any, narrow: Any, wide: Any, statistics: Any) -> None:
+def observe_activation(a: Matrix, row_square: Floats, narrow: Vector, wide: Floats, statistics: Vector) -> None:
     """Activation statistics of a (rows, units). Fills row_square (rows,) with each sample's Σ a².
 
     `narrow` of T and `wide` of float64, both (widest,), are scratch for each unit's sum.
@@ -103,11 +106,11 @@ def observe_activation(a: Any, row_square: Any, narrow: Any, wide: Any, statisti
     rows, units = a.shape
     of_units, sums, whole = part(narrow, 0, units), part(wide, 0, units), rows - rows % 4
     active, square, deviation = sums_of_rows(a, None, whole, row_square, of_units, sums)
-    found = variances(None, sums, deviation, rows)
-    if rows > 1 and (not sums_hold(square) or cancels(found[0], square / (rows * units))):
-        active, square, deviation = sums_of_rows(a, a[0], whole if sums_hold(square) else 0, row_square, of_units, sums)
-        found = variances(a[0], sums, deviation, rows)
-    within, between, mean = found
+    within, between, mean = variances(None, sums, deviation, rows)
+    if rows > 1 and (not sums_hold(square) or cancels(within, square / (rows * units))):
+        first = a[0]
+        active, square, deviation = sums_of_rows(a, first, whole if sums_hold(square) else 0, row_square, of_units, sums)
+        within, between, mean = variances(first, sums, deviation, rows)
     statistics[ACTIVATION_MEAN] = mean
     statistics[ACTIVATION_VARIANCE] = within + between if rows > 1 else np.nan
     statistics[ACTIVATION_SAMPLE_VARIANCE] = within if rows > 1 else np.nan
@@ -116,7 +119,8 @@ def observe_activation(a: Any, row_square: Any, narrow: Any, wide: Any, statisti
         statistics[NONFINITE_FORWARD] += count_nonfinite(a)
 
 
-def sums_of_rows(a: Any, first: Any, whole: Any, row_square: Any, narrow: Any, sums: Any) -> Any:
+@inlined(SUMS)
+def sums_of_rows(a: Matrix, first: Vector | None, whole: Index, row_square: Floats, narrow: Vector, sums: Floats) -> tuple[Number, Number, Number]:
     """Of a (rows, units): fills each unit's Σ (a − first) and each row's Σ a²; returns how many a > 0, Σ a² and Σ (a − first)².
 
     `first` (units,), or None for 0. The sums of the first `whole` rows, a multiple of 4, run in T over NARROW_ROWS at a time, those of the others in float64.
@@ -124,20 +128,21 @@ def sums_of_rows(a: Any, first: Any, whole: Any, row_square: Any, narrow: Any, s
     active = square = deviation = 0.0
     for start in range(0, whole, NARROW_ROWS):
         end = min(start + NARROW_ROWS, whole)
-        found = unit_sums(window(a, start * len(sums), end - start, len(sums)), first, part(row_square, start, end), narrow)
-        active, square, deviation = active + found[0], square + found[1], deviation + found[2]
+        positive, squares, deviations_of = unit_sums(window(a, start * len(sums), end - start, len(sums)), first, part(row_square, start, end), narrow)
+        active, square, deviation = active + positive, square + squares, deviation + deviations_of
         for j in range(len(sums)):
             sums[j] = np.float64(narrow[j]) + (sums[j] if start > 0 else 0.0)
     if whole == 0:
         for j in range(len(sums)):
             sums[j] = 0.0
     if whole < len(a):
-        found = widened_sums(a, whole, first, row_square, sums)
-        active, square, deviation = active + found[0], square + found[1], deviation + found[2]
+        positive, squares, deviations_of = widened_sums(a, whole, first, row_square, sums)
+        active, square, deviation = active + positive, square + squares, deviation + deviations_of
     return active, square, square if first is None else deviation
 
 
-def unit_sums(a: Any, first: Any, row_square: Any, sums: Any) -> Any:
+@inlined(SUMS)
+def unit_sums(a: Matrix, first: Vector | None, row_square: Floats, sums: Vector) -> tuple[Number, Number, Number]:
     """Of a (rows, units), four rows for four: fills each unit's Σ (a − first) and each row's Σ a²; returns how many a > 0, Σ a² and Σ (a − first)²."""
     units, lanes, zero = len(sums), lanes_of(a), all_lanes(a.dtype.type(0))
     whole, none = units - units % lanes, (zero, zero, zero, zero)
@@ -150,12 +155,24 @@ def unit_sums(a: Any, first: Any, row_square: Any, sums: Any) -> Any:
             active, squares, deviation = add_four_rows(a, first, sums, i * units + j, j, lanes, active, squares, deviation)
         if whole < units:
             active, squares, deviation = add_four_rows(a, first, sums, i * units + whole, whole, units - whole, active, squares, deviation)
-        row_totals(squares[0], squares[1], squares[2], squares[3], row_square, i)
+        q0, q1, q2, q3 = squares
+        row_totals(q0, q1, q2, q3, row_square, i)
         square = square + added(squares)
     return lane_sum(added(active)), lane_sum(square), lane_sum(added(deviation))
 
 
-def add_four_rows(a: Any, first: Any, sums: Any, start: Any, column: Any, count: Any, active: Any, squares: Any, deviation: Any) -> Any:
+@inlined(SUMS)
+def add_four_rows(
+    a: Matrix,
+    first: Vector | None,
+    sums: Vector,
+    start: Index,
+    column: Index,
+    count: Index,
+    active: FourRegisters,
+    squares: FourRegisters,
+    deviation: FourRegisters,
+) -> tuple[FourRegisters, FourRegisters, FourRegisters]:
     """A vector of each of four rows of `a` from element `start` on: to the units' sums, to how many a > 0, the rows' Σ a², and Σ (a − first)²."""
     units, zero = a.shape[1], all_lanes(a.dtype.type(0))
     v0, v1 = load(a, start, count), load(a, start + units, count)
@@ -171,7 +188,8 @@ def add_four_rows(a: Any, first: Any, sums: Any, start: Any, column: Any, count:
     return active, squares, deviation
 
 
-def widened_sums(a: Any, start: Any, first: Any, row_square: Any, sums: Any) -> Any:
+@inlined(SUMS)
+def widened_sums(a: Matrix, start: Index, first: Vector | None, row_square: Floats, sums: Floats) -> tuple[Number, Number, Number]:
     """Add the rows from `start` on to each unit's sums, every number widened to float64 first; returns how many a > 0, Σ a² and Σ (a − first)²."""
     active = total = deviations_of = 0.0
     for i in range(start, a.shape[0]):
@@ -189,7 +207,8 @@ def widened_sums(a: Any, start: Any, first: Any, row_square: Any, sums: Any) -> 
     return active, total, deviations_of
 
 
-def variances(first: Any, sums: Any, deviation: Any, rows: Any) -> Any:
+@inlined(SUMS)
+def variances(first: Vector | None, sums: Floats, deviation: Number, rows: Index) -> tuple[Number, Number, Number]:
     """From each unit's Σ (a − first) and the Σ (a − first)² of all: the mean variance within units, the variance between the units' means, and the mean.
     Their sum is the pooled variance."""
     units = len(sums)
@@ -198,10 +217,11 @@ def variances(first: Any, sums: Any, deviation: Any, rows: Any) -> Any:
     return max((deviation / rows - offsets) / units, 0.0), max(spread / units - mean * mean, 0.0), mean + shift
 
 
-def unit_means(first: Any, sums: Any, share: Any) -> Any:
+@inlined(SUMS)
+def unit_means(first: Vector | None, sums: Floats, share: Number) -> tuple[Number, Number, Number, Number]:
     """Over the units, with o = mean of a − first and m = mean of a − shift: Σ o², Σ m, Σ m² and the shift, the first unit's mean."""
     whole_registers()
-    shift = sums[0] * share if first is None else np.float64(first[0]) + sums[0] * share
+    shift = sums[FIRST_UNIT] * share if first is None else np.float64(first[FIRST_UNIT]) + sums[FIRST_UNIT] * share
     squares = total = spread = 0.0
     for j in range(len(sums)):
         offset = sums[j] * share
@@ -210,19 +230,3 @@ def unit_means(first: Any, sums: Any, share: Any) -> Any:
         total += mean
         spread += mean * mean
     return squares, total, spread, shift
-
-
-for _function in (
-    narrow_rows,
-    add_bias,
-    biased_sums,
-    add_to_rows,
-    observe_activation,
-    sums_of_rows,
-    unit_sums,
-    add_four_rows,
-    widened_sums,
-    variances,
-    unit_means,
-):
-    inlined(_function, SUMS)

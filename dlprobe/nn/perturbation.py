@@ -12,14 +12,15 @@ from numba.np.unsafe.ndarray import to_fixed_tuple
 from dlprobe.nn.cache import EXACT, inlined
 from dlprobe.nn.calling import kernel
 from dlprobe.nn.kernels import PRECISIONS, Operation, constants_of
+from dlprobe.nn.positions import TRAINING
 from dlprobe.nn.random import mix, operation_key, share
+from dlprobe.nn.shapes import Counters, Flag, Floats, Index, Key, Matrix, Value, Vector
 from dlprobe.parts.perturbations import Perturbation
 from dlprobe.registry import Spec
 
-Array = Any
 
-
-def normal(like: Any, key: Any, position: Any) -> Any:
+@inlined(EXACT)
+def normal(like: Value, key: Key, position: Index) -> Value:
     """A standard normal number (Box & Muller 1958) from two uniform ones with 32 and 31 bits."""
     bits = mix(key + np.uint64(position))
     first = (np.float64(np.int64(bits >> np.uint64(32))) + 1.0) * 2.0**-32  # in (0, 1]
@@ -27,7 +28,6 @@ def normal(like: Any, key: Any, position: Any) -> Any:
     return type(like)(math.sqrt(-2.0 * math.log(first)) * math.cos(2.0 * math.pi * second))
 
 
-inlined(normal, EXACT)
 DRAWS = {"uniform": share, "normal": normal}  # draw(number of the wanted precision, key, position)
 
 
@@ -39,9 +39,9 @@ def perturbation(spec: Spec, purpose: int, dtype: str) -> Operation:
 
 @cache
 def perturbation_operation(record: Perturbation, dtype: str) -> tuple[Any, Any]:
-    value, slope, draw, count = inlined(record.value), inlined(record.slope), DRAWS[record.draws], len(record.parameters)
+    value, slope, draw, count = inlined(EXACT)(record.value), inlined(EXACT)(record.slope), DRAWS[record.draws], len(record.parameters)
 
-    def forward(x: Array, y: Array, learned: Array, state: Array, constants: Array, counter: Array, training: bool) -> None:
+    def forward(x: Matrix, y: Matrix, learned: Vector, state: Vector, constants: Vector, counter: Counters, training: Flag) -> None:
         p = to_fixed_tuple(constants, count)
         key, units = operation_key(counter, np.uint64(constants[count])), x.shape[1]
         for i in range(x.shape[0]):
@@ -50,10 +50,20 @@ def perturbation_operation(record: Perturbation, dtype: str) -> tuple[Any, Any]:
                 out[j] = value(row[j], draw(row[j], key, i * units + j), *p) if training else row[j]
 
     def backward(
-        x: Array, y: Array, dy: Array, dx: Array, learned: Array, gradient: Array, state: Array, constants: Array, counter: Array, peak: Array, slopes: Array
+        x: Matrix,
+        y: Matrix,
+        dy: Matrix,
+        dx: Matrix,
+        learned: Vector,
+        gradient: Vector,
+        state: Vector,
+        constants: Vector,
+        counter: Counters,
+        peak: Vector,
+        slopes: Floats,
     ) -> None:
         p = to_fixed_tuple(constants, count)
-        key, units, training = operation_key(counter, np.uint64(constants[count])), x.shape[1], counter[3] != 0
+        key, units, training = operation_key(counter, np.uint64(constants[count])), x.shape[1], counter[TRAINING] != 0
         for i in range(x.shape[0]):
             d, out = dy[i], dx[i]
             for j in range(units):

@@ -9,15 +9,19 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 
 from dlprobe.nn.cache import EXACT, inlined
+from dlprobe.nn.positions import COUNTERS, LAYER, SEED, STEP, TRAINING
+from dlprobe.nn.shapes import Counters, Index, Integers, Key, Value
 from dlprobe.parts.scalar import like
 
 # purposes: streams that must never meet
 SHUFFLE, WEIGHTS, BIASES, SLOPES, DROPOUT, NOISE, DROP_CONNECT, MIXUP = range(1, 9)
 
 
-def mix(x: Any) -> Any:
+@inlined(EXACT)
+def mix(x: Key) -> Key:
     """SplitMix64's finalizer: uint64 to uint64, every bit depends on every bit."""
     x = np.uint64(x) + np.uint64(0x9E3779B97F4A7C15)
     x = (x ^ (x >> np.uint64(30))) * np.uint64(0xBF58476D1CE4E5B9)
@@ -25,12 +29,14 @@ def mix(x: Any) -> Any:
     return x ^ (x >> np.uint64(31))
 
 
-def stream(seed: Any, purpose: Any, position: Any) -> Any:
+@inlined(EXACT)
+def stream(seed: Key, purpose: Key, position: Key) -> Key:
     """The uint64 key of one stream."""
     return mix(mix(mix(np.uint64(seed)) ^ np.uint64(purpose)) ^ np.uint64(position))
 
 
-def permute(order: Any, key: Any) -> None:
+@inlined(EXACT)
+def permute(order: Integers, key: Key) -> None:
     """Fill `order` (int64) with the permutation of one stream (Fisher–Yates from the identity)."""
     for i in range(len(order)):
         order[i] = i
@@ -40,24 +46,30 @@ def permute(order: Any, key: Any) -> None:
         order[i], order[j] = order[j], order[i]
 
 
-def shuffle(order: Any, seed: Any, epoch: Any) -> None:
+@inlined(EXACT)
+def shuffle(order: Integers, seed: Key, epoch: Key) -> None:
     """Fill `order` (int64) with the permutation of this epoch."""
     permute(order, stream(seed, SHUFFLE, epoch))
 
 
-def operation_key(counter: Any, purpose: Any) -> Any:
-    """The key of one operation's draws in one step; counter (seed, layer, step, …) as kernels get it."""
-    return stream(counter[0], purpose, mix(counter[1]) ^ counter[2])
+@inlined(EXACT)
+def operation_key(counter: Counters, purpose: Key) -> Key:
+    """The key of one operation's draws in one step."""
+    return stream(counter[SEED], purpose, mix(counter[LAYER]) ^ counter[STEP])
 
 
-def share(x: Any, key: Any, position: Any) -> Any:
+@inlined(EXACT)
+def share(x: Value, key: Key, position: Index) -> Value:
     """A draw from U(0, 1) in the precision of `x`, the same for both precisions: 24 bits, which both hold, and half a step, so that it is neither 0 nor 1."""
     bits = np.int32(mix(key + np.uint64(position)) >> np.uint64(40))
     return (like(x, float(bits)) + like(x, 0.5)) * like(x, 2.0**-24)
 
 
-for _function in (mix, stream, permute, shuffle, operation_key, share):
-    inlined(_function, EXACT)
+def counter_of(seed: int, layer: int, step: int = 0, training: bool = False) -> npt.NDArray[np.uint64]:
+    """What kernels get as `counter`, (COUNTERS,)."""
+    counter = np.zeros(COUNTERS, np.uint64)
+    counter[[SEED, LAYER, STEP, TRAINING]] = seed, layer, step, training
+    return counter
 
 
 def epoch_order(seed: int, epoch: int, samples: int) -> Any:

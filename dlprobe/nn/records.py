@@ -60,11 +60,6 @@ class Reference:
         self.address = self._words.__array_interface__["data"][0]
 
 
-def record_type(record: Any, kinds: Sequence[Any]) -> RecordType:
-    """The type of a named tuple's class, from the types of its fields."""
-    return RecordType(record.__name__, tuple(zip(record._fields, kinds, strict=True)))
-
-
 def taking_records(kernel: Any) -> Any:
     """A compiled function as Python calls it: with named tuples, or references to them, where its signature has records."""
     (signature,) = kernel.signatures

@@ -10,7 +10,6 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
-from functools import cache
 from typing import Any
 
 import numpy as np
@@ -19,9 +18,12 @@ import numpy.typing as npt
 from dlprobe.nn import observe
 from dlprobe.nn import program as p
 from dlprobe.nn.cache import SUMS, inlined
-from dlprobe.nn.calling import Kernel, invoke, kernel
+from dlprobe.nn.calling import invoke
 from dlprobe.nn.matmul import blas_product, product, transposed_product
+from dlprobe.nn.model import Kernels, Net
+from dlprobe.nn.positions import SUM_CHANGE_SQUARED, SUM_G_SQUARED
 from dlprobe.nn.scalar import is_finite
+from dlprobe.nn.shapes import Flag, Floats, Index, Matrix, Number, Value, Vector
 from dlprobe.nn.views import window
 from dlprobe.parts.penalties import l1_slope, l1_value, l2_slope, l2_value
 from dlprobe.record.scalars import CLIP_SCALE, CLIPPED_GRADIENT_NORM, GRADIENT_NORM
@@ -62,6 +64,9 @@ class Regulation:
 
 NOTHING = Regulation()
 
+for _function in (l1_slope, l1_value, l2_slope, l2_value):
+    inlined(SUMS)(_function)
+
 
 def penalty(regulation: Regulation, weights: Sequence[Any], biases: Sequence[Any]) -> float:
     """The penalty terms of parameters alone (activities not included), in float64."""
@@ -76,7 +81,8 @@ def penalty(regulation: Regulation, weights: Sequence[Any], biases: Sequence[Any
     return total
 
 
-def add_penalty(w: Any, g: Any, l1: Any, l2: Any, proximal: Any) -> Any:
+@inlined(SUMS)
+def add_penalty(w: Vector, g: Vector, l1: Value, l2: Value, proximal: Flag) -> Number:
     """g += the derivative of l1 Σ|w| + l2 Σ w²; returns its value. Where l1 is proximal, its share moves nothing here."""
     value = 0.0
     for i in range(len(w)):
@@ -85,7 +91,8 @@ def add_penalty(w: Any, g: Any, l1: Any, l2: Any, proximal: Any) -> Any:
     return value
 
 
-def add_orthogonal_penalty(w: Any, gradient: Any, strength: Any, gram: Any, along: Any) -> Any:
+@inlined(SUMS)
+def add_orthogonal_penalty(w: Matrix, gradient: Matrix, strength: Value, gram: Vector, along: Vector) -> Number:
     """gradient += 4λ W(WᵀW − I), or its mirror where W (fan_in, fan_out) is wider than tall; returns λ‖WᵀW − I‖². `gram`, `along`: scratch."""
     tall = w.shape[1] <= w.shape[0]
     size = min(w.shape[0], w.shape[1])
@@ -111,7 +118,8 @@ def add_orthogonal_penalty(w: Any, gradient: Any, strength: Any, gram: Any, alon
     return np.float64(strength) * value
 
 
-def observe_gradient(g: Any, statistics: Any) -> None:
+@inlined(SUMS)
+def observe_gradient(g: Vector, statistics: Vector) -> None:
     """Records the statistics of dL/dW, a vector."""
     total = absolute = square = 0.0
     for i in range(len(g)):
@@ -124,7 +132,8 @@ def observe_gradient(g: Any, statistics: Any) -> None:
         statistics[observe.NONFINITE_BACKWARD] += observe.count_nonfinite(window(g, 0, 1, len(g)))
 
 
-def sum_of_squares(values: Any) -> Any:
+@inlined(SUMS)
+def sum_of_squares(values: Vector) -> Number:
     """Σ x² in float64."""
     total = 0.0
     for i in range(len(values)):
@@ -132,13 +141,15 @@ def sum_of_squares(values: Any) -> Any:
     return total
 
 
-def clip_values(g: Any, bound: Any) -> None:
+@inlined(SUMS)
+def clip_values(g: Vector, bound: Value) -> None:
     """Each element into [−bound, bound]."""
     for i in range(len(g)):
         g[i] = min(max(g[i], -bound), bound)
 
 
-def clip_norm(g: Any, norm: Any, bound: Any) -> Any:
+@inlined(SUMS)
+def clip_norm(g: Vector, norm: Number, bound: Number) -> Number:
     """g · min(1, bound/norm); returns the factor (Pascanu, Mikolov & Bengio 2013)."""
     if not norm > bound:
         return 1.0
@@ -148,7 +159,8 @@ def clip_norm(g: Any, norm: Any, bound: Any) -> Any:
     return factor
 
 
-def limit_columns(w: Any, bound: Any, norms: Any) -> None:
+@inlined(SUMS)
+def limit_columns(w: Matrix, bound: Number, norms: Floats) -> None:
     """Scale each unit's incoming weights, a column of w (fan_in, fan_out), to a norm of at most `bound` (Srebro & Shraibman 2005)."""
     for j in range(w.shape[1]):
         norms[j] = 0.0
@@ -163,14 +175,16 @@ def limit_columns(w: Any, bound: Any, norms: Any) -> None:
             w[i, j] *= w.dtype.type(norms[j])
 
 
-def shrink(w: Any, threshold: Any) -> None:
+@inlined(SUMS)
+def shrink(w: Vector, threshold: Value) -> None:
     """The proximal step of l1: every weight moves to zero by `threshold` and stops there (Parikh & Boyd 2014, §6.5.2)."""
     for i in range(len(w)):
         size = max(abs(w[i]) - threshold, threshold * 0)
         w[i] = size if w[i] > 0 else -size
 
 
-def regulate_gradients(net: Any, values: Any, statistics: Any) -> Any:
+@inlined(SUMS)
+def regulate_gradients(net: Net, values: Floats, statistics: Matrix) -> Number:
     """Statistics of the data gradient, penalties, clipping by value; returns the penalty."""
     of = net.parameters.dtype.type
     penalty = 0.0
@@ -194,7 +208,8 @@ def regulate_gradients(net: Any, values: Any, statistics: Any) -> Any:
     return penalty
 
 
-def clip_gradients(net: Any, values: Any, scalars: Any) -> None:
+@inlined(SUMS)
+def clip_gradients(net: Net, values: Floats, scalars: Floats) -> None:
     """Clip by value, by the norm of each layer and by the norm of all; scalars ← norm before, factor of the global norm, norm after."""
     scalars[GRADIENT_NORM] = math.sqrt(sum_of_squares(net.gradients))
     if values[CLIP_VALUE] < np.inf:
@@ -208,7 +223,8 @@ def clip_gradients(net: Any, values: Any, scalars: Any) -> None:
     scalars[CLIPPED_GRADIENT_NORM] = norm * scalars[CLIP_SCALE]
 
 
-def constrain(net: Any, index: Any, values: Any, rate: Any, sums: Any) -> None:
+@inlined(SUMS)
+def constrain(net: Net, index: Index, values: Floats, rate: Number, sums: Floats) -> None:
     """What happens to a layer's weights after the update; the update's size is measured anew from the weights kept in `weight_delta`."""
     layer = net.layers[index]
     start, size = layer[p.START], layer[p.MATRIX_ROWS] * layer[p.FAN_OUT]
@@ -221,10 +237,10 @@ def constrain(net: Any, index: Any, values: Any, rate: Any, sums: Any) -> None:
     for i in range(size):
         change = np.float64(w[i]) - np.float64(net.weight_delta[i])
         moved += change * change
-    sums[6] = moved
+    sums[SUM_CHANGE_SQUARED] = moved
 
 
-def finish(net: Any, kernels: Any, values: Any, rate: Any, coefficients: Any, sums: Any, statistics: Any, scalars: Any) -> Any:
+def finish(net: Net, kernels: Kernels, values: Floats, rate: Number, coefficients: Vector, sums: Floats, statistics: Matrix, scalars: Floats) -> Number:
     """The second half of such a step, from whole gradients to stepped parameters; returns the penalty.
 
     values (12,): numbers of a Regulation; scalars (scalar,) ← gradient norm before clipping, factor of the global norm, norm after.
@@ -247,7 +263,7 @@ def finish(net: Any, kernels: Any, values: Any, rate: Any, coefficients: Any, su
             for i in range(len(w) if constrains else 0):
                 net.weight_delta[i] = w[i]
             invoke(kernels.update, (w, net.gradients[start:rest], net.moments, start, stride, coefficients, sums))
-            statistics[index, observe.CLIPPED_GRADIENT_L2] = math.sqrt(sums[2])
+            statistics[index, observe.CLIPPED_GRADIENT_L2] = math.sqrt(sums[SUM_G_SQUARED])
             if constrains:
                 constrain(net, index, values, rate, sums)
             observe.finish_weights(sums, rest - start, statistics[index])
@@ -256,29 +272,3 @@ def finish(net: Any, kernels: Any, values: Any, rate: Any, coefficients: Any, su
         if end > rest:
             invoke(kernels.update, (net.parameters[rest:end], net.gradients[rest:end], net.moments, rest, stride, coefficients, sums))
     return penalty
-
-
-for _function in (
-    add_penalty,
-    add_orthogonal_penalty,
-    observe_gradient,
-    sum_of_squares,
-    clip_values,
-    clip_norm,
-    limit_columns,
-    shrink,
-    regulate_gradients,
-    clip_gradients,
-    constrain,
-    l1_slope,
-    l1_value,
-    l2_slope,
-    l2_value,
-):
-    inlined(_function, SUMS)
-
-
-@cache
-def compiled_finish(signature: Any) -> Kernel:
-    """`finish` for one precision; it is called from compiled code only."""
-    return kernel(signature)(finish)

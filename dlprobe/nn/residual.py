@@ -8,13 +8,16 @@ from typing import Any
 from dlprobe.nn.cache import SUMS, inlined
 from dlprobe.nn.calling import kernel
 from dlprobe.nn.kernels import PRECISIONS, Operation
+from dlprobe.nn.shapes import Counters, Flag, Floats, Matrix, Vector
 from dlprobe.parts.penalties import l1_slope, l1_value, l2_slope, l2_value
 from dlprobe.registry import Spec
 
-Array = Any
+SCALE = 0  # the factor α, alone among the constants, or among the learned numbers where it is one
+ACTIVITY_L1, ACTIVITY_L2 = range(2)  # constants of the activity penalty
+MEAN_PENALTY = 0  # what it leaves in its state: its mean over the batch
 
 for _function in (l1_slope, l1_value, l2_slope, l2_value):
-    inlined(_function, SUMS)
+    inlined(SUMS)(_function)
 
 
 def residual(spec: Spec, depth: int, dtype: str) -> tuple[Operation, tuple[float, ...]]:
@@ -26,19 +29,29 @@ def residual(spec: Spec, depth: int, dtype: str) -> tuple[Operation, tuple[float
 
 @cache
 def residual_operation(dtype: str) -> tuple[Any, Any]:
-    def forward(x: Array, y: Array, learned: Array, state: Array, constants: Array, counter: Array, training: bool) -> None:
+    def forward(x: Matrix, y: Matrix, learned: Vector, state: Vector, constants: Vector, counter: Counters, training: Flag) -> None:
         """y, which holds the layer's source, += α x."""
-        scale = learned[0] if len(learned) > 0 else constants[0]
+        scale = learned[SCALE] if len(learned) > 0 else constants[SCALE]
         for i in range(x.shape[0]):
             row, out = x[i], y[i]
             for j in range(len(row)):
                 out[j] += scale * row[j]
 
     def backward(
-        x: Array, y: Array, dy: Array, dx: Array, learned: Array, gradient: Array, state: Array, constants: Array, counter: Array, peak: Array, slopes: Array
+        x: Matrix,
+        y: Matrix,
+        dy: Matrix,
+        dx: Matrix,
+        learned: Vector,
+        gradient: Vector,
+        state: Vector,
+        constants: Vector,
+        counter: Counters,
+        peak: Vector,
+        slopes: Floats,
     ) -> None:
         """The share of the sum that goes through the layer; the loop takes care of the one that goes around."""
-        scale = learned[0] if len(learned) > 0 else constants[0]
+        scale = learned[SCALE] if len(learned) > 0 else constants[SCALE]
         total = 0.0
         for i in range(x.shape[0]):
             row, d, out = x[i], dy[i], dx[i]
@@ -48,7 +61,7 @@ def residual_operation(dtype: str) -> tuple[Any, Any]:
                 of_row += row[j] * d[j]
             total += of_row
         if len(gradient) > 0:
-            gradient[0] = total
+            gradient[SCALE] = total
 
     precision = PRECISIONS[dtype]
     return kernel(precision.forward)(forward), kernel(precision.backward)(backward)
@@ -62,8 +75,8 @@ def activity_penalty(l1: float, l2: float, dtype: str) -> Operation:
 
 @cache
 def activity_operation(dtype: str) -> tuple[Any, Any]:
-    def forward(x: Array, y: Array, learned: Array, state: Array, constants: Array, counter: Array, training: bool) -> None:
-        l1, l2 = constants[0], constants[1]
+    def forward(x: Matrix, y: Matrix, learned: Vector, state: Vector, constants: Vector, counter: Counters, training: Flag) -> None:
+        l1, l2 = constants[ACTIVITY_L1], constants[ACTIVITY_L2]
         total = 0.0
         for i in range(x.shape[0]):
             row, out = x[i], y[i]
@@ -72,13 +85,23 @@ def activity_operation(dtype: str) -> tuple[Any, Any]:
                 out[j] = row[j]
                 of_row += l1_value(row[j], l1) + l2_value(row[j], l2)
             total += of_row
-        state[0] = total / x.shape[0]
+        state[MEAN_PENALTY] = total / x.shape[0]
 
     def backward(
-        x: Array, y: Array, dy: Array, dx: Array, learned: Array, gradient: Array, state: Array, constants: Array, counter: Array, peak: Array, slopes: Array
+        x: Matrix,
+        y: Matrix,
+        dy: Matrix,
+        dx: Matrix,
+        learned: Vector,
+        gradient: Vector,
+        state: Vector,
+        constants: Vector,
+        counter: Counters,
+        peak: Vector,
+        slopes: Floats,
     ) -> None:
         share = 1 / state.dtype.type(x.shape[0])
-        l1, l2 = constants[0] * share, constants[1] * share
+        l1, l2 = constants[ACTIVITY_L1] * share, constants[ACTIVITY_L2] * share
         for i in range(x.shape[0]):
             row, d, out = x[i], dy[i], dx[i]
             for j in range(len(row)):

@@ -25,7 +25,8 @@ from numba import types
 from numba.core import codegen, config
 from numba.extending import intrinsic
 
-from dlprobe.nn.cache import inlined
+from dlprobe.nn.cache import EXACT, inlined
+from dlprobe.nn.shapes import Flag, Index, Matrix
 from dlprobe.nn.views import scratch, window
 
 
@@ -48,7 +49,8 @@ TURN = 8
 panel_memory = scratch(DEPTH * VECTORS * VECTOR_BYTES // 4)  # numbers, of which there are most where they are smallest
 
 
-def multiply(a: Any, a_transposed: Any, b: Any, b_transposed: Any, out: Any) -> None:
+@inlined(EXACT)
+def multiply(a: Matrix, a_transposed: Flag, b: Matrix, b_transposed: Flag, out: Matrix) -> None:
     """out (m, n) = a (m, depth) @ b (depth, n), where `a` is stored as (depth, m) if a_transposed, and b as (n, depth) if b_transposed; depth ≥ 1.
 
     All arrays are row-major and of one precision; `out` shares no memory with the others. Transposed b is turned part by part, just before it is used.
@@ -77,7 +79,8 @@ def multiply(a: Any, a_transposed: Any, b: Any, b_transposed: Any, out: Any) -> 
             j += columns
 
 
-def copy_panel(source: Any, first_row: Any, first_column: Any, panel: Any, rows: Any, columns: Any) -> None:
+@inlined(EXACT)
+def copy_panel(source: Matrix, first_row: Index, first_column: Index, panel: Matrix, rows: Index, columns: Index) -> None:
     """panel (r, c) = source[first_row:, first_column:]."""
     for i in range(rows):
         row, target = source[first_row + i, first_column : first_column + columns], panel[i]
@@ -85,7 +88,8 @@ def copy_panel(source: Any, first_row: Any, first_column: Any, panel: Any, rows:
             target[j] = row[j]
 
 
-def turn_panel(source: Any, first_row: Any, first_column: Any, panel: Any, rows: Any, columns: Any) -> None:
+@inlined(EXACT)
+def turn_panel(source: Matrix, first_row: Index, first_column: Index, panel: Matrix, rows: Index, columns: Index) -> None:
     """panel (r, c) = source[first_row:, first_column:]ᵀ, TURN×TURN numbers at a time; the last ones overlap their neighbours instead of leaving a rest."""
     if rows < TURN or columns < TURN:
         for j in range(columns):
@@ -258,7 +262,3 @@ def turn_block(typing: Any, source: Any, target: Any, start: Any, to: Any) -> An
         return context.get_dummy_value()
 
     return types.void(source, target, types.int64, types.int64), code
-
-
-for _function in (multiply, copy_panel, turn_panel):
-    inlined(_function)

@@ -13,13 +13,23 @@ from numba.np.unsafe.ndarray import to_fixed_tuple
 from dlprobe.nn.cache import EXACT, inlined
 from dlprobe.nn.calling import whole_registers
 from dlprobe.nn.observe import sums_hold
+from dlprobe.nn.positions import (
+    MAX_ABS_W,
+    SUM_ABS_G,
+    SUM_CHANGE_SQUARED,
+    SUM_G,
+    SUM_G_SQUARED,
+    SUM_W_SQUARED,
+    UPDATE_SUMS,
+    ZERO_WEIGHTS,
+)
 from dlprobe.nn.scalar import from_bits, size_bits
+from dlprobe.nn.shapes import Floats, Index, Value, Vector
 from dlprobe.nn.views import part, scratch
 
-Array = Any
 CHUNK = 2048  # parameters whose sums run in T; their gradients and weights stay in the first-level cache
 weights_before = scratch(CHUNK)
-UPDATE_SUMS = 7  # Σg, Σ|g|, Σg², Σw², max|w|, zero weights, ΣΔw²
+TOTALS = {"reassoc", "contract", "nsz"}
 
 
 def update_loop(step: Callable[..., Any], count: int, states: int) -> Any:
@@ -29,7 +39,7 @@ def update_loop(step: Callable[..., Any], count: int, states: int) -> Any:
     """
     which = tuple(range(states))
 
-    def update(w: Array, g: Array, state: Array, offset: int, stride: int, coefficients: Array, sums: Array) -> None:
+    def update(w: Vector, g: Vector, state: Vector, offset: Index, stride: Index, coefficients: Vector, sums: Floats) -> None:
         whole_registers()
         c = to_fixed_tuple(coefficients, count)
         zero, infinity = w.dtype.type(0), w.dtype.type(np.inf)
@@ -86,7 +96,8 @@ def remember(typing: Any, which: Any, state: Any, start: Any, stride: Any, i: An
     return types.void(which, state, start, stride, i, stepped), codegen
 
 
-def observe_weight(w: Any, g: Any, after: Any, running: Any) -> Any:
+@inlined(TOTALS)
+def observe_weight(w: Value, g: Value, after: Value, running: tuple[Any, ...]) -> tuple[Any, ...]:
     """Add one weight, its gradient and its update to the running sums, all in T; largest and smallest |w| by their bits, which order as sizes do."""
     total, absolute, square, weight_square, largest, smallest, moved_square = running
     change, size = moved(after, w), size_bits(w)
@@ -101,28 +112,31 @@ def observe_weight(w: Any, g: Any, after: Any, running: Any) -> Any:
     )
 
 
-def moved(after: Any, before: Any) -> Any:
+@inlined(EXACT)
+def moved(after: Value, before: Value) -> Value:
     """after − before, exactly as rounded: reordering would give the step that was meant, not the one that was made."""
     return after - before
 
 
-def settle(running: Any, before: Any, g: Any, after: Any, sums: Any) -> None:
+@inlined(TOTALS)
+def settle(running: tuple[Any, ...], before: Vector, g: Vector, after: Vector, sums: Floats) -> None:
     """Add a chunk's running sums to `sums`; where its squares came near under- or overflow of T they are taken again, widened first."""
     total, absolute, square, weight_square, largest, smallest, moved_square = running
-    sums[4] = max(sums[4], np.float64(from_bits(largest)))
+    sums[MAX_ABS_W] = max(sums[MAX_ABS_W], np.float64(from_bits(largest)))
     if smallest == 0:  # hardly ever: counting on the way costs every weight two operations more
-        sums[5] += count_zeros(before, len(g))
+        sums[ZERO_WEIGHTS] += count_zeros(before, len(g))
     if sums_hold(weight_square) and (absolute == 0 or (sums_hold(square) and sums_hold(moved_square))):  # a dead layer's gradients are 0, not small
-        sums[0] += total
-        sums[1] += absolute
-        sums[2] += square
-        sums[3] += weight_square
-        sums[6] += moved_square
+        sums[SUM_G] += total
+        sums[SUM_ABS_G] += absolute
+        sums[SUM_G_SQUARED] += square
+        sums[SUM_W_SQUARED] += weight_square
+        sums[SUM_CHANGE_SQUARED] += moved_square
     else:
         add_widened(before, g, after, sums)
 
 
-def count_zeros(values: Any, length: Any) -> Any:
+@inlined(TOTALS)
+def count_zeros(values: Vector, length: Index) -> Index:
     """How many of the first `length` values are 0."""
     found = 0
     for i in range(length):
@@ -130,17 +144,13 @@ def count_zeros(values: Any, length: Any) -> Any:
     return found
 
 
-def add_widened(before: Any, g: Any, after: Any, sums: Any) -> None:
+@inlined(TOTALS)
+def add_widened(before: Vector, g: Vector, after: Vector, sums: Floats) -> None:
     """A chunk's sums of gradients, weights and updates, every number widened to float64 first."""
     for i in range(len(g)):
         wide_g, wide_w, change = np.float64(g[i]), np.float64(before[i]), np.float64(after[i]) - np.float64(before[i])
-        sums[0] += wide_g
-        sums[1] += abs(wide_g)
-        sums[2] += wide_g * wide_g
-        sums[3] += wide_w * wide_w
-        sums[6] += change * change
-
-
-for _function in (observe_weight, settle, count_zeros, add_widened):
-    inlined(_function, {"reassoc", "contract", "nsz"})
-inlined(moved, EXACT)
+        sums[SUM_G] += wide_g
+        sums[SUM_ABS_G] += abs(wide_g)
+        sums[SUM_G_SQUARED] += wide_g * wide_g
+        sums[SUM_W_SQUARED] += wide_w * wide_w
+        sums[SUM_CHANGE_SQUARED] += change * change

@@ -26,15 +26,15 @@ I32, I64, DOUBLE = ir.IntType(32), ir.IntType(64), ir.DoubleType()
 FLAGS = ("contract",)
 
 
-class Vector(types.Type):  # type: ignore[misc]
+class RegisterType(types.Type):  # type: ignore[misc]
     """The Numba type of a register full of numbers."""
 
     def __init__(self, dtype: Any) -> None:
         self.dtype, self.lanes = dtype, 8 * BYTES // dtype.bitwidth
-        super().__init__(name=f"Vector({dtype} x {self.lanes})")
+        super().__init__(name=f"Register({dtype} x {self.lanes})")
 
 
-@register_model(Vector)
+@register_model(RegisterType)
 class _VectorModel(models.PrimitiveModel):  # type: ignore[misc]
     def __init__(self, manager: Any, kind: Any) -> None:
         super().__init__(manager, kind, ir.VectorType(manager.lookup(kind.dtype).get_value_type(), kind.lanes))
@@ -43,13 +43,13 @@ class _VectorModel(models.PrimitiveModel):  # type: ignore[misc]
 class _Arithmetic(AbstractTemplate):  # type: ignore[misc]
     def generic(self, arguments: Any, keywords: Any) -> Any:
         one, other = arguments
-        return signature(one, one, other) if isinstance(one, Vector) and one == other else None
+        return signature(one, one, other) if isinstance(one, RegisterType) and one == other else None
 
 
 for _operator, _name in ((operator.add, "fadd"), (operator.sub, "fsub"), (operator.mul, "fmul")):
     infer_global(_operator)(type(f"_{_name}", (_Arithmetic,), {}))
 
-    @lower_builtin(_operator, Vector, Vector)
+    @lower_builtin(_operator, RegisterType, RegisterType)
     def _operate(context: Any, builder: Any, sig: Any, values: Any, name: str = _name) -> Any:
         return getattr(builder, name)(*values, flags=FLAGS)
 
@@ -57,7 +57,7 @@ for _operator, _name in ((operator.add, "fadd"), (operator.sub, "fsub"), (operat
 @intrinsic
 def lanes_of(typing: Any, array: Any) -> Any:
     """How many of the array's numbers fill a vector: a constant, so that loads of as many need no mask."""
-    return types.int64(array), lambda context, builder, sig, values: I64(Vector(array.dtype).lanes)
+    return types.int64(array), lambda context, builder, sig, values: I64(RegisterType(array.dtype).lanes)
 
 
 def _constant(kind: Any, values: Any) -> Any:
@@ -89,7 +89,7 @@ def _call(builder: Any, name: str, result: Any, arguments: list[Any]) -> Any:
 @intrinsic
 def load(typing: Any, array: Any, offset: Any, count: Any) -> Any:
     """`count` numbers from element `offset` of a row-major array on, at most a vector of them."""
-    kind = Vector(array.dtype)
+    kind = RegisterType(array.dtype)
 
     def code(context: Any, builder: Any, sig: Any, values: Any) -> Any:
         pointer, vector, name, align = _masked(context, builder, "load", kind, array, values[0], values[1])
@@ -113,7 +113,7 @@ def store(typing: Any, vector: Any, array: Any, offset: Any, count: Any) -> Any:
 @intrinsic
 def all_lanes(typing: Any, number: Any) -> Any:
     """The number in every lane."""
-    kind = Vector(number)
+    kind = RegisterType(number)
     return kind(number), lambda context, builder, sig, values: _spread(builder, values[0], kind.lanes)
 
 

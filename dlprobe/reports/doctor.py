@@ -33,7 +33,7 @@ def _facts(found: Examination) -> Iterator[tuple[str, Cell]]:
     yield "kernel cache", str(here.cache.folder)
     yield "in it", f"{here.cache.kernels} kernels, {_megabytes(here.cache.bytes)}"
     if here.cache.older:
-        yield "of other versions", f"{_count(here.cache.older, 'folder')}, {_megabytes(here.cache.older_bytes)}; no longer used"
+        yield "of other versions", f"{_count(here.cache.older, 'folder')}, {_megabytes(here.cache.older_bytes)}; removed a week after their last use"
 
 
 def _about_cache(found: Examination) -> list[Block]:

@@ -11,7 +11,8 @@ from pathlib import Path
 
 from threadpoolctl import threadpool_info
 
-from dlprobe.nn.cache import cache_folder, cached_files, wanted_folder
+from dlprobe.nn.cache import cached_files
+from dlprobe.nn.folders import cache_folder, wanted_folder
 from dlprobe.nn.identity import processor
 from dlprobe.nn.self_check import Check as Check  # experiments, which do not know `nn`, name these from here
 from dlprobe.nn.self_check import Outcome as Outcome

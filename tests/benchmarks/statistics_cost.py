@@ -26,6 +26,8 @@ from numba.np.unsafe.ndarray import to_fixed_tuple
 from dlprobe.nn import cache, kernels, observe, observe_forward, updates
 from dlprobe.nn.calling import whole_registers
 from dlprobe.nn.observe import add_four
+from dlprobe.nn.positions import UPDATE_SUMS
+from dlprobe.nn.shapes import Floats, Matrix, Vector
 from dlprobe.nn.views import flat
 
 SHAPES = (("64-[64]×20-10", 32), ("64-[100]×20-10", 32), ("64-[256]×20-10", 32), ("784-300-100-10", 128), ("2-16-16-2", 32))
@@ -37,7 +39,7 @@ GROUPS = ("preactivation", "activation", "slopes", "error", "underflow", "weight
 # What stands in for each pass. Each does what training needs, in the same order of operations.
 
 
-def add_bias(z: Any, bias: Any, statistics: Any) -> None:
+def add_bias(z: Matrix, bias: Vector, statistics: Vector) -> None:
     whole_registers()
     for i in range(z.shape[0]):
         row = z[i]
@@ -45,7 +47,7 @@ def add_bias(z: Any, bias: Any, statistics: Any) -> None:
             row[j] += bias[j]
 
 
-def observe_error(d: Any, sums: Any, row_square: Any, statistics: Any) -> None:
+def observe_error(d: Matrix, sums: Vector, row_square: Floats, statistics: Vector) -> None:
     whole_registers()
     for j in range(len(sums)):
         sums[j] = d.dtype.type(0)
@@ -60,7 +62,7 @@ def observe_error(d: Any, sums: Any, row_square: Any, statistics: Any) -> None:
             sums[j] += row[j]
 
 
-def observe_activation(a: Any, row_square: Any, narrow: Any, wide: Any, statistics: Any) -> None:
+def observe_activation(a: Matrix, row_square: Floats, narrow: Vector, wide: Floats, statistics: Vector) -> None:
     return
 
 
@@ -97,7 +99,7 @@ def update_loop(step: Callable[..., Any], count: int, states: int) -> Any:
     def update(w: Any, g: Any, state: Any, offset: int, stride: int, coefficients: Any, sums: Any) -> None:
         whole_registers()
         c = to_fixed_tuple(coefficients, count)
-        for k in range(updates.UPDATE_SUMS):
+        for k in range(UPDATE_SUMS):
             sums[k] = 0.0
         for i in range(len(w)):
             stepped = step(w[i], g[i], *(updates.recall(which, state, offset, stride, i) + c))
@@ -145,7 +147,7 @@ def leave_out(groups: list[str]) -> None:
             if not hasattr(modules[name], function.__name__):
                 raise SystemExit(f"dlprobe.nn.{name} has no {function.__name__} any more: adapt statistics_cost.py to the engine")
             if name != "kernels":
-                cache.inlined(function, cache.EXACT if function is add_bias else cache.SUMS)
+                cache.inlined(cache.EXACT if function is add_bias else cache.SUMS)(function)
             setattr(modules[name], function.__name__, function)
 
 

@@ -88,7 +88,7 @@ def test_older_folders_and_a_folder_that_cannot_be_written_are_told(healthy: Pat
     cache = shutil.copytree(healthy, tmp_path / "cache")
     (cache / "kernels" / "0123456789abcdef").mkdir()
     (cache / "kernels" / "0123456789abcdef" / "old.nbc").write_bytes(bytes(3_000_000))
-    assert "1 folder, 3.0 MB; no longer used" in doctor(cache).out
+    assert "1 folder, 3.0 MB; removed a week after their last use" in doctor(cache).out
     (tmp_path / "file").write_text("", encoding="utf-8")
     outcome = process("doctor", folder=tmp_path, DLPROBE_CACHE_DIR=str(tmp_path / "file"))
     assert outcome.code == 0

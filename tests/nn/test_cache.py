@@ -3,17 +3,22 @@
 from __future__ import annotations
 
 import contextlib
+import inspect
+import math
 import os
 import re
 import shutil
 import subprocess
 import sys
+import time
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
 import dlprobe
-from dlprobe.nn import cache
+from dlprobe import registry
+from dlprobe.nn import cache, folders, sources
 
 PACKAGE = Path(dlprobe.__file__).parent
 # Prints the folder and what compiled kernels make of 2: one forward kernel, and a scalar function that the kernel inlines from another file.
@@ -87,23 +92,144 @@ def test_the_process_that_compiles_records_what_the_next_one_does(tmp_path: Path
     assert printed(run(TRAINING, PACKAGE.parent, tmp_path)) == printed(run(TRAINING, PACKAGE.parent, tmp_path))
 
 
-@pytest.mark.parametrize("changed", ["nn/observe.py", "nn/cache.py", "parts/scalar.py", "parts/losses/margins.py", "record/statistics.py", "record/scalars.py"])
-def test_any_edit_that_can_reach_a_kernel_changes_the_hash(changed: str, copy: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.fixture
+def edited(copy: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[[str, str, str], bool]:
+    """Edits a file of the copy, and tells whether the hash is another after that."""
     monkeypatch.setattr(dlprobe, "__file__", str(copy / "dlprobe" / "__init__.py"))
-    before = cache.source_hash()
-    assert before == cache.source_hash()
-    with (copy / "dlprobe" / changed).open("a", encoding="utf-8") as file:
-        file.write("# a comment\n")
-    assert cache.source_hash() != before
+    before = folders.source_hash()
+
+    def changes(name: str, old: str, new: str) -> bool:
+        file = copy / "dlprobe" / name
+        text = file.read_text(encoding="utf-8") if file.exists() else ""
+        assert old in text
+        file.write_text(text.replace(old, new, 1) if old else text + new, encoding="utf-8")
+        return folders.source_hash() != before
+
+    return changes
 
 
-def test_a_new_file_changes_the_hash_and_other_folders_do_not(copy: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(dlprobe, "__file__", str(copy / "dlprobe" / "__init__.py"))
-    before = cache.source_hash()
-    (copy / "dlprobe" / "errors.py").write_text("", encoding="utf-8")
-    assert cache.source_hash() == before
-    (copy / "dlprobe" / "parts" / "metrics_of_tomorrow.py").write_text("", encoding="utf-8")
-    assert cache.source_hash() != before
+@pytest.mark.parametrize(
+    ("name", "old", "new"),
+    [
+        ("nn/observe.py", "square > 1e-25", "square > 1e-24"),  # a constant
+        ("nn/observe.py", "sums_hold(square: Number | Value)", "sums_hold(square=0.0)"),  # a default
+        ("nn/positions.py", "SUM_G, SUM_ABS_G,", "SUM_ABS_G, SUM_G,"),  # an order
+        ("nn/cache.py", 'EXACT = {"contract"}', "EXACT = set()"),  # a compiler's flag
+        ("nn/model.py", "    batch: Index", "    batch: Key"),  # a field's type
+        ("parts/scalar.py", "", "\nMORE = 1\n"),
+        ("parts/activations/rectified.py", "like(z, 0.0)", "like(z, 0.5)"),
+        ("parts/losses/of_tomorrow.py", "", "LOSS = 1\n"),  # a file in a folder that the registry walks
+        ("record/statistics.py", '_statistic("activation_mean"', '_statistic("activation_average"'),  # an order of columns that kernels know
+        ("record/scalars.py", 'Scalar("penalty"', 'Scalar("fine"'),
+    ],
+)
+def test_an_edit_that_a_kernel_may_feel_changes_the_hash(name: str, old: str, new: str, edited: Callable[[str, str, str], bool]) -> None:
+    assert edited(name, old, new)
+
+
+@pytest.mark.parametrize(
+    ("name", "old", "new"),
+    [
+        ("nn/observe.py", "", "\n# a comment\n"),
+        ("nn/observe.py", "def deviations(", "# a comment\n\n\ndef deviations("),  # lines move
+        ("nn/block.py", '"""The weight matrix of a layer."""', '"""Of a layer, the weights."""'),
+        ("nn/observe.py", "def sums_hold(square: Number | Value) -> Flag", "def sums_hold(square) -> bool"),
+        ("nn/model.py", "# (P,): what is learned", "# what is learned, (P,)"),
+        ("nn/network.py", "EVALUATION_ROWS = 256", "EVALUATION_ROWS = 128"),  # Python's side
+        ("parts/metrics.py", "", "\nMORE = 1\n"),
+        ("parts/initializers.py", "", "\nMORE = 1\n"),
+        ("record/instruments.py", "", "\nMORE = 1\n"),
+        ("errors.py", "", "\nMORE = 1\n"),
+        ("parts/of_tomorrow.py", "", "PART = 1\n"),  # nobody imports it
+    ],
+)
+def test_an_edit_that_no_kernel_can_feel_keeps_the_hash(name: str, old: str, new: str, edited: Callable[[str, str, str], bool]) -> None:
+    assert not edited(name, old, new)
+
+
+def test_the_files_that_reach_a_kernel_stand_in_the_folders_that_are_watched() -> None:
+    """The note of what a state of the files is called knows of these alone."""
+    modules = sources.sources(PACKAGE).modules
+    assert {name.split(".")[1] for name in modules} <= set(sources.FOLDERS)
+    assert modules == folders.SOURCES_AT_IMPORT.modules
+    for kind in ("activation", "loss", "optimizer", "normalization", "weight_transform", "perturbation"):
+        functions = [value for record in registry.records(kind).values() for value in vars(record).values() if inspect.isfunction(value)]
+        assert functions
+        assert {function.__module__ for function in functions} <= modules
+
+
+def test_a_note_spares_the_next_process_the_parsing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """And one that says nothing sensible is written anew."""
+    monkeypatch.setenv("DLPROBE_CACHE_DIR", str(tmp_path))
+    expected = folders.remembered_sources()
+    (note,) = (tmp_path / "kernels").iterdir()
+    note.write_text("half a no", encoding="utf-8")
+    assert folders.remembered_sources() == expected
+    monkeypatch.setattr(folders, "sources", None)
+    assert folders.remembered_sources() == expected
+
+
+def test_comments_and_other_places_leave_kernels_in_use(copy: Path, tmp_path: Path) -> None:
+    """A kernel's file touched, lines above it moved, docstrings changed, and all of it in another place: nothing is compiled anew."""
+    first = printed(run(SCRIPT, PACKAGE.parent, tmp_path / "cache"))
+    files = kernels_in(tmp_path / "cache")
+    for name, old in (("nn/kernels.py", "def elementwise_loops("), ("parts/activations/saturating.py", "def "), ("nn/views.py", "def view(")):
+        file = copy / "dlprobe" / name
+        text = file.read_text(encoding="utf-8")
+        file.write_text(text.replace(old, f"# a comment\n\n\n{old}", 1).replace('"""', '"""More: ', 1), encoding="utf-8")
+    assert printed(run(SCRIPT, copy, tmp_path / "cache")) == first
+    assert kernels_in(tmp_path / "cache") == files
+
+
+def kernels_in(folder: Path) -> dict[str, int]:
+    return {path.name: path.stat().st_mtime_ns for path in folder.rglob("*.nb?")}
+
+
+WEEK = 7 * 24 * 3600
+
+
+def test_folders_unused_for_a_week_are_removed_and_nothing_else(tmp_path: Path) -> None:
+    now = 1e9
+    ages = {"0" * 16: 8, "1" * 16: 6, "2" * 16: 8, "3" * 16 + ".removed-00ff": 8, "4" * 64 + ".sources": 8, "5" * 64 + ".sources": 6, "notes": 800, "6" * 15: 8}
+    for name, days in ages.items():
+        path = tmp_path / name
+        if name.endswith(".sources"):
+            path.write_text("", encoding="utf-8")
+        else:
+            path.mkdir()
+            (path / "a.nbc").write_text("", encoding="utf-8")
+        os.utime(path, (now - days * WEEK / 7,) * 2)
+    (tmp_path / "elsewhere").mkdir()
+    (tmp_path / ("7" * 16)).symlink_to(tmp_path / "elsewhere")
+    folders.remove_unused(tmp_path, tmp_path / ("2" * 16), now)
+    kept = {"1" * 16, "2" * 16, "5" * 64 + ".sources", "notes", "6" * 15, "elsewhere", "7" * 16}
+    assert {path.name for path in tmp_path.iterdir()} == kept
+
+
+def test_a_new_folder_clears_away_old_ones_and_a_start_keeps_ones_own(tmp_path: Path) -> None:
+    """The first process makes the folder and removes what is old; the second finds its own folder old, and uses it from then on."""
+    old = tmp_path / "kernels" / ("0" * 16)
+    old.mkdir(parents=True)
+    os.utime(old, (1e9, 1e9))
+    own = Path(printed(run(SCRIPT, PACKAGE.parent, tmp_path))["folder"])
+    assert not old.exists()
+    os.utime(own, (1e9, 1e9))
+    run(SCRIPT, PACKAGE.parent, tmp_path)
+    assert time.time() - own.stat().st_mtime < WEEK
+
+
+REMOVED = """
+import shutil
+from dlprobe.nn import folders
+shutil.rmtree(folders.cache_folder())
+"""
+
+
+def test_a_folder_removed_while_a_process_runs_is_made_again(tmp_path: Path) -> None:
+    """As if that process had needed no kernel for a week."""
+    result = printed(run(SCRIPT + REMOVED + SCRIPT.replace("softsign", "tanh"), PACKAGE.parent, tmp_path))
+    assert float(result["value"]) == pytest.approx(math.tanh(2))
+    assert kernels_in(Path(result["folder"]))
 
 
 def test_kernels_are_found_again_by_the_next_process(tmp_path: Path) -> None:
@@ -146,13 +272,13 @@ def test_numbas_own_cache_setting_is_left_alone(own: str, tmp_path: Path, monkey
 
 
 def test_the_setting_comes_back_after_an_error() -> None:
-    from numba.core import config
+    from numba.core import caching
 
-    before = config.CACHE_DIR
+    before = caching.CacheImpl._locator_classes
     with contextlib.suppress(ZeroDivisionError), cache.our_folder():
-        assert str(cache.cache_folder()) == config.CACHE_DIR
+        assert caching.CacheImpl._locator_classes == [cache.Locator]
         raise ZeroDivisionError
-    assert before == config.CACHE_DIR
+    assert before is caching.CacheImpl._locator_classes
 
 
 def test_a_fresh_cache_is_cold_and_a_used_one_warm(tmp_path: Path) -> None:
@@ -164,11 +290,11 @@ def test_a_fresh_cache_is_cold_and_a_used_one_warm(tmp_path: Path) -> None:
 LATE_EDIT = """
 import pathlib
 import dlprobe
-from dlprobe.nn import cache
+from dlprobe.nn import cache, folders
 file = pathlib.Path(dlprobe.__file__).parent / "parts" / "losses" / "margins.py"
-file.write_text(file.read_text() + "# an edit")
+file.write_text(file.read_text() + "EDIT = 1;")
 print("old", cache.cache_folder().name)
-print("new", cache.source_hash())
+print("new", folders.source_hash())
 """
 
 
@@ -182,12 +308,13 @@ def test_threads_that_compile_do_not_move_each_others_cache_folder(tmp_path: Pat
     script = (
         "import threading, numba\n"
         "from dlprobe.nn import cache\n"
-        "before = numba.config.CACHE_DIR\n"
+        "from numba.core.caching import CacheImpl\n"
+        "before = CacheImpl._locator_classes\n"
         "def plus(n): return lambda x: x + n\n"
         "def work(n): cache.compiled(numba.float64(numba.float64))(plus(n))\n"
         "threads = [threading.Thread(target=work, args=(float(n),)) for n in range(8)]\n"
         "[t.start() for t in threads]; [t.join() for t in threads]\n"
-        "assert numba.config.CACHE_DIR == before\n"
+        "assert CacheImpl._locator_classes is before\n"
     )
     work = tmp_path / "work"
     work.mkdir()

@@ -2,18 +2,27 @@
 
 from __future__ import annotations
 
-from collections import namedtuple
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import pytest
 from numba import types
 
 from dlprobe.nn.cache import compiled
-from dlprobe.nn.records import Reference, record_type, taking_records
+from dlprobe.nn.records import Reference, taking_records
+from dlprobe.nn.shapes import Flag, Index, IntegerTable, Key, Vector, record_type
 
-Things = namedtuple("Things", "vector matrix below large yes no")
-KIND = record_type(Things, [types.float32[::1], types.Array(types.int64, 2, "C"), types.int64, types.uint64, types.boolean, types.boolean])
+
+class Things(NamedTuple):
+    vector: Vector
+    matrix: IntegerTable
+    below: Index
+    large: Key
+    yes: Flag
+    no: Flag
+
+
+KIND = record_type(Things, types.float32)
 
 
 def read(things: Any, out: Any) -> None:

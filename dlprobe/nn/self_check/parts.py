@@ -10,7 +10,8 @@ import numpy as np
 
 from dlprobe import registry
 from dlprobe.nn import kernels, perturbation, residual
-from dlprobe.nn.random import NOISE, SLOPES, operation_key, share
+from dlprobe.nn.positions import MOST_COEFFICIENTS, SLOPE_SUMS, SUM_CHANGE_SQUARED, SUM_G_SQUARED, SUM_W_SQUARED, UPDATE_SUMS
+from dlprobe.nn.random import NOISE, SLOPES, counter_of, operation_key, share
 from dlprobe.nn.self_check.checks import Array, Check, Pair, block, rounded, wide
 from dlprobe.parts import penalties
 from dlprobe.parts.activations import Activation, GatedActivation, LearnedActivation, RandomActivation
@@ -59,7 +60,7 @@ def _loss_kernel(name: str, fused: bool, dtype: str) -> tuple[Any]:
 
 
 def counter(training: bool) -> Array:
-    return np.array([SEED, LAYER, AT, training], np.uint64)
+    return counter_of(SEED, LAYER, AT, training)
 
 
 def run(pair: Any, x: Array, width: int, dy: Array, constants: Sequence[float], training: bool, learned: Array, state: Array) -> tuple[Array, ...]:
@@ -68,7 +69,7 @@ def run(pair: Any, x: Array, width: int, dy: Array, constants: Sequence[float], 
     numbers, of = np.array(constants, x.dtype), counter(training)
     forward, backward = pair
     forward(x, y, learned, state, numbers, of, training)
-    backward(x, y, dy, dx, learned, gradient, state, numbers, of, np.zeros(width, x.dtype), np.zeros(3))
+    backward(x, y, dy, dx, learned, gradient, state, numbers, of, np.zeros(width, x.dtype), np.zeros(SLOPE_SUMS))
     return y, dx, gradient, state
 
 
@@ -149,7 +150,7 @@ def _normalization(spec: Spec, dtype: str) -> Iterator[Pair]:
     plain = [np.zeros(x.shape), np.zeros(x.shape), np.zeros(len(learned)), np.zeros(size)]
     constants = wide(rounded(operation.constants, dtype))
     record.forward(wide(x), plain[0], wide(learned), plain[3], constants, counter(True), True)
-    record.backward(wide(x), plain[0], wide(dy), plain[1], wide(learned), plain[2], plain[3], constants, counter(True), np.zeros(UNITS), np.zeros(3))
+    record.backward(wide(x), plain[0], wide(dy), plain[1], wide(learned), plain[2], plain[3], constants, counter(True), np.zeros(UNITS), np.zeros(SLOPE_SUMS))
     yield from map(Pair, ("value", "slope", "gradient of scale and shift"), (y, dx, gradient), plain[:3])
     kept = 0 if transform else record.persistent(UNITS)
     yield Pair("running statistics", state[:kept], plain[3][:kept])
@@ -173,7 +174,7 @@ def _residual(dtype: str) -> Iterator[Pair]:
     for learned in (np.zeros(0, dtype), np.array([scale], dtype)):
         y, dx, gradient, constants = before.copy(), np.zeros_like(x), np.zeros_like(learned), np.array([scale], dtype)
         pair[0](x, y, learned, learned, constants, counter(True), True)
-        pair[1](x, y, dy, dx, learned, gradient, learned, constants, counter(True), np.zeros(UNITS, dtype), np.zeros(3))
+        pair[1](x, y, dy, dx, learned, gradient, learned, constants, counter(True), np.zeros(UNITS, dtype), np.zeros(SLOPE_SUMS))
         yield Pair("value", y, wide(before) + scale * wide(x))
         yield Pair("slope", dx, scale * wide(dy))
         yield Pair("gradient of the factor", gradient, wide([np.sum(wide(x) * wide(dy))] * len(learned)))
@@ -203,15 +204,15 @@ def sample_losses(record: Any, fused: bool, z: Array, a: Array, targets: Array, 
     """Each sample's loss (rows,) and its derivative by a, or by z where fused, without the record's `share`."""
     if isinstance(record, ElementwiseLoss) and not fused:
         return _each(lambda p, y: record.value(p, y, *numbers), a, targets).sum(axis=1), _each(lambda p, y: record.slope(p, y, *numbers), a, targets)
-    values, slopes = [], []
+    values, derivatives = [], []
     for row_z, row_a, target in zip(*(wide(array).tolist() for array in (z, a, targets)), strict=True):
-        slopes.append([0.0] * len(row_a))
+        derivatives.append([0.0] * len(row_a))
         if fused:
-            values.append(record.fused_row(row_z, row_a, target, slopes[-1], *numbers))
+            values.append(record.fused_row(row_z, row_a, target, derivatives[-1], *numbers))
         else:
             assert isinstance(record, RowLoss)
-            values.append(record.row(row_a, target, slopes[-1], *numbers))
-    return wide(values), wide(slopes)
+            values.append(record.row(row_a, target, derivatives[-1], *numbers))
+    return wide(values), wide(derivatives)
 
 
 def _loss(spec: Spec, fused: bool, dtype: str) -> Iterator[Pair]:
@@ -232,7 +233,7 @@ def _optimizer(spec: Spec, dtype: str) -> Iterator[Pair]:
     update, prepare = kernels.optimizer(spec.name, dtype)
     count = record.update.__code__.co_argcount - 2 - record.states
     parameters = [*map(float, spec.parameters.values()), *record.running]
-    values, numbers, sums = wide(parameters), np.zeros(16, dtype), np.zeros(7)
+    values, numbers, sums = wide(parameters), np.zeros(MOST_COEFFICIENTS, dtype), np.zeros(UPDATE_SUMS)
     prepare(float(STEP), RATE, values, numbers)
     expected = record.coefficients(float(STEP), RATE, *parameters)
     yield Pair("coefficients", numbers[:count], wide(expected[:count]))
@@ -246,4 +247,8 @@ def _optimizer(spec: Spec, dtype: str) -> Iterator[Pair]:
     yield Pair("weights", after, plain[:, 0])
     yield Pair("state", flat, plain[:, 1:].T)
     moved = wide(after) - wide(w)
-    yield Pair("squares of gradient, weight and update", sums[[2, 3, 6]], wide([np.sum(wide(g) ** 2), np.sum(wide(w) ** 2), np.sum(moved**2)]))
+    yield Pair(
+        "squares of gradient, weight and update",
+        sums[[SUM_G_SQUARED, SUM_W_SQUARED, SUM_CHANGE_SQUARED]],
+        wide([np.sum(wide(g) ** 2), np.sum(wide(w) ** 2), np.sum(moved**2)]),
+    )

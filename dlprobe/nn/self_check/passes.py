@@ -9,9 +9,8 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from dlprobe.nn import augmentation, fleet, lanes, linking, observe
+from dlprobe.nn import augmentation, fleet, linking, observe
 from dlprobe.nn.calling import Kernel
-from dlprobe.nn.kernels import PRECISIONS
 from dlprobe.nn.network import LayerSpec, Network
 from dlprobe.nn.random import epoch_order
 from dlprobe.nn.regulation import NOTHING, Regulation
@@ -49,15 +48,15 @@ def _passes(dtype: str) -> tuple[Any, ...]:
 
 
 def _finish(dtype: str) -> tuple[Kernel]:
-    return (linking.finish(dtype),)
+    return (linking.compiled_finish(dtype),)
 
 
 def _gather_mixed(dtype: str) -> tuple[Kernel]:
-    return (linking.gather_mixed(dtype),)
+    return (linking.compiled_gather_mixed(dtype),)
 
 
 def _passes_of_fleet(dtype: str) -> tuple[Kernel, ...]:
-    return lanes.compiled_passes(linking.Signatures(PRECISIONS[dtype]))
+    return linking.compiled_passes_of_fleet(dtype)
 
 
 def _products_of_fleet(dtype: str) -> tuple[Kernel, ...]:
