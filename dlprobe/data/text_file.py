@@ -190,7 +190,7 @@ def lines_above(lines: Sequence[str], skipped: int, separator: str, width: int) 
         found.append(i)
     if len(found) >= sum(1 for line in lines if line.strip()):
         return []  # every line starts so: it is data
-    marked = [i for i in found if len(bare_cells(lines[i], separator)) != width or re.match(r"\s*(#|%|//)\s", lines[i])]
+    marked = [i for i in found if fields([lines[i]], separator) != [width] or re.match(r"\s*#\s", lines[i])]
     return found[: found.index(marked[-1]) + 1] if marked else []
 
 

@@ -134,6 +134,8 @@ FORMS = [
     Form("like_adult_test.csv", "|1x3 Cross validator\n" + lines(","), X, Y, ("skipped 1 comment line above",)),
     Form("comment_within.csv", PLAIN + "# end of the series\n", X, Y, ("skipped 1 comment line within",)),
     Form("percent_comment.txt", "% written by hand\n" + lines(" "), X, Y, ("skipped 1 comment line above", "separated by blanks")),
+    Form("percent_in_header.csv", PLAIN.replace("a,b", "% fat,b"), X, Y, ("row 1 is the header",)),
+    Form("quoted_hash.csv", 'k,b,y\n"u\n# no, comment",7,0\nv,8,1\n"u\n# no, comment",9.25,1\nv,6,0\n', [[1, 0, 7], [0, 1, 8], [1, 0, 9.25], [0, 1, 6]], Y),
     Form("bom.csv", b"\xef\xbb\xbf" + PLAIN.encode(), X, Y, ("row 1 is the header",)),
     Form("bom_comments.csv", b"\xef\xbb\xbf# made today\n" + PLAIN.encode(), X, Y, ("skipped 1 comment line above",)),
     Form("colours.csv", "#ff0000,1.5,0\n#00ff00,2.5,1\n#ff0000,3.5,1\n#00ff00,4.5,0\n", [[0, 1, 1.5], [1, 0, 2.5], [0, 1, 3.5], [1, 0, 4.5]], Y),
