@@ -22,14 +22,18 @@ import time
 import warnings
 from pathlib import Path
 
+from dlprobe.config import from_options
+
 from .cases import Case, all_cases
 from .datasets import write_all
+from .outcome import Outcome, best_skills, known_skill, label, outcome, to_json
 from .scoring import Judged, document, judged, table
-from .training import best_skills, label, run_of, skill, to_json
+from .training import options_of, run_of
 
 HERE = Path(__file__).parent
 OUTCOMES = HERE / "outcomes.json"
 RESULTS = HERE / "results.json"
+Ends = dict[str, list[Outcome]]
 Said = tuple[list[tuple[str, str]], dict[str, str]]
 
 
@@ -39,24 +43,24 @@ def main() -> int:
     folder: Path = options.folder
     write_all(folder / "data")
     chosen = [case for case in all_cases() if options.cases in case.name and options.half in ("", case.half)]
-    skills, said = train(chosen, options)
-    best = best_skills(chosen, skills)
+    ends, said = train(chosen, options)
+    best = best_skills(chosen, skills_of(ends), known_of_rows(chosen, folder))
     if options.cases or options.half:  # the best of a family may be among the cases that were left out
         best = {family: max(reach, known_best().get(family, reach)) for family, reach in best.items()}
     results = [
-        Judged(case, seed, label(case, skills[case.name][seed], best[case.family]), *said[case.name, seed]) for case in chosen for seed in range(options.seeds)
+        Judged(case, seed, label(case, ends[case.name][seed], best[case.family]), *said[case.name, seed]) for case in chosen for seed in range(options.seeds)
     ]
     if options.write:
-        write_labels(chosen, skills, best, options.seeds)
+        write_labels(chosen, ends, best, options.seeds)
     if options.only_labels:
-        print_labels(chosen, skills, best)
+        print_labels(chosen, ends, best)
         return 0
     counted = document(results)
     if options.write:
         RESULTS.write_text(json.dumps(counted, indent=1) + "\n")
     print(json.dumps(counted, indent=1) if options.json else table(counted))
     if options.misses:
-        print_misses(results, skills)
+        print_misses(results, ends)
     return 0
 
 
@@ -71,19 +75,31 @@ def parse() -> argparse.Namespace:
     return parser.parse_args()
 
 
-def train(chosen: list[Case], options: argparse.Namespace) -> tuple[dict[str, list[float]], dict[tuple[str, int], Said]]:
-    """Skills per case, and what the rules said of each run."""
-    skills: dict[str, list[float]] = {}
+def train(chosen: list[Case], options: argparse.Namespace) -> tuple[Ends, dict[tuple[str, int], Said]]:
+    """Outcomes per case, and what the rules said of each run."""
+    ends: Ends = {}
     said = {}
     began = time.monotonic()
     for number, case in enumerate(chosen):
         for seed in range(options.seeds):
             with run_of(case, seed, options.folder, not options.forget) as run:
-                skills.setdefault(case.name, []).append(skill(run))
+                ends.setdefault(case.name, []).append(outcome(run))
                 said[case.name, seed] = ([], {}) if options.only_labels else judged(run)
         if sys.stderr.isatty():
             print(f"\r{number + 1}/{len(chosen)} {case.name} {time.monotonic() - began:.0f} s\033[K", end="", file=sys.stderr)
-    return skills, said
+    return ends, said
+
+
+def skills_of(ends: Ends) -> dict[str, list[float]]:
+    """Skills per case."""
+    return {name: [found.skill for found in case] for name, case in ends.items()}
+
+
+def known_of_rows(chosen: list[Case], folder: Path) -> dict[str, float]:
+    """What repeated rows allow, of each family by its first case."""
+    first = {case.family: case for case in reversed(chosen)}
+    known = {family: known_skill(from_options(None, {**options_of(case, folder), "seed": "0"})) for family, case in first.items()}
+    return {family: reach for family, reach in known.items() if math.isfinite(reach)}
 
 
 def known_best() -> dict[str, float]:
@@ -91,36 +107,38 @@ def known_best() -> dict[str, float]:
     return dict(json.loads(OUTCOMES.read_text())["best"]) if OUTCOMES.exists() else {}
 
 
-def write_labels(chosen: list[Case], skills: dict[str, list[float]], best: dict[str, float], seeds: int) -> None:
+def write_labels(chosen: list[Case], ends: Ends, best: dict[str, float], seeds: int) -> None:
     cases = {
         case.name: {
             "half": case.half,
             "published": case.published,
-            "skills": [to_json(value) for value in skills[case.name]],
-            "labels": [label(case, value, best[case.family]) for value in skills[case.name]],
+            "skills": [to_json(found.skill) for found in ends[case.name]],
+            "excess": [to_json(found.excess) for found in ends[case.name]],
+            "labels": [label(case, found, best[case.family]) for found in ends[case.name]],
         }
         for case in chosen
     }
     OUTCOMES.write_text(json.dumps({"seeds": seeds, "best": {key: to_json(value) for key, value in best.items()}, "cases": cases}, indent=1) + "\n")
 
 
-def print_labels(chosen: list[Case], skills: dict[str, list[float]], best: dict[str, float]) -> None:
+def print_labels(chosen: list[Case], ends: Ends, best: dict[str, float]) -> None:
     for case in chosen:
-        found = skills[case.name]
-        labels = ",".join(label(case, value, best[case.family]) for value in found)
-        print(f"{case.half[0]} {case.name:42} {case.published[:34]:34} {labels:8} {' '.join(f'{value:.2f}' for value in found)} / {best[case.family]:.2f}")
+        found = ends[case.name]
+        labels = ",".join(label(case, each, best[case.family]) for each in found)
+        numbers = " ".join(f"{each.skill:.2f}:{each.excess:.2g}" for each in found)
+        print(f"{case.half[0]} {case.name:42} {case.published[:34]:34} {labels:8} {numbers} / {best[case.family]:.2f}")
 
 
-def print_misses(results: list[Judged], skills: dict[str, list[float]]) -> None:
+def print_misses(results: list[Judged], ends: Ends) -> None:
     for each in results:
         named = [code for code, severity in each.codes if severity != "info"]
-        reach = skills[each.case.name][each.seed]
+        reach = ends[each.case.name][each.seed].skill
         if each.label == "learned" and named:
             print(f"ACCUSED   {each.case.name} seed {each.seed} skill {reach:.2f}: {' '.join(named)}")
         elif each.label == "ill" and not each.right:
             word = "NOT NAMED" if not named else "OTHER    "
             print(f"{word} {each.case.name} seed {each.seed} skill {reach:.2f}: {' '.join(named)} (accepted: {' '.join(each.case.accepted)})")
-    if any(math.isinf(value) for values in skills.values() for value in values):
+    if any(math.isinf(found.skill) for case in ends.values() for found in case):
         print("(a skill of -inf: the run diverged)")
 
 

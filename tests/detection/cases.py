@@ -4,12 +4,12 @@ Written down before any rule was tuned, but for `overlapping`, which was added w
 and `regularized` and `recorded`, written for rules that no case had asked for; of them B004 was tuned on.
 Two halves, by a hash of the name: rules are tuned on one and only counted on the other; what was added later was tuned on and counts with the first.
 
-**Learned.** The skill of a run is 1 − error/chance on the validation part at its end, with chance the error of always naming the commonest class; for
-regression it is R²; where there is no validation part, the training part's. The best known skill of a family (all cases on the same data) is the
-largest median over seeds of its cases. A run *learned* with at least 0.9 of that, is *ill* below 0.75, and between the two is *unclear*: it is trained
-and judged but counts on neither side. The label belongs to the run, not to the case: a stochastic fault may strike in some seeds only. Runs that
-diverged are ill. What no error of the net can show is labelled by construction (`label`): a leak between the parts is ill however good the score, a
-run that was stopped after 20 steps (`stop`) of a configuration that learns is not.
+**Learned.** A run is *learned*, *ill* or *unclear* by its error and by its loss, beside the best
+known configuration on the same data (a family): see `outcome.py`. An unclear run is trained and
+judged but counts on neither side. The label belongs to the run, not to the case: a stochastic fault
+may strike in some seeds only. Runs that diverged are ill. What no outcome of the net can show is
+labelled by construction (`label`): a leak between the parts is ill however good the score, a run
+that was stopped after 20 steps (`stop`) of a configuration that learns is not.
 """
 
 from __future__ import annotations
@@ -17,9 +17,6 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-
-LEARNED = 0.9
-ILL = 0.75
 
 
 @dataclass(frozen=True)

@@ -35,10 +35,11 @@ from dlprobe.runs.journal_contents import JournalContents
 from dlprobe.runs.sources import MemorySource
 
 from .__main__ import HERE, OUTCOMES
-from .cases import LEARNED, Case, all_cases
+from .cases import Case, all_cases
 from .datasets import write_all
+from .outcome import label, outcome, to_json
 from .scoring import wilson
-from .training import run_of, skill, to_json, trained_config
+from .training import run_of, trained_config
 
 PRESCRIBED = HERE / "prescribed.json"
 SEEDS, FAILURES = 5, 1  # 4 of 5: one seed may fail
@@ -83,15 +84,17 @@ class Cure:
 
 @dataclass(frozen=True)
 class Tried:
-    """A change and what came of it: per seed the skill and the findings."""
+    """A change and what came of it: per seed the skill, the findings, and whether it learned."""
 
     change: Treatment
     skills: tuple[float, ...]
     findings: tuple[tuple[Finding, ...], ...]
+    learned: tuple[bool, ...]
 
-    def cures(self, needed: float) -> bool:
+    @property
+    def cures(self) -> bool:
         """Whether all seeds were trained and one at most did not learn."""
-        return len(self.skills) == SEEDS and sum(reach < needed for reach in self.skills) <= FAILURES
+        return len(self.skills) == SEEDS and self.learned.count(False) <= FAILURES
 
 
 def main() -> int:
@@ -107,7 +110,7 @@ def main() -> int:
         if options.dry:
             print(case.name, " ".join(codes), *(dict(each.remedy.patch) for each in changes if each.remedy), sep="\n    ")
             continue
-        cures.append(treat(case, codes, changes, LEARNED * committed["best"][case.family], options.folder))
+        cures.append(treat(case, codes, changes, committed["best"][case.family], options.folder))
         print(cures[-1].line(), flush=True)
     if cures:
         print(json.dumps(summary(cures)))
@@ -146,13 +149,13 @@ def equal_budget(config: RunConfig, changes: list[Treatment]) -> list[Treatment]
     return [each for each in changes if (each.config.training.epochs, each.config.training.steps) == budget]
 
 
-def treat(case: Case, codes: tuple[str, ...], changes: list[Treatment], needed: float, folder: Path) -> Cure:
+def treat(case: Case, codes: tuple[str, ...], changes: list[Treatment], reachable: float, folder: Path) -> Cure:
     """Try the changes until one cures; where none does, those of the second round."""
     tried: list[Tried] = []
     for second in (False, True):
         for change in changes_of_round(changes, tried) if second else changes:
-            tried.append(trained_change(change, needed, folder))
-            if tried[-1].cures(needed):
+            tried.append(trained_change(change, case, reachable, folder))
+            if tried[-1].cures:
                 return cure_of(case, codes, len(tried), tried[-1], second)
     return Cure(case, codes, len(tried), None)
 
@@ -165,17 +168,19 @@ def changes_of_round(changes: list[Treatment], tried: list[Tried]) -> list[Treat
     return equal_budget(best.change.config, further(best.change, best.findings[0], changes, TRIES))
 
 
-def trained_change(change: Treatment, needed: float, folder: Path) -> Tried:
+def trained_change(change: Treatment, case: Case, reachable: float, folder: Path) -> Tried:
     """Train until all seeds are done or too many failed."""
     skills: list[float] = []
-    findings = []
+    findings, learned = [], []
     for seed in range(SEEDS):
         with run_of_change(change.config, seed, folder) as run:
-            skills.append(skill(run))
+            found = outcome(run)
+            skills.append(found.skill)
+            learned.append(label(case, found, reachable) == "learned")
             findings.append(tuple(judge(run).findings))
-        if sum(reach < needed for reach in skills) > FAILURES:
+        if learned.count(False) > FAILURES:
             break
-    return Tried(change, tuple(skills), tuple(findings))
+    return Tried(change, tuple(skills), tuple(findings), tuple(learned))
 
 
 def run_of_change(config: RunConfig, seed: int, folder: Path) -> Run:

@@ -14,8 +14,9 @@ from dlprobe.rules import all_rules
 from .__main__ import OUTCOMES
 from .cases import Case, all_cases
 from .datasets import write_all
+from .outcome import Outcome, best_skills, label, outcome
 from .scoring import Judged, document, of_rule, summary, wilson
-from .training import best_skills, label, run_of, skill
+from .training import run_of
 
 CASES = all_cases()
 
@@ -41,8 +42,9 @@ def test_labels_are_committed_for_every_case_and_half_of_the_runs_or_more_learne
 
 def test_the_label_belongs_to_the_run() -> None:
     case = Case("a", "", "healthy", "f", {})
-    assert [label(case, reach, 0.9) for reach in (0.9, 0.82, 0.8, 0.66, -math.inf)] == ["learned", "learned", "unclear", "ill", "ill"]
-    assert label(Case("b", "", "ill", "f", {}, label="ill"), 0.9, 0.9) == "ill"
+    ends = [Outcome(skill, 0.5) for skill in (0.9, 0.82, 0.8, 0.66, -math.inf)]
+    assert [label(case, end, 0.9) for end in ends] == ["learned", "learned", "unclear", "ill", "ill"]
+    assert label(Case("b", "", "ill", "f", {}, label="ill"), ends[0], 0.9) == "ill"
 
 
 def test_the_best_of_a_family_is_the_largest_median() -> None:
@@ -71,6 +73,6 @@ def test_a_case_goes_all_the_way(name: str, expected: str, tmp_path: Path) -> No
     write_all(tmp_path / "data")
     case = next(case for case in CASES if case.name == name)
     with run_of(case, 0, tmp_path) as run:
-        assert label(case, skill(run), json.loads(OUTCOMES.read_text())["best"][case.family]) == expected
+        assert label(case, outcome(run), json.loads(OUTCOMES.read_text())["best"][case.family]) == expected
     with run_of(case, 0, tmp_path) as again:  # now from the folder
-        assert skill(again) == skill(run)
+        assert outcome(again) == outcome(run)

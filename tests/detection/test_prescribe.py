@@ -23,12 +23,12 @@ def test_a_change_that_trains_longer_is_left_out() -> None:
 
 
 def test_a_cure_may_fail_in_one_of_five_seeds() -> None:
-    def cures(*skills: float) -> bool:
-        return Tried(Treatment(CONFIG), skills, ()).cures(0.9)
+    def cures(*learned: bool) -> bool:
+        return Tried(Treatment(CONFIG), (0.9,) * len(learned), (), learned).cures
 
-    assert cures(0.95, 0.95, 0.1, 0.95, 0.95)
-    assert not cures(0.95, 0.1, 0.1, 0.95, 0.95)
-    assert not cures(0.95, 0.95, 0.95, 0.95)
+    assert cures(True, True, False, True, True)
+    assert not cures(True, False, False, True, True)
+    assert not cures(True, True, True, True)
 
 
 def test_the_rate_counts_cases() -> None:
@@ -49,8 +49,8 @@ def test_equal_initial_weights_are_cured_by_an_initializer(tmp_path: Path) -> No
     case = next(case for case in all_cases() if case.name == "blobs-zeros")
     config, findings = ill_run(case, tmp_path)
     remedy = next(remedy for finding in findings if finding.code == "W001" for remedy in finding.remedies)
-    tried = trained_change(Treatment(with_values(config, remedy.patch), ("W001",), remedy), 0.85, tmp_path)
-    assert tried.cures(0.85)
+    tried = trained_change(Treatment(with_values(config, remedy.patch), ("W001",), remedy), case, 0.94, tmp_path)
+    assert tried.cures
     assert cure_of(case, ("W001",), 1, tried, False).gone == SEEDS
 
 
