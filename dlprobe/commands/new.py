@@ -42,4 +42,4 @@ def command(
     config = from_options(config, options)
     kept = {place: reason for place, reason in reasons.items() if options.get(place.partition(".")[2]) is None}
     write_text(target, to_toml(config, kept))
-    screen.show(new_document(str(output), preset, kept, to_mapping(config)))
+    screen.show(new_document(str(output), preset, kept, to_mapping(config, whole=True)))

@@ -159,6 +159,17 @@ class Choice(Form):
         return text
 
 
+class Separator(Choice):
+    """One of a few texts, or the sign that a text stands for, e.g. `;` for semicolon."""
+
+    def __init__(self, *choices: str, signs: dict[str, str]) -> None:
+        super().__init__(*choices)
+        self.signs = signs
+
+    def parse(self, value: object) -> str:
+        return self.signs[value] if isinstance(value, str) and value in self.signs else super().parse(value)
+
+
 class YesNo(Form):
     """yes or no; true and false are taken too."""
 
@@ -276,6 +287,26 @@ class NamedPerLayer(Named):
 
     def plain_value(self, value: Any) -> Any:
         return [str(spec) for spec in value] if isinstance(value, tuple) else str(value)
+
+
+class Columns(Form):
+    """Columns of a file by name, pattern or number."""
+
+    type_name = "columns"
+
+    @property
+    def described(self) -> str:
+        return "names, patterns or numbers of columns, separated by commas; a name with a comma in it by its number"
+
+    def parse(self, value: object) -> tuple[str, ...]:
+        items = value.split(",") if isinstance(value, str) else value if isinstance(value, list | tuple) else [value]
+        texts = [str(item) if isinstance(item, int) and not isinstance(item, bool) else item for item in items]
+        if not texts or not all(isinstance(text, str) and text.strip() and not re.search("[\0\ud800-\udfff]", text) for text in texts):
+            raise ValueError
+        return tuple(dict.fromkeys(str(text).strip() for text in texts))
+
+    def plain_value(self, value: tuple[str, ...]) -> list[str]:
+        return list(value)
 
 
 class Layers(Form):

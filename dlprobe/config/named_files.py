@@ -22,6 +22,7 @@ def named_files(config: RunConfig) -> tuple[NamedFile, ...]:
     found = []
     if config.data.path is not None:
         found.append(NamedFile("data", at_home(Path(config.data.data.strip()))))
+    found += [NamedFile(key, at_home(Path(path.strip()))) for key in ("val_data", "test_data") if (path := getattr(config.data, key)) is not None]
     for table in (config.data, config.model, config.training, config.recording):
         for key in type(table).model_fields:
             value = getattr(table, key)

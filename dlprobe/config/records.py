@@ -15,7 +15,25 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_valida
 from pydantic.fields import FieldInfo
 
 from dlprobe import registry
-from dlprobe.config.forms import Choice, Form, Layers, Named, NamedOrYes, NamedPerLayer, Number, Source, Split, Text, Units, Weights, Whole, YesNo, is_path
+from dlprobe.config.forms import (
+    Choice,
+    Columns,
+    Form,
+    Layers,
+    Named,
+    NamedOrYes,
+    NamedPerLayer,
+    Number,
+    Separator,
+    Source,
+    Split,
+    Text,
+    Units,
+    Weights,
+    Whole,
+    YesNo,
+    is_path,
+)
 from dlprobe.config.naming import parse_spec
 from dlprobe.config.problems import ALL_KEYS, FieldError, stray_key
 from dlprobe.config.scalars import show
@@ -27,11 +45,16 @@ DEFAULT_EPOCHS = 20
 AUTO = ("auto",)
 NONE = ("none",)
 NO = ("none", "no")
+SEPARATORS = {",": "comma", ";": "semicolon", "\t": "tab", "\\t": "tab", "|": "bar", " ": "blank"}
 
 
-def option(default: str, help_line: str, also_called: str = "") -> Any:
-    """A field with its default as typed, its line of help, and what other tools call it: never taken, only to say what was meant."""
-    return Field(default, description=help_line, json_schema_extra={"also_called": also_called})
+def option(default: str, help_line: str, also_called: str = "", *, younger: bool = False) -> Any:
+    """A field with its default as typed, its line of help, and what other tools call it: never taken, only to say what was meant.
+
+    `younger`: the key came later than run files did. It is stored where it is not the default only,
+    so that runs without it keep their content hashes.
+    """
+    return Field(default, description=help_line, json_schema_extra={"also_called": also_called, "younger": younger})
 
 
 class Table(BaseModel):
@@ -74,6 +97,41 @@ class DataConfig(Table):
         "label column of a data file, or several number columns (A,B); auto: as the file's format says",
         "label labels label_column target_column",
     )
+    columns: Annotated[tuple[str, ...] | None, Columns(words=("all",))] = option(
+        "all",
+        "columns of a file that are features, the target apart: names, patterns (pixel*) or numbers from 1",
+        "features feature_columns usecols",
+        younger=True,
+    )
+    drop: Annotated[tuple[str, ...] | None, Columns(words=NONE)] = option(
+        "none", "columns of a file that are left out: names, patterns or numbers", "ignore_columns exclude drop_columns", younger=True
+    )
+    val_data: Annotated[str | None, Text(words=NONE)] = option(
+        "none", "file with the validation part, of the same columns as data", "validation_data val_file validation_file", younger=True
+    )
+    test_data: Annotated[str | None, Text(words=NONE)] = option("none", "file with the test part, of the same columns as data", "test_file", younger=True)
+    split_column: Annotated[str | None, Text(words=NONE)] = option("none", "column that says train, val or test of each row", younger=True)
+    group_column: Annotated[str | None, Text(words=NONE)] = option(
+        "none", "column whose equal values (patient, user, day) stay in one part", "groups group", younger=True
+    )
+    dates: Annotated[str, Choice("refuse", "drop", "ordinal")] = option(
+        "refuse", "columns of dates: refused (few different ones are categories), left out, or days since 1970-01-01", "parse_dates date_columns", younger=True
+    )
+    missing: Annotated[str, Choice("drop", "mean", "median", "indicator")] = option(
+        "drop",
+        "missing values of a file: drop their rows, fill them by mean or median of the training part, or by the mean with a column that says where",
+        "na missing_values fillna impute imputer",
+        younger=True,
+    )
+    sep: Annotated[str, Separator("auto", *dict.fromkeys(SEPARATORS.values()), signs=SEPARATORS)] = option(
+        "auto", "separator of a text table, by name or as the sign itself; auto: what most lines agree on", "separator delimiter delim", younger=True
+    )
+    decimal: Annotated[str, Choice("auto", "point", "comma")] = option(
+        "auto",
+        "decimal sign of a text table; point or comma also reads the other as separator of thousands, currency and percent signs",
+        "decimal_sign thousands",
+        younger=True,
+    )
     task: Annotated[str, Choice("auto", "classification", "regression")] = option("auto", "what is learned; auto: from the labels")
     scaling: Annotated[str, Choice("standardize", "minmax", "robust", "none")] = option(
         "standardize", "scaling of the inputs, fitted on the training part", "scaler normalize standardize preprocessing"
@@ -92,6 +150,17 @@ class DataConfig(Table):
 
     label_noise: Annotated[float, Number(0.0, 1.0)] = option("0", "share of training labels replaced; regression: noise in deviations of the target")
     outliers: Annotated[float, Number(0.0, 1.0)] = option("0", "share of training rows whose inputs are replaced by far-off values")
+
+    @model_validator(mode="after")
+    def _one_given_split(self) -> Self:
+        files = [key for key in ("val_data", "test_data") if getattr(self, key) is not None]
+        if self.split_column is not None and files:
+            raise FieldError(self.table, "split_column", self.split_column, f"{files[0]} gives a split too: expected one of them")
+        if self.split_column is not None and self.split_column == self.group_column:
+            raise FieldError(self.table, "group_column", self.group_column, "it is split_column too: expected another column")
+        if len(files) == 2 and self.val_data == self.test_data:
+            raise FieldError(self.table, "test_data", self.test_data, "it is val_data too: expected another file")
+        return self
 
     @property
     def spec(self) -> Spec | None:
@@ -313,6 +382,12 @@ class RunConfig(Table):
 
 
 TABLES: dict[str, type[Table]] = {table.table: table for table in (DataConfig, ModelConfig, TrainingConfig, RecordingConfig)}
+
+
+def is_younger(field: FieldInfo) -> bool:
+    """Whether a key is stored only where it is not the default."""
+    extra = field.json_schema_extra
+    return isinstance(extra, dict) and bool(extra.get("younger"))
 
 
 def names_elsewhere(field: FieldInfo) -> tuple[str, ...]:

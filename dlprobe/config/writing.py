@@ -5,23 +5,32 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from dlprobe.config.records import TABLES, RunConfig
+from dlprobe.config.records import TABLES, RunConfig, Table, is_younger
 
 
-def to_mapping(config: RunConfig) -> dict[str, dict[str, Any]]:
-    """`{table: {key: value}}` with JSON-able values: names as their short text, layers and split as lists, auto, none and never as such."""
+def to_mapping(config: RunConfig, *, whole: bool = False) -> dict[str, dict[str, Any]]:
+    """`{table: {key: value}}` with JSON-able values: names as their short text, layers and split as lists, auto, none and never as such.
+
+    Younger keys are there where they are not the default, as run files store them, or all (`whole`).
+    """
     mapping = {}
     for name, table in TABLES.items():
         record = getattr(config, name)
-        mapping[name] = {key: form.plain(getattr(record, key)) for key, form in table.forms().items()}
+        mapping[name] = {key: form.plain(getattr(record, key)) for key, form in table.forms().items() if whole or is_stored(record, key)}
     return mapping
+
+
+def is_stored(record: Table, key: str) -> bool:
+    """Whether a run file holds the key."""
+    field = type(record).model_fields[key]
+    return not is_younger(field) or bool(getattr(record, key) != type(record).forms()[key].read(field.default))
 
 
 def to_toml(config: RunConfig, reasons: Mapping[str, str] | None = None) -> str:
     """The configuration as TOML text; above each key stand its help, what is allowed and, by `table.key`, why it has its value."""
     import tomlkit  # here, not above: no reader needs it
 
-    mapping = to_mapping(config)
+    mapping = to_mapping(config, whole=True)
     document = tomlkit.document()
     for name, table in TABLES.items():
         section = tomlkit.table()

@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 
 import numpy as np
 
 from dlprobe.data import labels
-from dlprobe.data.dataset import LARGEST_ELEMENTS, Array, Dataset, Floats, Options, numbered
+from dlprobe.data.columns import Column, Table, named_columns
+from dlprobe.data.dataset import LARGEST_ELEMENTS, Array, Dataset, Floats, Indices, Options, numbered
+from dlprobe.data.gaps import gap_note, indicators, whole_rows
+from dlprobe.data.named_sets import numbered_features
 from dlprobe.data.places import problem, quoted, visible
 from dlprobe.errors import DataError
 
@@ -17,26 +21,79 @@ TEXTS = "US"
 KIND_NAMES = {"c": "complex numbers", "O": "Python objects", "V": "records", "M": "dates", "m": "time spans", "U": "text", "S": "text"}
 
 
-def dataset_from_arrays(path: Path, inputs: Array, targets: Array, names: tuple[str, str], options: Options) -> Dataset:
-    """Dataset from `inputs` (samples, …) and `targets` (samples,) or (samples, outputs); `names` are the arrays' names in the file.
+@dataclass(frozen=True)
+class Arrays:
+    """Inputs (samples, …) and targets (samples,) or (samples, outputs) of a file, as they are stored. names: those of the two arrays there.
 
-    Raises DataError with array, row and column for a wrong shape, a wrong type, or a NaN or infinity.
+    parts: as in Dataset.
     """
-    matrix, notes = as_matrix(path, inputs, names[0])
+
+    path: Path
+    inputs: Array
+    targets: Array
+    names: tuple[str, str]
+    parts: Indices | None = None
+    notes: tuple[str, ...] = ()
+
+
+def dataset_from_arrays(arrays: Arrays, options: Options) -> Dataset:
+    """Dataset of two arrays: rows with missing values dropped, the target decided.
+
+    Raises DataError with array, row and column for a wrong shape, a wrong type, or an infinity.
+    """
+    path, targets, names, parts = arrays.path, arrays.targets, arrays.names, arrays.parts
+    for key in ("split_column", "group_column"):
+        if (asked := getattr(options, key)) is not None:
+            raise problem(path, f"{key} = {visible(asked)} names a column, and arrays have none beside features: give a table")
+    matrix, notes = as_matrix(path, arrays.inputs, names[0])
     if targets.ndim == 0 or len(targets) != len(matrix):
         raise problem(path, f"{titled(names[1])} has shape {targets.shape}, expected ({len(matrix)},): one for each row of {quoted(names[0])}")
+    features, matrix, chosen = chosen_features(path, matrix, options)
+    kept, dropped = whole_rows(path, matrix, targets, options.missing)
+    if dropped:
+        matrix, targets, parts = matrix[kept], targets[kept], None if parts is None else parts[kept]
+    features, matrix, filling = with_indicators(features, matrix, options.missing)
     decided = decide_targets(path, targets, names[1], options.task)
     return Dataset(
         name=visible(path.name),
         inputs=matrix,
         targets=decided.values,
         task=decided.task,
-        feature_names=tuple(f"x{i}" for i in range(1, matrix.shape[1] + 1)),
+        feature_names=features,
         class_names=tuple(visible(name) for name in decided.class_names),
-        notes=(*notes, decided.note),
+        parts=parts,
+        notes=(*arrays.notes, *notes, *chosen, *dropped, *filling, decided.note),
         source=visible(path),
         target_names=numbered(visible(names[1]) or "y", decided.values.shape[1]) if decided.task == "regression" else (),
     )
+
+
+def chosen_features(path: Path, matrix: Floats, options: Options) -> tuple[tuple[str, ...], Floats, tuple[str, ...]]:
+    """Names of the features x1, x2, … that `columns` and `drop` leave, their columns of the matrix, and a note."""
+    names = numbered_features(matrix.shape[1])
+    if options.columns is None and not options.drop:
+        return names, matrix, ()
+    table = Table(path, tuple(Column(name, number) for number, name in enumerate(names, start=1)), lambda i: i + 1)
+    dropped = named_columns(table, options.drop, "drop")
+    asked = table.columns if options.columns is None else named_columns(table, options.columns, "columns")
+    kept = [column.number - 1 for column in asked if column not in dropped]
+    if not kept:
+        raise problem(path, "columns and drop leave no feature, expected one at least")
+    note = f"{len(names) - len(kept)} of {len(names)} features were left out as asked"
+    return tuple(names[j] for j in kept), np.ascontiguousarray(matrix[:, kept]), (note,)
+
+
+def with_indicators(names: tuple[str, ...], matrix: Floats, missing: str) -> tuple[tuple[str, ...], Floats, tuple[str, ...]]:
+    """Features with gaps: a column more for each where indicators are asked for, and a note on what will be filled."""
+    gaps = np.isnan(matrix)
+    if not gaps.any():
+        return names, matrix, ()
+    holed = [j for j in range(matrix.shape[1]) if gaps[:, j].any()]
+    note = gap_note(missing, [names[j] for j in holed], int(gaps.sum()))
+    if missing == "indicator":
+        more, flags = indicators([(names[j], gaps[:, j]) for j in holed])
+        names, matrix = (*names, *flags), np.concatenate([matrix, *more], axis=1)
+    return names, matrix, note
 
 
 def refuse_several(path: Path, target: str | None) -> None:
@@ -47,7 +104,7 @@ def refuse_several(path: Path, target: str | None) -> None:
 
 
 def as_matrix(path: Path, inputs: Array, name: str) -> tuple[Floats, tuple[str, ...]]:
-    """`inputs` as finite float64 (samples, features), C-contiguous; images and the like are flattened, with a note."""
+    """`inputs` as float64 (samples, features), C-contiguous, NaN where missing; images and the like are flattened, with a note."""
     require_kind(path, inputs, name, NUMBERS)
     if inputs.ndim < 2:
         raise problem(path, f"{titled(name)} has shape {inputs.shape}, expected (samples, features)")
@@ -57,7 +114,7 @@ def as_matrix(path: Path, inputs: Array, name: str) -> tuple[Floats, tuple[str, 
         raise problem(path, f"{titled(name)} has {inputs.size} numbers, dlprobe takes up to {LARGEST_ELEMENTS}")
     notes = (f"{name}: each sample of shape {inputs.shape[1:]} was flattened",) if inputs.ndim > 2 else ()
     matrix = to_float64(inputs.reshape(len(inputs), -1))  # (samples, features)
-    refuse_non_finite(path, matrix, name)
+    refuse_infinite(path, matrix, name)
     return matrix, notes
 
 
@@ -80,9 +137,9 @@ def require_kind(path: Path, values: Array, name: str, kinds: str) -> None:
         raise problem(path, f"{titled(name)} holds {found} ({quoted(values.dtype)}), expected {expected}")
 
 
-def refuse_non_finite(path: Path, values: Floats, name: str) -> None:
-    """Names the first NaN or infinity of an array (samples,) or (samples, columns)."""
-    finite = np.isfinite(values)
+def refuse_infinite(path: Path, values: Floats, name: str) -> None:
+    """Names the first infinity of an array (samples,) or (samples, columns); NaN is a missing value."""
+    finite = ~np.isinf(values)
     if not finite.all():
         place = np.unravel_index(int(np.argmin(finite)), values.shape)
         row, column = int(place[0]) + 1, int(place[1]) + 1 if values.ndim == 2 else None
@@ -101,8 +158,8 @@ def decide_targets(path: Path, targets: Array, name: str, task: str) -> labels.T
     if targets.ndim > 2 or targets.size == 0 or targets.dtype.kind in TEXTS:
         raise problem(path, f"{titled(name)} has shape {targets.shape}, expected (samples,) or, for regression, (samples, outputs)")
     values = to_float64(targets)
-    refuse_non_finite(path, values, name)
-    return several_outputs(path, values, name, task) if values.ndim == 2 else labels.from_numbers(values, task, fault)
+    refuse_infinite(path, values, name)
+    return several_outputs(path, values, name, task) if values.ndim == 2 else labels.from_numbers(values, task, fault, integers=targets.dtype.kind in "iub")
 
 
 def as_texts(targets: Array) -> Array:

@@ -37,6 +37,26 @@ class Options(Protocol):
     @property
     def target(self) -> str | None: ...
     @property
+    def columns(self) -> tuple[str, ...] | None: ...
+    @property
+    def drop(self) -> tuple[str, ...] | None: ...
+    @property
+    def val_data(self) -> str | None: ...
+    @property
+    def test_data(self) -> str | None: ...
+    @property
+    def split_column(self) -> str | None: ...
+    @property
+    def group_column(self) -> str | None: ...
+    @property
+    def dates(self) -> str: ...
+    @property
+    def missing(self) -> str: ...
+    @property
+    def sep(self) -> str: ...
+    @property
+    def decimal(self) -> str: ...
+    @property
     def task(self) -> str: ...
     @property
     def scaling(self) -> str: ...
@@ -58,12 +78,14 @@ class Options(Protocol):
 class Dataset:
     """Data as loaded, before splitting and scaling.
 
-    inputs: float64 (samples, features), C-contiguous, finite.
+    inputs: float64 (samples, features), C-contiguous, finite but for NaN where a value is missing and to be filled.
     targets: class indices int64 (samples,), or float64 (samples, outputs) for regression.
     target_names: of a regression, what each target column is called.
     notes: what was inferred or dropped, one sentence each.
     noise_variance: variance of the noise in each regression target, where it is known.
     clean_targets: float64 (samples, outputs), the targets without their noise, where they are known.
+    parts: int64 (samples,), the part a row is given to: 1 val, 2 test, 0 for training or not given; None where nothing is given.
+    groups: int64 (samples,), rows of equal number stay in one part; None where rows are on their own.
     """
 
     name: str
@@ -78,6 +100,8 @@ class Dataset:
     noise_variance: float | None = None
     clean_targets: Floats | None = None
     target_names: tuple[str, ...] = ()
+    parts: Indices | None = None
+    groups: Indices | None = None
 
     def __post_init__(self) -> None:
         if self.task == "regression" and not self.target_names:
@@ -122,6 +146,7 @@ class PreparedData:
     input_mean, input_mean_square: over all elements of the prepared training inputs.
     noisy_labels: rows of the Dataset in the training part whose class was replaced; outlier_rows: whose inputs were. int64, ascending.
     label_noise_std: float64 (outputs,), deviation of the noise added to regression targets of the training part; empty where there is none.
+    feature_fill: float64 (features,), what missing values were filled by, of the raw training part; empty where none was missing.
     """
 
     name: str
@@ -151,3 +176,4 @@ class PreparedData:
     outlier_rows: Indices = field(default_factory=no_rows)
     label_noise_std: Floats = field(default_factory=lambda: np.zeros(0))
     target_names: tuple[str, ...] = ()
+    feature_fill: Floats = field(default_factory=lambda: np.zeros(0))

@@ -3,87 +3,120 @@
 from __future__ import annotations
 
 import csv
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
 
-from dlprobe.data.dataset import Dataset, Indices, Options
-from dlprobe.data.delimited_faults import blank_lines_before, find_separator, first_fault, first_line, line_numbers
+from dlprobe.data.columns import Column, Table, choose_targets, pasted, special_columns, used_columns
+from dlprobe.data.dataset import Indices, Options
+from dlprobe.data.delimited_faults import blank_lines_before, first_fault, first_line, line_numbers
 from dlprobe.data.frames import number_column, text_column
 from dlprobe.data.places import in_one_line, problem, quoted
 from dlprobe.data.row_names import without_row_names
-from dlprobe.data.tables import Column, Table, choose_targets, comma_hint, dataset_from_table
+from dlprobe.data.text_file import SEPARATOR_NAMES, TextFile, opened
+from dlprobe.data.written_numbers import all_in_thousands, as_plain, hint
 
 if TYPE_CHECKING:
     import polars
 
-SEPARATOR_NAMES = {",": "commas", ";": "semicolons", "\t": "tabs", "|": "bars"}
 MISSING = ("", "NA", "N/A", "n/a", "#N/A", "<NA>", "NaN", "nan", "null", "NULL", "?")
+DECIMAL_NOTES = {
+    "point": "commas, blanks and apostrophes separate thousands; currency and percent signs were dropped (12 % is 12)",
+    "comma": "dots, blanks and apostrophes separate thousands; currency and percent signs were dropped (12 % is 12)",
+}
 HEADER_SAMPLE = 1000
 SURELY_COUNTED = 10  # so many cells in a row that are 0, 1, 2, … are no data
 
 
-def read_delimited(path: Path, options: Options, usual: str) -> Dataset:
-    """Dataset of a text table; `usual` is the separator that the suffix promises. Raises DataError naming the first wrong line or cell."""
-    separator = find_separator(path, usual)
-    notes = [f"columns are separated by {SEPARATOR_NAMES[separator]}"] if separator != usual else []
-    before = blank_lines_before(path)
-    frame, rows = without_blank_lines(read_texts(path, separator, before), before)
-    if blank := len(rows) and int(rows[-1]) + 1 - len(rows):
+def read_delimited(path: Path, options: Options, usual: str, like: Table | None = None) -> Table:
+    """A text table; `usual` is the separator that the suffix promises, `like` the table whose columns it must have.
+
+    Raises DataError naming the first wrong line or cell.
+    """
+    file = opened(path, usual, options.sep)
+    notes = list(file.notes)
+    before = blank_lines_before(file)
+    frame, rows = without_blank_lines(read_texts(file, before), before)
+    if options.decimal != "auto":
+        frame = in_plain_numbers(frame, options.decimal)
+        notes.append(f"decimal = {options.decimal}: {DECIMAL_NOTES[options.decimal]}")
+    if blank := len(rows) and int(rows[-1]) + 1 - len(rows) - sum(line < rows[-1] for line in file.skipped):
         notes.append(f"skipped {blank} blank lines" if blank > 1 else "skipped 1 blank line")
-    names, header_note = header(path, frame)
+    names, header_note = header(path, frame, like)
     skipped = 0 if names is None else 1
     if frame.height <= skipped:
         raise problem(path, "has a header and no rows of data" if skipped else "has no rows of data")
-    lines = Lines(path, separator, frame, rows)
+    lines = Lines(file, frame, rows)
 
     def row_of(i: int) -> int:
         return lines.of(i + skipped)
 
     body = frame.slice(skipped)
-    columns = read_columns(path, body, names or [""] * frame.width, options, row_of)
-    named = [True] * frame.width if names is None else [bool(name) for name in names]
-    columns, left_out = without_idle_columns(columns, named, options)
-    return dataset_from_table(Table(path, columns, row_of, (*notes, header_note, *left_out)), options)
+    table, left_out = table_of_names(path, body, names or [""] * frame.width, row_of, names is not None)
+    table, chosen = used_columns(table, options, like)
+    columns = read_columns(table, body, options, like)
+    if options.columns is None and like is None:
+        named = [names is None or bool(names[column.number - 1]) for column in columns]
+        numbering, row_notes = without_row_names(columns, named, options.target, apart=[column.number for column in special_columns(table, options).values()])
+        columns = [column for column in columns if column not in numbering]
+        left_out += row_notes
+    if file.separator == ";" and options.decimal == "auto":
+        notes += notes_on_dots(body, columns)
+    return Table(path, tuple(columns), row_of, (*notes, header_note, *left_out, *chosen))
 
 
-def read_texts(path: Path, separator: str, blank: int) -> polars.DataFrame:
+def notes_on_dots(body: polars.DataFrame, columns: Sequence[Column]) -> list[str]:
+    """Where semicolons separate, decimal commas are usual, and 852.892 may be 852892."""
+    doubtful = [c for c in columns if c.numbers is not None and all_in_thousands(body.to_series(c.number - 1))]
+    told = "every number has a dot before its last three digits, read as a decimal point: --decimal comma reads it as separator of thousands"
+    return [f"column {c.number} {quoted(c.name)}: {told}" for c in doubtful]
+
+
+def read_texts(file: TextFile, blank: int) -> polars.DataFrame:
     """The file behind its first `blank` lines as text, one row per line, blank lines as nulls. Names the first line that is malformed or of another length."""
     short = 0
     try:
-        frame = polars_texts(path, separator, blank)
+        frame = polars_texts(file, blank)
     except Exception as error:
-        completed = below_short_header(path, separator, blank)
+        completed = below_short_header(file, blank)
         if completed is None:
-            raise first_fault(path, separator) or problem(path, f"cannot be read as text table ({in_one_line(error)})") from None
+            raise first_fault(file) or problem(file.path, f"cannot be read as text table ({in_one_line(error)})") from None
         frame, short = completed, 1
     if frame.width == 0:
-        raise problem(path, "has no rows of data")
+        raise problem(file.path, "has no rows of data")
     if frame.width == 1:
-        raise problem(path, f"has a single column, expected features and a target, separated by {' | '.join(SEPARATOR_NAMES.values())}")
+        raise problem(file.path, f"has a single column, expected features and a target, separated by {' | '.join(SEPARATOR_NAMES.values())}")
     if gaps := frame.to_series(frame.width - 1).null_count():  # polars fills short lines with nulls
-        fault = first_fault(path, separator, spare=int(gaps + short == frame.height and frame.width > 2), short=short)
+        fault = first_fault(file, spare=int(gaps + short == frame.height and frame.width > 2), short=short)
         if fault is not None:
             raise fault
     return frame
 
 
-def polars_texts(path: Path, separator: str, skipped: int) -> polars.DataFrame:
+def polars_texts(file: TextFile, skipped: int) -> polars.DataFrame:
     """The file behind its first `skipped` lines, every cell as text. Raises what polars raises."""
     import polars
 
-    return polars.read_csv(path, separator=separator, has_header=False, infer_schema=False, glob=False, raise_if_empty=False, skip_rows=skipped)
+    return polars.read_csv(
+        file.path if file.content is None else file.content,
+        separator=file.separator,
+        has_header=False,
+        infer_schema=False,
+        glob=False,
+        raise_if_empty=False,
+        skip_rows=skipped,
+    )
 
 
-def below_short_header(path: Path, separator: str, blank: int) -> polars.DataFrame | None:
+def below_short_header(file: TextFile, blank: int) -> polars.DataFrame | None:
     """The table of a file whose header lacks one name, that of row names before it, as R and pandas write it, or of nothing behind it; else None."""
     import polars
 
-    names = next(csv.reader([first_line(path)], delimiter=separator), [])
+    names = next(csv.reader([first_line(file)], delimiter=file.separator), [])
     try:
-        body = polars_texts(path, separator, blank + 1)
+        body = polars_texts(file, blank + 1)
     except polars.exceptions.PolarsError:
         return None
     given = polars.Series(names, dtype=polars.String)
@@ -107,18 +140,23 @@ def without_blank_lines(frame: polars.DataFrame, before: int) -> tuple[polars.Da
     return frame.filter(filled), np.flatnonzero(filled.to_numpy()).astype(np.int64) + before
 
 
+def in_plain_numbers(frame: polars.DataFrame, decimal: str) -> polars.DataFrame:
+    """The texts of a table with numbers in that form written plainly."""
+    return frame.with_columns([as_plain(series, decimal) for series in frame.get_columns()])
+
+
 class Lines:
     """Which line of the file a row starts on. Counted only when somebody asks and quoted cells hold line breaks; else lines and rows go together."""
 
-    def __init__(self, path: Path, separator: str, frame: polars.DataFrame, rows: Indices) -> None:
-        self.path, self.separator, self.frame, self.rows = path, separator, frame, rows
+    def __init__(self, file: TextFile, frame: polars.DataFrame, rows: Indices) -> None:
+        self.file, self.frame, self.rows = file, frame, rows
         self.starts: list[int] | None = None
         self.counted = False
 
     def of(self, i: int) -> int:
         """The line, from 1, on which row i (from 0, blank lines left out) starts."""
         if not self.counted:
-            self.starts = line_numbers(self.path, self.separator) if self.has_line_breaks() else None
+            self.starts = line_numbers(self.file) if self.has_line_breaks() else None
             self.counted = True
         record = int(self.rows[i])
         return self.starts[record] if self.starts else record + 1
@@ -143,9 +181,10 @@ def is_filled(series: polars.Series) -> polars.Series:
     return stripped.is_not_null() & ~stripped.fill_null("").is_in(MISSING)
 
 
-def header(path: Path, frame: polars.DataFrame) -> tuple[list[str] | None, str]:
-    """The names in row 1, or None where row 1 is data; with the note that says which."""
-    if not frame.height or not has_header(frame):
+def header(path: Path, frame: polars.DataFrame, like: Table | None = None) -> tuple[list[str] | None, str]:
+    """The names in row 1, or None where row 1 is data; with the note that says which. Beside a table `like` it, row 1 with its names is the header."""
+    same = like is not None and frame.height and {column.name.strip() for column in like.columns} <= {(cell or "").strip() for cell in frame.row(0)}
+    if not frame.height or not (same or has_header(frame)):
         return None, f"row 1 is data: columns are called x1 to x{frame.width}"
     names = [(cell or "").strip() for cell in frame.row(0)]
     for number, name in enumerate(names, start=1):
@@ -190,12 +229,39 @@ def mostly_numbers(series: polars.Series) -> bool:
     return count > 0 and 2 * count >= int(filled.sum())
 
 
-def read_columns(path: Path, body: polars.DataFrame, names: list[str], options: Options, row_of: Callable[[int], int]) -> tuple[Column, ...]:
-    """Every column as numbers or text. The target may mix both when the task is classification."""
-    titles = [name or f"x{number}" for number, name in enumerate(names, start=1)]
-    stubs = tuple(Column(title, number) for number, title in enumerate(titles, start=1))
-    targets, _ = choose_targets(Table(path, stubs, row_of), options.target)
-    return tuple(read_column(path, body.to_series(stub.number - 1), stub, row_of, options.task == "classification" and stub in targets) for stub in stubs)
+def table_of_names(path: Path, body: polars.DataFrame, names: list[str], row_of: Callable[[int], int], has_header: bool) -> tuple[Table, list[str]]:
+    """The columns by name and number, nothing read yet, without those that have neither name nor value, which separators at the ends of lines make."""
+    columns = [Column(name or f"x{number}", number) for number, name in enumerate(names, start=1)]
+    empty = [c for c in columns if has_header and not names[c.number - 1] and not is_filled(body.to_series(c.number - 1)).any()]
+    if len(columns) - len(empty) < 2:
+        empty = []
+    notes = [f"column {column.number} has no name and no values: left out" for column in empty]
+    return Table(path, tuple(column for column in columns if column not in empty), row_of), notes
+
+
+def read_columns(table: Table, body: polars.DataFrame, options: Options, like: Table | None = None) -> list[Column]:
+    """Every column of the table as numbers or text, as a table `like` it has them. Labels may mix both, where the task is classification, and so may groups."""
+    if like is not None:
+        return [
+            read_column_like(table.path, body.to_series(stub.number - 1), stub, table.row_of, model)
+            for stub, model in zip(table.columns, like.columns, strict=True)
+        ]
+    special = list(special_columns(table, options).values())
+    targets, _ = choose_targets(table.of([column for column in table.columns if column not in special]), options.target)
+    mixed = [*special, *(targets if options.task == "classification" else ())]
+    return [read_column(table.path, body.to_series(stub.number - 1), stub, table.row_of, stub in mixed) for stub in table.columns]
+
+
+def read_column_like(path: Path, series: polars.Series, stub: Column, row_of: Callable[[int], int], model: Column) -> Column:
+    """Numbers or text, as the training file has the column. Raises DataError naming the first cell that is no number where it has numbers."""
+    filled, numbers = is_filled(series), as_numbers(series)
+    if model.codes is not None:
+        return text_column(series.str.strip_chars().set(~filled, None), stub.name, stub.number)
+    strange = filled & numbers.is_null()
+    if strange.any():
+        i = int(np.argmax(strange.to_numpy()))
+        raise problem(path, f"found {quoted(series[i])}, expected a number as in the training file", row_of(i), stub.number, stub.name)
+    return number_column(numbers.set(~filled, None), stub.name, stub.number)
 
 
 def read_column(path: Path, series: polars.Series, stub: Column, row_of: Callable[[int], int], mixed: bool) -> Column:
@@ -211,17 +277,8 @@ def read_column(path: Path, series: polars.Series, stub: Column, row_of: Callabl
         return text_column(series.str.strip_chars().set(~filled, None), stub.name, stub.number)
     if strange.any():
         i = int(np.argmax(strange.to_numpy()))
-        hint = comma_hint([series[i]]) or f" (missing is an empty cell or one of {', '.join(MISSING[1:])})"
-        what = f"found {quoted(series[i])}, expected a number as in {count} of the column's {int(filled.sum())} values{hint}"
+        told = hint([series[i]]) or f" (missing is an empty cell or one of {', '.join(MISSING[1:])})"
+        cure = f": mend the cell, or --drop {pasted([stub])} leaves the column out" if told.startswith(" (missing") else ""
+        what = f"found {quoted(series[i])}, expected a number as in {count} of the column's {int(filled.sum())} values{told}{cure}"
         raise problem(path, what, row_of(i), stub.number, stub.name)
     return number_column(numbers.set(~filled, None), stub.name, stub.number)
-
-
-def without_idle_columns(columns: tuple[Column, ...], named: list[bool], options: Options) -> tuple[tuple[Column, ...], tuple[str, ...]]:
-    """Leaves out columns without name and value, which separators at the ends of lines make, and those that number or name the rows; with notes."""
-    empty = [column for column, has_name in zip(columns, named, strict=True) if not has_name and column.missing.all()]
-    if len(columns) - len(empty) < 2:
-        return columns, ()
-    numbering, row_notes = without_row_names(columns, named, options.target, empty)
-    notes = [f"column {column.number} has no name and no values: left out" for column in empty]
-    return tuple(column for column in columns if column not in (*empty, *numbering)), (*notes, *row_notes)

@@ -8,23 +8,33 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
+from dlprobe.data.arrays import Arrays, dataset_from_arrays
+from dlprobe.data.columns import Table
 from dlprobe.data.dataset import Dataset, Options
-from dlprobe.data.places import in_one_line, problem, quoted, visible
+from dlprobe.data.given_parts import joined, joined_arrays
+from dlprobe.data.places import at_home, in_one_line, problem, quoted, visible
+from dlprobe.data.tables import dataset_from_table
 from dlprobe.errors import DlprobeError
 from dlprobe.registry import Parameter, records
 
 
 @dataclass(frozen=True)
 class FileFormat:
-    """A format that dlprobe reads. `suffixes` are matched with the end of the lower-case file name; a file must start with one of `signatures`, if given."""
+    """A format that dlprobe reads. `suffixes` are matched with the end of the lower-case file name; a file must start with one of `signatures`, if given.
+
+    text: whether it is text, which has a separator and decimal signs.
+    """
 
     name: str
     summary: str
     suffixes: tuple[str, ...]
-    read: Callable[[Path, Options], Dataset]
+    read: Callable[[Path, Options, Table | None], Table | Arrays]
     signatures: tuple[bytes, ...] = ()
     parameters: tuple[Parameter, ...] = ()
+    text: bool = False
 
+
+GZIP = b"\x1f\x8b"
 
 # What a file of another kind starts with, and what to say of it
 FOREIGN = {
@@ -32,11 +42,28 @@ FOREIGN = {
     b"\x89HDF\r\n\x1a\n": "an HDF5 file: name it .h5",
     b"\x93NUMPY": "a NumPy array: name it .npy",
     b"PK\x03\x04": "a zip archive: an .npz, or a spreadsheet to be exported as CSV",
-    b"\x1f\x8b": "compressed with gzip: unpack it first",
+    b"ARROW1": "a Feather file: name it .feather",
+    b"FEA1": "a Feather file of version 1: write it anew with DataFrame.to_feather or polars' write_ipc",
+    GZIP: "compressed with gzip: unpack it first",
     b"\x28\xb5\x2f\xfd": "compressed with zstd: unpack it first",
     b"BZh": "compressed with bzip2: unpack it first",
     b"\xfd7zXZ": "compressed with xz: unpack it first",
     b"\x80\x04\x95": "a Python pickle, which dlprobe never loads: save the arrays with np.savez",
+}
+
+
+# How what is not read becomes what is, by suffix
+CONVERSIONS = {
+    (".arff",): "scipy.io.arff.loadarff reads it: pandas.DataFrame(loadarff(FILE)[0]).to_csv('data.csv', index=False)",
+    (".svm", ".libsvm", ".svmlight"): "scikit-learn's load_svmlight_file reads it: np.savez('data.npz', X=X.toarray(), y=y)",
+    (".xlsx", ".xls", ".ods"): "save the sheet as CSV",
+    (".pkl", ".pickle", ".joblib"): "it is a Python pickle, which dlprobe never loads: save the arrays with np.savez('data.npz', X=X, y=y)",
+    (".pt", ".pth"): "it is a pickle of PyTorch, which dlprobe never loads: np.savez('data.npz', X=X.numpy(), y=y.numpy())",
+    (".mat",): "scipy.io.loadmat reads it: np.savez('data.npz', X=…, y=…)",
+    (".rds", ".rda", ".rdata"): "in R: write.csv(data, 'data.csv', row.names = FALSE)",
+    (".dta", ".sav", ".sas7bdat", ".json", ".jsonl", ".orc"): "pandas reads it: DataFrame.to_parquet('data.parquet')",
+    (".zip", ".bz2", ".xz", ".zst", ".7z", ".tar"): "unpack it first; of packed text tables .csv.gz is read",
+    (".sqlite", ".db"): "write the table's rows as CSV",
 }
 
 
@@ -57,10 +84,36 @@ def format_of(path: str | Path) -> FileFormat | None:
 
 
 def read_file(path: Path, options: Options) -> Dataset:
-    """The user's file as a Dataset. Raises DataError, one line, whatever is wrong with the file."""
+    """The user's file as a Dataset, with the files for validation and test. Raises DataError, one line, whatever is wrong with a file."""
+    source = read_source(path, options)
+    for key, part in (("val_data", 1), ("test_data", 2)):
+        if (named := getattr(options, key)) is not None:
+            other = at_home(named.strip())
+            if other.exists() and path.exists() and other.samefile(path):
+                raise problem(other, f"is named by {key} and by data, expected another file: its rows would be in both parts")
+            source = with_part(source, read_source(other, options, source if isinstance(source, Table) else None), part)
+    with one_clear_line(path):
+        return dataset_from_table(source, options) if isinstance(source, Table) else dataset_from_arrays(source, options)
+
+
+def read_source(path: Path, options: Options, like: Table | None = None) -> Table | Arrays:
+    """What a file holds; `like`: the table whose columns it must have. Raises DataError."""
     with one_clear_line(path):
         head = first_bytes(path)
-        return chosen_format(path, head).read(path, options)
+        record = chosen_format(path, head)
+        for key, value in (("sep", options.sep), ("decimal", options.decimal)):
+            if value != "auto" and not record.text:
+                raise problem(path, f"{key} = {value} does not suit {record.name} data: {key} is for text tables")
+        return record.read(path, options, like)
+
+
+def with_part(main: Table | Arrays, other: Table | Arrays, part: int) -> Table | Arrays:
+    """The rows of another file behind those of the main one, given to a part. Raises DataError where the two do not fit."""
+    if isinstance(main, Table) and isinstance(other, Table):
+        return joined(main, other, part)
+    if isinstance(main, Arrays) and isinstance(other, Arrays):
+        return joined_arrays(main, other, part)
+    raise problem(other.path, f"and {visible(main.path.name)} are one a table, the other a pair of arrays: give files of one kind")
 
 
 @contextmanager
@@ -105,7 +158,11 @@ def chosen_format(path: Path, head: bytes) -> FileFormat:
     if record is None:
         hint = f"; it is {foreign}" if foreign else ""
         found = f"the suffix {quoted(path.suffix)}" if path.suffix else "no suffix"
-        raise problem(path, f"has {found}, expected one of {', '.join(suffixes())}{hint}")
+        hint = hint or (f"; it looks like text: name it {visible(path.name)}.csv" if head.isascii() and b"\0" not in head else "")
+        how = next((f"; {words}" for endings, words in CONVERSIONS.items() if path.name.lower().endswith(endings)), hint)
+        raise problem(path, f"has {found}, expected one of {', '.join(suffixes())}{how}")
+    if foreign and head.startswith(GZIP):
+        foreign = None if path.name.lower().endswith(".gz") else f"compressed with gzip: name it {visible(path.name)}.gz"
     fits = head.startswith(record.signatures) if record.signatures else foreign is None
     if not fits:
         raise problem(

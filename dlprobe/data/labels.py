@@ -11,6 +11,7 @@ from dlprobe.data.places import Fault, quoted
 
 # above this a float64 no longer tells neighbouring integers apart
 LARGEST_WHOLE = 2.0**53
+MOST_CODES = 1000  # classes that integers 0, 1, 2, … are taken for
 
 
 @dataclass(frozen=True)
@@ -40,10 +41,11 @@ def from_texts(codes: Indices, labels: tuple[str, ...], task: str, fault: Fault)
     return Targets(renumbered.reshape(-1).astype(np.int64), names, f"task: classification ({len(names)} text labels)")
 
 
-def from_numbers(values: Floats, task: str, fault: Fault) -> Targets:
+def from_numbers(values: Floats, task: str, fault: Fault, integers: bool = False) -> Targets:
     """Classes or regression targets from finite numbers (samples,).
 
-    `auto` takes whole numbers for classes when there are at most max(2, min(100, samples/10)) distinct ones and each has two rows.
+    `auto` takes whole numbers for classes when there are at most max(2, min(100, samples/10)) distinct ones and each has two rows, or where an array
+    of `integers` holds exactly 0 … k−1, k at most half its length.
     """
     if task == "regression":
         return Targets(as_column(values), (), "task: regression (asked for)")
@@ -52,6 +54,8 @@ def from_numbers(values: Floats, task: str, fault: Fault) -> Targets:
         return without_whole_labels(values, int(np.argmax(fractional)), task, fault)
     distinct, codes, counts = np.unique(values, return_inverse=True, return_counts=True)
     few = len(distinct) <= max(2.0, min(100.0, len(values) / 10)) and counts.min() >= 2
+    if integers and 1 < len(distinct) <= min(MOST_CODES, len(values) / 2) and np.array_equal(distinct, np.arange(len(distinct))):
+        few = True
     if task == "auto" and not few:
         found = "one whole number" if len(distinct) == 1 else f"{len(distinct)} distinct whole numbers"
         note = f"task: regression ({found} in {len(values)} row{'s' * (len(values) > 1)}; task = classification makes them classes)"

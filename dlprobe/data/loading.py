@@ -9,10 +9,24 @@ import numpy as np
 from dlprobe.data.dataset import LARGEST_ELEMENTS, Dataset, Options
 from dlprobe.data.file_format import format_of, read_file, suffixes
 from dlprobe.data.named_sets import NamedSet, numbered_features
-from dlprobe.data.places import visible
+from dlprobe.data.places import at_home, visible
 from dlprobe.data.randomness import generator
 from dlprobe.errors import ConfigError, DataError
 from dlprobe.registry import Spec, listing, records, tidied, unknown
+
+# keys about what a file holds, with their defaults
+FILE_OPTIONS = {
+    "columns": None,
+    "drop": None,
+    "dates": "refuse",
+    "missing": "drop",
+    "val_data": None,
+    "test_data": None,
+    "split_column": None,
+    "group_column": None,
+    "sep": "auto",
+    "decimal": "auto",
+}
 
 
 def load(options: Options, seed: int) -> Dataset:
@@ -49,14 +63,6 @@ def looks_like_a_path(text: str) -> bool:
         return False
 
 
-def at_home(text: str) -> Path:
-    """The path with `~` and `~name` replaced by that home folder. Raises DataError where nobody has that name."""
-    try:
-        return Path(text).expanduser()
-    except RuntimeError:
-        raise DataError(f"{visible(text)}: there is no such home folder: write ./{visible(text)} for a file of that name") from None
-
-
 def load_set(spec: Spec, options: Options, seed: int) -> Dataset:
     """A named set, drawn with its own stream of the data seed."""
     record: NamedSet = spec.record
@@ -68,6 +74,7 @@ def load_set(spec: Spec, options: Options, seed: int) -> Dataset:
         raise ConfigError(f"task = {options.task} does not suit data = {spec}, which is a {task} set: use task = auto, or another set")
     if options.target is not None:
         raise ConfigError(f"target = {visible(options.target)} does not suit data = {spec}, whose target is fixed: target is for files")
+    refuse_file_options(options, str(spec))
     return Dataset(
         name=str(spec),
         inputs=np.ascontiguousarray(draw.inputs, dtype=np.float64),
@@ -81,6 +88,14 @@ def load_set(spec: Spec, options: Options, seed: int) -> Dataset:
         noise_variance=draw.noise_variance,
         clean_targets=draw.clean_targets,
     )
+
+
+def refuse_file_options(options: Options, name: str) -> None:
+    """Options about what a file holds, given for a named set: raise ConfigError."""
+    for key, usual in FILE_OPTIONS.items():
+        if (value := getattr(options, key)) != usual:
+            found = visible(",".join(value) if isinstance(value, tuple) else value)
+            raise ConfigError(f"{key} = {found} does not suit data = {name}: {key} is for files")
 
 
 def require_possible(spec: Spec) -> None:

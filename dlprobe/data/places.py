@@ -51,3 +51,11 @@ def problem(path: Path, what: str, row: int | None = None, column: int | None = 
     place = [f"row {row}"] if row is not None else []
     place += [f"column {column}{title}"] if column is not None else [title.strip()] if title else []
     return DataError(": ".join([visible(path), *([", ".join(place)] if place else []), what]))
+
+
+def at_home(text: str) -> Path:
+    """The path with `~` and `~name` replaced by that home folder. Raises DataError where nobody has that name."""
+    try:
+        return Path(text).expanduser()
+    except RuntimeError:
+        raise DataError(f"{visible(text)}: there is no such home folder: write ./{visible(text)} for a file of that name") from None

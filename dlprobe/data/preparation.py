@@ -11,9 +11,10 @@ import numpy.typing as npt
 
 from dlprobe.data.corruption import corruption_notes, with_noisy_labels, with_outliers
 from dlprobe.data.dataset import PARTS, Array, Dataset, Floats, Indices, Options, PreparedData, Scaler
-from dlprobe.data.places import quoted
+from dlprobe.data.gaps import filled, fit_fill
+from dlprobe.data.places import quoted, quoted_list
 from dlprobe.data.scaling import fit
-from dlprobe.data.splitting import fewer, split
+from dlprobe.data.splitting import fewer, split, split_given
 from dlprobe.errors import DataError
 
 
@@ -26,7 +27,8 @@ def prepare(dataset: Dataset, options: Options, seed: int, dtype: npt.DTypeLike)
     classification = dataset.task == "classification"
     seed = seed if options.data_seed is None else options.data_seed
     classes = dataset.targets if classification and options.stratify else None
-    rows = split(len(dataset.inputs), classes, options.split, seed)
+    given = dataset.parts is not None or dataset.groups is not None
+    rows = split_given(dataset.parts, dataset.groups, classes, options.split, seed) if given else split(len(dataset.inputs), classes, options.split, seed)
     if not len(rows["train"]):
         found = f"the training part of split {words(options.split)} is empty with {len(dataset.inputs)} rows"
         raise DataError(f"{dataset.name}: {found}: give training a larger share")
@@ -36,8 +38,11 @@ def prepare(dataset: Dataset, options: Options, seed: int, dtype: npt.DTypeLike)
             raise DataError(f"{dataset.name}: {found}: take fewer, or give training a larger share")
         rows["train"] = fewer(rows["train"], None if classes is None else classes[rows["train"]], options.train_size, seed)
     raw = {part: dataset.inputs[rows[part]] for part in PARTS}
+    fill = fit_fill(raw["train"], options.missing, dataset.feature_names, dataset.name) if np.isnan(dataset.inputs).any() else np.zeros(0)
+    raw = {part: filled(raw[part], fill) for part in PARTS}
     targets = {part: np.ascontiguousarray(dataset.targets[rows[part]]) for part in PARTS}
     raw["train"], far = with_outliers(raw["train"], options.outliers, seed)
+    duplicates = duplicates_across(raw)
     targets["train"], noise = with_noisy_labels(dataset, targets["train"], options.label_noise, seed)
     scaler = fit(options.scaling, raw["train"], dataset.feature_names, dataset.name)
     inputs = {part: cast(dataset, rows[part], scaler.apply(raw[part]), dtype) for part in PARTS}
@@ -55,10 +60,15 @@ def prepare(dataset: Dataset, options: Options, seed: int, dtype: npt.DTypeLike)
         class_names=dataset.class_names,
         **describe(raw["train"]),
         class_counts={part: count_classes(targets[part], len(dataset.class_names)) for part in PARTS},
-        duplicates=duplicates_across(raw),
+        duplicates=duplicates,
         input_mean=float(inputs["train"].mean(dtype=np.float64)),
         input_mean_square=float(np.square(inputs["train"], dtype=np.float64).mean()),
-        notes=(*dataset.notes, *split_notes(dataset, options, rows, scaler), *corruption_notes(len(rows["train"]), far, noise)),
+        notes=(
+            *dataset.notes,
+            *split_notes(dataset, options, rows, scaler),
+            *given_notes(dataset, rows, duplicates),
+            *corruption_notes(len(rows["train"]), far, noise),
+        ),
         source=dataset.source,
         licence=dataset.licence,
         noise_variance=dataset.noise_variance,
@@ -67,6 +77,7 @@ def prepare(dataset: Dataset, options: Options, seed: int, dtype: npt.DTypeLike)
         outlier_rows=rows["train"][far],
         label_noise_std=noise.std,
         target_names=dataset.target_names,
+        feature_fill=fill,
     )
 
 
@@ -119,6 +130,30 @@ def duplicates_across(raw: Mapping[str, Floats]) -> dict[str, int]:
 
 def row_digest(row: Floats) -> bytes:
     return hashlib.blake2b((row + 0.0).tobytes(), digest_size=16).digest()  # + 0.0 makes −0 equal 0
+
+
+def given_notes(dataset: Dataset, rows: Mapping[str, Indices], duplicates: Mapping[str, int]) -> list[str]:
+    """Where the split comes with the data: how it came out, and what leaks from one part into another."""
+    if dataset.parts is None and dataset.groups is None:
+        return []
+    counts = ", ".join(f"{len(rows[part])} {part}" for part in PARTS)
+    notes = [f"rows of the parts: {counts}"]
+    if dataset.parts is not None:
+        asked = [part for k, part in enumerate(PARTS) if k and not (dataset.parts == k).any() and len(rows[part])]
+        notes += [f"the {part} part is not given: it was taken from the training rows by split" for part in asked]
+        for pair, count in duplicates.items():
+            first, second = pair.split("_")
+            notes += [f"leak: {count} of {len(rows[second])} {second} rows are in the {first} part too"] if count else []
+    if dataset.groups is not None:
+        groups = {part: set(dataset.groups[rows[part]].tolist()) for part in PARTS}
+        notes.append(f"groups of the parts: {', '.join(f'{len(groups[part])} {part}' for part in PARTS)}")
+        shared = [(a, b, len(groups[a] & groups[b])) for a, b in combinations(PARTS, 2)]
+        notes += [f"leak: {count} groups are in the {a} and in the {b} part" for a, b, count in shared if count]
+    if dataset.task == "classification":
+        trained = set(dataset.targets[rows["train"]].tolist())
+        unseen = [name for k, name in enumerate(dataset.class_names) if k not in trained]
+        notes += [f"no training row has the class{'es' * (len(unseen) > 1)} {quoted_list(unseen)}"] if unseen else []
+    return notes
 
 
 def split_notes(dataset: Dataset, options: Options, rows: Mapping[str, Indices], scaler: Scaler) -> list[str]:

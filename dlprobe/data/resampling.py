@@ -11,6 +11,7 @@ import numpy.typing as npt
 from dlprobe.config import DataConfig, parse_spec
 from dlprobe.data.corruption import with_noisy_labels, with_outliers
 from dlprobe.data.dataset import Dataset, Floats, Indices, PreparedData
+from dlprobe.data.gaps import filled, fit_fill
 from dlprobe.data.loading import is_set, load
 from dlprobe.data.named_sets import NamedSet
 from dlprobe.data.preparation import cast, count_classes, describe, fingerprint, prepare
@@ -68,10 +69,12 @@ class Resampler:
     def _with_training(self, number: int, dataset: Dataset, rows: Indices) -> PreparedData:
         """`base` with other training samples and everything that is fitted on them."""
         seed = self.seed + 1 + number
-        raw, far = with_outliers(dataset.inputs[rows], self.options.outliers, seed)
+        raw = dataset.inputs[rows]
+        fill = fit_fill(raw, self.options.missing, dataset.feature_names, dataset.name) if np.isnan(dataset.inputs).any() else np.zeros(0)
+        raw, far = with_outliers(filled(raw, fill), self.options.outliers, seed)
         targets, noise = with_noisy_labels(dataset, np.ascontiguousarray(dataset.targets[rows]), self.options.label_noise, seed)
         scaler = fit(self.options.scaling, raw, dataset.feature_names, dataset.name)
-        inputs = {part: cast(self.dataset, held, scaler.apply(self.dataset.inputs[held]), self.dtype) for part, held in self.base.indices.items()}
+        inputs = {part: cast(self.dataset, held, scaler.apply(filled(self.dataset.inputs[held], fill)), self.dtype) for part, held in self.base.indices.items()}
         inputs["train"] = cast(dataset, rows, scaler.apply(raw), self.dtype)
         whole: Floats = inputs["train"].astype(np.float64)
         parts = {**self.base.targets, "train": targets}
@@ -90,4 +93,5 @@ class Resampler:
             noisy_labels=rows[noise.changed],
             outlier_rows=rows[far],
             label_noise_std=noise.std,
+            feature_fill=fill,
         )

@@ -7,35 +7,36 @@ from collections.abc import Collection, Sequence
 
 import numpy as np
 
+from dlprobe.data.columns import Column, is_asked_for, pasted
 from dlprobe.data.dataset import Array
 from dlprobe.data.places import quoted
-from dlprobe.data.tables import Column
 
 # what pandas calls a column that had no name: in Parquet, and when it reads again what it has written
 NAMELESS = re.compile(r"|Unnamed: 0(\.\d+)*|__index_level_\d+__")
 # names that promise row numbers: …id in each spelling, as in PassengerId, and what polars writes
 ROW_COUNTER = re.compile(r"(?i:index|row|row_nr|(.*[\W_])?id)|.*[a-z]I[dD]")
-UNLESS = "a feature all the same: if it numbers the rows, write the file without it"
+UNLESS = "a feature all the same: if it numbers the rows,"
 
 
-def without_row_names(columns: Sequence[Column], named: Sequence[bool], target: str | None, empty: Collection[Column] = ()) -> tuple[list[Column], list[str]]:
+def without_row_names(columns: Sequence[Column], named: Sequence[bool], target: str | None, apart: Collection[int] = ()) -> tuple[list[Column], list[str]]:
     """The columns to leave out because they number or name the rows, and notes on them and on what may be such.
 
     Looked at are the first column and, while they are left out, those behind it. A column without a name is left out where its whole numbers, or its
     texts, are all different; one whose name promises row numbers where it counts up by one. The target (a name, or a number from 1) and the only feature
-    stay. `empty`: columns that are left out anyway.
+    stay. `apart`: numbers of columns that options name for another use.
     """
     left_out: list[Column] = []
     notes: list[str] = []
     for column, has_name in zip(columns, named, strict=True):
         name = column.name.strip() if has_name else ""
         what = numbering_of(column, name)
-        if is_wanted(column, target) or column in empty or (name and not what):
+        if is_asked_for(column, target) or column.number in apart or (name and not what):
             break
         called = f"column {column.number}{f' {quoted(name)}' if name else ' has no name and'}"
-        only = len(columns) - len(empty) - len(left_out) <= 2
+        cure = f"{UNLESS} --drop {pasted([column])} leaves it out"
+        only = len(columns) - len(apart) - len(left_out) <= 2
         if only or not what or not (NAMELESS.fullmatch(name) or counts_rows(column)):
-            notes.append(f"{called} {what or 'is'}{': the only feature' if only else f', {UNLESS}' if what else f' {UNLESS}'}")
+            notes.append(f"{called} {what or 'is'}{': the only feature' if only else f', {cure}' if what else f' {cure}'}")
             break
         left_out.append(column)
         notes.append(f"{called} {what}: left out")
@@ -67,8 +68,3 @@ def is_whole(numbers: Array) -> bool:
 
 def all_different(values: Array) -> bool:
     return len(np.unique(values)) == len(values)
-
-
-def is_wanted(column: Column, target: str | None) -> bool:
-    """Whether this column is asked for as the target, or as one of several."""
-    return target is not None and any(name.strip() in (column.name, str(column.number)) for name in (target, *target.split(",")))

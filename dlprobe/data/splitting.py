@@ -23,6 +23,39 @@ def split(samples: int, classes: Array | None, percents: tuple[float, float, flo
     return {name: np.sort(np.concatenate(rows)).astype(np.int64) for name, rows in zip(PARTS, chosen, strict=True)}
 
 
+def split_given(parts: Indices | None, groups: Indices | None, classes: Array | None, percents: tuple[float, float, float], seed: int) -> dict[str, Indices]:
+    """Rows of each part, ascending int64, where some rows are given to parts, or belong to groups that stay whole.
+
+    parts: int64 (samples,), 1 val, 2 test, 0 open. Open rows are training; a part that no row is given to is taken from them, in the proportion of
+    `percents`. groups: int64 (samples,).
+    """
+    samples = len(parts if parts is not None else groups if groups is not None else ())
+    given = np.zeros(samples, np.int64) if parts is None else parts
+    rows = np.flatnonzero(given == 0)
+    shares = tuple(0.0 if part and (given == part).any() else percent for part, percent in enumerate(percents))
+    if groups is not None:
+        chosen = split_groups(groups[rows], (shares[0], shares[1], shares[2]), seed)
+    else:
+        chosen = split(len(rows), None if classes is None else classes[rows], (shares[0], shares[1], shares[2]), seed)
+    found = {part: rows[chosen[part]] for part in PARTS}
+    return {part: np.sort(np.concatenate([found[part], np.flatnonzero(given == k)])) if k else found[part] for k, part in enumerate(PARTS)}
+
+
+def split_groups(groups: Indices, percents: tuple[float, float, float], seed: int) -> dict[str, Indices]:
+    """Rows of each part, ascending int64, no group in two parts: groups in random order, each to the part that lacks most of its share.
+
+    Training has a group at least.
+    """
+    wanted = np.asarray(percents) / sum(percents) * len(groups)
+    members = [np.flatnonzero(groups == group) for group in np.unique(groups)]
+    chosen: list[list[Indices]] = [[], [], []]
+    for k in generator(seed, "split").permutation(len(members)):
+        part = int(np.argmax(wanted)) if chosen[0] else 0
+        chosen[part].append(members[k])
+        wanted[part] -= len(members[k])
+    return {name: np.sort(np.concatenate([np.zeros(0, np.int64), *rows])).astype(np.int64) for name, rows in zip(PARTS, chosen, strict=True)}
+
+
 def part_counts(sizes: list[int], percents: tuple[float, float, float]) -> Indices:
     """How many rows of each group go to each part: int64 (groups, 3).
 

@@ -2,64 +2,23 @@
 
 from __future__ import annotations
 
-import re
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from pathlib import Path
 
 import numpy as np
 
 from dlprobe.data import labels
-from dlprobe.data.dataset import LARGEST_ELEMENTS, Dataset, Floats, Indices, Mask, Options
-from dlprobe.data.places import nearest, problem, quoted, quoted_list, visible
+from dlprobe.data.columns import Column, Table, choose_targets, is_asked_for, pasted, special_columns
+from dlprobe.data.dataset import LARGEST_ELEMENTS, Dataset, Floats, Indices, Options
+from dlprobe.data.dates import date_forms, with_dates
+from dlprobe.data.gaps import gap_note, indicators, rows_without_gaps
+from dlprobe.data.given_parts import groups_in, parts_in
+from dlprobe.data.places import problem, quoted, quoted_list, visible
+from dlprobe.data.written_numbers import hint
 from dlprobe.errors import DataError
 
-TARGET_NAMES = ("target", "label", "class", "y")
 MOST_CATEGORIES = 100
-NUMBER_WITH_COMMAS = re.compile(r"[-+]?(\d+(,\d+)?|\d{1,3}(,\d{3})+(\.\d*)?)")
-
-
-@dataclass(frozen=True)
-class Column:
-    """One column of a file. `number` counts from 1, as the user sees it.
-
-    numbers: float64 (rows,), NaN where missing; or, for text, codes: int64 (rows,) positions in `texts`, −1 where missing.
-    """
-
-    name: str
-    number: int
-    numbers: Floats | None = None
-    codes: Indices | None = None
-    texts: tuple[str, ...] = ()
-
-    @property
-    def missing(self) -> Mask:
-        """bool (rows,)"""
-        if self.codes is not None:
-            return self.codes < 0
-        assert self.numbers is not None
-        return np.isnan(self.numbers)
-
-    def keep(self, rows: Indices) -> Column:
-        """The column with only these rows."""
-        numbers = None if self.numbers is None else self.numbers[rows]
-        codes = None if self.codes is None else self.codes[rows]
-        return Column(self.name, self.number, numbers, codes, self.texts)
-
-
-@dataclass(frozen=True)
-class Table:
-    """Columns of equal length, rows in the file's order. `row_of(i)` is row index i as a person counts it: row 1 is the first line of the file."""
-
-    path: Path
-    columns: tuple[Column, ...]
-    row_of: Callable[[int], int]
-    notes: tuple[str, ...] = ()
-
-    @property
-    def rows(self) -> int:
-        return len(self.columns[0].missing)
 
 
 def dataset_from_table(table: Table, options: Options) -> Dataset:
@@ -68,106 +27,75 @@ def dataset_from_table(table: Table, options: Options) -> Dataset:
         raise problem(table.path, "has a single column, expected features and a target")
     if not table.rows:
         raise problem(table.path, "has no rows of data")
-    targets, target_note = choose_targets(table, options.target)
-    if len(targets) == len(table.columns):
+    special = special_columns(table, options)
+    wanted = [column for column in table.columns if is_asked_for(column, options.target)]
+    table, date_notes = with_dates(table, options.dates, [*(c.number for c in special.values()), *(c.number for c in wanted if options.dates == "drop")])
+    rest = table.of([column for column in table.columns if column not in special.values()])
+    if len(rest.columns) < 2:
+        raise problem(table.path, f"has no column beside {quoted_list([column.name for column in table.columns])}, expected features and a target")
+    targets, target_note = choose_targets(rest, options.target)
+    if len(targets) == len(rest.columns):
         raise problem(table.path, f"every column is a target, expected a feature beside {quoted_list([column.name for column in targets])}")
-    kept, missing_notes = rows_without_gaps(table)
-    row_of = [table.row_of(int(i)) for i in kept] if missing_notes else None
-
-    def place(i: int) -> int:
-        return table.row_of(i) if row_of is None else row_of[i]
+    whole = table.columns if options.missing == "drop" else (*targets, *special.values())
+    kept, missing_notes = rows_without_gaps(table, whole, features=options.missing == "drop")
+    if missing_notes:
+        table = table.keep(kept)
 
     def fault_in(column: Column, i: int, what: str) -> DataError:
-        return problem(table.path, what, place(i), column.number, column.name)
+        return problem(table.path_at(i), what, table.row_of(i), column.number, column.name)
 
-    columns = [column.keep(kept) for column in table.columns] if missing_notes else list(table.columns)
+    apart = {key: next(c for c in table.columns if c.number == column.number) for key, column in special.items()}
+    columns = [column for column in table.columns if column not in apart.values()]
     for column in columns:
-        refuse_infinite(table.path, column, place)
+        refuse_infinite(column, partial(fault_in, column))
+    parts = parts_in(table, apart["split_column"]) if "split_column" in apart else table.parts
+    groups = groups_in(apart["group_column"]) if "group_column" in apart else None
     goals = [next(column for column in columns if column.number == target.number) for target in targets]
     decided = decide(goals[0], options.task, partial(fault_in, goals[0])) if len(goals) == 1 else decide_several(goals, options.task, fault_in)
-    inputs, names, encoding_notes = encode(table.path, [column for column in columns if column not in goals])
+    if label := label_beside(decided, options.target, goals[0], columns):
+        missing_notes = (*missing_notes, label)
+    features = [column for column in columns if column not in goals]
+    inputs, names, encoding_notes = encode(table.path, features, options.missing)
     return Dataset(
+        parts=parts,
+        groups=groups,
         name=visible(table.path.name),
         inputs=inputs,
         targets=decided.values,
         task=decided.task,
         feature_names=tuple(visible(name) for name in names),
         class_names=tuple(visible(name) for name in decided.class_names),
-        notes=(*table.notes, target_note, decided.note, *missing_notes, *encoding_notes),
+        notes=(*table.notes, target_note, *special_notes(apart), *date_notes, decided.note, *missing_notes, *encoding_notes),
         source=visible(table.path),
         target_names=tuple(visible(column.name) for column in goals) if decided.task == "regression" else (),
     )
 
 
-def choose_targets(table: Table, wanted: str | None) -> tuple[tuple[Column, ...], str]:
-    """The target columns, several where names or numbers are given with commas between, with the note that says why."""
-    names = [] if wanted is None else [name.strip() for name in wanted.split(",") if name.strip()]
-    if wanted is None or len(names) < 2 or any(column.name.strip() == wanted.strip() for column in table.columns):
-        target, note = choose_target(table, wanted)
-        return (target,), note
-    chosen = [wanted_column(table, name) for name in names]
-    for k, column in enumerate(chosen):
-        if column in chosen[:k]:
-            raise problem(table.path, f"target {quoted(wanted)} names column {column.number} {quoted(column.name)} twice, expected different columns")
-    return tuple(chosen), f"targets: columns {quoted_list([column.name for column in chosen])} (asked for)"
+def label_beside(decided: labels.Targets, wanted: str | None, target: Column, columns: Sequence[Column]) -> str:
+    """A note where the last column, without a name, was taken for a regression's target and one beside it has few texts, as labels have; else empty."""
+    texts = [column for column in columns if column.codes is not None and column is not target]
+    if decided.task != "regression" or wanted is not None or target.name != f"x{target.number}" or len(texts) != 1 or no_categories(texts[0]):
+        return ""
+    count = len(one_hot(texts[0])[1])
+    return f"column {texts[0].number} {quoted(texts[0].name)} has {count} different texts: if these are the labels, --target {pasted(texts)}"
 
 
-def choose_target(table: Table, wanted: str | None) -> tuple[Column, str]:
-    """The target column, by name or number, or by the default, with the note that says why."""
-    if wanted is not None:
-        return wanted_column(table, wanted.strip()), f"target: column {quoted(wanted.strip())} (asked for)"
-    for name in TARGET_NAMES:
-        for column in table.columns:
-            if column.name.strip().lower() == name:
-                return column, f"target: column {column.number} {quoted(column.name)} (by its name)"
-    last = table.columns[-1]
-    return last, f"target: column {last.number} {quoted(last.name)} (the last; none is called {', '.join(TARGET_NAMES)})"
+def special_notes(apart: Mapping[str, Column]) -> list[str]:
+    """What is said of the columns that are neither feature nor target."""
+    told = {"split_column": "gives each row its part", "group_column": "names groups of rows, which stay together"}
+    return [f"column {column.number} {quoted(column.name)} {told[key]}" for key, column in apart.items()]
 
 
-def wanted_column(table: Table, wanted: str) -> Column:
-    """The column of that name, or of that number from 1; −1 is the last."""
-    named = [column for column in table.columns if column.name.strip() == wanted]
-    if named:
-        return named[0]
-    if wanted.lstrip("-").isdecimal() and len(wanted) < 10:
-        number = int(wanted)
-        numbered = [table.columns[-1]] if number == -1 else [column for column in table.columns if column.number == number]
-        if numbered:
-            return numbered[0]
-        raise problem(table.path, f"target {quoted(wanted)} is no column: columns count from 1 to {table.columns[-1].number}, -1 is the last")
-    names = [column.name for column in table.columns]
-    raise problem(table.path, f"target {quoted(wanted)} is no column: {nearest(wanted, names)}there are {quoted_list(names)}")
-
-
-def rows_without_gaps(table: Table) -> tuple[Indices, tuple[str, ...]]:
-    """Rows without a missing value, int64, and a note that counts the others. Refuses a table in which more than half the rows have gaps."""
-    gaps = np.zeros(table.rows, dtype=np.int64)
-    for column in reversed(table.columns):
-        gaps[column.missing] = column.number  # ends as the first missing column of the row
-    kept = np.flatnonzero(gaps == 0)
-    lost = table.rows - len(kept)
-    if not lost:
-        return kept, ()
-    first = int(np.argmax(gaps > 0))
-    column = next(c for c in table.columns if c.number == gaps[first])
-    if 2 * lost > table.rows:
-        worst = max(table.columns, key=lambda c: int(c.missing.sum()))
-        what = f"missing value; {lost} of {table.rows} rows have one, most in {quoted(worst.name)}: fill the gaps or remove the column"
-        raise problem(table.path, what, table.row_of(first), column.number, column.name)
-    where = f"row {table.row_of(first)}, column {column.number} {quoted(column.name)}"
-    return kept, (f"dropped {lost} of {table.rows} rows with missing values (the first: {where})",)
-
-
-def refuse_infinite(path: Path, column: Column, row_of: Callable[[int], int]) -> None:
+def refuse_infinite(column: Column, fault: Callable[[int, str], DataError]) -> None:
     if column.numbers is not None and np.isinf(column.numbers).any():
         i = int(np.argmax(np.isinf(column.numbers)))
-        raise problem(path, f"found {column.numbers[i]:g}, expected a finite number", row_of(i), column.number, column.name)
+        raise fault(i, f"found {column.numbers[i]:g}, expected a finite number: mend the cell, or --drop {pasted([column])} leaves the column out")
 
 
 def decide(column: Column, task: str, fault: Callable[[int, str], DataError]) -> labels.Targets:
     if column.codes is not None:
-        if hint := comma_hint([column.texts[i] for i in np.unique(column.codes)]):
-            raise fault(0, f"found {quoted(column.texts[column.codes[0]])}, expected a number or a label{hint}")
+        if told := written_as(column):
+            raise fault(0, f"found {quoted(column.texts[column.codes[0]])}, expected a number or a label{told}")
         return labels.from_texts(column.codes, column.texts, task, fault)
     assert column.numbers is not None
     return labels.from_numbers(column.numbers, task, fault)
@@ -185,8 +113,8 @@ def decide_several(columns: Sequence[Column], task: str, fault: Callable[[Column
     return labels.Targets(np.ascontiguousarray(values, dtype=np.float64), (), f"task: regression ({len(columns)} targets)")
 
 
-def encode(path: Path, columns: list[Column]) -> tuple[Floats, tuple[str, ...], tuple[str, ...]]:
-    """Feature columns as float64 (rows, features), their names, and a note on what was one-hot encoded."""
+def encode(path: Path, columns: list[Column], missing: str) -> tuple[Floats, tuple[str, ...], tuple[str, ...]]:
+    """Feature columns as float64 (rows, features), NaN where missing, their names, and notes on what was one-hot encoded and what will be filled."""
     refuse_free_text(path, columns)
     blocks: list[Floats] = []
     names: list[str] = []
@@ -199,44 +127,68 @@ def encode(path: Path, columns: list[Column]) -> tuple[Floats, tuple[str, ...], 
             block, values = one_hot(column)
             blocks.append(block)
             names += [f"{column.name}={value}" for value in values]
-            encoded.append(f"{quoted(column.name)} ({len(values)} values)")
+            encoded.append(f"{quoted(column.name)} ({len(values)} values{', dates: --dates ordinal makes numbers of them' if date_forms(column) else ''})")
+    if missing == "indicator":
+        more, flags = indicators([(column.name, column.missing) for column in columns])
+        blocks, names = blocks + more, names + flags
     if sum(block.size for block in blocks) > LARGEST_ELEMENTS:
         raise problem(path, f"has {sum(block.size for block in blocks)} numbers, dlprobe takes up to {LARGEST_ELEMENTS}")
-    notes = (f"text columns one-hot encoded: {', '.join(encoded)}",) if encoded else ()
+    notes: tuple[str, ...] = (f"text columns one-hot encoded: {', '.join(encoded)}",) if encoded else ()
+    holed = [column for column in columns if column.missing.any()]
+    notes += gap_note(missing, [column.name for column in holed], sum(int(column.missing.sum()) for column in holed))
     return np.ascontiguousarray(np.concatenate(blocks, axis=1)), tuple(names), notes
 
 
 def refuse_free_text(path: Path, columns: list[Column]) -> None:
-    """Refuses text columns that are no categories: the first with what is wrong, the others by name, so that one look at the file is enough."""
+    """Refuses text columns that are no categories: the first with what is wrong, the others by name, with the options that let the file be read."""
     faults = [(column, what) for column in columns if (what := no_categories(column))]
-    if faults:
-        column, what = faults[0]
-        others = f"; so it is with {quoted_list([other.name for other, _ in faults[1:]])}" if faults[1:] else ""
-        raise problem(path, what + others, None, column.number, column.name)
+    if not faults:
+        return
+    column, what = faults[0]
+    others = f"; so it is with {quoted_list([other.name for other, _ in faults[1:]])}" if faults[1:] else ""
+    dated = [column for column, _ in faults if date_forms(column)]
+    useless = [column for column, _ in faults if not written_as(column) and column not in dated]
+    cures = [f"--dates ordinal makes numbers of {quoted_list([column.name for column in dated])}, --dates drop leaves dates out"] if dated else []
+    cures += [f"--drop {pasted(useless)} leaves {'it' if len(faults) == 1 else 'them'} out"] if useless else []
+    raise problem(path, f"{what}{others}{': ' if cures else ''}{'; '.join(cures)}", None, column.number, column.name)
 
 
 def no_categories(column: Column) -> str:
-    """What is wrong with a text column as categories: numbers with commas, or free text; empty where nothing is."""
+    """What is wrong with a text column as categories: numbers in another form, identifiers or free text; empty where nothing is."""
     if column.codes is None:
         return ""
-    used, rows = [column.texts[i] for i in np.unique(column.codes)], len(column.codes)
-    if hint := comma_hint(used):
-        return f"holds {quoted(used[0])}, expected numbers or categories{hint}"
-    if len(used) > MOST_CATEGORIES or (len(used) > 10 and 2 * len(used) > rows):
-        found = f"has {len(used)} different texts in {rows} rows, {quoted(used[0])} is one"
-        return f"{found}, expected numbers or at most {MOST_CATEGORIES} categories: remove the column or make numbers of it"
+    if told := written_as(column):
+        return f"holds {quoted(first_text(column))}, expected numbers or categories{told}"
+    used, rows = len(used_codes(column)), int((~column.missing).sum())
+    if used > MOST_CATEGORIES or (used > 10 and 2 * used > rows):
+        found = f"has {used} different texts in {rows} rows, {quoted(first_text(column))} is one"
+        kind = ", a date" if date_forms(column) else ", so it names the rows" if used == rows else ""
+        return f"{found}{kind}, expected numbers or at most {MOST_CATEGORIES} categories"
     return ""
 
 
+def written_as(column: Column) -> str:
+    """Where the texts of a column are numbers in another form: which, and the option that reads them; else empty."""
+    return "" if column.codes is None else hint([column.texts[i] for i in used_codes(column)])
+
+
 def one_hot(column: Column) -> tuple[Floats, list[str]]:
-    """A text column as float64 (rows, values), one column per text that occurs, in sorted order."""
+    """A text column as float64 (rows, values), one column per text that occurs, in sorted order; a row of NaN where it is missing."""
     assert column.codes is not None
-    used, codes = np.unique(column.codes, return_inverse=True)
-    return np.eye(len(used))[codes.reshape(-1)], [column.texts[i] for i in used]
+    used = used_codes(column)
+    block = (column.codes[:, None] == used).astype(np.float64)
+    block[column.missing] = np.nan
+    return block, [column.texts[i] for i in used]
 
 
-def comma_hint(texts: Sequence[str]) -> str:
-    """What to do about texts that all are numbers with decimal commas or separators of thousands, or plain ones among such; else empty."""
-    if not any("," in text for text in texts) or not all(NUMBER_WITH_COMMAS.fullmatch(text.strip()) for text in texts):
-        return ""
-    return " (decimal commas or separators of thousands? write 1234.5)"
+def first_text(column: Column) -> str:
+    """The first text of a text column that has one."""
+    assert column.codes is not None
+    return column.texts[int(column.codes[int(np.argmax(column.codes >= 0))])]
+
+
+def used_codes(column: Column) -> Indices:
+    """The codes that occur in a text column, ascending int64."""
+    assert column.codes is not None
+    codes = np.unique(column.codes)
+    return codes[codes >= 0]

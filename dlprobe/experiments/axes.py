@@ -12,7 +12,7 @@ from dlprobe.errors import ConfigError
 
 NOT_AXES = {"seed": "seeds are what each value is repeated over: --seeds N", "data_seed": "the split is shared: --vary-data gives every seed its own"}
 NO_AXES = ("threads", "checkpoint_every")
-WHOLE = ("layers", "split", "class_weights", "track_unit")  # one value of these has commas
+WHOLE = ("layers", "split", "class_weights", "track_unit", "columns", "drop")  # one value of these has commas
 # name -> (key, the strength that is meant where none is given)
 REGULARIZERS = {
     "l1": ("training.l1", "1e-4"),
@@ -79,7 +79,7 @@ def key_axis(name: str, place: str, defaults: Sequence[str]) -> Axis:
     table, _, key = place.partition(".")
 
     def label(config: RunConfig, value: str) -> str:
-        written = to_mapping(with_values(config, {place: value}))[table][key]
+        written = to_mapping(with_values(config, {place: value}), whole=True)[table][key]
         return ",".join(map(str, written)) if isinstance(written, list) else "yes" if written is True else "no" if written is False else str(written)
 
     return Axis(name, lambda config, rows: defaults, lambda config, value: with_values(config, {place: value}), label, key in WHOLE, place)

@@ -22,3 +22,11 @@ def read_arrays(path: Path | str, names: Iterable[str]) -> dict[str, NDArray[Any
 
     with GuardedFile(Path(path), ANY_SUPERBLOCK) as file:
         return {name: file.read(name) for name in names}
+
+
+def there(path: Path | str, names: Iterable[str]) -> list[str]:
+    """Those of the names that an HDF5 file has. Raises RunFileError where the file cannot be read."""
+    from dlprobe.hdf5.guard import ANY_SUPERBLOCK, GuardedFile
+
+    with GuardedFile(Path(path), ANY_SUPERBLOCK) as file:
+        return [name for name in names if file.has(name)]

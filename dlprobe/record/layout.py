@@ -147,6 +147,7 @@ _DATA = (
     ("scaler_shift", "f8", ("feature",), "what scaling subtracts, fitted on the training part"),
     ("scaler_scale", "f8", ("feature",), "what scaling multiplies by after the shift, fitted on the training part; 0 for a constant column"),
     *((f"feature_{what}", "f8", ("feature",), f"{what} of the raw training inputs") for what in ("min", "max", "mean", "std")),
+    ("feature_fill", "f8", ("feature",), "what missing values were filled by, fitted on the training part; absent where none was missing"),
     ("duplicates_train_val", "i8", (), "validation samples whose inputs occur in the training part too"),
     ("duplicates_train_test", "i8", (), "test samples whose inputs occur in the training part too"),
     ("duplicates_val_test", "i8", (), "test samples whose inputs occur in the validation part too"),

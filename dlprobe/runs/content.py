@@ -73,7 +73,7 @@ def _stripped(value: Any) -> Any:
 
 
 def _is_path(key: str, value: Any) -> bool:
-    return key == "data" and isinstance(value, str) and not _NAME_SPEC.fullmatch(value)
+    return key in ("val_data", "test_data") or (key == "data" and isinstance(value, str) and not _NAME_SPEC.fullmatch(value))
 
 
 def _bytes(array: NDArray[Any]) -> bytes:

@@ -9,6 +9,12 @@ from dlprobe.config import INSTRUMENTS, OptionField, RunConfig, fields, from_map
 DEFAULTS = {
     "data": "digits",
     "target": "auto",
+    "columns": "all",
+    "drop": "none",
+    "dates": "refuse",
+    "missing": "drop",
+    "sep": "auto",
+    "decimal": "auto",
     "task": "auto",
     "scaling": "standardize",
     "split": "60,20,20",

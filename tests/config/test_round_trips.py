@@ -127,8 +127,17 @@ def test_error_can_be_sent_to_another_process() -> None:
 
 
 def test_mapping_has_exactly_the_tables_and_keys() -> None:
-    mapping = to_mapping(RunConfig())
+    mapping = to_mapping(RunConfig(), whole=True)
     assert {table: list(values) for table, values in mapping.items()} == {name: list(table.model_fields) for name, table in TABLES.items()}
+
+
+def test_a_younger_key_is_stored_where_it_is_not_the_default_only() -> None:
+    """So a run that does not use it has the configuration, and with it the content hash, that it had before the key came."""
+    assert "sep" not in to_mapping(RunConfig())["data"]
+    config = from_options(None, {"sep": "blank"})
+    assert to_mapping(config)["data"]["sep"] == "blank"
+    assert from_mapping(to_mapping(config)) == config
+    assert with_values(config, {"sep": "auto"}) == RunConfig()
 
 
 def test_mapping_spells_names_short_and_lists_as_lists() -> None:

@@ -80,8 +80,9 @@ def idx(code: int, shape: tuple[int, ...], data: bytes) -> bytes:
 
 
 X, Y = np.arange(12.0).reshape(6, 2), np.array([0, 1, 0, 1, 0, 1])
-HOLE = X.copy()
-HOLE[3, 1] = np.nan
+INFINITE = np.where(X == 0, np.inf, X)
+HOLES = X.copy()
+HOLES[:4, 1] = np.nan
 LABELS = idx(0x08, (6,), bytes(Y.tolist()))
 TEXT_IDS = "id,y\n" + "".join(f"name{i},{i % 2}\n" for i in range(12))
 THREE_TEXTS = "id,kind,when,share,y\n" + "".join(f'name{i},{"uv"[i % 2]},day{i},"{i % 2},5",{i % 3}\n' for i in range(12))
@@ -113,7 +114,7 @@ BAD = [
     Bad("names.csv", TEXT_IDS.encode(), "column 1 'id': has 12 different texts"),
     Bad("commas.csv", DECIMAL_COMMAS.encode(), "decimal commas"),
     Bad("few_commas.csv", b"a;b;y\n0,5;1;p\n1,5;2;q\n0,5;3;p\n1,5;4;q\n", "column 1 'a': holds '0,5', expected numbers or categories (decimal commas"),
-    Bad("thousands.csv", b'a,b,y\n"1,000",1,p\n"2,000,000",2,q\n7,3,p\n"1,000",4,q\n', "separators of thousands? write 1234.5"),
+    Bad("thousands.csv", b'a,b,y\n"1,000",1,p\n"2,000,000",2,q\n7,3,p\n"1,000",4,q\n', "(separators of thousands: --decimal point reads them)"),
     Bad("comma_target.csv", b"a;y\n1;0,25\n2;0,25\n3;1,25\n4;1,25\n", "row 2, column 2 'y': found '0,25', expected a number or a label (decimal commas"),
     Bad(
         "one_comma.csv", b"a;y\n1;0.5\n2;1.5\n3,5;2.5\n", "row 4, column 1 'a': found '3,5', expected a number as in 2 of the column's 3 values (decimal commas"
@@ -124,8 +125,8 @@ BAD = [
     Bad(
         "three_texts.csv",
         THREE_TEXTS.encode(),
-        "column 1 'id': has 12 different texts in 12 rows, 'name0' is one, expected numbers or at most 100 categories: "
-        "remove the column or make numbers of it; so it is with 'when', 'share'",
+        "column 1 'id': has 12 different texts in 12 rows, 'name0' is one, so it names the rows, expected numbers or at most 100 categories; "
+        "so it is with 'when', 'share': --drop id,when leaves them out",
     ),
     Bad("no_column.csv", b"a,b\n1,2\n3,4\n", "target 'price' is no column: there are 'a', 'b'", {"target": "price"}),
     Bad("no_number.csv", b"a,b\n1,2\n3,4\n", "columns count from 1 to 2", {"target": "3"}),
@@ -143,7 +144,7 @@ BAD = [
     Bad("sheet.xlsx", b"PK\x03\x04" + bytes(100), "suffix '.xlsx', expected one of .csv"),
     Bad("sheet.csv", b"PK\x03\x04" + bytes(100), "a zip archive"),
     Bad("table.csv", parquet(a=[1], y=[2]), "a Parquet file: name it .parquet"),
-    Bad("packed.csv", gzip.compress(b"a,y\n1,2\n"), "compressed with gzip: unpack it first"),
+    Bad("packed.csv", gzip.compress(b"a,y\n1,2\n"), "compressed with gzip: name it packed.csv.gz"),
     Bad("text.parquet", b"a,y\n1,2\n", "is not Parquet data"),
     Bad("text.npz", b"a,y\n1,2\n", "is not NPZ data"),
     Bad("text.npy", b"a,y\n1,2\n", "is not NPY data"),
@@ -169,7 +170,7 @@ BAD = [
     Bad("dates.npy", npy(np.zeros((3, 2), dtype="M8[s]")), "dates"),
     Bad("text.2.npy", npy(np.array([["a", "b"], ["c", "d"]])), "holds text"),
     Bad("records.npy", npy(np.zeros(3, dtype=[("a", "f8"), ("y", "f8")])), "records"),
-    Bad("nan.npy", npy(HOLE), "row 4, column 2"),
+    Bad("infinite.npy", npy(INFINITE), "row 1, column 1: the array holds inf, expected a finite number"),
     Bad("cut.npy", npy(X)[:-5], "the file holds"),
     Bad("longer.npy", npy(X) + b"more", "the file holds"),
     Bad("magic.npy", b"\x93NUMPY", "header cannot be read"),
@@ -185,8 +186,9 @@ BAD = [
     Bad("lengths.npz", npz(X=X, y=Y[:5]), "array 'y' has shape (5,), expected (6,)"),
     Bad("line.npz", npz(X=np.arange(6.0), y=Y), "array 'X' has shape (6,), expected (samples, features)"),
     Bad("scalar.npz", npz(X=X, y=np.array(3)), "array 'y' has shape ()"),
-    Bad("nan.npz", npz(X=HOLE, y=Y), "row 4, column 2: array 'X' holds nan"),
-    Bad("nan_y.npz", npz(X=X, y=HOLE[:, 1]), "row 4: array 'y' holds nan"),
+    Bad("nan.npz", npz(X=HOLES, y=Y), "4 of 6 rows hold NaN, row 1 is the first: --missing median fills gaps"),
+    Bad("nan_y.npz", npz(X=X, y=HOLES[:, 1]), "4 of 6 rows hold NaN, row 1 is the first: expected a target in most rows"),
+    Bad("infinite.npz", npz(X=INFINITE, y=Y), "row 1, column 1: array 'X' holds inf"),
     Bad("complex.npz", npz(X=X + 1j, y=Y), "complex numbers"),
     Bad("cut.npz", npz(X=X, y=Y)[:-30], "damaged"),
     Bad("flipped.npz", npz(X=X, y=Y).replace(X.tobytes(), X.tobytes()[::-1]), "Bad CRC-32 for file"),
@@ -203,7 +205,7 @@ BAD = [
     # HDF5
     Bad("named.h5", hdf5(data=X, labels=Y), "X"),
     Bad("no_target.h5", hdf5(X=X, y=Y), "price", {"target": "price"}),
-    Bad("nan.h5", hdf5(X=HOLE, y=Y), "row 4, column 2: array 'X' holds nan"),
+    Bad("nan.h5", hdf5(X=HOLES, y=Y), "4 of 6 rows hold NaN"),
     Bad("cut.h5", hdf5(X=X, y=Y)[:1000], "cut.h5"),
     Bad("complex.h5", hdf5(X=X + 1j, y=Y), "complex.h5"),
     Bad("truth.h5", hdf5(X=X, y=Y > 0), "save labels as np.array(labels, dtype='S'), truth values as whole numbers"),

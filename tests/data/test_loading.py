@@ -17,6 +17,16 @@ class Text:
 
     data: str
     target: str | None = None
+    columns: tuple[str, ...] | None = None
+    drop: tuple[str, ...] | None = None
+    val_data: str | None = None
+    test_data: str | None = None
+    split_column: str | None = None
+    group_column: str | None = None
+    dates: str = "refuse"
+    missing: str = "drop"
+    sep: str = "auto"
+    decimal: str = "auto"
     task: str = "auto"
     scaling: str = "standardize"
     split: tuple[float, float, float] = (60, 20, 20)

@@ -39,6 +39,8 @@ def _values(form: forms.Form) -> dict[str, Any]:
     """The TOML values that a form takes. A number may be written as text too, as on the command line."""
     text: dict[str, Any] = {"enum": list(form.choices)} if form.choices else TEXT
     match form:
+        case forms.Separator():
+            return TEXT
         case forms.YesNo():
             return {"anyOf": [{"type": "boolean"}, text]}
         case forms.Whole():
@@ -57,6 +59,8 @@ def _values(form: forms.Form) -> dict[str, Any]:
             return {"anyOf": [text, {"type": "integer", "minimum": 1}, {"type": "array", "items": {"type": ["integer", "string"]}}]}
         case forms.Weights() | forms.Split():
             return {"anyOf": [text, {"type": "array", "items": {"type": ["number", "string"]}}]}
+        case forms.Columns():
+            return {"anyOf": [text, {"type": "integer"}, {"type": "array", "items": {"type": ["integer", "string"]}}]}
         case forms.Units():
             return {"anyOf": [text, {"type": "array", "items": TEXT}]}
     return text

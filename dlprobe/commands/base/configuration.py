@@ -29,10 +29,11 @@ METAVARS = {
     "three percents": "A,B,C",
     "name or path": "NAME|PATH",
     "units": "LAYER:UNIT",
+    "columns": "COLUMNS",
     "text": "TEXT",
 }
 LONGEST_METAVAR = 16
-LISTS = ("layers", "activation", "split", "track_unit", "target")  # repeated, these options are one list
+LISTS = ("layers", "activation", "split", "track_unit", "target", "columns", "drop")  # repeated, these options are one list
 RUN_FILE_STARTS = (b"\x89HDF\r\n\x1a\n", b"\x89DLP")
 
 ConfigFile = Annotated[

@@ -1,20 +1,27 @@
-"""CSV: comma-separated text, or semicolons, tabs and bars where the first line has them."""
+"""CSV: comma-separated text, or semicolons, tabs, bars or blanks where most lines agree on them; plain or gzip."""
 
 from __future__ import annotations
 
 from pathlib import Path
 
-from dlprobe.data.dataset import Dataset, Options
+from dlprobe.data.columns import Table
+from dlprobe.data.dataset import Options
 from dlprobe.data.delimited import read_delimited
 from dlprobe.data.file_format import FileFormat
 from dlprobe.registry import register
 
 
-def read_csv(path: Path, options: Options) -> Dataset:
-    return read_delimited(path, options, ",")
+def read_csv(path: Path, options: Options, like: Table | None = None) -> Table:
+    return read_delimited(path, options, ",", like)
 
 
 register(
     "file_format",
-    FileFormat(name="CSV", summary="text table; header, types and categorical columns are inferred", suffixes=(".csv", ".txt", ".data"), read=read_csv),
+    FileFormat(
+        name="CSV",
+        summary="text table; separator, header, types and categorical columns are inferred",
+        suffixes=(".csv", ".txt", ".data", ".dat", ".csv.gz", ".txt.gz", ".data.gz", ".dat.gz"),
+        read=read_csv,
+        text=True,
+    ),
 )

@@ -10,8 +10,9 @@ from typing import Protocol
 
 import numpy as np
 
-from dlprobe.data.arrays import dataset_from_arrays
-from dlprobe.data.dataset import LARGEST_ELEMENTS, Array, Dataset, Options
+from dlprobe.data.arrays import Arrays
+from dlprobe.data.columns import Table
+from dlprobe.data.dataset import LARGEST_ELEMENTS, Array, Options
 from dlprobe.data.file_format import FileFormat
 from dlprobe.data.places import problem, quoted_list, visible
 from dlprobe.registry import register
@@ -28,12 +29,12 @@ class Readable(Protocol):
     def read(self, size: int, /) -> bytes: ...
 
 
-def read_idx(path: Path, options: Options) -> Dataset:
+def read_idx(path: Path, options: Options, like: Table | None = None) -> Arrays:
     images = read_array(path)
     if images.ndim < 2:
         raise problem(path, f"holds an array of shape {images.shape}, expected (samples, …): give the images file, its labels file is found beside it")
     labels_path = find_labels(path, options.target)
-    return dataset_from_arrays(path, images, read_array(labels_path), ("images", "labels"), options)
+    return Arrays(path, images, read_array(labels_path), ("images", "labels"))
 
 
 def read_array(path: Path) -> Array:

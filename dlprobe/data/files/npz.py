@@ -5,21 +5,27 @@ from __future__ import annotations
 from pathlib import Path
 from zipfile import ZipFile
 
-from dlprobe.data.arrays import dataset_from_arrays, refuse_several
-from dlprobe.data.dataset import Dataset, Options
+from dlprobe.data.arrays import Arrays, refuse_several
+from dlprobe.data.columns import Table
+from dlprobe.data.dataset import Options
 from dlprobe.data.file_format import FileFormat
+from dlprobe.data.given_parts import array_pairs, arrays_of_parts
 from dlprobe.data.npz_archive import array_names, read_member
 from dlprobe.data.places import nearest, problem, quoted, quoted_list
 from dlprobe.registry import register
 
+LABELS = ("labels", "label", "targets", "target", "classes", "y")
 
-def read_npz(path: Path, options: Options) -> Dataset:
+
+def read_npz(path: Path, options: Options, like: Table | None = None) -> Arrays:
     with ZipFile(path) as archive:
         found = array_names(archive)
+        if options.target is None and (pairs := array_pairs(found)):
+            return arrays_of_parts(path, {part: (read_member(path, archive, x), read_member(path, archive, y)) for part, (x, y) in pairs.items()}, pairs)
         inputs_name, targets_name = choose_arrays(path, found, options.target)
         inputs = read_member(path, archive, inputs_name)
         targets = read_member(path, archive, targets_name)
-    return dataset_from_arrays(path, inputs, targets, (inputs_name, targets_name), options)
+    return Arrays(path, inputs, targets, (inputs_name, targets_name))
 
 
 def choose_arrays(path: Path, found: list[str], target: str | None) -> tuple[str, str]:
@@ -33,8 +39,9 @@ def choose_arrays(path: Path, found: list[str], target: str | None) -> tuple[str
     if x is None or y is None:
         listed = f"arrays {quoted_list(found)}" if found else "no arrays"
         wanted = quoted(target) if target is not None else "'y'"
+        guess = f": --target {next((n for n in found if n.lower() in LABELS), found[-1])}" if len(found) == 2 and target is None else ""
         near = nearest(target, found) if target is not None and y is None else ""
-        raise problem(path, f"holds {listed}, expected 'X' and {wanted}: {near}save with np.savez(path, X=…, y=…), or name the target array with target")
+        raise problem(path, f"holds {listed}, expected 'X' and {wanted}: {near}save with np.savez(path, X=…, y=…), or name the target array with target{guess}")
     return x, y
 
 
@@ -42,7 +49,7 @@ register(
     "file_format",
     FileFormat(
         name="NPZ",
-        summary="NumPy arrays X (samples, features) and y (samples,), or y named by --target",
+        summary="NumPy arrays X (samples, features) and y (samples,), or y named by --target, or x_train, y_train, x_test, y_test",
         suffixes=(".npz",),
         read=read_npz,
         signatures=(b"PK\x03\x04",),

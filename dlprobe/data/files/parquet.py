@@ -3,34 +3,23 @@
 from __future__ import annotations
 
 import json
-import os
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from dlprobe.data.dataset import LARGEST_ELEMENTS, Dataset, Options
+from dlprobe.data.columns import Column, Table, is_asked_for
+from dlprobe.data.dataset import LARGEST_ELEMENTS, Options
 from dlprobe.data.file_format import FileFormat
-from dlprobe.data.frames import number_column, text_column
-from dlprobe.data.places import in_one_line, problem, quoted
-from dlprobe.data.row_names import is_wanted, without_row_names
-from dlprobe.data.tables import Column, Table, dataset_from_table
+from dlprobe.data.frames import silent_stderr, table_of_frame
+from dlprobe.data.places import in_one_line, problem
 from dlprobe.registry import register
 
 if TYPE_CHECKING:
     import polars
 
 
-def read_parquet(path: Path, options: Options) -> Dataset:
+def read_parquet(path: Path, options: Options, like: Table | None = None) -> Table:
     frame = read_frame(path)
-    index = index_of_pandas(path, frame, options.target)
-    columns = [column_of(path, series, number) for number, series in enumerate(frame.get_columns(), start=1) if series.name not in index]
-    if not columns:
-        raise problem(path, "has no columns")
-    numbering, row_notes = without_row_names(columns, [True] * len(columns), options.target)
-    notes = (*(f"column {quoted(name)} is the index that pandas stored: left out" for name in index), *row_notes)
-    kept = tuple(column for column in columns if column not in numbering)
-    return dataset_from_table(Table(path, kept, lambda i: i + 1, notes), options)
+    return table_of_frame(path, frame, options, [] if like else index_of_pandas(path, frame, options.target), like)
 
 
 def index_of_pandas(path: Path, frame: polars.DataFrame, target: str | None) -> list[str]:
@@ -46,7 +35,7 @@ def index_of_pandas(path: Path, frame: polars.DataFrame, target: str | None) -> 
         return []  # the table itself was read: what cannot be understood says nothing
     listed = told.get("index_columns") if isinstance(told, dict) else None
     stubs = [Column(name, number) for number, name in enumerate(frame.columns, start=1)]
-    found = [stub.name for stub in stubs if isinstance(listed, list) and stub.name in listed and not is_wanted(stub, target)]
+    found = [stub.name for stub in stubs if isinstance(listed, list) and stub.name in listed and not is_asked_for(stub, target)]
     return found if frame.width - len(found) >= 2 else []
 
 
@@ -66,36 +55,6 @@ def read_frame(path: Path) -> polars.DataFrame:
     if frame.height != rows:
         raise problem(path, f"declares {rows} rows and holds {frame.height}: write the file again")
     return frame
-
-
-@contextmanager
-def silent_stderr() -> Iterator[None]:
-    """Nothing reaches file descriptor 2: a panic prints a backtrace there before Python hears of it, and people would take it for a crash."""
-    try:
-        kept = os.dup(2)
-    except OSError:  # there is no standard error to keep silent
-        yield
-        return
-    nowhere = os.open(os.devnull, os.O_WRONLY)
-    os.dup2(nowhere, 2)
-    os.close(nowhere)
-    try:
-        yield
-    finally:
-        os.dup2(kept, 2)
-        os.close(kept)
-
-
-def column_of(path: Path, series: polars.Series, number: int) -> Column:
-    """Numbers and truth values as numbers, text as text; anything else is refused by name."""
-    import polars
-
-    kind = series.dtype
-    if kind.is_numeric() or kind in (polars.Boolean, polars.Null):
-        return number_column(series, series.name, number)
-    if kind in (polars.String, polars.Categorical, polars.Enum):
-        return text_column(series, series.name, number)
-    raise problem(path, f"holds {quoted(kind)}, expected numbers or text: make numbers of it or leave it out", None, number, series.name)
 
 
 register("file_format", FileFormat(name="Parquet", summary="table with typed columns", suffixes=(".parquet", ".pq"), read=read_parquet, signatures=(b"PAR1",)))

@@ -4,14 +4,18 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from dlprobe.data.dataset import Dataset, Options
+from dlprobe.data.columns import Table
+from dlprobe.data.dataset import Options
 from dlprobe.data.delimited import read_delimited
 from dlprobe.data.file_format import FileFormat
 from dlprobe.registry import register
 
 
-def read_tsv(path: Path, options: Options) -> Dataset:
-    return read_delimited(path, options, "\t")
+def read_tsv(path: Path, options: Options, like: Table | None = None) -> Table:
+    return read_delimited(path, options, "\t", like)
 
 
-register("file_format", FileFormat(name="TSV", summary="text table separated by tabs, else as CSV", suffixes=(".tsv", ".tab"), read=read_tsv))
+register(
+    "file_format",
+    FileFormat(name="TSV", summary="text table separated by tabs, else as CSV", suffixes=(".tsv", ".tab", ".tsv.gz", ".tab.gz"), read=read_tsv, text=True),
+)

@@ -1,0 +1,82 @@
+"""Columns of dates: left out, or days since 1970-01-01 as numbers. Recognised by their texts, all of them in one of the usual forms."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Collection, Sequence
+from dataclasses import replace
+from datetime import datetime, timedelta
+
+import numpy as np
+
+from dlprobe.data.columns import Column, Table
+from dlprobe.data.dataset import Floats
+from dlprobe.data.places import problem, quoted
+
+CLOCK = r"(?:[ T](?P<hour>\d{1,2}):(?P<minute>\d\d)(?::(?P<second>\d\d(?:\.\d+)?))?\s*(?P<zone>Z|[+-]\d\d:?\d\d)?)?"
+YEAR_FIRST = re.compile(rf"(?P<year>\d{{4}})(?P<sign>[-/.])(?P<month>\d{{1,2}})(?P=sign)(?P<day>\d{{1,2}}){CLOCK}")
+DAY_FIRST = re.compile(rf"(?P<day>\d{{1,2}})(?P<sign>[-/.])(?P<month>\d{{1,2}})(?P=sign)(?P<year>\d{{4}}){CLOCK}")
+MONTH_FIRST = re.compile(rf"(?P<month>\d{{1,2}})(?P<sign>[-/])(?P<day>\d{{1,2}})(?P=sign)(?P<year>\d{{4}}){CLOCK}")
+EPOCH = datetime(1970, 1, 1)
+
+
+def with_dates(table: Table, dates: str, kept: Collection[int]) -> tuple[Table, tuple[str, ...]]:
+    """The table with its columns of dates left out (`drop`) or as numbers (`ordinal`), as they are with `refuse`; and a note on each.
+
+    kept: numbers of the columns that stay as they are. Raises DataError where day and month cannot be told apart.
+    """
+    if dates == "refuse":
+        return table, ()
+    columns: list[Column] = []
+    notes: list[str] = []
+    for column in table.columns:
+        if column.number in kept or not (forms := date_forms(column)):
+            columns.append(column)
+            continue
+        called = f"column {column.number} {quoted(column.name)}"
+        if dates == "drop":
+            notes.append(f"{called} holds dates: left out")
+            continue
+        values = [days_in(column.texts, form) for form in forms]
+        if len(forms) > 1 and not np.array_equal(values[0], values[1]):
+            what = f"holds dates as {quoted(column.texts[0])}, day first or month first, expected one of them for certain: write 2024-05-31, or --dates drop"
+            raise problem(table.path, what, None, column.number, column.name)
+        assert column.codes is not None
+        columns.append(replace(column, numbers=np.append(values[0], np.nan)[column.codes], codes=None, texts=()))
+        notes.append(f"{called}: dates are days since 1970-01-01")
+    return table.of(columns), tuple(notes)
+
+
+def date_forms(column: Column) -> list[re.Pattern[str]]:
+    """The forms in which every text of a column is a date; none where some is not."""
+    if column.codes is None or not column.texts:
+        return []
+    return [form for form in (YEAR_FIRST, DAY_FIRST, MONTH_FIRST) if all(days_of(text, form) is not None for text in column.texts)]
+
+
+def days_in(texts: Sequence[str], form: re.Pattern[str]) -> Floats:
+    """Days since 1970-01-01 of texts that are dates in this form, float64 (texts,)."""
+    return np.array([days_of(text, form) for text in texts], dtype=np.float64)
+
+
+def days_of(text: str, form: re.Pattern[str]) -> float | None:
+    """Days since 1970-01-01, a fraction for the time of day; None where the text is no date in this form. Times with a zone count in UTC."""
+    found = form.fullmatch(text.strip())
+    if found is None:
+        return None
+    second = float(found["second"] or 0)
+    try:
+        day = datetime(int(found["year"]), int(found["month"]), int(found["day"]), int(found["hour"] or 0), int(found["minute"] or 0))
+    except ValueError:
+        return None
+    since = day - EPOCH + timedelta(seconds=second) - zone(found["zone"])
+    return since / timedelta(days=1) if second < 60 else None
+
+
+def zone(text: str | None) -> timedelta:
+    """How far a zone such as +02:00 is ahead of UTC."""
+    if text in (None, "Z"):
+        return timedelta()
+    digits = str(text).replace(":", "")
+    ahead = timedelta(hours=int(digits[1:3]), minutes=int(digits[3:5]))
+    return -ahead if digits[0] == "-" else ahead
