@@ -217,7 +217,7 @@ class Source(Text):
         try:
             return str(parse_spec("data", value))  # type: ignore[arg-type]  # parse_spec refuses what is neither text nor table
         except ConfigError as error:
-            hint = f"; a file of that name is written ./{value}" if isinstance(value, str) and "(" not in value else ""
+            hint = f"; a file of that name is written ./{value}" if isinstance(value, str) and "(" not in value and value.isprintable() and value.strip() else ""
             raise ValueError(f"{error}{hint}") from None
 
 

@@ -34,7 +34,8 @@ class Schema:
     @property
     def also_called(self) -> tuple[str, ...]:
         """The command of a record, which somebody may type who looks for its keys: `bias_variance`."""
-        return (tidied(self.name.removeprefix("dlprobe-").partition("/")[0]),)
+        command = tidied(self.name.removeprefix("dlprobe-").partition("/")[0])
+        return () if command == self.name else (command,)
 
     @property
     def place(self) -> str:
