@@ -217,8 +217,8 @@ class Source(Text):
         try:
             return str(parse_spec("data", value))  # type: ignore[arg-type]  # parse_spec refuses what is neither text nor table
         except ConfigError as error:
-            hint = f"; a file of that name is written ./{value}" if isinstance(value, str) and "(" not in value and value.isprintable() and value.strip() else ""
-            raise ValueError(f"{error}{hint}") from None
+            may_be_file = isinstance(value, str) and "(" not in value and value.isprintable() and value.strip()
+            raise ValueError(f"{error}; a file of that name is written ./{value}" if may_be_file else str(error)) from None
 
 
 def is_path(text: str) -> bool:
