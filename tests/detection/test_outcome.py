@@ -7,7 +7,6 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from sklearn.metrics import log_loss
 
 from dlprobe.config import from_options
 from dlprobe.runs import Run
@@ -54,7 +53,7 @@ def test_the_loss_of_guessing_is_that_of_class_shares(options: dict[str, str]) -
     counts = np.asarray(run.data["val_class_counts"])
     classes = np.repeat(np.arange(len(counts)), counts)
     shares = counts / counts.sum()
-    assert guessing_loss(run, shares) == pytest.approx(log_loss(classes, np.tile(shares, (len(classes), 1))))
+    assert guessing_loss(run, shares) == pytest.approx(pytest.importorskip("sklearn.metrics").log_loss(classes, np.tile(shares, (len(classes), 1))))
 
 
 def test_the_loss_of_guessing_in_squares_is_the_variance() -> None:
