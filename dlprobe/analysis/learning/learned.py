@@ -32,6 +32,7 @@ StateName: TypeAlias = Literal[
     "learned well", "learned in part", "learned and lost", "did not learn", "diverged", "too short to tell", "interrupted", "not evaluated"
 ]
 
+
 @dataclass(frozen=True)
 class Learning:
     """The evaluations of a run, each (evaluation,), NaN where there is none.

@@ -110,4 +110,5 @@ register(
         Threshold("noise", 0.8, "relative deviation of a batch's variance", low=0.0, origin="√(2/(B − 1)) of normal samples: four or fewer"),
         Threshold("ratio", 1.5, "evaluated training loss over batch loss", low=1.0, origin="choice: half as much again"),
     ],
+    brings_about="B002 B003 L003",
 )

@@ -51,4 +51,5 @@ register(
     check,
     needs=("units", "train_loss"),
     thresholds=[Threshold("sum", NARROW, "Σ 1/units over the hidden layers", low=0.0, origin="5 Σ 1/units is the variance of ln of a ReLU net's signal: e^±1.6")],
+    brings_about="A001 A003 A006 G001 G005 B001 L001 L004 A007",
 )

@@ -58,4 +58,5 @@ register(
         Threshold("skill", SOMETHING, "skill on the training part", low=0.0, high=1.0, origin="choice: a quarter of the way from guessing to perfect"),
         Threshold("deviations", 2.0, "standard errors of guessing on the validation part", low=0.0, origin="convention: 2.3 % of constant answers pass"),
     ],
+    brings_about="L001 B002 B003 L007 L009",
 )

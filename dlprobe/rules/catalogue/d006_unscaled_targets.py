@@ -47,4 +47,5 @@ register(
         Threshold("small", 0.01, "deviation of the targets", low=0.0, origin="outputs of some 1 are then a hundred deviations off"),
         Threshold("offset", 10.0, "|mean| in deviations", low=0.0, origin="choice: 99 % of the mean square is the mean"),
     ],
+    brings_about="L005 L001 L002 L004 L010 N001 G002 A001 W003 W005 L003 B001",
 )

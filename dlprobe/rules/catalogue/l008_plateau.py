@@ -61,4 +61,5 @@ register(
         Threshold("reached", OF_KNOWN, "share of what the rows allow", low=0.0, high=1.0, origin="as learned well: nine tenths"),
         Threshold("fall", 0.2, "fall of the loss over the last half", low=0.0, high=1.0, origin="choice: a loss that decays by e in half of the run falls by .4"),
     ],
+    brings_about="B001 L001",
 )

@@ -50,4 +50,6 @@ register(
     check,
     needs=("train_error", "val_error", "train_class_counts", "train_r2"),
     thresholds=[Threshold("skill", HALF, "skill that had been learned", low=0.0, high=1.0, origin="choice: half of the way from guessing to perfect")],
+    brings_about="B001",
+    symptom=True,
 )

@@ -57,4 +57,5 @@ register(
     check,
     needs=("batch_loss", "train_loss", "learning_rate"),
     thresholds=[Threshold("rise", 5.0, "largest early loss over the one at the start", low=1.0, origin="choice: batches of 32 differ by less than a factor of 3")],
+    brings_about="A001 L002 L009",
 )

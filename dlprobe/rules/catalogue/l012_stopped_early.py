@@ -51,4 +51,5 @@ register(
     check,
     needs=("stopped_step", "train_loss", "train_error"),
     thresholds=[Threshold("fall", 0.01, "fall of the loss in the last evaluation", low=0.0, origin="choice: a hundredth, clearly above a loss that stands")],
+    brings_about="B001 L004 L001",
 )
