@@ -142,7 +142,7 @@ class Learning:
         if self.overconfident > 1.0:
             return f"but its loss is {self.overconfident:.3g} times that of guessing: its probabilities are wrong"
         if self.correctable > CORRECTABLE:
-            return f"but another scale and offset of its outputs alone would leave a {self.correctable:.3g}th of the squared error"
+            return f"but another scale and offset of its outputs alone would leave a {self.correctable:.2g}th of the squared error or less"
         part = next((part for part, loss in (("training", self.loss), ("validation", self.val_loss)) if loss[-1] > loss[0]), "")
         if part and math.isnan(self.overconfident) and self.steps[0] == 0:
             loss = self.loss if part == "training" else self.val_loss

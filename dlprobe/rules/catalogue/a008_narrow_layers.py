@@ -11,7 +11,7 @@ initializer.
 
 When it stays silent: a run that learned well is not accused; with a single hidden layer it is not evaluated, nor below a hundred updates or ten passes.
 
-What to try: fewer and wider layers; residual connections.
+What to try: fewer and wider layers; residual connections, which lead around them.
 
 References: Hanin & Rolnick 2018, How to start training: the effect of initialization and architecture; Lu, Shin, Su & Karniadakis 2020, Dying ReLU.
 """
