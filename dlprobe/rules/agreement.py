@@ -40,7 +40,8 @@ def agreed(findings: Sequence[Finding], evidence: Evidence) -> tuple[Finding, ..
 
 
 def _against(pull: Pull, wanted: Pull) -> bool:
-    return any(wanted.get(what, sign) != sign for what, sign in pull.items())
+    deep_and_wide = wanted.get("depth") == -1 and pull.get("room") == 1 and "depth" not in pull  # more units in all the layers that are too many
+    return deep_and_wide or any(wanted.get(what, sign) != sign for what, sign in pull.items())
 
 
 def pull_of(config: RunConfig, remedy: Remedy) -> Pull:
@@ -98,7 +99,7 @@ def _wanted(findings: Sequence[Finding], pulls: dict[int, Pull], evidence: Evide
     wanted: Pull = {}
     if "rate" in torn:
         wanted["rate"] = -1 if any(code in STEPS_TOO_LONG for code in torn["rate"][-1]) else 1
-    if "depth" in torn:
+    if -1 in asked.get("depth", {}):
         wanted["depth"] = -1
     fit = _must_fit(evidence)
     for what, sign in FIT.items():

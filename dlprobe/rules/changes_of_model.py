@@ -11,11 +11,13 @@ import numpy as np
 from dlprobe.config import parse_spec
 from dlprobe.config.records import RunConfig
 from dlprobe.errors import ConfigError
-from dlprobe.rules.changes_of_training import short
+from dlprobe.rules.changes_of_training import short, usual_rate
 from dlprobe.rules.evidence import Evidence
 from dlprobe.rules.outcome import NotEvaluableError, Remedy
+from dlprobe.rules.scale import off_scale
 
 ENDS = 3  # hidden layers that are left of a net that is too deep
+RAW = 10.0  # times below the usual rate: a rate that was lowered until raw numbers could be borne
 ROOM = 8  # units below which a layer is narrow whatever it is for
 
 
@@ -58,10 +60,17 @@ def _left(evidence: Evidence) -> str:
 
 
 def shallower(evidence: Evidence, config: RunConfig) -> Remedy | None:
+    """The widest three layers in their order."""
     layers = config.model.layers
     if len(layers) <= ENDS:
         return None
-    return Remedy({"model.layers": widths_text(layers[:ENDS])}, f"{ENDS} hidden layers in place of {len(layers)}{_across(evidence)}")
+    new = widths_text([layers[index] for index in _widest(layers, ENDS)])
+    return Remedy({"model.layers": new}, f"{ENDS} hidden layers ({new}) in place of {len(layers)}{_across(evidence)}")
+
+
+def _widest(layers: Sequence[int], count: int) -> list[int]:
+    """Places of the widest layers, from the input on."""
+    return sorted(sorted(range(len(layers)), key=lambda index: -layers[index])[:count])
 
 
 def wider(evidence: Evidence, config: RunConfig) -> Remedy | None:
@@ -70,8 +79,7 @@ def wider(evidence: Evidence, config: RunConfig) -> Remedy | None:
     if not layers:
         return None
     least = max(2 * outputs, ROOM)
-    wide = sorted(sorted(range(len(layers)), key=lambda index: -layers[index])[:2])
-    new = widths_text([max(layers[index], least) for index in wide])
+    new = widths_text([max(layers[index], least) for index in _widest(layers, 2)])
     narrow = min(layers)
     return Remedy({"model.layers": new}, f"layers of {new} in place of {len(layers)}, of which the narrowest has {narrow} unit{'s' * (narrow > 1)}")
 
@@ -205,29 +213,41 @@ def scaling(evidence: Evidence, config: RunConfig) -> Remedy:
         sizes = np.sqrt(np.square(np.asarray(data["feature_mean"], np.float64)) + np.square(np.asarray(data["feature_std"], np.float64)))
         sizes = sizes[np.isfinite(sizes) & (sizes > 0)]
         told = f": features have sizes of {short(sizes.min())} to {short(sizes.max())}" if len(sizes) else ""
-    return Remedy({"data.scaling": "standardize"}, f"standardized inputs in place of {config.data.scaling}{told}")
+    patch, rate = _with_usual_rate({"data.scaling": "standardize"}, config)
+    return Remedy(patch, f"standardized inputs in place of {config.data.scaling}{rate}{told}")
 
 
 def target_scaling(evidence: Evidence, config: RunConfig) -> Remedy | None:
-    if evidence.run.data.get("task") != "regression":
-        return None
     data = evidence.run.data
+    if data.get("task") != "regression":
+        return None
     told = ""
     if "target_mean" in data:
         mean, deviation = (float(np.asarray(data[f"target_{what}"])[0]) for what in ("mean", "std"))
         told = f": they are {short(mean)} ± {short(deviation)}"
-    return Remedy({"data.target_scaling": "standardize"}, f"standardized targets in place of {config.data.target_scaling}{told}")
+    patch, rate = _with_usual_rate({"data.target_scaling": "auto"}, config)
+    return Remedy(patch, f"scaled targets in place of {config.data.target_scaling}{rate}{told}")
 
 
-def outputs(evidence: Evidence, config: RunConfig) -> Remedy:
-    """The output activation that the run's loss asks for, where one was given; and the loss where that is not for the task."""
+def _with_usual_rate(patch: dict[str, str], config: RunConfig) -> tuple[dict[str, str], str]:
+    """The change with the usual rate, where the run's is so small as only raw numbers ask for; and that in words."""
+    rate, usual = config.training.resolved_lr, usual_rate(config)
+    if not 0 < rate < usual / RAW:
+        return patch, ""
+    return {**patch, "training.lr": "auto"}, f", and with them a rate of {usual:g} in place of {rate:g}"
+
+
+def outputs(evidence: Evidence, config: RunConfig) -> Remedy | None:
+    """The output activation that the run's loss asks for, where one was given; the loss where it is none for the task; and targets that both can take."""
     output, loss = config.model.output_activation, config.training.loss
     task = evidence.run.data.get("task")
     patch = {} if output is None else {"model.output_activation": "auto"}
-    if loss is not None and (task not in loss.record.tasks or output is None):
+    if loss is not None and (task not in loss.record.tasks or (task == "classification" and loss.record.requires == "numbers" and not loss.record.signed)):
         patch["training.loss"] = "auto"
-    had = f"{output or 'the output'} with {loss or 'the usual loss'}"
-    return Remedy(patch, f"the output activation and loss that suit a {task} in place of {had}")
+    if task == "regression" and "target_scaling" in off_scale(evidence):
+        patch["data.target_scaling"] = "auto"
+    had = f"{output or 'the usual output'} with {loss or 'the usual loss'}"
+    return Remedy(patch, f"the output activation and loss that suit a {task} in place of {had}") if patch else None
 
 
 def stratify(evidence: Evidence, config: RunConfig) -> Remedy | None:

@@ -12,7 +12,8 @@ from dlprobe.registry import Spec
 from dlprobe.rules.evidence import Evidence
 from dlprobe.rules.outcome import NotEvaluableError, Remedy
 
-ENOUGH = 0.3  # distance that weights go, as a share of their norm, in runs that learn
+ENOUGH = 2.0  # distance that weights would go on a straight way, as a share of their norm, at rates that learn; on the real one they go some 0.4
+ROUGH = 10.0  # times the usual rate up to which plain descent is raised: its usual rate is a careful one
 FAINT = 0.01  # share of the loss that a penalty may have for ten times of it to be a modest dose
 OFF = {  # what leaves a regularizer out, by key
     "training.l1": "0",
@@ -52,15 +53,16 @@ def lower_rate(evidence: Evidence, config: RunConfig) -> Remedy:
     return Remedy({"training.lr": short(new)}, f"a learning rate of {short(new)} in place of {rate:g}{_because(_pace(evidence))}")
 
 
-def raise_rate(evidence: Evidence, config: RunConfig) -> Remedy | None:
-    """As many times the rate as the weights should have gone further, at least three, to one digit; the optimizer's usual rate where that is less."""
+def raise_rate(evidence: Evidence, config: RunConfig) -> Remedy:
+    """As many times the rate as the weights should have gone further, at least three, to one digit; not beyond the optimizer's usual rate, of plain descent
+    ten times that, unless the run is there already."""
     rate, moved, usual = config.training.resolved_lr, furthest(evidence), usual_rate(config)
     if rate <= 0:
         return Remedy({"training.lr": "auto"}, f"a learning rate of {usual:g} in place of 0")
     factor = max(ENOUGH / moved, 3.0) if moved > 0 else 10.0
     new = float(f"{rate * factor:.1g}")
-    if rate < usual:
-        new = min(new, usual)
+    limit = usual if config.training.optimizer.record.states else ROUGH * usual
+    new = min(new, limit) if rate < limit else 3 * rate
     told = f"the layer that moved most went {moved:.2g} of its norm in {evidence.learning.updates} updates" if moved > 0 else ""
     return Remedy({"training.lr": f"{new:g}"}, f"a learning rate of {new:g} in place of {rate:g}{_because(told)}")
 

@@ -11,7 +11,9 @@ from dlprobe.config import parse_spec
 from dlprobe.errors import ConfigError
 from dlprobe.rules.evidence import Evidence
 from dlprobe.rules.outcome import NotEvaluableError
+from dlprobe.rules.scale import off_scale
 
+FEW_UNITS = 8  # of a layer below which units that are off together are no accident: (1/2)^n a sample (Lu et al. 2020)
 USUAL = 2.0  # factor by which the variance of weights may leave the range of the usual initializers
 
 
@@ -25,9 +27,25 @@ def passing(evidence: Evidence) -> tuple[str, ...]:
             first.append("init")
         if any(squashes(str(each)) for each in config.model.activations):
             first.append("relu")
-        if len(config.model.layers) > 3 and narrowness(evidence) > NARROW:
-            first.append("wider")
+        if few(evidence):
+            first.append("wider" if len(config.model.layers) > 2 else "larger_net")
     return tuple(dict.fromkeys([*first, "batch_norm", "layer_norm", "shallower", "init", "relu"]))
+
+
+def few(evidence: Evidence) -> bool:
+    """Whether a hidden layer has so few units that they are easily off together."""
+    widths = [evidence.layers[index].units for index in evidence.hidden]
+    return any(width is not None and width < FEW_UNITS for width in widths)
+
+
+def is_odd(evidence: Evidence) -> bool:
+    """Whether something else than its shape is off about the net: its weights, its bias parameters, an activation that squashes."""
+    return passing(evidence)[0] in ("biases", "init", "relu")
+
+
+def calming(evidence: Evidence) -> tuple[str, ...]:
+    """Names of remedies for steps that are too long: a rate that a schedule raised, inputs or targets out of scale, then the rate itself."""
+    return ("constant_schedule", *off_scale(evidence), "lower_rate")
 
 
 def squashes(text: str) -> bool:
@@ -47,22 +65,26 @@ NARROW = 0.5
 
 
 def narrowness(evidence: Evidence) -> float:
-    """Σ 1/width over the hidden layers (Hanin & Rolnick 2018): the variance of the logarithm of what passes is proportional to it; NaN where a width is not known."""
+    """Σ 1/width over the hidden layers, to which the variance of the logarithm of what passes is proportional (Hanin & Rolnick 2018).
+
+    NaN where a width is not known.
+    """
     widths = [evidence.layers[index].units for index in evidence.hidden]
     return math.fsum(1.0 / width for width in widths if width) if widths and all(widths) else math.nan
 
 
 def scale_factor(evidence: Evidence) -> float:
-    """How far the weights of the hidden layers at step 0 lie outside what the usual initializers give, as a factor of their variance (geometric mean); 1 within.
+    """How far the weights of the hidden layers at step 0 lie outside what the usual initializers give, as a factor of their variance (geometric mean).
 
-    1 too where that is not known.
+    1 within, and where that is not known.
     """
     try:
         factors = scale_factors(evidence)
     except NotEvaluableError:
         return 1.0
-    drawn = factors[np.isfinite(factors) & (factors > 0)]
-    return math.exp(float(np.log(drawn).mean())) if len(drawn) else 1.0
+    known = factors[np.isfinite(factors)]
+    with np.errstate(divide="ignore"):
+        return math.exp(float(np.log(known).mean())) if len(known) else 1.0  # weights of 0 are off by a factor of 0
 
 
 def scale_factors(evidence: Evidence) -> np.ndarray:

@@ -9,7 +9,7 @@ what told samples apart is lost. Ten classes do not go through one number.
 How it is measured: Σ 1/units over the hidden layers, to which the variance of the logarithm of a signal's size is proportional, whatever the
 initializer.
 
-When it stays silent: a run that learned well is not accused; with a single hidden layer it is not evaluated, nor below a hundred updates or ten passes.
+When it stays silent: a run that learned well is not accused; where weights, bias parameters or a squashing activation are off, an info; with a single hidden layer it is not evaluated, nor below a hundred updates or ten passes.
 
 What to try: fewer and wider layers; residual connections, which lead around them.
 
@@ -24,7 +24,7 @@ from dlprobe.rules.evidence import Evidence
 from dlprobe.rules.outcome import Finding, NotEvaluableError, Outcome, Passed, fired
 from dlprobe.rules.remedies import remedies
 from dlprobe.rules.rule import Settings, Threshold, register
-from dlprobe.rules.suspects import NARROW, narrowness
+from dlprobe.rules.suspects import NARROW, is_odd, narrowness
 
 
 def check(evidence: Evidence, settings: Settings) -> Outcome:
@@ -32,6 +32,7 @@ def check(evidence: Evidence, settings: Settings) -> Outcome:
     total = narrowness(evidence)
     if math.isnan(total):
         raise NotEvaluableError("the file does not say how wide the layers are")
+    odd = is_odd(evidence)
     if evidence.require_time().well or total <= float(settings["sum"]):
         return Passed()
     widths = [int(evidence.layers[index].units or 1) for index in hidden]
@@ -40,7 +41,8 @@ def check(evidence: Evidence, settings: Settings) -> Outcome:
         f"the reciprocal widths of {len(widths)} hidden layers add up to {total:.2g}; the narrowest, {evidence.names[hidden[narrowest]]}, has {widths[narrowest]}"
     )
     layers = tuple(evidence.names[index] for index, width in zip(hidden, widths, strict=True) if width == min(widths))
-    return fired(Finding(total, float(settings["sum"]), evident, layers, remedies=remedies(evidence, "wider", "residual", "shallower")))
+    cure = remedies(evidence, "wider", "residual", "shallower")
+    return fired(Finding(total, float(settings["sum"]), evident, layers, remedies=cure, severity="info" if odd else ""))
 
 
 register(

@@ -30,6 +30,7 @@ from dlprobe.rules.remedies import remedies
 from dlprobe.rules.rule import Settings, Threshold, register
 
 SHARE = 0.5
+TURNED = 1.1  # last validation loss over the smallest one, as B003 has it
 
 
 def check(evidence: Evidence, settings: Settings) -> Outcome:
@@ -48,7 +49,9 @@ def check(evidence: Evidence, settings: Settings) -> Outcome:
     what = ("train_error", "val_error") if classes else ("1 − train_r2", "1 − val_r2")
     evident = f"at the end {what[1]} is {gap:.1f} points above {what[0]}" + (f" (standard error {spread:.1f} points)" if spread > 0 else "")
     limit = limit if high else float(settings["points"])
-    cure = remedies(evidence, "dropout", "weight_penalty", "early_stopping", "smaller_net")
+    turned = not np.isnan(learned.val_loss).all() and learned.val_rise > TURNED
+    names = ("dropout", "weight_penalty", "early_stopping", "smaller_net")
+    cure = remedies(evidence, *(("early_stopping", *names) if turned else names))
     severity = "warning" if high else "info"
     return fired(Finding(gap, limit, evident, steps=(int(learned.steps[-1]),), remedies=cure, severity=severity))  # type: ignore[arg-type]
 

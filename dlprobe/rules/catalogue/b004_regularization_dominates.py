@@ -124,5 +124,5 @@ register(
         Threshold("units", 4.0, "units that are left of the narrowest layer", low=0.0, origin="a layer of fewer is blocked often: 1 − (1 − 2⁻ⁿ) a sample (Lu 2020)"),
         Threshold("dropped", 2.0, "loss with dropout over loss without", low=1.0, origin="choice: dropout of .5 costs less than that where it helps"),
     ],
-    brings_about="B001 L004 L001 A003 W004 G001",
+    brings_about="B001 L004 L001 A001 A003 A006 W004 G001 G002 G005",
 )

@@ -30,8 +30,7 @@ from dlprobe.rules.outcome import Finding, NotEvaluableError, Outcome, Passed, f
 from dlprobe.rules.profiling import profile_finding, share_of
 from dlprobe.rules.remedies import remedies
 from dlprobe.rules.rule import Settings, Threshold, register
-from dlprobe.rules.scale import off_scale
-from dlprobe.rules.suspects import passing
+from dlprobe.rules.suspects import calming, passing
 
 
 def check(evidence: Evidence, settings: Settings) -> Outcome:
@@ -62,7 +61,7 @@ def _over_time(evidence: Evidence, growth: float) -> list[Finding]:
     with np.errstate(all="ignore"):
         first, last = float(np.median(norm[:tenth])), float(np.median(norm[-tenth:]))
     infinite = np.flatnonzero(~np.isfinite(norm))
-    cure = remedies(evidence, *off_scale(evidence), "lower_rate", "clip", "init")
+    cure = remedies(evidence, *calming(evidence), "clip", "init")
     if len(infinite):
         step = int(steps[infinite[0]])
         return [Finding(math.inf, growth, f"gradient_norm is not finite at step {step}; it began at {norm[0]:.3g}", steps=(step,), remedies=cure)]

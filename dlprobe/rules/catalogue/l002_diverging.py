@@ -25,11 +25,11 @@ from dlprobe.rules.evidence import Evidence
 from dlprobe.rules.outcome import Finding, Outcome, Passed, fired
 from dlprobe.rules.remedies import remedies
 from dlprobe.rules.rule import Settings, Threshold, register
-from dlprobe.rules.scale import off_scale
+from dlprobe.rules.suspects import calming
 
 
 def check(evidence: Evidence, settings: Settings) -> Outcome:
-    cure = remedies(evidence, "constant_schedule", *off_scale(evidence), "lower_rate", "usual_optimizer", "clip")
+    cure = remedies(evidence, *calming(evidence), "usual_optimizer", "clip")
     if evidence.run.status == "diverged":
         step = int(evidence.steps[-1])
         return fired(Finding(math.inf, float(settings["rise"]), f"the run ended at step {step} with numbers that are not finite", steps=(step,), remedies=cure))

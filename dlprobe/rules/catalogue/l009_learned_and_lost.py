@@ -24,6 +24,7 @@ from dlprobe.rules.evidence import Evidence
 from dlprobe.rules.outcome import Finding, Outcome, Passed, fired
 from dlprobe.rules.remedies import remedies
 from dlprobe.rules.rule import Settings, Threshold, register
+from dlprobe.rules.suspects import calming
 
 
 def check(evidence: Evidence, settings: Settings) -> Outcome:
@@ -38,7 +39,7 @@ def check(evidence: Evidence, settings: Settings) -> Outcome:
     )
     steps, end = (int(learned.steps[best]), int(learned.steps[-1])), float(learned.judged[-1])
     memorised = learned.loss[-1] < learned.loss[best]  # the training part went on being learned: it is the rest that was lost
-    names = ("early_stopping", "weight_penalty", "dropout") if memorised else ("constant_schedule", "lower_rate", "clip", "early_stopping")
+    names = ("early_stopping", "weight_penalty", "dropout") if memorised else (*calming(evidence), "clip", "early_stopping")
     return fired(Finding(end, 0.5 * learned.best, evident, steps=steps, remedies=remedies(evidence, *names)))
 
 

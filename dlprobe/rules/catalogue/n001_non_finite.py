@@ -27,7 +27,7 @@ from dlprobe.rules.evidence import Evidence
 from dlprobe.rules.outcome import Finding, Outcome, Passed, Remedy, fired
 from dlprobe.rules.remedies import remedies
 from dlprobe.rules.rule import Settings, Threshold, register
-from dlprobe.rules.scale import off_scale
+from dlprobe.rules.suspects import calming
 
 COUNTS = {"forward": "nonfinite_forward", "backward": "nonfinite_backward"}
 
@@ -48,7 +48,7 @@ def check(evidence: Evidence, settings: Settings) -> Outcome:
 
 
 def _cure(evidence: Evidence) -> tuple[Remedy, ...]:
-    return remedies(evidence, *off_scale(evidence), "lower_rate", "clip")
+    return remedies(evidence, *calming(evidence), "clip")
 
 
 def _finding(evidence: Evidence, row: int, side: str, shown: Value) -> Finding:

@@ -23,7 +23,7 @@ from dlprobe.rules.evidence import Evidence, Floats
 from dlprobe.rules.outcome import Finding, Outcome, Passed, fired
 from dlprobe.rules.remedies import remedies
 from dlprobe.rules.rule import Settings, Threshold, register
-from dlprobe.rules.scale import off_scale
+from dlprobe.rules.suspects import calming
 
 EARLY = 100
 STRETCH = 10
@@ -44,7 +44,7 @@ def check(evidence: Evidence, settings: Settings) -> Outcome:
     evident = f"update_ratio of {evidence.names[worst]} has a median of {level[worst]:.2g} over {STRETCH} early recorded steps, or over all"
     return fired(
         Finding(
-            float(level[worst]), float(settings["ratio"]), evident, names, evidence.span, remedies(evidence, *off_scale(evidence), "lower_rate", "clip")
+            float(level[worst]), float(settings["ratio"]), evident, names, evidence.span, remedies(evidence, *calming(evidence), "clip")
         )
     )
 
