@@ -137,9 +137,11 @@ class Scaler:
 class Repeats:
     """Rows that repeat, to the last digit of their raw inputs.
 
-    duplicates: rows of the second part that are also in the first, keyed `train_val`, `train_test`, `val_test`. distinct: different rows of all parts
-    together; possible: rows that the different values of each feature could make. floors: by part, the error (share of wrong classes, or root mean square) that no function of the inputs can go below, because equal rows have
-    different targets; only of parts whose rows repeat so often that this says something.
+    duplicates: rows of the second part that are also in the first, keyed `train_val`,
+    `train_test`, `val_test`. distinct: different rows of all parts together; possible: rows that
+    the different values of each feature could make. floors: by part, the error (share of wrong
+    classes, or root mean square) that no function of the inputs can go below, because equal rows
+    have different targets; only of parts whose rows repeat so often that this says something.
     """
 
     duplicates: Mapping[str, int]

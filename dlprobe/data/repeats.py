@@ -1,4 +1,6 @@
-"""Rows that repeat: copies across parts, and the error that equal rows with different targets leave to everybody."""
+"""Rows that repeat: copies across parts, and the error that equal rows with different targets leave to
+everybody.
+"""
 
 from __future__ import annotations
 

@@ -1,6 +1,8 @@
-"""No two findings of a run advise opposite things: of remedies that pull the same option in opposite directions those stay that the run speaks for.
+"""No two findings of a run advise opposite things: of remedies that pull the same option in opposite
+directions those stay that the run speaks for.
 
-A remedy is read by what it does to the configuration: to the rate, the length, the depth, the room that the net has, and what is done against overfitting.
+A remedy is read by what it does to the configuration: to the rate, the length, the depth, the room
+that the net has, and what is done against overfitting.
 """
 
 from __future__ import annotations

@@ -1,4 +1,6 @@
-"""Remedies that change the net or how it sees the data. Each takes what the run has and says its numbers; None where it does not apply."""
+"""Remedies that change the net or how it sees the data. Each takes what the run has and says its
+numbers; None where it does not apply.
+"""
 
 from __future__ import annotations
 
@@ -183,7 +185,9 @@ def layer_norm(evidence: Evidence, config: RunConfig) -> Remedy | None:
 def no_norm(evidence: Evidence, config: RunConfig) -> Remedy | None:
     if config.model.norm is None:
         return None
-    return Remedy({"model.norm": "none", "model.init": "auto"}, f"without {config.model.norm} normalization in {len(config.model.layers)} layers{_across(evidence)}")
+    return Remedy(
+        {"model.norm": "none", "model.init": "auto"}, f"without {config.model.norm} normalization in {len(config.model.layers)} layers{_across(evidence)}"
+    )
 
 
 def _spread(evidence: Evidence) -> str:

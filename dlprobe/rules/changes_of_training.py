@@ -1,4 +1,6 @@
-"""Remedies that change how a net is trained. Each takes what the run has, says its numbers, and starts its dose there; None where it does not apply."""
+"""Remedies that change how a net is trained. Each takes what the run has, says its numbers, and starts
+its dose there; None where it does not apply.
+"""
 
 from __future__ import annotations
 
@@ -120,7 +122,9 @@ def warmup(evidence: Evidence, config: RunConfig) -> Remedy | None:
     if config.training.warmup >= steps:
         return None
     rate = config.training.resolved_lr
-    return Remedy({"training.warmup": str(steps)}, f"a rate that rises to {rate:g} over {steps} steps in place of {config.training.warmup}{_because(_pace(evidence))}")
+    return Remedy(
+        {"training.warmup": str(steps)}, f"a rate that rises to {rate:g} over {steps} steps in place of {config.training.warmup}{_because(_pace(evidence))}"
+    )
 
 
 def clip(evidence: Evidence, config: RunConfig) -> Remedy | None:

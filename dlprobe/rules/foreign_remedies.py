@@ -141,9 +141,11 @@ WORDS: dict[str, Callable[[Evidence], str]] = {
     "scaling": lambda evidence: "standardized inputs",
     "target_scaling": lambda evidence: "standardized targets" if evidence.run.data.get("task") == "regression" else "",
     "outputs": _output,
-    "clip": lambda evidence: f"the norm of the gradient clipped at {float(np.nanmedian(evidence.scalar('gradient_norm'))):.2g}, where it typically is"
-    if evidence.run.is_recorded("gradient_norm")
-    else "",
+    "clip": lambda evidence: (
+        f"the norm of the gradient clipped at {float(np.nanmedian(evidence.scalar('gradient_norm'))):.2g}, where it typically is"
+        if evidence.run.is_recorded("gradient_norm")
+        else ""
+    ),
     "early_stopping": _stopping,
     "dropout": _dropout,
     "weight_penalty": _penalty,

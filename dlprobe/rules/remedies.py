@@ -1,7 +1,9 @@
-"""Remedies that several rules name: what to change in the configuration, filled in from what the run had and showed.
+"""Remedies that several rules name: what to change in the configuration, filled in from what the run
+had and showed.
 
-A remedy that this run's configuration already has, that its dlprobe does not take, or that would only trade one unwise combination for another is left out.
-A run of another origin has no configuration: its remedies are words (`foreign_remedies`).
+A remedy that this run's configuration already has, that its dlprobe does not take, or that would
+only trade one unwise combination for another is left out. A run of another origin has no
+configuration: its remedies are words (`foreign_remedies`).
 """
 
 from __future__ import annotations

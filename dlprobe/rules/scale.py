@@ -1,4 +1,6 @@
-"""The sizes of what goes into a net and of what it shall give: what D001 and D006 find, and what other rules ask before they name a cure."""
+"""The sizes of what goes into a net and of what it shall give: what D001 and D006 find, and what other
+rules ask before they name a cure.
+"""
 
 from __future__ import annotations
 

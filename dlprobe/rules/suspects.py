@@ -1,4 +1,6 @@
-"""What to undo first where signals or gradients do not pass: whatever of the net was chosen otherwise than is usual, and is off by its numbers."""
+"""What to undo first where signals or gradients do not pass: whatever of the net was chosen otherwise
+than is usual, and is off by its numbers.
+"""
 
 from __future__ import annotations
 

@@ -94,7 +94,13 @@ def test_another_configuration_is_another_sentence(name: str) -> None:
 def test_sentences_quote_what_the_run_has(rate: float, batch: int, epochs: int, width: int) -> None:
     config = {"training": {"lr": rate, "batch_size": batch, "epochs": epochs, "optimizer": "sgd"}, "model": {"layers": f"{width},{width}"}}
     run = made(steps=110, evaluations=FALLING, config=config)
-    for name, quoted in (("lower_rate", f"{rate:g}"), ("usual_optimizer", f"{rate:g}"), ("larger_batch", str(batch)), ("longer", str(epochs)), ("larger_net", str(width))):
+    for name, quoted in (
+        ("lower_rate", f"{rate:g}"),
+        ("usual_optimizer", f"{rate:g}"),
+        ("larger_batch", str(batch)),
+        ("longer", str(epochs)),
+        ("larger_net", str(width)),
+    ):
         assert quoted in said(name, run)
 
 

@@ -1,7 +1,9 @@
-"""What could be reached: the error and loss of the best constant answer, and what is known of the best there is.
+"""What could be reached: the error and loss of the best constant answer, and what is known of the best
+there is.
 
-Known are rows that repeat (equal inputs with different targets bound every net, and equal rows without noise reach 0), noise in the labels that was asked
-for, and what an affine change of a net's own outputs would do. The truth behind generated data is never used: nobody else has it.
+Known are rows that repeat (equal inputs with different targets bound every net, and equal rows
+without noise reach 0), noise in the labels that was asked for, and what an affine change of a net's
+own outputs would do. The truth behind generated data is never used: nobody else has it.
 """
 
 from __future__ import annotations
@@ -87,9 +89,11 @@ def floor_ceiling(run: Run, part: str, guessing: float) -> float:
 
 
 def correctable(run: Run) -> float:
-    """The mean squared error of a regression over that after the best affine change of each output, on validation (or test) samples; NaN where it cannot be told.
+    """The mean squared error of a regression over that after the best affine change of each output,
+    on validation (or test) samples; NaN where it cannot be told.
 
-    A change of scale and offset is what an output layer does by itself: what it takes away was reachable.
+    A change of scale and offset is what an output layer does by itself: what it takes away was
+    reachable.
     """
     for part in ("val", "test"):
         outputs, targets = (run.predictions.get(f"{part}_{what}") for what in ("outputs", "targets"))

@@ -1,19 +1,23 @@
 """Layers are too many and too narrow for what has to pass through them.
 
-What it looks for: a net of several hidden layers whose reciprocal widths add up to much, or one with a layer narrower than what the output has to tell
-apart, in a run that did not learn.
+What it looks for: a net of several hidden layers whose reciprocal widths add up to much, or one
+with a layer narrower than what the output has to tell apart, in a run that did not learn.
 
-Why it hurts: what a narrow layer passes on, forward and backward, is a matter of chance: a few units are off together, and with every such layer more of
-what told samples apart is lost. Ten classes do not go through one number.
+Why it hurts: what a narrow layer passes on, forward and backward, is a matter of chance: a few
+units are off together, and with every such layer more of what told samples apart is lost. Ten
+classes do not go through one number.
 
-How it is measured: Σ 1/units over the hidden layers, to which the variance of the logarithm of a signal's size is proportional, whatever the
-initializer.
+How it is measured: Σ 1/units over the hidden layers, to which the variance of the logarithm of a
+signal's size is proportional, whatever the initializer.
 
-When it stays silent: a run that learned well is not accused; where weights, bias parameters or a squashing activation are off, an info; with a single hidden layer it is not evaluated, nor below a hundred updates or ten passes.
+When it stays silent: a run that learned well is not accused; where weights, bias parameters or a
+squashing activation are off, an info; with a single hidden layer it is not evaluated, nor below a
+hundred updates or ten passes.
 
 What to try: fewer and wider layers; residual connections, which lead around them.
 
-References: Hanin & Rolnick 2018, How to start training: the effect of initialization and architecture; Lu, Shin, Su & Karniadakis 2020, Dying ReLU.
+References: Hanin & Rolnick 2018, How to start training: the effect of initialization and
+architecture; Lu, Shin, Su & Karniadakis 2020, Dying ReLU.
 """
 
 from __future__ import annotations
@@ -37,9 +41,8 @@ def check(evidence: Evidence, settings: Settings) -> Outcome:
         return Passed()
     widths = [int(evidence.layers[index].units or 1) for index in hidden]
     narrowest = min(range(len(widths)), key=widths.__getitem__)
-    evident = (
-        f"the reciprocal widths of {len(widths)} hidden layers add up to {total:.2g}; the narrowest, {evidence.names[hidden[narrowest]]}, has {widths[narrowest]}"
-    )
+    told = f"the narrowest, {evidence.names[hidden[narrowest]]}, has {widths[narrowest]}"
+    evident = f"the reciprocal widths of {len(widths)} hidden layers add up to {total:.2g}; {told}"
     layers = tuple(evidence.names[index] for index, width in zip(hidden, widths, strict=True) if width == min(widths))
     cure = remedies(evidence, "wider", "residual", "shallower")
     return fired(Finding(total, float(settings["sum"]), evident, layers, remedies=cure, severity="info" if odd else ""))
@@ -52,6 +55,8 @@ register(
     __doc__,
     check,
     needs=("units", "train_loss"),
-    thresholds=[Threshold("sum", NARROW, "Σ 1/units over the hidden layers", low=0.0, origin="5 Σ 1/units is the variance of ln of a ReLU net's signal: e^±1.6")],
+    thresholds=[
+        Threshold("sum", NARROW, "Σ 1/units over the hidden layers", low=0.0, origin="5 Σ 1/units is the variance of ln of a ReLU net's signal: e^±1.6")
+    ],
     brings_about="A001 A003 A006 G001 G005 B001 L001 L004 A007",
 )

@@ -1,23 +1,30 @@
 """What shall keep the net from overfitting keeps it from learning.
 
-What it looks for: penalty terms larger than the data loss over the last part of training, or at the start and then hardly any weights left; weight decay
-or a bound of norms that left hardly any weights; or a training loss with dropout far above the one without; in a run that did not learn its training
-part.
+What it looks for: penalty terms larger than the data loss over the last part of training, or at the
+start and then hardly any weights left; weight decay or a bound of norms that left hardly any
+weights; or a training loss with dropout far above the one without; in a run that did not learn its
+training part.
 
-Why it hurts: the optimizer minimises what is larger. Weights are pulled to zero faster than the data can pull them away, and the training error stays
-up. Where nearly all units are dropped, hardly a path through the net is left.
+Why it hurts: the optimizer minimises what is larger. Weights are pulled to zero faster than the
+data can pull them away, and the training error stays up. Where nearly all units are dropped, hardly
+a path through the net is left.
 
-How it is measured: the median of penalty over that of batch_loss in the last quarter of the recorded steps; and both in the first recorded step, where
-the penalty then fell to less than a tenth. Under weight decay or max-norm, weight_l2 of a hidden layer at the end over that of the first row. For
-dropout, the batch loss (with) over the evaluated training loss (without) at the end, and the share of units that is dropped.
+How it is measured: the median of penalty over that of batch_loss in the last quarter of the
+recorded steps; and both in the first recorded step, where the penalty then fell to less than a
+tenth. Under weight decay or max-norm, weight_l2 of a hidden layer at the end over that of the first
+row. For dropout, the batch loss (with) over the evaluated training loss (without) at the end, and
+the share of units that is dropped.
 
-When it stays silent: a run that learned well is not accused, nor one whose validation error shows that what was learned holds: a training loss above
-that of validation is what dropout does. Below a hundred updates or ten passes it is not evaluated. Without penalty, decay, bound and dropout it passes.
+When it stays silent: a run that learned well is not accused, nor one whose validation error shows
+that what was learned holds: a training loss above that of validation is what dropout does. Below a
+hundred updates or ten passes it is not evaluated. Without penalty, decay, bound and dropout it
+passes.
 
-What to try: a run without the option that weighs most, until the training error is low; then a tenth of it.
+What to try: a run without the option that weighs most, until the training error is low; then a
+tenth of it.
 
-References: Goodfellow et al. 2016, §7.1; Loshchilov & Hutter 2019, Decoupled weight decay; Srivastava et al. 2014, Dropout; Humbatova et al. 2021,
-DeepCrime (mutants of the regularization).
+References: Goodfellow et al. 2016, §7.1; Loshchilov & Hutter 2019, Decoupled weight decay;
+Srivastava et al. 2014, Dropout; Humbatova et al. 2021, DeepCrime (mutants of the regularization).
 """
 
 from __future__ import annotations
@@ -120,8 +127,12 @@ register(
     needs=("penalty", "batch_loss", "train_loss", "weight_l2"),
     thresholds=[
         Threshold("share", 1.0, "penalty over data loss", low=0.0, origin="definition: it weighs more"),
-        Threshold("left", 0.2, "share of a layer's weight norm that is left", low=0.0, high=1.0, origin="choice: a layer then passes on 4 % of the mean square"),
-        Threshold("units", 4.0, "units that are left of the narrowest layer", low=0.0, origin="a layer of fewer is blocked often: 1 − (1 − 2⁻ⁿ) a sample (Lu 2020)"),
+        Threshold(
+            "left", 0.2, "share of a layer's weight norm that is left", low=0.0, high=1.0, origin="choice: a layer then passes on 4 % of the mean square"
+        ),
+        Threshold(
+            "units", 4.0, "units that are left of the narrowest layer", low=0.0, origin="a layer of fewer is blocked often: 1 − (1 − 2⁻ⁿ) a sample (Lu 2020)"
+        ),
         Threshold("dropped", 2.0, "loss with dropout over loss without", low=1.0, origin="choice: dropout of .5 costs less than that where it helps"),
     ],
     brings_about="B001 L004 L001 A001 A003 A006 W004 G001 G002 G005",

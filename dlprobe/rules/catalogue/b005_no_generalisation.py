@@ -1,21 +1,25 @@
 """What was learned is worth nothing on new samples.
 
-What it looks for: a net that learned something of its training part and does no better on the validation part than a constant answer.
+What it looks for: a net that learned something of its training part and does no better on the
+validation part than a constant answer.
 
-Why it hurts: either the targets have nothing to do with the inputs, and then there is nothing to learn, or the samples are so few that chance among them
-is all there is. Training longer, faster or with more units learns more of that by heart.
+Why it hurts: either the targets have nothing to do with the inputs, and then there is nothing to
+learn, or the samples are so few that chance among them is all there is. Training longer, faster or
+with more units learns more of that by heart.
 
-How it is measured: skill (1 − error/chance, or R²) on the training part at the end must be above the first threshold, and that on the validation part
-not above what its samples would show by chance: two standard errors of the chance error, 2/√n for R².
+How it is measured: skill (1 − error/chance, or R²) on the training part at the end must be above
+the first threshold, and that on the validation part not above what its samples would show by
+chance: two standard errors of the chance error, 2/√n for R².
 
-When it stays silent: without a validation part it is not evaluated, nor below a hundred updates or ten passes where the training part is
-not learned yet; a run that learned nothing of its training part is L001's.
+When it stays silent: without a validation part it is not evaluated, nor below a hundred updates or
+ten passes where the training part is not learned yet; a run that learned nothing of its training
+part is L001's.
 
-What to try: look whether inputs and targets belong together (rows shifted, labels shuffled, the wrong column); more samples, features that say more; a
-penalty, fewer units.
+What to try: look whether inputs and targets belong together (rows shifted, labels shuffled, the
+wrong column); more samples, features that say more; a penalty, fewer units.
 
-References: Zhang et al. 2017, Understanding deep learning requires rethinking generalization (random labels are learned by heart); Ng 2018, chapters
-20-27.
+References: Zhang et al. 2017, Understanding deep learning requires rethinking generalization
+(random labels are learned by heart); Ng 2018, chapters 20-27.
 """
 
 from __future__ import annotations

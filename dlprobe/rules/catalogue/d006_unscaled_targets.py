@@ -1,20 +1,25 @@
 """The targets that the net is trained on are far from unit size.
 
-What it looks for: targets of a regression, as they are trained, that are far larger than what a net gives at first, far smaller, or whose mean is many
-times their deviation.
+What it looks for: targets of a regression, as they are trained, that are far larger than what a net
+gives at first, far smaller, or whose mean is many times their deviation.
 
-Why it hurts: an untrained net's outputs are of some 1. Prices of 300,000 are 300,000 away: descent takes a gradient as large and leaves the range, Adam
-takes steps of its rate and needs hundreds of thousands of them. Targets of 1,000 ± 1 take all steps for the 1,000. Targets of 1e-5 are nothing beside
-the noise of the outputs.
+Why it hurts: an untrained net's outputs are of some 1. Prices of 300,000 are 300,000 away: descent
+takes a gradient as large and leaves the range, Adam takes steps of its rate and needs hundreds of
+thousands of them. Targets of 1,000 ± 1 take all steps for the 1,000. Targets of 1e-5 are nothing
+beside the noise of the outputs.
 
-How it is measured: mean and standard deviation of the training targets, pushed through the stored target scaler. Compared are their root mean square,
-their deviation, and |mean| over deviation; of several targets, the one that is furthest off.
+How it is measured: mean and standard deviation of the training targets, pushed through the stored
+target scaler. Compared are their root mean square, their deviation, and |mean| over deviation; of
+several targets, the one that is furthest off.
 
-When it stays silent: scaled targets always pass; classes are not evaluated. A run that learned well, or was too short to tell, gets an info.
+When it stays silent: scaled targets always pass; classes are not evaluated. A run that learned
+well, or was too short to tell, gets an info.
 
-What to try: target-scaling standardize, which trains on scaled targets and reports everything in their own units.
+What to try: target-scaling standardize, which trains on scaled targets and reports everything in
+their own units.
 
-References: LeCun et al. 1998, Efficient backprop, §4.5; Bishop 1995, §8.2; He et al. 2015 for outputs of unit size.
+References: LeCun et al. 1998, Efficient backprop, §4.5; Bishop 1995, §8.2; He et al. 2015 for
+outputs of unit size.
 """
 
 from __future__ import annotations

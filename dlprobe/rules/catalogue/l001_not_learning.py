@@ -1,20 +1,25 @@
 """The net ends no better than a constant answer.
 
-What it looks for: a run whose end is not better than the best constant answer, on new samples where there are some, by more than a small share; or only
-as much better as the untrained net was by luck.
+What it looks for: a run whose end is not better than the best constant answer, on new samples where
+there are some, by more than a small share; or only as much better as the untrained net was by luck.
 
-Why it hurts: naming the commonest class, or the mean of the targets, needs no net. Whatever was configured, nothing of the inputs got through.
+Why it hurts: naming the commonest class, or the mean of the targets, needs no net. Whatever was
+configured, nothing of the inputs got through.
 
-How it is measured: skill is 1 − error/chance on the validation part (on the training part where there is no other), chance being the error of always
-naming the commonest class; for regression it is R². Rows that repeat and label noise that was asked for lower what counts as all of it. The skill at
-the end, and its gain over the first evaluation where that is before the first update, are compared with the threshold: one lucky evaluation on the
-way is no learning.
+How it is measured: skill is 1 − error/chance on the validation part (on the training part where
+there is no other), chance being the error of always naming the commonest class; for regression it
+is R². Rows that repeat and label noise that was asked for lower what counts as all of it. The skill
+at the end, and its gain over the first evaluation where that is before the first update, are
+compared with the threshold: one lucky evaluation on the way is no learning.
 
-When it stays silent: below a hundred updates or ten passes it is not evaluated; a run that had learned and lost it again is L009's.
+When it stays silent: below a hundred updates or ten passes it is not evaluated; a run that had
+learned and lost it again is L009's.
 
-What to try: what the other findings say; else Adam at its usual rate, the output activation and loss that suit the data, a normalization.
+What to try: what the other findings say; else Adam at its usual rate, the output activation and
+loss that suit the data, a normalization.
 
-References: Zhang et al. 2021, AutoTrainer; Humbatova et al. 2020, Taxonomy of real faults in deep learning systems.
+References: Zhang et al. 2021, AutoTrainer; Humbatova et al. 2020, Taxonomy of real faults in deep
+learning systems.
 """
 
 from __future__ import annotations

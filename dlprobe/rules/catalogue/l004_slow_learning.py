@@ -1,21 +1,27 @@
 """The loss falls steadily and is far from done.
 
-What it looks for: a training loss that falls nearly as fast in the last part of training as before, in a run that has not learned when its budget
-ends.
+What it looks for: a training loss that falls nearly as fast in the last part of training as before,
+in a run that has not learned when its budget ends.
 
-Why it hurts: the budget is spent before the net is trained. What is compared with such a run is a matter of patience, not of quality.
+Why it hurts: the budget is spent before the net is trained. What is compared with such a run is a
+matter of patience, not of quality.
 
-How it is measured: the fall of train_loss over the second half of the evaluations over that of the first half must exceed the threshold (1: it falls
-as a straight line), with at least three in four changes downwards and a fall of at least 0.1 % in all. Where the run has come 30 % of the way from
-chance to perfect, the loss must also fall by a tenth of itself in the second half and the skill rise by .02: the rest may be more than the data
-allow.
+How it is measured: the fall of train_loss over the second half of the evaluations over that of the
+first half must exceed the threshold (1: it falls as a straight line), with at least three in four
+changes downwards and a fall of at least 0.1 % in all. Where the run has come 30 % of the way from
+chance to perfect, the loss must also fall by a tenth of itself in the second half and the skill
+rise by .02: the rest may be more than the data allow.
 
-When it stays silent: where the validation loss rises meanwhile, samples are learned by heart and more time would not help. A run that learned well is not accused; below a hundred updates or ten passes, or with fewer than six evaluations, it is not
-evaluated. A loss that stands still is L001's or W004's.
+When it stays silent: where the validation loss rises meanwhile, samples are learned by heart and
+more time would not help. A run that learned well is not accused; below a hundred updates or ten
+passes, or with fewer than six evaluations, it is not evaluated. A loss that stands still is L001's
+or W004's.
 
-What to try: a larger learning rate, the optimizer's usual one, or Adam; more epochs; scaled targets.
+What to try: a larger learning rate, the optimizer's usual one, or Adam; more epochs; scaled
+targets.
 
-References: Zhang et al. 2021, AutoTrainer (slow convergence); Smith 2017, Cyclical learning rates for training neural networks.
+References: Zhang et al. 2021, AutoTrainer (slow convergence); Smith 2017, Cyclical learning rates
+for training neural networks.
 """
 
 from __future__ import annotations

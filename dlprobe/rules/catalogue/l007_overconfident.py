@@ -1,19 +1,23 @@
 """Classes are right, probabilities are far off.
 
-What it looks for: a net that names most classes right and whose loss on new samples is above that of always answering with the class shares.
+What it looks for: a net that names most classes right and whose loss on new samples is above that
+of always answering with the class shares.
 
-Why it hurts: what the loss asks for has not been learned. Where the net is wrong, it is wrong with certainty: thresholds, rankings and everything that
-reckons with its probabilities mean nothing.
+Why it hurts: what the loss asks for has not been learned. Where the net is wrong, it is wrong with
+certainty: thresholds, rankings and everything that reckons with its probabilities mean nothing.
 
-How it is measured: val_loss at the end (train_loss where there is no validation part) over the loss of the class shares, which cross-entropy and the
-squared error have in closed form. Info above 1, a warning from the second threshold on.
+How it is measured: val_loss at the end (train_loss where there is no validation part) over the loss
+of the class shares, which cross-entropy and the squared error have in closed form. Info above 1, a
+warning from the second threshold on.
 
-When it stays silent: other losses have no such value, so they are not evaluated; nor are regressions. A net that does not name the classes right has
-another illness.
+When it stays silent: other losses have no such value, so they are not evaluated; nor are
+regressions. A net that does not name the classes right has another illness.
 
-What to try: smaller initial weights where the first loss was as large already; early stopping where the loss rose late; a penalty.
+What to try: smaller initial weights where the first loss was as large already; early stopping where
+the loss rose late; a penalty.
 
-References: Guo et al. 2017, On calibration of modern neural networks; Karpathy 2019, A recipe for training neural networks ("verify loss @ init").
+References: Guo et al. 2017, On calibration of modern neural networks; Karpathy 2019, A recipe for
+training neural networks ("verify loss @ init").
 """
 
 from __future__ import annotations
@@ -38,7 +42,9 @@ def check(evidence: Evidence, settings: Settings) -> Outcome:
     first = float(learned.val_loss[0]) / learned.val_guessing_loss if learned.validated else float(learned.loss[0]) / learned.guessing_loss
     at_first = learned.steps[0] == 0 and first > times
     what = "val_loss" if learned.validated else "train_loss"
-    evident = f"{what} ends at {times:.3g} times that of answering with the class shares" + (f"; it began at {first:.3g} times" if learned.steps[0] == 0 else "")
+    evident = f"{what} ends at {times:.3g} times that of answering with the class shares" + (
+        f"; it began at {first:.3g} times" if learned.steps[0] == 0 else ""
+    )
     cure = remedies(evidence, *(("init", "batch_norm") if at_first else ("early_stopping", "weight_penalty", "dropout")))
     severity = "warning" if times > float(settings["times"]) else "info"
     return fired(Finding(times, float(settings["times"]), evident, steps=(int(learned.steps[-1]),), remedies=cure, severity=severity))  # type: ignore[arg-type]

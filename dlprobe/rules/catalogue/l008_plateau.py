@@ -1,19 +1,24 @@
 """The loss stands still above what the rows of the table allow.
 
-What it looks for: a training error that ends well above the one that rows which repeat leave to everybody, while the loss no longer falls.
+What it looks for: a training error that ends well above the one that rows which repeat leave to
+everybody, while the loss no longer falls.
 
-Why it hurts: equal inputs with equal targets can be answered without error. A net that stands elsewhere has settled in a place from which no small
-step leads on: too few units for the shape that is asked for, or an unlucky start.
+Why it hurts: equal inputs with equal targets can be answered without error. A net that stands
+elsewhere has settled in a place from which no small step leads on: too few units for the shape that
+is asked for, or an unlucky start.
 
-How it is measured: skill on the training part as a share of what its rows allow (see distinct_rows and train_floor of the run file), below the first
-threshold; and the fall of the training loss from the third quarter of the evaluations to the last, as a share of itself, below the second.
+How it is measured: skill on the training part as a share of what its rows allow (see distinct_rows
+and train_floor of the run file), below the first threshold; and the fall of the training loss from
+the third quarter of the evaluations to the last, as a share of itself, below the second.
 
-When it stays silent: tables whose rows do not repeat do not say what can be reached, so they are not evaluated; nor are runs below a hundred updates or
-ten passes, or with fewer than four evaluations.
+When it stays silent: tables whose rows do not repeat do not say what can be reached, so they are
+not evaluated; nor are runs below a hundred updates or ten passes, or with fewer than four
+evaluations.
 
 What to try: more units, which makes a good start likely; another start.
 
-References: Rumelhart, Hinton & Williams 1986 (XOR and its local minima); Frankle & Carbin 2019, The lottery ticket hypothesis.
+References: Rumelhart, Hinton & Williams 1986 (XOR and its local minima); Frankle & Carbin 2019, The
+lottery ticket hypothesis.
 """
 
 from __future__ import annotations
@@ -59,7 +64,9 @@ register(
     needs=("train_loss", "train_error", "train_floor"),
     thresholds=[
         Threshold("reached", OF_KNOWN, "share of what the rows allow", low=0.0, high=1.0, origin="as learned well: nine tenths"),
-        Threshold("fall", 0.2, "fall of the loss over the last half", low=0.0, high=1.0, origin="choice: a loss that decays by e in half of the run falls by .4"),
+        Threshold(
+            "fall", 0.2, "fall of the loss over the last half", low=0.0, high=1.0, origin="choice: a loss that decays by e in half of the run falls by .4"
+        ),
     ],
     brings_about="B001 L001",
 )

@@ -1,18 +1,23 @@
 """What had been learned was lost.
 
-What it looks for: a run that at two evaluations or more was well better than guessing, and ends with less than half of that.
+What it looks for: a run that at two evaluations or more was well better than guessing, and ends
+with less than half of that.
 
-Why it hurts: the parameters that are kept are not those that had learned. What threw them away may do it again.
+Why it hurts: the parameters that are kept are not those that had learned. What threw them away may
+do it again.
 
-How it is measured: skill (1 − error/chance, or R²) on the validation part, on the training part where there is no other. The second largest after the
-first update must have reached the threshold (one evaluation is luck), and the last must be below half of it, by more than three standard errors of
-what the validation samples leave open.
+How it is measured: skill (1 − error/chance, or R²) on the validation part, on the training part
+where there is no other. The second largest after the first update must have reached the threshold
+(one evaluation is luck), and the last must be below half of it, by more than three standard errors
+of what the validation samples leave open.
 
 When it stays silent: a run that learned well is not accused; one that never learned is L001's.
 
-What to try: a constant or falling rate where a schedule raised it; a smaller rate; clipping; early stopping, which goes back to the best parameters.
+What to try: a constant or falling rate where a schedule raised it; a smaller rate; clipping; early
+stopping, which goes back to the best parameters.
 
-References: Goodfellow et al. 2016, §8.2.4 (cliffs) and §7.8 (early stopping); Prechelt 1998, Early stopping, but when?
+References: Goodfellow et al. 2016, §8.2.4 (cliffs) and §7.8 (early stopping); Prechelt 1998, Early
+stopping, but when?
 """
 
 from __future__ import annotations

@@ -1,19 +1,22 @@
 """The loss rose far above its start in the first steps, then recovered.
 
-What it looks for: a batch loss that in the first tenth of training goes far above the first one, in a run whose loss came down again.
+What it looks for: a batch loss that in the first tenth of training goes far above the first one, in
+a run whose loss came down again.
 
-Why it hurts: the first steps threw the weights to a place that is worse than a random one. It may cost units, which die there, and the same
-configuration with another seed may not come back.
+Why it hurts: the first steps threw the weights to a place that is worse than a random one. It may
+cost units, which die there, and the same configuration with another seed may not come back.
 
-How it is measured: the largest batch_loss of the first tenth of the recorded steps (a hundred of them at most, ten at least) over the larger one of the
-first batch loss and the first evaluation; and the last evaluation below the start. Info for a run that learned well, else a warning.
+How it is measured: the largest batch_loss of the first tenth of the recorded steps (a hundred of
+them at most, ten at least) over the larger one of the first batch loss and the first evaluation;
+and the last evaluation below the start. Info for a run that learned well, else a warning.
 
-When it stays silent: a run that ended with numbers that are not finite, or whose loss stayed up, is L002's.
+When it stays silent: a run that ended with numbers that are not finite, or whose loss stayed up, is
+L002's.
 
 What to try: a smaller learning rate; warming up; standardized inputs and targets.
 
-References: Goyal et al. 2017, Accurate, large minibatch SGD (warm-up); Lewkowycz et al. 2020, The large learning rate phase of deep learning: the
-catapult mechanism.
+References: Goyal et al. 2017, Accurate, large minibatch SGD (warm-up); Lewkowycz et al. 2020, The
+large learning rate phase of deep learning: the catapult mechanism.
 """
 
 from __future__ import annotations
@@ -56,6 +59,8 @@ register(
     __doc__,
     check,
     needs=("batch_loss", "train_loss", "learning_rate"),
-    thresholds=[Threshold("rise", 5.0, "largest early loss over the one at the start", low=1.0, origin="choice: batches of 32 differ by less than a factor of 3")],
+    thresholds=[
+        Threshold("rise", 5.0, "largest early loss over the one at the start", low=1.0, origin="choice: batches of 32 differ by less than a factor of 3")
+    ],
     brings_about="A001 L002 L009",
 )

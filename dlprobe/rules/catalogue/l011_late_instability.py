@@ -1,19 +1,22 @@
 """The loss rose again by orders of magnitude after it had converged.
 
-What it looks for: an adaptive optimizer whose training loss, once a thousandth of its start, later stands far above its smallest value.
+What it looks for: an adaptive optimizer whose training loss, once a thousandth of its start, later
+stands far above its smallest value.
 
-Why it hurts: at the floor the gradients, and with them the second moment that divides them, go to nothing; then every step is again as long as the rate
-says, whatever there is left to gain. The run ends at a random place of that noise, and may jump out of the valley.
+Why it hurts: at the floor the gradients, and with them the second moment that divides them, go to
+nothing; then every step is again as long as the rate says, whatever there is left to gain. The run
+ends at a random place of that noise, and may jump out of the valley.
 
-How it is measured: medians of batch_loss over a hundred stretches of the recorded steps: the largest one after the smallest, over the smallest, which
-must lie below a thousandth of the first.
+How it is measured: medians of batch_loss over a hundred stretches of the recorded steps: the
+largest one after the smallest, over the smallest, which must lie below a thousandth of the first.
 
-When it stays silent: other optimizers have steps that shrink with the gradient, so they are not evaluated. It is always an info: the error is
-small on either side.
+When it stays silent: other optimizers have steps that shrink with the gradient, so they are not
+evaluated. It is always an info: the error is small on either side.
 
 What to try: a rate that falls towards the end; a larger ε; AMSGrad; early stopping.
 
-References: Reddi, Kale & Kumar 2018, On the convergence of Adam and beyond; Molybog et al. 2023, A theory on Adam instability; Kingma & Ba 2015, §2.1.
+References: Reddi, Kale & Kumar 2018, On the convergence of Adam and beyond; Molybog et al. 2023, A
+theory on Adam instability; Kingma & Ba 2015, §2.1.
 """
 
 from __future__ import annotations

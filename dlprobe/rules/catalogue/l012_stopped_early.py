@@ -1,14 +1,18 @@
 """Early stopping ended a run that was still to learn.
 
-What it looks for: a run that early stopping ended while the training part was not learned and its loss was still falling.
+What it looks for: a run that early stopping ended while the training part was not learned and its
+loss was still falling.
 
-Why it hurts: the budget was there and was not used. What stopped it was the patience, or an improvement that was asked for and is larger than what an
-evaluation brings, not the end of learning.
+Why it hurts: the budget was there and was not used. What stopped it was the patience, or an
+improvement that was asked for and is larger than what an evaluation brings, not the end of
+learning.
 
-How it is measured: stopped_step in the results, skill on the training part at the end as a share of what is reachable, and the share of the training
-loss that went between the last two evaluations before the end.
+How it is measured: stopped_step in the results, skill on the training part at the end as a share of
+what is reachable, and the share of the training loss that went between the last two evaluations
+before the end.
 
-When it stays silent: a run that learned its training part was stopped in time; a run that ended by its budget passes.
+When it stays silent: a run that learned its training part was stopped in time; a run that ended by
+its budget passes.
 
 What to try: more patience, no least improvement; no early stopping until the training error is low.
 

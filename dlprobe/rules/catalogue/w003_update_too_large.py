@@ -42,11 +42,7 @@ def check(evidence: Evidence, settings: Settings) -> Outcome:
         return Passed()
     names = tuple(evidence.names[index] for index in np.flatnonzero(level > float(settings["ratio"])))
     evident = f"update_ratio of {evidence.names[worst]} has a median of {level[worst]:.2g} over {STRETCH} early recorded steps, or over all"
-    return fired(
-        Finding(
-            float(level[worst]), float(settings["ratio"]), evident, names, evidence.span, remedies(evidence, *calming(evidence), "clip")
-        )
-    )
+    return fired(Finding(float(level[worst]), float(settings["ratio"]), evident, names, evidence.span, remedies(evidence, *calming(evidence), "clip")))
 
 
 def _medians(rows: Floats) -> Floats:
