@@ -177,9 +177,9 @@ class Learning:
         return max(first, 0.0) if self.steps[0] == 0 and math.isfinite(first) else 0.0
 
     def something(self, least: float = NOTHING) -> bool:
-        """Whether the run ends with something that it learned: better than guessing, and than it was untrained."""
+        """Whether the run ends with something that it learned: better than guessing, and by error or by loss than it was untrained."""
         end = float(self.judged[-1])
-        return end >= least and end - self.untrained >= least
+        return end >= least and (end - self.untrained >= least or bool(self.loss[-1] < (1.0 - least) * self.loss[0]))
 
     @property
     def lost(self) -> bool:

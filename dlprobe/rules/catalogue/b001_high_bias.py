@@ -6,7 +6,7 @@ Why it hurts: no amount of data, penalty or early stopping helps a net that cann
 
 How it is measured: E_train − E_reference in percentage points of wrong classes, at the end; where the validation error is the smaller one, that:
 noise in the training labels is no bias. For regression with known noise, 1 − R²/ceiling in points. Above the first threshold it is an info, the
-textbook's verdict, which is normal on small data. A warning needs 10 points and half of the chance error, because classes may overlap and nobody said
+textbook's verdict, which is normal on small data. A warning needs 10 points and 70 % of the chance error, because classes may overlap and nobody said
 what the best error is. The reference is 0 unless it is set; error that rows which repeat, or replaced labels, leave to everybody is taken off.
 
 When it stays silent: below a hundred updates or ten passes; a regression whose noise is not known is not evaluated, because nobody can say what error
@@ -68,7 +68,7 @@ register(
         Threshold("reference", 0.0, "error of a human or the best known model, in points", low=0.0, high=100.0, origin="textbook: 0 unless it is known"),
         Threshold("points", 1.5, "gap that counts as high bias", low=0.0, origin="fitted to the six rows of the textbook's table"),
         Threshold("high", 10.0, "gap in points of error from which it is a warning", low=0.0, origin="choice: one training sample in ten"),
-        Threshold("left", 0.5, "share of the chance error left", low=0.0, high=1.0, origin="definition: most of it; classes that overlap leave less"),
+        Threshold("left", 0.7, "share of the chance error left", low=0.0, high=1.0, origin="choice: classes that overlap leave less"),
         Threshold("high_r2", 25.0, "the same in points of R²", low=0.0, origin="choice: a quarter of what there is to explain"),
     ],
 )

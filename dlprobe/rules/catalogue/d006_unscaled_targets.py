@@ -12,8 +12,9 @@ How it is measured: mean and standard deviation of the training targets, pushed 
 target scaler. Compared are their root mean square, their deviation, and |mean| over deviation; of
 several targets, the one that is furthest off.
 
-When it stays silent: scaled targets always pass; classes are not evaluated. A run that learned
-well, or was too short to tell, gets an info.
+When it stays silent: scaled targets always pass; classes are not evaluated. A run that learned well,
+or was too short to tell, gets an info, and so does one that learned most of its training part and
+whose outputs another scale and offset would not make better: it got over the size of its targets.
 
 What to try: target-scaling standardize, which trains on scaled targets and reports everything in
 their own units.
@@ -24,6 +25,7 @@ outputs of unit size.
 
 from __future__ import annotations
 
+from dlprobe.analysis.learning.learned import HALF
 from dlprobe.rules.evidence import Evidence
 from dlprobe.rules.outcome import Finding, Outcome, Passed, fired
 from dlprobe.rules.remedies import remedies
@@ -31,13 +33,22 @@ from dlprobe.rules.rule import Settings, Threshold, register
 from dlprobe.rules.scale import TARGETS, targets_off
 
 
+STILL = 2.0  # times less squared error by another scale and offset of the outputs
+
+
 def check(evidence: Evidence, settings: Settings) -> Outcome:
     found = targets_off(evidence, {name: float(settings[name]) for name in TARGETS})
     if not found:
         return Passed()
     worst = found[-1] if found[-1].name == "offset" else found[0]
-    severity = "info" if evidence.spared else ""
+    severity = "" if hinders(evidence) else "info"
     return fired(Finding(worst.number, worst.limit, worst.told, remedies=remedies(evidence, "target_scaling"), severity=severity))  # type: ignore[arg-type]
+
+
+def hinders(evidence: Evidence) -> bool:
+    """Whether the net did not get over it: most of the training part is not learned, or its outputs are off by scale and offset still."""
+    learned = evidence.learning
+    return not evidence.spared and (learned.reached < HALF or learned.correctable > STILL)
 
 
 register(

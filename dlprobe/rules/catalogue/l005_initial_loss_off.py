@@ -22,14 +22,12 @@ import math
 
 import numpy as np
 
-from dlprobe.analysis.learning.learned import Learning
+from dlprobe.analysis.learning.learned import SOMETHING, Learning
 from dlprobe.rules.evidence import Evidence
 from dlprobe.rules.outcome import Finding, NotEvaluableError, Outcome, Passed, fired
 from dlprobe.rules.remedies import remedies
 from dlprobe.rules.rule import Settings, Threshold, register
 from dlprobe.rules.scale import off_scale
-
-HALF = 0.5
 
 
 def check(evidence: Evidence, settings: Settings) -> Outcome:
@@ -39,7 +37,7 @@ def check(evidence: Evidence, settings: Settings) -> Outcome:
     off, told = _off(evidence, learned)
     if learned.well or off <= float(settings["factor"]):
         return Passed()
-    severity = "info" if learned.brief or (learned.reached >= HALF and not learned.shortfall) else "warning"
+    severity = "info" if learned.brief or (learned.reached >= SOMETHING and not learned.shortfall) else "warning"
     cure = remedies(evidence, *off_scale(evidence), "init", "batch_norm")
     return fired(Finding(off, float(settings["factor"]), told, steps=(int(learned.steps[0]),), remedies=cure, severity=severity))  # type: ignore[arg-type]
 
