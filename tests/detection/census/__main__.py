@@ -16,28 +16,24 @@ from __future__ import annotations
 
 import argparse
 import datetime
-import itertools
 import json
-import multiprocessing
 import subprocess
 import sys
 import tempfile
 import time
 import warnings
-from collections.abc import Iterator, Sequence
-from concurrent.futures import Future, ProcessPoolExecutor
+from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
 
 from . import families, prior
 from .failures import told
-from .measuring import Census, Entry
+from .measuring import Entry
 from .scoring import markdown, summary, with_label
 from .store import Store
+from .workers import Work, measured
 
 HERE = Path(__file__).parent
 HEALTHY, ILL = 600, 300
-_census: Census
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -53,7 +49,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
         print(error, file=sys.stderr)
         return 2
     began = time.monotonic()
-    for entry in measured(options, len(store.entries), lambda: enough(store.entries, options.count)):
+    work = Work(options.seed, options.folder / "data", not options.no_cures, options.causes)
+    for entry in measured(work, len(store.entries), options.jobs, lambda: enough(store.entries, options.count)):
         store.add(entry)
         if sys.stderr.isatty():
             print(f"\r{progress(store.entries)} {time.monotonic() - began:.0f} s\033[K", end="", file=sys.stderr)
@@ -86,39 +83,6 @@ def enough(entries: Sequence[Entry], count: int | None) -> bool:
     if count is not None:
         return len(entries) >= count
     return len(with_label(entries, "learned")) >= HEALTHY and len(with_label(entries, "ill")) >= ILL
-
-
-def measured(options: argparse.Namespace, first: int, done: Any) -> Iterator[Entry]:
-    """Entries in the order of their index, from `first` on, until `done`."""
-    make = (options.seed, options.folder / "data", not options.no_cures, options.causes)
-    if options.jobs == 1:
-        start(*make)
-        for index in itertools.count(first):
-            if done():
-                return
-            yield entry(index)
-    with ProcessPoolExecutor(options.jobs, multiprocessing.get_context("spawn"), initializer=start, initargs=make) as pool:
-        waiting: list[Future[Entry]] = []
-        indices = itertools.count(first)
-        while not done():
-            while len(waiting) < 4 * options.jobs:
-                waiting.append(pool.submit(entry, next(indices)))
-            yield waiting.pop(0).result()
-        for each in waiting:
-            each.cancel()
-
-
-def start(seed: int, folder: Path, cures: bool, causes: bool) -> None:
-    """What a process measures with."""
-    global _census
-    warnings.simplefilter("ignore")
-    families.made(folder)
-    _census = Census(seed, folder, cures, causes)
-
-
-def entry(index: int) -> Entry:
-    """One configuration, in this process."""
-    return _census.entry(index)
 
 
 def progress(entries: Sequence[Entry]) -> str:
