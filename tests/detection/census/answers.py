@@ -3,46 +3,47 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
+from typing import TypeAlias
 
-from dlprobe.analysis.learning.learned import learning, state
 from dlprobe.rules import judge
+from dlprobe.rules.diagnosis import diagnose
 from dlprobe.runs import Run
 
-Patch = Mapping[str, str]
+Patch: TypeAlias = Mapping[str, str]
 
 
 @dataclass(frozen=True)
 class Answer:
-    """One run's answer.
+    """The diagnosis of one run.
 
     state: learned well, did not learn, …. codes: (code, severity) of its findings, worst first. cause: the code that is blamed, empty
-    for none. action: what is advised first, None for nothing. evidence: the cause in words.
+    for none; evidence: in words. undo: what undoes the cause, its first remedy; None where it has none. action: what is advised first,
+    None for nothing; actions: all of them.
     """
 
     state: str
     codes: tuple[tuple[str, str], ...] = ()
     cause: str = ""
-    action: Patch | None = None
     evidence: str = ""
-    remedies: tuple[Patch, ...] = field(default=())
-
-    @property
-    def accuses(self) -> bool:
-        """Whether an error or a warning was raised."""
-        return any(severity != "info" for _, severity in self.codes)
+    undo: Patch | None = None
+    action: Patch | None = None
+    actions: tuple[Patch, ...] = ()
 
 
 def answer_of(run: Run) -> Answer:
-    """The answer to a run: the worst finding is its cause, whose first remedy is the first action."""
-    findings = judge(run).findings
-    named = [each for each in findings if each.severity != "info"]
-    actions = [dict(remedy.patch) for each in named for remedy in each.remedies]
+    """What the diagnosis says."""
+    judgement = judge(run)
+    found = diagnose(run, judgement, "")
+    cause, patches = found.cause, [dict(action.remedy.patch) for action in found.actions if action.remedy.patch]
+    undo = next((dict(remedy.patch) for remedy in cause.remedies if remedy.patch), None) if cause else None
+    blamed = cause or next(iter(found.symptoms), None)
     return Answer(
-        state(learning(run), run.status).name,
-        tuple((each.code, str(each.severity)) for each in findings),
-        named[0].code if named else "",
-        actions[0] if actions else None,
-        named[0].evidence if named else "",
-        tuple(dict(remedy.patch) for remedy in named[0].remedies) if named else (),
+        found.state.name,
+        tuple((each.code, str(each.severity)) for each in judgement.findings),
+        cause.code if cause else "",
+        blamed.evidence if blamed else found.state.reason,
+        undo,
+        patches[0] if patches else None,
+        tuple(patches),
     )

@@ -54,9 +54,9 @@ def grouped(entries: Iterable[Entry], group: Callable[[Entry], str]) -> list[tup
 def line(entry: Entry) -> str:
     """One configuration in two lines: the command and what came of it."""
     numbers = f"skill {_number(entry.skill)} of {_number(entry.reachable)}, loss over guessing {_number(entry.excess)}"
-    cured = "" if entry.cured is None else f"; first action cures in {entry.cured} of 3, proof {entry.proved}"
+    cured = "" if entry.cured is None else f"; first action {entry.answer['action']} cures in {entry.cured} of 3, proof {entry.proved}"
     said = f"{entry.answer['state']}; {' '.join(entry.named) or 'silent'}; {entry.answer['evidence']}"
-    return f"- #{entry.index} `{command(entry)}`\n  {numbers}; {said}{cured}; {undone(entry)}"
+    return f"- #{entry.index} `{command(entry)}`\n  {numbers}; {said}{cured}; {undone(entry)}; actions {[*entry.answer['actions']]}"
 
 
 def command(entry: Entry) -> str:

@@ -10,9 +10,10 @@ from typing import Any
 
 from dlprobe.config import RunConfig, with_values
 from dlprobe.errors import ConfigError, DataError
+from dlprobe.experiments.study import work
 from dlprobe.training.prepared_sets import PreparedSets
 
-from ..outcome import Outcome, label, to_json
+from ..outcome import Outcome, label, outcome, to_json
 from .answers import Answer, Patch, answer_of
 from .families import config_of, made, reachable
 from .prior import drawn
@@ -20,11 +21,16 @@ from .running import outcome_of, run_of
 
 TRIES, ENOUGH = 3, 2  # seeds of a proof or an action, and how many of them have to be cured
 NEW = 1_000_000  # drawn seeds are smaller
+APART, MOST_RESTARTS = 10_000_000, 4  # between the seeds of cure and shams; shams of one cure
 PLAIN = {  # each option of the prior set back, for the question which of them alone would cure
-    **{"data.scaling": "standardize", "data.target_scaling": "auto", "model.layers": "64,64", "model.activation": "relu", "model.init": "auto"},
-    **{"model.norm": "none", "model.residual": "none", "model.dropout": "0", "training.optimizer": "adam", "training.lr": "auto"},
-    **{"training.schedule": "constant", "training.batch_size": "32", "training.l1": "0", "training.l2": "0", "training.early_stopping": "none"},
-    **{"training.loss": "auto", "model.output_activation": "auto", "training.clip_global_norm": "none"},
+    key: text
+    for line in (
+        "data: scaling standardize, target_scaling auto",
+        "model: layers 64;64, activation relu, init auto, norm none, residual none, dropout 0, output_activation auto",
+        "training: optimizer adam, lr auto, schedule constant, batch_size 32, l1 0, l2 0, early_stopping none, loss auto, clip_global_norm none",
+    )
+    for table, pairs in [line.split(": ")]
+    for key, text in [(f"{table}.{name}", text.replace(";", ",")) for name, text in (pair.split() for pair in pairs.split(", "))]
 }
 
 
@@ -42,7 +48,7 @@ class Entry:
     """One configuration and what came of it; one line of the census's file.
 
     label: learned, unclear, ill, or impossible. skill, excess, reachable: as `tests.detection.outcome` has them. answer: of dlprobe.
-    proved: of TRIES seeds, in how many the cause undone cures, and in how many the sham does not; None where nothing is blamed.
+    proved: of TRIES seeds, in how many the net learns with the cause undone, and in how many of them (`seeds`) no sham does; None where nothing is blamed.
     cured: of TRIES new seeds, in how many the first action cures. undone: options that, set back alone, cure (own seed), only with `causes`.
     """
 
@@ -101,7 +107,7 @@ class Census:
         except (ConfigError, DataError) as error:
             return Entry(index, family, options, "impossible", answer={"refused": str(error)})
         with run:
-            found, answer = self._outcome(run), answer_of(run)
+            found, answer = outcome(run), answer_of(run)
         result = labelled(family, found)
         more: dict[str, Any] = {}
         if result == "ill" and self.cures:
@@ -110,11 +116,6 @@ class Census:
             more["undone"] = self._undone(family, config)
         numbers = {"skill": to_json(found.skill), "excess": to_json(found.excess), "reachable": reachable()[family]}
         return Entry(index, family, options, result, **numbers, answer=asdict(answer), **more, seconds=round(time.perf_counter() - began, 2))
-
-    def _outcome(self, run: Any) -> Outcome:
-        from ..outcome import outcome
-
-        return outcome(run)
 
     def learns(self, family: str, config: RunConfig, patch: Patch, seed: int) -> bool:
         """Whether a configuration with a change learns with this seed; an impossible one does not."""
@@ -125,13 +126,18 @@ class Census:
             return False
 
     def _proof(self, family: str, config: RunConfig, answer: Answer) -> dict[str, Any] | None:
-        """The cause undone against the sham, seed by seed, the run's own first."""
-        if answer.action is None:
+        """The cause undone against the sham, seed by seed, the run's own first; the sham is asked only where the other learned."""
+        if answer.undo is None:
             return None
         seeds = [config.training.seed, *(NEW + step for step in range(1, TRIES))]
-        undone = [self.learns(family, config, answer.action, seed) for seed in seeds]
-        sham = [self.learns(family, config, {}, seed) for seed in seeds] if any(undone) else []
-        return {"undone": sum(undone), "sham": sum(sham), "seeds": sum(cures and not learns for cures, learns in zip(undone, sham, strict=False))}
+        undone = [self.learns(family, config, answer.undo, seed) for seed in seeds]
+        fails = [learned and self._sham_fails(family, config, answer.undo, seed) for seed, learned in zip(seeds, undone, strict=True)]
+        return {"undone": sum(undone), "seeds": sum(fails)}
+
+    def _sham_fails(self, family: str, config: RunConfig, undo: Patch, seed: int) -> bool:
+        """The run's own configuration from other weights and in another order, as often as the change makes training longer (see `experiments.proof`)."""
+        restarts = min(max(round(work(with_values(config, undo), self.sets) / max(work(config, self.sets), 1.0)), 1), MOST_RESTARTS)
+        return not any(self.learns(family, config, {}, seed + APART * (restart + 1)) for restart in range(restarts))
 
     def _cured(self, family: str, config: RunConfig, action: Patch | None) -> int:
         if action is None:

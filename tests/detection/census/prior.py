@@ -17,7 +17,7 @@ others and of the order, so that configuration `index` of a seed is always the s
 | learning rate | usual 55 %, else usual × 10^u, u uniform −1.6 … 1.3 |
 | schedule | constant 82 %, cosine, exponential, step the rest |
 | batch size | 32 50 %, 8 … 128 46 %, full 4 % |
-| regularization | none 72 %; l2 12 % and l1 4 % log-uniform 1e-5 … 0.1; dropout 12 % uniform .1 … .7; weight decay 5 % of AdamW and SGD |
+| regularization | none 72 %; l2 12 % and l1 4 % log-uniform 1e-5 … 0.1; dropout 12 % uniform .1 … .7; weight decay 5 % of AdamW, SGD and momentum |
 | output and loss | auto 92 %; for classes squared error of softmax or sigmoid, an unfitting output; for numbers MAE, Huber, a bounded output |
 | clipping | none 94 %, global norm 1 6 % |
 | early stopping | none 92 %, yes 8 % |
@@ -41,40 +41,41 @@ from .families import DATA_SETS, data_options, family_of
 Rng: TypeAlias = np.random.Generator
 Shares: TypeAlias = Mapping[str, float]
 
-NOISES: Shares = {"0": 90, "0.1": 10}
+
+def shares(text: str) -> Shares:
+    """Values with their shares, from `value share, value share`."""
+    return {value: float(share) for value, share in (pair.split(" ") for pair in text.split(", "))}
+
+
+NOISES = shares("0 90, 0.1 10")
 NOISELESS = ("rare",)  # one in fifty is of the rare class: noise leaves nothing of it
-SCALINGS: Shares = {"standardize": 84, "none": 9, "minmax": 7}
-TARGET_SCALINGS: Shares = {"auto": 85, "none": 15}
+SCALINGS = shares("standardize 84, none 9, minmax 7")
+TARGET_SCALINGS = shares("auto 85, none 15")
 DEPTHS: Shares = {"1 3": 78, "4 10": 14, "11 50": 8}
 WIDTHS = (8, 128)
 MOST_WEIGHTS = 30_000
 NARROWING = 1 / 6
-ACTIVATIONS: Shares = {
-    **{"relu": 30, "tanh": 16, "sigmoid": 14, "leaky_relu": 7, "elu": 6, "selu": 6, "gelu": 6, "silu": 5},
-    **{"softplus": 4, "softsign": 2, "hard_tanh": 2, "mish": 2},
-}
-INITS: Shares = {
-    **{"auto": 58, "he_normal": 5, "he_uniform": 4, "glorot_normal": 5, "glorot_uniform": 5, "lecun_normal": 3, "orthogonal": 3},
-    **{"pytorch_linear": 5, "normal(std=1)": 4, "normal(std=0.1)": 2, "normal(std=0.01)": 2, "uniform(bound=0.05)": 1},
-    **{"zeros": 2, "constant(value=0.1)": 1},
-}
-NORMS: Shares = {"none": 80, "batch": 13, "layer": 7}
-RESIDUALS: Shares = {"none": 94, "identity": 6}
-OPTIMIZERS: Shares = {"adam": 46, "sgd": 14, "momentum": 14, "rmsprop": 8, "adamw": 8, "nadam": 4, "adagrad": 3, "nesterov": 3}
+ACTIVATIONS = shares("relu 30, tanh 16, sigmoid 14, leaky_relu 7, elu 6, selu 6, gelu 6, silu 5, softplus 4, softsign 2, hard_tanh 2, mish 2")
+INITS = shares(
+    "auto 58, he_normal 5, he_uniform 4, glorot_normal 5, glorot_uniform 5, lecun_normal 3, orthogonal 3, pytorch_linear 5, "
+    "normal(std=1) 4, normal(std=0.1) 2, normal(std=0.01) 2, uniform(bound=0.05) 1, zeros 2, constant(value=0.1) 1"
+)
+NORMS = shares("none 80, batch 13, layer 7")
+RESIDUALS = shares("none 94, identity 6")
+OPTIMIZERS = shares("adam 46, sgd 14, momentum 14, rmsprop 8, adamw 8, nadam 4, adagrad 3, nesterov 3")
 USUAL_RATE, RATE_DECADES = 0.55, (-1.6, 1.3)
-SCHEDULES: Shares = {"constant": 82, "cosine": 10, "exponential": 4, "step": 4}
-BATCHES: Shares = {"32": 50, "8": 8, "16": 16, "64": 16, "128": 6, "full": 4}
-REGULARIZATIONS: Shares = {"none": 72, "l2": 12, "dropout": 12, "l1": 4}
+SCHEDULES = shares("constant 82, cosine 10, exponential 4, step 4")
+BATCHES = shares("32 50, 8 8, 16 16, 64 16, 128 6, full 4")
+REGULARIZATIONS = shares("none 72, l2 12, dropout 12, l1 4")
 PENALTY_DECADES, DROPOUTS = (-5.0, -1.0), (0.1, 0.7)
 DECAY, DECAYED = 0.05, ("adamw", "sgd", "momentum")
 CLASS_OUTPUTS: Shares = {"": 92, "mse softmax": 3, "mse sigmoid": 2, "auto linear": 1, "auto relu": 1, "auto sigmoid": 1}
 NUMBER_OUTPUTS: Shares = {"": 88, "mae auto": 4, "huber auto": 4, "auto sigmoid": 2, "auto tanh": 1, "auto relu": 1}
-DEFAULTS = {
-    **{"scaling": "standardize", "target_scaling": "auto", "init": "auto", "norm": "none", "residual": "none", "lr": "auto", "schedule": "constant"},
-    **{"clip_global_norm": "none", "early_stopping": "none", "loss": "auto", "output_activation": "auto"},
-}
-CLIPS: Shares = {"none": 94, "1": 6}
-STOPS: Shares = {"none": 92, "yes": 8}
+DEFAULTS = {"scaling": "standardize", "schedule": "constant"}
+DEFAULTS |= dict.fromkeys(("target_scaling", "init", "lr", "loss", "output_activation"), "auto")
+DEFAULTS |= dict.fromkeys(("norm", "residual", "clip_global_norm", "early_stopping"), "none")
+CLIPS = shares("none 94, 1 6")
+STOPS = shares("none 92, yes 8")
 
 
 def drawn(seed: int, index: int) -> tuple[str, dict[str, str]]:
