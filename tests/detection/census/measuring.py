@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import time
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
@@ -11,6 +12,7 @@ from typing import Any
 from dlprobe.config import RunConfig, with_values
 from dlprobe.errors import ConfigError, DataError
 from dlprobe.experiments.study import work
+from dlprobe.experiments.untrained import first_steps, judged_start
 from dlprobe.training.prepared_sets import PreparedSets
 
 from ..outcome import Outcome, label, outcome, to_json
@@ -114,6 +116,7 @@ class Census:
             more = {"proved": self._proof(family, config, answer), "cured": self._cured(family, config, answer.action)}
         if result == "ill" and self.causes:
             more["undone"] = self._undone(family, config)
+        more["before"] = before_training(config, self.sets)
         numbers = {"skill": to_json(found.skill), "excess": to_json(found.excess), "reachable": reachable()[family]}
         return Entry(index, family, options, result, **numbers, answer=asdict(answer), **more, seconds=round(time.perf_counter() - began, 2))
 
@@ -160,6 +163,14 @@ class Census:
             return with_values(config, self._back(key, text)) != config
         except ConfigError:
             return False
+
+
+def before_training(config: RunConfig, sets: PreparedSets) -> dict[str, Any]:
+    """What `check` says of the configuration without training it: whether it would fail, and by what."""
+    start, judgement, said = judged_start(first_steps(config, sets))
+    findings = [[each.code, each.severity, to_json(each.measured)] for each in judgement.findings]
+    signal = None if math.isnan(start.error_signal.median) else to_json(start.error_signal.median)
+    return {"fails": judgement.worst == "error", "said": said.reason, "findings": findings, "log10_error_signal": signal, "trainable": to_json(start.trainable)}
 
 
 def labelled(family: str, found: Outcome) -> str:
