@@ -15,13 +15,13 @@ import numpy as np
 
 from dlprobe.analysis.learning.learned import State, learning, state
 from dlprobe.config.records import RunConfig
+from dlprobe.config.typed import train_command
 from dlprobe.rules.causes import excluded_causes, ranked, upstream
-from dlprobe.rules.judging import Judgement
+from dlprobe.rules.judging import Judgement, judge
 from dlprobe.rules.outcome import Finding, Remedy
-from dlprobe.rules.typed import train_command
 from dlprobe.runs import Run
 
-FAILED = ("did not learn", "learned and lost", "diverged")  # states that have a cause, known or not
+FAILED = ("diverged", "did not learn", "learned and lost")  # states that have a cause, known or not
 OPEN = ("did not learn", "learned in part", "too short to tell")  # what more steps may change
 
 
@@ -125,6 +125,27 @@ def diagnose(run: Run, judgement: Judgement, path: str) -> Diagnosis:
     return diagnosis_of(observed(run), judgement, path)
 
 
+@dataclass(frozen=True)
+class Examined:
+    """A run of a study that was looked at while it was open, to be named and spoken of later. judgement: None of one that learned well, whose faults, if it
+    has any, are not what a study is about.
+    """
+
+    seen: Observed
+    judgement: Judgement | None = None
+
+    def diagnosis(self, path: str, typed: bool = True) -> Diagnosis:
+        """What is to be said of it. path: what it is called; typed: whether that can be typed where a run is asked for."""
+        seen = self.seen if typed else replace(self.seen, config=None)
+        return diagnosis_of(seen, self.judgement or Judgement(), path)
+
+
+def examine(run: Run) -> Examined:
+    """Look at an open run; judge it unless it learned well. Raises RunFileError where the file is damaged."""
+    seen = observed(run)
+    return Examined(seen, None if seen.state.name == "learned well" else judge(run))
+
+
 def observed(run: Run) -> Observed:
     """What a diagnosis takes of the run. Raises RunFileError where the file is damaged."""
     return Observed(state_of(run), tuple(str(name) for name in run.layers.names), run.configuration, _caveats(run), _seconds(run))
@@ -212,8 +233,3 @@ def not_looked(reasons: Mapping[str, str]) -> tuple[NotLooked, ...]:
         kinds.setdefault(reason.partition(":")[0], []).append((reason, code))
     groups = [NotLooked(kind, tuple(dict.fromkeys(reason for reason, _ in pairs)), tuple(code for _, code in pairs)) for kind, pairs in kinds.items()]
     return tuple(sorted(groups, key=lambda group: -len(group.codes)))
-
-
-def renamed(diagnosis: Diagnosis, path: str) -> Diagnosis:
-    """The diagnosis under another name, e.g. of a test; its run has no file that could be typed."""
-    return replace(diagnosis, path=path, actions=tuple(replace(action, command="") for action in diagnosis.actions))

@@ -11,10 +11,10 @@ import rule_runs
 
 from dlprobe.analysis.learning.learned import State
 from dlprobe.config import RunConfig
+from dlprobe.config.typed import train_command
 from dlprobe.rules import Finding, Judgement, Remedy, all_rules, judge
 from dlprobe.rules.causes import consequences, excluded_causes, upstream
 from dlprobe.rules.diagnosis import Diagnosis, Observed, diagnose, diagnosis_of, not_looked
-from dlprobe.rules.typed import train_command
 
 LAYERS = ("hidden_1", "hidden_2", "hidden_3", "output")
 NOTHING_LEARNED = State("did not learn", "error 84.1 %")
