@@ -22,126 +22,24 @@ configuration); Fisher 1935, The design of experiments, chapter 2.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Literal, TypeAlias
 
-from dlprobe.analysis.comparing.count_tests import p_more_errors
 from dlprobe.config import RunConfig, with_values
 from dlprobe.config.records import LARGEST_SEED
+from dlprobe.experiments.changes import change_text, key_of, plain_defaults, work_ratio
 from dlprobe.experiments.experiment import Means, PlannedExperiment
+from dlprobe.experiments.proof_file import KeptTrial
+from dlprobe.experiments.proof_record import CURED_SHARE, SEEDS, Cause, Proof
 from dlprobe.experiments.study import PlannedRun
-from dlprobe.experiments.trials import LEARNED, Measure, Trial, change_text, plain_defaults, reachable_skill, trial_of, work_ratio
+from dlprobe.experiments.trials import LEARNED, Measure, Trial, trial_of
 from dlprobe.runs import Run
 from dlprobe.training.prepared_sets import PreparedSets
 
-SEEDS = 5
-CURED_SHARE = 0.8  # of the seeds, e.g. 4 of 5
-LEVEL = 0.05  # of the exact test
 MOST_RESTARTS = 4  # of one sham, whatever the cure costs
 APART = 1_000_000  # between the seeds of the cure and those of the shams
 REFERENCES = 3  # seeds of the plain defaults, where nobody knows what can be reached
-
-Verdict: TypeAlias = Literal["proved", "not proved", "unfinished"]
-
-
-@dataclass(frozen=True)
-class Cause:
-    """What is to be proved. code, name: of the finding; patch: the change that undoes it, by `table.key` as typed; why: the remedy's line."""
-
-    code: str
-    name: str
-    patch: Mapping[str, str]
-    why: str = ""
-
-
-@dataclass(frozen=True)
-class Proof:
-    """What came of it.
-
-    change: the patch in words. seeds: that were asked for; pairs: by seed, the trial with the cause
-    undone and the restarts of its sham, of the seeds that ended. defaults: trials of the plain
-    defaults, where nothing else says what can be reached.
-    """
-
-    cause: Cause
-    change: str
-    seeds: tuple[int, ...]
-    pairs: Mapping[int, tuple[Trial, tuple[Trial, ...]]]
-    defaults: tuple[Trial, ...] = ()
-
-    @cached_property
-    def reachable(self) -> float:
-        """The best median skill among the arms; NaN where no reference was trained, since the arms alone do not tell."""
-        if not self.defaults:
-            return float("nan")
-        undone = [trial for trial, _ in self.pairs.values()]
-        return reachable_skill([undone, *([shams[at] for _, shams in self.pairs.values()] for at in range(self.restarts)), self.defaults])
-
-    @property
-    def restarts(self) -> int:
-        """Of each sham."""
-        return min((len(shams) for _, shams in self.pairs.values()), default=0)
-
-    @property
-    def outcomes(self) -> list[tuple[bool, bool]]:
-        """By seed: whether it learned with the cause undone, and with the sham."""
-        return [(trial.learned(self.reachable), any(sham.learned(self.reachable) for sham in shams)) for trial, shams in self.pairs.values()]
-
-    @property
-    def undone(self) -> int:
-        """Seeds that learn with the cause undone."""
-        return sum(cured for cured, _ in self.outcomes)
-
-    @property
-    def sham(self) -> int:
-        """Seeds that learn with the sham."""
-        return sum(luck for _, luck in self.outcomes)
-
-    @property
-    def complete(self) -> bool:
-        """Whether all seeds ended."""
-        return len(self.pairs) == len(self.seeds)
-
-    @property
-    def verdict(self) -> Verdict:
-        """See the head of this file."""
-        if not self.complete:
-            return "unfinished"
-        return "proved" if verdict_reason(self.undone, self.sham, len(self.pairs)) == "" else "not proved"
-
-    @property
-    def reason(self) -> str:
-        """Why it is not proved; empty where it is."""
-        if not self.complete:
-            return f"{len(self.pairs)} of {len(self.seeds)} seeds have ended"
-        return verdict_reason(self.undone, self.sham, len(self.pairs))
-
-    @property
-    def sentence(self) -> str:
-        """`proved: 5 of 5 seeds learn with init = he_normal, 0 of 5 with the sham`, and why where it is not."""
-        count = len(self.pairs)
-        counts = f"{self.undone} of {count} seeds {'learns' if self.undone == 1 else 'learn'} with {self.change}, {self.sham} of {count} with the sham"
-        word = "not proved" if self.verdict == "unfinished" else self.verdict
-        return f"{word}: {counts}{f'; {self.reason}' if self.reason else ''}"
-
-
-def verdict_reason(undone: int, sham: int, count: int) -> str:
-    """Why counts of seeds that learn prove nothing; empty where they prove the cause.
-
-    >>> [verdict_reason(*counts, 5) == "" for counts in ((5, 0), (5, 1), (4, 0), (5, 2), (4, 1))]
-    [True, True, True, False, False]
-    """
-    if count == 0 or p_more_errors(count, count, 0, count) > LEVEL + 1e-9:
-        return f"too few seeds to tell: with {count} even the clearest result may be chance, 3 or more are needed"
-    if p_more_errors(undone, count, sham, count) <= LEVEL + 1e-9:
-        return "" if undone >= CURED_SHARE * count else "undone alone it helps in some seeds only: something else stands beside it"
-    if undone < CURED_SHARE * count:
-        if sham:
-            return "both learn in some seeds only: chance decides, and something else stands behind it"
-        return "undoing it alone does not cure: another cause stands behind or beside it"
-    return "other weights and another order of samples cure it too: chance decides more than this cause"
 
 
 @dataclass(frozen=True)
@@ -162,6 +60,11 @@ class ProofExperiment(PlannedExperiment[Trial, Proof]):
     sets: PreparedSets
     measure: Measure = trial_of
     referenced: bool = True
+
+    @property
+    def change(self) -> str:
+        """The patch in words."""
+        return change_text(self.config, self.cause.patch)
 
     @cached_property
     def _undone(self) -> RunConfig:
@@ -190,11 +93,12 @@ class ProofExperiment(PlannedExperiment[Trial, Proof]):
         return self._planned("undone", self._undone, seed)
 
     def _planned_shams(self, seed: int) -> list[PlannedRun]:
-        return [self._planned("sham", self.config, (seed + APART * (restart + 1)) % LARGEST_SEED) for restart in range(self.restarts)]
+        return [self._planned("sham", self.config, seed, restart) for restart in range(self.restarts)]
 
     @staticmethod
-    def _planned(arm: str, config: RunConfig, seed: int) -> PlannedRun:
-        return PlannedRun(f"{arm}-seed{seed}", with_values(config, {"training.seed": seed}), {"arm": arm, "seed": seed})
+    def _planned(arm: str, config: RunConfig, seed: int, restart: int = 0) -> PlannedRun:
+        drawn = (seed + APART * (restart + 1)) % LARGEST_SEED if arm == "sham" else seed
+        return PlannedRun(f"{arm}-seed{seed}-{restart}", with_values(config, {"training.seed": drawn}), {"arm": arm, "seed": seed, "restart": restart})
 
     def read(self, planned: PlannedRun, run: Run) -> Trial:
         """The run, measured."""
@@ -208,7 +112,7 @@ class ProofExperiment(PlannedExperiment[Trial, Proof]):
             if all(id in found for id in (undone, *shams)):
                 pairs[seed] = (found[undone], tuple(found[id] for id in shams))
         defaults = tuple(trial for id, trial in found.items() if id.startswith("defaults-"))
-        return Proof(self.cause, change_text(self.config, self.cause.patch), tuple(self.seeds), pairs, defaults) if pairs else None
+        return Proof(self.cause, self.change, tuple(self.seeds), pairs, defaults) if pairs else None
 
 
 def prove(
@@ -235,3 +139,19 @@ def prove(
     first = config.training.seed
     chosen = tuple(range(first, first + SEEDS) if seeds is None else seeds)
     return ProofExperiment(config, Cause("", "", patch), chosen, sets or PreparedSets(), measure, referenced).run(means or Means())
+
+
+def kept_trials(plan: Iterable[PlannedRun], found: Mapping[str, Trial]) -> dict[str, KeptTrial]:
+    """The trials of a plan that were made, by configuration. A plan's coordinates say arm, seed and restart."""
+    made: dict[str, KeptTrial] = {}
+    for each in plan:
+        if each.id in found:
+            at = each.coordinates
+            made[key_of(each.config)] = KeptTrial(str(at["arm"]), int(at["seed"]), int(at.get("restart", 0)), found[each.id])
+    return made
+
+
+def known_trials(plan: Iterable[PlannedRun], kept: Mapping[str, KeptTrial]) -> dict[str, Trial]:
+    """Of a plan, by id, what needs no training."""
+    keys = {each.id: key_of(each.config) for each in plan} if kept else {}
+    return {id: kept[key].trial for id, key in keys.items() if key in kept}

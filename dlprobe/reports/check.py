@@ -22,8 +22,10 @@ from dlprobe.render.checked import (
     unevaluated_text,
 )
 from dlprobe.render.document import Block, Bullets, Cell, Column, Heading, Hint, Paragraph, Table, Tone, Toned, Verdict
+from dlprobe.reports.proof import proof_blocks
 
 if TYPE_CHECKING:
+    from dlprobe.experiments.proof_record import Proof
     from dlprobe.rules import Finding
     from dlprobe.rules.files import Criteria, JudgedRun
 
@@ -59,12 +61,22 @@ def check_document(
     counted: bool = False,
     version: str = "",
     project: ProjectSettings | None = None,
+    proofs: Mapping[str, Proof] | None = None,
 ) -> CheckDocument:
-    """The whole answer. counts: of the configurations with several runs; with `counted`, of all runs, and then they are all that is shown."""
+    """The whole answer. counts: of the configurations with several runs; with `counted`, of all runs, and then they are all that is shown.
+
+    proofs: of causes, by the path of the run.
+    """
+    proofs = proofs or {}
     runs = [checked_run(each, criteria.asked) for each in judged]
     silent = [group.to_json() for group in unevaluated(runs)]
-    data: dict[str, Any] = {"schema": SCHEMA, "runs": [_run_data(each, criteria) for each in judged], "not_evaluated": silent, "exit_code": exit_code}
-    blocks = [_count_table(counts, ""), *_silence(runs)] if counted else _blocks(judged, runs, counts)
+    data: dict[str, Any] = {
+        "schema": SCHEMA,
+        "runs": [_run_data(each, criteria, proofs.get(each.path)) for each in judged],
+        "not_evaluated": silent,
+        "exit_code": exit_code,
+    }
+    blocks = [_count_table(counts, ""), *_silence(runs)] if counted else _blocks(judged, runs, counts, proofs)
     if counted:
         listed = [_count_data(each) for each in counts]
         data = {"schema": COUNTS_SCHEMA, "runs": len(judged), "counts": listed, "not_evaluated": silent, "exit_code": exit_code}
@@ -75,8 +87,9 @@ def check_document(
     return CheckDocument(f"check {title}", blocks, data, runs=runs, rules=rules, fails_on=fails_on, version=version, project=project)
 
 
-def _run_data(judged: JudgedRun, criteria: Criteria) -> dict[str, Any]:
+def _run_data(judged: JudgedRun, criteria: Criteria, proof: Proof | None) -> dict[str, Any]:
     data = {"path": judged.path, **judged.judgement.to_json(), "not_compared": list(judged.not_compared)}
+    data["proof"] = None if proof is None else proof.to_json()
     return {**data, "advice": [line.to_json() for line in judged.advice]} if criteria.advise else data
 
 
@@ -112,12 +125,13 @@ def _silence(runs: Sequence[CheckedRun]) -> list[Block]:
     return [*asked, *([Paragraph(told)] if told else [])]
 
 
-def _blocks(judged: Sequence[JudgedRun], runs: Sequence[CheckedRun], counts: Sequence[RuleCount]) -> list[Block]:
+def _blocks(judged: Sequence[JudgedRun], runs: Sequence[CheckedRun], counts: Sequence[RuleCount], proofs: Mapping[str, Proof]) -> list[Block]:
     several = len(judged) > 1
     blocks: list[Block] = []
     for each, run in zip(judged, runs, strict=True):
         if several and run.findings:
             blocks.append(Heading(run.path, 2))
+        blocks += proof_blocks(proofs[run.path]) if run.path in proofs else []
         blocks += [block for finding in run.findings for block in finding_blocks(finding)]
         asked = run.passed or run.not_evaluated  # of repetitions, some rules judge the group only
         if asked and (not run.findings or (run.passed and not several)):
