@@ -12,7 +12,7 @@ if TYPE_CHECKING:
 
 def proof_blocks(proof: Proof) -> list[Block]:
     """`proved: 5 of 5 seeds learn with init = he_normal, 0 of 5 with the sham (vanishing-gradient, G001)`, and how it was found out."""
-    return [Verdict(proof_line(proof), "good" if proof.verdict == "proved" else "warning"), Paragraph(sham_text(proof))]
+    return [Verdict(proof_line(proof), "good" if proof.verdict == "proved" else "warning"), Paragraph(sham_text(proof), below=True)]
 
 
 def proof_line(proof: Proof) -> str:

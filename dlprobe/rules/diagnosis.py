@@ -6,12 +6,15 @@ without opening the run again; `diagnose` looks at the run first.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
+import numpy as np
+
 from dlprobe.analysis.learning.learned import State, learning, state
-from dlprobe.record.description import OWN
+from dlprobe.config.records import RunConfig
 from dlprobe.rules.causes import excluded_causes, ranked, upstream
 from dlprobe.rules.judging import Judgement
 from dlprobe.rules.outcome import Finding, Remedy
@@ -24,12 +27,16 @@ OPEN = ("did not learn", "learned in part", "too short to tell")  # what more st
 
 @dataclass(frozen=True)
 class Observed:
-    """What a diagnosis takes of the run itself: what it has come to, its layers from the input on, and whether `dlprobe train` can repeat it."""
+    """What a diagnosis takes of the run itself: what it has come to, its layers from the input on, and what `dlprobe train` would repeat.
+
+    config: None of a run that dlprobe cannot train again. seconds: of training, NaN where they are not known.
+    """
 
     state: State
     layers: tuple[str, ...] = ()
-    repeatable: bool = True
+    config: RunConfig | None = None
     caveats: tuple[str, ...] = ()
+    seconds: float = math.nan
 
 
 @dataclass(frozen=True)
@@ -67,6 +74,7 @@ class Diagnosis:
     path: of the run, with `#id` in a study, empty where it has no file that could be named. cause: the error or warning furthest upstream; None where there
     is none, or where all that was found only says again how the run ended (`symptoms`, e.g. not-learning). follows: what the cause brings about, of the same
     layers and time. others: everything else. excluded: where a run failed without a cause, codes of the rules that looked for one and passed.
+    seconds: that the run was trained for, NaN where that is not known.
     """
 
     path: str
@@ -80,6 +88,7 @@ class Diagnosis:
     not_evaluated: tuple[NotLooked, ...] = ()
     passed: tuple[str, ...] = ()
     excluded: tuple[str, ...] = ()
+    seconds: float = math.nan
 
     @property
     def sentence(self) -> str:
@@ -118,8 +127,7 @@ def diagnose(run: Run, judgement: Judgement, path: str) -> Diagnosis:
 
 def observed(run: Run) -> Observed:
     """What a diagnosis takes of the run. Raises RunFileError where the file is damaged."""
-    repeatable = run.origin == OWN and run.configuration is not None
-    return Observed(state_of(run), tuple(str(name) for name in run.layers.names), repeatable, _caveats(run))
+    return Observed(state_of(run), tuple(str(name) for name in run.layers.names), run.configuration, _caveats(run), _seconds(run))
 
 
 def state_of(run: Run) -> State:
@@ -144,6 +152,12 @@ def _caveats(run: Run) -> tuple[str, ...]:
     return tuple(told)
 
 
+def _seconds(run: Run) -> float:
+    """Of training: the typical time of a step times the steps."""
+    taken = run.timing.get("step_seconds", ())
+    return float(np.median(taken)) * _steps(run) if len(taken) else math.nan
+
+
 def diagnosis_of(seen: Observed, judgement: Judgement, path: str) -> Diagnosis:
     """The diagnosis that an observed run and a judgement make."""
     faults = [finding for finding in judgement.findings if finding.severity != "info"]
@@ -160,22 +174,23 @@ def diagnosis_of(seen: Observed, judgement: Judgement, path: str) -> Diagnosis:
         follows,
         tuple(symptoms) if cause is None else (),
         others,
-        actions_of([*causes, *symptoms], seen.repeatable, path),
+        actions_of([*causes, *symptoms], seen.config, path),
         seen.caveats,
         not_looked(judgement.not_evaluated),
         judgement.passed,
         excluded_causes(judgement.passed) if failed and cause is None else (),
+        seen.seconds,
     )
 
 
-def actions_of(findings: Iterable[Finding], repeatable: bool, path: str) -> tuple[Action, ...]:
+def actions_of(findings: Iterable[Finding], config: RunConfig | None, path: str) -> tuple[Action, ...]:
     """What the findings name, in their order, each change once, and none that undoes what a finding further upstream asks for."""
     actions: list[Action] = []
     for finding in findings:
         asked = [action.remedy.patch for action in actions]
         for remedy in finding.remedies:
             if not _known(remedy, actions) and not _undoes(remedy.patch, asked):
-                command = train_command(path, remedy.patch) if repeatable and path and remedy.patch else ""
+                command = train_command(path, config, remedy.patch) if config is not None and path and remedy.patch else ""
                 actions.append(Action(remedy, finding.code, command))
     return tuple(actions)
 

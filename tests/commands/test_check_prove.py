@@ -50,8 +50,7 @@ def test_the_cause_of_a_net_of_equal_weights_is_proved_kept_and_shown(zeros: str
     proved = check(zeros, "--prove", "--seeds", "3")
     line = "proved: 3 of 3 seeds learn with init = he_normal, 0 of 3 with the sham"
     assert (plain.code, proved.code) == (1, 1), proved.err
-    said = " ".join(proved.out.splitlines()[2:5])
-    assert line in " ".join(said.split())  # the first line under the title
+    assert " ".join(proved.out.split()).startswith(f"✓ {line} (symmetric-weights, W001)")  # before all else
     kept = json.loads(Path("zeros.proof.json").read_text(encoding="utf-8"))
     assert (kept["proof"]["sentence"], kept["proof"]["cause"]["code"], len(kept["trials"])) == (line, "W001", 6)
     forbid_training(monkeypatch)

@@ -10,6 +10,7 @@ import pytest
 import rule_runs
 
 from dlprobe.analysis.learning.learned import State
+from dlprobe.config import RunConfig
 from dlprobe.rules import Finding, Judgement, Remedy, all_rules, judge
 from dlprobe.rules.causes import consequences, excluded_causes, upstream
 from dlprobe.rules.diagnosis import Diagnosis, Observed, diagnose, diagnosis_of, not_looked
@@ -24,8 +25,8 @@ def found(code: str, severity: Any = "error", layers: tuple[str, ...] = (), step
     return Finding(1.0, 2.0, f"evidence of {code}", layers, steps, remedies, code, all_rules()[code].title, severity)
 
 
-def diagnosed(*findings: Finding, state: State = NOTHING_LEARNED, passed: tuple[str, ...] = (), repeatable: bool = True) -> Diagnosis:
-    return diagnosis_of(Observed(state, LAYERS, repeatable), Judgement(findings, passed, {}), "net.h5")
+def diagnosed(*findings: Finding, state: State = NOTHING_LEARNED, passed: tuple[str, ...] = (), config: RunConfig | None = None) -> Diagnosis:
+    return diagnosis_of(Observed(state, LAYERS, config), Judgement(findings, passed, {}), "net.h5")
 
 
 def codes(findings: tuple[Finding, ...]) -> list[str]:
@@ -82,7 +83,7 @@ def test_actions_come_once_in_the_order_of_causes_and_none_undoes_one_further_up
 
 
 def test_a_run_of_another_program_gets_words_and_no_command() -> None:
-    said = diagnosed(Finding(1.0, 2.0, "", remedies=(Remedy({}, "smaller steps"),), code="W003", name="x", severity="error"), repeatable=False)
+    said = diagnosed(Finding(1.0, 2.0, "", remedies=(Remedy({}, "smaller steps"),), code="W003", name="x", severity="error"))
     assert [(action.remedy.why, action.command) for action in said.actions] == [("smaller steps", "")]
 
 
@@ -90,7 +91,7 @@ def test_a_run_of_another_program_gets_words_and_no_command() -> None:
 def test_a_command_is_what_the_shell_takes_apart_again(path: str) -> None:
     patch = {"model.activation": "leaky_relu(slope=0.1)", "model.layers": "", "training.lr": "0.01"}
     expected = ["dlprobe", "train", path, "--activation", "leaky_relu(slope=0.1)", "--layers", "", "--lr", "0.01"]
-    assert shlex.split(train_command(path, patch)) == expected
+    assert shlex.split(train_command(path, RunConfig(), patch)) == expected
 
 
 def test_reasons_of_one_kind_are_one_group() -> None:

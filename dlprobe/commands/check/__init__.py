@@ -66,6 +66,7 @@ FailOn = Annotated[
 ]
 ExitZero = Annotated[bool, typer.Option("--exit-zero", help="exit with 0 in spite of findings", rich_help_panel=RESULT)]
 Counts = Annotated[bool, typer.Option("--counts", help="how often each rule fired, in place of the findings", rich_help_panel=RESULT)]
+Details = Annotated[bool, typer.Option("--details", help="every finding whole, with its numbers and all that may help", rich_help_panel=RESULT)]
 Advise = Annotated[bool, typer.Option("--advise", help="lay the runs beside the practical guidelines too; never changes the exit code", rich_help_panel=RESULT)]
 Output = Annotated[Path | None, typer.Option("-o", "--output", metavar="FILE", help="write the result to FILE in place of stdout", rich_help_panel=RESULT)]
 Force = Annotated[bool, typer.Option("--force", help="overwrite FILE", rich_help_panel=RESULT)]
@@ -94,6 +95,7 @@ def command(
     fail_on: FailOn = None,
     exit_zero: ExitZero = False,
     counts: Counts = False,
+    details: Details = False,
     advise: Advise = False,
     baseline: Baseline = None,
     against: Against = None,
@@ -110,6 +112,8 @@ def command(
     from dlprobe.commands.check.proving import claimed, kept_proofs, proved
     from dlprobe.rules.files import COMPARING, run_files
 
+    if details and counts:
+        raise ConfigError("--counts shows no single run, --details shows every finding of each: expected one of the two")
     if advise and counts:
         raise ConfigError("--counts shows no single run, --advise goes through them one by one: expected one of the two")
     if seeds is not None and not prove:
@@ -136,7 +140,7 @@ def command(
     code = exit_code(judged, fails_on, exit_zero or bool(project.options.get("exit-zero")) or write_baseline is not None)
     if learned is not None and code == ExitCode.DONE:
         _write(learned, judged, screen)
-    screen.write(_document(judged, chosen, code, fails_on, counts, settings, proofs.found), target)
+    screen.write(_document(judged, chosen, code, fails_on, counts, details, settings, proofs.found), target)
     return screen.interrupted(proofs.interrupted) if proofs.interrupted else code
 
 
@@ -220,6 +224,7 @@ def _document(
     code: ExitCode,
     fails_on: Sequence[Any],
     counted: bool,
+    details: bool,
     settings: ProjectSettings | None,
     proofs: Mapping[str, Proof],
 ) -> CheckDocument:
@@ -227,4 +232,15 @@ def _document(
     from dlprobe.reports.check import check_document
 
     counts = counts_of(judged, chosen, together=counted)
-    return check_document(judged, chosen, counts, exit_code=int(code), fails_on=fails_on, counted=counted, version=version(), project=settings, proofs=proofs)
+    return check_document(
+        judged,
+        chosen,
+        counts,
+        exit_code=int(code),
+        fails_on=fails_on,
+        counted=counted,
+        details=details,
+        version=version(),
+        project=settings,
+        proofs=proofs,
+    )

@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from dlprobe.experiments.proof_record import Cause, Proof
     from dlprobe.experiments.study import StudyResult
     from dlprobe.experiments.trials import Trial
+    from dlprobe.rules import Diagnosis
     from dlprobe.rules.files import JudgedRun
     from dlprobe.runs import Run
 
@@ -106,13 +107,14 @@ def _proved(judged: JudgedRun, target: Target, seeds: int, screen: Screen) -> tu
     """The proof of one run, and what to say where it was stopped."""
     from dlprobe.experiments.proof import kept_trials, known_trials
     from dlprobe.experiments.proof_file import ProofFile
+    from dlprobe.rules import diagnose
     from dlprobe.runs import open_single
     from dlprobe.runs.reading import reading
 
     path = Path(judged.path)
     with reading(path), open_single(path) as run:
         config, hash = run.required_configuration(), run.content_sha256
-        cause, missing = cause_of(run, judged)
+        cause, missing = cause_of(judged.diagnosis or diagnose(run, judged.judgement, judged.path))
         fingerprint, kept = str(run.data.get("fingerprint", "")), kept_file(path, run, screen)
     if cause is None:
         screen.announce(f"{path}: nothing to prove: {missing}")
@@ -153,12 +155,10 @@ def refuse_changed_data(path: Path, config: RunConfig, fingerprint: str, sets: A
         raise ConfigError(f"{data.name} has changed since {path} was trained, so nothing that is trained now says why: bring the old data back, or train again")
 
 
-def cause_of(run: Run, judged: JudgedRun) -> tuple[Cause | None, str]:
+def cause_of(diagnosis: Diagnosis) -> tuple[Cause | None, str]:
     """The top cause and the change that undoes it; or why there is nothing to prove."""
     from dlprobe.experiments.proof_record import Cause
-    from dlprobe.rules.diagnosis import diagnose
 
-    diagnosis = diagnose(run, judged.judgement, judged.path)
     if reason := UNPROVABLE.get(diagnosis.state.name):
         return None, reason
     found = diagnosis.cause

@@ -45,20 +45,19 @@ def command(config: ConfigFile = None, output: Output = None, force: Force = Fal
     with open_writer(session, target) as writer:
         status = train(session, writer, screen)
         path = packed(writer, screen)
-    screen.show(_document(path))
+    screen.show(_document(path, config))
     if status == "interrupted":
         recorded = f"what was recorded is in {path}" if session.step else f"{path} holds the net as it began, and no step"
         return screen.interrupted(f" at step {session.step} of {session.steps}; {recorded}")
     return ExitCode.DONE
 
 
-def _document(path: Path) -> Document:
-    from dlprobe.analysis.learning.learned import learning, state
-    from dlprobe.analysis.learning.loss_curve import smoothed
-    from dlprobe.analysis.profiles.run_profile import run_profile
-    from dlprobe.reports.run import train_document
+def _document(path: Path, repeated: Path | None) -> Document:
+    from dlprobe.commands.base.configuration import is_run_file
+    from dlprobe.commands.base.telling import told_of
+    from dlprobe.reports.run import quoted, train_document
     from dlprobe.runs import open_single
 
+    before = quoted(str(repeated)) if repeated is not None and is_run_file(repeated) else ""
     with open_single(path) as run:
-        curve = smoothed(run.steps, run.scalar("batch_loss")) if len(run.steps) else None
-        return train_document(run, state(learning(run), run.status), run_profile(run), curve)
+        return train_document(told_of(run, str(path)), before)
