@@ -55,7 +55,7 @@ def command(
     target = None if output is None else claim(output, RUN, inputs, force=force)
     session = prepare_session(configuration, screen)
     warn_of_other_data(config, session, screen)
-    return _carry_out(session, open_writer(session, target), screen)
+    return _carry_out(session, open_writer(session, target), config, screen)
 
 
 def _go_on(run: Path, config: Path | None, output: Path | None, options: dict[str, str | None], screen: Screen) -> ExitCode:
@@ -65,18 +65,18 @@ def _go_on(run: Path, config: Path | None, output: Path | None, options: dict[st
         raise ConfigError(f"--resume goes on in {run} itself: leave -o {output} out, or copy {run} there and resume the copy")
     begun = resumed(run, config, options, screen)
     if isinstance(begun, Path):
-        screen.show(_document(begun))
+        screen.show(_document(begun, None))
         return ExitCode.DONE
-    return _carry_out(*begun, screen)
+    return _carry_out(*begun, None, screen)
 
 
-def _carry_out(session: Session, opened: RunWriter, screen: Screen) -> ExitCode:
+def _carry_out(session: Session, opened: RunWriter, repeated: Path | None, screen: Screen) -> ExitCode:
     from dlprobe.commands.train.recorded_run import packed, train
 
     with opened as writer:
         status = train(session, writer, screen)
         path = packed(writer, screen)
-    screen.show(_document(path, config))
+    screen.show(_document(path, repeated))
     if status == "interrupted":
         recorded = f"what was recorded is in {path}" if session.step else f"{path} holds the net as it began, and no step"
         return screen.interrupted(f" at step {session.step} of {session.steps}; {recorded}; dlprobe train --resume {path} goes on with it")
