@@ -27,6 +27,7 @@ from dlprobe.experiments.axes import DEFAULT_WIDTH, axis_of, with_layers
 from dlprobe.experiments.experiment import Means, SeededExperiment
 from dlprobe.experiments.study import PlannedRun, Told
 from dlprobe.registry import Spec
+from dlprobe.rules.diagnosis import Examined, examine
 from dlprobe.runs import Run, Study, StudyWriter
 from dlprobe.training import trainer
 from dlprobe.training.prepared_sets import PreparedSets
@@ -81,13 +82,23 @@ class Cell:
 
 
 @dataclass(frozen=True)
+class SeedOutcome(SeedResult):
+    """One run of a cell with what it came to."""
+
+    examined: Examined | None = None
+
+
+@dataclass(frozen=True)
 class GridResult:
-    """What came of it, in the grid's order; `complete` is False after a stop. trainable: by label and width, how deep a net can be."""
+    """What came of it, in the grid's order; `complete` is False after a stop. trainable: by label and width, how deep a net can be. examined: of each cell
+    the runs that ended, by id.
+    """
 
     cells: tuple[Cell, ...]
     results: tuple[CellResult | None, ...]
     complete: bool
     trainable: Mapping[tuple[str, int], TrainableDepth] = field(default_factory=dict)
+    examined: tuple[Mapping[str, Examined], ...] = ()
 
 
 def grid(base: RunConfig, axes: Axes) -> list[Cell]:
@@ -116,7 +127,7 @@ def cell_of(base: RunConfig, part: tuple[str, str, str], width: int, others: Map
 
 
 @dataclass
-class GradientExperiment(SeededExperiment[SeedResult, GridResult]):
+class GradientExperiment(SeededExperiment[SeedOutcome, GridResult]):
     """Every cell with every seed, each cell judged in the thread that makes its last run: theory's part takes half a second for the default grid, in which
     at the end all threads but one would have nothing to do."""
 
@@ -126,7 +137,7 @@ class GradientExperiment(SeededExperiment[SeedResult, GridResult]):
     cells: Sequence[Cell]
     seeds: Sequence[int]
     sets: PreparedSets
-    _read: dict[str, SeedResult] = field(default_factory=dict, init=False, repr=False)
+    _read: dict[str, SeedOutcome] = field(default_factory=dict, init=False, repr=False)
     _judged: dict[str, CellResult] = field(default_factory=dict, init=False, repr=False)  # by the id of the cell's first run
     _lock: threading.Lock = field(default_factory=threading.Lock, init=False, repr=False)
 
@@ -139,11 +150,11 @@ class GradientExperiment(SeededExperiment[SeedResult, GridResult]):
         """Its axes and every cell's configuration."""
         return study_description(self.cells, self.seeds)
 
-    def plan(self, found: Mapping[str, SeedResult]) -> list[PlannedRun]:
+    def plan(self, found: Mapping[str, SeedOutcome]) -> list[PlannedRun]:
         """Every cell with every seed; all share the split."""
         return [PlannedRun(run_id(cell, seed), run_config(cell, seed), coordinates(cell, seed)) for cell in self.cells for seed in self.seeds]
 
-    def read(self, planned: PlannedRun, run: Run) -> SeedResult:
+    def read(self, planned: PlannedRun, run: Run) -> SeedOutcome:
         """What the analysis needs of one run; the last one of a cell has the cell judged."""
         result = seed_result(planned, run)
         cell, ids = self._cells[planned.id]
@@ -159,11 +170,11 @@ class GradientExperiment(SeededExperiment[SeedResult, GridResult]):
         """By run id: its cell and the ids of all runs of the cell."""
         return {run_id(cell, seed): (cell, [run_id(cell, each) for each in self.seeds]) for cell in self.cells for seed in self.seeds}
 
-    def conclude(self, found: Mapping[str, SeedResult], complete: bool) -> GridResult | None:
+    def conclude(self, found: Mapping[str, SeedOutcome], complete: bool) -> GridResult | None:
         """None where no run ended."""
         return self.judged(found, complete) if found else None
 
-    def judged(self, found: Mapping[str, SeedResult], complete: bool) -> GridResult:
+    def judged(self, found: Mapping[str, SeedOutcome], complete: bool) -> GridResult:
         """Every cell from the seeds that ended, and each row of cells for how deep it can be."""
         results = tuple(self._judged.get(run_id(cell, self.seeds[0])) or self._judge_ended(cell, found) for cell in self.cells)
         by_row: dict[tuple[str, int], list[tuple[Cell, CellResult]]] = {}
@@ -175,9 +186,13 @@ class GradientExperiment(SeededExperiment[SeedResult, GridResult]):
             deepest = max((cell for cell, _ in row), key=lambda cell: cell.depth)
             skills = {cell.depth: result.skill.median for cell, result in row}
             trainable[key] = trainable_depth(initial_net(deepest, self.sets.of(deepest.config)), skills)
-        return GridResult(tuple(self.cells), results, complete, trainable)
+        return GridResult(tuple(self.cells), results, complete, trainable, tuple(self._examined(cell, found) for cell in self.cells))
 
-    def _judge_ended(self, cell: Cell, found: Mapping[str, SeedResult]) -> CellResult | None:
+    def _examined(self, cell: Cell, found: Mapping[str, SeedOutcome]) -> dict[str, Examined]:
+        ended = {id: found[id].examined for seed in self.seeds if (id := run_id(cell, seed)) in found}
+        return {id: examined for id, examined in ended.items() if examined is not None}
+
+    def _judge_ended(self, cell: Cell, found: Mapping[str, SeedOutcome]) -> CellResult | None:
         results = [found[id] for seed in self.seeds if (id := run_id(cell, seed)) in found]
         return judge(cell, results, self.sets.of(cell.config)) if results else None
 
@@ -230,13 +245,14 @@ def coordinates(cell: Cell, seed: int) -> dict[str, str | int]:
     }
 
 
-def seed_result(planned: PlannedRun, run: Run) -> SeedResult:
+def seed_result(planned: PlannedRun, run: Run) -> SeedOutcome:
     """What the analysis needs of one run."""
     rows = len(run.steps)
     first, last = (run.row(index).loaded() if rows else None for index in (0, rows - 1))
     accuracy = {part: float(run.final.get(f"{part}_accuracy", np.nan)) for part in ("train", "val")}
     diverged = run.status == "diverged"
-    return SeedResult(
+    return SeedOutcome(
+        examined=examine(run),
         seed=int(planned.coordinates["seed"]),
         first=first,
         last=last,
@@ -267,7 +283,7 @@ def course_of(run: Run) -> development.Course:
     return development.course(run.steps, signal[:, run.hidden_layers[0]], signal[:, run.hidden_layers[-1]])
 
 
-def judge(cell: Cell, results: Sequence[SeedResult], data: trainer.PreparedData) -> CellResult:
+def judge(cell: Cell, results: Sequence[SeedOutcome], data: trainer.PreparedData) -> CellResult:
     """The cell's result from those of its seeds."""
     return gradient_cells.summarize(results, initial_net(cell, data))
 

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import math
+from collections import Counter
 from collections.abc import Sequence
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from dlprobe.render.checked import Caused, DiagnosisLine
 from dlprobe.render.document import Block, Choice, Choices, Paragraph, Tone, Verdict
@@ -140,6 +141,29 @@ def _other_faults(found: Diagnosis) -> list[Finding]:
 def remarks(found: Diagnosis) -> list[Finding]:
     """What is worth knowing and no fault."""
     return [finding for finding in found.others if finding.severity == "info"]
+
+
+def worst_first(found: Sequence[Diagnosis]) -> list[Diagnosis]:
+    """Several runs, the one that has come to least first; of those alike the ones with a fault before the others."""
+    order = list(STATE_TONES)
+    return sorted(found, key=lambda each: (-order.index(each.state.name), each.cause is None and not each.symptoms))
+
+
+def states_record(found: Sequence[Diagnosis]) -> dict[str, Any]:
+    """Of several runs as data: how many have come to what, and the diagnosis of the one that has come to least, unless all learned well."""
+    counts = Counter(each.state.name for each in found)
+    worst = found[0].to_json() if found and found[0].state.name != "learned well" else None
+    return {"states": dict(counts.most_common()), "diagnosis": worst}
+
+
+def states_text(found: Sequence[Diagnosis]) -> str:
+    """How many of several runs have come to what, the most frequent first.
+
+    >>> states_text([])
+    'no run'
+    """
+    counts = Counter(each.state.name for each in found)
+    return ", ".join(f"{name} in {count} of {len(found)} runs" for name, count in counts.most_common()) or "no run"
 
 
 def diagnosis_line(found: Diagnosis) -> DiagnosisLine:

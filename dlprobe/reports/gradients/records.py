@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
+from dlprobe.reports.diagnosis import states_record
 from dlprobe.reports.gradients.grid import place
 from dlprobe.reports.gradients.pictures import decay_band
 
@@ -13,10 +14,11 @@ if TYPE_CHECKING:
     from dlprobe.analysis.profiles.development import Development
     from dlprobe.analysis.profiles.gradient_cells import CellResult, Moment
     from dlprobe.experiments.gradients import Cell, GridResult
+    from dlprobe.rules import Diagnosis
 
 
-def record(cell: Cell, result: CellResult) -> dict[str, Any]:
-    """One cell of the JSON record."""
+def record(cell: Cell, result: CellResult, diagnoses: Sequence[Diagnosis]) -> dict[str, Any]:
+    """One cell of the JSON record. diagnoses: of its runs, the one that has come to least first."""
     final = moment_record(result.final) | {
         "train_loss": result.train_loss.median,
         "train_accuracy": result.train_accuracy.median,
@@ -44,6 +46,7 @@ def record(cell: Cell, result: CellResult) -> dict[str, Any]:
         "initial": initial,
         "final": final,
         "skill": result.skill.median,
+        **states_record(diagnoses),
         "development": development_record(result.development),
         "verdict": result.verdict,
         "reason": result.reason,
