@@ -31,7 +31,7 @@ OF_DATA = ("D001", "D003", "D004", "D005", "L006")
 NEEDS_TRAINING = "needs training: a configuration has none yet"
 MOST = 0.5  # share of the seeds that must agree
 SURE = 3.0  # decades: an optimizer with a rate for every weight makes up for one or two
-HOPELESS = 1e3  # first loss over that of guessing: tens are forgotten in the first epoch
+HOPELESS = 100.0  # first loss over that of guessing: tens are forgotten in the first epoch
 
 
 @dataclass(frozen=True)
@@ -183,7 +183,7 @@ def power(exponent: float) -> str:
     """10 to an exponent, as people write it.
 
     >>> [power(each) for each in (-12.3, 0.0, -0.3, 2.6, float("-inf"))]
-    ['10⁻¹²', '1', '0.50', '400', '0']
+    ['10⁻¹²', '1', '0.50', '398', '0']
     """
     if not math.isfinite(exponent):
         return "0" if exponent < 0 else "∞"
