@@ -110,7 +110,8 @@ class CheckedRun:
     """The outcome of every rule for one run. path: the file, with `#id` for a run of a study. unreadable: why the file could not be judged at all.
 
     diagnosis: of a run that could be read. evaluated: whether enough rules could look at it; True also where all that was found is known from a baseline
-    and left out. not_compared: codes that --against asked for in vain, which fails the command; asked: codes that were selected by name.
+    and left out. not_compared: codes that --against asked for in vain, which fails the command; asked: codes that were selected by name. proof: of the cause,
+    as a sentence.
     """
 
     path: str
@@ -122,11 +123,12 @@ class CheckedRun:
     not_compared: Sequence[str] = ()
     asked: Sequence[str] = ()
     diagnosis: DiagnosisLine | None = None
+    proof: str = ""
 
     @property
     def sentence(self) -> str:
-        """What the run has come to, with its path before it; empty where it could not be read."""
-        return "" if self.diagnosis is None else self.diagnosis.sentence
+        """What the run has come to, with its path before it, and the proof of its cause where there is one; empty where it could not be read."""
+        return "" if self.diagnosis is None else " · ".join(filter(None, [self.diagnosis.sentence, self.proof]))
 
     def place_of(self, finding: FindingLine) -> str:
         """Layers, steps, and what the finding is beside the others, in words."""

@@ -23,9 +23,11 @@ from dlprobe.render.checked import (
 from dlprobe.render.document import Block, Bullets, Cell, Column, Heading, Hint, Paragraph, Table, Tone, Toned, Verdict
 from dlprobe.reports.diagnosis import SEVERITY_TONES as TONES
 from dlprobe.reports.diagnosis import brings_about, choices, diagnosis_blocks, diagnosis_line, head, opening, remarks, unknown_cause
+from dlprobe.reports.proof import proof_blocks, proof_line
 from dlprobe.reports.run import quoted
 
 if TYPE_CHECKING:
+    from dlprobe.experiments.proof_record import Proof
     from dlprobe.rules import Diagnosis, Finding
     from dlprobe.rules.files import Criteria, JudgedRun
 
@@ -62,14 +64,17 @@ def check_document(
     details: bool = False,
     version: str = "",
     project: ProjectSettings | None = None,
+    proofs: Mapping[str, Proof] | None = None,
 ) -> CheckDocument:
     """The whole answer. counts: of the configurations with several runs; with `counted`, of all runs, and then they are all that is shown; with `details` every
-    finding is shown whole.
+    finding is shown whole. proofs: of causes, by the path of the run.
     """
-    runs = [checked_run(each, criteria.asked) for each in judged]
+    proofs = proofs or {}
+    runs = [checked_run(each, criteria.asked, proofs.get(each.path)) for each in judged]
     silent = [group.to_json() for group in unevaluated(runs)]
-    data: dict[str, Any] = {"schema": SCHEMA, "runs": [_run_data(each, criteria) for each in judged], "not_evaluated": silent, "exit_code": exit_code}
-    blocks = [_count_table(counts, ""), *_silence(runs)] if counted else _blocks(judged, runs, counts, details)
+    listed = [_run_data(each, criteria, proofs.get(each.path)) for each in judged]
+    data: dict[str, Any] = {"schema": SCHEMA, "runs": listed, "not_evaluated": silent, "exit_code": exit_code}
+    blocks = [_count_table(counts, ""), *_silence(runs)] if counted else _blocks(judged, runs, counts, details, proofs)
     if counted:
         listed = [_count_data(each) for each in counts]
         data = {"schema": COUNTS_SCHEMA, "runs": len(judged), "counts": listed, "not_evaluated": silent, "exit_code": exit_code}
@@ -80,21 +85,33 @@ def check_document(
     return CheckDocument(title, blocks, data, runs=runs, rules=rules, fails_on=fails_on, version=version, project=project)
 
 
-def _run_data(judged: JudgedRun, criteria: Criteria) -> dict[str, Any]:
+def _run_data(judged: JudgedRun, criteria: Criteria, proof: Proof | None) -> dict[str, Any]:
     diagnosis = None if judged.diagnosis is None else judged.diagnosis.to_json()
     data = {"path": judged.path, "diagnosis": diagnosis, **judged.judgement.to_json(), "not_compared": list(judged.not_compared)}
+    data["proof"] = None if proof is None else proof.to_json()
     if judged.start is not None:
         data["before_training"] = judged.start.to_json()
     return {**data, "advice": [line.to_json() for line in judged.advice]} if criteria.advise else data
 
 
-def checked_run(judged: JudgedRun, asked: Sequence[str] = ()) -> CheckedRun:
-    """A judged run as formats draw it. asked: codes that were selected by name."""
+def checked_run(judged: JudgedRun, asked: Sequence[str] = (), proof: Proof | None = None) -> CheckedRun:
+    """A judged run as formats draw it. asked: codes that were selected by name; proof: of its cause."""
     judgement = judged.judgement
     lines = [finding_line(finding) for finding in judgement.findings]
     line = None if judged.diagnosis is None else diagnosis_line(judged.diagnosis)
     silent = judgement.not_evaluated
-    return CheckedRun(judged.path, lines, judgement.passed, silent, judged.unreadable, judged.evaluated, judged.not_compared, asked, line)
+    return CheckedRun(
+        judged.path,
+        lines,
+        judgement.passed,
+        silent,
+        judged.unreadable,
+        judged.evaluated,
+        judged.not_compared,
+        asked,
+        line,
+        "" if proof is None else proof_line(proof),
+    )
 
 
 def finding_line(finding: Finding) -> FindingLine:
@@ -122,10 +139,11 @@ def _asked(run: CheckedRun, before: str = "") -> list[Block]:
     return [Verdict(f"{before}{sentence}", "bad" if code in run.not_compared else "warning") for code, sentence in asked_in_vain(run)]
 
 
-def _blocks(judged: Sequence[JudgedRun], runs: Sequence[CheckedRun], counts: Sequence[RuleCount], details: bool) -> list[Block]:
+def _blocks(judged: Sequence[JudgedRun], runs: Sequence[CheckedRun], counts: Sequence[RuleCount], details: bool, proofs: Mapping[str, Proof]) -> list[Block]:
     blocks: list[Block] = []
     for each, run in zip(judged, runs, strict=True):
-        blocks += _one_run(each, run) if len(judged) == 1 else _one_of_several(each, run)
+        proof = proof_blocks(proofs[run.path]) if run.path in proofs else []
+        blocks += [*proof, *_one_run(each, run)] if len(judged) == 1 else [*_one_of_several(each, run), *proof]
         blocks += [block for finding in run.findings for block in finding_blocks(finding)] if details else []
         blocks += [_advice_table(each)] if each.advice else []
     blocks += _silence(runs) if len(judged) > 1 else []

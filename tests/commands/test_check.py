@@ -42,7 +42,7 @@ def test_json_has_exactly_the_documented_keys(folder: Path) -> None:
     assert list(data) == ["schema", "runs", "not_evaluated", "exit_code", "project_file"]
     assert (data["schema"], data["exit_code"]) == ("dlprobe-check/1", 1)
     for run in data["runs"]:
-        assert list(run) == ["path", "diagnosis", "findings", "passed", "not_evaluated", "not_compared"]
+        assert list(run) == ["path", "diagnosis", "findings", "passed", "not_evaluated", "not_compared", "proof"]
         assert [list(finding) for finding in run["findings"]] == [KEYS] * len(run["findings"])
         assert all(list(each) == ["code", "reason"] and each["reason"] for each in run["not_evaluated"])
         told = [*{each["code"] for each in run["findings"]}, *run["passed"], *(each["code"] for each in run["not_evaluated"])]

@@ -10,6 +10,7 @@ Examples:
   dlprobe check runs/digits-1.h5 --select N --fail-on warning
   dlprobe check runs/digits-1.h5 --format sarif -o findings.sarif
   dlprobe check runs/digits-1.h5 --advise
+  dlprobe check runs/digits-1.h5 --prove
   dlprobe check runs/digits-1.h5 --write-baseline known.json
   dlprobe check runs/digits-1.h5 --baseline known.json
   dlprobe check runs/digits-1.h5 --against runs/digits-1.h5
@@ -27,6 +28,7 @@ import typer
 
 from dlprobe.commands.base.arguments import one_of
 from dlprobe.commands.base.file_kinds import BASELINE as BASELINE_FILE
+from dlprobe.commands.base.named_files import allow_file_option
 from dlprobe.commands.base.screen import Screen
 from dlprobe.commands.base.writing import claim, read_as, write_text
 from dlprobe.errors import FAIL_ON, FAIL_ON_DEFAULT, ConfigError, ExitCode
@@ -34,16 +36,18 @@ from dlprobe.render.checked import SCHEMA as SCHEMA
 from dlprobe.version import version
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
 
     from dlprobe.commands.base.writing import Target
     from dlprobe.commands.check.project_file import ProjectFile
+    from dlprobe.experiments.proof_record import Proof
     from dlprobe.render.checked import CheckDocument, ProjectSettings
     from dlprobe.rules.files import Criteria, JudgedRun
 
 CONFIGURATION_SUFFIX = ".toml"
+SEEDS = 5  # of a proof
 GREEDY = ("--against",)  # takes all that follows, as shells expand --against old/*.h5
-RULES, BASELINE, RESULT = "Rules", "Baseline", "Result"
+RULES, BASELINE, RESULT, PROOF = "Rules", "Baseline", "Result", "Proof"
 
 Runs = Annotated[list[Path], typer.Argument(metavar="RUN", help="run or study files, their journals, folders of them, or configurations (.toml)")]
 Select = Annotated[list[str] | None, typer.Option("--select", metavar="CODES", help="judge by these rules only: codes or prefixes", rich_help_panel=RULES)]
@@ -77,8 +81,14 @@ Against = Annotated[
     ),
 ]
 Write = Annotated[Path | None, typer.Option("--write-baseline", metavar="FILE", help="write the findings as known, and exit with 0", rich_help_panel=BASELINE)]
+Prove = Annotated[
+    bool,
+    typer.Option("--prove", help="train the net with only the top cause undone, and with a sham of equal cost; kept as RUN.proof.json", rich_help_panel=PROOF),
+]
+Seeds = Annotated[int | None, typer.Option("--seeds", metavar="N", min=1, max=100, help="with --prove: seeds of each [default: 5]", rich_help_panel=PROOF)]
 
 
+@allow_file_option
 def command(
     runs: Runs,
     select: Select = None,
@@ -93,6 +103,8 @@ def command(
     baseline: Baseline = None,
     against: Against = None,
     write_baseline: Write = None,
+    prove: Prove = False,
+    seeds: Seeds = None,
     output: Output = None,
     force: Force = False,
     *,
@@ -100,12 +112,17 @@ def command(
 ) -> ExitCode:
     """Read the options, judge, show."""
     from dlprobe.commands.check.project_file import project_file, settings_told
+    from dlprobe.commands.check.proving import claimed, kept_proofs, proved
     from dlprobe.rules.files import COMPARING, run_files
 
     if details and counts:
         raise ConfigError("--counts shows no single run, --details shows every finding of each: expected one of the two")
     if advise and counts:
         raise ConfigError("--counts shows no single run, --advise goes through them one by one: expected one of the two")
+    if seeds is not None and not prove:
+        raise ConfigError("--seeds is for --prove: give both or neither")
+    if prove and counts:
+        raise ConfigError("--counts shows no single run, --prove goes through them one by one: expected one of the two")
     project = project_file()
     here = {"select": select, "ignore": ignore, "fail-on": fail_on, "exit-zero": exit_zero, "baseline": baseline or write_baseline, "against": against}
     settings = settings_told(project, [key for key, value in here.items() if value], [text.partition("=")[0].strip() for text in set or ()], screen)
@@ -116,18 +133,28 @@ def command(
         raise ConfigError("--against compares by the rules R001, R002 …, and none of them is selected: add --extend-select R")
     old = against or [Path(path) for path in project.texts("against")]
     files, old = run_files(runs), run_files(old)
-    if against and all(path.suffix == CONFIGURATION_SUFFIX for path in files):
-        raise ConfigError("--against compares the numbers of runs, and a configuration has none: train it first")
+    _refuse_untrained(files, bool(against), prove)
     inputs = [*read_as("a run that is judged", *files), *read_as("a run that is compared with", *old), *read_as("the findings baseline", known)]
     inputs += read_as("the file of the project's options", project.path)
     learned = None if write_baseline is None else claim(write_baseline, BASELINE_FILE, inputs, force=True, option="--write-baseline")
     target = None if output is None else claim(output, screen.kind, [*inputs, *read_as("what --write-baseline writes", write_baseline)], force=force)
+    proving = claimed(files, inputs) if prove else {}
     judged = judge_all(files, chosen, known, old, screen)
+    proofs = proved(judged, proving, seeds or SEEDS, screen) if prove else kept_proofs(judged, screen)
     code = exit_code(judged, fails_on, exit_zero or bool(project.options.get("exit-zero")) or write_baseline is not None)
     if learned is not None and code == ExitCode.DONE:
         _write(learned, judged, screen)
-    screen.write(_document(judged, chosen, code, fails_on, counts, details, settings), target)
-    return code
+    screen.write(_document(judged, chosen, code, fails_on, counts, details, settings, proofs.found), target)
+    return screen.interrupted(proofs.interrupted) if proofs.interrupted else code
+
+
+def _refuse_untrained(files: Sequence[Path], against: bool, prove: bool) -> None:
+    """Configurations where only runs will do. Raises ConfigError."""
+    untrained = [path for path in files if path.suffix == CONFIGURATION_SUFFIX]
+    if against and len(untrained) == len(files):
+        raise ConfigError(f"--against compares the numbers of runs, and {untrained[0]} is a configuration: train it first")
+    if prove and untrained:
+        raise ConfigError(f"--prove trains the net of a run again, and {untrained[0]} is a configuration: train it first")
 
 
 def read_criteria(project: ProjectFile, select: Any, ignore: Any, extend: Any, settings: Any) -> Criteria:
@@ -209,10 +236,28 @@ def _write(target: Target, judged: Sequence[JudgedRun], screen: Screen) -> None:
 
 
 def _document(
-    judged: Sequence[JudgedRun], chosen: Criteria, code: ExitCode, fails_on: Sequence[Any], counted: bool, details: bool, settings: ProjectSettings | None
+    judged: Sequence[JudgedRun],
+    chosen: Criteria,
+    code: ExitCode,
+    fails_on: Sequence[Any],
+    counted: bool,
+    details: bool,
+    settings: ProjectSettings | None,
+    proofs: Mapping[str, Proof],
 ) -> CheckDocument:
     from dlprobe.commands.check.rule_counts import counts_of
     from dlprobe.reports.check import check_document
 
     counts = counts_of(judged, chosen, together=counted)
-    return check_document(judged, chosen, counts, exit_code=int(code), fails_on=fails_on, counted=counted, details=details, version=version(), project=settings)
+    return check_document(
+        judged,
+        chosen,
+        counts,
+        exit_code=int(code),
+        fails_on=fails_on,
+        counted=counted,
+        details=details,
+        version=version(),
+        project=settings,
+        proofs=proofs,
+    )
