@@ -140,8 +140,8 @@ def _show(prescription: Prescription, tried: Tried, execution: Execution, screen
 def _command_of(config: RunConfig, source: Path) -> str:
     """What trains plain defaults, to be typed."""
     from dlprobe.config import RunConfig
+    from dlprobe.config.typed import option_texts
     from dlprobe.experiments.changes import changed_values
-    from dlprobe.rules.typed import option_texts
 
     patch = {key: value for key, value in changed_values(RunConfig(), config).items() if not key.startswith("recording.")}
     return " ".join(["dlprobe train", *option_texts(patch)])
