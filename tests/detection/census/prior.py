@@ -17,8 +17,10 @@ others and of the order, so that configuration `index` of a seed is always the s
 | learning rate | usual 64 %, else usual × 10^u, u uniform −1.6 … 1.3 |
 | schedule | constant 86 %, cosine 8 %, exponential and step 3 % each |
 | batch size | 32 58 %, 8 … 128 39 %, full 3 % |
-| regularization | none 77 %; l2 10 % and l1 3 % log-uniform 1e-5 … 0.1; dropout 10 % uniform .1 … .7; weight decay 5 % of AdamW, SGD and momentum |
-| output and loss | auto 94 % for classes, 90 % for numbers; for classes squared error of softmax or sigmoid, an unfitting output; for numbers MAE, Huber, a bounded output |
+| regularization | none 77 %; l2 10 % and l1 3 % log-uniform 1e-5 … 0.1; dropout 10 % uniform .1 … .7 |
+| weight decay | 5 % of AdamW, SGD and momentum |
+| output and loss, classes | auto 94 %; squared error of softmax or sigmoid, an unfitting output |
+| output and loss, numbers | auto 90 %; MAE, Huber, a bounded output |
 | clipping | none 95 %, global norm 1 5 % |
 | early stopping | none 94 %, yes 6 % |
 | budget | the epochs of the data set, in which a plain net learns with room |
