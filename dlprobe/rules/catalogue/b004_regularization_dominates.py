@@ -135,5 +135,5 @@ register(
         ),
         Threshold("dropped", 2.0, "loss with dropout over loss without", low=1.0, origin="choice: dropout of .5 costs less than that where it helps"),
     ],
-    brings_about="B001 L004 L001 A001 A003 A006 W004 G001 G002 G005",
+    brings_about="A001 A003 A004 G001 G002 G005 L001 L002 L004 B001 A006 W004",
 )
