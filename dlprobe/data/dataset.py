@@ -139,7 +139,7 @@ class Repeats:
 
     duplicates: rows of the second part that are also in the first, keyed `train_val`,
     `train_test`, `val_test`. distinct: different rows of all parts together; possible: rows that
-    the different values of each feature could make. floors: by part, the error (share of wrong
+    the different values of each feature could make, infinite where no row repeats. floors: by part, the error (share of wrong
     classes, or root mean square) that no function of the inputs can go below, because equal rows
     have different targets; only of parts whose rows repeat so often that this says something.
     """
@@ -148,6 +148,13 @@ class Repeats:
     distinct: int = 0
     possible: float = math.inf
     floors: Mapping[str, float] = field(default_factory=dict)
+
+    def described(self) -> dict[str, Any]:
+        """What a run file says of them, by the names that the layout table has in `data`."""
+        rows: dict[str, Any] = {"distinct_rows": self.distinct} if self.distinct else {}
+        rows |= {"possible_rows": self.possible} if math.isfinite(self.possible) else {}
+        counts = {f"duplicates_{pair}": count for pair, count in self.duplicates.items()}
+        return {**counts, **rows, **{f"{part}_floor": error for part, error in self.floors.items()}}
 
 
 @dataclass(frozen=True)

@@ -6,7 +6,7 @@ from __future__ import annotations
 
 import hashlib
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from itertools import combinations
 
 import numpy as np
@@ -27,13 +27,14 @@ def repeats(raw: Mapping[str, Floats], targets: Mapping[str, Array], classificat
         for part in ("train", "val"):
             if rows[part] and sum(row in seen["train"] for row in rows[part]) >= KNOWN * len(rows[part]):
                 floors[part] = floor(groups(rows[part]), targets[part], classification)
-    return Repeats(duplicates, len(set().union(*seen.values())), possible(np.concatenate([raw[part] for part in PARTS])), floors)
+    distinct, total = len(set().union(*seen.values())), sum(map(len, rows.values()))
+    return Repeats(duplicates, distinct, possible([raw[part] for part in PARTS if rows[part]]) if distinct < total else math.inf, floors)
 
 
-def possible(inputs: Floats) -> float:
-    """How many rows the different values of each feature could make: small where rows repeat by nature. inputs: (samples, features)."""
-    counts = [len(np.unique(column)) for column in inputs.T]
-    return float(min(np.exp(np.log(counts).sum()), 1e300)) if len(inputs) else math.inf
+def possible(parts: Sequence[Floats]) -> float:
+    """How many rows the different values of each feature could make: small where rows repeat by nature. parts: each (samples, features)."""
+    counts = [len(np.unique(column)) for column in np.concatenate(parts).T]
+    return float(min(np.exp(np.log(counts).sum()), 1e300))
 
 
 def row_digest(row: Floats) -> bytes:

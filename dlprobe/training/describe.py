@@ -84,10 +84,7 @@ def describe_data(data: PreparedData) -> dict[str, Any]:
     }
     found |= {f"{part}_indices": rows for part, rows in data.indices.items()}
     found |= {f"{part}_class_counts": counts for part, counts in data.class_counts.items() if len(counts)}
-    found |= {f"duplicates_{pair}": count for pair, count in data.repeats.duplicates.items()}
-    found |= {f"{part}_floor": error for part, error in data.repeats.floors.items()}
-    if data.repeats.distinct:
-        found |= {"distinct_rows": data.repeats.distinct, "possible_rows": data.repeats.possible}
+    found |= data.repeats.described()
     spoiled = {"noisy_labels": data.noisy_labels, "label_noise_std": data.label_noise_std, "outlier_rows": data.outlier_rows, "feature_fill": data.feature_fill}
     found |= {name: values for name, values in spoiled.items() if len(values)}
     if data.noise_variance is not None:

@@ -21,7 +21,7 @@ def test_the_floor_of_numbers_is_their_deviation_within_equal_rows() -> None:
 
 
 def test_possible_rows_are_the_product_of_the_values_of_each_feature() -> None:
-    assert possible(np.array([[0.0, 1.0], [1.0, 1.0], [0.0, 2.0], [0.0, 3.0]])) == pytest.approx(6.0)
+    assert possible([np.array([[0.0, 1.0], [1.0, 1.0]]), np.array([[0.0, 2.0], [0.0, 3.0]])]) == pytest.approx(6.0)
 
 
 def test_rows_say_what_is_reachable_only_where_they_repeat() -> None:
@@ -33,4 +33,4 @@ def test_rows_say_what_is_reachable_only_where_they_repeat() -> None:
     assert found.duplicates["train_val"] == 8
     other = np.random.default_rng(0).standard_normal((40, 1))
     once = repeats({part: other[rows] for part, rows in parts.items()}, {part: classes[rows] for part, rows in parts.items()}, classification=True)
-    assert (once.distinct, dict(once.floors)) == (40, {})
+    assert (once.distinct, once.possible, dict(once.floors)) == (40, math.inf, {})

@@ -32,7 +32,6 @@ from dlprobe.rules.remedies import remedies
 from dlprobe.rules.rule import Settings, Threshold, register
 from dlprobe.rules.scale import TARGETS, targets_off
 
-
 STILL = 2.0  # times less squared error by another scale and offset of the outputs
 
 
