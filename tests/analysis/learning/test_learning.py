@@ -37,7 +37,9 @@ def test_the_untrained_net_and_one_lucky_evaluation_are_no_learning() -> None:
     assert _of(made(evaluations={"train_loss": (1.0, 0.3), "train_error": (0.0, 0.0)})).best == -math.inf
 
 
-@pytest.mark.parametrize(("train", "val", "well"), [(0.9, 0.8, True), (0.9, 0.5, False), (0.7, 0.9, False), (0.9, math.nan, True), (math.nan, 0.9, False)])
+@pytest.mark.parametrize(
+    ("train", "val", "well"), [(0.9, 0.8, True), (0.9, 0.5, False), (0.7, 0.9, True), (0.7, 0.75, False), (0.9, math.nan, True), (math.nan, 0.9, False)]
+)
 def test_well_means_on_new_samples_too_where_there_are_any(train: float, val: float, well: bool) -> None:
     data = {"train_class_counts": [100] * 10, "val_class_counts": [10] * 10}
     evaluations = {"train_loss": (2.3, 0.1), "train_error": (0.9, 0.9 * (1 - train)), "val_error": (0.9, 0.9 * (1 - val))}
