@@ -114,7 +114,10 @@ def _mean(series: Sequence[npt.NDArray[np.float64]]) -> float:
 
 
 def together(judgements: Sequence[Judgement], waiting: Sequence[str] = ()) -> Judgement:
-    """What the rules of START say of most of the seeds that they were asked of. waiting: codes of rules that need training. Raises ValueError without a judgement."""
+    """What the rules of START say of most of the seeds that they were asked of. waiting: codes of rules that need training.
+
+    Raises ValueError without a judgement.
+    """
     if not judgements:
         raise ValueError("expected a judgement")
     findings, passed, reasons = [], [], dict.fromkeys(waiting, NEEDS_TRAINING)
