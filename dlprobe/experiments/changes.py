@@ -78,3 +78,9 @@ def possible(config: RunConfig, patch: Mapping[str, str]) -> RunConfig | None:
     except ConfigError:
         return None
     return None if to_mapping(changed) == to_mapping(config) else changed
+
+
+def changed_values(config: RunConfig, changed: RunConfig) -> dict[str, str]:
+    """What the second configuration has otherwise, by `table.key`, as it would be typed."""
+    before, after = to_mapping(config, whole=True), to_mapping(changed, whole=True)
+    return {f"{table}.{key}": value_text(changed, f"{table}.{key}") for table in after for key in after[table] if before[table][key] != after[table][key]}

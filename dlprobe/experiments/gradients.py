@@ -225,9 +225,8 @@ def candidate(cell: Cell, ended: Sequence[SeedResult], label: str) -> Candidate:
     """A cell as one of those to choose from. Its cost: weights between hidden layers, a norm as one more row of them."""
     model = cell.config.model
     extras = (model.norm is not None) + (model.residual is not None)
-    return Candidate(
-        label, tuple(score_of(each) for each in ended), tuple(each.skill for each in ended), extras, cell.depth * cell.width * (cell.width + extras)
-    )
+    cost = cell.depth * cell.width * (cell.width + extras)
+    return Candidate(label, tuple(score_of(each) for each in ended), tuple(each.skill for each in ended), extras, cost)
 
 
 def score_of(result: SeedResult) -> float:

@@ -29,14 +29,15 @@ from functools import cached_property
 from dlprobe.config import RunConfig, with_values
 from dlprobe.config.records import LARGEST_SEED
 from dlprobe.experiments.changes import change_text, key_of, plain_defaults, work_ratio
-from dlprobe.experiments.experiment import Means, PlannedExperiment
+from dlprobe.experiments.experiment import PlannedExperiment
 from dlprobe.experiments.proof_file import KeptTrial
-from dlprobe.experiments.proof_record import CURED_SHARE, SEEDS, Cause, Proof
+from dlprobe.experiments.proof_record import CURED_SHARE, Cause, Proof
 from dlprobe.experiments.study import PlannedRun
 from dlprobe.experiments.trials import LEARNED, Measure, Trial, trial_of
 from dlprobe.runs import Run
 from dlprobe.training.prepared_sets import PreparedSets
 
+SEEDS = 5
 MOST_RESTARTS = 4  # of one sham, whatever the cure costs
 APART = 1_000_000  # between the seeds of the cure and those of the shams
 REFERENCES = 3  # seeds of the plain defaults, where nobody knows what can be reached
@@ -46,8 +47,10 @@ REFERENCES = 3  # seeds of the plain defaults, where nobody knows what can be re
 class ProofExperiment(PlannedExperiment[Trial, Proof]):
     """Both arms over some seeds; where neither learns well and one learns in part, also plain defaults, which say what can be reached.
 
-    config: the ill run's, its data seed given. measure: how a run is read. Raises ConfigError, when
-    it is planned, for a patch that the configuration does not take.
+    config: the ill run's, its data seed given. measure: what a run came to, by default asking no rule.
+    referenced: whether plain defaults may be trained to see what can be reached. Raises ConfigError,
+    when it is planned, for a patch that the configuration does not take, and DataError for data that
+    cannot be read.
     """
 
     name = "check"
@@ -60,6 +63,16 @@ class ProofExperiment(PlannedExperiment[Trial, Proof]):
     sets: PreparedSets
     measure: Measure = trial_of
     referenced: bool = True
+
+    @classmethod
+    def of(cls, config: RunConfig, cause: Cause, seeds: int = SEEDS, *, sets: PreparedSets | None = None, measure: Measure = trial_of) -> ProofExperiment:
+        """The proof of what ails a configuration, from its own seed upwards, on the very data that it trains on. `run(Means())` trains and concludes.
+
+        sets: data that are prepared already.
+        """
+        pinned = with_values(config, {"data.data_seed": config.resolved_data_seed})
+        first = config.training.seed
+        return cls(pinned, cause, range(first, first + seeds), sets or PreparedSets(), measure)
 
     @property
     def change(self) -> str:
@@ -113,32 +126,6 @@ class ProofExperiment(PlannedExperiment[Trial, Proof]):
                 pairs[seed] = (found[undone], tuple(found[id] for id in shams))
         defaults = tuple(trial for id, trial in found.items() if id.startswith("defaults-"))
         return Proof(self.cause, self.change, tuple(self.seeds), pairs, defaults) if pairs else None
-
-
-def prove(
-    config: RunConfig,
-    patch: Mapping[str, str],
-    seeds: Sequence[int] | None = None,
-    *,
-    means: Means | None = None,
-    sets: PreparedSets | None = None,
-    measure: Measure = trial_of,
-    referenced: bool = True,
-) -> Proof | None:
-    """Whether `patch` undoes the cause of what ails a configuration.
-
-    seeds: by default SEEDS from the configuration's own upwards. means: what it trains with, by default
-    one run at a time. sets: data that are prepared already. measure: what a run came to, by default
-    `trial_of`, which asks no rule. referenced: whether plain defaults may be trained to see what can
-    be reached, where the arms do not tell.
-
-    Returns None where a stop came before both arms of a seed had ended. Raises ConfigError for a patch
-    that the configuration does not take, DataError for data that cannot be read.
-    """
-    config = with_values(config, {"data.data_seed": config.resolved_data_seed})
-    first = config.training.seed
-    chosen = tuple(range(first, first + SEEDS) if seeds is None else seeds)
-    return ProofExperiment(config, Cause("", "", patch), chosen, sets or PreparedSets(), measure, referenced).run(means or Means())
 
 
 def kept_trials(plan: Iterable[PlannedRun], found: Mapping[str, Trial]) -> dict[str, KeptTrial]:

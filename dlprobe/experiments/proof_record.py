@@ -11,7 +11,6 @@ from typing import Any, Literal, TypeAlias
 from dlprobe.analysis.comparing.count_tests import p_more_errors
 from dlprobe.experiments.trials import Trial, reachable_skill
 
-SEEDS = 5
 CURED_SHARE = 0.8  # of the seeds, e.g. 4 of 5
 LEVEL = 0.05  # of the exact test
 

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 
 from dlprobe.config import RunConfig, with_values
 from dlprobe.experiments.study import PlannedRun, run_one
+from dlprobe.rules.causes import Place
 from dlprobe.rules.diagnosis import Observed
 from dlprobe.rules.files import Criteria, JudgedRun
 from dlprobe.rules.judging import Judgement, Selection, Settings, judge
@@ -43,7 +44,7 @@ def judged_configuration(path: str, config: RunConfig, criteria: Criteria, sets:
     start, judgement = judged_start(runs, criteria.selection, criteria.settings)
     judgement = criteria.graded(judgement)
     layers = tuple(str(name) for name in runs[0].layers.names)
-    seen = Observed(state_before(start, judgement), layers, config)
+    seen = Observed(state_before(start, judgement), Place(layers, 0), config)
     return JudgedRun(path, judgement, path, seen=seen, start=start)
 
 

@@ -15,7 +15,6 @@ from dlprobe.render.numbers import value_text
 SCHEMA = "dlprobe-check/1"
 Severity: TypeAlias = Literal["error", "warning", "info"]
 SEVERITIES: tuple[Severity, ...] = ("error", "warning", "info")
-TOO_SHORT = "too short to tell"  # the kind of reason of a run with too few updates
 
 
 @dataclass(frozen=True)

@@ -18,19 +18,19 @@ _PROPERTY = str.maketrans({"%": "%25", "\r": "%0D", "\n": "%0A", ":": "%3A", ","
 
 
 def render(document: Document, stream: TextIO, *, width: int | None = None, color: bool | None = None) -> None:
-    """Write a notice of what each run has come to, one command per finding, a notice of what a project file set, a warning
+    """Write one command per finding, a notice of what each run has come to, a notice of what a project file set, a warning
     for each rule that was asked for in vain, an error for each run that nothing could be said of, and one notice of all that was not evaluated.
     """
     if project := checked(document).project:
         stream.write(command("notice", project.path, "dlprobe settings", project.sentence) + "\n")
     runs = checked(document).runs
     for run in runs:
-        if run.diagnosis is not None:
-            stream.write(command("notice", run.file, run.diagnosis.state, "\n".join(filter(None, [run.sentence, run.diagnosis.unknown]))) + "\n")
         for finding in run.findings:
             stream.write(annotation(run, finding) + "\n")
         for code, sentence in asked_in_vain(run):
             stream.write(command("warning", run.file, f"{code} not evaluated", f"{run.path}: {sentence}") + "\n")
+        if run.diagnosis is not None:
+            stream.write(command("notice", run.file, run.diagnosis.state, "\n".join(filter(None, [run.sentence, run.diagnosis.unknown]))) + "\n")
         if not run.evaluated:
             stream.write(
                 command("error", run.file, "nothing could be evaluated", f"{run.path}: {run.unreadable or f'{run.blind}: {unevaluated_text([run])}'}") + "\n"

@@ -47,7 +47,7 @@ def _suite(run: CheckedRun, fails_on: Sequence[Severity], project: ProjectSettin
     from xml.etree.ElementTree import Element, SubElement
 
     suite = Element("testsuite", name=visible(run.path))
-    told = {"diagnosis": run.sentence, "project_file": "" if project is None else project.sentence}
+    told = {"project_file": "" if project is None else project.sentence, "diagnosis": run.sentence}
     if any(told.values()):
         properties = SubElement(suite, "properties")
         for name, value in told.items():

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
@@ -16,7 +16,7 @@ import numpy as np
 from dlprobe.analysis.learning.learned import State, learning, state
 from dlprobe.config.records import RunConfig
 from dlprobe.config.typed import train_command
-from dlprobe.rules.causes import excluded_causes, ranked, upstream
+from dlprobe.rules.causes import Place, excluded_causes, ranked
 from dlprobe.rules.judging import Judgement, judge
 from dlprobe.rules.outcome import Finding, Remedy
 from dlprobe.runs import Run
@@ -27,13 +27,13 @@ OPEN = ("did not learn", "learned in part", "too short to tell")  # what more st
 
 @dataclass(frozen=True)
 class Observed:
-    """What a diagnosis takes of the run itself: what it has come to, its layers from the input on, and what `dlprobe train` would repeat.
+    """What a diagnosis takes of the run itself: what it has come to, its layers and last step, and what `dlprobe train` would repeat.
 
     config: None of a run that dlprobe cannot train again. seconds: of training, NaN where they are not known.
     """
 
     state: State
-    layers: tuple[str, ...] = ()
+    place: Place = field(default_factory=Place)
     config: RunConfig | None = None
     caveats: tuple[str, ...] = ()
     seconds: float = math.nan
@@ -153,7 +153,8 @@ def examine(run: Run) -> Examined:
 
 def observed(run: Run) -> Observed:
     """What a diagnosis takes of the run. Raises RunFileError where the file is damaged."""
-    return Observed(state_of(run), tuple(str(name) for name in run.layers.names), run.configuration, _caveats(run), _seconds(run))
+    place = Place(tuple(str(name) for name in run.layers.names), int(run.steps[-1]) if len(run.steps) else None)
+    return Observed(state_of(run), place, run.configuration, _caveats(run), _seconds(run))
 
 
 def state_of(run: Run) -> State:
@@ -187,12 +188,13 @@ def _seconds(run: Run) -> float:
 def diagnosis_of(seen: Observed, judgement: Judgement, path: str) -> Diagnosis:
     """The diagnosis that an observed run and a judgement make."""
     faults = [finding for finding in judgement.findings if finding.severity != "info"]
-    causes, symptoms = ranked(faults, seen.layers)
+    causes, symptoms = ranked(faults, seen.place)
     cause = causes[0] if causes else None
-    follows = () if cause is None else tuple(each for each in judgement.findings if each is not cause and upstream(cause, each, seen.layers))
+    follows = () if cause is None else tuple(each for each in judgement.findings if each is not cause and seen.place.explains(cause, each))
     told = [*follows, *(symptoms if cause is None else ()), *([] if cause is None else [cause])]
     others = tuple(each for each in judgement.findings if not any(each is one for one in told))
     failed = seen.state.name in FAILED
+    remarks = [each for each in judgement.findings if each.severity == "info"] if seen.state.name == "learned in part" else []
     return Diagnosis(
         path,
         seen.state,
@@ -200,7 +202,7 @@ def diagnosis_of(seen: Observed, judgement: Judgement, path: str) -> Diagnosis:
         follows,
         tuple(symptoms) if cause is None else (),
         others,
-        actions_of([*causes, *symptoms], seen.config, path),
+        actions_of([*causes, *symptoms] or remarks, seen.config, path),
         seen.caveats,
         not_looked(judgement.not_evaluated),
         judgement.passed,

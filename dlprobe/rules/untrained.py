@@ -105,8 +105,8 @@ def _factors(run: Run) -> Decomposition:
     """The factors of a run's first error signal."""
     hidden, layers = run.row(0).hidden, [run.layer_facts[index] for index in run.hidden_layers]
     norm = bool(layers) and layers[0].norm_position == "before"
-    signal = (hidden[name] for name in ("error_signal_rms", "slope_mean_square", "weight_rms"))
-    return decompose(*signal, widths(layers), norm_variance=hidden["preactivation_variance"] if norm else None)
+    variance = hidden["preactivation_variance"] if norm else None
+    return decompose(hidden["error_signal_rms"], hidden["slope_mean_square"], hidden["weight_rms"], widths(layers), norm_variance=variance)
 
 
 def _mean(series: Sequence[npt.NDArray[np.float64]]) -> float:

@@ -51,6 +51,8 @@ def state_of(session: Session) -> dict[str, Array]:
 def restore(session: Session, state: Mapping[str, Array]) -> None:
     """Put a session that has just started where `state_of` was taken. Raises ValueError where the state is of another net."""
     network = session.network
+    if "training_parameters" not in state:  # they are those of the last checkpoint
+        state = {**state, "training_parameters": state["parameters"][-1]}
     now = {name: state.get(name, NOTHING) for name in _arrays(network.trained)}
     for name, array in _arrays(network.trained).items():
         if now[name].shape != array.shape:
@@ -90,7 +92,8 @@ def lengthened(stored: RunConfig, asked: RunConfig, data: PreparedData, made: in
         raise ConfigError(f"the run has made {made} steps ({made / per_epoch:g} epochs) already: ask for more, e.g. --epochs {made // per_epoch + 10}")
     _refuse_other_rates(stored, per_epoch, before, after, made)
     watch = Watch(stored, model, data)
-    automatic = {"histogram_every": watch.histogram_every, "track_every": watch.track_every}
+    rows = stored.recording.resolved_record_every(before)
+    automatic = {"record_every": rows, "histogram_every": watch.histogram_every, "track_every": watch.track_every}
     kept = {f"recording.{key}": every for key, every in automatic.items() if getattr(stored.recording, key) is None and every is not None}
     return with_values(asked, kept)
 

@@ -67,3 +67,8 @@ class Session:
     def steps(self) -> int:
         """Steps of the whole run."""
         return self.rates.steps
+
+    @property
+    def record_every(self) -> int:
+        """Steps from one recorded row to the next."""
+        return self.config.recording.resolved_record_every(self.steps)

@@ -146,7 +146,7 @@ def _block(session: Session, recorder: Recorder, steps: int) -> tuple[float, boo
     done = len(result.scalars)
     seconds = (time.perf_counter() - entered) / done
     numbers = np.arange(first, first + done)
-    chosen = numbers % session.config.recording.record_every == 0
+    chosen = numbers % session.record_every == 0
     if result.diverged:
         chosen[-1] = True  # the step that explains the end is always recorded
     recorder.rows(first, numbers[chosen], result.statistics[chosen], result.scalars[chosen], seconds)

@@ -416,7 +416,7 @@ def silently_slow(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 def test_the_gate_sees_a_rate_that_silently_became_a_fifth(silently_slow: Path) -> None:
     outcome = check(str(silently_slow / "slow.h5"), "--against", str(SAMPLES / "healthy.h5"), "--format", "concise", select="")
-    errors = [line for line in outcome.out.splitlines() if " error " in line]
+    errors = [line for line in outcome.out.splitlines() if " error baseline" in line]
     assert outcome.code == 1
     assert [line.split(": ")[1] for line in errors] == ["R002 error baseline-metric"] * 2
     assert "val_error went from 6.67 % (24 of 360) to 59.7 % (215 of 360), 8.96 times" in errors[0]

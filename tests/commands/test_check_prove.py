@@ -117,10 +117,23 @@ def test_other_data_than_the_run_was_trained_on_prove_nothing(folder: Path, monk
     assert dlprobe("train", "--data", "rows.csv", "--layers", "5", "--init", "zeros", "-o", "run.h5").code == 0
     Path("rows.csv").write_text("\n".join(["x,y,label", *rows[1:]]), encoding="utf-8")
     forbid_training(monkeypatch)
-    refused = check("run.h5", "--prove")
-    assert (refused.code, refused.out, len(refused.errors)) == (2, "", 1)
-    assert "has changed since run.h5 was trained" in refused.err
+    for refused in (check("run.h5", "--prove"), dlprobe("prescribe", "run.h5")):
+        assert (refused.code, refused.out, len(refused.errors)) == (2, "", 1)
+        assert "has changed since run.h5 was trained" in refused.err
     assert not list(folder.glob("*.proof.json"))
+
+
+def test_data_that_lie_elsewhere_are_asked_for(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in ("elsewhere", "made"):
+        Path(name).mkdir()
+    rows = folder / "elsewhere/rows.csv"
+    rows.write_text("\n".join(["x,y,label", *(f"{k % 7},{k % 5},{'ab'[k % 2]}" for k in range(400))]), encoding="utf-8")
+    monkeypatch.chdir("made")
+    assert dlprobe("train", "--data", str(rows), "--layers", "5", "--init", "zeros", "-o", "run.h5").code == 0
+    refused = check("run.h5", "--prove", "--seeds", "1")
+    assert (refused.code, len(refused.errors), list(Path().glob("*.json"))) == (2, 1, [])
+    assert refused.errors[0].endswith(f"type --allow-file {rows}")
+    assert check("run.h5", "--prove", "--seeds", "1", "--exit-zero", "--allow-file", str(rows)).code == 0
 
 
 def test_a_stopped_proof_keeps_what_it_has_and_goes_on(zeros: str, monkeypatch: pytest.MonkeyPatch) -> None:

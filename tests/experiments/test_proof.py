@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping
 from itertools import product
+from typing import Any
 
 import pytest
 from scipy.stats import fisher_exact
@@ -12,7 +13,7 @@ from scipy.stats import fisher_exact
 from dlprobe.config import RunConfig, from_options, to_mapping, with_values
 from dlprobe.experiments.changes import change_text, key_of, plain_defaults
 from dlprobe.experiments.experiment import Means
-from dlprobe.experiments.proof import ProofExperiment, prove
+from dlprobe.experiments.proof import ProofExperiment
 from dlprobe.experiments.proof_record import Cause, Proof, verdict_reason
 from dlprobe.experiments.trials import Trial, reachable_skill, trial_of
 from dlprobe.runs import Run
@@ -26,6 +27,10 @@ NET = from_options(None, {"data": "blobs(samples=200, classes=3)", "layers": "6,
 ZEROS = with_values(NET, {"model.init": "zeros"})
 HEALTHY = with_values(NET, {"model.layers": "20,20", "training.lr": "0.01"})
 EQUAL = with_values(HEALTHY, {"model.init": "zeros"})
+
+
+def prove(config: RunConfig, patch: Mapping[str, str], seeds: int = 5, *, means: Means | None = None, **how: Any) -> Proof | None:
+    return ProofExperiment.of(config, Cause("", "", patch), seeds, **how).run(means or Means())
 
 
 def proof_of(undone: list[Trial], shams: list[Trial], asked: int | None = None, defaults: tuple[Trial, ...] = ()) -> Proof:
@@ -136,8 +141,7 @@ def test_plain_defaults_keep_the_data_and_nothing_else() -> None:
     ],
 )
 def test_real_nets_of_every_outcome(config: RunConfig, patch: dict[str, str], verdict: str, words: str) -> None:
-    seeds = (0,) if words == "too few seeds" else (0, 1, 2)
-    proof = prove(config, patch, seeds, sets=SETS)
+    proof = prove(config, patch, 1 if words == "too few seeds" else 3, sets=SETS)
     assert proof is not None
     assert (proof.verdict, words in proof.sentence) == (verdict, True), proof.sentence
 
@@ -145,7 +149,7 @@ def test_real_nets_of_every_outcome(config: RunConfig, patch: dict[str, str], ve
 def test_targets_that_nobody_learns_well_are_compared_with_plain_defaults() -> None:
     """The diabetes data have R² of about .4 (Efron et al. 2004); targets of 150 ± 77 under a rate of .01 diverge."""
     config = from_options(None, {"data": "diabetes", "target_scaling": "none", "layers": "16,16", "optimizer": "sgd", "lr": "0.01", "data_seed": "0"})
-    proof = prove(config, {"data.target_scaling": "auto"}, (0, 1, 2), means=Means(threads=2))
+    proof = prove(config, {"data.target_scaling": "auto"}, 3, means=Means(threads=2))
     assert proof is not None
     assert len(proof.defaults) == 3
     assert proof.verdict == "proved", proof.sentence
@@ -156,7 +160,7 @@ def test_a_caller_may_say_itself_what_learned_means() -> None:
     def never(run: Run) -> Trial:
         return FAILED
 
-    proof = prove(HEALTHY, {"training.batch_size": "16"}, (0,), sets=SETS, measure=never)
+    proof = prove(HEALTHY, {"training.batch_size": "16"}, 1, sets=SETS, measure=never)
     assert proof is not None
     assert (proof.undone, proof.sham) == (0, 0)
 

@@ -13,10 +13,10 @@ from dlprobe.analysis.learning.learned import State
 from dlprobe.config import RunConfig
 from dlprobe.config.typed import train_command
 from dlprobe.rules import Finding, Judgement, Remedy, all_rules, judge
-from dlprobe.rules.causes import consequences, excluded_causes, upstream
+from dlprobe.rules.causes import Place, consequences, excluded_causes
 from dlprobe.rules.diagnosis import Diagnosis, Observed, diagnose, diagnosis_of, not_looked
 
-LAYERS = ("hidden_1", "hidden_2", "hidden_3", "output")
+PLACE = Place(("hidden_1", "hidden_2", "hidden_3", "hidden_4", "output"), last_step=99)
 NOTHING_LEARNED = State("did not learn", "error 84.1 %")
 
 
@@ -26,7 +26,7 @@ def found(code: str, severity: Any = "error", layers: tuple[str, ...] = (), step
 
 
 def diagnosed(*findings: Finding, state: State = NOTHING_LEARNED, passed: tuple[str, ...] = (), config: RunConfig | None = None) -> Diagnosis:
-    return diagnosis_of(Observed(state, LAYERS, config), Judgement(findings, passed, {}), "net.h5")
+    return diagnosis_of(Observed(state, PLACE, config), Judgement(findings, passed, {}), "net.h5")
 
 
 def codes(findings: tuple[Finding, ...]) -> list[str]:
@@ -56,12 +56,19 @@ def test_an_info_is_never_a_cause() -> None:
     assert diagnosed(found("W002", "info"), state=State("learned well", "")).cause is None
 
 
-def test_what_began_earlier_or_in_other_layers_does_not_follow() -> None:
+def test_what_ended_before_it_or_is_in_far_layers_does_not_follow() -> None:
     vanishing = found("G001", layers=("hidden_1", "hidden_2"), steps=(50, 90))
-    assert upstream(vanishing, found("G005", layers=("hidden_2",), steps=(60,)), LAYERS)
-    assert not upstream(vanishing, found("G005", layers=("hidden_3",), steps=(60,)), LAYERS)
-    assert not upstream(vanishing, found("G005", layers=("hidden_2",), steps=(10, 40)), LAYERS)
-    assert upstream(vanishing, found("L001"), LAYERS)
+    assert PLACE.explains(vanishing, found("G005", layers=("hidden_2",), steps=(60,)))
+    assert PLACE.explains(vanishing, found("G005", layers=("hidden_3",), steps=(60,)))  # a neighbour
+    assert not PLACE.explains(vanishing, found("G005", layers=("hidden_4",), steps=(60,)))
+    assert not PLACE.explains(vanishing, found("G005", layers=("hidden_2",), steps=(10, 40)))
+    assert PLACE.explains(vanishing, found("L001"))
+
+
+def test_what_was_seen_at_the_end_may_have_been_there_before() -> None:
+    vanishing = found("G001", layers=("hidden_1", "hidden_2"), steps=(0, 98))
+    assert PLACE.explains(found("A001", layers=("hidden_2",), steps=(99,)), vanishing)
+    assert not Place(PLACE.layers).explains(found("A001", layers=("hidden_2",), steps=(99,)), vanishing)
 
 
 def test_that_nothing_was_learned_is_no_cause_and_what_was_excluded_is_said() -> None:
@@ -78,8 +85,8 @@ def test_a_run_that_learned_has_no_unknown_cause() -> None:
 
 def test_actions_come_once_in_the_order_of_causes_and_none_undoes_one_further_upstream() -> None:
     smaller, larger = {"training.lr": "0.001"}, {"training.lr": "0.1"}
-    first, again, higher = found("G003", patch=smaller), found("W006", patch=smaller), found("W004", "warning", patch=larger)
-    assert [(action.code, action.remedy.patch) for action in diagnosed(higher, again, first).actions] == [("G003", smaller)]
+    first, again, higher = found("D005", patch=smaller), found("G003", patch=smaller), found("W004", "warning", patch=larger)
+    assert [(action.code, action.remedy.patch) for action in diagnosed(higher, again, first).actions] == [("D005", smaller)]
 
 
 def test_a_run_of_another_program_gets_words_and_no_command() -> None:

@@ -45,7 +45,6 @@ if TYPE_CHECKING:
     from dlprobe.rules.files import Criteria, JudgedRun
 
 CONFIGURATION_SUFFIX = ".toml"
-SEEDS = 5  # of a proof
 GREEDY = ("--against",)  # takes all that follows, as shells expand --against old/*.h5
 RULES, BASELINE, RESULT, PROOF = "Rules", "Baseline", "Result", "Proof"
 
@@ -140,7 +139,7 @@ def command(
     target = None if output is None else claim(output, screen.kind, [*inputs, *read_as("what --write-baseline writes", write_baseline)], force=force)
     proving = claimed(files, inputs) if prove else {}
     judged = judge_all(files, chosen, known, old, screen)
-    proofs = proved(judged, proving, seeds or SEEDS, screen) if prove else kept_proofs(judged, screen)
+    proofs = proved(judged, proving, seeds, screen) if prove else kept_proofs(judged, screen)
     code = exit_code(judged, fails_on, exit_zero or bool(project.options.get("exit-zero")) or write_baseline is not None)
     if learned is not None and code == ExitCode.DONE:
         _write(learned, judged, screen)

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from dlprobe.commands.base.executing import Execution
 from dlprobe.commands.base.file_kinds import PROOF
+from dlprobe.commands.base.kept_trials import kept_file, refuse_changed_data
 from dlprobe.commands.base.named_files import tell_of_named_files
 from dlprobe.commands.base.study_driver import training
 from dlprobe.commands.base.writing import Target, claim, inputs_of, write_text
@@ -19,13 +20,11 @@ if TYPE_CHECKING:
     from dlprobe.commands.base.writing import Input
     from dlprobe.config import RunConfig
     from dlprobe.experiments.proof import ProofExperiment
-    from dlprobe.experiments.proof_file import ProofFile
     from dlprobe.experiments.proof_record import Cause, Proof
     from dlprobe.experiments.study import StudyResult
     from dlprobe.experiments.trials import Trial
     from dlprobe.rules import Diagnosis
     from dlprobe.rules.files import JudgedRun
-    from dlprobe.runs import Run
 
 UNPROVABLE = {  # states of runs whose cause cannot be proved, and why
     "learned well": "it learned well",
@@ -81,17 +80,7 @@ def kept_proofs(judged: Sequence[JudgedRun], screen: Screen) -> Proofs:
     return proofs
 
 
-def kept_file(path: Path, run: Run, screen: Screen) -> ProofFile | None:
-    """What lies beside a run, if it is to be believed; else why not is said."""
-    from dlprobe.experiments.proof_file import believed, proof_path
-
-    kept, distrust = believed(proof_path(path), run.content_sha256)
-    if distrust:
-        screen.warn(distrust)
-    return kept
-
-
-def proved(judged: Sequence[JudgedRun], targets: Mapping[str, Target], seeds: int, screen: Screen) -> Proofs:
+def proved(judged: Sequence[JudgedRun], targets: Mapping[str, Target], seeds: int | None, screen: Screen) -> Proofs:
     """Prove the cause of every run that has one; a stop ends it and keeps what had been trained."""
     proofs = Proofs()
     for each in judged:
@@ -103,7 +92,7 @@ def proved(judged: Sequence[JudgedRun], targets: Mapping[str, Target], seeds: in
     return proofs
 
 
-def _proved(judged: JudgedRun, target: Target, seeds: int, screen: Screen) -> tuple[Proof | None, str]:
+def _proved(judged: JudgedRun, target: Target, seeds: int | None, screen: Screen) -> tuple[Proof | None, str]:
     """The proof of one run, and what to say where it was stopped."""
     from dlprobe.experiments.proof import kept_trials, known_trials
     from dlprobe.experiments.proof_file import ProofFile
@@ -135,24 +124,14 @@ def _proved(judged: JudgedRun, target: Target, seeds: int, screen: Screen) -> tu
     return proof, f": {count}{f'; {target.path} keeps them, and the same command goes on' if ended.found else ''}"
 
 
-def _experiment(path: Path, config: RunConfig, cause: Cause, seeds: int, fingerprint: str) -> ProofExperiment:
+def _experiment(path: Path, config: RunConfig, cause: Cause, seeds: int | None, fingerprint: str) -> ProofExperiment:
     """Raises ConfigError where the data are not those of the run."""
-    from dlprobe.config import with_values
-    from dlprobe.experiments.proof import ProofExperiment
+    from dlprobe.experiments.proof import SEEDS, ProofExperiment
     from dlprobe.experiments.trials import judged_trial_of
-    from dlprobe.training.prepared_sets import PreparedSets
 
-    config, sets = with_values(config, {"data.data_seed": config.resolved_data_seed}), PreparedSets()
-    refuse_changed_data(path, config, fingerprint, sets)
-    first = config.training.seed
-    return ProofExperiment(config, cause, range(first, first + seeds), sets, judged_trial_of)
-
-
-def refuse_changed_data(path: Path, config: RunConfig, fingerprint: str, sets: Any) -> None:
-    """Raise ConfigError where a run was trained on other data than there are now."""
-    data = sets.of(config)
-    if data.fingerprint != fingerprint:
-        raise ConfigError(f"{data.name} has changed since {path} was trained, so nothing that is trained now says why: bring the old data back, or train again")
+    experiment = ProofExperiment.of(config, cause, seeds or SEEDS, measure=judged_trial_of)
+    refuse_changed_data(path, experiment.config, fingerprint, experiment.sets)
+    return experiment
 
 
 def cause_of(diagnosis: Diagnosis) -> tuple[Cause | None, str]:

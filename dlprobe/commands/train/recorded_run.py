@@ -37,6 +37,9 @@ def start(configuration: RunConfig, data: PreparedData, screen: Screen) -> Sessi
     session = trainer.start(configuration, data, before_building=lambda: tell_of_compiling(screen))
     for warning in model.warnings_for_data(session.model, data, configuration):
         screen.warn(warning)
+    if configuration.recording.record_every is None and session.record_every > 1:
+        kept = -(-session.steps // session.record_every)
+        screen.note(f"every {session.record_every}th of {session.steps:,} steps is recorded, {kept:,} rows; --record-every 1 records all")
     return session
 
 

@@ -110,9 +110,8 @@ def _session(run: Run, stored: RunConfig, asked: RunConfig, screen: Screen) -> S
         screen.note(f"{name} was stopped before it had kept anything to go on from: it begins anew")
         session.network.parameters[:] = run.initial_parameters
         return session
-    state = run.checkpoints
     try:
-        resuming.restore(session, {"training_parameters": state["parameters"][-1:].ravel(), **state})
+        resuming.restore(session, run.checkpoints)
     except (KeyError, ValueError) as error:
         raise RunFileError(f"{name} is damaged or was not written by dlprobe: what training goes on from does not fit its net ({error})") from None
     return session

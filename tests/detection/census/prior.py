@@ -17,7 +17,8 @@ others and of the order, so that configuration `index` of a seed is always the s
 | learning rate | usual 64 %, else usual × 10^u, u uniform −1.6 … 1.3 |
 | schedule | constant 86 %, cosine 8 %, exponential and step 3 % each |
 | batch size | 32 58 %, 8 … 128 39 %, full 3 % |
-| regularization | none 77 %; l2 10 % and l1 3 % log-uniform 1e-5 … 0.1; dropout 10 % uniform .1 … .7; weight decay 5 % of AdamW, SGD and momentum |
+| regularization | none 77 %; l2 10 % and l1 3 % log-uniform 1e-5 … 0.1; dropout 10 % uniform .1 … .7 |
+| weight decay | 5 % of AdamW, SGD and momentum, log-uniform 1e-5 … 0.1 |
 | loss and output of classes | auto 94 %, squared error of softmax or sigmoid 3 %, an output that does not fit 3 % |
 | loss and output of numbers | auto 90 %, MAE 3 %, Huber 3 %, a bounded output 4 % |
 | clipping | none 95 %, global norm 1 5 % |
