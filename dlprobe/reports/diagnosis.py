@@ -23,8 +23,8 @@ def diagnosis_blocks(found: Diagnosis, most: int = MOST_TRIED) -> list[Block]:
     """The whole answer: what the run has come to, the cause with its evidence and what follows, what to try, other faults, and what else there is to say."""
     blocks = opening(found)
     blocks += cause_blocks(found, most)
-    blocks += [block for finding in _other_faults(found) for block in fault_blocks(found, finding)]
-    return blocks
+    told = _other_faults(found) or spoken(found)
+    return [*blocks, *(block for finding in told for block in fault_blocks(found, finding))]
 
 
 def opening(found: Diagnosis) -> list[Block]:
@@ -44,8 +44,12 @@ def cause_blocks(found: Diagnosis, most: int = MOST_TRIED) -> list[Block]:
     if not heads and not found.cause_unknown:
         return []
     blocks: list[Block] = [] if found.cause is not None else unknown_lines(found)
+    said = ""
     for finding in heads:
-        blocks += [Verdict(head(finding), SEVERITY_TONES[finding.severity or "info"], apart=True), Paragraph(_sentence(finding.evidence), below=True)]
+        line = head(finding)
+        blocks += [Verdict(line, SEVERITY_TONES[finding.severity or "info"], apart=True)] if line != said else []
+        blocks.append(Paragraph(_sentence(finding.evidence), below=True))
+        said = line
     blocks += [Paragraph(told, below=True)] if (told := brings_about(found)) else []
     codes = {finding.code for finding in heads}
     actions = [action for action in found.actions if action.code in codes]
@@ -138,8 +142,19 @@ def _other_faults(found: Diagnosis) -> list[Finding]:
     return [finding for finding in found.others if finding.severity != "info"]
 
 
+def spoken(found: Diagnosis) -> list[Finding]:
+    """Remarks that name something to try, of a run that learned in part and has no fault: they are all that there is to say."""
+    tried = {action.code for action in found.actions}
+    return [] if found.cause or found.symptoms or _other_faults(found) else [each for each in _infos(found) if each.code in tried]
+
+
 def remarks(found: Diagnosis) -> list[Finding]:
-    """What is worth knowing and no fault."""
+    """What is worth knowing, no fault, and not told by itself."""
+    told = spoken(found)
+    return [each for each in _infos(found) if each not in told]
+
+
+def _infos(found: Diagnosis) -> list[Finding]:
     return [finding for finding in found.others if finding.severity == "info"]
 
 

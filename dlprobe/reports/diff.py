@@ -41,7 +41,7 @@ class VerdictDiff:
 class PairDiff:
     """Runs of one configuration on both sides; a side with 0 runs has none of it. configuration: (key, a, b).
 
-    before, after: the diagnoses of the runs of each side, the one that has come to least first.
+    shares: errors are shares of samples. before, after: the diagnoses of the runs of each side, the one that has come to least first.
     """
 
     name: str
@@ -53,6 +53,7 @@ class PairDiff:
     profiles: Sequence[ProfileDiff]
     verdicts: Sequence[VerdictDiff]
     other_data: bool
+    shares: bool = False
     before: Sequence[Diagnosis] = ()
     after: Sequence[Diagnosis] = ()
 
@@ -142,10 +143,18 @@ def _metrics(pair: PairDiff) -> list[Block]:
     spread = "range" if several else "95 %"
     columns = [Column("metric"), *(Column(name, align="right") for name in ("a", f"a {spread}", "b", f"b {spread}", "b/a")), Column("changed")]
     rows: list[list[Cell]] = [
-        [each.metric, each.a, _span(each.a_interval), each.b, _span(each.b_interval), _factor(each), _verdict(each)] for each in pair.metrics
+        [each.metric, *_sized(each.a, each.a_interval, share), *_sized(each.b, each.b_interval, share), _factor(each), _verdict(each)]
+        for each, share in ((metric, pair.shares and metric.metric.endswith("_error")) for metric in pair.metrics)
     ]
     caption = f"Medians of {pair.a_runs} and {pair.b_runs} runs; b / a with its 95 % interval." if several else ""
     return [Table(columns, rows, caption)]
+
+
+def _sized(value: float, interval: tuple[float, float] | None, share: bool) -> list[Cell]:
+    """A number with its interval; shares of samples in percent."""
+    if not share:
+        return [value, _span(interval)]
+    return [f"{100 * value:.1f} %", "-" if interval is None else f"{100 * interval[0]:.1f} to {100 * interval[1]:.1f} %"]
 
 
 def _span(interval: tuple[float, float] | None) -> str:

@@ -223,6 +223,8 @@ CHOSEN = {  # the metrics of the table, with their titles; JSON and inspect --sh
     "classification": {"error": "error", "balanced_accuracy": "balanced accuracy", "macro_f1": "macro F1", "calibration_error": "calibration error"},
 }
 
+SHARES = ("error", "balanced_accuracy")  # of samples or classes: told in percent
+
 
 def results(run: Run) -> list[Block]:
     """The table of results; nothing of a run whose file says nothing of its data."""
@@ -234,11 +236,16 @@ def results_table(run: Run) -> Table:
     chosen = {"loss": loss_title(run), **CHOSEN.get(str(run.data.get("task")), {"error": "error"})}
     parts = {part: word for part, word in PARTS.items() if part_size(run, part)}
     keys = [key for key in chosen if key in ("loss", "error") or any(result(run, f"{part}_{key}") is not None for part in parts)]
-    columns = [Column("part"), Column("samples", align="right"), *(Column(chosen[key], align="right") for key in keys)]
-    rows = [[word, part_size(run, part), *(result(run, f"{part}_{key}") for key in keys)] for part, word in parts.items()]
+    shares = SHARES if run.data.get("task") == "classification" else ()
+    columns = [Column("part"), Column("samples", align="right"), *(Column(chosen[key], "%" if key in shares else "", "right") for key in keys)]
+    rows = [[word, part_size(run, part), *(_in_percent(result(run, f"{part}_{key}"), key in shares) for key in keys)] for part, word in parts.items()]
     evaluated: Sequence[int] = list(run.evaluations.get("step", ()))
     caption = "" if run.final or not len(evaluated) else f"At the last evaluation, after {evaluated[-1]} steps"
     return Table(columns, rows, caption)
+
+
+def _in_percent(value: float | None, share: bool) -> float | None:
+    return 100.0 * value if share and value is not None else value
 
 
 def result(run: Run, name: str) -> float | None:

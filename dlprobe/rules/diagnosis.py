@@ -189,6 +189,7 @@ def diagnosis_of(seen: Observed, judgement: Judgement, path: str) -> Diagnosis:
     told = [*follows, *(symptoms if cause is None else ()), *([] if cause is None else [cause])]
     others = tuple(each for each in judgement.findings if not any(each is one for one in told))
     failed = seen.state.name in FAILED
+    remarks = [each for each in judgement.findings if each.severity == "info"] if seen.state.name == "learned in part" else []
     return Diagnosis(
         path,
         seen.state,
@@ -196,7 +197,7 @@ def diagnosis_of(seen: Observed, judgement: Judgement, path: str) -> Diagnosis:
         follows,
         tuple(symptoms) if cause is None else (),
         others,
-        actions_of([*causes, *symptoms], seen.config, path),
+        actions_of([*causes, *symptoms] or remarks, seen.config, path),
         seen.caveats,
         not_looked(judgement.not_evaluated),
         judgement.passed,

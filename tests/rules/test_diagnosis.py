@@ -85,8 +85,8 @@ def test_a_run_that_learned_has_no_unknown_cause() -> None:
 
 def test_actions_come_once_in_the_order_of_causes_and_none_undoes_one_further_upstream() -> None:
     smaller, larger = {"training.lr": "0.001"}, {"training.lr": "0.1"}
-    first, again, higher = found("G003", patch=smaller), found("W006", patch=smaller), found("W004", "warning", patch=larger)
-    assert [(action.code, action.remedy.patch) for action in diagnosed(higher, again, first).actions] == [("G003", smaller)]
+    first, again, higher = found("D005", patch=smaller), found("G003", patch=smaller), found("W004", "warning", patch=larger)
+    assert [(action.code, action.remedy.patch) for action in diagnosed(higher, again, first).actions] == [("D005", smaller)]
 
 
 def test_a_run_of_another_program_gets_words_and_no_command() -> None:

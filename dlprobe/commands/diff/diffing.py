@@ -56,15 +56,16 @@ def pair(a: Sequence[Side], b: Sequence[Side]) -> PairDiff:
 
     if not a or not b:
         one = (a or b)[0]
-        return PairDiff(_named(one), len(a), len(b), False, [], [], [], [], False, *_diagnoses(a, b))
+        return PairDiff(_named(one), len(a), len(b), False, [], [], [], [], False, False, *_diagnoses(a, b))
     ours, theirs = ([side.numbers for side in sides] for sides in (a, b))
     configuration = run_diff.configuration_diffs(a[0].config, b[0].config) if len(a) == len(b) == 1 else []
     if len(a) * len(b) > 1 and ours[0].configuration != theirs[0].configuration:
         configuration = run_diff.configuration_diffs(_bare(a[0]), _bare(b[0]))
     same = sorted(side.content for side in a) == sorted(side.content for side in b)
     metrics, profiles = run_diff.metric_diffs(ours, theirs), run_diff.profile_diffs(ours, theirs)
+    shares = all(side.classification for side in (*ours, *theirs))
     other_data = len(a) == len(b) == 1 and ours[0].fingerprint != theirs[0].fingerprint
-    return PairDiff(_named(a[0]), len(a), len(b), same, configuration, metrics, profiles, verdict_diffs(a, b), other_data, *_diagnoses(a, b))
+    return PairDiff(_named(a[0]), len(a), len(b), same, configuration, metrics, profiles, verdict_diffs(a, b), other_data, shares, *_diagnoses(a, b))
 
 
 def _diagnoses(*sides: Sequence[Side]) -> list[list[Diagnosis]]:
