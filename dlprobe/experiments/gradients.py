@@ -7,6 +7,7 @@ after training.
 from __future__ import annotations
 
 import itertools
+import math
 import re
 import threading
 from collections.abc import Callable, Mapping, Sequence
@@ -17,6 +18,7 @@ from typing import Any
 import numpy as np
 
 from dlprobe.analysis.profiles import development, gradient_cells
+from dlprobe.analysis.profiles.depth_choice import Candidate, DepthChoice, choose, told
 from dlprobe.analysis.profiles.depth_limits import TrainableDepth, trainable_depth
 from dlprobe.analysis.profiles.gradient_cells import CellResult, SeedResult
 from dlprobe.analysis.profiles.row_verdict import where_diverged
@@ -91,7 +93,7 @@ class SeedOutcome(SeedResult):
 @dataclass(frozen=True)
 class GridResult:
     """What came of it, in the grid's order; `complete` is False after a stop. trainable: by label and width, how deep a net can be. examined: of each cell
-    the runs that ended, by id.
+    the runs that ended, by id. choices: what to use at each depth.
     """
 
     cells: tuple[Cell, ...]
@@ -99,6 +101,12 @@ class GridResult:
     complete: bool
     trainable: Mapping[tuple[str, int], TrainableDepth] = field(default_factory=dict)
     examined: tuple[Mapping[str, Examined], ...] = ()
+    choices: tuple[DepthChoice, ...] = ()
+
+    @property
+    def advice(self) -> list[str]:
+        """What to use at which depth, in words."""
+        return told(self.choices)
 
 
 def grid(base: RunConfig, axes: Axes) -> list[Cell]:
@@ -186,7 +194,8 @@ class GradientExperiment(SeededExperiment[SeedOutcome, GridResult]):
             deepest = max((cell for cell, _ in row), key=lambda cell: cell.depth)
             skills = {cell.depth: result.skill.median for cell, result in row}
             trainable[key] = trainable_depth(initial_net(deepest, self.sets.of(deepest.config)), skills)
-        return GridResult(tuple(self.cells), results, complete, trainable, tuple(self._examined(cell, found) for cell in self.cells))
+        examined = tuple(self._examined(cell, found) for cell in self.cells)
+        return GridResult(tuple(self.cells), results, complete, trainable, examined, choices(self.cells, self.seeds, found))
 
     def _examined(self, cell: Cell, found: Mapping[str, SeedOutcome]) -> dict[str, Examined]:
         ended = {id: found[id].examined for seed in self.seeds if (id := run_id(cell, seed)) in found}
@@ -199,6 +208,32 @@ class GradientExperiment(SeededExperiment[SeedOutcome, GridResult]):
     def table(self, result: GridResult) -> dict[str, list[object]]:
         """The verdicts, one row per judged cell."""
         return results_table(result)
+
+
+def choices(cells: Sequence[Cell], seeds: Sequence[int], found: Mapping[str, SeedResult]) -> tuple[DepthChoice, ...]:
+    """What to use at each depth that has several cells, of the runs that ended, by run id."""
+    several = len({cell.width for cell in cells}) > 1
+    by_depth: dict[int, list[Candidate]] = {}
+    for cell in cells:
+        ended = [found[id] for seed in seeds if (id := run_id(cell, seed)) in found]
+        if ended:
+            by_depth.setdefault(cell.depth, []).append(candidate(cell, ended, f"{cell.label} · {cell.width} wide" if several else cell.label))
+    return tuple(choose(depth, candidates) for depth, candidates in by_depth.items() if len(candidates) > 1)
+
+
+def candidate(cell: Cell, ended: Sequence[SeedResult], label: str) -> Candidate:
+    """A cell as one of those to choose from. Its cost: weights between hidden layers, a norm as one more row of them."""
+    model = cell.config.model
+    extras = (model.norm is not None) + (model.residual is not None)
+    cost = cell.depth * cell.width * (cell.width + extras)
+    return Candidate(label, tuple(score_of(each) for each in ended), tuple(each.skill for each in ended), extras, cost)
+
+
+def score_of(result: SeedResult) -> float:
+    """Accuracy on the validation part, or else the training part, or else R² on it; −∞ after a divergence."""
+    if result.diverged:
+        return -math.inf
+    return next((value for value in (result.val_accuracy, result.train_accuracy) if not math.isnan(value)), result.skill)
 
 
 def run(

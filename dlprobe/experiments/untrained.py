@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from dlprobe.analysis.learning.learned import State
 from dlprobe.config import RunConfig, with_values
 from dlprobe.experiments.study import PlannedRun, run_one
+from dlprobe.rules.causes import Place
+from dlprobe.rules.diagnosis import Observed
+from dlprobe.rules.files import Criteria, JudgedRun
 from dlprobe.rules.judging import Judgement, Selection, Settings, judge
 from dlprobe.rules.untrained import OF_DATA, START, Start, start_of, state_before, together
 from dlprobe.runs import Run
@@ -36,12 +38,20 @@ def first_steps(config: RunConfig, sets: PreparedSets, count: int = SEEDS) -> li
     return [run for each in planned if (run := run_one(each, sets, lambda _, run: run, Stop(), None)) is not None]
 
 
-def judged_start(runs: Sequence[Run], selection: Selection | None = None, settings: Settings | None = None) -> tuple[Start, Judgement, State]:
-    """What the first steps show, what the rules say of most of them, and that in one sentence."""
+def judged_configuration(path: str, config: RunConfig, criteria: Criteria, sets: PreparedSets) -> JudgedRun:
+    """A configuration judged before it is trained; `path` is its file. Raises ConfigError or DataError."""
+    runs = first_steps(config, sets)
+    start, judgement = judged_start(runs, criteria.selection, criteria.settings)
+    judgement = criteria.graded(judgement)
+    layers = tuple(str(name) for name in runs[0].layers.names)
+    seen = Observed(state_before(start, judgement), Place(layers, 0), config)
+    return JudgedRun(path, judgement, path, seen=seen, start=start)
+
+
+def judged_start(runs: Sequence[Run], selection: Selection | None = None, settings: Settings | None = None) -> tuple[Start, Judgement]:
+    """What the first steps show, and what the rules say of most of them."""
     chosen = selection or Selection()
     waiting = [rule.code for rule in chosen.rules if rule.code not in START]
     able = Selection(chosen.select, (*chosen.ignore, *waiting))
     of_weights = Selection(able.select, (*able.ignore, *OF_DATA))
-    start = start_of(runs)
-    judgement = together([judge(run, of_weights if number else able, settings) for number, run in enumerate(runs)], waiting)
-    return start, judgement, state_before(start, judgement)
+    return start_of(runs), together([judge(run, of_weights if number else able, settings) for number, run in enumerate(runs)], waiting)

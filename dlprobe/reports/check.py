@@ -89,6 +89,8 @@ def _run_data(judged: JudgedRun, criteria: Criteria, proof: Proof | None) -> dic
     diagnosis = None if judged.diagnosis is None else judged.diagnosis.to_json()
     data = {"path": judged.path, "diagnosis": diagnosis, **judged.judgement.to_json(), "not_compared": list(judged.not_compared)}
     data["proof"] = None if proof is None else proof.to_json()
+    if judged.start is not None:
+        data["before_training"] = judged.start.to_json()
     return {**data, "advice": [line.to_json() for line in judged.advice]} if criteria.advise else data
 
 

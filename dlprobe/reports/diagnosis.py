@@ -35,6 +35,8 @@ def opening(found: Diagnosis) -> list[Block]:
 def tone_of(found: Diagnosis) -> Tone:
     """Green only for a run that learned well and has no fault."""
     tone = STATE_TONES[found.state.name]
+    if not found.trained and found.cause is not None:
+        return SEVERITY_TONES[found.cause.severity or "info"]
     return "warning" if tone == "good" and (found.cause or found.symptoms or _other_faults(found)) else tone
 
 
@@ -85,7 +87,7 @@ def fault_blocks(found: Diagnosis, finding: Finding) -> list[Block]:
 def choices(found: Diagnosis, actions: Sequence[Action], most: int, prescribe: bool = True) -> list[Block]:
     """What to try, and the command that tries it all."""
     entries = [Choice("or" if number else "Try", action.command, action.remedy.why) for number, action in enumerate(actions[:most])]
-    if prescribe and any(action.command for action in actions):
+    if prescribe and found.trained and any(action.command for action in actions):
         entries.append(Choice("all", f"dlprobe prescribe {_typed(found.path)}", f"trains these and says which one cures it{_duration(found)}"))
     return [Choices(entries)] if entries else []
 

@@ -17,6 +17,7 @@ VERDICT_TONES: dict[str, Tone] = {
 }
 STATE_TONES: dict[str, Tone] = {  # from the best to the worst
     "learned well": "good",
+    "before training": "neutral",
     "not evaluated": "warning",
     "interrupted": "warning",
     "too short to tell": "warning",

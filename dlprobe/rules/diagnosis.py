@@ -101,6 +101,11 @@ class Diagnosis:
         return self.state.name in FAILED
 
     @property
+    def trained(self) -> bool:
+        """False of a configuration that is judged before it is trained: there is no run to go on with."""
+        return self.state.name != "before training"
+
+    @property
     def cause_unknown(self) -> bool:
         """Whether the run failed and nothing says why."""
         return self.failed and self.cause is None

@@ -19,6 +19,7 @@ from dlprobe.rules.diagnosis import Diagnosis, Observed, diagnosis_of, observed
 from dlprobe.rules.judging import Judgement, Selection, judge, matching, read_settings
 from dlprobe.rules.outcome import SEVERITIES, Severity, worst
 from dlprobe.rules.rule import Rule
+from dlprobe.rules.untrained import Start
 from dlprobe.runs import Run, Study, open_run
 from dlprobe.runs.reading import reading
 
@@ -72,7 +73,8 @@ class JudgedRun:
     """One run and what was said of it. path: the file as given, with `#id` for a run of a study; configuration: the same for repetitions of one
     configuration with other seeds; unreadable: why it could not be judged; known: findings that a baseline knows and that were left out;
     group: this is no run but the comparison of several with their baseline; advice: what guidelines say of it, where they were asked; against: whether
-    a numbers baseline was given; seen: what the diagnosis takes of the run itself, None where there is no single run; named: the path is no file's.
+    a numbers baseline was given; seen: what the diagnosis takes of the run itself, None where there is no single run; named: the path is no file's;
+    start: of a configuration that is judged before it is trained, what its first steps show.
     """
 
     path: str
@@ -85,6 +87,7 @@ class JudgedRun:
     against: bool = False
     seen: Observed | None = None
     named: bool = False
+    start: Start | None = None
 
     @cached_property
     def diagnosis(self) -> Diagnosis | None:
@@ -159,8 +162,13 @@ def _looked(path: Path, where: str, opened: Callable[[], Run], criteria: Criteri
 
 
 def _unreadable(where: str, error: RunFileError, criteria: Criteria) -> JudgedRun:
-    reasons = dict.fromkeys((rule.code for rule in criteria.selection.rules), str(error))
-    return JudgedRun(where, Judgement(not_evaluated=reasons), unreadable=str(error))
+    return unjudged(where, str(error), criteria)
+
+
+def unjudged(where: str, why: str, criteria: Criteria) -> JudgedRun:
+    """What cannot be judged at all."""
+    reasons = dict.fromkeys((rule.code for rule in criteria.selection.rules), why)
+    return JudgedRun(where, Judgement(not_evaluated=reasons), unreadable=why)
 
 
 def each_run(path: Path) -> Iterator[tuple[str, Callable[[], Run]]]:

@@ -30,6 +30,8 @@ OF_DATA = ("D001", "D003", "D004", "D005", "L006")
 """Those that say the same of every seed: they are asked once."""
 NEEDS_TRAINING = "needs training: a configuration has none yet"
 MOST = 0.5  # share of the seeds that must agree
+SURE = 3.0  # decades: an optimizer with a rate for every weight makes up for one or two
+HOPELESS = 100.0  # first loss over that of guessing: tens are forgotten in the first epoch
 
 
 @dataclass(frozen=True)
@@ -103,8 +105,8 @@ def _factors(run: Run) -> Decomposition:
     """The factors of a run's first error signal."""
     hidden, layers = run.row(0).hidden, [run.layer_facts[index] for index in run.hidden_layers]
     norm = bool(layers) and layers[0].norm_position == "before"
-    signal = (hidden[name] for name in ("error_signal_rms", "slope_mean_square", "weight_rms"))
-    return decompose(*signal, widths(layers), norm_variance=hidden["preactivation_variance"] if norm else None)
+    variance = hidden["preactivation_variance"] if norm else None
+    return decompose(hidden["error_signal_rms"], hidden["slope_mean_square"], hidden["weight_rms"], widths(layers), norm_variance=variance)
 
 
 def _mean(series: Sequence[npt.NDArray[np.float64]]) -> float:
@@ -112,7 +114,10 @@ def _mean(series: Sequence[npt.NDArray[np.float64]]) -> float:
 
 
 def together(judgements: Sequence[Judgement], waiting: Sequence[str] = ()) -> Judgement:
-    """What the rules of START say of most of the seeds that they were asked of. waiting: codes of rules that need training. Raises ValueError without a judgement."""
+    """What the rules of START say of most of the seeds that they were asked of. waiting: codes of rules that need training.
+
+    Raises ValueError without a judgement.
+    """
     if not judgements:
         raise ValueError("expected a judgement")
     findings, passed, reasons = [], [], dict.fromkeys(waiting, NEEDS_TRAINING)
@@ -143,7 +148,11 @@ def _said(code: str, judgements: Sequence[Judgement]) -> tuple[Finding | None, b
 
 
 def predicted_severity(finding: Finding) -> Severity:
-    """How sure a finding at the start is to keep a net from learning."""
+    """How sure a finding at the start is to keep a net from learning: that of its rule, but for what optimizers make up for where it is small."""
+    if finding.code in ("G001", "G002"):
+        return "warning" if abs(finding.measured) < SURE else "error"
+    if finding.code == "L005":
+        return "info" if finding.measured < HOPELESS else "warning"
     return all_rules()[finding.code].severity
 
 
@@ -155,33 +164,29 @@ def state_before(start: Start, judgement: Judgement) -> State:
 def prediction(start: Start, judgement: Judgement) -> str:
     """In words: `will vanish at hidden_1: 10⁻¹² …`."""
     worst = next((each for each in judgement.findings if each.severity != "info"), None)
-    ratio, signal = start.error_signal, ""
-    if not math.isnan(ratio.median):
-        low, high = (power(value) for value in (ratio.low, ratio.high))
-        span = f"{low} … {high} over {len(start.seeds)} seeds" if low != high else f"in all of {len(start.seeds)} seeds"
-        signal = f"{power(ratio.median)} of the error signal of {start.layers[-1]} ({span})"
+    ratio, span = start.error_signal, _span(start)
     if worst is None:
-        return f"nothing in the way; {start.layers[0]} gets {signal}" if signal else "nothing in the way"
-    if worst.code in ("G001", "G002") and signal:
-        verb = "vanish" if worst.code == "G001" else "explode"
+        compared = f"; {start.layers[0]} gets {power(ratio.median)} times the error signal of {start.layers[-1]} ({span})" if span else ""
+        return f"nothing in the way{compared}"
+    if worst.code in ("G001", "G002") and span:
+        verb = f"{'will' if worst.severity == 'error' else 'may'} {'vanish' if worst.code == 'G001' else 'explode'}"
         depth = f"; trainable depth here about {start.trainable:.0f}" if start.trainable < len(start.layers) else ""
-        return f"will {verb} at {start.layers[0]}: {signal}{depth}"
+        return f"{verb} at {start.layers[0]}: {power(ratio.median)} of the error signal of {start.layers[-1]} ({span}){depth}"
     return worst.evidence
 
 
-def factors(start: Start) -> str:
-    """What the way back is made of, in words; empty where there is nothing to tell."""
-    if not all(math.isfinite(value) and value > 0.0 for value in (start.change, start.slope, start.weight)):
-        return ""
-    rest = f" × the rest {start.rest:.2g}" if abs(start.rest - 1.0) > 0.1 else ""
-    return f"each layer passes on {start.change:.2g} of the mean square: {start.activation}'s slope {start.slope:.2g} × weights {start.weight:.2g}{rest}"
+def _span(start: Start) -> str:
+    """How far the seeds differ, in words; empty where no error signals can be compared."""
+    low, high = (power(value) for value in (start.error_signal.low, start.error_signal.high))
+    count = f"{len(start.seeds)} seeds"
+    return "" if math.isnan(start.error_signal.median) else f"{low} … {high} over {count}" if low != high else f"in all of {count}"
 
 
 def power(exponent: float) -> str:
     """10 to an exponent, as people write it.
 
     >>> [power(each) for each in (-12.3, 0.0, -0.3, 2.6, float("-inf"))]
-    ['10⁻¹²', '1', '0.50', '400', '0']
+    ['10⁻¹²', '1', '0.50', '398', '0']
     """
     if not math.isfinite(exponent):
         return "0" if exponent < 0 else "∞"

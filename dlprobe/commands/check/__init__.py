@@ -1,4 +1,4 @@
-"""Judge run files by rules: what is wrong, in which layer and at which step, and what to try.
+"""Judge run files by rules: what is wrong, in which layer and at which step, and what to try; a configuration (.toml) before it is trained.
 
 Exit code 0: nothing found (or nothing as severe as --fail-on asks); 1: findings; 2: a file could not be read, no rule about gradients,
 activations or learning could look, or something could not be compared with the runs of --against.
@@ -14,11 +14,13 @@ Examples:
   dlprobe check runs/digits-1.h5 --write-baseline known.json
   dlprobe check runs/digits-1.h5 --baseline known.json
   dlprobe check runs/digits-1.h5 --against runs/digits-1.h5
+  dlprobe check run.toml
 """
 
 from __future__ import annotations
 
 from dataclasses import replace
+from itertools import chain
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -42,10 +44,11 @@ if TYPE_CHECKING:
     from dlprobe.render.checked import CheckDocument, ProjectSettings
     from dlprobe.rules.files import Criteria, JudgedRun
 
+CONFIGURATION_SUFFIX = ".toml"
 GREEDY = ("--against",)  # takes all that follows, as shells expand --against old/*.h5
 RULES, BASELINE, RESULT, PROOF = "Rules", "Baseline", "Result", "Proof"
 
-Runs = Annotated[list[Path], typer.Argument(metavar="RUN", help="run or study files, their journals, or folders of them")]
+Runs = Annotated[list[Path], typer.Argument(metavar="RUN", help="run or study files, their journals, folders of them, or configurations (.toml)")]
 Select = Annotated[list[str] | None, typer.Option("--select", metavar="CODES", help="judge by these rules only: codes or prefixes", rich_help_panel=RULES)]
 Ignore = Annotated[list[str] | None, typer.Option("--ignore", metavar="CODES", help="leave these rules out", rich_help_panel=RULES)]
 Extend = Annotated[list[str] | None, typer.Option("--extend-select", metavar="CODES", help="judge by these rules too", rich_help_panel=RULES)]
@@ -129,6 +132,7 @@ def command(
         raise ConfigError("--against compares by the rules R001, R002 …, and none of them is selected: add --extend-select R")
     old = against or [Path(path) for path in project.texts("against")]
     files, old = run_files(runs), run_files(old)
+    _refuse_untrained(files, bool(against), prove)
     inputs = [*read_as("a run that is judged", *files), *read_as("a run that is compared with", *old), *read_as("the findings baseline", known)]
     inputs += read_as("the file of the project's options", project.path)
     learned = None if write_baseline is None else claim(write_baseline, BASELINE_FILE, inputs, force=True, option="--write-baseline")
@@ -141,6 +145,15 @@ def command(
         _write(learned, judged, screen)
     screen.write(_document(judged, chosen, code, fails_on, counts, details, settings, proofs.found), target)
     return screen.interrupted(proofs.interrupted) if proofs.interrupted else code
+
+
+def _refuse_untrained(files: Sequence[Path], against: bool, prove: bool) -> None:
+    """Configurations where only runs will do. Raises ConfigError."""
+    untrained = [path for path in files if path.suffix == CONFIGURATION_SUFFIX]
+    if against and len(untrained) == len(files):
+        raise ConfigError(f"--against compares the numbers of runs, and {untrained[0]} is a configuration: train it first")
+    if prove and untrained:
+        raise ConfigError(f"--prove trains the net of a run again, and {untrained[0]} is a configuration: train it first")
 
 
 def read_criteria(project: ProjectFile, select: Any, ignore: Any, extend: Any, settings: Any) -> Criteria:
@@ -172,13 +185,17 @@ def _path(text: Any) -> Path | None:
 
 def judge_all(files: Sequence[Path], chosen: Criteria, known: Path | None, old: Sequence[Path], screen: Screen) -> list[JudgedRun]:
     """Every run judged, what stands in the way said on stderr, known findings left out."""
+    from dlprobe.commands.check.configurations import judged_configurations
     from dlprobe.rules.against import judged_against
     from dlprobe.rules.files import judged_files
     from dlprobe.rules.known import read_baseline
 
     accepted = None if known is None else read_baseline(known)
     judged = []
-    for each in judged_against(files, chosen, old) if old else judged_files(files, chosen):
+    configurations = [path for path in files if path.suffix == CONFIGURATION_SUFFIX]
+    trained = [path for path in files if path not in configurations]
+    runs = judged_against(trained, chosen, old) if old and trained else judged_files(trained, chosen)
+    for each in chain(runs, judged_configurations(configurations, chosen, screen)):
         tell_of(each, screen)
         judged.append(each if accepted is None else accepted.without_known(each))
     return judged

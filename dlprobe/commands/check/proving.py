@@ -71,7 +71,7 @@ def kept_proofs(judged: Sequence[JudgedRun], screen: Screen) -> Proofs:
     proofs = Proofs()
     for each in judged:
         path = Path(each.path)
-        if each.unreadable or each.group or "#" in each.path or not proof_path(path).is_file():
+        if each.unreadable or each.group or each.start is not None or "#" in each.path or not proof_path(path).is_file():
             continue
         with reading(path), open_single(path) as run:
             kept = kept_file(path, run, screen)

@@ -9,7 +9,7 @@ from dlprobe.reports.diagnosis import worst_first
 from dlprobe.reports.gradients import pictures
 from dlprobe.reports.gradients.grid import Grid
 from dlprobe.reports.gradients.lessons import lessons
-from dlprobe.reports.gradients.records import record, trainable_records
+from dlprobe.reports.gradients.records import choice_record, record, trainable_records
 from dlprobe.reports.run import quoted
 
 if TYPE_CHECKING:
@@ -39,6 +39,8 @@ def document(experiment: GridResult, *, steps: int, data_name: str, threads: int
     blocks: list[Block] = []
     if not experiment.complete:
         blocks.append(Verdict(f"stopped early: {len(rows)} of {len(experiment.cells)} cells have results", "warning"))
+    if rows and steps > 1:
+        blocks += [Verdict(line, "neutral") for line in experiment.advice]
     if rows:
         grid = Grid(rows, [found for _, _, found in ended])
         trainable = [pictures.trainable(experiment, steps)] if steps > 1 else []
@@ -46,4 +48,5 @@ def document(experiment: GridResult, *, steps: int, data_name: str, threads: int
     blocks.append(Hint(f"dlprobe inspect {quoted(study)}" if study else f"{keep}   # keeps every run, for dlprobe inspect"))
     facts = {"data": data_name, "steps": steps, "threads": threads, "complete": experiment.complete}
     cells = {"cells": [record(*each) for each in ended], "trainable_depth": trainable_records(experiment)}
+    cells["use"] = [choice_record(each) for each in experiment.choices] if steps > 1 else []
     return Document("does the gradient reach the first layer?", blocks, {"schema": SCHEMA, **facts, **cells})

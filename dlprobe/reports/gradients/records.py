@@ -10,6 +10,7 @@ from dlprobe.reports.gradients.grid import place
 from dlprobe.reports.gradients.pictures import decay_band
 
 if TYPE_CHECKING:
+    from dlprobe.analysis.profiles.depth_choice import DepthChoice
     from dlprobe.analysis.profiles.depth_profiles import SeedRange
     from dlprobe.analysis.profiles.development import Development
     from dlprobe.analysis.profiles.gradient_cells import CellResult, Moment
@@ -51,6 +52,13 @@ def record(cell: Cell, result: CellResult, diagnoses: Sequence[Diagnosis]) -> di
         "verdict": result.verdict,
         "reason": result.reason,
     }
+
+
+def choice_record(choice: DepthChoice) -> dict[str, Any]:
+    """What to use at a depth."""
+    chosen, best = choice.use, choice.best
+    known = {"use": None, "score": None, "learned": 0} if chosen is None else {"use": chosen.label, "score": chosen.score, "learned": chosen.learned}
+    return {"depth": choice.depth, **known, "seeds": len(best.scores), "best": best.label, "best_score": best.score, "failing": list(choice.failing)}
 
 
 def development_record(found: Development) -> dict[str, Any]:

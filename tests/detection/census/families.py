@@ -36,11 +36,12 @@ REFERENCES: tuple[dict[str, str], ...] = (
 
 @dataclass(frozen=True)
 class DataSet:
-    """A data set as it is typed, the epochs that a plain net needs, with room, and whether it is a regression."""
+    """A data set as it is typed, the epochs that a plain net needs, with room, whether it is a regression, and its split."""
 
     data: str
     epochs: int
     regression: bool = False
+    split: str = "60,20,20"
 
 
 DATA_SETS: dict[str, DataSet] = {
@@ -48,18 +49,18 @@ DATA_SETS: dict[str, DataSet] = {
     "wine": DataSet("wine", 80),
     "breast_cancer": DataSet("breast_cancer", 40),
     "diabetes": DataSet("diabetes", 40, regression=True),
-    "spirals": DataSet("spirals(samples=800, turns=1)", 100),
+    "spirals": DataSet("spirals(samples=1000, turns=0.75)", 100),
     "moons": DataSet("moons(samples=600, noise=0.15)", 60),
-    "circles": DataSet("circles(samples=600, noise=0.1)", 60),
+    "circles": DataSet("circles(samples=600, noise=0.1)", 100),
     "blobs": DataSet("blobs(samples=600, classes=5, features=10, std=2)", 40),
     "xor": DataSet("xor(samples=800, noise=0.15)", 60),
-    "teacher_classes": DataSet("teacher(samples=1200, features=8, hidden=8, classes=3)", 60),
-    "teacher": DataSet("teacher(samples=800, features=6, hidden=5, classes=0)", 60, regression=True),
-    "sine": DataSet("sine(samples=500, cycles=1, noise=0.1)", 100, regression=True),
+    "teacher_classes": DataSet("teacher(samples=2000, features=6, hidden=5, classes=3)", 40),
+    "teacher": DataSet("teacher(samples=1500, features=5, hidden=4, classes=0)", 50, regression=True),
+    "sine": DataSet("sine(samples=1000, cycles=1, noise=0.1)", 80, regression=True),
     "linear": DataSet("linear(samples=1200, features=8, noise=0.3)", 30, regression=True),
     "fuel": DataSet("{made}/fuel.npz", 40, regression=True),
-    "rare": DataSet("{made}/rare.npz", 30),
-    "many": DataSet("{made}/many.npz", 60),
+    "rare": DataSet("{made}/rare.npz", 40, split="50,45,5"),
+    "many": DataSet("{made}/many.npz", 120),
 }
 
 
@@ -70,7 +71,10 @@ def family_of(name: str, noise: str) -> str:
 
 def data_options(name: str, noise: str) -> dict[str, str]:
     """Data, split and length as options."""
-    found = {"data": DATA_SETS[name].data, "data_seed": "0", "epochs": str(DATA_SETS[name].epochs)}
+    one = DATA_SETS[name]
+    found = {"data": one.data, "data_seed": "0", "epochs": str(one.epochs)}
+    if one.split != "60,20,20":
+        found["split"] = one.split
     return found if noise == "0" else {**found, "label_noise": noise}
 
 

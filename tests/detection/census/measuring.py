@@ -13,6 +13,7 @@ from dlprobe.config import RunConfig, with_values
 from dlprobe.errors import ConfigError, DataError
 from dlprobe.experiments.study import work
 from dlprobe.experiments.untrained import first_steps, judged_start
+from dlprobe.rules.untrained import prediction
 from dlprobe.training.prepared_sets import PreparedSets
 
 from ..outcome import Outcome, label, outcome, to_json
@@ -167,10 +168,16 @@ class Census:
 
 def before_training(config: RunConfig, sets: PreparedSets) -> dict[str, Any]:
     """What `check` says of the configuration without training it: whether it would fail, and by what."""
-    start, judgement, said = judged_start(first_steps(config, sets))
+    start, judgement = judged_start(first_steps(config, sets))
     findings = [[each.code, each.severity, to_json(each.measured)] for each in judgement.findings]
     signal = None if math.isnan(start.error_signal.median) else to_json(start.error_signal.median)
-    return {"fails": judgement.worst == "error", "said": said.reason, "findings": findings, "log10_error_signal": signal, "trainable": to_json(start.trainable)}
+    return {
+        "fails": judgement.worst == "error",
+        "said": prediction(start, judgement),
+        "findings": findings,
+        "log10_error_signal": signal,
+        "trainable": to_json(start.trainable),
+    }
 
 
 def labelled(family: str, found: Outcome) -> str:
