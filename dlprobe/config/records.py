@@ -365,7 +365,6 @@ class RecordingConfig(Table):
         "none", "training samples on which the Hessian's largest eigenvalue is taken at each histogram"
     )
 
-
     def resolved_record_every(self, steps: int) -> int:
         """`record_every`, or the smallest number that leaves `MOST_ROWS` rows of a run of so many steps at most."""
         return -(-steps // MOST_ROWS) if self.record_every is None else self.record_every

@@ -117,6 +117,7 @@ _FINAL = (
     *((f"{part}_confusion", "u4", ("true", "predicted"), f"samples of the {part} part per true and predicted class") for part in PARTS),
     ("steps_done", "i8", (), "updates made"),
     ("epochs_done", "f8", (), "passes over the training part made"),
+    ("skipped_steps", "i8", (), "updates that were left out because the gradient was not finite (loss scaling); only of recorded runs"),
     ("best_step", "i8", (), "step of early stopping's best evaluation, whose parameters a finished run ends with where restore_best says so"),
     ("best_value", "f8", (), "what early stopping monitors, at its best evaluation"),
     ("stopped_step", "i8", (), "step at which the run ended early; absent where it did not"),
@@ -185,7 +186,8 @@ def _layers() -> list[DataSet]:
 
 
 def _facts() -> list[DataSet]:
-    return [DataSet(f"facts/{name}", dtype, (), "1", meaning) for name, dtype, meaning in _FACTS]
+    notes = DataSet("facts/notes", "text", ("note",), "1", "what the recorder could not give, and why; one sentence each")
+    return [*(DataSet(f"facts/{name}", dtype, (), "1", meaning) for name, dtype, meaning in _FACTS), notes]
 
 
 def _statistics() -> list[DataSet]:

@@ -55,7 +55,7 @@ def command(
     target = None if output is None else claim(output, RUN, inputs, force=force)
     session = prepare_session(configuration, screen)
     warn_of_other_data(config, session, screen)
-    return _carry_out(session, open_writer(session, target), screen)
+    return _carry_out(session, open_writer(session, target), config, screen)
 
 
 def _go_on(run: Path, config: Path | None, output: Path | None, options: dict[str, str | None], screen: Screen) -> ExitCode:
@@ -65,31 +65,30 @@ def _go_on(run: Path, config: Path | None, output: Path | None, options: dict[st
         raise ConfigError(f"--resume goes on in {run} itself: leave -o {output} out, or copy {run} there and resume the copy")
     begun = resumed(run, config, options, screen)
     if isinstance(begun, Path):
-        screen.show(_document(begun))
+        screen.show(_document(begun, None))
         return ExitCode.DONE
-    return _carry_out(*begun, screen)
+    return _carry_out(*begun, None, screen)
 
 
-def _carry_out(session: Session, opened: RunWriter, screen: Screen) -> ExitCode:
+def _carry_out(session: Session, opened: RunWriter, repeated: Path | None, screen: Screen) -> ExitCode:
     from dlprobe.commands.train.recorded_run import packed, train
 
     with opened as writer:
         status = train(session, writer, screen)
         path = packed(writer, screen)
-    screen.show(_document(path))
+    screen.show(_document(path, repeated))
     if status == "interrupted":
         recorded = f"what was recorded is in {path}" if session.step else f"{path} holds the net as it began, and no step"
         return screen.interrupted(f" at step {session.step} of {session.steps}; {recorded}; dlprobe train --resume {path} goes on with it")
     return ExitCode.DONE
 
 
-def _document(path: Path) -> Document:
-    from dlprobe.analysis.learning.learned import learning, state
-    from dlprobe.analysis.learning.loss_curve import smoothed
-    from dlprobe.analysis.profiles.run_profile import run_profile
-    from dlprobe.reports.run import train_document
+def _document(path: Path, repeated: Path | None) -> Document:
+    from dlprobe.commands.base.configuration import is_run_file
+    from dlprobe.commands.base.telling import told_of
+    from dlprobe.reports.run import quoted, train_document
     from dlprobe.runs import open_single
 
+    before = quoted(str(repeated)) if repeated is not None and is_run_file(repeated) else ""
     with open_single(path) as run:
-        curve = smoothed(run.steps, run.scalar("batch_loss")) if len(run.steps) else None
-        return train_document(run, state(learning(run), run.status), run_profile(run), curve)
+        return train_document(told_of(run, str(path)), before)
