@@ -12,7 +12,7 @@ from dlprobe.config import parse_spec
 from dlprobe.errors import ConfigError
 from dlprobe.registry import Value, tidied
 from dlprobe.rules.evidence import Evidence
-from dlprobe.rules.outcome import SEVERITIES, Finding, Fired, NotEvaluated, Outcome, Severity, worst
+from dlprobe.rules.outcome import SEVERITIES, Finding, Fired, NotEvaluated, Outcome, Passed, Severity, worst
 from dlprobe.rules.rule import Rule
 from dlprobe.runs import Run
 
@@ -94,11 +94,14 @@ def _checked(rule: Rule, table: Mapping[str, Any]) -> dict[str, Value]:
 
 @dataclass(frozen=True)
 class Judgement:
-    """What the rules said of one run: findings in the order of severity and code, codes that passed, and reasons of those not evaluated by code."""
+    """What the rules said of one run: findings in the order of severity and code, codes that passed, and reasons of those not evaluated by code;
+    notes: by code, of rules that passed, what they would have found.
+    """
 
     findings: tuple[Finding, ...] = ()
     passed: tuple[str, ...] = ()
     not_evaluated: Mapping[str, str] = field(default_factory=dict)
+    notes: Mapping[str, str] = field(default_factory=dict)
 
     @property
     def evaluated(self) -> int:
@@ -116,6 +119,7 @@ class Judgement:
             "findings": [finding.to_json() for finding in self.findings],
             "passed": list(self.passed),
             "not_evaluated": [{"code": code, "reason": reason} for code, reason in self.not_evaluated.items()],
+            "notes": [{"code": code, "note": note} for code, note in self.notes.items()],
         }
 
 
@@ -132,4 +136,5 @@ def collected(outcomes: Mapping[str, Outcome]) -> Judgement:
     findings.sort(key=lambda finding: (SEVERITIES.index(finding.severity or "info"), finding.code))
     reasons = {code: outcome.reason for code, outcome in outcomes.items() if isinstance(outcome, NotEvaluated)}
     passed = tuple(code for code, outcome in outcomes.items() if code not in reasons and not isinstance(outcome, Fired))
-    return Judgement(tuple(findings), passed, reasons)
+    notes = {code: outcome.note for code, outcome in outcomes.items() if isinstance(outcome, Passed) and outcome.note}
+    return Judgement(tuple(findings), passed, reasons, notes)

@@ -7,7 +7,8 @@ Why it hurts: a change of the code, the data or a library has changed how signal
 
 How it is measured: in each layer the band runs from the smallest number of the baseline runs divided by the statistic's tolerance to the largest times
 it (shares: minus and plus the tolerance); the tolerance of signals and gradients is multiplied by what random weights of this width and depth differ by
-themselves. Several new runs are represented by their median. The end is the median over the last tenth of the recorded
+themselves, that of a few weights or units is at least what chance makes of so few. It counts twice, once for either side, where the baseline is one or two
+runs of other seeds, which do not tell how far seeds differ. Several new runs are represented by their median. The end is the median over the last tenth of the recorded
 rows, at most 256, because a single batch fluctuates too much. What cannot be told from 0 stands
 as such: below 1.2e-7 (the rounding of float32) of what the layer had at the start. There is one finding per statistic and moment.
 

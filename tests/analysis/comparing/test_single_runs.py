@@ -10,8 +10,9 @@ import pytest
 from command_line import ROOT
 from scipy import stats
 
-from dlprobe.analysis.comparing import baseline, count_tests, paired, rank_test, run_diff, single_runs
+from dlprobe.analysis.comparing import baseline, count_tests, metric_changes, paired, rank_test, run_diff, single_runs
 from dlprobe.analysis.comparing.baseline import Comparison, Numbers, numbers_of
+from dlprobe.analysis.comparing.change import Change
 from dlprobe.analysis.comparing.misses import Misses, misses_of
 from dlprobe.runs import open_run
 
@@ -29,8 +30,8 @@ def run(sizes: Sequence[float] | np.ndarray, *, seed: str = "0", classes: bool =
     return replace(found, **changes)  # type: ignore[arg-type]
 
 
-def changed(new: Sequence[Numbers], old: Sequence[Numbers]) -> baseline.Change | None:
-    found = single_runs.changes(Comparison(tuple(new), tuple(old)), ["val_error"], FACTOR, LEVEL)
+def changed(new: Sequence[Numbers], old: Sequence[Numbers]) -> Change | None:
+    found = metric_changes.changes(Comparison(tuple(new), tuple(old)), ["val_error"], FACTOR, LEVEL)
     return found[0] if found else None
 
 
@@ -181,8 +182,8 @@ def train_errors(wrong: int, samples: int = 1078) -> Numbers:
     return Numbers("r.h5", "{}", (), (), "f", str(wrong), {"train_error": wrong / samples}, {}, (), {"train": samples}, True, {"train_error": 0.5 / samples})
 
 
-def one_against(new: Numbers, old: Sequence[Numbers], metric: str) -> baseline.Change:
-    return baseline.change(Comparison((new,), tuple(old)), metric, FACTOR, LEVEL)
+def one_against(new: Numbers, old: Sequence[Numbers], metric: str) -> Change:
+    return metric_changes.changes(Comparison((new,), tuple(old)), [metric], FACTOR, LEVEL)[0]
 
 
 def test_one_new_error_against_six_runs_without_any_is_no_alarm() -> None:
@@ -207,7 +208,7 @@ def test_a_loss_that_is_0_but_for_rounding_has_no_factor(zero: float) -> None:
         assert found.worse is alarm
         assert "times" not in found.words
     several = Comparison(tuple(loss(1e-9 * k) for k in range(1, 9)), tuple(loss(zero) for _ in range(8)))
-    assert not baseline.change(several, "train_loss", FACTOR, LEVEL).worse
+    assert not metric_changes.changes(several, ["train_loss"], FACTOR, LEVEL)[0].worse
 
 
 def test_losses_that_can_be_told_from_0_keep_their_factor() -> None:
