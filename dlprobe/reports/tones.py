@@ -22,6 +22,7 @@ STATE_TONES: dict[str, Tone] = {
     "did not learn": "bad",
     "diverged": "bad",
     "too short to tell": "warning",
+    "interrupted": "warning",
     "not evaluated": "warning",
 }
 STATUS_TONES: dict[str, Tone] = {"finished": "neutral", "interrupted": "warning", "running": "neutral", "failed": "bad", "diverged": "bad"}

@@ -22,7 +22,9 @@ FEW = 100  # updates after which a run is judged by its result
 FEWEST, PASSES = 50, 10  # …or so many, where they went through the training part so often
 WINDOWS = 10  # of the batch losses of a run without evaluations
 
-StateName: TypeAlias = Literal["learned well", "learned in part", "learned and lost", "did not learn", "diverged", "too short to tell", "not evaluated"]
+StateName: TypeAlias = Literal[
+    "learned well", "learned in part", "learned and lost", "did not learn", "diverged", "too short to tell", "interrupted", "not evaluated"
+]
 
 
 @dataclass(frozen=True)

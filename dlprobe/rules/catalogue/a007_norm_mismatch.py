@@ -96,4 +96,5 @@ register(
         Threshold("variance_ratio", 4.0, "factor between the variances, either way", low=1.0, origin="choice: twice the deviation"),
         Threshold("ratio", 1.5, "evaluated training loss over batch loss", low=1.0, origin="choice: half as much again"),
     ],
+    brings_about="B002 B003 L003",
 )

@@ -82,4 +82,5 @@ register(
         Threshold("high", 10.0, "gap in points of error from which it is a warning", low=0.0, origin="choice: one sample in ten"),
         Threshold("high_r2", 30.0, "the same in points of R²", low=0.0, origin="choice: R² of small samples scatters more"),
     ],
+    brings_about="B003",
 )

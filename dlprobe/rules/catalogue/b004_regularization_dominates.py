@@ -63,4 +63,5 @@ register(
         Threshold("share", 1.0, "penalty over data loss", low=0.0, origin="definition: it weighs more"),
         Threshold("dropped", 2.0, "loss with dropout over loss without", low=1.0, origin="choice: dropout of .5 costs less than that where it helps"),
     ],
+    brings_about="B001 L004",
 )

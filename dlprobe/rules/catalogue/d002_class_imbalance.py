@@ -60,4 +60,5 @@ register(
         Threshold("share", 0.1, "share of the commonest class below which a class is rare", low=0.0, high=1.0, origin="choice: ten to one (Buda 2018)"),
         Threshold("recall", 0.5, "share of its samples that must be named right", low=0.0, high=1.0, origin="definition of missed: most of them"),
     ],
+    brings_about="L001 B001",
 )

@@ -48,4 +48,6 @@ register(
     check,
     needs=("train_error", "train_class_counts", "train_r2"),
     thresholds=[Threshold("skill", 0.1, "skill that counts as learning", low=0.0, high=1.0, origin="choice: a tenth of the way from chance to perfect")],
+    brings_about="B001",
+    symptom=True,
 )

@@ -55,4 +55,5 @@ register(
     check,
     needs=("train_loss",),
     thresholds=[Threshold("swing", 0.15, "mean change between evaluations over the loss", low=0.0, origin="choice: settled runs change by a few percent")],
+    brings_about="L001 B001",
 )

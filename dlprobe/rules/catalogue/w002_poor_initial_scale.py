@@ -81,4 +81,5 @@ register(
     check,
     needs=("weight_rms", "fan_in", "fan_out", "activation", "train_loss"),
     thresholds=[Threshold("factor", 5.0, "factor by which it may be outside", low=1.0, origin="choice: in 20 layers a factor of 5 each is 10¹⁴")],
+    brings_about="A002 A003 A004 G001 G002 G003 L005 A001 W003 W004",
 )
