@@ -8,7 +8,7 @@ from __future__ import annotations
 from typing import TextIO
 
 from dlprobe.render import formats
-from dlprobe.render.checked import SCHEMA, CheckedRun, FindingLine, asked_in_vain, checked, remedy_text, unevaluated_text
+from dlprobe.render.checked import SCHEMA, CheckedRun, FindingLine, asked_in_vain, checked, note_lines, remedy_text, unevaluated_text
 from dlprobe.render.document import Document
 from dlprobe.render.safe_text import visible
 
@@ -29,6 +29,8 @@ def render(document: Document, stream: TextIO, *, width: int | None = None, colo
             stream.write(annotation(run, finding) + "\n")
         for code, sentence in asked_in_vain(run):
             stream.write(command("warning", run.file, f"{code} not evaluated", f"{run.path}: {sentence}") + "\n")
+        for note in note_lines(run):
+            stream.write(command("notice", run.file, "what the gate sees", f"{run.path}: {note}") + "\n")
         if not run.evaluated:
             stream.write(
                 command("error", run.file, "nothing could be evaluated", f"{run.path}: {run.unreadable or f'{run.blind}: {unevaluated_text([run])}'}") + "\n"

@@ -18,6 +18,7 @@ from dlprobe.render.checked import (
     RuleLine,
     Severity,
     asked_in_vain,
+    note_lines,
     unevaluated,
     unevaluated_text,
 )
@@ -84,7 +85,9 @@ def checked_run(judged: JudgedRun, asked: Sequence[str] = ()) -> CheckedRun:
     """A judged run as formats draw it. asked: codes that were selected by name."""
     judgement = judged.judgement
     lines = [finding_line(finding) for finding in judgement.findings]
-    return CheckedRun(judged.path, lines, judgement.passed, judgement.not_evaluated, judged.unreadable, judged.evaluated, judged.not_compared, asked)
+    return CheckedRun(
+        judged.path, lines, judgement.passed, judgement.not_evaluated, judged.unreadable, judged.evaluated, judged.not_compared, asked, judgement.notes
+    )
 
 
 def finding_line(finding: Finding) -> FindingLine:
@@ -122,6 +125,7 @@ def _blocks(judged: Sequence[JudgedRun], runs: Sequence[CheckedRun], counts: Seq
         asked = run.passed or run.not_evaluated  # of repetitions, some rules judge the group only
         if asked and (not run.findings or (run.passed and not several)):
             blocks.append(_summary_of(run, several))
+        blocks += [Paragraph(f"{run.path}: {note}" if several else note) for note in note_lines(run)]
         blocks += [_advice_table(each)] if each.advice else []
     blocks += _silence(runs)
     if counts:

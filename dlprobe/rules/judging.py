@@ -27,22 +27,25 @@ def all_rules() -> dict[str, Rule]:
 
 @dataclass(frozen=True)
 class Selection:
-    """Which rules: codes or prefixes of codes (`G`, `G00`, `G001`), or names. `select` empty means all; `ignore` goes last.
+    """Which rules: codes or prefixes of codes (`G`, `G00`, `G001`), or names. `select` empty means all but those on request; `also` are added to them, and
+    `ignore` goes last.
 
     Raises ConfigError, when it is made, for what no rule answers to.
     """
 
     select: tuple[str, ...] = ()
     ignore: tuple[str, ...] = ()
+    also: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
-        for text in (*self.select, *self.ignore):
+        for text in (*self.select, *self.ignore, *self.also):
             matching(text)
 
     @property
     def rules(self) -> tuple[Rule, ...]:
         """The chosen rules in the order of codes."""
-        chosen = {code for text in self.select for code in matching(text)} if self.select else set(all_rules())
+        named = {code for text in (*self.select, *self.also) for code in matching(text)}
+        chosen = named if self.select else named | {code for code, rule in all_rules().items() if not rule.on_request}
         left_out = {code for text in self.ignore for code in matching(text)}
         return tuple(rule for code, rule in all_rules().items() if code in chosen - left_out)
 

@@ -89,7 +89,9 @@ def test_groups_too_small_for_a_rank_test_are_held_against_the_spread_of_the_bas
 
 
 def test_all_metrics_together_raise_a_false_alarm_no_more_often_than_the_level_says() -> None:
-    """Three independent losses of one law, 1 run against 5: at most 5 % of 400 comparisons, plus three standard deviations (13); each for itself at .05: one in seven."""
+    """Three independent losses of one law, 1 run against 5: 5 % of 400 comparisons at most, plus
+    three standard deviations (13). Each for itself at .05 would make it one in seven.
+    """
     rng = np.random.default_rng(13)
 
     def one() -> Numbers:

@@ -31,8 +31,9 @@ ROUNDING = float(np.finfo(np.float32).eps)  # share of its first value below whi
 class Numbers:
     """What is compared of one run. configuration: as text, without seeds. layers: what the net is made of. data: fingerprint and the seed of the split.
 
-    weights: of each layer, empty where that is not known. profiles: by (statistic, "start" or "end") the numbers per layer, (layer,). floors: by metric what it cannot be told from 0 below, see `floor_of`.
+    profiles: by (statistic, "start" or "end") the numbers per layer, (layer,). floors: by metric what it cannot be told from 0 below, see `floor_of`.
     seed: of the training. misses: by part. targets_scaled: how, empty where they were not; losses then have another unit.
+    weights: how many each layer has, empty where that is not known.
     """
 
     path: str

@@ -56,9 +56,8 @@ def _change(comparison: Comparison, metric: str, metrics: Sequence[str], factor:
 def missing_runs(comparison: Comparison, metrics: Sequence[str], level: float) -> str:
     """Why losses of so few runs cannot be compared, and how many runs are needed, in a sentence."""
     count = rank_test.needed(level / max(len(metrics), 1))
-    return (
-        f"{comparison.sizes} say nothing of how far seeds differ: at least {FEWEST} runs in the baseline are needed, or {count} against {count} for a rank test"
-    )
+    needed = f"at least {FEWEST} runs in the baseline are needed, or {count} against {count} for a rank test"
+    return f"{comparison.sizes} say nothing of how far seeds differ: {needed}"
 
 
 def ranked_change(comparison: Comparison, metric: str, factor: float, share: float) -> Change:

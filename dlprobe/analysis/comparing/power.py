@@ -20,9 +20,8 @@ def of_counts(metric: str, samples: int, usual: int, fires: Callable[[int], bool
     'with these 36 val rows a rise from 3 to 9 errors is found in 41 % of cases'
     """
     risen = min(samples, RISE * max(usual, 1))
-    return (
-        f"with these {samples:,} {metric.partition('_')[0]} rows a rise from {usual:,} to {risen:,} errors is found in {chance(samples, risen, fires)} of cases"
-    )
+    rise = f"a rise from {usual:,} to {risen:,} errors is found in {chance(samples, risen, fires)} of cases"
+    return f"with these {samples:,} {metric.partition('_')[0]} rows {rise}"
 
 
 def chance(samples: int, expected: int, fires: Callable[[int], bool]) -> str:

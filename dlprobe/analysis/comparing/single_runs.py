@@ -108,13 +108,13 @@ def two_sample_change(comparison: Comparison, metric: str, factor: float, share:
     """
     part, _, what = metric.partition("_")
     new, old = by_size(comparison.new, metric)[0], by_size(comparison.old, metric)[-1]
-    counts, ends = (new.errors(metric), old.errors(metric)), f" ({comparison.sizes}: the best of the new, the worst of the old)"
+    after, before = new.errors(metric), old.errors(metric)
+    ends = f" ({comparison.sizes}: the best of the new, the worst of the old)"
     ends = ends if len(comparison.new) + len(comparison.old) > 2 else ""
-    if counts[0] is not None and counts[1] is not None:
-        (errors, samples), before = counts
-        p = p_more_errors(errors, samples, *before, factor)
-        usual = round(samples * before[0] / before[1])
-        seen = partial(power.of_counts, metric, samples, usual, lambda count: p_more_errors(count, samples, *before, factor) <= share)
+    if after is not None and before is not None:
+        (errors, samples), (wrong, of) = after, before
+        p = p_more_errors(errors, samples, wrong, of, factor)
+        seen = partial(power.of_counts, metric, samples, round(samples * wrong / of), lambda count: p_more_errors(count, samples, wrong, of, factor) <= share)
         how = f"another seed: Fisher's exact test of more than {factor:g} times the odds p = {p:.2g}{ends}"
         return _change(metric, [new], [old], p, factor, how, seen)
     if what != "error" or any(run.classification or part not in run.misses for run in (new, old)):

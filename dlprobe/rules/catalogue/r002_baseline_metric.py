@@ -52,14 +52,13 @@ def check(evidence: Evidence, settings: Settings) -> Outcome:
         raise NotEvaluableError("there is no loss or error at the end that all runs have")
     if "data" in structure_differences(comparison):
         raise NotEvaluableError("the data differ from those of the baseline: see R003")
-    if _identical(comparison, metrics):
-        return Passed()
     factor, level = float(settings["factor"]), float(settings["level"])
     found = changes(comparison, metrics, factor, level)
+    if _identical(comparison, metrics):
+        return Passed(_power(found))
     if not found:
-        raise NotEvaluableError(
-            f"{missing_runs(comparison, metrics, level)}; single samples cannot be compared: the files count no errors that both sides have"
-        )
+        few = missing_runs(comparison, metrics, level)
+        raise NotEvaluableError(f"{few}; single samples cannot be compared: the files count no errors that both sides have")
     worse = [each for each in found if each.worse]
     if not worse and (lost := lost_metrics(comparison)):
         raise NotEvaluableError(f"the baseline has {', '.join(lost)}, the new runs have not")
