@@ -14,19 +14,20 @@ all is fine, neither direction may gain more than a little.
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args
 
 import numpy as np
 import numpy.typing as npt
 
+from dlprobe.analysis.bias_variance.direction import Way, direction_of
 from dlprobe.config import from_mapping
 from dlprobe.data import load, prepare
 from dlprobe.pytest_plugin import train
 from dlprobe.record.recorder import Snapshots
+from dlprobe.runs import open_run
 from dlprobe.training import trainer
 
 COUNT = 160
@@ -46,6 +47,7 @@ SETS = {
 }  # training samples
 UPDATES = (120, 400, 1500)
 WIDE = 16  # units from which dropping three in ten leaves a net
+LITTLE = 0.03  # validation error that a run called fine may leave to either direction
 UNITS = (2, 4, 8, 16, 64)
 
 
@@ -137,22 +139,24 @@ def gains(found: Mapping[str, list[float]]) -> tuple[float, float]:
     return means["same"] - min(means["larger"], means["longer"]), means["same"] - min(means["data"], means["regularized"])
 
 
-if __name__ == "__main__":
-    import sys
-    import tempfile
-
-    seed, out = int(sys.argv[1]), Path(sys.argv[2])
-    keep = out / "runs"
-    keep.mkdir(parents=True, exist_ok=True)
-    with (out / f"cases{seed}.jsonl").open("a") as file, tempfile.TemporaryDirectory() as scratch:
-        for number in range(int(sys.argv[3])):
-            rng = np.random.default_rng([seed, number])
-            case = draw(rng)
-            folder = Path(scratch)
-            write_parts(case, rng, folder)
-            path = keep / f"{seed}-{number}.h5"
-            path.unlink(missing_ok=True)
-            train(configuration(case, folder, 1000 * number), path)
-            found = carried_out(case, folder, 1000 * number + 100)
-            file.write(json.dumps({"number": number, "case": case.__dict__, "found": found, "gains": gains(found)}) + "\n")
-            file.flush()
+def run(count: int, seed: int, folder: Path) -> dict[str, Any]:
+    """How often each answer is given, and how often it is right; `failed` names what is beyond the aims."""
+    told: dict[str, list[bool]] = {way: [] for way in get_args(Way)}
+    for number in range(count):
+        rng = np.random.default_rng([seed, number])
+        case = draw(rng)
+        write_parts(case, rng, folder)
+        path = train(configuration(case, folder, 1000 * number), folder / "run.h5")
+        with open_run(path) as drawn:
+            way = direction_of(drawn).way
+        path.unlink()
+        capacity, data = gains(carried_out(case, folder, 1000 * number + 100))
+        told[way].append(
+            {"more capacity": capacity > data, "more data or regularization": data > capacity, "fine": max(capacity, data) <= LITTLE}.get(way, True)
+        )
+    advised = told["more capacity"] + told["more data or regularization"]
+    right, untold = float(np.mean(advised)) if advised else 0.0, len(told["cannot be told"]) / count
+    failed = [f"the advised direction is the better one in {right:.0%} of {len(advised)} runs"] if right < RIGHT else []
+    failed += [f"it cannot be told of {untold:.0%} of {count} runs"] if untold > UNTOLD else []
+    counts = {way: {"said": len(found), "right": sum(found)} for way, found in told.items() if way != "cannot be told"}
+    return {**counts, "cannot be told": len(told["cannot be told"]), "share right": round(right, 3), "failed": failed}

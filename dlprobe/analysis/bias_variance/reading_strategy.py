@@ -11,13 +11,13 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from dlprobe.analysis.bias_variance.direction import TURNED, late_fall
 from dlprobe.analysis.bias_variance.textbook_reading import THRESHOLD, Reading
 from dlprobe.analysis.learning.learned import Learning
 
 NOTHING = 0.1  # skill on the training part below which a net has learned nothing to speak of
 FALLING = 0.1  # share of the training loss that went in the second half of training: it was not done
 STANDING = 0.03
-TURNED = 1.1  # last validation loss over the smallest one, as B003 has it
 ENOUGH = 10  # parameters per training sample from which a net can be expected to memorise, and samples per parameter from which not
 LARGER = 2.0  # times the other gap: the part that comes first
 
@@ -123,14 +123,6 @@ def turned(learned: Learning) -> bool:
     if not np.isfinite(learned.val_loss).any():
         return False
     return learned.val_rise >= TURNED and bool(learned.loss[-1] < learned.loss[learned.best_val])
-
-
-def late_fall(learned: Learning) -> float:
-    """Share of the training loss at half of the updates that was gone at the end; NaN where it cannot be told."""
-    if len(learned.steps) < 3:
-        return math.nan
-    middle = float(learned.loss[int(np.argmin(np.abs(learned.steps - learned.steps[-1] / 2)))])
-    return (middle - float(learned.loss[-1])) / middle if middle > 0 else math.nan
 
 
 def _grow(about: About) -> list[str]:
