@@ -72,7 +72,7 @@ def direction(seen: Seen) -> Direction:
         return Direction("cannot be told", "there is no validation error beside the training error")
     lowest = max(seen.reference or 0.0, seen.noise if seen.task != "regression" else 0.0)
     if seen.train - lowest <= THRESHOLD and seen.val - max(seen.train, lowest) <= THRESHOLD:
-        return Direction("fine", f"both gaps are within {100 * THRESHOLD:.1f} points")
+        return Direction("fine", f"neither error is more than {100 * THRESHOLD:.1f} points above what can be reached")
     if seen.task != "regression" and 0 < seen.narrowest < seen.classes:
         return Direction("more capacity", f"a hidden layer of {seen.narrowest} units is narrower than there are classes, {seen.classes}")
     if seen.val_rise >= TURNED:
