@@ -64,7 +64,7 @@ def _gives_probabilities(activation: Spec) -> bool:
 
 
 def _sparse_record(config: RunConfig) -> str | None:
-    every, steps = config.recording.record_every, config.training.steps
+    every, steps = config.recording.record_every or 1, config.training.steps
     if steps is None or steps == 1 or every < steps:
         return None
     return f"record_every = {every} with steps = {steps} records step 0 alone: take a smaller record_every"

@@ -6,30 +6,37 @@ without opening the run again; `diagnose` looks at the run first.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import Any
 
+import numpy as np
+
 from dlprobe.analysis.learning.learned import State, learning, state
-from dlprobe.record.description import OWN
-from dlprobe.rules.causes import excluded_causes, ranked, upstream
-from dlprobe.rules.judging import Judgement
+from dlprobe.config.records import RunConfig
+from dlprobe.config.typed import train_command
+from dlprobe.rules.causes import Place, excluded_causes, ranked
+from dlprobe.rules.judging import Judgement, judge
 from dlprobe.rules.outcome import Finding, Remedy
-from dlprobe.rules.typed import train_command
 from dlprobe.runs import Run
 
-FAILED = ("did not learn", "learned and lost", "diverged")  # states that have a cause, known or not
+FAILED = ("diverged", "did not learn", "learned and lost")  # states that have a cause, known or not
 OPEN = ("did not learn", "learned in part", "too short to tell")  # what more steps may change
 
 
 @dataclass(frozen=True)
 class Observed:
-    """What a diagnosis takes of the run itself: what it has come to, its layers from the input on, and whether `dlprobe train` can repeat it."""
+    """What a diagnosis takes of the run itself: what it has come to, its layers and last step, and what `dlprobe train` would repeat.
+
+    config: None of a run that dlprobe cannot train again. seconds: of training, NaN where they are not known.
+    """
 
     state: State
-    layers: tuple[str, ...] = ()
-    repeatable: bool = True
+    place: Place = field(default_factory=Place)
+    config: RunConfig | None = None
     caveats: tuple[str, ...] = ()
+    seconds: float = math.nan
 
 
 @dataclass(frozen=True)
@@ -67,6 +74,7 @@ class Diagnosis:
     path: of the run, with `#id` in a study, empty where it has no file that could be named. cause: the error or warning furthest upstream; None where there
     is none, or where all that was found only says again how the run ended (`symptoms`, e.g. not-learning). follows: what the cause brings about, of the same
     layers and time. others: everything else. excluded: where a run failed without a cause, codes of the rules that looked for one and passed.
+    seconds: that the run was trained for, NaN where that is not known.
     """
 
     path: str
@@ -80,6 +88,7 @@ class Diagnosis:
     not_evaluated: tuple[NotLooked, ...] = ()
     passed: tuple[str, ...] = ()
     excluded: tuple[str, ...] = ()
+    seconds: float = math.nan
 
     @property
     def sentence(self) -> str:
@@ -90,6 +99,11 @@ class Diagnosis:
     def failed(self) -> bool:
         """Whether the run did not learn, or lost what it had learned."""
         return self.state.name in FAILED
+
+    @property
+    def trained(self) -> bool:
+        """False of a configuration that is judged before it is trained: there is no run to go on with."""
+        return self.state.name != "before training"
 
     @property
     def cause_unknown(self) -> bool:
@@ -116,10 +130,31 @@ def diagnose(run: Run, judgement: Judgement, path: str) -> Diagnosis:
     return diagnosis_of(observed(run), judgement, path)
 
 
+@dataclass(frozen=True)
+class Examined:
+    """A run of a study that was looked at while it was open, to be named and spoken of later. judgement: None of one that learned well, whose faults, if it
+    has any, are not what a study is about.
+    """
+
+    seen: Observed
+    judgement: Judgement | None = None
+
+    def diagnosis(self, path: str, typed: bool = True) -> Diagnosis:
+        """What is to be said of it. path: what it is called; typed: whether that can be typed where a run is asked for."""
+        seen = self.seen if typed else replace(self.seen, config=None)
+        return diagnosis_of(seen, self.judgement or Judgement(), path)
+
+
+def examine(run: Run) -> Examined:
+    """Look at an open run; judge it unless it learned well. Raises RunFileError where the file is damaged."""
+    seen = observed(run)
+    return Examined(seen, None if seen.state.name == "learned well" else judge(run))
+
+
 def observed(run: Run) -> Observed:
     """What a diagnosis takes of the run. Raises RunFileError where the file is damaged."""
-    repeatable = run.origin == OWN and run.configuration is not None
-    return Observed(state_of(run), tuple(str(name) for name in run.layers.names), repeatable, _caveats(run))
+    place = Place(tuple(str(name) for name in run.layers.names), int(run.steps[-1]) if len(run.steps) else None)
+    return Observed(state_of(run), place, run.configuration, _caveats(run), _seconds(run))
 
 
 def state_of(run: Run) -> State:
@@ -144,15 +179,22 @@ def _caveats(run: Run) -> tuple[str, ...]:
     return tuple(told)
 
 
+def _seconds(run: Run) -> float:
+    """Of training: the typical time of a step times the steps."""
+    taken = run.timing.get("step_seconds", ())
+    return float(np.median(taken)) * _steps(run) if len(taken) else math.nan
+
+
 def diagnosis_of(seen: Observed, judgement: Judgement, path: str) -> Diagnosis:
     """The diagnosis that an observed run and a judgement make."""
     faults = [finding for finding in judgement.findings if finding.severity != "info"]
-    causes, symptoms = ranked(faults, seen.layers)
+    causes, symptoms = ranked(faults, seen.place)
     cause = causes[0] if causes else None
-    follows = () if cause is None else tuple(each for each in judgement.findings if each is not cause and upstream(cause, each, seen.layers))
+    follows = () if cause is None else tuple(each for each in judgement.findings if each is not cause and seen.place.explains(cause, each))
     told = [*follows, *(symptoms if cause is None else ()), *([] if cause is None else [cause])]
     others = tuple(each for each in judgement.findings if not any(each is one for one in told))
     failed = seen.state.name in FAILED
+    remarks = [each for each in judgement.findings if each.severity == "info"] if seen.state.name == "learned in part" else []
     return Diagnosis(
         path,
         seen.state,
@@ -160,22 +202,23 @@ def diagnosis_of(seen: Observed, judgement: Judgement, path: str) -> Diagnosis:
         follows,
         tuple(symptoms) if cause is None else (),
         others,
-        actions_of([*causes, *symptoms], seen.repeatable, path),
+        actions_of([*causes, *symptoms] or remarks, seen.config, path),
         seen.caveats,
         not_looked(judgement.not_evaluated),
         judgement.passed,
         excluded_causes(judgement.passed) if failed and cause is None else (),
+        seen.seconds,
     )
 
 
-def actions_of(findings: Iterable[Finding], repeatable: bool, path: str) -> tuple[Action, ...]:
+def actions_of(findings: Iterable[Finding], config: RunConfig | None, path: str) -> tuple[Action, ...]:
     """What the findings name, in their order, each change once, and none that undoes what a finding further upstream asks for."""
     actions: list[Action] = []
     for finding in findings:
         asked = [action.remedy.patch for action in actions]
         for remedy in finding.remedies:
             if not _known(remedy, actions) and not _undoes(remedy.patch, asked):
-                command = train_command(path, remedy.patch) if repeatable and path and remedy.patch else ""
+                command = train_command(path, config, remedy.patch) if config is not None and path and remedy.patch else ""
                 actions.append(Action(remedy, finding.code, command))
     return tuple(actions)
 
@@ -197,8 +240,3 @@ def not_looked(reasons: Mapping[str, str]) -> tuple[NotLooked, ...]:
         kinds.setdefault(reason.partition(":")[0], []).append((reason, code))
     groups = [NotLooked(kind, tuple(dict.fromkeys(reason for reason, _ in pairs)), tuple(code for _, code in pairs)) for kind, pairs in kinds.items()]
     return tuple(sorted(groups, key=lambda group: -len(group.codes)))
-
-
-def renamed(diagnosis: Diagnosis, path: str) -> Diagnosis:
-    """The diagnosis under another name, e.g. of a test; its run has no file that could be typed."""
-    return replace(diagnosis, path=path, actions=tuple(replace(action, command="") for action in diagnosis.actions))

@@ -37,7 +37,8 @@ class Rule:
     name: with `_`, the registry's name; code: a letter and three digits, stable once released. needs: what the run must have recorded, in words.
     lesson: the docstring of the rule's file, a first line and the HEADINGS. check(evidence, thresholds by name) gives the outcome.
     brings_about: codes of what this fault itself can bring about in the same layers, then or later (what those bring about in turn need not be named).
-    symptom: it says again how the run ended (that it did not learn), and never why. on_request: judged only where it is named or its bound is given.
+    symptom: it says again how the run ended (that it did not learn, that it got worse), and never why.
+    on_request: judged only where it is named or its bound is given.
     """
 
     code: str

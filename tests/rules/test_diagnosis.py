@@ -10,12 +10,13 @@ import pytest
 import rule_runs
 
 from dlprobe.analysis.learning.learned import State
+from dlprobe.config import RunConfig
+from dlprobe.config.typed import train_command
 from dlprobe.rules import Finding, Judgement, Remedy, all_rules, judge
-from dlprobe.rules.causes import consequences, excluded_causes, upstream
+from dlprobe.rules.causes import Place, consequences, excluded_causes
 from dlprobe.rules.diagnosis import Diagnosis, Observed, diagnose, diagnosis_of, not_looked
-from dlprobe.rules.typed import train_command
 
-LAYERS = ("hidden_1", "hidden_2", "hidden_3", "output")
+PLACE = Place(("hidden_1", "hidden_2", "hidden_3", "hidden_4", "output"), last_step=99)
 NOTHING_LEARNED = State("did not learn", "error 84.1 %")
 
 
@@ -24,8 +25,8 @@ def found(code: str, severity: Any = "error", layers: tuple[str, ...] = (), step
     return Finding(1.0, 2.0, f"evidence of {code}", layers, steps, remedies, code, all_rules()[code].title, severity)
 
 
-def diagnosed(*findings: Finding, state: State = NOTHING_LEARNED, passed: tuple[str, ...] = (), repeatable: bool = True) -> Diagnosis:
-    return diagnosis_of(Observed(state, LAYERS, repeatable), Judgement(findings, passed, {}), "net.h5")
+def diagnosed(*findings: Finding, state: State = NOTHING_LEARNED, passed: tuple[str, ...] = (), config: RunConfig | None = None) -> Diagnosis:
+    return diagnosis_of(Observed(state, PLACE, config), Judgement(findings, passed, {}), "net.h5")
 
 
 def codes(findings: tuple[Finding, ...]) -> list[str]:
@@ -55,12 +56,19 @@ def test_an_info_is_never_a_cause() -> None:
     assert diagnosed(found("W002", "info"), state=State("learned well", "")).cause is None
 
 
-def test_what_began_earlier_or_in_other_layers_does_not_follow() -> None:
+def test_what_ended_before_it_or_is_in_far_layers_does_not_follow() -> None:
     vanishing = found("G001", layers=("hidden_1", "hidden_2"), steps=(50, 90))
-    assert upstream(vanishing, found("G005", layers=("hidden_2",), steps=(60,)), LAYERS)
-    assert not upstream(vanishing, found("G005", layers=("hidden_3",), steps=(60,)), LAYERS)
-    assert not upstream(vanishing, found("G005", layers=("hidden_2",), steps=(10, 40)), LAYERS)
-    assert upstream(vanishing, found("L001"), LAYERS)
+    assert PLACE.explains(vanishing, found("G005", layers=("hidden_2",), steps=(60,)))
+    assert PLACE.explains(vanishing, found("G005", layers=("hidden_3",), steps=(60,)))  # a neighbour
+    assert not PLACE.explains(vanishing, found("G005", layers=("hidden_4",), steps=(60,)))
+    assert not PLACE.explains(vanishing, found("G005", layers=("hidden_2",), steps=(10, 40)))
+    assert PLACE.explains(vanishing, found("L001"))
+
+
+def test_what_was_seen_at_the_end_may_have_been_there_before() -> None:
+    vanishing = found("G001", layers=("hidden_1", "hidden_2"), steps=(0, 98))
+    assert PLACE.explains(found("A001", layers=("hidden_2",), steps=(99,)), vanishing)
+    assert not Place(PLACE.layers).explains(found("A001", layers=("hidden_2",), steps=(99,)), vanishing)
 
 
 def test_that_nothing_was_learned_is_no_cause_and_what_was_excluded_is_said() -> None:
@@ -77,12 +85,12 @@ def test_a_run_that_learned_has_no_unknown_cause() -> None:
 
 def test_actions_come_once_in_the_order_of_causes_and_none_undoes_one_further_upstream() -> None:
     smaller, larger = {"training.lr": "0.001"}, {"training.lr": "0.1"}
-    first, again, higher = found("G003", patch=smaller), found("W006", patch=smaller), found("W004", "warning", patch=larger)
-    assert [(action.code, action.remedy.patch) for action in diagnosed(higher, again, first).actions] == [("G003", smaller)]
+    first, again, higher = found("D005", patch=smaller), found("G003", patch=smaller), found("W004", "warning", patch=larger)
+    assert [(action.code, action.remedy.patch) for action in diagnosed(higher, again, first).actions] == [("D005", smaller)]
 
 
 def test_a_run_of_another_program_gets_words_and_no_command() -> None:
-    said = diagnosed(Finding(1.0, 2.0, "", remedies=(Remedy({}, "smaller steps"),), code="W003", name="x", severity="error"), repeatable=False)
+    said = diagnosed(Finding(1.0, 2.0, "", remedies=(Remedy({}, "smaller steps"),), code="W003", name="x", severity="error"))
     assert [(action.remedy.why, action.command) for action in said.actions] == [("smaller steps", "")]
 
 
@@ -90,7 +98,7 @@ def test_a_run_of_another_program_gets_words_and_no_command() -> None:
 def test_a_command_is_what_the_shell_takes_apart_again(path: str) -> None:
     patch = {"model.activation": "leaky_relu(slope=0.1)", "model.layers": "", "training.lr": "0.01"}
     expected = ["dlprobe", "train", path, "--activation", "leaky_relu(slope=0.1)", "--layers", "", "--lr", "0.01"]
-    assert shlex.split(train_command(path, patch)) == expected
+    assert shlex.split(train_command(path, RunConfig(), patch)) == expected
 
 
 def test_reasons_of_one_kind_are_one_group() -> None:

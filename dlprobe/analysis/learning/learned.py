@@ -23,7 +23,15 @@ FEWEST, PASSES = 50, 10  # …or so many, where they went through the training p
 WINDOWS = 10  # of the batch losses of a run without evaluations
 
 StateName: TypeAlias = Literal[
-    "learned well", "learned in part", "learned and lost", "did not learn", "diverged", "too short to tell", "interrupted", "not evaluated"
+    "learned well",
+    "learned in part",
+    "learned and lost",
+    "did not learn",
+    "diverged",
+    "too short to tell",
+    "interrupted",
+    "not evaluated",
+    "before training",  # of a configuration, which has not been trained at all
 ]
 
 

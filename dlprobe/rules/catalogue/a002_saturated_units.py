@@ -70,5 +70,5 @@ register(
     check,
     needs=("flat_fraction", "activation", "train_loss"),
     thresholds=[Threshold("share", 0.5, "share of a layer's elements that are flat", low=0.0, high=1.0, origin="choice: most, that is, more than half")],
-    brings_about="A003 G001 G005 W004 L001 L004 L003",
+    brings_about="A003 G001 G005 W004 L001 L004 L003 B001",
 )

@@ -42,5 +42,5 @@ register(
     check,
     needs=("activation_variance", "activation_sample_variance", "train_loss"),
     thresholds=[Threshold("share", 0.5, "share of the rows looked at that must say so", low=0.0, high=1.0, origin="choice: more often than not")],
-    brings_about="A006 L001 L004",
+    brings_about="A006 L001 L004 B001",
 )

@@ -68,5 +68,5 @@ register(
     check,
     needs=("activation_sample_variance", "activation_variance", "error_signal_rms", "train_loss"),
     thresholds=[Threshold("share", 0.5, "share of the rows looked at that must say so", low=0.0, high=1.0, origin="choice: more often than not")],
-    brings_about="L001 L004",
+    brings_about="L001 L004 B001",
 )

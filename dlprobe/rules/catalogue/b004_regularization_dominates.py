@@ -63,5 +63,5 @@ register(
         Threshold("share", 1.0, "penalty over data loss", low=0.0, origin="definition: it weighs more"),
         Threshold("dropped", 2.0, "loss with dropout over loss without", low=1.0, origin="choice: dropout of .5 costs less than that where it helps"),
     ],
-    brings_about="B001 L004",
+    brings_about="A001 A003 A004 G001 G002 G005 L001 L002 L004 B001",
 )

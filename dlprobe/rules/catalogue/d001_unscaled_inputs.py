@@ -71,5 +71,5 @@ register(
         Threshold("offset", 10.0, "typical |mean| in deviations", low=0.0, origin="choice: an order of magnitude"),
         Threshold("size", 30.0, "largest deviation of a feature", low=0.0, origin="choice: weights that suit inputs of size 1 are 30 times too large"),
     ],
-    brings_about="W003 A001 A002 A004 G002 G003 G004 L005 L001 L004 W006",
+    brings_about="W003 A001 A002 A004 G002 G003 G004 L005 L001 L004 W006 B001",
 )

@@ -48,5 +48,5 @@ register(
     check,
     needs=("error_signal_rms", "activation_sample_variance", "train_loss"),
     thresholds=[Threshold("share", 0.5, "share of the rows looked at that must say so", low=0.0, high=1.0, origin="choice: more often than not")],
-    brings_about="A003 A006 G003 G005 N002 W004 L001 L004",
+    brings_about="A003 A006 G003 G005 N002 W004 L001 L004 B001",
 )

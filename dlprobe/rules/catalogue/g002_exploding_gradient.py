@@ -79,5 +79,5 @@ register(
         Threshold("share", 0.5, "share of the rows looked at that must say so", low=0.0, high=1.0, origin="choice: more often than not"),
         Threshold("growth", 100.0, "growth of the gradient norm over training", low=1.0, origin="choice: two orders of magnitude"),
     ],
-    brings_about="G004 W003 N001 L002 L005 W005",
+    brings_about="A004 G004 W003 N001 L002 L005 W005",
 )

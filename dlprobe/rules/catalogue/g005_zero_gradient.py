@@ -50,5 +50,5 @@ register(
     check,
     needs=("gradient_l2", "train_loss"),
     thresholds=[Threshold("share", 0.5, "share of the late steps with a zero gradient", low=0.0, high=1.0, origin="choice: more often than not")],
-    brings_about="W004 L001 L004",
+    brings_about="W004 L001 L004 B001",
 )

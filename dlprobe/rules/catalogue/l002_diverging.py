@@ -60,5 +60,5 @@ register(
         Threshold("rise", 2.0, "loss over the loss at the start", low=1.0, origin="choice: twice as bad as untrained"),
         Threshold("rebound", 3.0, "loss at the end over the smallest one", low=1.0, origin="choice: clearly beyond the noise between evaluations"),
     ],
-    brings_about="N001 L001 L003 B001",
+    brings_about="A001 W005 N001 L001 L003 B001",
 )

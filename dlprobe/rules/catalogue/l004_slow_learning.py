@@ -65,5 +65,5 @@ register(
         Threshold("pace", 0.3, "fall in the second half over fall in the first", low=0.0, origin="choice: decay by e in half the time gives .37"),
         Threshold("fall", 0.1, "fall in the second half as a share of the loss", low=0.0, origin="choice: a tenth, of runs that learned something"),
     ],
-    brings_about="B001",
+    brings_about="L001",
 )

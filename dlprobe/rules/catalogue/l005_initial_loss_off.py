@@ -77,5 +77,5 @@ register(
     check,
     needs=("train_loss", "train_class_counts", "train_r2"),
     thresholds=[Threshold("factor", 5.0, "first loss over that of a constant answer", low=1.0, origin="choice: He weights give up to twice ln C")],
-    brings_about="L004 L001 G004",
+    brings_about="L004 L001 G004 B001",
 )

@@ -109,5 +109,5 @@ register(
     check,
     needs=("activation", "units", "task", "config", "train_loss"),
     thresholds=[Threshold("outside", 0.05, "share of targets out of reach", low=0.0, high=1.0, origin="choice: one in twenty may be an outlier")],
-    brings_about="L005 A001 G005 G002 L001 L002 L004 B001",
+    brings_about="L005 A001 G005 G002 W004 L001 L002 L004 B001",
 )

@@ -66,5 +66,6 @@ register(
     check,
     needs=("val_error", "val_loss"),
     thresholds=[Threshold("bounds", "", "bounds, with semicolons between", origin="given by --gate: there is none by default")],
+    symptom=True,
     on_request=True,
 )

@@ -72,5 +72,5 @@ register(
     check,
     needs=("nonfinite_forward", "nonfinite_backward", "batch_loss"),
     thresholds=[Threshold("shown", 4, "layers that a finding names", low=1, origin="choice: one line of output")],
-    brings_about="L001",
+    brings_about="L001 B001",
 )

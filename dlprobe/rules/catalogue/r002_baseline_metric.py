@@ -92,4 +92,5 @@ register(
         Threshold("factor", 1.1, "a quotient of new over old that matters", low=1, origin="asv's default: 1.1"),
         Threshold("level", 0.01, "probability of a false alarm, over all metrics", low=0, high=0.5, open_low=True, origin="asv's p < .002 for each of six"),
     ],
+    symptom=True,
 )

@@ -67,5 +67,5 @@ register(
     check,
     needs=("update_ratio", "weight_rms", "train_loss"),
     thresholds=[Threshold("ratio", 0.2, "update ratio that lasts for a stretch", low=0.0, origin="choice: 200 times the 1e-3 of the literature")],
-    brings_about="A001 A002 G004 W005 L002 L003 L001 N001",
+    brings_about="A001 A002 A004 G004 W005 L002 L003 L001 N001 B001",
 )

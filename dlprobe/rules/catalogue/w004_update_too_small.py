@@ -57,5 +57,5 @@ register(
     check,
     needs=("weight_distance", "update_ratio", "train_loss"),
     thresholds=[Threshold("distance", 0.03, "distance that the weights must have gone", low=0.0, origin="tuned on the detection benchmark")],
-    brings_about="L001 L004",
+    brings_about="L001 L004 B001",
 )
