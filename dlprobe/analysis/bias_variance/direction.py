@@ -89,7 +89,7 @@ def _by_loss(seen: Seen) -> Direction:
     told = f"the training loss, {seen.train_loss:.3g}, is {_percent(share)} of the validation loss, {seen.val_loss:.3g}"
     if share >= MOSTLY and seen.train <= 2 * THRESHOLD:
         return Direction("cannot be told", f"the training error, {_percent(seen.train)}, is small, and {told}")
-    if share >= MOSTLY and seen.train < SMALL and seen.late_fall < STANDING:
+    if share >= MOSTLY and seen.train < SMALL and not seen.late_fall >= STANDING:
         return Direction("cannot be told", f"a training error of {_percent(seen.train)} that hardly falls any more may be the best that these data allow")
     if share >= MOSTLY:
         return Direction("more capacity", f"{told}: most of what is missing is missing on the training part too")
