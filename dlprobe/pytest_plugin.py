@@ -173,16 +173,14 @@ def told(judged: JudgedRun, fails_on: Sequence[str]) -> str:
     """What fails a run, in lines: its findings with place and remedy, or why it could not be judged."""
     if judged.unreadable:
         return judged.unreadable
-    from dlprobe.reports.check import checked_run
+    from dlprobe.reports.check import checked_run, unevaluated_lines
 
     run = checked_run(judged)
     if not judged.evaluated:
         reasons = "".join(f"\n  {code}: {reason}" for code, reason in judged.judgement.not_evaluated.items())
         return f"dlprobe: {run.blind} on {judged.path}:{reasons}"
     if judged.not_compared:
-        from dlprobe.render.checked import vain_text
-
-        return "\n".join(f"dlprobe: {judged.path}: {vain_text(code, judged.judgement.not_evaluated[code])}" for code in judged.not_compared)
+        return "\n".join(f"dlprobe: {judged.path}: {line}" for line in unevaluated_lines(judged, ()) if line.startswith(tuple(judged.not_compared)))
     from dlprobe.rules.gate import failing
 
     found = failing(judged.judgement.findings, fails_on)
