@@ -8,6 +8,7 @@ not get out.
 from __future__ import annotations
 
 from collections.abc import Mapping
+from functools import cache
 from pathlib import Path
 from typing import Annotated, Any, ClassVar, Literal, Self
 
@@ -84,7 +85,18 @@ class Table(BaseModel):
     @classmethod
     def forms(cls) -> dict[str, Form]:
         """The form of each field, in the order of definition."""
-        return {key: next(item for item in field.metadata if isinstance(item, Form)) for key, field in cls.model_fields.items()}
+        return _forms(cls)
+
+
+@cache
+def _forms(table: type[Table]) -> dict[str, Form]:
+    return {key: next(item for item in field.metadata if isinstance(item, Form)) for key, field in table.model_fields.items()}
+
+
+@cache
+def default_of(table: type[Table], key: str) -> Any:
+    """What a field of a table holds by default."""
+    return table.forms()[key].read(table.model_fields[key].default)
 
 
 class DataConfig(Table):
