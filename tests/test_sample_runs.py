@@ -49,7 +49,7 @@ DIAGNOSES: dict[str, tuple[StateName, tuple[str, ...]]] = {
     "saturated": ("did not learn", ("A002",)),
     "lost": ("learned and lost", ("L002", "W003")),
     "regressed": ("learned in part", ("", "W004", "L004", "B001")),
-    "diverged": ("diverged", ("G002", "L002", "W003", "N001")),
+    "diverged": ("diverged", ("D006", "G002", "L002", "W003", "N001")),
     "interrupted": ("learned well", ()),
 }
 STUDIES = ("initializers",)
