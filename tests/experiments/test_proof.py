@@ -76,7 +76,7 @@ def test_where_nobody_learns_well_near_the_best_is_learned() -> None:
     """R² .4 where plain defaults have .42 is all there is; where they have .9 it is not."""
     for skill, verdict in ((0.42, "proved"), (0.9, "not proved")):
         assert proof_of([PARTLY] * 5, [FAILED] * 5, defaults=(Trial("learned in part", skill, 50.0),) * 3).verdict == verdict
-    lossy = Trial("learned in part", 0.4, 60.0, risen=True)  # its loss ended above its start
+    lossy = Trial("learned in part", 0.4, 60.0, flawed=True)  # its loss ended above its start
     assert proof_of([lossy] * 5, [FAILED] * 5, defaults=(PARTLY,) * 3).verdict == "not proved"
 
 
