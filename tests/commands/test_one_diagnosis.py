@@ -203,5 +203,5 @@ def test_the_schemas_describe_one_diagnosis() -> None:
     """Every output that has one has the same keys, described the same."""
     found = [json.loads(path.read_text(encoding="utf-8")).get("$defs", {}).get("diagnosis") for path in sorted(FOLDER.glob("*.json"))]
     described = [each["properties"] for each in found if each]
-    assert len(described) == 6
+    assert len(described) == 7
     assert all(each == described[0] for each in described)
