@@ -87,8 +87,9 @@ def _elsewhere(listing: Any, name: str) -> Shapes:
     """The data sets that are only where they belong. Raises RunFileError where the list of them cannot be read."""
     found: Shapes = {}
     for entry in listing if isinstance(listing, list) else [None]:
-        wrong = not isinstance(entry, list) or len(entry) != 3 or not isinstance(entry[0], str) or not _DTYPE.fullmatch(str(entry[1]))
-        if wrong or not isinstance(entry[2], list) or not all(type(n) is int and 0 <= n < 2**40 for n in entry[2]):
+        path, dtype, shape = entry if isinstance(entry, list) and len(entry) == 3 else (None, None, None)
+        sizes = shape if isinstance(shape, list) else [-1]
+        if not isinstance(path, str) or not _DTYPE.fullmatch(str(dtype)) or not all(type(n) is int and 0 <= n < 2**40 for n in sizes):
             raise RunFileError(f"{name} is damaged or was not written by dlprobe: what the study gathered of it cannot be read")
-        found[entry[0]] = (np.dtype(str(entry[1])), tuple(entry[2]))
+        found[path] = (np.dtype(str(dtype)), tuple(sizes))
     return found

@@ -16,8 +16,8 @@ from dlprobe.record import layout
 from dlprobe.record.values import untexts
 from dlprobe.runs import frames
 from dlprobe.runs.contents import check_version
-from dlprobe.runs.gathered import COORDINATES, ENDS, PIECES, Gathered, gathered
 from dlprobe.runs.frames import FrameType, Payload, parse_json
+from dlprobe.runs.gathered import COORDINATES, ENDS, PIECES, Gathered, gathered
 from dlprobe.runs.journal_contents import JournalContents, first_payload
 from dlprobe.runs.reader import Run
 from dlprobe.runs.sources import FileSource
