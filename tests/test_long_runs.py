@@ -29,6 +29,14 @@ def test_a_campaign_says_what_it_tried_and_what_failed(name: str, count: int) ->
         assert found["read_as_written"] + found["refused"] == count
 
 
+def test_runs_of_one_law_pass_the_gate_and_planted_errors_do_not() -> None:
+    """`gate_pairs` in short: one of the 200 pairs on either split, on digits."""
+    found = long_runs.run("campaigns", "gate_pairs", 1, seed=0)
+    assert found["failed"] == []
+    assert found["planted, flipped, same seed, large"]["found"] == 1
+    assert [told for kind, told in found.items() if kind.startswith("alarms")] == [[]] * 4
+
+
 def test_a_failure_is_printed_and_is_the_exit_code(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
     module = __import__("tests.campaigns.mutated_files", fromlist=["run"])
     monkeypatch.setattr(module, "run", lambda count, seed, folder: {"failed": [f"{count} tries with seed {seed}"]})

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from dlprobe.config import RunConfig, from_mapping, to_mapping, with_values
 from dlprobe.errors import ConfigError
 from dlprobe.experiments.study import pinned, work
-from dlprobe.rules.remedies import widths_text
+from dlprobe.rules.changes_of_model import widths_text
 from dlprobe.runs.content import canonical
 
 if TYPE_CHECKING:

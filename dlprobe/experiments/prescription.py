@@ -277,10 +277,10 @@ class Tried:
         """The cure to take; None where nothing cures."""
         return best_cure(self.results) if self.results else None
 
-    @staticmethod
-    def better(one: Result, other: Result) -> bool:
-        """Whether one is better than the other beyond the spread of the seeds."""
-        return is_better(one, other)
+    @property
+    def defaults_better(self) -> bool:
+        """Whether plain defaults cure, and are better than the cure beyond the spread of the seeds."""
+        return self.cure is not None and self.defaults is not None and self.defaults.cures and is_better(self.defaults, self.cure)
 
     @property
     def chosen(self) -> Result | None:

@@ -143,6 +143,7 @@ _DATA = (
         (),
         "standardize | minmax | none: how targets are scaled for training (regression); absent in format 1.0, which means none",
     ),
+    *((f"target_{what}", "f8", ("output",), f"{what} of the raw training targets") for what in ("mean", "std")),
     ("target_shift", "f8", ("output",), "what target scaling subtracts, fitted on the training part"),
     ("target_scale", "f8", ("output",), "what target scaling multiplies by after the shift, fitted on the training part; losses are of targets so scaled"),
     ("scaler", "text", (), "standardize | minmax | robust | none"),
@@ -153,6 +154,12 @@ _DATA = (
     ("duplicates_train_val", "i8", (), "validation samples whose inputs occur in the training part too"),
     ("duplicates_train_test", "i8", (), "test samples whose inputs occur in the training part too"),
     ("duplicates_val_test", "i8", (), "test samples whose inputs occur in the validation part too"),
+    ("distinct_rows", "i8", (), "different rows of inputs in all parts together"),
+    ("possible_rows", "f8", (), "rows of inputs that the different values of each feature could make; small where rows repeat by nature"),
+    *(
+        (f"{part}_floor", "f8", (), f"error (or root mean square) on the {part} part that no net can go below, as equal rows have different targets")
+        for part in ("train", "val")
+    ),
     ("noisy_labels", "i8", ("noisy",), "rows of the data set in the training part whose class was replaced (label_noise)"),
     ("label_noise_std", "f8", ("output",), "deviation of the noise added to the training targets (label_noise of a regression)"),
     ("outlier_rows", "i8", ("outlier",), "rows of the data set in the training part whose inputs were replaced by far-off values (outliers)"),

@@ -86,10 +86,16 @@ def gathered(piece: bytes, name: str) -> Gathered:
 def _elsewhere(listing: Any, name: str) -> Shapes:
     """The data sets that are only where they belong. Raises RunFileError where the list of them cannot be read."""
     found: Shapes = {}
-    for entry in listing if isinstance(listing, list) else [None]:
-        path, dtype, shape = entry if isinstance(entry, list) and len(entry) == 3 else (None, None, None)
-        sizes = shape if isinstance(shape, list) else [-1]
-        if not isinstance(path, str) or not _DTYPE.fullmatch(str(dtype)) or not all(type(n) is int and 0 <= n < 2**40 for n in sizes):
-            raise RunFileError(f"{name} is damaged or was not written by dlprobe: what the study gathered of it cannot be read")
-        found[path] = (np.dtype(str(dtype)), tuple(sizes))
+    damaged = RunFileError(f"{name} is damaged or was not written by dlprobe: what the study gathered of it cannot be read")
+    if not isinstance(listing, list):
+        raise damaged
+    for entry in listing:
+        if not isinstance(entry, list) or len(entry) != 3:
+            raise damaged
+        path, dtype, shape = entry
+        if not isinstance(path, str) or not _DTYPE.fullmatch(str(dtype)) or not isinstance(shape, list):
+            raise damaged
+        if not all(type(n) is int and 0 <= n < 2**40 for n in shape):
+            raise damaged
+        found[path] = (np.dtype(str(dtype)), tuple(shape))
     return found

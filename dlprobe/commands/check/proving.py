@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 
 UNPROVABLE = {  # states of runs whose cause cannot be proved, and why
     "learned well": "it learned well",
-    "interrupted": "it was stopped before its end, train it again",
+    "interrupted": "it was stopped before its end (dlprobe train --resume goes on)",
     "too short to tell": "it is too short to tell whether it learned",
     "not evaluated": "it does not tell whether it learned",
 }
