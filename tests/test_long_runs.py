@@ -29,6 +29,13 @@ def test_a_campaign_says_what_it_tried_and_what_failed(name: str, count: int) ->
         assert found["read_as_written"] + found["refused"] == count
 
 
+def test_the_matrix_of_recorded_loops_is_tried_from_the_start() -> None:
+    pytest.importorskip("torch")
+    found = long_runs.run("frameworks", "recorders", 3, seed=0)
+    assert (found["count"], found["failed"]) == (3, [])
+    assert set(found["largest_difference"]) == {"exact", "bf16"}
+
+
 def test_a_failure_is_printed_and_is_the_exit_code(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
     module = __import__("tests.campaigns.mutated_files", fromlist=["run"])
     monkeypatch.setattr(module, "run", lambda count, seed, folder: {"failed": [f"{count} tries with seed {seed}"]})

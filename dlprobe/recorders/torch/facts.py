@@ -96,6 +96,18 @@ def notes(model: nn.Module, passes: Passes, distributed: bool) -> list[str]:
     return found
 
 
+def special_ranks(passes: Passes) -> tuple[list[int], list[int]]:
+    """Ranks whose weights count once in the norm of the whole gradient, and ranks whose samples have
+    no gradient of their own: with a batch norm in them or behind
+    them, and of weights that several layers share."""
+    layers = [passes.layers[place] for place in passes.ranks]
+    weights = [[id(weight) for weight in layer.site.weights] for layer in layers]
+    once = [rank for rank, own in enumerate(weights) if own and own not in weights[:rank]]
+    mixing = max((rank for rank, layer in enumerate(layers) if layer.norm == "batch"), default=-1)
+    shared = [rank for rank, own in enumerate(weights) if own and weights.count(own) > 1]
+    return once, sorted({*range(mixing + 1), *shared})
+
+
 def environment(model: nn.Module) -> dict[str, Any]:
     """Versions and device."""
     device = next((str(parameter.device) for parameter in model.parameters()), "cpu")
