@@ -37,9 +37,9 @@ class Owned:
 class Capture:
     """What is kept of gradients and weights until a row is complete."""
 
-    def __init__(self, model: nn.Module, passes: Passes, optimizers: Sequence[Any], scratch: Scratch, wide: set[Any]) -> None:
+    def __init__(self, model: nn.Module, passes: Passes, optimizers: Sequence[Any], scratch: Scratch, wide: set[Any], probes: bool) -> None:
         self._passes, self._optimizers, self._scratch, self._wide = passes, optimizers, scratch, wide
-        self._parameters = list(model.parameters())
+        self._parameters, self._probes = list(model.parameters()), probes
         self._owned: dict[int, Owned] = {}
         self._made: dict[Any, tuple[list[Group], list[Updates]]] = {}
         self._changes = True  # whether gradients are changed between backward pass and step: so it is taken to be in the first step
@@ -120,7 +120,7 @@ class Capture:
                     biases.append((rank, site.bias))
         weights = {id(each) for site in self._passes.sites for each in site.weights}
         parameters = [each for each in self._parameters if id(each) in own]
-        moved = [all(each.requires_grad and id(each) in own for each in weights) for _, weights in layers]
+        moved = [not self._probes and all(each.requires_grad and id(each) in own for each in weights) for _, weights in layers]
         return Owned(layers, moved, dict(layers), biases, parameters, [each for each in parameters if id(each) not in weights])
 
     def _groups(self, index: int, owned: Owned, present: Sequence[bool], changed: bool, lacking: bool, scaled: bool) -> tuple[list[Group], list[Updates]]:

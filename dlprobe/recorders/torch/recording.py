@@ -45,7 +45,7 @@ OF_ACTIVATION = (
 class Recording:
     """What `record` returns. Its methods raise nothing, unless it is strict."""
 
-    def __init__(self, model: Any, optimizers: Sequence[Any], path: Path, *, every: int, force: bool, strict: bool) -> None:
+    def __init__(self, model: Any, optimizers: Sequence[Any], path: Path, *, every: int, force: bool, strict: bool, probes: bool = False) -> None:
         if every < 1:
             raise ConfigError(f"every is {every}, expected 1 or more")
         self._silent = torch.distributed.is_available() and torch.distributed.is_initialized() and torch.distributed.get_rank() > 0
@@ -55,7 +55,7 @@ class Recording:
         self._file = None if self._silent else RunFile(path, "torch", force)
         self._passes = Passes(self._model, self, self._begin_pass, self._backward_begun)
         self._scratch, self._wide = Scratch(), set[Any]()
-        self._capture = Capture(self._model, self._passes, self._optimizers, self._scratch, self._wide)
+        self._capture = Capture(self._model, self._passes, self._optimizers, self._scratch, self._wide, probes)
         self._plans: dict[Any, Plan] = {}
         self._taken: Measured | None = None
         self._rows: Rows | None = None
@@ -68,7 +68,7 @@ class Recording:
         self._waiting: Row | None = None
         self._late: list[Call] = []
         self._samples = 0
-        self._skipped = 0
+        self._skipped, self._probes = 0, probes
         self._diverged = False
         if not self._silent:
             self._attach()
@@ -85,6 +85,10 @@ class Recording:
         """The loss of a batch, as it is (not scaled, not divided for accumulation), before or after the optimizer's step; several in a step are averaged."""
         if not self._over and not self._silent:
             self._guarded(self._note_loss, loss)
+
+    def at(self, step: int) -> None:
+        """The coming row is of this step: of a probe, which is not called at every one."""
+        self._step = step
 
     def evaluation(self, step: int | None = None, **values: float) -> None:
         """Losses and metrics after `step` updates (those made so far): train_loss, val_loss,
@@ -236,6 +240,7 @@ class Recording:
         after = self._plans[key].measure(sums, 1.0, self._wide)
         self._diverged = not np.isfinite(after.numbers[after.plan.places_of("weight_norm")]).all()  # nothing is left to describe
         group = self._optimizers[0].param_groups[0]
+        group = group.get("noted", {"lr": math.nan, "momentum": math.nan} if self._probes else group)
         rate, momentum = float(group["lr"]), float(group.get("momentum", group.get("betas", (math.nan,))[0]))
         row = Row(self._step, taken, after, capture.scale, rate, momentum, capture.changed, capture.lacking, self._losses, self._passes.passes)
         self._waiting, self._losses = row, []
@@ -261,7 +266,7 @@ class Recording:
         assert self._file is not None
         passes = self._passes
         passes.settle_loss(row.losses[-1] if row.losses else None)
-        facts = run_facts(self._model, self._optimizers[0], passes, self._samples, self._distributed)
+        facts = run_facts(self._model, None if self._probes else self._optimizers[0], passes, self._samples, self._distributed)
         self._file.begin(layer_facts(passes), facts, environment(self._model))
         once, unsplit = special_ranks(passes)
         self._rows = Rows(len(passes.ranks), once, unsplit, self._file.rows)
