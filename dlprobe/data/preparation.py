@@ -13,6 +13,7 @@ from dlprobe.data.corruption import corruption_notes, with_noisy_labels, with_ou
 from dlprobe.data.dataset import PARTS, Array, Dataset, Floats, Indices, Options, PreparedData, Scaler
 from dlprobe.data.gaps import filled, fit_fill
 from dlprobe.data.places import quoted, quoted_list
+from dlprobe.data.repeats import repeats
 from dlprobe.data.scaling import fit
 from dlprobe.data.splitting import fewer, split, split_given
 from dlprobe.errors import DataError
@@ -42,8 +43,8 @@ def prepare(dataset: Dataset, options: Options, seed: int, dtype: npt.DTypeLike)
     raw = {part: filled(raw[part], fill) for part in PARTS}
     targets = {part: np.ascontiguousarray(dataset.targets[rows[part]]) for part in PARTS}
     raw["train"], far = with_outliers(raw["train"], options.outliers, seed)
-    duplicates = duplicates_across(raw)
     targets["train"], noise = with_noisy_labels(dataset, targets["train"], options.label_noise, seed)
+    repeated = repeats(raw, targets, classification)
     scaler = fit(options.scaling, raw["train"], dataset.feature_names, dataset.name)
     inputs = {part: cast(dataset, rows[part], scaler.apply(raw[part]), dtype) for part in PARTS}
     clean = dataset.clean_targets
@@ -60,13 +61,13 @@ def prepare(dataset: Dataset, options: Options, seed: int, dtype: npt.DTypeLike)
         class_names=dataset.class_names,
         **describe(raw["train"]),
         class_counts={part: count_classes(targets[part], len(dataset.class_names)) for part in PARTS},
-        duplicates=duplicates,
+        repeats=repeated,
         input_mean=float(inputs["train"].mean(dtype=np.float64)),
         input_mean_square=float(np.square(inputs["train"], dtype=np.float64).mean()),
         notes=(
             *dataset.notes,
             *split_notes(dataset, options, rows, scaler),
-            *given_notes(dataset, rows, duplicates),
+            *given_notes(dataset, rows, repeated.duplicates),
             *corruption_notes(len(rows["train"]), far, noise),
         ),
         source=dataset.source,
@@ -119,17 +120,6 @@ def fingerprint(inputs: Mapping[str, Array], targets: Mapping[str, Array]) -> st
 def count_classes(targets: Array, classes: int) -> Indices:
     """Rows of each class, int64 (classes,); empty for regression."""
     return np.bincount(targets, minlength=classes).astype(np.int64) if classes else np.zeros(0, dtype=np.int64)
-
-
-def duplicates_across(raw: Mapping[str, Floats]) -> dict[str, int]:
-    """For each two parts, how many rows of the second have inputs that are also in the first: leaks that flatter the second's score."""
-    rows = {part: [row_digest(row) for row in raw[part]] for part in PARTS}
-    seen = {part: set(rows[part]) for part in PARTS}
-    return {f"{a}_{b}": sum(row in seen[a] for row in rows[b]) for a, b in combinations(PARTS, 2)}
-
-
-def row_digest(row: Floats) -> bytes:
-    return hashlib.blake2b((row + 0.0).tobytes(), digest_size=16).digest()  # + 0.0 makes −0 equal 0
 
 
 def given_notes(dataset: Dataset, rows: Mapping[str, Indices], duplicates: Mapping[str, int]) -> list[str]:

@@ -88,6 +88,7 @@ class Resampler:
             scaler=scaler,
             **ranges,
             class_counts={**self.base.class_counts, "train": count_classes(targets, len(dataset.class_names))},
+            repeats=replace(self.base.repeats, floors={}),
             input_mean=float(whole.mean()),
             input_mean_square=float(np.square(whole).mean()),
             noisy_labels=rows[noise.changed],

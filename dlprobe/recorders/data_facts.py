@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from itertools import combinations
 from typing import Any, TypeAlias
 
 import numpy as np
 import numpy.typing as npt
 
-from dlprobe.data.preparation import count_classes, duplicates_across, fingerprint
+from dlprobe.data.preparation import count_classes, fingerprint
+from dlprobe.data.repeats import repeats
 
 Array: TypeAlias = npt.NDArray[Any]
 
@@ -29,9 +31,12 @@ def data_facts(inputs: Mapping[str, Any], targets: Mapping[str, Any]) -> dict[st
     rows = {f"{part}_indices": np.arange(start, end) for part, start, end in zip(x, ends, ends[1:], strict=False)}
     nothing = {part: (np.zeros((0, 1)), np.zeros(0)) for part in ("train", "val", "test")}
     every = {part: (x.get(part, empty[0]), y.get(part, empty[1])) for part, empty in nothing.items()}
-    leaks = duplicates_across({part: pair[0].astype(np.float64) for part, pair in every.items()})
+    classes = _are_classes(y["train"])
+    wanted = {part: pair[1].astype(np.int64 if classes else np.float64) for part, pair in every.items()}
+    repeated = repeats({part: pair[0].astype(np.float64) for part, pair in every.items()}, wanted, classes).described()
+    lacking = {f"duplicates_{a}_{b}" for a, b in combinations(nothing, 2) if not (a in x and b in x)}
     return {
-        "task": "classification" if _are_classes(y["train"]) else "regression",
+        "task": "classification" if classes else "regression",
         "fingerprint": fingerprint({part: pair[0] for part, pair in every.items()}, {part: pair[1] for part, pair in every.items()}),
         **rows,
         **_class_counts(y),
@@ -44,7 +49,7 @@ def data_facts(inputs: Mapping[str, Any], targets: Mapping[str, Any]) -> dict[st
         "feature_std": wide.std(axis=0),
         "input_mean": float(wide.mean()),
         "input_mean_square": float(np.mean(wide**2)),
-        **{f"duplicates_{pair}": count for pair, count in leaks.items() if all(part in x for part in pair.split("_"))},
+        **{name: value for name, value in repeated.items() if name not in lacking},
     }
 
 

@@ -1,6 +1,7 @@
 """Findings → one line each: `run.h5: G001 error vanishing-gradient: evidence (layers; steps)`, for grep and editors.
 
-What a project file set stands before them; lines of another form at the end, `run.h5: 3 rules not evaluated: …`, say what could not be looked at.
+Before those of a run stands what it has come to, `run.h5: did not learn: …`, and before all what a project file set; lines of another form at the end,
+`run.h5: 3 rules not evaluated: …`, say what could not be looked at, and what a gate would have found.
 """
 
 from __future__ import annotations
@@ -8,16 +9,17 @@ from __future__ import annotations
 from typing import TextIO
 
 from dlprobe.render import formats
-from dlprobe.render.checked import SCHEMA, CheckedRun, FindingLine, asked_in_vain, checked, unevaluated_text
+from dlprobe.render.checked import SCHEMA, CheckedRun, FindingLine, asked_in_vain, checked, note_lines, unevaluated_text
 from dlprobe.render.document import Document
 from dlprobe.render.safe_text import encodable, visible
 
 
 def render(document: Document, stream: TextIO, *, width: int | None = None, color: bool | None = None) -> None:
-    """Write one line per finding, and what was not evaluated; nothing where there is neither."""
+    """Write what each run has come to, one line per finding, and what was not evaluated."""
     runs = checked(document).runs
-    lines = [line(run, finding) for run in runs for finding in run.findings]
+    lines = [text for run in runs for text in (run.sentence, *(line(run, finding) for finding in run.findings)) if text]
     lines += [f"{run.path}: {sentence}" for run in runs for _, sentence in asked_in_vain(run)]
+    lines += [f"{run.path}: {note}" for run in runs for note in note_lines(run)]
     if told := unevaluated_text(runs):
         lines.append(f"{runs[0].path if len(runs) == 1 else f'{len(runs)} runs'}: {told}")
     encoding = getattr(stream, "encoding", None) or "utf-8"
@@ -29,7 +31,8 @@ def render(document: Document, stream: TextIO, *, width: int | None = None, colo
 
 def line(run: CheckedRun, finding: FindingLine) -> str:
     """One finding; nothing in it can end the line or act on the terminal."""
-    place = f" ({finding.place})" if finding.place else ""
+    where = run.place_of(finding)
+    place = f" ({where})" if where else ""
     return visible(f"{run.path}: {finding.code} {finding.severity} {finding.name}: {finding.evidence}{place}")
 
 

@@ -5,23 +5,27 @@ from __future__ import annotations
 import json
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from functools import partial
+from functools import cached_property, partial
 from pathlib import Path
 from typing import Any
 
 from dlprobe.analysis.comparing.baseline import Comparison
+from dlprobe.analysis.comparing.bounds import bounds_of
 from dlprobe.config import to_mapping
 from dlprobe.errors import ConfigError, RunFileError
 from dlprobe.record.description import OWN, known_facts, layer_columns
 from dlprobe.registry import Value, unknown
 from dlprobe.rules.advice import Advice, advise
+from dlprobe.rules.diagnosis import Diagnosis, Observed, diagnosis_of, observed
 from dlprobe.rules.judging import Judgement, Selection, judge, matching, read_settings
 from dlprobe.rules.outcome import SEVERITIES, Severity, worst
 from dlprobe.rules.rule import Rule
+from dlprobe.rules.untrained import Start
 from dlprobe.runs import Run, Study, open_run
 from dlprobe.runs.reading import reading
 
 COMPARING = "R"  # codes of the rules that compare with a numbers baseline
+BOUND = "M001"  # the rule that holds the bounds of --gate against the run
 TELLING = ("G", "A", "L")  # codes of the rules that can tell whether a net works: gradients, activations, learning
 SEED_KEYS = {("training", "seed"), ("data", "data_seed"), ("training", "threads"), ("facts", "seed")}  # what repetitions of one configuration may differ in
 
@@ -48,7 +52,7 @@ class Criteria:
     def restricted(self, codes: Sequence[str]) -> Criteria:
         """The same criteria for those of the chosen rules only."""
         others = tuple(rule.code for rule in self.selection.rules if rule.code not in codes)
-        return replace(self, selection=Selection(self.selection.select, (*self.selection.ignore, *others)))
+        return replace(self, selection=replace(self.selection, ignore=(*self.selection.ignore, *others)))
 
     def graded(self, judgement: Judgement) -> Judgement:
         """The judgement with the severities that were asked for."""
@@ -71,7 +75,8 @@ class JudgedRun:
     """One run and what was said of it. path: the file as given, with `#id` for a run of a study; configuration: the same for repetitions of one
     configuration with other seeds; unreadable: why it could not be judged; known: findings that a baseline knows and that were left out;
     group: this is no run but the comparison of several with their baseline; advice: what guidelines say of it, where they were asked; against: whether
-    a numbers baseline was given.
+    a numbers baseline was given; seen: what the diagnosis takes of the run itself, None where there is no single run; named: the path is no file's;
+    start: of a configuration that is judged before it is trained, what its first steps show.
     """
 
     path: str
@@ -82,6 +87,16 @@ class JudgedRun:
     group: bool = False
     advice: tuple[Advice, ...] = ()
     against: bool = False
+    seen: Observed | None = None
+    named: bool = False
+    start: Start | None = None
+
+    @cached_property
+    def diagnosis(self) -> Diagnosis | None:
+        """What is to be said of the run, known findings left out; None where there is no single run, or it could not be read."""
+        if self.seen is None:
+            return None
+        return diagnosis_of(replace(self.seen, config=None) if self.named else self.seen, self.judgement, self.path)
 
     @property
     def evaluated(self) -> bool:
@@ -97,17 +112,27 @@ class JudgedRun:
 
     @property
     def not_compared(self) -> tuple[str, ...]:
-        """Codes of the comparing rules that could not be evaluated although there is a numbers baseline."""
-        return tuple(code for code in self.judgement.not_evaluated if code[0] == COMPARING) if self.against and not self.unreadable else ()
+        """Codes of the rules that a numbers baseline or a bound asked for in vain."""
+        asked = (COMPARING,) if self.against else ()
+        return () if self.unreadable else tuple(code for code in self.judgement.not_evaluated if code[0] in asked or code == BOUND)
 
 
-def criteria(select: Sequence[str], ignore: Sequence[str], settings: Mapping[str, Mapping[str, Any]]) -> Criteria:
-    """What texts mean: codes or prefixes, and by code thresholds by name or `severity`. Raises ConfigError."""
+def criteria(select: Sequence[str], ignore: Sequence[str], settings: Mapping[str, Mapping[str, Any]], gate: Sequence[str] = ()) -> Criteria:
+    """What texts mean: codes or prefixes, by code thresholds by name or `severity`, and bounds. Raises ConfigError."""
+    bounded = gate or settings.get(BOUND, {}).get("bounds")
+    if bounded:
+        told = [*gate, *filter(None, [settings.get(BOUND, {}).get("bounds")])]
+        bounds_of(told)  # what is no bound is said before any run is read
+        settings = {**settings, BOUND: {**settings.get(BOUND, {}), "bounds": "; ".join(told)}}
+        if any(BOUND in matching(text) for text in ignore):
+            raise ConfigError(f"--gate is judged by {BOUND}, which --ignore takes away: leave one of the two out")
     graded = {code: str(table["severity"]) for code, table in settings.items() if "severity" in table}
     thresholds = {code: {name: value for name, value in table.items() if name != "severity"} for code, table in settings.items()}
     severities = {code: severity for codes, text in graded.items() for code, severity in _severities(codes, text).items()}
     chosen = Criteria(
-        Selection(tuple(select), tuple(ignore)), read_settings({code: table for code, table in thresholds.items() if table or code not in graded}), severities
+        Selection(tuple(select), tuple(ignore), (BOUND,) if bounded else ()),
+        read_settings({code: table for code, table in thresholds.items() if table or code not in graded}),
+        severities,
     )
     if not chosen.selection.rules:
         raise ConfigError("no rule is left: --ignore takes away everything that --select names")
@@ -123,7 +148,11 @@ def _severities(codes: str, text: str) -> dict[str, Severity]:
 
 def judged_files(paths: Sequence[Path], criteria: Criteria) -> Iterator[JudgedRun]:
     """Every run of every file in order; a folder means the run files in it. What cannot be read comes as a run whose rules were not evaluated."""
-    return walked(paths, criteria, lambda path, run: JudgedRun(path, criteria.judge(run), configuration_of(run), advice=criteria.advice(Path(path), run)))
+
+    def look(path: str, run: Run) -> JudgedRun:
+        return JudgedRun(path, criteria.judge(run), configuration_of(run), advice=criteria.advice(Path(path), run), seen=observed(run))
+
+    return walked(paths, criteria, look)
 
 
 def walked(paths: Sequence[Path], criteria: Criteria, look: Callable[[str, Run], JudgedRun]) -> Iterator[JudgedRun]:
@@ -145,8 +174,13 @@ def _looked(path: Path, where: str, opened: Callable[[], Run], criteria: Criteri
 
 
 def _unreadable(where: str, error: RunFileError, criteria: Criteria) -> JudgedRun:
-    reasons = dict.fromkeys((rule.code for rule in criteria.selection.rules), str(error))
-    return JudgedRun(where, Judgement(not_evaluated=reasons), unreadable=str(error))
+    return unjudged(where, str(error), criteria)
+
+
+def unjudged(where: str, why: str, criteria: Criteria) -> JudgedRun:
+    """What cannot be judged at all."""
+    reasons = dict.fromkeys((rule.code for rule in criteria.selection.rules), why)
+    return JudgedRun(where, Judgement(not_evaluated=reasons), unreadable=why)
 
 
 def each_run(path: Path) -> Iterator[tuple[str, Callable[[], Run]]]:

@@ -16,7 +16,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from dlprobe.commands.base.named_files import lies_in
+from dlprobe.config.named_files import lies_in
 from dlprobe.errors import FAIL_ON, FAIL_ON_DEFAULT, ConfigError
 from dlprobe.registry import unknown
 from dlprobe.render.checked import ProjectSettings
@@ -34,6 +34,7 @@ KEYS: dict[str, tuple[type | tuple[type, ...], str]] = {
     "exit-zero": (bool, "true or false"),
     "baseline": (str, "the path of a findings baseline"),
     "against": (list, "a list of run files"),
+    "gate": (list, 'a list of bounds, e.g. ["val_error<=5%"]'),
 }
 PATHS = ("baseline", "against")
 DEFAULTS = {"fail-on": FAIL_ON_DEFAULT}

@@ -7,12 +7,14 @@ Why it hurts: no amount of data, penalty or early stopping helps a net that cann
 How it is measured: E_train − E_reference in percentage points of wrong classes, at the end; where the validation error is the smaller one, that:
 noise in the training labels is no bias. For regression with known noise, 1 − R²/ceiling in points. Above the first threshold it is an info, the
 textbook's verdict, which is normal on small data. A warning needs 10 points and 70 % of the chance error, because classes may overlap and nobody said
-what the best error is. The reference is 0 unless it is set.
+what the best error is. The reference is 0 unless it is set; error that rows which repeat, or replaced labels, leave to everybody is taken off.
 
 When it stays silent: below a hundred updates or ten passes; a regression whose noise is not known is not evaluated, because nobody can say what error
 is left over; nor are files without training errors.
 
-What to try: more units or layers; training for longer, or faster; less penalty and dropout; and first what the other findings say.
+What to try: what dlprobe bias-variance RUN names as the one direction; if that is more capacity,
+more units or layers; training for longer, or faster; less penalty and dropout; and first what the
+other findings say.
 
 References: Ng 2018, Machine Learning Yearning, chapters 20-27; Geman, Bienenstock & Doursat 1992, Neural networks and the bias/variance dilemma.
 """
@@ -20,9 +22,11 @@ References: Ng 2018, Machine Learning Yearning, chapters 20-27; Geman, Bienensto
 from __future__ import annotations
 
 import math
+from typing import Literal
 
 from dlprobe.analysis.learning.learned import Learning
 from dlprobe.rules.evidence import Evidence
+from dlprobe.rules.one_direction import going
 from dlprobe.rules.outcome import Finding, NotEvaluableError, Outcome, Passed, fired
 from dlprobe.rules.remedies import remedies
 from dlprobe.rules.rule import Settings, Threshold, register
@@ -37,23 +41,28 @@ def check(evidence: Evidence, settings: Settings) -> Outcome:
     limit = "high_r2" if learned.task == "regression" else "high"
     high = gap >= float(settings[limit]) and (learned.task == "regression" or 1.0 - learned.reached >= float(settings["left"]))
     what = "1 − R²/ceiling" if learned.task == "regression" else "train_error (val_error where that is smaller)"
-    evident = f"{what} at the end is {gap + float(settings['reference']):.1f} points, {gap:.1f} above the reference of {float(settings['reference']):g}"
+    reference = float(settings["reference"])
+    against = f"{gap:.1f} above the reference of {reference:g}" if reference else "an upper bound of the bias (no human error given)"
+    evident = f"{what} at the end is {gap + reference:.1f} points, {against}"
     cure = remedies(evidence, "no_penalty", "larger_net", "longer", "usual_optimizer")
     compared = float(settings[limit if high else "points"])
-    return fired(Finding(gap, compared, evident, steps=(int(learned.steps[-1]),), remedies=cure, severity="warning" if high else "info"))
+    severity: Literal["warning", "info"] = "warning" if high else "info"
+    toward = going(evidence, "more capacity", cure, severity, reference)
+    return fired(Finding(gap, compared, evident, steps=(int(learned.steps[-1]),), remedies=toward, severity=severity))
 
 
 def training_gap(learned: Learning, reference: float, noise_known: bool) -> float:
     """E_train − E_reference in points."""
     if learned.task == "regression":
-        if not noise_known:
+        if not noise_known and not learned.known:
             raise NotEvaluableError("regression whose noise is not known: nobody can say what error is left over")
-        return 100.0 * (1.0 - learned.reached) - reference
+        return 100.0 * (1.0 - (learned.reached if learned.known else float(learned.skill[-1]) / learned.ceiling)) - reference
     if not math.isfinite(float(learned.error[-1])):
         raise NotEvaluableError("train_error was not evaluated")
     new = float(learned.val_error[-1])
     error = float(learned.error[-1])
-    return 100.0 * (min(error, new) if math.isfinite(new) else error) - reference
+    left = (1.0 - learned.reachable) * learned.guessing if learned.reachable < 1.0 else 0.0  # by rows that repeat, or labels that were replaced
+    return 100.0 * max((min(error, new) if math.isfinite(new) else error) - left, 0.0) - reference
 
 
 register(
