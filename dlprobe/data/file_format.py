@@ -83,8 +83,8 @@ def format_of(path: str | Path) -> FileFormat | None:
     return next((record for record in formats().values() if name.endswith(record.suffixes)), None)
 
 
-def read_file(path: Path, options: Options) -> Dataset:
-    """The user's file as a Dataset, with the files for validation and test. Raises DataError, one line, whatever is wrong with a file."""
+def read_sources(path: Path, options: Options) -> Table | Arrays:
+    """What the user's file holds, with the files for validation and test. Raises DataError, one line, whatever is wrong with a file."""
     source = read_source(path, options)
     for key, part in (("val_data", 1), ("test_data", 2)):
         if (named := getattr(options, key)) is not None:
@@ -92,6 +92,11 @@ def read_file(path: Path, options: Options) -> Dataset:
             if other.exists() and path.exists() and other.samefile(path):
                 raise problem(other, f"is named by {key} and by data, expected another file: its rows would be in both parts")
             source = with_part(source, read_source(other, options, source if isinstance(source, Table) else None), part)
+    return source
+
+
+def dataset_of(path: Path, source: Table | Arrays, options: Options) -> Dataset:
+    """The Dataset of what a file holds. Raises DataError, one line, where it cannot be one."""
     with one_clear_line(path):
         return dataset_from_table(source, options) if isinstance(source, Table) else dataset_from_arrays(source, options)
 
