@@ -151,7 +151,7 @@ def encode(path: Path, columns: list[Column], missing: str) -> tuple[Floats, tup
     notes: tuple[str, ...] = (f"text columns one-hot encoded: {', '.join(encoded)}",) if encoded else ()
     holed = [column for column in columns if column.missing.any()]
     notes += gap_note(missing, [column.name for column in holed], sum(int(column.missing.sum()) for column in holed))
-    return np.ascontiguousarray(np.concatenate(blocks, axis=1)), tuple(names), notes
+    return np.concatenate(blocks, axis=1), tuple(names), notes
 
 
 def refuse_free_text(path: Path, columns: list[Column]) -> None:

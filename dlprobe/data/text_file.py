@@ -5,7 +5,6 @@ from __future__ import annotations
 import csv
 import gzip
 import io
-import mmap
 import re
 import zlib
 from collections import Counter
@@ -14,6 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import IO
 
+from dlprobe.data.packing import refuse_bomb
 from dlprobe.data.places import problem, quoted
 
 BLANK = " "
@@ -24,6 +24,7 @@ GZIP = b"\x1f\x8b"
 BYTE_ORDER_MARK = b"\xef\xbb\xbf"
 LARGEST_UNPACKED = 2**31  # bytes of text that a packed file may hold
 LONGEST_FIRST_LINE = 2**20
+LONGEST_LINE = 2**20
 UTF_16 = (b"\xff\xfe", b"\xfe\xff")
 SAMPLED_LINES = 200
 COMMENT_SIGNS = ("#", "%", "//", "|", "!")  # of lines above the table; within it only # starts a comment
@@ -44,6 +45,11 @@ class TextFile:
     content: bytes | None = None
     notes: tuple[str, ...] = ()
     skipped: frozenset[int] = frozenset()
+
+    @property
+    def size(self) -> int:
+        """Bytes."""
+        return self.path.stat().st_size if self.content is None else len(self.content)
 
     def open(self) -> IO[bytes]:
         """The bytes from the start."""
@@ -69,7 +75,8 @@ def opened(path: Path, usual: str, asked: str = "auto") -> TextFile:
     notes = [f"columns are separated by {SEPARATOR_NAMES[separator]}"] if separator != usual else []
     notes += [f"skipped row 1, {quoted(lines[0].strip())}, which names the separator"] if told else []
     notes += counted(comments, "above the table", lines)
-    if not emptied and header is None and separator != BLANK and not has_comments_within(path, content):
+    commented = has_comments_within(path, content)
+    if not emptied and header is None and separator != BLANK and not commented:
         return TextFile(path, separator, content, tuple(notes))
     whole, within = rewritten(path.read_bytes() if content is None else content, emptied, header, separator, width)
     notes += [f"skipped {len(within)} comment line{'s' * (len(within) > 1)} within the table"] if within else []
@@ -97,16 +104,20 @@ def unpacked(path: Path) -> bytes:
     with path.open("rb") as stream:
         if stream.read(2) != GZIP:
             raise problem(path, "is not compressed with gzip as its name says: take .gz off its name")
+        stream.seek(-min(4, path.stat().st_size), 2)
+        refuse_bomb(path, int.from_bytes(stream.read(4), "little"), path.stat().st_size)  # what it says of its last part; it may lie
     try:
+        pieces, total, packed = [], 0, path.stat().st_size
         with gzip.open(path) as stream:
-            content = stream.read(LONGEST_FIRST_LINE)
-            while more := stream.read(2**24):
-                content += more
-                if len(content) > LARGEST_UNPACKED:
+            while more := stream.read(2**22):
+                pieces.append(more)
+                total += len(more)
+                refuse_bomb(path, total, packed)
+                if total > LARGEST_UNPACKED:
                     raise problem(path, f"unpacks to more than {LARGEST_UNPACKED} bytes: unpack it, and give a smaller table or a Parquet file")
     except (EOFError, zlib.error, gzip.BadGzipFile):
         raise problem(path, "its compressed data is damaged or ends too early: write it again") from None
-    return content
+    return b"".join(pieces)
 
 
 def first_lines(path: Path, content: bytes | None) -> list[str]:
@@ -218,11 +229,16 @@ def is_number(text: str) -> bool:
 
 
 def has_comments_within(path: Path, content: bytes | None) -> bool:
-    """Whether any line but the first starts with #."""
-    if content is not None:
-        return b"\n#" in content
-    with path.open("rb") as stream, mmap.mmap(stream.fileno(), 0, access=mmap.ACCESS_READ) as mapped:
-        return mapped.find(b"\n#") >= 0
+    """Whether any line but the first starts with #. Raises DataError for a line that is longer than 2 MiB: no table has such, and a cell may hide one."""
+    found, end, filled = False, b"", 0
+    with path.open("rb") if content is None else io.BytesIO(content) as stream:
+        for piece in iter(lambda: stream.read(LONGEST_LINE), b""):
+            found = found or (b"#" in piece and b"\n#" in end + piece)  # one sign is found ten times as fast as two
+            filled = 0 if b"\n" in piece else filled + len(piece)
+            if filled > LONGEST_LINE:
+                raise problem(path, f"has a line of more than {LONGEST_LINE} bytes, expected a table: is a quote not closed?")
+            end = piece[-1:]
+    return found
 
 
 def rewritten(content: bytes, emptied: set[int], header: int | None, separator: str, width: int) -> tuple[bytes, list[int]]:
