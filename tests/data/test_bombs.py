@@ -52,14 +52,6 @@ def zeros_gzip(path: Path) -> Path:
     return path / "zeros.csv.gz"
 
 
-def one_zeros_gzip(path: Path) -> Path:
-    """In one part, whose size stands at its end."""
-    packer = zlib.compressobj(1, wbits=31)
-    pieces = [packer.compress(b"0,0\n" * (2 * MIB)) for _ in range(40)]
-    (path / "one.csv.gz").write_bytes(b"".join(pieces) + packer.flush())
-    return path / "one.csv.gz"
-
-
 def zeros_idx(path: Path) -> Path:
     head = b"\0\0\x08\x03" + struct.pack(">3I", 320 * 1024, 32, 32)
     (path / "t-images-idx3-ubyte.gz").write_bytes(gzip.compress(head) + gzip.compress(bytes(8 * MIB), 1) * 40)
@@ -80,7 +72,6 @@ BOMBS: dict[str, tuple[Callable[[Path], Path], str]] = {
     "npz": (zeros_npz, "array 'X' unpacks to 276824192 bytes or more from"),
     "hdf5": (zeros_hdf5, "data set 'X' unpacks to 276824064 bytes or more from"),
     "gzip": (zeros_gzip, "unpacks to 272629760 bytes or more from"),
-    "gzip in one part": (one_zeros_gzip, "unpacks to 335544320 bytes or more from"),
     "idx": (zeros_idx, "unpacks to 335544320 bytes or more from"),
     "parquet": (ones_parquet, "unpacks to 301989888 bytes or more from"),
     "cell": (long_cell, "has a line of more than 1048576 bytes"),
