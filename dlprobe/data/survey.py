@@ -8,8 +8,9 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from dlprobe.data.arrays import Arrays
-from dlprobe.data.columns import Column, Table, choose_targets, special_columns
-from dlprobe.data.dataset import Array, Dataset, Floats, Indices, Options, PreparedData
+from dlprobe.data.columns import Column, Table, choose_targets, pasted, special_columns
+from dlprobe.data.dataset import Array, Dataset, Floats, Indices, Options, PreparedData, Tiles
+from dlprobe.data.filling import moments_in_tiles, rows_within
 from dlprobe.data.foretelling import foretold
 from dlprobe.data.places import visible
 from dlprobe.data.row_names import ROW_COUNTER, is_whole
@@ -18,13 +19,14 @@ LOOKED_AT = 100_000  # rows, evenly spaced, that distinct values and histograms 
 COMPARED = 20_000  # rows, evenly spaced, on which a column is compared with the target
 FEWEST = 30  # rows below which chance alone may make a column foretell the target
 FORETOLD = {"classification": 0.99, "regression": 0.999}  # skill of one column alone from which it may be a leak
+SAMPLED = 2**24  # numbers of those rows at most, where a file is too large to be held
 BINS = 10
 MOST_VALUES = 10  # of a column that has no more, each is counted
 
 
 @dataclass(frozen=True)
 class ColumnSummary:
-    """One column of what was read.
+    """One column of what was read. drop: what means it as the value of --drop.
 
     role: feature | target | split | group. kind: number | integer | text | empty. number: from 1, as in the file.
     low, high, mean: over all rows, NaN for text. missing: rows without a value. distinct: different values in the rows looked at.
@@ -40,6 +42,7 @@ class ColumnSummary:
     mean: float
     missing: int
     distinct: int
+    drop: str = ""
     counts: tuple[int, ...] = ()
     values: tuple[str, ...] = ()
     edges: tuple[float, ...] = ()
@@ -52,6 +55,7 @@ class Foretelling:
     column: str
     number: int
     skill: float
+    drop: str
 
 
 @dataclass(frozen=True)
@@ -77,7 +81,9 @@ class Survey:
 
 
 def survey(data: PreparedData, dataset: Dataset, source: Table | Arrays | None, options: Options) -> Survey:
-    """Look at what was read (None: a named set), at the Dataset made of it and at what was prepared from that."""
+    """Look at what was read (None: a named set, or a large file), at the Dataset made of it and at what was prepared from that."""
+    if dataset.tiles is not None:
+        return survey_of_tiles(data, dataset, dataset.tiles.tiles, options)
     roles = roles_of(source, options) if isinstance(source, Table) else {}
     read = source.columns if isinstance(source, Table) else (*columns_of(dataset, source), *target_columns(dataset))
     columns = tuple(summary(column, roles.get(column.number, "feature") if roles else role_in(column, dataset)) for column in read)
@@ -90,9 +96,25 @@ def survey(data: PreparedData, dataset: Dataset, source: Table | Arrays | None, 
         columns=columns,
         looked_at=min(rows, LOOKED_AT),
         target=first_target if dataset.task == "regression" else None,
-        numbering=tuple(column for column in features if len(features) > 1 and numbers_rows(column, rows)),
+        numbering=tuple(column for column in features if len(features) > 1 and numbers_rows(column, rows, min(rows, LOOKED_AT))),
         foretelling=tuple(foretelling(dataset, source, roles)) if len(features) > 1 else (),
     )
+
+
+def survey_of_tiles(data: PreparedData, dataset: Dataset, tiles: Tiles, options: Options) -> Survey:
+    """As `survey` of evenly spaced rows of a large file; range and mean are those of all rows."""
+    rows, features = tiles.shape
+    chosen = evenly(np.arange(rows), max(FEWEST, min(LOOKED_AT, SAMPLED // features)))
+    sample = np.empty((len(chosen), features))
+    for tile in tiles:
+        kept, inside = rows_within(chosen, tile)
+        sample[kept, tile.columns] = tile.values[inside]
+    looked = survey(data, replace(dataset, inputs=sample, targets=dataset.targets[chosen], tiles=None), None, options)
+    moments = moments_in_tiles(tiles, np.arange(rows))
+    ranges = zip(moments.low.tolist(), moments.high.tolist(), moments.mean.tolist(), strict=True)
+    columns = [replace(column, low=low, high=high, mean=mean) for column, (low, high, mean) in zip(looked.columns, ranges, strict=False)]
+    numbering = tuple(column for column in columns if numbers_rows(column, rows, len(chosen)))
+    return replace(looked, rows=rows, columns=(*columns, *looked.columns[features:]), looked_at=len(chosen), numbering=numbering)
 
 
 def roles_of(table: Table, options: Options) -> Mapping[int, str]:
@@ -130,7 +152,7 @@ def target_columns(dataset: Dataset) -> Iterator[Column]:
 def summary(column: Column, role: str) -> ColumnSummary:
     """What a column holds."""
     missing = int(column.missing.sum())
-    empty = ColumnSummary(column.number, visible(column.name), role, "empty", np.nan, np.nan, np.nan, missing, 0)
+    empty = ColumnSummary(column.number, visible(column.name), role, "empty", np.nan, np.nan, np.nan, missing, 0, pasted([column]))
     if missing == len(column.missing):
         return empty
     if column.codes is not None:
@@ -162,9 +184,9 @@ def evenly(values: Array, most: int) -> Array:
     return values if len(values) <= most else values[np.linspace(0, len(values) - 1, most).astype(np.int64)]
 
 
-def numbers_rows(column: ColumnSummary, rows: int) -> bool:
-    """Whether whole numbers are all different and either run from their lowest to their highest without a gap, or have a name that promises row numbers."""
-    if column.kind != "integer" or column.missing or column.distinct < min(rows, LOOKED_AT) or rows < FEWEST:
+def numbers_rows(column: ColumnSummary, rows: int, looked: int) -> bool:
+    """Whether whole numbers, all different in the rows looked at, run from their lowest to their highest without a gap, or have a name that promises it."""
+    if column.kind != "integer" or column.missing or column.distinct < looked or rows < FEWEST:
         return False
     return column.high - column.low + 1 == rows or bool(ROW_COUNTER.fullmatch(column.name.strip()))
 
@@ -189,7 +211,7 @@ def foretelling(dataset: Dataset, source: Table | Arrays | None, roles: Mapping[
         if known.sum() >= FEWEST:
             skill = foretold(values[known], goal[chosen][known], classes=dataset.task == "classification")
             if skill >= FORETOLD[dataset.task]:
-                found.append(Foretelling(visible(column.name), column.number, skill))
+                found.append(Foretelling(visible(column.name), column.number, skill, pasted([column])))
     return iter(sorted(found, key=lambda each: -each.skill))
 
 

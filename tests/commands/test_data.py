@@ -12,6 +12,7 @@ import polars
 import pytest
 from command_line import dlprobe, process
 
+from dlprobe import registry
 from dlprobe.data.foretelling import foretold
 from dlprobe.runs import open_single
 
@@ -80,7 +81,7 @@ def test_a_column_that_numbers_the_rows_is_named(table: Callable[..., str]) -> N
     order = np.random.default_rng(3).permutation(ROWS)
     found = dlprobe("data", table(place=order + 1000), "--target", "y", "--format", "json").data
     assert found["leaks"]["numbering"] == ["place"]
-    assert found["cautions"] == ["column 5 'place' numbers the rows: --drop 5 leaves it out"]
+    assert found["cautions"] == ["column 5 'place' numbers the rows: --drop place leaves it out"]
 
 
 def test_rows_in_two_parts_and_features_out_of_scale_are_found_by_the_rules_of_data(table: Callable[..., str]) -> None:
@@ -149,6 +150,33 @@ def test_arrays_sets_and_configurations_are_looked_at_too(tmp_path: Path, monkey
     Path("net.toml").write_text('[data]\ndata = "pair.npz"\nmissing = "mean"\n', encoding="utf-8")
     of_toml = dlprobe("data", "net.toml", "--format", "json").data
     assert (of_toml["rows"], of_toml["command"]) == (90, "dlprobe train net.toml")
+
+
+def test_a_large_file_is_looked_at_by_evenly_spaced_rows(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Ranges and means are those of all rows; a code of the target, and row numbers, are found."""
+    monkeypatch.chdir(tmp_path)
+    rng = np.random.default_rng(7)
+    labels = rng.integers(0, 2, 5_000)
+    columns = [rng.standard_normal(5_000), labels * 3.0 + 1, rng.permutation(5_000) + 7.0, rng.standard_normal(5_000)]
+    columns[3][4_999] = 1e6
+    np.save("large.npy", np.column_stack([*columns, labels]))
+    registry.records("file_format")
+    monkeypatch.setattr("dlprobe.data.large_files.LARGE", 1)
+    monkeypatch.setattr("dlprobe.data.survey.LOOKED_AT", 600)
+    found = dlprobe("data", "large.npy", "--format", "json").data
+    assert (found["rows"], found["rows_looked_at"], found["targets"]) == (5_000, 600, ["class"])
+    assert [each["high"] for each in found["columns"][:4]] == [max(column) for column in columns]
+    assert found["columns"][0]["mean"] == pytest.approx(columns[0].mean())
+    assert [each["column"] for each in found["leaks"]["foretelling"]] == ["x2"]
+    assert found["leaks"]["numbering"] == ["x3"]
+
+
+def test_reading_a_large_file_is_said(table: Callable[..., str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Before it is read; quiet says nothing."""
+    monkeypatch.setattr("dlprobe.commands.base.preparing.LARGE_FILE", 1)
+    name = table()
+    assert f"note: reading {name} (0 MiB) …" in dlprobe("data", name, "--target", "y").err
+    assert dlprobe("data", name, "--target", "y", "-q").err == ""
 
 
 def test_what_cannot_be_trained_on_is_the_line_that_train_says(table: Callable[..., str]) -> None:

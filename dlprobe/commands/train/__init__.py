@@ -22,7 +22,7 @@ from dlprobe.commands.base.configuration import ConfigFile, configuration_option
 from dlprobe.commands.base.file_kinds import RUN
 from dlprobe.commands.base.named_files import allow_file_option
 from dlprobe.commands.base.screen import Screen
-from dlprobe.commands.base.writing import claim, inputs_of, read_as
+from dlprobe.commands.base.writing import Target, claim, inputs_of, read_as
 from dlprobe.errors import ExitCode
 
 if TYPE_CHECKING:
@@ -35,11 +35,13 @@ Output = Annotated[Path | None, typer.Option("-o", "--output", metavar="FILE", h
 @configuration_options()
 def command(config: ConfigFile = None, output: Output = None, force: Force = False, *, options: dict[str, str | None], screen: Screen) -> ExitCode:
     """Train, pack, show."""
-    from dlprobe.commands.train.recorded_run import open_writer, packed, prepare_session, train, warn_of_other_data
+    from dlprobe.commands.train.recorded_run import FOLDER, open_writer, packed, prepare_session, train, warn_of_other_data
 
     configuration = read_configuration(config, options, screen)
     inputs = [*read_as("the configuration that is read", config), *inputs_of(configuration)]
     target = None if output is None else claim(output, RUN, inputs, force=force)
+    if target is None:
+        Target(FOLDER / "run.h5", RUN).check_place()
     session = prepare_session(configuration, screen)
     warn_of_other_data(config, session, screen)
     with open_writer(session, target) as writer:
