@@ -8,7 +8,7 @@ import io
 import re
 import zlib
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import IO
@@ -78,7 +78,8 @@ def opened(path: Path, usual: str, asked: str = "auto") -> TextFile:
     commented = has_comments_within(path, content)
     if not emptied and header is None and separator != BLANK and not commented:
         return TextFile(path, separator, content, tuple(notes))
-    whole, within = rewritten(path.read_bytes() if content is None else content, emptied, header, separator, width)
+    with path.open("rb") if content is None else io.BytesIO(content) as stream:
+        whole, within = rewritten(stream, emptied, header, separator, width)
     notes += [f"skipped {len(within)} comment line{'s' * (len(within) > 1)} within the table"] if within else []
     return TextFile(path, "\t" if separator == BLANK else separator, whole, tuple(notes), frozenset((*emptied, *within)))
 
@@ -239,12 +240,18 @@ def has_comments_within(path: Path, content: bytes | None) -> bool:
     return found
 
 
-def rewritten(content: bytes, emptied: set[int], header: int | None, separator: str, width: int) -> tuple[bytes, list[int]]:
-    """The content with skipped lines empty, blanks as tabs, the header without its sign; and the positions of comments within the table."""
+def rewritten(lines: Iterable[bytes], emptied: set[int], header: int | None, separator: str, width: int) -> tuple[bytes, list[int]]:
+    """The lines with skipped ones empty, blanks as tabs, the header without its sign, in one; and the positions of comments within the table.
+
+    Line by line, so that a large text is not held in pieces beside the result.
+    """
     within: list[int] = []
     quoted_cell = False
-    lines = content.removeprefix(BYTE_ORDER_MARK).split(b"\n")
-    for i, line in enumerate(lines):
+    written = io.BytesIO()
+    for i, given in enumerate(lines):
+        line = given.removesuffix(b"\n")
+        if i == 0:
+            line = line.removeprefix(BYTE_ORDER_MARK)
         if i == header:
             line = re.sub(rb"^\s*#+\s*", b"", line)
         elif i in emptied:
@@ -255,5 +262,5 @@ def rewritten(content: bytes, emptied: set[int], header: int | None, separator: 
         quoted_cell ^= bool(line.count(b'"') % 2)
         if separator == BLANK:
             line = b"\t".join(WORD.findall(line.rstrip(b"\r")) if b'"' in line else line.split())
-        lines[i] = line
-    return b"\n".join(lines), within
+        written.write(line + b"\n" * given.endswith(b"\n"))
+    return written.getvalue(), within
