@@ -206,13 +206,13 @@ def given_notes(dataset: Dataset, rows: Mapping[str, Indices], duplicates: Mappi
             first, second = pair.split("_")
             notes += [f"leak: {count} of {len(rows[second])} {second} rows are in the {first} part too"] if count else []
     if dataset.groups is not None:
-        groups = {part: set(dataset.groups[rows[part]].tolist()) for part in PARTS}
+        groups = {part: np.unique(dataset.groups[rows[part]]) for part in PARTS}
         notes.append(f"groups of the parts: {', '.join(f'{len(groups[part])} {part}' for part in PARTS)}")
-        shared = [(a, b, len(groups[a] & groups[b])) for a, b in combinations(PARTS, 2)]
+        shared = [(a, b, len(np.intersect1d(groups[a], groups[b], assume_unique=True))) for a, b in combinations(PARTS, 2)]
         notes += [f"leak: {count} groups are in the {a} and in the {b} part" for a, b, count in shared if count]
     if dataset.task == "classification":
-        trained = set(dataset.targets[rows["train"]].tolist())
-        unseen = [name for k, name in enumerate(dataset.class_names) if k not in trained]
+        trained = count_classes(dataset.targets[rows["train"]], len(dataset.class_names))
+        unseen = [name for name, count in zip(dataset.class_names, trained, strict=True) if not count]
         notes += [f"no training row has the class{'es' * (len(unseen) > 1)} {quoted_list(unseen)}"] if unseen else []
     return notes
 
