@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 # public name -> the module that has it; imported when first asked for
 _HOMES = {"decompose": "dlprobe.analysis.bias_variance.loss_parts", "open_run": "dlprobe.api", "open_study": "dlprobe.api"}
 
-__all__ = ["__version__", "decompose", "open_run", "open_study"]
+__all__ = ["__version__", "decompose", "open_run", "open_study", "recorders"]
 
 
 def __getattr__(name: str) -> Any:
@@ -23,6 +23,8 @@ def __getattr__(name: str) -> Any:
         from dlprobe.version import version
 
         return version()
+    if name == "recorders":
+        return importlib.import_module("dlprobe.recorders")
     if name in _HOMES:
         return getattr(importlib.import_module(_HOMES[name]), name)
     raise AttributeError(f"module 'dlprobe' has no attribute {name!r}")

@@ -151,7 +151,8 @@ class Checker:
     def _named(judged: JudgedRun, path: Path, name: str) -> JudgedRun:
         from dataclasses import replace
 
-        return replace(judged, path=name + judged.path.removeprefix(str(path)))
+        other = name + judged.path.removeprefix(str(path))
+        return replace(judged, path=other, named=other != judged.path)
 
     def _problem(self, judged: Sequence[JudgedRun], fails_on: Sequence[str]) -> str:
         """Why the test fails; empty where it does not."""
@@ -170,21 +171,26 @@ def told(judged: JudgedRun, fails_on: Sequence[str]) -> str:
     """What fails a run, in lines: its findings with place and remedy, or why it could not be judged."""
     if judged.unreadable:
         return judged.unreadable
-    from dlprobe.reports.check import checked_run, finding_line
+    from dlprobe.reports.check import checked_run
 
+    run = checked_run(judged)
     if not judged.evaluated:
         reasons = "".join(f"\n  {code}: {reason}" for code, reason in judged.judgement.not_evaluated.items())
-        return f"dlprobe: {checked_run(judged).blind} on {judged.path}:{reasons}"
+        return f"dlprobe: {run.blind} on {judged.path}:{reasons}"
     from dlprobe.rules.gate import failing
 
     found = failing(judged.judgement.findings, fails_on)
     if not found:
         return ""
     lines = [f"dlprobe: {len(found)} finding{'' if len(found) == 1 else 's'} on {judged.path}"]
-    for each in map(finding_line, found):
+    if run.diagnosis is not None:
+        lines += [f"  {text}" for text in (run.sentence, *run.diagnosis.caveats, run.diagnosis.unknown) if text]
+    for each in run.findings:
+        if each.severity not in fails_on:
+            continue
         lines.append(f"  {each.code} {each.name} ({each.severity}): {each.evidence}")
-        lines += [f"      {detail}" for detail in (each.place, each.numbers) if detail]
-        lines += [f"      {remedy}" for remedy in each.tries]
+        lines += [f"      {detail}" for detail in (run.place_of(each), each.numbers) if detail]
+        lines += [f"      {remedy}" for remedy in run.tries_of(each)]
     return "\n".join([*lines, f"  dlprobe explain {found[0].code}"])
 
 

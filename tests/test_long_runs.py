@@ -20,7 +20,7 @@ def test_pytest_would_not_collect_it(folder: str, name: str) -> None:
     assert "skip" not in text
 
 
-@pytest.mark.parametrize(("name", "count"), [("killed_packing", 2), ("mutated_files", 5)])
+@pytest.mark.parametrize(("name", "count"), [("killed_packing", 2), ("mutated_files", 5), ("killed_resume", 0)])
 @pytest.mark.filterwarnings("ignore:.*multi-threaded.*fork:DeprecationWarning")
 def test_a_campaign_says_what_it_tried_and_what_failed(name: str, count: int) -> None:
     found = long_runs.run("campaigns", name, count, seed=1)

@@ -63,7 +63,7 @@ def test_a_failure_says_what_where_and_what_to_try(folder: pytest.Pytester) -> N
     result = run(folder, LOADS)
     result.assert_outcomes(failed=1)
     result.stdout.fnmatch_lines(
-        ["*dlprobe: 1 finding on ill.h5", "*N001 non-finite (error): the batch loss of step 6*", "*try training.lr = *", "*dlprobe explain N001"]
+        ["*dlprobe: 1 finding on ill.h5", "*N001 non-finite (error): the batch loss of step 6*", "*try dlprobe train ill.h5 --lr *", "*dlprobe explain N001"]
     )
     assert "pytest_plugin.py" not in result.stdout.str()
 

@@ -14,12 +14,14 @@ import time
 from pathlib import Path
 
 import pytest
+import sample_table
+from command_line import dlprobe
 
-import dlprobe
+from dlprobe.analysis.learning.learned import StateName
 from dlprobe.analysis.profiles.run_profile import run_profile
 from dlprobe.commands import main
 from dlprobe.config import from_mapping, from_toml
-from dlprobe.runs import Run, open_single
+from dlprobe.runs import Run, open_run, open_single
 
 FOLDER = Path(__file__).parent.parent / "sample_runs"
 # name: status, verdict at the first recorded step, verdict at the last
@@ -27,10 +29,31 @@ RUNS = {
     "healthy": ("finished", "level", "level"),
     "vanishing": ("finished", "vanishing", "vanishing"),
     "exploding": ("finished", "exploding", "exploding"),
+    "overfit": ("finished", "level", "level"),
+    "underfit": ("finished", "not evaluated", "not evaluated"),
+    "dead": ("finished", "vanishing", "vanishing"),
+    "saturated": ("finished", "vanishing", "vanishing"),
+    "lost": ("finished", "level", "vanishing"),
+    "regressed": ("finished", "not evaluated", "not evaluated"),
     "diverged": ("diverged", "level", "diverged"),
     "interrupted": ("interrupted", "level", "level"),
 }
-LARGEST = 150_000  # bytes
+# name: what the run has come to, and codes of which one must be the cause; made so, whatever the rules say
+DIAGNOSES: dict[str, tuple[StateName, tuple[str, ...]]] = {
+    "healthy": ("learned well", ()),
+    "vanishing": ("did not learn", ("G001",)),
+    "exploding": ("learned in part", ("G002", "W002", "A004")),
+    "overfit": ("learned in part", ("B002", "B003")),
+    "underfit": ("learned in part", ("", "B001")),
+    "dead": ("did not learn", ("A001",)),
+    "saturated": ("did not learn", ("A002",)),
+    "lost": ("learned and lost", ("L002", "W003")),
+    "regressed": ("learned in part", ("", "W004", "L004", "B001")),
+    "diverged": ("diverged", ("G002", "L002", "W003", "N001")),
+    "interrupted": ("learned well", ()),
+}
+STUDIES = ("initializers",)
+LARGEST, LARGEST_STUDY, LARGEST_FOLDER = 150_000, 1_000_000, 3_000_000  # bytes
 WAIT = 100.0  # seconds; a cold kernel cache compiles first
 
 each_run = pytest.mark.parametrize("name", RUNS)
@@ -49,10 +72,37 @@ def _inspect(name: str, *options: str) -> tuple[int, str, str]:
 
 def test_every_file_is_small_and_named_in_the_readme() -> None:
     files, readme = sorted(FOLDER.glob("*.h5")), (FOLDER / "README.md").read_text(encoding="utf-8")
-    assert {path.stem for path in files} == {*RUNS, "damaged"}
+    assert {path.stem for path in files} == {*RUNS, *STUDIES, "damaged"}
     for path in files:
-        assert path.stat().st_size < LARGEST
-        assert f"| `{path.name}` |" in readme
+        assert path.stat().st_size < (LARGEST_STUDY if path.stem in STUDIES else LARGEST)
+        assert f"`{path.name}`" in readme
+    assert sum(path.stat().st_size for path in FOLDER.rglob("*")) <= LARGEST_FOLDER
+
+
+@each_run
+def test_check_says_first_what_the_readme_says(name: str) -> None:
+    """Not so, but right? `python -m tests.sample_table` writes the table anew."""
+    assert set(sample_table.rows()) == {f"{each}.h5" for each in RUNS}
+    (told,) = sample_table.made([f"{name}.h5"])
+    state, causes = DIAGNOSES[name]
+    assert (told[1], told[2]) == sample_table.rows()[f"{name}.h5"]
+    assert told[1].startswith(f"{state}: ")
+    code = told[2].rpartition("(")[2].rstrip(")").strip("–")
+    assert code in (causes or ("",))
+
+
+def test_the_baseline_passes_its_own_gate_and_the_regressed_run_does_not() -> None:
+    seeds = sorted(map(str, (FOLDER / "baseline").glob("*.h5")))
+    assert len(seeds) == 5
+    for seed in seeds:
+        assert dlprobe("check", seed, "--against", *(each for each in seeds if each != seed), "--select", "R").code == 0
+    assert dlprobe("check", str(FOLDER / "regressed.h5"), "--against", *seeds, "--select", "R002").code == 1
+
+
+def test_the_study_of_initializers_says_which_of_them_learn() -> None:
+    values = {value["label"]: value for value in dlprobe("compare", str(FOLDER / "initializers.h5"), "--format", "json").data["values"]}
+    assert values["glorot_normal"]["states"] == {"learned well": 2}
+    assert values["normal(std=0.01)"]["states"] == {"did not learn": 2}
 
 
 @each_run
@@ -62,7 +112,7 @@ def test_status_and_verdicts_are_what_the_readme_says(name: str) -> None:
         assert profile is not None
         found = (run.status, profile.first.verdict.verdict, profile.last.verdict.verdict)
     assert found == RUNS[name]
-    (line,) = (line for line in (FOLDER / "README.md").read_text(encoding="utf-8").splitlines() if line.startswith(f"| `{name}.h5`"))
+    line = next(line for line in (FOLDER / "README.md").read_text(encoding="utf-8").splitlines() if line.startswith(f"| `{name}.h5`"))
     assert f"| {found[0]} | {found[1]} → {found[2]} |" in line
 
 
@@ -131,7 +181,7 @@ def steps_in(path: Path, journal: Path) -> int:
     """Recorded steps of a run that is being made."""
     if not journal.exists() or journal.stat().st_size < 100_000:
         return 0
-    with dlprobe.open_run(path) as run:
+    with open_run(path) as run:
         assert isinstance(run, Run)
         return len(run.steps)
 
@@ -152,7 +202,7 @@ def test_what_a_killed_train_leaves_reads_like_any_run(tmp_path: Path) -> None:
         process.send_signal(signal.SIGKILL)
         process.wait()
     assert not path.exists()
-    with dlprobe.open_run(path) as run:
+    with open_run(path) as run:
         assert isinstance(run, Run)
         assert (run.status, run.damage) == ("interrupted", None)
         assert list(run.steps) == list(range(len(run.steps)))

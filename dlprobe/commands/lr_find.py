@@ -14,6 +14,7 @@ Examples:
 
 from __future__ import annotations
 
+import math
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -71,7 +72,9 @@ def command(
 
 def show(search: RateSearch, result: Found, execution: Execution, screen: Screen) -> None:
     """Picture and answer."""
+    from dlprobe.config.typed import train_with
     from dlprobe.reports.lr_find import document
 
     name = search.sets.of(search.config).name
-    screen.show(document(result, data_name=name, optimizer=str(search.config.training.optimizer)))
+    train = train_with(search.config, {"training.lr": f"{result.rate:g}"}) if math.isfinite(result.rate) else ""
+    screen.show(document(result, data_name=name, optimizer=str(search.config.training.optimizer), train=train))

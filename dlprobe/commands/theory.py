@@ -27,6 +27,7 @@ from dlprobe.errors import ConfigError
 
 if TYPE_CHECKING:
     from dlprobe.analysis.theory.mean_field import InitialNet
+    from dlprobe.config import RunConfig
     from dlprobe.runs import Run
 
 PANEL = "Theory"
@@ -50,13 +51,17 @@ def command(
     from dlprobe.analysis.profiles.against_theory import batch_mean_square, measured
     from dlprobe.analysis.theory.mean_field import predict
     from dlprobe.analysis.theory.phase import critical_with_dropout, phase_of
+    from dlprobe.commands.base.typed_line import free_file
+    from dlprobe.config.typed import train_with
     from dlprobe.parts.activations import Activation
     from dlprobe.reports.theory import document
     from dlprobe.runs import open_single
 
-    biases = [] if sigma_b is None else numbers(sigma_b)
+    biases, measure = [] if sigma_b is None else numbers(sigma_b), ""
     if against is None:
-        net, found, last = configured_net(config, options, screen), None, None
+        configuration = read_configuration(config, options, screen)
+        net, found, last = configured_net(configuration, screen), None, None
+        measure = f"{train_with(configuration, {'training.steps': 1, 'training.lr': 0})} -o {free_file('run.h5')}"
         prediction = predict(net)
     else:
         with open_single(against) as run:
@@ -69,15 +74,14 @@ def command(
         raise ConfigError("--sigma-b: there is no hidden layer with an elementwise activation to search for: use --layers and --activation, e.g. tanh")
     edges = [(each, critical_with_dropout(net.activations[-1], each, net.perturbations.keep)) for each in biases]
     phase = phase_of(net) if prediction.applicable else None
-    screen.show(document(net, prediction, phase, edges, found, None if against is None else str(against), maps, last))
+    screen.show(document(net, prediction, phase, edges, found, None if against is None else str(against), maps, last, measure))
 
 
-def configured_net(config: Path | None, options: dict[str, str | None], screen: Screen) -> InitialNet:
+def configured_net(configuration: RunConfig, screen: Screen) -> InitialNet:
     """The net of a configuration on its data."""
     from dlprobe.analysis.theory.mean_field import configured
     from dlprobe.commands.base.preparing import prepare_data
 
-    configuration = read_configuration(config, options, screen)
     data = prepare_data(configuration, screen)
     return configured(configuration, len(data.feature_names), data.input_mean_square)
 

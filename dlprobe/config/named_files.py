@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -29,6 +30,26 @@ def named_files(config: RunConfig) -> tuple[NamedFile, ...]:
             specs = [each for each in (value if isinstance(value, tuple) else (value,)) if isinstance(each, Spec)]
             found += [NamedFile(key, Path(str(each.parameters["path"]))) for each in specs if getattr(each.record, "from_file", False)]
     return tuple(found)
+
+
+def files_elsewhere(source: Path, configs: Iterable[RunConfig]) -> list[NamedFile]:
+    """Files that configurations of `source` name outside its folder and the working folder: what is asked for before they are opened, each once."""
+    named = dict.fromkeys(file for config in configs for file in named_files(config))
+    return [file for file in named if not any(lies_in(file.path, folder) for folder in (real(source).parent, Path.cwd()))]
+
+
+def lies_in(path: Path, folder: Path) -> bool:
+    """Whether a file lies in or below a folder, links followed. The root of the file system holds everything, which says nothing."""
+    folder = real(folder)
+    return folder != folder.parent and real(path).is_relative_to(folder)
+
+
+def real(path: Path) -> Path:
+    """The path with links followed; one that leads nowhere is as it is written, from the root."""
+    try:
+        return path.resolve()
+    except (OSError, RuntimeError, ValueError):
+        return path.absolute()
 
 
 def at_home(path: Path) -> Path:

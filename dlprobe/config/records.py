@@ -8,6 +8,7 @@ not get out.
 from __future__ import annotations
 
 from collections.abc import Mapping
+from functools import cache
 from pathlib import Path
 from typing import Annotated, Any, ClassVar, Literal, Self
 
@@ -41,6 +42,7 @@ from dlprobe.errors import ConfigError
 from dlprobe.registry import Spec, listed
 
 LARGEST_SEED = 2**63 - 1
+MOST_ROWS = 100_000  # that record_every = auto leaves of a run
 DEFAULT_EPOCHS = 20
 AUTO = ("auto",)
 NONE = ("none",)
@@ -83,7 +85,18 @@ class Table(BaseModel):
     @classmethod
     def forms(cls) -> dict[str, Form]:
         """The form of each field, in the order of definition."""
-        return {key: next(item for item in field.metadata if isinstance(item, Form)) for key, field in cls.model_fields.items()}
+        return _forms(cls)
+
+
+@cache
+def _forms(table: type[Table]) -> dict[str, Form]:
+    return {key: next(item for item in field.metadata if isinstance(item, Form)) for key, field in table.model_fields.items()}
+
+
+@cache
+def default_of(table: type[Table], key: str) -> Any:
+    """What a field of a table holds by default."""
+    return table.forms()[key].read(table.model_fields[key].default)
 
 
 class DataConfig(Table):
@@ -340,7 +353,9 @@ class RecordingConfig(Table):
 
     table: ClassVar[str] = "recording"
 
-    record_every: Annotated[int, Whole(1)] = option("1", "steps from one record of the statistics to the next")
+    record_every: Annotated[int | None, Whole(1, words=AUTO)] = option(
+        "auto", "steps from one record of the statistics to the next; auto: every step up to 100,000 rows, then as many as give that"
+    )
     evaluate_every: Annotated[int | Literal["never"], Whole(1, own_words=("never",))] = option("1", "epochs from one evaluation to the next")
     checkpoint_every: Annotated[int | None, Whole(1, words=("never", "none"))] = option("never", "steps from one checkpoint to the next")
     histogram_every: Annotated[int | Literal["never"] | None, Whole(1, words=AUTO, own_words=("never",))] = option(
@@ -352,6 +367,10 @@ class RecordingConfig(Table):
     sharpness: Annotated[int | None, Whole(1, words=NONE)] = option(
         "none", "training samples on which the Hessian's largest eigenvalue is taken at each histogram"
     )
+
+    def resolved_record_every(self, steps: int) -> int:
+        """`record_every`, or the smallest number that leaves `MOST_ROWS` rows of a run of so many steps at most."""
+        return -(-steps // MOST_ROWS) if self.record_every is None else self.record_every
 
 
 class RunConfig(Table):

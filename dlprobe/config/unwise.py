@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from dlprobe.config.records import RunConfig
-from dlprobe.registry import Spec
 
 
 def warnings_for(config: RunConfig) -> list[str]:
@@ -13,7 +12,7 @@ def warnings_for(config: RunConfig) -> list[str]:
         _norm_of_no_layer,
         _unused_bias_init,
         _identical_units,
-        _no_probabilities,
+        _unfit_outputs,
         _sparse_record,
         _no_histograms,
         _remedies_of_no_layer,
@@ -50,21 +49,20 @@ def _identical_units(config: RunConfig) -> str | None:
     return f"init = {init} gives every weight the same value: the units of a layer stay identical; take an initializer that draws weights"
 
 
-def _no_probabilities(config: RunConfig) -> str | None:
+def _unfit_outputs(config: RunConfig) -> str | None:
     loss, output = config.training.loss, config.model.output_activation
-    if loss is None or output is None or loss.record.fused is None or _gives_probabilities(output):
+    if loss is None or output is None:
         return None
-    better = loss.record.output_activation
-    return f"loss = {loss} takes probabilities, output_activation = {output} gives values outside 0 to 1: take {better} or auto"
-
-
-def _gives_probabilities(activation: Spec) -> bool:
-    """Whether the activation stays within 0 to 1."""
-    return all(0.0 <= a <= 1.0 for a in activation.record.evaluate([-3.0, 3.0, 1.5, 0.5], *activation.parameters.values()))
+    low, high = output.record.output_range(*output.parameters.values())
+    task = "" if "regression" in loss.record.tasks else "classification"  # of a loss for both, the task is only known from the data
+    unmet = loss.record.unmet(low, high, output.record.sums_to_one, task)
+    if not unmet:
+        return None
+    return f"loss = {loss}: {unmet}; output_activation = {output} gives values from {low:g} to {high:g}: take {loss.record.output_activation} or auto"
 
 
 def _sparse_record(config: RunConfig) -> str | None:
-    every, steps = config.recording.record_every, config.training.steps
+    every, steps = config.recording.record_every or 1, config.training.steps
     if steps is None or steps == 1 or every < steps:
         return None
     return f"record_every = {every} with steps = {steps} records step 0 alone: take a smaller record_every"

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from dlprobe.config.records import TABLES, RunConfig, Table, is_younger
+from dlprobe.config.records import TABLES, RunConfig, Table, default_of, is_younger
 
 
 def to_mapping(config: RunConfig, *, whole: bool = False) -> dict[str, dict[str, Any]]:
@@ -23,21 +23,29 @@ def to_mapping(config: RunConfig, *, whole: bool = False) -> dict[str, dict[str,
 def is_stored(record: Table, key: str) -> bool:
     """Whether a run file holds the key."""
     field = type(record).model_fields[key]
-    return not is_younger(field) or bool(getattr(record, key) != type(record).forms()[key].read(field.default))
+    return not is_younger(field) or bool(getattr(record, key) != default_of(type(record), key))
 
 
-def to_toml(config: RunConfig, reasons: Mapping[str, str] | None = None) -> str:
-    """The configuration as TOML text; above each key stand its help, what is allowed and, by `table.key`, why it has its value."""
+def to_toml(config: RunConfig, reasons: Mapping[str, str] | None = None, *, brief: bool = False) -> str:
+    """The configuration as TOML text; above each key stand its help, what is allowed and, by `table.key`, why it has its value.
+
+    brief: only the keys that are not as by default, and those with a reason; without their help.
+    """
     import tomlkit  # here, not above: no reader needs it
 
-    mapping = to_mapping(config, whole=True)
+    mapping, plain = to_mapping(config, whole=True), to_mapping(RunConfig(), whole=True)
     document = tomlkit.document()
     for name, table in TABLES.items():
         section = tomlkit.table()
         for key, form in table.forms().items():
-            section.add(tomlkit.comment(f"{table.model_fields[key].description} ({form.allowed})"))
-            if reason := (reasons or {}).get(f"{name}.{key}"):
+            reason = (reasons or {}).get(f"{name}.{key}")
+            if brief and not reason and mapping[name][key] == plain[name][key]:
+                continue
+            if not brief:
+                section.add(tomlkit.comment(f"{table.model_fields[key].description} ({form.allowed})"))
+            if reason:
                 section.add(tomlkit.comment(" ".join(reason.split())))
             section.add(key, mapping[name][key])
-        document.add(name, section)
+        if section or not brief:
+            document.add(name, section)
     return tomlkit.dumps(document)

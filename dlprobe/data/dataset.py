@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Protocol, TypeAlias
@@ -173,6 +174,30 @@ class Scaler:
 
 
 @dataclass(frozen=True)
+class Repeats:
+    """Rows that repeat, to the last digit of their raw inputs.
+
+    duplicates: rows of the second part that are also in the first, keyed `train_val`,
+    `train_test`, `val_test`. distinct: different rows of all parts together; possible: rows that
+    the different values of each feature could make, infinite where no row repeats. floors: by part, the error (share of wrong
+    classes, or root mean square) that no function of the inputs can go below, because equal rows
+    have different targets; only of parts whose rows repeat so often that this says something.
+    """
+
+    duplicates: Mapping[str, int]
+    distinct: int = 0
+    possible: float = math.inf
+    floors: Mapping[str, float] = field(default_factory=dict)
+
+    def described(self) -> dict[str, Any]:
+        """What a run file says of them, by the names that the layout table has in `data`."""
+        rows: dict[str, Any] = {"distinct_rows": self.distinct} if self.distinct else {}
+        rows |= {"possible_rows": self.possible} if math.isfinite(self.possible) else {}
+        counts = {f"duplicates_{pair}": count for pair, count in self.duplicates.items()}
+        return {**counts, **rows, **{f"{part}_floor": error for part, error in self.floors.items()}}
+
+
+@dataclass(frozen=True)
 class PreparedData:
     """Split and scaled data. Every mapping `dict[part, …]` has the keys train, val and test; a part may be empty, the training part never.
 
@@ -182,7 +207,7 @@ class PreparedData:
     fingerprint: sha256 hex of the prepared arrays.
     feature_min, feature_max, feature_mean, feature_std: float64 (features,), of the raw training part (population std).
     class_counts: int64 (classes,) per part; empty for regression.
-    duplicates: rows of the second part whose raw inputs are also in the first, keyed `train_val`, `train_test`, `val_test`.
+    repeats: which rows repeat.
     input_mean, input_mean_square: over all elements of the prepared training inputs.
     noisy_labels: rows of the Dataset in the training part whose class was replaced; outlier_rows: whose inputs were. int64, ascending.
     label_noise_std: float64 (outputs,), deviation of the noise added to regression targets of the training part; empty where there is none.
@@ -204,7 +229,7 @@ class PreparedData:
     feature_mean: Floats
     feature_std: Floats
     class_counts: Mapping[str, Indices]
-    duplicates: Mapping[str, int]
+    repeats: Repeats
     input_mean: float
     input_mean_square: float
     notes: tuple[str, ...] = ()

@@ -11,14 +11,15 @@ import numpy as np
 import numpy.typing as npt
 
 from dlprobe.data.corruption import corruption_notes, with_noisy_labels, with_outliers
-from dlprobe.data.dataset import PARTS, Array, Dataset, Floats, Indices, Options, PreparedData, Scaler, ScannedTiles, no_rows
+from dlprobe.data.dataset import PARTS, Array, Dataset, Floats, Indices, Options, PreparedData, Repeats, Scaler, ScannedTiles, no_rows
 from dlprobe.data.filling import filled_from_tiles, misfit, moments_in_tiles
 from dlprobe.data.gaps import filled, fit_fill
 from dlprobe.data.images import of_moving_images, side_of
 from dlprobe.data.places import quoted_list
+from dlprobe.data.repeats import possible_in_tiles, repeats, repeats_of
 from dlprobe.data.scaling import Moments, fit_moments, moments_of, robust
 from dlprobe.data.splitting import fewer, split, split_given
-from dlprobe.data.tiles import Told, row_digests, whole
+from dlprobe.data.tiles import Told, whole
 from dlprobe.errors import DataError
 
 SUMMED = 2**16  # numbers whose squares are made at a time
@@ -36,7 +37,11 @@ def prepare(dataset: Dataset, options: Options, seed: int, dtype: npt.DTypeLike,
     targets["train"], noise = with_noisy_labels(dataset, targets["train"], options.label_noise, seed)
     if dataset.tiles is not None and (options.outliers > 0 or options.scaling == "robust"):  # these need whole columns
         dataset = held(dataset)
-    made = from_array(dataset, options, rows, seed, dtype) if dataset.tiles is None else from_tiles(dataset, dataset.tiles, options, rows, dtype, told)
+    made = (
+        from_array(dataset, options, rows, targets, seed, dtype)
+        if dataset.tiles is None
+        else from_tiles(dataset, dataset.tiles, options, rows, targets, dtype, told)
+    )
     clean = dataset.clean_targets
     return PreparedData(
         name=dataset.name,
@@ -54,13 +59,13 @@ def prepare(dataset: Dataset, options: Options, seed: int, dtype: npt.DTypeLike,
         feature_mean=made.moments.mean,
         feature_std=made.moments.std,
         class_counts={part: count_classes(targets[part], len(dataset.class_names)) for part in PARTS},
-        duplicates=made.duplicates,
+        repeats=made.repeats,
         input_mean=float(made.inputs["train"].mean(dtype=np.float64)),
         input_mean_square=mean_square(made.inputs["train"]),
         notes=(
             *dataset.notes,
             *split_notes(dataset, options, rows, made.scaler),
-            *given_notes(dataset, rows, made.duplicates),
+            *given_notes(dataset, rows, made.repeats.duplicates),
             *corruption_notes(len(rows["train"]), made.outliers, noise),
         ),
         source=dataset.source,
@@ -98,30 +103,40 @@ class Made:
     inputs: dict[str, Array]
     scaler: Scaler
     moments: Moments
-    duplicates: dict[str, int]
+    repeats: Repeats
     fill: Floats = field(default_factory=lambda: np.zeros(0))
     outliers: Indices = field(default_factory=no_rows)
 
 
-def from_array(dataset: Dataset, options: Options, rows: Mapping[str, Indices], seed: int, dtype: npt.DTypeLike) -> Made:
+def from_array(dataset: Dataset, options: Options, rows: Mapping[str, Indices], targets: Mapping[str, Array], seed: int, dtype: npt.DTypeLike) -> Made:
     """Prepared inputs of a data set that is held whole."""
     raw = {part: dataset.inputs[rows[part]] for part in PARTS}
     fill = fit_fill(raw["train"], options.missing, dataset.feature_names, dataset.name) if np.isnan(dataset.inputs).any() else np.zeros(0)
     raw = {part: filled(raw[part], fill) for part in PARTS}
     raw["train"], far = with_outliers(raw["train"], options.outliers, seed)
-    duplicates = duplicates_across({part: row_digests(raw[part]) for part in PARTS})
+    repeated = repeats(raw, targets, dataset.task == "classification")
     moments = moments_of(raw["train"])
     scaler = fit_inputs(dataset, options, moments, raw["train"])
     inputs = {part: cast(dataset, rows[part], raw[part], scaler, dtype) for part in PARTS}
-    return Made(inputs, scaler, moments, duplicates, fill, far)
+    return Made(inputs, scaler, moments, repeated, fill, far)
 
 
-def from_tiles(dataset: Dataset, held: ScannedTiles, options: Options, rows: Mapping[str, Indices], dtype: npt.DTypeLike, told: Told | None) -> Made:
+def from_tiles(
+    dataset: Dataset,
+    held: ScannedTiles,
+    options: Options,
+    rows: Mapping[str, Indices],
+    targets: Mapping[str, Array],
+    dtype: npt.DTypeLike,
+    told: Told | None,
+) -> Made:
     """Prepared inputs of a large file, the same to the last bit; nothing is held beside them."""
-    duplicates = duplicates_across({part: held.digests[rows[part]] for part in PARTS})
+    every = np.sort(np.concatenate([rows[part] for part in PARTS]))
+    digests = {part: held.digests[rows[part]] for part in PARTS}
+    repeated = repeats_of(digests, lambda: possible_in_tiles(held.tiles, every), targets, dataset.task == "classification")
     moments = moments_in_tiles(held.tiles, rows["train"], told)
     scaler = fit_inputs(dataset, options, moments, dataset.inputs)
-    return Made(filled_from_tiles(dataset, held.tiles, rows, scaler, dtype, told), scaler, moments, duplicates)
+    return Made(filled_from_tiles(dataset, held.tiles, rows, scaler, dtype, told), scaler, moments, repeated)
 
 
 def held(dataset: Dataset) -> Dataset:
@@ -164,20 +179,6 @@ def fingerprint(inputs: Mapping[str, Array], targets: Mapping[str, Array]) -> st
 def count_classes(targets: Array, classes: int) -> Indices:
     """Rows of each class, int64 (classes,); empty for regression."""
     return np.bincount(targets, minlength=classes).astype(np.int64) if classes else np.zeros(0, dtype=np.int64)
-
-
-def duplicates_across(digests: Mapping[str, Indices]) -> dict[str, int]:
-    """For each two parts, how many rows of the second have inputs that are also in the first (leaks that flatter the second's score), by their digests."""
-    ascending = {part: np.sort(digests[part]) for part in PARTS}
-    return {f"{a}_{b}": contained(ascending[b], ascending[a]) for a, b in combinations(PARTS, 2)}
-
-
-def contained(some: Indices, others: Indices) -> int:
-    """How many of `some` are among `others`, both ascending. (np.isin hashes, which takes ten times as long.)"""
-    if not len(others):
-        return 0
-    places = np.searchsorted(others, some)
-    return int((others[np.minimum(places, len(others) - 1)] == some).sum())
 
 
 def mean_square(values: Array) -> float:

@@ -90,6 +90,7 @@ class Resampler:
             feature_mean=moments.mean,
             feature_std=moments.std,
             class_counts={**self.base.class_counts, "train": count_classes(targets, len(dataset.class_names))},
+            repeats=replace(self.base.repeats, floors={}),
             input_mean=float(whole.mean()),
             input_mean_square=float(np.square(whole).mean()),
             noisy_labels=rows[noise.changed],

@@ -16,11 +16,14 @@ import numpy as np
 from dlprobe.analysis.comparing import comparison, paired
 from dlprobe.analysis.comparing.comparison import Margin, Outcome
 from dlprobe.analysis.model_size import layer_size
+from dlprobe.analysis.profiles.run_profile import run_profile
 from dlprobe.config import RunConfig, completed, from_mapping, to_mapping, with_values
 from dlprobe.errors import ConfigError
 from dlprobe.experiments.axes import Axis, named
 from dlprobe.experiments.experiment import Means, SeededExperiment
 from dlprobe.experiments.study import NEVER, PlannedRun, run_id, run_one, run_study
+from dlprobe.rules.diagnosis import Examined, examine
+from dlprobe.rules.healing import healed_step
 from dlprobe.runs import Run, Study
 from dlprobe.training import trainer
 from dlprobe.training.prepared_sets import PreparedSets
@@ -62,7 +65,16 @@ class Cell:
 
 
 @dataclass(frozen=True)
-class CompareExperiment(SeededExperiment[Outcome, "Compared"]):
+class RunOutcome(Outcome):
+    """What is compared of one run, with what it has come to. healed: the step from which an error signal that was ill at first stayed within the band."""
+
+    id: str = ""
+    examined: Examined | None = None
+    healed: int | None = None
+
+
+@dataclass(frozen=True)
+class CompareExperiment(SeededExperiment[RunOutcome, "Compared"]):
     """What is compared and how. by: metric that ranks; target: of steps to a target, None: what every value that learns reaches."""
 
     name = "compare"
@@ -88,7 +100,7 @@ class CompareExperiment(SeededExperiment[Outcome, "Compared"]):
         axes = {**{axis: list(values) for axis, values in self.axes.items()}, "seed": list(self.seeds)}
         return {"experiment": self.name, "axes": axes, "options": options, "cells": cells}
 
-    def plan(self, found: Mapping[str, Outcome] = MappingProxyType({})) -> list[PlannedRun]:
+    def plan(self, found: Mapping[str, RunOutcome] = MappingProxyType({})) -> list[PlannedRun]:
         """Every cell with every seed."""
         return [
             PlannedRun(run_id(index, "-".join(cell.coordinates.values()), seed), self._config(cell, seed), {**cell.coordinates, "seed": seed})
@@ -103,13 +115,15 @@ class CompareExperiment(SeededExperiment[Outcome, "Compared"]):
         """A cell's configuration with a seed of its own; the split stays, unless the data vary."""
         return with_values(cell.config, {"training.seed": seed, "data.data_seed": seed if self.vary_data else cell.config.resolved_data_seed})
 
-    def read(self, planned: PlannedRun, run: Run) -> Outcome:
+    def read(self, planned: PlannedRun, run: Run) -> RunOutcome:
         """What is compared of a run."""
-        return comparison.outcome(int(planned.coordinates["seed"]), run)
+        outcome, examined = comparison.outcome(int(planned.coordinates["seed"]), run), examine(run)
+        healed = healed_step(run, run_profile(run))
+        return RunOutcome(**{**vars(outcome), "state": examined.seen.state.name}, id=planned.id, examined=examined, healed=healed)
 
-    def conclude(self, found: Mapping[str, Outcome], complete: bool) -> Compared | None:
+    def conclude(self, found: Mapping[str, RunOutcome], complete: bool) -> Compared | None:
         """The comparison of what ended; None where nothing did."""
-        by_cell: dict[str, list[Outcome]] = {cell.label: [] for cell in self.cells}
+        by_cell: dict[str, list[RunOutcome]] = {cell.label: [] for cell in self.cells}
         for planned, (_, cell, _) in zip(self.plan(), self._grid(), strict=True):
             if planned.id in found:
                 by_cell[cell.label].append(found[planned.id])
@@ -118,7 +132,7 @@ class CompareExperiment(SeededExperiment[Outcome, "Compared"]):
         whole = comparison.compare(by_cell, self.by, self.target)
         marginals = {axis: comparison.compare_margins(self._cells_by_value(axis, by_cell), self.by) for axis in self.axes}
         shown = {axis: margin for axis, margin in marginals.items() if margin is not None and len(self.axes) > 1}
-        return Compared(self, whole, shown, complete)
+        return Compared(self, whole, shown, complete, by_cell)
 
     def _cells_by_value(self, axis: str, by_cell: Mapping[str, Sequence[Outcome]]) -> dict[str, list[Sequence[Outcome]]]:
         """For each value of an axis the runs of every cell that has it."""
@@ -140,12 +154,13 @@ class CompareExperiment(SeededExperiment[Outcome, "Compared"]):
 
 @dataclass(frozen=True)
 class Compared:
-    """The comparison of all cells, and where there are several axes, of each axis's values over all others. complete: False after a stop."""
+    """The comparison of all cells, and where there are several axes, of each axis's values over all others. complete: False after a stop; runs: by label."""
 
     request: CompareExperiment
     all: comparison.Comparison
     marginals: Mapping[str, Margin] = field(default_factory=dict)
     complete: bool = True
+    runs: Mapping[str, Sequence[RunOutcome]] = field(default_factory=dict)
 
 
 def cells_of(base: RunConfig, axes: Sequence[tuple[Axis, Sequence[str]]]) -> tuple[dict[str, tuple[str, ...]], list[Cell]]:

@@ -79,6 +79,8 @@ class PlannedExperiment(Experiment[T, R]):
 
     sets: PreparedSets
     """The data of its runs."""
+    longest_first: ClassVar[bool] = True
+    """Whether long runs begin first, so that threads end together; else runs keep the plan's order, so that a stop leaves its first ones."""
 
     @abstractmethod
     def plan(self, found: Mapping[str, T]) -> Sequence[PlannedRun]:
@@ -94,7 +96,7 @@ class PlannedExperiment(Experiment[T, R]):
         plan = self.plan(finished)
         while ended.complete and any(each.id not in ended.found for each in plan):
             how: dict[str, Any] = {"threads": means.threads, "stop": means.stop, "writer": means.writer, "progress": means.progress, "cluster": means.cluster}
-            ended = run_study(plan, self.sets, self.read, finished=ended.found, **how)
+            ended = run_study(plan, self.sets, self.read, finished=ended.found, longest_first=self.longest_first, **how)
             plan = self.plan(ended.found)
         return ended
 

@@ -7,6 +7,7 @@ after training.
 from __future__ import annotations
 
 import itertools
+import math
 import re
 import threading
 from collections.abc import Callable, Mapping, Sequence
@@ -17,6 +18,7 @@ from typing import Any
 import numpy as np
 
 from dlprobe.analysis.profiles import development, gradient_cells
+from dlprobe.analysis.profiles.depth_choice import Candidate, DepthChoice, choose, told
 from dlprobe.analysis.profiles.depth_limits import TrainableDepth, trainable_depth
 from dlprobe.analysis.profiles.gradient_cells import CellResult, SeedResult
 from dlprobe.analysis.profiles.row_verdict import where_diverged
@@ -27,6 +29,7 @@ from dlprobe.experiments.axes import DEFAULT_WIDTH, axis_of, with_layers
 from dlprobe.experiments.experiment import Means, SeededExperiment
 from dlprobe.experiments.study import PlannedRun, Told
 from dlprobe.registry import Spec
+from dlprobe.rules.diagnosis import Examined, examine
 from dlprobe.runs import Run, Study, StudyWriter
 from dlprobe.training import trainer
 from dlprobe.training.prepared_sets import PreparedSets
@@ -81,13 +84,29 @@ class Cell:
 
 
 @dataclass(frozen=True)
+class SeedOutcome(SeedResult):
+    """One run of a cell with what it came to."""
+
+    examined: Examined | None = None
+
+
+@dataclass(frozen=True)
 class GridResult:
-    """What came of it, in the grid's order; `complete` is False after a stop. trainable: by label and width, how deep a net can be."""
+    """What came of it, in the grid's order; `complete` is False after a stop. trainable: by label and width, how deep a net can be. examined: of each cell
+    the runs that ended, by id. choices: what to use at each depth.
+    """
 
     cells: tuple[Cell, ...]
     results: tuple[CellResult | None, ...]
     complete: bool
     trainable: Mapping[tuple[str, int], TrainableDepth] = field(default_factory=dict)
+    examined: tuple[Mapping[str, Examined], ...] = ()
+    choices: tuple[DepthChoice, ...] = ()
+
+    @property
+    def advice(self) -> list[str]:
+        """What to use at which depth, in words."""
+        return told(self.choices)
 
 
 def grid(base: RunConfig, axes: Axes) -> list[Cell]:
@@ -116,7 +135,7 @@ def cell_of(base: RunConfig, part: tuple[str, str, str], width: int, others: Map
 
 
 @dataclass
-class GradientExperiment(SeededExperiment[SeedResult, GridResult]):
+class GradientExperiment(SeededExperiment[SeedOutcome, GridResult]):
     """Every cell with every seed, each cell judged in the thread that makes its last run: theory's part takes half a second for the default grid, in which
     at the end all threads but one would have nothing to do."""
 
@@ -126,7 +145,7 @@ class GradientExperiment(SeededExperiment[SeedResult, GridResult]):
     cells: Sequence[Cell]
     seeds: Sequence[int]
     sets: PreparedSets
-    _read: dict[str, SeedResult] = field(default_factory=dict, init=False, repr=False)
+    _read: dict[str, SeedOutcome] = field(default_factory=dict, init=False, repr=False)
     _judged: dict[str, CellResult] = field(default_factory=dict, init=False, repr=False)  # by the id of the cell's first run
     _lock: threading.Lock = field(default_factory=threading.Lock, init=False, repr=False)
 
@@ -139,11 +158,11 @@ class GradientExperiment(SeededExperiment[SeedResult, GridResult]):
         """Its axes and every cell's configuration."""
         return study_description(self.cells, self.seeds)
 
-    def plan(self, found: Mapping[str, SeedResult]) -> list[PlannedRun]:
+    def plan(self, found: Mapping[str, SeedOutcome]) -> list[PlannedRun]:
         """Every cell with every seed; all share the split."""
         return [PlannedRun(run_id(cell, seed), run_config(cell, seed), coordinates(cell, seed)) for cell in self.cells for seed in self.seeds]
 
-    def read(self, planned: PlannedRun, run: Run) -> SeedResult:
+    def read(self, planned: PlannedRun, run: Run) -> SeedOutcome:
         """What the analysis needs of one run; the last one of a cell has the cell judged."""
         result = seed_result(planned, run)
         cell, ids = self._cells[planned.id]
@@ -159,11 +178,11 @@ class GradientExperiment(SeededExperiment[SeedResult, GridResult]):
         """By run id: its cell and the ids of all runs of the cell."""
         return {run_id(cell, seed): (cell, [run_id(cell, each) for each in self.seeds]) for cell in self.cells for seed in self.seeds}
 
-    def conclude(self, found: Mapping[str, SeedResult], complete: bool) -> GridResult | None:
+    def conclude(self, found: Mapping[str, SeedOutcome], complete: bool) -> GridResult | None:
         """None where no run ended."""
         return self.judged(found, complete) if found else None
 
-    def judged(self, found: Mapping[str, SeedResult], complete: bool) -> GridResult:
+    def judged(self, found: Mapping[str, SeedOutcome], complete: bool) -> GridResult:
         """Every cell from the seeds that ended, and each row of cells for how deep it can be."""
         results = tuple(self._judged.get(run_id(cell, self.seeds[0])) or self._judge_ended(cell, found) for cell in self.cells)
         by_row: dict[tuple[str, int], list[tuple[Cell, CellResult]]] = {}
@@ -175,15 +194,46 @@ class GradientExperiment(SeededExperiment[SeedResult, GridResult]):
             deepest = max((cell for cell, _ in row), key=lambda cell: cell.depth)
             skills = {cell.depth: result.skill.median for cell, result in row}
             trainable[key] = trainable_depth(initial_net(deepest, self.sets.of(deepest.config)), skills)
-        return GridResult(tuple(self.cells), results, complete, trainable)
+        examined = tuple(self._examined(cell, found) for cell in self.cells)
+        return GridResult(tuple(self.cells), results, complete, trainable, examined, choices(self.cells, self.seeds, found))
 
-    def _judge_ended(self, cell: Cell, found: Mapping[str, SeedResult]) -> CellResult | None:
+    def _examined(self, cell: Cell, found: Mapping[str, SeedOutcome]) -> dict[str, Examined]:
+        ended = {id: found[id].examined for seed in self.seeds if (id := run_id(cell, seed)) in found}
+        return {id: examined for id, examined in ended.items() if examined is not None}
+
+    def _judge_ended(self, cell: Cell, found: Mapping[str, SeedOutcome]) -> CellResult | None:
         results = [found[id] for seed in self.seeds if (id := run_id(cell, seed)) in found]
         return judge(cell, results, self.sets.of(cell.config)) if results else None
 
     def table(self, result: GridResult) -> dict[str, list[object]]:
         """The verdicts, one row per judged cell."""
         return results_table(result)
+
+
+def choices(cells: Sequence[Cell], seeds: Sequence[int], found: Mapping[str, SeedResult]) -> tuple[DepthChoice, ...]:
+    """What to use at each depth that has several cells, of the runs that ended, by run id."""
+    several = len({cell.width for cell in cells}) > 1
+    by_depth: dict[int, list[Candidate]] = {}
+    for cell in cells:
+        ended = [found[id] for seed in seeds if (id := run_id(cell, seed)) in found]
+        if ended:
+            by_depth.setdefault(cell.depth, []).append(candidate(cell, ended, f"{cell.label} · {cell.width} wide" if several else cell.label))
+    return tuple(choose(depth, candidates) for depth, candidates in by_depth.items() if len(candidates) > 1)
+
+
+def candidate(cell: Cell, ended: Sequence[SeedResult], label: str) -> Candidate:
+    """A cell as one of those to choose from. Its cost: weights between hidden layers, a norm as one more row of them."""
+    model = cell.config.model
+    extras = (model.norm is not None) + (model.residual is not None)
+    cost = cell.depth * cell.width * (cell.width + extras)
+    return Candidate(label, tuple(score_of(each) for each in ended), tuple(each.skill for each in ended), extras, cost)
+
+
+def score_of(result: SeedResult) -> float:
+    """Accuracy on the validation part, or else the training part, or else R² on it; −∞ after a divergence."""
+    if result.diverged:
+        return -math.inf
+    return next((value for value in (result.val_accuracy, result.train_accuracy) if not math.isnan(value)), result.skill)
 
 
 def run(
@@ -230,13 +280,14 @@ def coordinates(cell: Cell, seed: int) -> dict[str, str | int]:
     }
 
 
-def seed_result(planned: PlannedRun, run: Run) -> SeedResult:
+def seed_result(planned: PlannedRun, run: Run) -> SeedOutcome:
     """What the analysis needs of one run."""
     rows = len(run.steps)
     first, last = (run.row(index).loaded() if rows else None for index in (0, rows - 1))
     accuracy = {part: float(run.final.get(f"{part}_accuracy", np.nan)) for part in ("train", "val")}
     diverged = run.status == "diverged"
-    return SeedResult(
+    return SeedOutcome(
+        examined=examine(run),
         seed=int(planned.coordinates["seed"]),
         first=first,
         last=last,
@@ -267,7 +318,7 @@ def course_of(run: Run) -> development.Course:
     return development.course(run.steps, signal[:, run.hidden_layers[0]], signal[:, run.hidden_layers[-1]])
 
 
-def judge(cell: Cell, results: Sequence[SeedResult], data: trainer.PreparedData) -> CellResult:
+def judge(cell: Cell, results: Sequence[SeedOutcome], data: trainer.PreparedData) -> CellResult:
     """The cell's result from those of its seeds."""
     return gradient_cells.summarize(results, initial_net(cell, data))
 

@@ -40,7 +40,7 @@ class Watched(Snapshots):
         if "tracked/percentiles" in values:
             self.percentiles.append(values["tracked/percentiles"])
 
-    def checkpoint(self, step: int, parameters: Array) -> None:
+    def checkpoint(self, step: int, parameters: Array, state: Mapping[str, Array] | None = None) -> None:
         """Keep the way that is drawn."""
         self.path.append(parameters)
 

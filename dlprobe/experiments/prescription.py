@@ -1,75 +1,104 @@
-"""Trying remedies: the configuration of an ill run as it is, and with each change that its findings name, over a few seeds on the same data."""
+"""Prescriptions: the configuration of an ill run as it is, with each change that may cure it, and plain defaults, over a few seeds on the same data.
+
+**What is tried.** The changes that the cause names, in its own order (the likeliest first), then those of
+other errors, of warnings, and for a run that failed its own choices set back to their defaults; whatever
+makes training dearer comes after all that does not. Never what the cause makes hopeless: more of the same
+(units or updates and nothing else) is tried only where the cause asks for it. Where no change cures alone,
+the one that helped most is joined with what its own findings name and with the others.
+
+**What cures.** Of a run that failed: it learns in CURED_SHARE of the seeds, by its outcome (`trials`), no rule
+asked. Of a run that learned and has findings: they are gone, no new error has come, and it is no worse.
+
+**Which is best.** The best median metric; of those that the seeds do not tell apart from it, within one
+standard error of the difference of the means (Breiman, Friedman, Olshen & Stone 1984, §3.4.3, the one
+standard error rule), the least work; within ALIKE of that, the best metric.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping, Sequence
+import math
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
+from typing import Any, Literal, TypeAlias
 
 import numpy as np
 
 from dlprobe.config import RunConfig, to_mapping, with_values
-from dlprobe.errors import ConfigError
+from dlprobe.config.named_files import named_files
+from dlprobe.experiments.changes import change_text, changed_values, plain_defaults, possible, work_ratio
 from dlprobe.experiments.experiment import PlannedExperiment
+from dlprobe.experiments.proof_record import CURED_SHARE
 from dlprobe.experiments.study import PlannedRun, run_id
+from dlprobe.experiments.trials import Trial, judged_trial_of, reachable_skill
 from dlprobe.rules import Finding, Remedy
-from dlprobe.rules.files import Criteria
 from dlprobe.runs import Run
 from dlprobe.training.prepared_sets import PreparedSets
 
-CURED_SHARE = 0.8  # of the seeds, e.g. 4 of 5
-METRICS = ("val_error", "train_error", "val_loss", "train_loss")  # the first that a run has is the one that tells whether it learned
+DEAR = 1.5  # times the run's own work, from which a change is tried after all others
+ALIKE = 1.1  # works up to this quotient are equal work
+FAILED = ("did not learn", "learned in part", "learned and lost", "diverged")  # states that an outcome can cure
+BUDGET = ("model.layers", "training.epochs", "training.steps")  # what alone is more of the same
+# Choices of a run that are set back to their defaults where it failed, the likeliest first; those of one entry together.
+CHOICES: tuple[tuple[str, ...], ...] = (
+    ("data.scaling",),
+    ("data.target_scaling",),
+    ("model.output_activation", "training.loss"),
+    ("training.optimizer", "training.lr"),
+    ("model.init", "model.bias_init"),
+    ("model.activation", "model.init", "model.bias_init"),
+    ("training.l1", "training.l2", "model.dropout", "model.input_dropout"),
+    ("training.schedule", "training.warmup"),
+    ("training.batch_size",),
+    ("model.norm",),
+)
+
+Role: TypeAlias = Literal["as it is", "change", "defaults"]
 
 
 @dataclass(frozen=True)
 class Treatment:
-    """A configuration to train. codes: the findings that asked for it, none for the run as it is; remedy: its change and why."""
+    """A configuration to train. codes: the findings that asked for it; remedy: its change and why, None for the run as it is and plain defaults; change: the
+    patch in words.
+    """
 
     config: RunConfig
     codes: tuple[str, ...] = ()
     remedy: Remedy | None = None
-
-
-@dataclass(frozen=True)
-class Trial:
-    """One seed's run of a treatment.
-
-    ill: codes of the severity that was treated that it still has; others: errors that the ill run did not have; findings: all of its own.
-    """
-
-    metric: float
-    ill: tuple[str, ...]
-    others: tuple[str, ...]
-    work: float
-    findings: tuple[Finding, ...] = ()
+    role: Role = "change"
+    change: str = ""
 
 
 @dataclass(frozen=True)
 class Result:
-    """All seeds of a treatment."""
+    """All seeds of a treatment. work: planned multiply-adds, as a multiple of the run's own; cured: in how many seeds, as `judged_results` says."""
 
     treatment: Treatment
     trials: tuple[Trial, ...]
+    work: float = 1.0
+    cured: int = 0
 
     @property
     def median(self) -> float:
         """Of the metric; a run that diverged counts as infinite."""
-        return float(np.median([trial.metric if np.isfinite(trial.metric) else np.inf for trial in self.trials]))
+        return float(np.median([trial.metric for trial in self.trials]))
 
     @property
     def span(self) -> tuple[float, float]:
         """Smallest and largest metric."""
-        values = [trial.metric if np.isfinite(trial.metric) else np.inf for trial in self.trials]
+        values = [trial.metric for trial in self.trials]
         return min(values), max(values)
 
     @property
-    def work(self) -> float:
-        """Updates times parameters: what the training costs."""
-        return float(np.median([trial.work for trial in self.trials]))
+    def cures(self) -> bool:
+        """Whether enough seeds are cured."""
+        return self.cured >= CURED_SHARE * len(self.trials)
 
-    def cured(self, before: Result) -> int:
-        """In how many seeds what was treated is gone, nothing worse has come, and the metric is not worse than before."""
-        return sum(not trial.ill and not trial.others and trial.metric <= before.median for trial in self.trials)
+    @property
+    def error_of_mean(self) -> float:
+        """Standard error of the mean metric over the seeds that are finite; 0 where one seed says nothing of the spread."""
+        values = [trial.metric for trial in self.trials if math.isfinite(trial.metric)]
+        return float(np.std(values, ddof=1) / math.sqrt(len(values))) if len(values) > 1 else 0.0
 
 
 def treated_codes(findings: Sequence[Finding]) -> tuple[str, ...]:
@@ -81,21 +110,50 @@ def treated_codes(findings: Sequence[Finding]) -> tuple[str, ...]:
     return ()
 
 
-def treatments(config: RunConfig, findings: Sequence[Finding], most: int) -> list[Treatment]:
-    """Every different change that errors and warnings name, those of what is to be cured first, at most so many; then the first ones of what is to be cured
-    piled up: those of the first two findings, of the first three and so on, at most so many again, those of all in any case.
+def treatments(
+    config: RunConfig, findings: Sequence[Finding], most: int, *, cause: Finding | None = None, failed: bool = False, sets: PreparedSets | None = None
+) -> list[Treatment]:
+    """Every different change that may cure, in the order in which they are tried, at most so many.
 
-    Warnings are asked too, because what stands behind an error is often one of them: inputs that are not scaled, too few units.
+    cause: the finding furthest upstream, where one is known. failed: whether the run did not learn, so that its own choices are suspects too.
     """
-    codes = treated_codes(findings)
+    prepared = sets or PreparedSets()
     asked: dict[tuple[tuple[str, str], ...], list[tuple[str, Remedy]]] = {}
-    for finding in sorted((each for each in findings if each.severity != "info"), key=lambda each: each.code not in codes):
+    for code, remedy in _named(config, findings, cause, failed):
+        asked.setdefault(tuple(sorted(remedy.patch.items())), []).append((code, remedy))
+    alone = [_treatment(config, tuple(dict.fromkeys(code for code, _ in same if code)), same[0][1]) for same in asked.values()]
+    found = [each for each in _different(alone, [config]) if not is_hopeless(config, each, cause, prepared)]
+    found.sort(key=lambda each: work_ratio(each.config, config, prepared) > DEAR)  # stable: within both halves the order stays
+    return found[:most]
+
+
+def _named(config: RunConfig, findings: Sequence[Finding], cause: Finding | None, failed: bool) -> Iterator[tuple[str, Remedy]]:
+    """(code, remedy): of the cause, of what is to be cured, of the other faults, and what the run chose itself."""
+    codes = treated_codes(findings)
+    faults = [each for each in findings if each.severity != "info" and each is not cause]
+    for finding in [*([] if cause is None else [cause]), *sorted(faults, key=lambda each: each.code not in codes)]:
         for remedy in finding.remedies:
-            asked.setdefault(tuple(sorted(remedy.patch.items())), []).append((finding.code, remedy))
-    alone = [_treatment(config, tuple(dict.fromkeys(code for code, _ in same)), same[0][1]) for same in asked.values()]
-    singles = _different(alone, [config])[:most]
-    piled = _different(_piled(config, findings, codes), [config, *(each.config for each in singles)])
-    return singles + (piled if len(piled) <= most else [*piled[: most - 1], piled[-1]])
+            yield finding.code, remedy
+    if failed:
+        yield from (("", remedy) for remedy in own_choices(config))
+
+
+def own_choices(config: RunConfig) -> Iterator[Remedy]:
+    """What the run chose itself, set back to its default, each alone."""
+    here, plain = to_mapping(config, whole=True), to_mapping(RunConfig(), whole=True)
+    for keys in CHOICES:
+        places = [key.split(".") for key in keys]
+        if here[places[0][0]][places[0][1]] != plain[places[0][0]][places[0][1]]:
+            patch = {f"{table}.{key}": str(plain[table][key]) for table, key in places}
+            yield Remedy(patch, f"{', '.join(key for _, key in places)} as by default: no finding names the run's own choice")
+
+
+def is_hopeless(config: RunConfig, treatment: Treatment, cause: Finding | None, sets: PreparedSets) -> bool:
+    """Whether a change is only more of the same, units or updates, and the cause does not ask for it: a factor per layer, a wrong rate or scale stays."""
+    if cause is None or treatment.remedy is None or any(each.patch == treatment.remedy.patch for each in cause.remedies):
+        return False
+    changed = changed_values(config, treatment.config)
+    return all(key in BUDGET for key in changed) and work_ratio(treatment.config, config, sets) > 1.0
 
 
 def _different(made: Sequence[Treatment | None], known: Sequence[RunConfig]) -> list[Treatment]:
@@ -110,30 +168,24 @@ def _different(made: Sequence[Treatment | None], known: Sequence[RunConfig]) -> 
 
 
 def _treatment(config: RunConfig, codes: tuple[str, ...], remedy: Remedy) -> Treatment | None:
-    try:
-        return Treatment(with_values(config, remedy.patch), codes, remedy)
-    except ConfigError:  # two changes that exclude each other, or one that this configuration does not take
-        return None
+    """None where the change is impossible, changes nothing, or has another file opened than the run does."""
+    changed = possible(config, remedy.patch)
+    return None if changed is None or named_files(changed) != named_files(config) else Treatment(changed, codes, remedy)
 
 
-def _piled(config: RunConfig, findings: Sequence[Finding], codes: Sequence[str]) -> list[Treatment | None]:
-    """The first remedies of the first two findings, of the first three, …; where two set the same key, the earlier finding's value stays."""
-    first = {each.code: each.remedies[0] for each in reversed(findings) if each.code in codes and each.remedies}
-    named = [code for code in codes if code in first]
-    made, patch = [], dict(first[named[0]].patch) if named else {}
-    for count, code in enumerate(named[1:], 2):
-        patch = {**first[code].patch, **patch}
-        made.append(_treatment(config, tuple(named[:count]), Remedy(patch, f"the first remedies of {count} findings together")))
-    return made
-
-
-def second_round(results: Sequence[Result], most: int) -> list[Treatment]:
-    """Where nothing cured: the change that helped most, joined with further ones. None where nothing helped."""
-    before, *tried = results
-    best = min(tried, key=lambda each: each.median, default=before)
-    if best is before or not best.median < before.median:
+def second_round(results: Sequence[Result], findings: Sequence[Finding], most: int) -> list[Treatment]:
+    """Where no change cured: the one that helped most, joined with further ones, and the first changes of all that is to be cured together. None where
+    nothing helped. results: the run as it is first; findings: of the run.
+    """
+    before, *others = results
+    tried = [each for each in others if each.treatment.role == "change"]
+    best = min(tried, key=lambda each: (-each.cured, each.median), default=before)
+    if best is before or not (best.cured > before.cured or best.median < before.median):
         return []
-    return further(best.treatment, best.trials[0].findings, [each.treatment for each in tried], most)
+    known = [before.treatment.config, *(each.treatment.config for each in others)]
+    joined = further(best.treatment, best.trials[0].findings or (), [each.treatment for each in tried], most)
+    together = _different([piled(before.treatment.config, findings)], [*known, *(each.config for each in joined)])
+    return [*joined[: most - len(together)], *together]
 
 
 def further(first: Treatment, findings: Sequence[Finding], tried: Sequence[Treatment], most: int) -> list[Treatment]:
@@ -155,88 +207,183 @@ def _joined(begun: Remedy, second: Treatment) -> Treatment:
     return replace(second, remedy=Remedy({**begun.patch, **remedy.patch}, f"{begun.why}; then {remedy.why}"))
 
 
-def trial_of(run: Run, codes: Sequence[str], errors: Collection[str]) -> Trial:
-    """A run of a treatment, judged. codes: what is treated; errors: those of the ill run."""
-    judgement = Criteria().judge(run)
-    fired = {each.code: each.severity for each in judgement.findings if each.severity != "info"}  # what has become an info is no fault any more
-    new = tuple(code for code, severity in fired.items() if severity == "error" and code not in errors and code not in codes)
-    work = float(run.final["steps_done"]) * sum(layer.parameter_count or 0 for layer in run.layer_facts)
-    return Trial(metric_of(run), tuple(code for code in codes if code in fired), new, work, tuple(judgement.findings))
+def piled(config: RunConfig, findings: Sequence[Finding]) -> Treatment | None:
+    """The first remedies of all that is to be cured together; where two set the same key, the earlier finding's value stays. None for fewer than two."""
+    codes = treated_codes(findings)
+    first = {each.code: each.remedies[0] for each in reversed(findings) if each.code in codes and each.remedies}
+    named = [code for code in codes if code in first]
+    patch = {key: value for code in reversed(named) for key, value in first[code].patch.items()}
+    if len(named) < 2:
+        return None
+    return _treatment(config, tuple(named), Remedy(patch, f"the first remedies of {len(named)} findings together"))
 
 
-def metric_of(run: Run) -> float:
-    """The first of METRICS that the run has; infinite for none."""
-    values = [float(run.final[name]) for name in METRICS if name in run.final and np.isfinite(run.final[name])]
-    return values[0] if values else float("inf")
+def judged_results(results: Sequence[Result], codes: Collection[str], errors: Collection[str], failed: bool) -> list[Result]:
+    """The results with the seeds that are cured; the run as it is is first. codes: what is treated; errors: those of the ill run; failed: whether it did
+    not learn, so that the outcome decides.
+    """
+    if not results:
+        return []
+    reachable = reachable_skill([each.trials for each in results])
+    before = results[0].median
+
+    def cured(trial: Trial) -> bool:
+        if not trial.learned(reachable):
+            return False
+        if failed:
+            return True
+        fired = {each.code: each.severity for each in trial.findings or () if each.severity != "info"}  # an info is no fault any more
+        new = [code for code, severity in fired.items() if severity == "error" and code not in errors]
+        return trial.findings is not None and not new and not set(codes) & set(fired) and trial.metric <= before
+
+    return [replace(each, cured=sum(map(cured, each.trials))) for each in results]
 
 
-def cheapest_cure(results: Sequence[Result]) -> Result | None:
-    """Of those that cure in enough seeds the one with the least work; the first of equals. None where nothing helped."""
+def best_cure(results: Sequence[Result]) -> Result | None:
+    """The cure to take among changes that cure, no worse than the run as it is, which is first; None where none does."""
     before, *tried = results
-    cures = [each for each in tried if each.cured(before) >= CURED_SHARE * len(each.trials)]
-    return min(cures, key=lambda each: each.work) if cures else None
+    cures = [each for each in tried if each.treatment.role == "change" and each.cures and each.median <= before.median]
+    if not cures:
+        return None
+    best = min(cures, key=lambda each: (each.median, each.work))
+    alike = [each for each in cures if not is_better(best, each)]
+    cheapest = min(each.work for each in alike)
+    return min((each for each in alike if each.work <= ALIKE * cheapest), key=lambda each: each.median)
+
+
+def is_better(one: Result, other: Result) -> bool:
+    """Whether the median of one is below the other's by more than one standard error of the difference of their means."""
+    return one.median < other.median - math.hypot(one.error_of_mean, other.error_of_mean)
 
 
 @dataclass(frozen=True)
 class Tried:
-    """What came of the treatments, the run as it is first, in the order in which they were tried; of a stopped experiment those all of whose seeds ended."""
+    """What came of the treatments, the run as it is first, in the order in which they were tried; of a stopped experiment those all of whose seeds ended.
+
+    planned: changes that were to be tried, as far as that was known.
+    """
 
     results: Sequence[Result]
     complete: bool
+    planned: int = 0
+
+    @property
+    def changes(self) -> list[Result]:
+        """Those that change the run."""
+        return [each for each in self.results if each.treatment.role == "change"]
+
+    @property
+    def cure(self) -> Result | None:
+        """The cure to take; None where nothing cures."""
+        return best_cure(self.results) if self.results else None
+
+    @property
+    def defaults_better(self) -> bool:
+        """Whether plain defaults cure, and are better than the cure beyond the spread of the seeds."""
+        return self.cure is not None and self.defaults is not None and self.defaults.cures and is_better(self.defaults, self.cure)
+
+    @property
+    def chosen(self) -> Result | None:
+        """What is to be written: the cure, else plain defaults where those cure."""
+        if self.cure is not None:
+            return self.cure
+        lucky = bool(self.results) and self.results[0].cures
+        return self.defaults if self.defaults is not None and self.defaults.cures and not lucky else None
+
+    @property
+    def defaults(self) -> Result | None:
+        """Plain defaults; None where they were not trained, or are the run as it is."""
+        return next((each for each in self.results if each.treatment.role == "defaults"), None)
+
+
+@dataclass(frozen=True)
+class Proved:
+    """What a proof that lies beside the run has trained: its change and seeds."""
+
+    patch: Mapping[str, str]
+    seeds: Sequence[int]
 
 
 @dataclass(frozen=True)
 class Prescription(PlannedExperiment[Trial, Tried]):
-    """Every treatment that the findings of a run name, over some seeds, beside the configuration as it is; where none cures, a second round."""
+    """Everything that may cure a run, over some seeds, beside the configuration as it is and plain defaults; where none cures, a second round.
+
+    config: the run's, its data seed given. findings: of the run; cause: the one furthest upstream; failed: whether the run did not learn. proved: what
+    need not be trained again.
+    """
 
     name = "prescribe"
     doing = "trying remedies"
+    longest_first = False  # so that a break leaves whole changes, the likeliest first
 
     config: RunConfig
     findings: Sequence[Finding]
     seeds: Sequence[int]
     tries: int
     sets: PreparedSets
+    cause: Finding | None = None
+    failed: bool = True
+    proved: Proved | None = None
 
     @property
     def codes(self) -> tuple[str, ...]:
-        """What is to be cured."""
-        return treated_codes(self.findings)
+        """What is to be cured, the cause first."""
+        codes = treated_codes(self.findings)
+        return codes if self.cause is None else tuple(dict.fromkeys((self.cause.code, *codes)))
 
     def plan(self, found: Mapping[str, Trial]) -> list[PlannedRun]:
         """Nothing where nothing is named."""
         return [
-            PlannedRun(self._id(number, seed), with_values(each.config, {"training.seed": seed}), {"treatment": number, "seed": seed})
+            PlannedRun(self._id(number, seed), with_values(each.config, {"training.seed": seed}), self._coordinates(number, each, seed))
             for number, each in enumerate(self._treatments(found))
-            for seed in self.seeds
+            for seed in self._seeds_of(each)
         ]
 
+    def _seeds_of(self, treatment: Treatment) -> Sequence[int]:
+        """Of the change that a proof has trained all its seeds, so that both say the same of it."""
+        if self.proved is None or treatment.remedy is None or treatment.remedy.patch != self.proved.patch:
+            return self.seeds
+        return tuple(dict.fromkeys((*self.seeds, *self.proved.seeds)))
+
+    @staticmethod
+    def _coordinates(number: int, treatment: Treatment, seed: int) -> dict[str, Any]:
+        return {"treatment": number, "seed": seed, "arm": "defaults" if treatment.role == "defaults" else "change"}
+
     def _treatments(self, found: Mapping[str, Trial]) -> list[Treatment]:
-        """The run as it is first."""
+        """The run as it is first, plain defaults last of the first round."""
         first = self._first
         results = self._results(first, found)
-        if len(results) < len(first) or not first or cheapest_cure(results) is not None:
+        if len(results) < len(first) or not first or best_cure(results) is not None:
             return first
-        return [*first, *second_round(results, self.tries)]
+        return [*first, *second_round(results, self.findings, self.tries)]
 
     @cached_property
     def _first(self) -> list[Treatment]:
-        named = treatments(self.config, self.findings, self.tries)
-        return [Treatment(self.config), *named] if named else []
+        named = treatments(self.config, self.findings, self.tries, cause=self.cause, failed=self.failed, sets=self.sets)
+        if not named:
+            return []
+        plain = Treatment(plain_defaults(self.config), role="defaults")
+        return [Treatment(self.config, role="as it is"), *named, *_different([plain], [self.config])]
 
     def _id(self, number: int, seed: int) -> str:
         return run_id(number, "treatment", seed)
 
     def _results(self, tried: Sequence[Treatment], found: Mapping[str, Trial]) -> list[Result]:
-        """Of the treatments all of whose seeds ended."""
-        ids = [[self._id(number, seed) for seed in self.seeds] for number in range(len(tried))]
-        return [Result(each, tuple(found[id] for id in own)) for each, own in zip(tried, ids, strict=True) if all(id in found for id in own)]
+        """Of the treatments all of whose seeds ended; none where the run as it is has not."""
+        ids = [[self._id(number, seed) for seed in self._seeds_of(each)] for number, each in enumerate(tried)]
+        ended = [(each, own) for each, own in zip(tried, ids, strict=True) if all(id in found for id in own)]
+        if not ended or ended[0][0].role != "as it is":
+            return []
+        ended = [(replace(each, change=change_text(self.config, each.remedy.patch) if each.remedy else ""), own) for each, own in ended]
+        made = [Result(each, tuple(found[id] for id in own), work_ratio(each.config, self.config, self.sets)) for each, own in ended]
+        return judged_results(made, self.codes, {each.code for each in self.findings if each.severity == "error"}, self.failed)
 
     def read(self, planned: PlannedRun, run: Run) -> Trial:
-        """The run, judged."""
-        return trial_of(run, self.codes, {each.code for each in self.findings if each.severity == "error"})
+        """The run, measured and judged."""
+        return judged_trial_of(run)
 
     def conclude(self, found: Mapping[str, Trial], complete: bool) -> Tried | None:
         """None where not even the run as it is was repeated with all seeds."""
-        results = self._results(self._treatments(found), found)
-        return Tried(results, complete) if complete or (results and results[0].treatment.remedy is None) else None
+        tried = self._treatments(found)
+        results = self._results(tried, found)
+        return Tried(results, complete, sum(each.role == "change" for each in tried)) if complete or results else None

@@ -64,14 +64,17 @@ def run_study(
     finished: Mapping[str, T] | None = None,
     progress: Told | None = None,
     cluster: DaskCluster | None = None,
+    longest_first: bool = True,
 ) -> StudyResult[T]:
-    """Train what is planned and not among `finished`, longest first so that threads end together, and read every run.
+    """Train what is planned and not among `finished`, longest first so that threads end together, or in the plan's order, and read every run.
 
     progress(done, all) is told of the whole grid as runs end, those that were finished before included. An error in a run ends the study; what had ended
     before is kept by the writer. cluster: where runs execute in place of threads of this process.
     """
     found: dict[str, T] = dict(finished or {})
-    waiting = sorted((each for each in plan if each.id not in found), key=lambda each: -work(each.config, sets))  # equal ones keep the plan's order
+    waiting = [each for each in plan if each.id not in found]
+    if longest_first:
+        waiting.sort(key=lambda each: -work(each.config, sets))  # equal ones keep the plan's order
     for index, result in _results(waiting, sets, read, threads, stop, writer, cluster):
         if result is not None:
             found[waiting[index].id] = result

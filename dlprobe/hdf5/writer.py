@@ -20,6 +20,7 @@ from dlprobe.hdf5.files import MAX_TEXT
 from dlprobe.hdf5.library import h5a, h5d, h5ds, h5f, h5fd, h5g, h5p, h5s, h5t
 
 _CHUNK = 128 * 1024  # bytes: one statistic of a thousand steps, read at once
+_SLOTS = 7  # of a chunk cache; rows are appended, so that it holds the last chunk
 _COMPACT = 4096
 _DEFLATE_LEVEL = 1  # with shuffle; higher levels cost time and save little on float noise
 
@@ -34,6 +35,8 @@ class PackedWriter:
         self._sets: dict[str, Any] = {}
         self._written: dict[str, int] = {}
         self._id = self._create()
+        self._access = h5p.create(h5p.DATASET_ACCESS)
+        self._access.set_chunk_cache(_SLOTS, 2 * _CHUNK, 1.0)  # HDF5's own 8 MiB for each of a hundred data sets are most of a packing's memory
 
     def group(self, path: str) -> None:
         """Make a group and the groups above it; making one twice does no harm."""
@@ -44,7 +47,7 @@ class PackedWriter:
         group, _, name = path.strip("/").rpartition("/")
         type, settings = _type(dtype), _settings(dtype, shape)
         space = h5s.create_simple(shape) if shape else h5s.create(h5s.SCALAR)
-        self._sets[path] = h5d.create(self._group(group), name.encode(), type, space, settings)
+        self._sets[path] = h5d.create(self._group(group), name.encode(), type, space, settings, dapl=self._access)
         self._written[path] = 0
         for key, text in (attributes or {}).items():
             _text_attribute(self._sets[path], key, text)

@@ -73,7 +73,7 @@ class Fleet(Network):
         """Give each net its parameters, (P,) of the ordinary net."""
         self.parameters.reshape(-1, self.lanes)[:] = np.stack(parameters, axis=1)
 
-    def trained(self, lane: int) -> Trained:
+    def trained_in(self, lane: int) -> Trained:
         """What one net has come to."""
         parameters, state, moments = (flat.reshape(-1, self.lanes)[:, lane].copy() for flat in (self.parameters, self._net.state, self._net.moments))
         return Trained(parameters, state, moments, self._optimizer_values.copy())

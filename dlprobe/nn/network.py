@@ -318,6 +318,11 @@ class Network:
         """Put back what `snapshot` copied; the optimizer's memory stays."""
         self._net.parameters[:], self._net.state[:] = snapshot
 
+    @property
+    def trained(self) -> Trained:
+        """What the net has come to: views of its own memory."""
+        return Trained(self._net.parameters, self._net.state, self._net.moments, self._optimizer_values)
+
     def adopt(self, trained: Trained) -> None:
         """Become a net of the same layers that was trained elsewhere."""
         self._net.parameters[:], self._net.state[:], self._net.moments[:] = trained.parameters, trained.state, trained.moments

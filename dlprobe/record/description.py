@@ -86,6 +86,7 @@ class RunFacts:
     early_stopping: str | None = None
     monitor: str | None = None
     seed: int | None = None
+    notes: tuple[str, ...] | None = None
 
     @property
     def drops(self) -> bool | None:

@@ -20,7 +20,8 @@ from dlprobe.record.scalars import SCALARS, TRAINED_UNITS
 SCHEMA = "dlprobe-run"
 STUDY_SCHEMA = "dlprobe-study"
 # Same major: readable; a reader ignores names that it does not know. 1.1 has scaled targets, and chains the frames of a journal.
-SCHEMA_VERSION = (1, 1)
+# 1.2 holds what a resume needs.
+SCHEMA_VERSION = (1, 2)
 
 STATUSES = ("finished", "interrupted", "failed", "diverged")  # what an ended run says; a journal without an end is running or interrupted
 LEVEL_FACTORS = (64, 4096, 262144)
@@ -116,6 +117,7 @@ _FINAL = (
     *((f"{part}_confusion", "u4", ("true", "predicted"), f"samples of the {part} part per true and predicted class") for part in PARTS),
     ("steps_done", "i8", (), "updates made"),
     ("epochs_done", "f8", (), "passes over the training part made"),
+    ("skipped_steps", "i8", (), "updates that were left out because the gradient was not finite (loss scaling); only of recorded runs"),
     ("best_step", "i8", (), "step of early stopping's best evaluation, whose parameters a finished run ends with where restore_best says so"),
     ("best_value", "f8", (), "what early stopping monitors, at its best evaluation"),
     ("stopped_step", "i8", (), "step at which the run ended early; absent where it did not"),
@@ -141,6 +143,7 @@ _DATA = (
         (),
         "standardize | minmax | none: how targets are scaled for training (regression); absent in format 1.0, which means none",
     ),
+    *((f"target_{what}", "f8", ("output",), f"{what} of the raw training targets") for what in ("mean", "std")),
     ("target_shift", "f8", ("output",), "what target scaling subtracts, fitted on the training part"),
     ("target_scale", "f8", ("output",), "what target scaling multiplies by after the shift, fitted on the training part; losses are of targets so scaled"),
     ("scaler", "text", (), "standardize | minmax | robust | none"),
@@ -151,6 +154,12 @@ _DATA = (
     ("duplicates_train_val", "i8", (), "validation samples whose inputs occur in the training part too"),
     ("duplicates_train_test", "i8", (), "test samples whose inputs occur in the training part too"),
     ("duplicates_val_test", "i8", (), "test samples whose inputs occur in the validation part too"),
+    ("distinct_rows", "i8", (), "different rows of inputs in all parts together"),
+    ("possible_rows", "f8", (), "rows of inputs that the different values of each feature could make; small where rows repeat by nature"),
+    *(
+        (f"{part}_floor", "f8", (), f"error (or root mean square) on the {part} part that no net can go below, as equal rows have different targets")
+        for part in ("train", "val")
+    ),
     ("noisy_labels", "i8", ("noisy",), "rows of the data set in the training part whose class was replaced (label_noise)"),
     ("label_noise_std", "f8", ("output",), "deviation of the noise added to the training targets (label_noise of a regression)"),
     ("outlier_rows", "i8", ("outlier",), "rows of the data set in the training part whose inputs were replaced by far-off values (outliers)"),
@@ -160,10 +169,22 @@ _DATA = (
 
 _DATA_NOT_HASHED = ("source", "notes")  # may name the path of a file; its contents are in the fingerprint
 
+STATE_COUNTERS = ("step", "best_step", "waited", "stopped")  # what `checkpoints/counters` holds, in this order
 _CHECKPOINT_STATE = (
-    ("optimizer_state", "f", ("state",), "the optimizer's flat state at the last checkpoint"),
-    ("normalization_state", "f", ("state",), "the normalizations' flat running statistics at the last checkpoint"),
-    ("counters", "i8", ("counter",), "counters of step, epoch and random numbers at the last checkpoint"),
+    ("counters", "i8", ("counter",), "updates made before the state that a resume goes on from; then early stopping's best step, evaluations waited, stopped"),
+    ("training_parameters", "f", ("parameter",), "all parameters that a resume goes on from; absent where they are those of the last checkpoint"),
+    ("optimizer_state", "f", ("state",), "the optimizer's flat state there"),
+    ("optimizer_values", "f8", ("value",), "the optimizer's parameters and running numbers there"),
+    ("normalization_state", "f", ("state",), "the normalizations' flat running statistics there"),
+    (
+        "schedule_memory",
+        "f8",
+        ("number",),
+        "what a schedule that watches results has seen there: its rate, best loss, evaluations waited and left to cool down",
+    ),
+    ("best_value", "f8", (), "what early stopping monitors, at its best evaluation until there"),
+    ("best_parameters", "f", ("parameter",), "all parameters of that evaluation"),
+    ("best_normalization_state", "f", ("state",), "the running statistics of that evaluation"),
 )
 
 
@@ -172,7 +193,8 @@ def _layers() -> list[DataSet]:
 
 
 def _facts() -> list[DataSet]:
-    return [DataSet(f"facts/{name}", dtype, (), "1", meaning) for name, dtype, meaning in _FACTS]
+    notes = DataSet("facts/notes", "text", ("note",), "1", "what the recorder could not give, and why; one sentence each")
+    return [*(DataSet(f"facts/{name}", dtype, (), "1", meaning) for name, dtype, meaning in _FACTS), notes]
 
 
 def _statistics() -> list[DataSet]:
@@ -303,6 +325,7 @@ def data_sets() -> dict[str, DataSet]:
     return {line.path: line for line in table}
 
 
+@cache
 def names(group: str) -> tuple[str, ...]:
     """Names that the table has in one group, e.g. `names("final")`."""
     return tuple(line.name for line in data_sets().values() if line.group == group)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, TypeAlias
 
 import numpy as np
 import numpy.typing as npt
@@ -12,6 +12,7 @@ import numpy.typing as npt
 from dlprobe.record.step import StepRow
 
 Array = npt.NDArray[Any]
+State: TypeAlias = Mapping[str, Array]
 
 
 class Recorder:
@@ -33,8 +34,20 @@ class Recorder:
     def instruments(self, step: int, values: Mapping[str, Array]) -> None:
         """What was measured at `step` before its update, by path of the layout table."""
 
-    def checkpoint(self, step: int, parameters: Array) -> None:
-        """All parameters, flat, after `step` updates."""
+    def checkpoint(self, step: int, parameters: Array, state: State | None = None) -> None:
+        """All parameters, flat, after `step` updates; `state` as in `state`, but for parameters that are these."""
+
+    @property
+    def takes_states(self) -> bool:
+        """Whether what a resume needs is kept at all."""
+        return False
+
+    def wants_state(self, size: int) -> bool:
+        """Whether a state of `size` bytes should be handed over now, between two blocks; asked often."""
+        return False
+
+    def state(self, step: int, state: State) -> None:
+        """What training goes on from after `step` updates, before anything else is done at that step: by the names of `checkpoints` in the layout table."""
 
     def end(self, status: str, final: Mapping[str, Any], predictions: Mapping[str, Array]) -> None:
         """The run is over."""
@@ -90,9 +103,20 @@ class Both(Recorder):
         self.one.instruments(step, values)
         self.other.instruments(step, values)
 
-    def checkpoint(self, step: int, parameters: Array) -> None:
-        self.one.checkpoint(step, parameters)
-        self.other.checkpoint(step, parameters)
+    def checkpoint(self, step: int, parameters: Array, state: State | None = None) -> None:
+        self.one.checkpoint(step, parameters, state)
+        self.other.checkpoint(step, parameters, state)
+
+    @property
+    def takes_states(self) -> bool:
+        return self.one.takes_states or self.other.takes_states
+
+    def wants_state(self, size: int) -> bool:
+        return self.one.wants_state(size) or self.other.wants_state(size)
+
+    def state(self, step: int, state: State) -> None:
+        self.one.state(step, state)
+        self.other.state(step, state)
 
     def end(self, status: str, final: Mapping[str, Any], predictions: Mapping[str, Array]) -> None:
         self.one.end(status, final, predictions)

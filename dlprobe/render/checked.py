@@ -9,13 +9,12 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Literal, TypeAlias
 
-from dlprobe.render.document import Document
+from dlprobe.render.document import Document, Tone
 from dlprobe.render.numbers import value_text
 
 SCHEMA = "dlprobe-check/1"
 Severity: TypeAlias = Literal["error", "warning", "info"]
 SEVERITIES: tuple[Severity, ...] = ("error", "warning", "info")
-TOO_SHORT = "too short to tell"  # the kind of reason of a run with too few updates
 
 
 @dataclass(frozen=True)
@@ -71,11 +70,47 @@ def steps_text(steps: Sequence[int]) -> str:
 
 
 @dataclass(frozen=True)
+class Caused:
+    """The cause: its code, what it brings about in a sentence (empty: nothing), and the codes of that."""
+
+    code: str
+    brings_about: str = ""
+    follows: Sequence[str] = ()
+
+
+@dataclass(frozen=True)
+class DiagnosisLine:
+    """What one run has come to, in words. sentence: with the path before it; unknown: why no cause is named, empty where nothing is to be explained.
+
+    tries: (command, reason, code of the finding that names it) in order; the command is empty where there is nothing that dlprobe could train.
+    """
+
+    sentence: str
+    state: str
+    tone: Tone = "neutral"
+    unknown: str = ""
+    cause: Caused | None = None
+    tries: Sequence[tuple[str, str, str]] = ()
+    caveats: Sequence[str] = ()
+
+    def tries_for(self, code: str) -> list[str]:
+        """What to try for a finding, in words."""
+        return [f"try {command}: {why}" if command else f"what may help: {why}" for command, why, named_by in self.tries if named_by == code]
+
+    def role_of(self, code: str) -> str:
+        """What a finding is beside the others: the cause, what follows from it, or neither."""
+        if self.cause is None:
+            return ""
+        return "the cause" if code == self.cause.code else f"follows from {self.cause.code}" if code in self.cause.follows else ""
+
+
+@dataclass(frozen=True)
 class CheckedRun:
     """The outcome of every rule for one run. path: the file, with `#id` for a run of a study. unreadable: why the file could not be judged at all.
 
-    evaluated: whether enough rules could look at it; True also where all that was found is known from a baseline and left out. not_compared: codes that
-    --against asked for in vain, which fails the command; asked: codes that were selected by name.
+    diagnosis: of a run that could be read. evaluated: whether enough rules could look at it; True also where all that was found is known from a baseline
+    and left out. not_compared: codes that --against asked for in vain, which fails the command; asked: codes that were selected by name. proof: of the cause,
+    as a sentence.
     """
 
     path: str
@@ -86,6 +121,23 @@ class CheckedRun:
     evaluated: bool = True
     not_compared: Sequence[str] = ()
     asked: Sequence[str] = ()
+    diagnosis: DiagnosisLine | None = None
+    proof: str = ""
+
+    @property
+    def sentence(self) -> str:
+        """What the run has come to, with its path before it, and the proof of its cause where there is one; empty where it could not be read."""
+        return "" if self.diagnosis is None else " · ".join(filter(None, [self.diagnosis.sentence, self.proof]))
+
+    def place_of(self, finding: FindingLine) -> str:
+        """Layers, steps, and what the finding is beside the others, in words."""
+        return "; ".join(filter(None, [finding.place, "" if self.diagnosis is None else self.diagnosis.role_of(finding.code)]))
+
+    def tries_of(self, finding: FindingLine) -> list[str]:
+        """What to try for a finding, in words: nothing for what follows from another one, which is to be treated in its place."""
+        if self.diagnosis is None:
+            return finding.tries
+        return self.diagnosis.tries_for(finding.code) or ([] if self.diagnosis.role_of(finding.code) else finding.tries)
 
     @property
     def blind(self) -> str:

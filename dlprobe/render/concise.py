@@ -1,6 +1,7 @@
 """Findings → one line each: `run.h5: G001 error vanishing-gradient: evidence (layers; steps)`, for grep and editors.
 
-What a project file set stands before them; lines of another form at the end, `run.h5: 3 rules not evaluated: …`, say what could not be looked at.
+Before those of a run stands what it has come to, `run.h5: did not learn: …`, and before all what a project file set; lines of another form at the end,
+`run.h5: 3 rules not evaluated: …`, say what could not be looked at.
 """
 
 from __future__ import annotations
@@ -14,9 +15,9 @@ from dlprobe.render.safe_text import encodable, visible
 
 
 def render(document: Document, stream: TextIO, *, width: int | None = None, color: bool | None = None) -> None:
-    """Write one line per finding, and what was not evaluated; nothing where there is neither."""
+    """Write what each run has come to, one line per finding, and what was not evaluated."""
     runs = checked(document).runs
-    lines = [line(run, finding) for run in runs for finding in run.findings]
+    lines = [text for run in runs for text in (run.sentence, *(line(run, finding) for finding in run.findings)) if text]
     lines += [f"{run.path}: {sentence}" for run in runs for _, sentence in asked_in_vain(run)]
     if told := unevaluated_text(runs):
         lines.append(f"{runs[0].path if len(runs) == 1 else f'{len(runs)} runs'}: {told}")
@@ -29,7 +30,8 @@ def render(document: Document, stream: TextIO, *, width: int | None = None, colo
 
 def line(run: CheckedRun, finding: FindingLine) -> str:
     """One finding; nothing in it can end the line or act on the terminal."""
-    place = f" ({finding.place})" if finding.place else ""
+    where = run.place_of(finding)
+    place = f" ({where})" if where else ""
     return visible(f"{run.path}: {finding.code} {finding.severity} {finding.name}: {finding.evidence}{place}")
 
 

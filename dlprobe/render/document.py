@@ -43,10 +43,11 @@ class Heading:
 
 @dataclass(frozen=True)
 class Paragraph:
-    """Running text, wrapped to the width at hand."""
+    """Running text, wrapped to the width at hand. below: it belongs to the verdict above it, and is indented."""
 
     text: str
     tone: Tone = "neutral"
+    below: bool = False
 
 
 @dataclass(frozen=True)
@@ -231,10 +232,27 @@ class Profile:
 
 @dataclass(frozen=True)
 class Verdict:
-    """One line of judgement."""
+    """One line of judgement. apart: it begins something new, so it does not stand right below the verdict before it."""
 
     line: str
     tone: Tone = "neutral"
+    apart: bool = False
+
+
+@dataclass(frozen=True)
+class Choice:
+    """Something to try: a short word before it ("Try", "or"), the command on one line so that it can be copied (empty: words alone), and why."""
+
+    word: str
+    command: str
+    why: str = ""
+
+
+@dataclass(frozen=True)
+class Choices:
+    """What belongs to the verdict above it: things to try, in order."""
+
+    entries: Sequence[Choice]
 
 
 @dataclass(frozen=True)
@@ -244,7 +262,7 @@ class Hint:
     command: str
 
 
-Block: TypeAlias = Heading | Paragraph | Lines | Markdown | Bullets | Facts | Table | Bars | HeatTable | Chart | Density | Profile | Verdict | Hint
+Block: TypeAlias = Heading | Paragraph | Lines | Markdown | Bullets | Facts | Table | Bars | HeatTable | Chart | Density | Profile | Verdict | Choices | Hint
 
 
 @dataclass(frozen=True)

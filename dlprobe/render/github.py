@@ -8,7 +8,7 @@ from __future__ import annotations
 from typing import TextIO
 
 from dlprobe.render import formats
-from dlprobe.render.checked import SCHEMA, CheckedRun, FindingLine, asked_in_vain, checked, remedy_text, unevaluated_text
+from dlprobe.render.checked import SCHEMA, CheckedRun, FindingLine, asked_in_vain, checked, unevaluated_text
 from dlprobe.render.document import Document
 from dlprobe.render.safe_text import visible
 
@@ -18,8 +18,8 @@ _PROPERTY = str.maketrans({"%": "%25", "\r": "%0D", "\n": "%0A", ":": "%3A", ","
 
 
 def render(document: Document, stream: TextIO, *, width: int | None = None, color: bool | None = None) -> None:
-    """Write one command per finding, a notice of what a project file set, a warning for each rule that was asked for in vain, an error for each run that
-    nothing could be said of, and one notice of all that was not evaluated.
+    """Write one command per finding, a notice of what each run has come to, a notice of what a project file set, a warning
+    for each rule that was asked for in vain, an error for each run that nothing could be said of, and one notice of all that was not evaluated.
     """
     if project := checked(document).project:
         stream.write(command("notice", project.path, "dlprobe settings", project.sentence) + "\n")
@@ -29,6 +29,8 @@ def render(document: Document, stream: TextIO, *, width: int | None = None, colo
             stream.write(annotation(run, finding) + "\n")
         for code, sentence in asked_in_vain(run):
             stream.write(command("warning", run.file, f"{code} not evaluated", f"{run.path}: {sentence}") + "\n")
+        if run.diagnosis is not None:
+            stream.write(command("notice", run.file, run.diagnosis.state, "\n".join(filter(None, [run.sentence, run.diagnosis.unknown]))) + "\n")
         if not run.evaluated:
             stream.write(
                 command("error", run.file, "nothing could be evaluated", f"{run.path}: {run.unreadable or f'{run.blind}: {unevaluated_text([run])}'}") + "\n"
@@ -40,9 +42,10 @@ def render(document: Document, stream: TextIO, *, width: int | None = None, colo
 
 def annotation(run: CheckedRun, finding: FindingLine) -> str:
     """The workflow command of one finding."""
-    place = f" ({finding.place})" if finding.place else ""
-    tries = "".join(f"\ntry: {remedy_text(remedy)}" for remedy in finding.remedies[:1])
-    return command(COMMANDS[finding.severity], run.file, f"{finding.code} {finding.name}", f"{run.path}: {finding.evidence}{place}{tries}")
+    where = run.place_of(finding)
+    place = f" ({where})" if where else ""
+    lines = [f"{run.path}: {finding.evidence}{place}", *(text.replace("try ", "try: ", 1) for text in run.tries_of(finding)[:1])]
+    return command(COMMANDS[finding.severity], run.file, f"{finding.code} {finding.name}", "\n".join(lines))
 
 
 def command(name: str, file: str, title: str, message: str) -> str:

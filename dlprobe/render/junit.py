@@ -1,8 +1,8 @@
 """Findings → JUnit XML, as Jenkins, GitLab and most CI systems read it: a test suite per run, a test case per rule.
 
 A finding of a severity that fails the command is a failure, a milder one a passed case with the text in `system-out`; a rule that could not look is
-skipped with its reason, or an error where --against asked for it; what a project file set is a property of each suite; a run that nothing could be said of
-has a case with an error.
+skipped with its reason, or an error where --against asked for it; what the run has come to and what a project file set are properties of each suite; a
+run that nothing could be said of has a case with an error.
 """
 
 from __future__ import annotations
@@ -47,8 +47,12 @@ def _suite(run: CheckedRun, fails_on: Sequence[Severity], project: ProjectSettin
     from xml.etree.ElementTree import Element, SubElement
 
     suite = Element("testsuite", name=visible(run.path))
-    if project is not None:
-        SubElement(SubElement(suite, "properties"), "property", name="project_file", value=visible(project.sentence))
+    told = {"project_file": "" if project is None else project.sentence, "diagnosis": run.sentence}
+    if any(told.values()):
+        properties = SubElement(suite, "properties")
+        for name, value in told.items():
+            if value:
+                SubElement(properties, "property", name=name, value=visible(value))
     codes = dict.fromkeys([*(finding.code for finding in run.findings), *run.passed, *run.not_evaluated])
     for code in sorted(codes):
         suite.append(_case(run, code, fails_on))
@@ -86,9 +90,9 @@ def _case(run: CheckedRun, code: str, fails_on: Sequence[Severity]) -> Element:
     elif code in run.not_evaluated:
         SubElement(case, "skipped", message=visible(run.not_evaluated[code]))
     if failing:
-        _add(case, "failure", failing[0].evidence, failing[0].name, "\n".join(map(text, failing)))
+        _add(case, "failure", failing[0].evidence, failing[0].name, "\n".join(text(finding, run) for finding in failing))
     if mild := [finding for finding in found if finding not in failing]:
-        SubElement(case, "system-out").text = "\n".join(map(text, mild))
+        SubElement(case, "system-out").text = "\n".join(text(finding, run) for finding in mild)
     return case
 
 
@@ -98,9 +102,9 @@ def _add(case: Element, tag: str, message: str, type: str, body: str = "") -> No
     SubElement(case, tag, message=visible(message), type=visible(type)).text = body or None
 
 
-def text(finding: FindingLine) -> str:
+def text(finding: FindingLine, run: CheckedRun) -> str:
     """One finding as a paragraph of lines."""
-    lines = [f"{finding.code} {finding.severity} {finding.name}: {finding.evidence}", finding.place, finding.numbers, *finding.tries]
+    lines = [f"{finding.code} {finding.severity} {finding.name}: {finding.evidence}", run.place_of(finding), finding.numbers, *run.tries_of(finding)]
     return "\n".join(visible(line) for line in lines if line)
 
 

@@ -84,6 +84,11 @@ def _verdict(block: doc.Verdict) -> str:
     return f"{_MARKS[block.tone]}{escaped(block.line)}"
 
 
+def _choices(block: doc.Choices) -> str:
+    told = [": ".join(filter(None, [code(each.command) if each.command else "", escaped(each.why)])) for each in block.entries]
+    return "\n".join(f"- {escaped(each.word)} {text}".strip() for each, text in zip(block.entries, told, strict=True))
+
+
 def _bullets(block: doc.Bullets) -> str:
     return "\n".join(f"- {escaped(item)}" for item in block.items)
 
@@ -160,6 +165,7 @@ _DRAWINGS: dict[type, Callable[[Any], str]] = {
     doc.Density: _density,
     doc.Profile: _profile,
     doc.Verdict: _verdict,
+    doc.Choices: _choices,
     doc.Hint: lambda block: f"next: {code(block.command)}",
 }
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import unicodedata
 
 # Cc: control characters with ESC and line breaks; Cf: invisible ones, among them those that turn the writing direction; Cs: halves of characters, which no
@@ -25,7 +26,8 @@ def _escaped(character: str) -> str:
 
 
 # What our own texts use, one character for one so that columns stay where they are.
-_PLAIN = str.maketrans("×·–—−…≤≥“”‘’", "x.---~<>\"\"''")
+_PLAIN = str.maketrans("×·–—−…≤≥→“”‘’⁻⁰¹²³⁴⁵⁶⁷⁸⁹", "x.---~<>>\"\"''-0123456789")
+_POWER = re.compile("(?<![0-9.])10(?=[⁻⁰¹²³⁴⁵⁶⁷⁸⁹])")
 
 
 def encodable(text: str, encoding: str) -> str:
@@ -33,5 +35,5 @@ def encodable(text: str, encoding: str) -> str:
     try:
         text.encode(encoding)
     except UnicodeEncodeError:
-        return text.translate(_PLAIN).encode(encoding, "backslashreplace").decode(encoding)
+        return _POWER.sub("1e", text).translate(_PLAIN).encode(encoding, "backslashreplace").decode(encoding)
     return text

@@ -50,9 +50,12 @@ def _rule(rule: RuleLine) -> dict[str, Any]:
 
 
 def _result(run: CheckedRun, finding: FindingLine, codes: Sequence[str]) -> dict[str, Any]:
-    place = f" ({finding.place})" if finding.place else ""
+    where = run.place_of(finding)
+    place = f" ({where})" if where else ""
     index = {"ruleIndex": codes.index(finding.code)} if finding.code in codes else {}
-    numbers = {"measured": finding.measured, "threshold": finding.threshold, "steps": list(finding.steps), "remedies": list(finding.remedies)}
+    numbers: dict[str, Any] = {"measured": finding.measured, "threshold": finding.threshold, "steps": list(finding.steps), "remedies": list(finding.remedies)}
+    if run.diagnosis is not None:
+        numbers |= {"diagnosis": run.sentence, "role": run.diagnosis.role_of(finding.code)}
     return {
         "ruleId": finding.code,
         **index,
@@ -84,6 +87,7 @@ def _invocation(document: CheckDocument) -> dict[str, Any]:
     silent = [run for run in document.runs if not run.evaluated]
     notes = [("error", f"{run.path}: {run.unreadable or run.blind}") for run in silent]
     notes += [("error" if code in run.not_compared else "warning", f"{run.path}: {sentence}") for run in document.runs for code, sentence in asked_in_vain(run)]
+    notes += [("note", run.sentence) for run in document.runs if run.sentence]
     if told := unevaluated_text(document.runs):
         notes.append(("note", told))
     told_of = [{"level": level, "message": {"text": visible(text)}} for level, text in notes]

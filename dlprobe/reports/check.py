@@ -10,7 +10,6 @@ from typing import TYPE_CHECKING, Any, Literal
 from dlprobe.render.checked import (
     SCHEMA,
     SEVERITIES,
-    TOO_SHORT,
     CheckDocument,
     CheckedRun,
     FindingLine,
@@ -22,13 +21,18 @@ from dlprobe.render.checked import (
     unevaluated_text,
 )
 from dlprobe.render.document import Block, Bullets, Cell, Column, Heading, Hint, Paragraph, Table, Tone, Toned, Verdict
+from dlprobe.reports.diagnosis import SEVERITY_TONES as TONES
+from dlprobe.reports.diagnosis import brings_about, choices, diagnosis_blocks, diagnosis_line, head, opening, remarks, unknown_cause
+from dlprobe.reports.proof import proof_blocks, proof_line
+from dlprobe.reports.run import quoted
 
 if TYPE_CHECKING:
-    from dlprobe.rules import Finding
+    from dlprobe.experiments.proof_record import Proof
+    from dlprobe.rules import Diagnosis, Finding
     from dlprobe.rules.files import Criteria, JudgedRun
 
 COUNTS_SCHEMA = "dlprobe-check-counts/1"
-TONES: dict[str, Tone] = {"error": "bad", "warning": "warning", "info": "neutral"}
+FEW_RUNS = 4  # so many are named in a command to type
 
 
 @dataclass(frozen=True)
@@ -57,34 +61,57 @@ def check_document(
     exit_code: int,
     fails_on: Sequence[Severity],
     counted: bool = False,
+    details: bool = False,
     version: str = "",
     project: ProjectSettings | None = None,
+    proofs: Mapping[str, Proof] | None = None,
 ) -> CheckDocument:
-    """The whole answer. counts: of the configurations with several runs; with `counted`, of all runs, and then they are all that is shown."""
-    runs = [checked_run(each, criteria.asked) for each in judged]
+    """The whole answer. counts: of the configurations with several runs; with `counted`, of all runs, and then they are all that is shown; with `details` every
+    finding is shown whole. proofs: of causes, by the path of the run.
+    """
+    proofs = proofs or {}
+    runs = [checked_run(each, criteria.asked, proofs.get(each.path)) for each in judged]
     silent = [group.to_json() for group in unevaluated(runs)]
-    data: dict[str, Any] = {"schema": SCHEMA, "runs": [_run_data(each, criteria) for each in judged], "not_evaluated": silent, "exit_code": exit_code}
-    blocks = [_count_table(counts, ""), *_silence(runs)] if counted else _blocks(judged, runs, counts)
+    listed = [_run_data(each, criteria, proofs.get(each.path)) for each in judged]
+    data: dict[str, Any] = {"schema": SCHEMA, "runs": listed, "not_evaluated": silent, "exit_code": exit_code}
+    blocks = [_count_table(counts, ""), *_silence(runs)] if counted else _blocks(judged, runs, counts, details, proofs)
     if counted:
         listed = [_count_data(each) for each in counts]
         data = {"schema": COUNTS_SCHEMA, "runs": len(judged), "counts": listed, "not_evaluated": silent, "exit_code": exit_code}
     rules = {rule.code: RuleLine(rule.code, rule.title, criteria.severity(rule), rule.summary, rule.lesson.strip()) for rule in criteria.selection.rules}
     data |= {"project_file": None if project is None else {"path": project.path, "settings": project.settings}}
     blocks = [*([] if project is None else [Paragraph(project.sentence)]), *blocks]
-    title = judged[0].path if len(judged) == 1 else _runs(judged)
-    return CheckDocument(f"check {title}", blocks, data, runs=runs, rules=rules, fails_on=fails_on, version=version, project=project)
+    title = "" if len(judged) == 1 and not counted else f"check {_runs(judged)}"
+    return CheckDocument(title, blocks, data, runs=runs, rules=rules, fails_on=fails_on, version=version, project=project)
 
 
-def _run_data(judged: JudgedRun, criteria: Criteria) -> dict[str, Any]:
-    data = {"path": judged.path, **judged.judgement.to_json(), "not_compared": list(judged.not_compared)}
+def _run_data(judged: JudgedRun, criteria: Criteria, proof: Proof | None) -> dict[str, Any]:
+    diagnosis = None if judged.diagnosis is None else judged.diagnosis.to_json()
+    data = {"path": judged.path, "diagnosis": diagnosis, **judged.judgement.to_json(), "not_compared": list(judged.not_compared)}
+    data["proof"] = None if proof is None else proof.to_json()
+    if judged.start is not None:
+        data["before_training"] = judged.start.to_json()
     return {**data, "advice": [line.to_json() for line in judged.advice]} if criteria.advise else data
 
 
-def checked_run(judged: JudgedRun, asked: Sequence[str] = ()) -> CheckedRun:
-    """A judged run as formats draw it. asked: codes that were selected by name."""
+def checked_run(judged: JudgedRun, asked: Sequence[str] = (), proof: Proof | None = None) -> CheckedRun:
+    """A judged run as formats draw it. asked: codes that were selected by name; proof: of its cause."""
     judgement = judged.judgement
     lines = [finding_line(finding) for finding in judgement.findings]
-    return CheckedRun(judged.path, lines, judgement.passed, judgement.not_evaluated, judged.unreadable, judged.evaluated, judged.not_compared, asked)
+    line = None if judged.diagnosis is None else diagnosis_line(judged.diagnosis)
+    silent = judgement.not_evaluated
+    return CheckedRun(
+        judged.path,
+        lines,
+        judgement.passed,
+        silent,
+        judged.unreadable,
+        judged.evaluated,
+        judged.not_compared,
+        asked,
+        line,
+        "" if proof is None else proof_line(proof),
+    )
 
 
 def finding_line(finding: Finding) -> FindingLine:
@@ -102,33 +129,78 @@ def unevaluated_lines(judged: JudgedRun, asked: Sequence[str]) -> list[str]:
 
 def _silence(runs: Sequence[CheckedRun]) -> list[Block]:
     """What could not be looked at: what was asked for in vain line by line, all of it in one sentence."""
-    several = len(runs) > 1
-    asked: list[Block] = [
-        Verdict(f"{run.path}: {sentence}" if several else sentence, "bad" if code in run.not_compared else "warning")
-        for run in runs
-        for code, sentence in asked_in_vain(run)
-    ]
+    asked = [line for run in runs for line in _asked(run, f"{run.path}: " if len(runs) > 1 else "")]
     told = unevaluated_text(runs)
     return [*asked, *([Paragraph(told)] if told else [])]
 
 
-def _blocks(judged: Sequence[JudgedRun], runs: Sequence[CheckedRun], counts: Sequence[RuleCount]) -> list[Block]:
-    several = len(judged) > 1
+def _asked(run: CheckedRun, before: str = "") -> list[Block]:
+    """What was asked for in vain, line by line."""
+    return [Verdict(f"{before}{sentence}", "bad" if code in run.not_compared else "warning") for code, sentence in asked_in_vain(run)]
+
+
+def _blocks(judged: Sequence[JudgedRun], runs: Sequence[CheckedRun], counts: Sequence[RuleCount], details: bool, proofs: Mapping[str, Proof]) -> list[Block]:
     blocks: list[Block] = []
     for each, run in zip(judged, runs, strict=True):
-        if several and run.findings:
-            blocks.append(Heading(run.path, 2))
-        blocks += [block for finding in run.findings for block in finding_blocks(finding)]
-        asked = run.passed or run.not_evaluated  # of repetitions, some rules judge the group only
-        if asked and (not run.findings or (run.passed and not several)):
-            blocks.append(_summary_of(run, several))
+        proof = proof_blocks(proofs[run.path]) if run.path in proofs else []
+        blocks += [*proof, *_one_run(each, run)] if len(judged) == 1 else [*_one_of_several(each, run), *proof]
+        blocks += [block for finding in run.findings for block in finding_blocks(finding)] if details else []
         blocks += [_advice_table(each)] if each.advice else []
-    blocks += _silence(runs)
+    blocks += _silence(runs) if len(judged) > 1 else []
     if counts:
         blocks.append(_count_table(counts, "Runs of one configuration with other seeds: in how many each rule fired, with a 95 % interval."))
-    blocks.append(_total(judged))
+    if len(judged) > 1 or judged[0].known or judged[0].unreadable:
+        blocks.append(_total(judged))
+    return blocks + _hints(judged, details)
+
+
+def _hints(judged: Sequence[JudgedRun], details: bool) -> list[Block]:
+    """What to type next: to see every finding whole, and to read about the first."""
     codes = Counter(finding.code for each in judged for finding in each.judgement.findings)
-    return blocks + ([Hint(f"dlprobe explain {_first_code(judged, codes)}")] if codes else [])
+    if not codes:
+        return []
+    found = judged[0].diagnosis
+    first = found.cause.code if len(judged) == 1 and found is not None and found.cause is not None else _first_code(judged, codes)
+    typed = " ".join(dict.fromkeys(quoted(each.path) for each in judged if not (each.group or each.unreadable or each.named)))
+    whole = [Hint(f"dlprobe check {typed} --details")] if typed and not details and len(judged) <= FEW_RUNS else []
+    return [*whole, Hint(f"dlprobe explain {first}")]
+
+
+def _one_run(judged: JudgedRun, run: CheckedRun) -> list[Block]:
+    """The diagnosis of the only run, and what else there is in one line."""
+    blocks = [] if judged.diagnosis is None else diagnosis_blocks(judged.diagnosis)
+    if run.blind or run.unreadable:
+        return [*blocks, Verdict(run.blind or f"{run.path}: cannot be judged", "bad"), *_silence([run])]
+    infos = [] if judged.diagnosis is None else remarks(judged.diagnosis)
+    more = [f"{len(infos)} more: {', '.join(f'{each.name} ({each.code}, {each.severity})' for each in infos)}"] if infos else []
+    rest = " · ".join(filter(None, [*more, unevaluated_text([run]), f"{_rules(len(run.passed))} passed"]))
+    return [*blocks, *_asked(run), Paragraph(rest)]
+
+
+def _one_of_several(judged: JudgedRun, run: CheckedRun) -> list[Block]:
+    """What a run has come to, its cause, and the first thing to try."""
+    found = judged.diagnosis
+    if run.unreadable or found is None:
+        return [*_findings_of_group(run), _summary_of(run)]
+    lines = opening(found)
+    lines += [Paragraph(f"{mark}{text}", below=True) for mark, text in _short(found)]
+    lines += choices(found, found.actions, 1, prescribe=False)
+    return [*lines, *([_summary_of(run)] if run.blind else [])]
+
+
+def _short(found: Diagnosis) -> list[tuple[str, str]]:
+    """A line for the cause and what follows, and one for each other fault; infos are counted."""
+    heads = [each for each in (found.cause, *found.symptoms, *found.others) if each is not None and each.severity != "info"]
+    lines = [("", unknown_cause(found))] if found.cause_unknown else []
+    lines += [("", f"{head(each)}: {each.evidence}.") for each in heads]
+    return [*lines, *([("", told)] if (told := brings_about(found)) else [])]
+
+
+def _findings_of_group(run: CheckedRun) -> list[Block]:
+    """The findings of several runs together against their baseline."""
+    if not run.findings:
+        return []
+    return [Heading(run.path, 2), *(block for finding in run.findings for block in finding_blocks(finding))]
 
 
 def _advice_table(judged: JudgedRun) -> Table:
@@ -155,16 +227,14 @@ def finding_blocks(finding: FindingLine) -> list[Block]:
     return [line, Bullets([*filter(None, [details]), *finding.tries])]
 
 
-def _summary_of(run: CheckedRun, named: bool) -> Verdict:
-    """One line on what a run passed and what could not be asked of it."""
-    where = f"{run.path}: " if named else ""
+def _summary_of(run: CheckedRun) -> Verdict:
+    """One line on what was passed and what could not be asked."""
     if run.unreadable:
-        return Verdict(f"{where}cannot be judged", "bad")
-    missing = f"; {len(run.not_evaluated)} not evaluated" if named and run.not_evaluated else ""  # of one run, the sentence behind it says so
+        return Verdict(f"{run.path}: cannot be judged", "bad")
+    missing = f"; {len(run.not_evaluated)} not evaluated" if run.not_evaluated else ""
     if run.blind:
-        return Verdict(f"{where}{run.blind}{missing}", "bad")
-    short = any(reason.startswith(TOO_SHORT) for reason in run.not_evaluated.values())
-    return Verdict(f"{where}{_rules(len(run.passed))} passed{missing}", "neutral" if run.findings or short or run.not_compared else "good")
+        return Verdict(f"{run.path}: {run.blind}{missing}", "bad")
+    return Verdict(f"{run.path}: {_rules(len(run.passed))} passed{missing}", "neutral")
 
 
 def _rules(count: int) -> str:

@@ -3,47 +3,65 @@
 from __future__ import annotations
 
 import math
+from collections import Counter
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from dlprobe.render.document import Block, Bullets, Cell, Chart, Column, Document, Hint, LayerSeries, Profile, Series, Table, Tone, Toned, Verdict
-from dlprobe.reports.tones import VERDICT_TONES
+from dlprobe.reports.diagnosis import cause_blocks, named, opening, states_record, worst_first
+from dlprobe.reports.run import quoted
+from dlprobe.reports.tones import BROKEN, VERDICT_TONES
 
 if TYPE_CHECKING:
     from dlprobe.analysis.comparing.comparison import Comparison, Health, Margin, Pair, ValueResult
     from dlprobe.analysis.comparing.paired import Interval
     from dlprobe.experiments.compare import Cell as GridCell
     from dlprobe.experiments.compare import Compared
+    from dlprobe.rules import Diagnosis
 
 SCHEMA = "dlprobe-compare/1"
 STANDING: dict[str, Tone] = {"best": "good", "not distinguishable": "neutral", "worse": "bad"}
 DRAWN = 6  # lines that one chart tells apart
 
 
-def document(compared: Compared, *, data_name: str, curves: Mapping[str, tuple[Sequence[float], Sequence[float]]], study: str | None) -> Document:
-    """The whole answer. curves: by label (steps, median of the ranking metric) over the evaluations."""
-    found, request = compared.all, compared.request
+@dataclass(frozen=True)
+class Seeds:
+    """What the seeds of each value have come to, by label. diagnoses: the one that has come to least first; healed: steps from which an error signal that was
+    ill at first stayed within the band, of the seeds in which it did.
+    """
+
+    diagnoses: Mapping[str, Sequence[Diagnosis]]
+    healed: Mapping[str, Sequence[int]]
+
+
+def seeds_of(compared: Compared, study: str | None) -> Seeds:
+    """Read from the comparison; runs without a file are called by value and seed."""
+    diagnoses = {}
+    for label, runs in compared.runs.items():
+        known = [(run, run.examined) for run in runs if run.examined is not None]
+        named = [seen.diagnosis(f"{study}#{run.id}") if study else seen.diagnosis(f"{label}, seed {run.seed}", typed=False) for run, seen in known]
+        diagnoses[label] = worst_first(named)
+    return Seeds(diagnoses, {label: [run.healed for run in runs if run.healed is not None] for label, runs in compared.runs.items()})
+
+
+def document(
+    compared: Compared, *, data_name: str, curves: Mapping[str, tuple[Sequence[float], Sequence[float]]], study: str | None, keep: str = ""
+) -> Document:
+    """The whole answer. curves: by label (steps, median of the ranking metric) over the evaluations. keep: the command that keeps every run, where none was."""
+    found, request, seeds = compared.all, compared.request, seeds_of(compared, study)
     blocks: list[Block] = [] if compared.complete else [Verdict("stopped early: the numbers are those of the runs that had ended", "warning")]
     blocks += [_ranking(found), _costs(compared), _chart(found, curves), *_profiles(found), *_margins(compared)]
-    blocks += [_answer(found), Bullets(_remarks(compared))]
-    blocks.append(Hint(_next(compared, study)))
-    return Document(f"{' × '.join(request.axes)} on {data_name}", blocks, _data(compared, data_name, curves))
+    blocks += [_answer(found), Bullets(_remarks(compared, seeds)), *_worst(found, seeds)]
+    blocks.append(Hint(_next(compared, study, keep)))
+    return Document(f"{' × '.join(request.axes)} on {data_name}", blocks, _data(compared, data_name, curves, seeds))
 
 
-def _next(compared: Compared, study: str | None) -> str:
+def _next(compared: Compared, study: str | None, keep: str) -> str:
     """What to type next: what keeps the runs, goes on with those that lack, or shows them again."""
     if study is None:
-        return f"dlprobe compare {_axes_text(compared)} -o study.h5   # with the same other options: keeps every run"
-    return f"dlprobe compare {study}" if compared.complete else f"dlprobe compare --resume {study}"
-
-
-def _axes_text(compared: Compared) -> str:
-    axes = compared.request.axes
-    return " ".join(f'"{axis}={",".join(values)}"' for axis, values in axes.items()) if len(axes) > 1 else _single(*next(iter(axes.items())))
-
-
-def _single(axis: str, values: Sequence[str]) -> str:
-    return " ".join([axis, *(f'"{value}"' if set(value) & set("()+ ") else value for value in values)])
+        return f"{keep}   # keeps every run"
+    return f"dlprobe compare {quoted(study)}" if compared.complete else f"dlprobe compare --resume {quoted(study)}"
 
 
 def _words(metric: str) -> str:
@@ -191,11 +209,23 @@ def _answer(found: Comparison) -> Verdict:
     return Verdict(f"{best.label} is the best, not distinguishable from {', '.join(tied)}", tone)
 
 
-def _remarks(compared: Compared) -> list[str]:
+def _worst(found: Comparison, seeds: Seeds) -> list[Block]:
+    """Why the worst value did not learn: the diagnosis of the seed that has come to least."""
+    failed = [seeds.diagnoses[value.label][0] for value in reversed(found.values) if _failed(seeds.diagnoses.get(value.label, ()))]
+    return [*opening(failed[0]), *cause_blocks(failed[0], 1)] if failed else []
+
+
+def _failed(found: Sequence[Diagnosis]) -> bool:
+    """Whether most seeds did not learn, or lost what they had learned."""
+    return 2 * sum(each.failed for each in found) > len(found)
+
+
+def _remarks(compared: Compared, seeds: Seeds) -> list[str]:
     return [
         sentence
         for sentence in (
-            _learned(compared.all),
+            _learned(compared.all, seeds),
+            _healed(compared.all, seeds),
             _test(compared.all),
             _power(compared.all),
             *_identical(compared.all),
@@ -207,15 +237,32 @@ def _remarks(compared: Compared) -> list[str]:
     ]
 
 
-def _learned(found: Comparison) -> str:
+def _learned(found: Comparison, seeds: Seeds) -> str:
     """What most seeds came to, of the values of which they did not learn well: the best of them may be the best of nothing."""
     told = [
-        f"{value.label} ({name} in {count} of {len(value.outcomes)} seeds)"
+        f"{value.label} ({name} in {count} of {len(value.outcomes)} seeds{_cause(seeds.diagnoses.get(value.label, ()))})"
         for value in found.values
         for name, count in list(value.states.items())[:1]
         if name != "learned well"
     ]
     return f"most seeds did not learn well beside guessing: {'; '.join(told)}" if told else ""
+
+
+def _cause(found: Sequence[Diagnosis]) -> str:
+    """The cause that most often stands behind it; empty where there is none."""
+    causes = Counter(named(each.cause) for each in found if each.cause is not None)
+    return f", {causes.most_common(1)[0][0]}" if causes else ""
+
+
+def _healed(found: Comparison, seeds: Seeds) -> str:
+    """Which values learned well although their error signal was ill before training, and when it was no more."""
+    told = []
+    for value in found.values:
+        steps, well = seeds.healed.get(value.label, ()), value.states.get("learned well", 0)
+        if value.start.verdict in BROKEN and 2 * well > len(value.outcomes):
+            when = f"healed at about step {sorted(steps)[len(steps) // 2]:,}" if 2 * len(steps) > len(value.outcomes) else "not healed"
+            told.append(f"{value.label} ({value.start.verdict}, {when})")
+    return f"ill at the first step, yet learned well: {'; '.join(told)}" if told else ""
 
 
 def _test(found: Comparison) -> str:
@@ -277,7 +324,7 @@ def _equal(compared: Compared) -> str:
     }.get(compared.request.equal, "")
 
 
-def _data(compared: Compared, data_name: str, curves: Mapping[str, tuple[Sequence[float], Sequence[float]]]) -> dict[str, Any]:
+def _data(compared: Compared, data_name: str, curves: Mapping[str, tuple[Sequence[float], Sequence[float]]], seeds: Seeds) -> dict[str, Any]:
     request, found = compared.request, compared.all
     cells = {cell.label: cell for cell in request.cells}
     power = found.power
@@ -295,7 +342,7 @@ def _data(compared: Compared, data_name: str, curves: Mapping[str, tuple[Sequenc
         "vary_data": request.vary_data,
         "tuned": any(cell.tuning for cell in request.cells),
         "caveats": [each for each in (caveat(compared), _edges(compared)) if each],
-        "values": [_value_record(value, cells[value.label], curves[value.label], found.by) for value in found.values],
+        "values": [_value_record(value, cells[value.label], curves[value.label], found.by, seeds) for value in found.values],
         "comparisons": [_pair_record(pair) for pair in found.pairs],
         "power": {
             "seeds": power.seeds,
@@ -316,7 +363,7 @@ def _data(compared: Compared, data_name: str, curves: Mapping[str, tuple[Sequenc
     }
 
 
-def _value_record(value: ValueResult, cell: GridCell, curve: tuple[Sequence[float], Sequence[float]], by: str) -> dict[str, Any]:
+def _value_record(value: ValueResult, cell: GridCell, curve: tuple[Sequence[float], Sequence[float]], by: str, seeds: Seeds) -> dict[str, Any]:
     run = value.outcomes[0]
     tuning = None if cell.tuning is None else [{"rate": rate, "mean": mean} for rate, mean in cell.tuning.tried]
     return {
@@ -335,7 +382,8 @@ def _value_record(value: ValueResult, cell: GridCell, curve: tuple[Sequence[floa
         "per_seed": [each.last_of(by) for each in value.outcomes],
         "steps_to_target": {**_interval(value.steps_to_target, "median"), "reached": value.reached},
         "diverged": {"runs": value.diverged, "share": value.diverged / len(value.outcomes), "low": value.diverged_low, "high": value.diverged_high},
-        "states": dict(value.states),
+        **states_record(seeds.diagnoses.get(value.label, ())),
+        "healed": list(seeds.healed.get(value.label, ())),
         "initial": _health_record(value.start),
         "final": _health_record(value.end),
         "curve": {"steps": [int(step) for step in curve[0]], "median": list(curve[1])},

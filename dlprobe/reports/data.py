@@ -181,7 +181,7 @@ def record(survey: Survey, judgement: Judgement, warned: Sequence[str], command:
         "rows_looked_at": survey.looked_at,
         "cautions": list(warned),
         "leaks": {
-            "duplicates": dict(data.duplicates),
+            "duplicates": dict(data.repeats.duplicates),
             "numbering": [each.name for each in survey.numbering],
             "foretelling": [{"column": each.column, "skill": each.skill} for each in survey.foretelling],
         },

@@ -1,4 +1,4 @@
-"""What `diff` says: configuration, metrics with intervals, verdicts that appeared or vanished, profiles side by side."""
+"""What `diff` says: what both runs have come to, findings that are fixed, new or the same, configuration, metrics with intervals, profiles side by side."""
 
 from __future__ import annotations
 
@@ -7,10 +7,12 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal
 
-from dlprobe.render.document import Block, Cell, Column, Document, Heading, LayerSeries, Paragraph, Profile, Table, Toned, Verdict
+from dlprobe.render.document import Block, Cell, Column, Document, Heading, LayerSeries, Paragraph, Profile, Table, Tone, Toned, Verdict
+from dlprobe.reports.diagnosis import SEVERITY_TONES, cause_blocks, states_text, tone_of
 
 if TYPE_CHECKING:
     from dlprobe.analysis.comparing.run_diff import MetricDiff, ProfileDiff
+    from dlprobe.rules import Diagnosis
 
 SCHEMA = "dlprobe-diff/1"
 MOMENTS = {"start": "at the first recorded step", "end": "at the end"}
@@ -37,7 +39,10 @@ class VerdictDiff:
 
 @dataclass(frozen=True)
 class PairDiff:
-    """Runs of one configuration on both sides; a side with 0 runs has none of it. configuration: (key, a, b)."""
+    """Runs of one configuration on both sides; a side with 0 runs has none of it. configuration: (key, a, b).
+
+    shares: errors are shares of samples. before, after: the diagnoses of the runs of each side, the one that has come to least first.
+    """
 
     name: str
     a_runs: int
@@ -48,6 +53,14 @@ class PairDiff:
     profiles: Sequence[ProfileDiff]
     verdicts: Sequence[VerdictDiff]
     other_data: bool
+    shares: bool = False
+    before: Sequence[Diagnosis] = ()
+    after: Sequence[Diagnosis] = ()
+
+    def codes(self, change: str) -> list[str]:
+        """Codes of the findings that are `fixed`, `new` or the `same`."""
+        word = {"fixed": "vanished", "new": "appeared", "same": ""}[change]
+        return [each.code for each in self.verdicts if each.change == word]
 
     @property
     def changed(self) -> bool:
@@ -74,9 +87,38 @@ def _pair_blocks(pair: PairDiff) -> list[Block]:
     if not (pair.a_runs and pair.b_runs):
         return [Verdict(f"only in the {'first' if pair.a_runs else 'second'} file", "warning")]
     if pair.identical:
-        return [Verdict("identical: the content hashes are the same", "good")]
-    blocks: list[Block] = [*_configuration(pair), *_metrics(pair), *_verdicts(pair), *map(_profile, pair.profiles)]
+        return [*_states(pair), Verdict("identical: the content hashes are the same", "neutral")]
+    blocks: list[Block] = [*_states(pair), *_findings(pair), *_configuration(pair), *_metrics(pair), *_verdicts(pair), *map(_profile, pair.profiles)]
     return [*blocks, Paragraph("Something changed." if pair.changed else "Nothing changed beyond chance.")]
+
+
+def _states(pair: PairDiff) -> list[Block]:
+    """What both sides have come to, and the cause of the later one's fault."""
+    lines: list[Block] = []
+    for word, found in (("before", pair.before), ("after", pair.after)):
+        if found:
+            several = f" ({states_text(found)})" if len(found) > 1 else ""
+            lines.append(Verdict(f"{word}: {found[0].sentence}{several}", tone_of(found[0])))
+    return [*lines, *(cause_blocks(pair.after[0], 1) if pair.after else [])]
+
+
+def _findings(pair: PairDiff) -> list[Block]:
+    """What is fixed, what is new with its evidence, and what stayed."""
+    changed = sorted((each for each in pair.verdicts if each.change), key=lambda each: each.change == "vanished")
+    words = {"appeared": "new", "vanished": "fixed"}
+    lines: list[Block] = [
+        Verdict(f"{words[each.change]}: {each.name} ({each.code}): {each.b_evidence or each.a_evidence}", _tone(each), apart=not number)
+        for number, each in enumerate(changed)
+    ]
+    same = [f"{each.name} ({each.code})" for each in pair.verdicts if not each.change]
+    return [*lines, *([Paragraph(f"same: {', '.join(same)}")] if same else [])]
+
+
+def _tone(each: VerdictDiff) -> Tone:
+    """A fault that is gone is good; a new one is as bad as it is severe."""
+    if not each.change or each.severity == "info":
+        return "neutral"
+    return "good" if each.change == "vanished" else SEVERITY_TONES[each.severity]
 
 
 def _configuration(pair: PairDiff) -> list[Block]:
@@ -101,10 +143,18 @@ def _metrics(pair: PairDiff) -> list[Block]:
     spread = "range" if several else "95 %"
     columns = [Column("metric"), *(Column(name, align="right") for name in ("a", f"a {spread}", "b", f"b {spread}", "b/a")), Column("changed")]
     rows: list[list[Cell]] = [
-        [each.metric, each.a, _span(each.a_interval), each.b, _span(each.b_interval), _factor(each), _verdict(each)] for each in pair.metrics
+        [each.metric, *_sized(each.a, each.a_interval, share), *_sized(each.b, each.b_interval, share), _factor(each), _verdict(each)]
+        for each, share in ((metric, pair.shares and metric.metric.endswith("_error")) for metric in pair.metrics)
     ]
     caption = f"Medians of {pair.a_runs} and {pair.b_runs} runs; b / a with its 95 % interval." if several else ""
     return [Table(columns, rows, caption)]
+
+
+def _sized(value: float, interval: tuple[float, float] | None, share: bool) -> list[Cell]:
+    """A number with its interval; shares of samples in percent."""
+    if not share:
+        return [value, _span(interval)]
+    return [f"{100 * value:.1f} %", "-" if interval is None else f"{100 * interval[0]:.1f} to {100 * interval[1]:.1f} %"]
 
 
 def _span(interval: tuple[float, float] | None) -> str:
@@ -127,14 +177,11 @@ def _verdict(metric: MetricDiff) -> Cell:
 def _verdicts(pair: PairDiff) -> list[Block]:
     if not pair.verdicts:
         return [Paragraph("Findings: none on either side.")]
-    tones = {"appeared": "bad", "vanished": "good", "": "neutral"}
+    words = {"appeared": "new", "vanished": "fixed", "": "the same"}
     rows: list[list[Cell]] = [
-        [each.code, each.name, each.severity, _count(each.a), _count(each.b), Toned(each.change or "the same", tones[each.change])]  # type: ignore[arg-type]
-        for each in pair.verdicts
+        [each.code, each.name, each.severity, _count(each.a), _count(each.b), Toned(words[each.change], _tone(each))] for each in pair.verdicts
     ]
-    table = Table([Column("code"), Column("finding"), Column("severity"), Column("a"), Column("b"), Column("")], rows)
-    told = [Verdict(f"{each.code} {each.change}: {each.b_evidence or each.a_evidence}", tones[each.change]) for each in pair.verdicts if each.change]  # type: ignore[arg-type]
-    return [table, *told]
+    return [Table([Column("code"), Column("finding"), Column("severity"), Column("a"), Column("b"), Column("")], rows)]
 
 
 def _count(count: tuple[int, int]) -> str:
@@ -159,9 +206,16 @@ def _pair_data(pair: PairDiff) -> dict[str, Any]:
         "other_data": pair.other_data,
         "configuration": [{"key": key, "a": a, "b": b} for key, a, b in pair.configuration],
         "metrics": [vars(each) for each in pair.metrics],
+        "diagnosis": {"a": _diagnosis_data(pair.before), "b": _diagnosis_data(pair.after)},
+        "findings": {change: pair.codes(change) for change in ("fixed", "new", "same")},
         "verdicts": [_verdict_data(each) for each in pair.verdicts],
         "profiles": [vars(each) for each in pair.profiles],
     }
+
+
+def _diagnosis_data(found: Sequence[Diagnosis]) -> dict[str, Any] | None:
+    """Of the run that has come to least."""
+    return found[0].to_json() if found else None
 
 
 def _verdict_data(each: VerdictDiff) -> dict[str, Any]:

@@ -8,12 +8,12 @@ from typing import TYPE_CHECKING, Any
 
 from dlprobe.record.description import OWN
 from dlprobe.render.document import Block, Column, Document, Facts, Hint, Lines, Paragraph, Table, Toned
+from dlprobe.reports.diagnosis import diagnosis_blocks
 from dlprobe.reports.run import (
     PARTS,
+    Told,
     column_result,
-    depth_profiles,
     facts,
-    loss_chart,
     loss_title,
     metric_names,
     part_size,
@@ -22,40 +22,33 @@ from dlprobe.reports.run import (
     result,
     results,
     state_data,
-    state_line,
     train_data,
-    verdict_lines,
 )
 from dlprobe.reports.statistic import SCHEMA
 
 if TYPE_CHECKING:
-    from dlprobe.analysis.learning.learned import State
-    from dlprobe.analysis.learning.loss_curve import Curve
-    from dlprobe.analysis.profiles.run_profile import RunProfile
     from dlprobe.runs import Run
 
 WIDEST_CONFUSION = 12  # classes of a confusion matrix that is printed; JSON has any
 
 
-def overview(run: Run, state: State, profile: RunProfile | None, curve: Curve | None, where: str) -> Document:
+def overview(told: Told, where: str) -> Document:
     """The whole run on one page. `where` is what to type to see this run again, e.g. "runs/digits-1.h5" or "study.h5 --run seed_1"."""
-    blocks: list[Block] = [state_line(state), Facts([*facts(run), *_file(run)]), *results(run), *loss_chart(run, curve)]
-    if profile is not None:
-        blocks += [*depth_profiles(profile), *verdict_lines(profile)]
-    blocks.append(_contents(run))
+    run = told.run
+    blocks: list[Block] = [*diagnosis_blocks(told.diagnosis, 1), Facts([*facts(run), *_file(run)]), *results(run), *told.pictures(), _contents(run)]
     if len(run.steps):
         blocks.append(Hint(f"dlprobe inspect {where} --statistic error_signal_rms"))
     blocks.append(Hint(f"dlprobe inspect {where} --show layers"))
     data = {
-        **train_data(run, profile),
-        **state_data(state),
+        **train_data(run, told.profile),
+        **state_data(told.diagnosis),
         "schema": SCHEMA,
         "kind": "run",
         **_names(run),
-        "profile": profile_data(profile),
+        "profile": profile_data(told.profile),
         "damage": run.damage,
     }
-    return Document(where, blocks, data)
+    return Document("", blocks, data)
 
 
 def _file(run: Run) -> list[tuple[str, Any]]:

@@ -12,7 +12,7 @@ from dlprobe.render.document import Block, Cell, Column, Document, Facts, Hint, 
 from dlprobe.reports.inspect_run import toml_lines
 from dlprobe.reports.run import quoted
 from dlprobe.reports.statistic import SCHEMA
-from dlprobe.reports.tones import STATUS_TONES, VERDICT_TONES
+from dlprobe.reports.tones import STATE_TONES, STATUS_TONES, VERDICT_TONES
 
 if TYPE_CHECKING:
     from dlprobe.runs import Study
@@ -20,13 +20,18 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class RunLine:
-    """One run of a study in a line: `numbers` are results by name, `verdicts` those of the first and last recorded step (None: no step)."""
+    """One run of a study in a line: `numbers` are results by name, `verdicts` those of the first and last recorded step (None: no step).
+
+    shares: errors are shares of samples, told in percent. state: what the run has come to.
+    """
 
     id: str
     coordinates: Mapping[str, Any]
     status: str
     numbers: Mapping[str, float | None]
     verdicts: tuple[str, str] | None
+    shares: bool = False
+    state: str = ""
 
 
 def overview(study: Study, lines: Sequence[RunLine]) -> Document:
@@ -64,12 +69,20 @@ def _table(lines: Sequence[RunLine]) -> Table:
     status = len({line.status for line in lines}) > 1
     columns = [Column("run"), *map(Column, axes), Column("at first"), Column("at last"), *([Column("status")] if status else [])]
     columns += [Column(name.replace("_", " "), align="right") for name in numbers]
+    told = any(line.state for line in lines)
+    columns += [Column("has come to")] if told else []
     rows: list[list[Cell]] = []
     for line in lines:
         verdicts = [Toned(verdict, VERDICT_TONES[verdict]) for verdict in line.verdicts] if line.verdicts else [None, None]
         states = [Toned(line.status, STATUS_TONES[line.status])] if status else []
-        rows.append([line.id, *(_cell(line.coordinates.get(axis)) for axis in axes), *verdicts, *states, *(line.numbers.get(name) for name in numbers)])
+        came_to = [Toned(line.state, STATE_TONES[line.state]) if line.state else None] if told else []
+        rows.append([line.id, *(_cell(line.coordinates.get(axis)) for axis in axes), *verdicts, *states, *(_number(line, name) for name in numbers), *came_to])
     return Table(columns, rows)
+
+
+def _number(line: RunLine, name: str) -> Cell:
+    value = line.numbers.get(name)
+    return f"{100 * value:.1f} %" if value is not None and line.shares and name.endswith("_error") else value
 
 
 def _says(line: RunLine, axis: str) -> bool:
@@ -88,6 +101,7 @@ def _record(line: RunLine) -> dict[str, Any]:
         "id": line.id,
         "coordinates": line.coordinates,
         "status": line.status,
+        "state": line.state or None,
         **line.numbers,
         "initial_verdict": first,
         "final_verdict": last,

@@ -14,8 +14,8 @@ if TYPE_CHECKING:
 SCHEMA = "dlprobe-lr-find/1"
 
 
-def document(found: Found, *, data_name: str, optimizer: str) -> Document:
-    """The whole answer."""
+def document(found: Found, *, data_name: str, optimizer: str, train: str) -> Document:
+    """The whole answer. train: the command that trains the configuration at the rate that was found."""
     blocks: list[Block] = [] if found.complete else [Verdict(f"stopped early: {len(found.trials)} runs had ended", "warning")]
     blocks += [_chart(found.test), Facts(_facts(found.test))]
     if found.trials:
@@ -27,7 +27,7 @@ def document(found: Found, *, data_name: str, optimizer: str) -> Document:
         several = f"{len(found.learned)} of these rates learn the training part to below a thousandth of its first loss"
         blocks.append(Paragraph(f"{several}: --by val_loss chooses by what is not trained on."))
     if known:
-        blocks.append(Hint(f"dlprobe train --lr {found.rate:g}   # with the same other options"))
+        blocks.append(Hint(train))
     return Document(f"learning rate for {optimizer} on {data_name}", blocks, _data(found, data_name, optimizer))
 
 

@@ -4,43 +4,61 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from dlprobe import registry
 from dlprobe.config import to_mapping
 from dlprobe.record.description import ORIGINS, OWN, known_facts
+from dlprobe.record.sizes import power_of_ten
 from dlprobe.render.document import Block, Chart, Column, Document, Facts, Hint, LayerSeries, Profile, Series, Table, Toned, Verdict
-from dlprobe.reports.tones import BROKEN, STATE_TONES, STATUS_TONES, VERDICT_TONES
+from dlprobe.reports.diagnosis import diagnosis_blocks
+from dlprobe.reports.tones import BROKEN, STATUS_TONES, VERDICT_TONES
 
 if TYPE_CHECKING:
-    from dlprobe.analysis.learning.learned import State
     from dlprobe.analysis.learning.loss_curve import Curve
     from dlprobe.analysis.profiles.depth_profiles import Verdict as Judgement
     from dlprobe.analysis.profiles.run_profile import RunProfile, StepProfile
     from dlprobe.analysis.theory.mean_field import Prediction
+    from dlprobe.rules import Diagnosis
     from dlprobe.runs import Run
 
 PARTS = {"train": "training", "val": "validation", "test": "test"}
 
 
-def train_document(run: Run, state: State, profile: RunProfile | None, curve: Curve | None) -> Document:
-    """The report of a run that has just ended; `profile` and `curve` are None where no step was recorded."""
-    blocks: list[Block] = [state_line(state), Facts(facts(run)), *results(run)]
-    blocks += loss_chart(run, curve)
-    if profile is not None:
-        blocks += [*depth_profiles(profile), *verdict_lines(profile)]
-    blocks.append(Hint(f"dlprobe inspect {quoted(str(run.path))}"))
-    return Document(f"{run.path}", blocks, {**train_data(run, profile), **state_data(state)})
+@dataclass(frozen=True)
+class Told:
+    """What is told of one run. profile, curve: None where no step was recorded; healed: the step from which an ill error signal stayed within the band,
+    None where there is none.
+    """
+
+    run: Run
+    diagnosis: Diagnosis
+    profile: RunProfile | None
+    curve: Curve | None
+    healed: int | None = None
+
+    def pictures(self) -> list[Block]:
+        """Loss, depth profiles, and what these say."""
+        blocks = loss_chart(self.run, self.curve)
+        if self.profile is None:
+            return blocks
+        return [*blocks, *depth_profiles(self.profile), *verdict_lines(self.profile, self.diagnosis.state.name == "learned well", self.healed)]
 
 
-def state_line(state: State) -> Verdict:
-    """Whether the run learned; green only where it learned well."""
-    return Verdict(state.sentence, STATE_TONES[state.name])
+def train_document(told: Told, before: str = "") -> Document:
+    """The report of a run that has just ended. before: the run that it repeats with changes, as it is typed; empty for none."""
+    run = told.run
+    here = quoted(str(run.path))
+    blocks: list[Block] = [*diagnosis_blocks(told.diagnosis, 1), Facts(facts(run)), *results(run), *told.pictures()]
+    blocks += [Hint(f"dlprobe diff {before} {here}")] if before else []
+    blocks.append(Hint(f"dlprobe inspect {here}"))
+    return Document("", blocks, {**train_data(run, told.profile), **state_data(told.diagnosis)})
 
 
-def state_data(state: State) -> dict[str, str]:
-    """The same as data."""
-    return {"state": state.name, "state_reason": state.reason}
+def state_data(diagnosis: Diagnosis) -> dict[str, Any]:
+    """The diagnosis as data; its state also by itself."""
+    return {"state": diagnosis.state.name, "state_reason": diagnosis.state.reason, "diagnosis": diagnosis.to_json()}
 
 
 def facts(run: Run) -> list[tuple[str, Any]]:
@@ -206,6 +224,8 @@ CHOSEN = {  # the metrics of the table, with their titles; JSON and inspect --sh
     "classification": {"error": "error", "balanced_accuracy": "balanced accuracy", "macro_f1": "macro F1", "calibration_error": "calibration error"},
 }
 
+SHARES = ("error", "balanced_accuracy")  # of samples or classes: told in percent
+
 
 def results(run: Run) -> list[Block]:
     """The table of results; nothing of a run whose file says nothing of its data."""
@@ -217,11 +237,16 @@ def results_table(run: Run) -> Table:
     chosen = {"loss": loss_title(run), **CHOSEN.get(str(run.data.get("task")), {"error": "error"})}
     parts = {part: word for part, word in PARTS.items() if part_size(run, part)}
     keys = [key for key in chosen if key in ("loss", "error") or any(result(run, f"{part}_{key}") is not None for part in parts)]
-    columns = [Column("part"), Column("samples", align="right"), *(Column(chosen[key], align="right") for key in keys)]
-    rows = [[word, part_size(run, part), *(result(run, f"{part}_{key}") for key in keys)] for part, word in parts.items()]
+    shares = SHARES if run.data.get("task") == "classification" else ()
+    columns = [Column("part"), Column("samples", align="right"), *(Column(chosen[key], "%" if key in shares else "", "right") for key in keys)]
+    rows = [[word, part_size(run, part), *(_in_percent(result(run, f"{part}_{key}"), key in shares) for key in keys)] for part, word in parts.items()]
     evaluated: Sequence[int] = list(run.evaluations.get("step", ()))
     caption = "" if run.final or not len(evaluated) else f"At the last evaluation, after {evaluated[-1]} steps"
     return Table(columns, rows, caption)
+
+
+def _in_percent(value: float | None, share: bool) -> float | None:
+    return 100.0 * value if share and value is not None else value
 
 
 def result(run: Run, name: str) -> float | None:
@@ -277,11 +302,14 @@ def _series(moment: StepProfile, values: list[float], judged: bool) -> LayerSeri
     return LayerSeries(name, values, verdict, VERDICT_TONES[verdict]) if judged else LayerSeries(name, values)
 
 
-def verdict_lines(profile: RunProfile) -> list[Block]:
-    """One line for the first recorded step, one for the last, and what theory expected of the first."""
-    lines: list[Block] = [verdict_line(profile.first)]
+def verdict_lines(profile: RunProfile, learned: bool = False, healed: int | None = None) -> list[Block]:
+    """One line for the first recorded step, one for the last, and what theory expected of the first. learned: whether the run learned well in spite of them;
+    healed: the step from which an ill error signal stayed within the band.
+    """
+    came = "" if healed is None else f"; within the band from step {healed:,} on"
+    lines: list[Block] = [verdict_line(profile.first, learned, came)]
     if profile.last.step != profile.first.step:
-        lines.append(verdict_line(profile.last))
+        lines.append(verdict_line(profile.last, learned))
     if profile.theory is not None and profile.first.step == 0 and len(profile.layers) > 1:
         lines.append(Verdict(f"theory of wide random nets for step 0: {expectation(profile.theory)}"))
     return lines
@@ -296,12 +324,14 @@ def expectation(prediction: Prediction) -> str:
 
 
 def _factor(exponent: float) -> str:
-    return f"{10**exponent:.2g}" if abs(exponent) < 4 else f"10^{exponent:.1f}"
+    return f"{10**exponent:.2g}" if abs(exponent) < 4 else power_of_ten(exponent)
 
 
-def verdict_line(moment: StepProfile) -> Verdict:
-    """The judgement of one recorded step in words."""
-    return Verdict(f"step {moment.step}: {moment.verdict.verdict}: {moment.verdict.reason}", VERDICT_TONES[moment.verdict.verdict])
+def verdict_line(moment: StepProfile, learned: bool = False, more: str = "") -> Verdict:
+    """The measurement of one recorded step in words; it accuses no run that learned well."""
+    name = moment.verdict.verdict
+    yet = "; yet the run learned" if learned and name in BROKEN else ""
+    return Verdict(f"step {moment.step}: {name}: {moment.verdict.reason}{yet}{more}", "neutral" if learned else VERDICT_TONES[name])
 
 
 def overall(profile: RunProfile) -> Judgement:

@@ -31,10 +31,12 @@ def document(
     run_name: str | None = None,
     maps: bool = False,
     last: Measured | None = None,
+    measure: str = "",
 ) -> Document:
     """The whole answer. edges: (σ_b, the critical point there) that were asked for; against: a measured run, `run_name` its file.
 
-    maps: show the q-map and c-map, which the data always hold. last: the run's last step, where it is not the first.
+    maps: show the q-map and c-map, which the data always hold. last: the run's last step, where it is not the first. measure: the
+    command that records the net before its first update, where none is compared.
     """
     data = _data(net, prediction, phase, edges, against, run_name)
     if last is not None:
@@ -53,7 +55,7 @@ def document(
     blocks += [_table(prediction, errors, activations, against), *_edge_blocks(edges), *_against_blocks(against, last, run_name)]
     blocks.append(Bullets(list(prediction.assumptions)))
     if against is None:
-        blocks.append(Hint("dlprobe train --steps 1 --lr 0 … -o run.h5   # the same net measured; then: dlprobe theory --against run.h5"))
+        blocks.append(Hint(f"{measure}   # the same net measured, for dlprobe theory --against"))
     return Document("what theory predicts", blocks, data)
 
 

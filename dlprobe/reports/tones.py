@@ -15,14 +15,16 @@ VERDICT_TONES: dict[str, Tone] = {
     "collapsed": "warning",
     "not evaluated": "neutral",
 }
-STATE_TONES: dict[str, Tone] = {
+STATE_TONES: dict[str, Tone] = {  # from the best to the worst
     "learned well": "good",
+    "before training": "neutral",
+    "not evaluated": "warning",
+    "interrupted": "warning",
+    "too short to tell": "warning",
     "learned in part": "warning",
     "learned and lost": "bad",
     "did not learn": "bad",
     "diverged": "bad",
-    "too short to tell": "warning",
-    "not evaluated": "warning",
 }
 STATUS_TONES: dict[str, Tone] = {"finished": "neutral", "interrupted": "warning", "running": "neutral", "failed": "bad", "diverged": "bad"}
 BROKEN = tuple(name for name, tone in VERDICT_TONES.items() if tone != "neutral")  # what keeps an error signal from its way

@@ -4,12 +4,15 @@ Three outcomes, never two: a rule fired (with findings), passed, or could not be
 errors, registry and config: judging a saved run needs neither the compiled engine nor training.
 """
 
+from dlprobe.rules.diagnosis import Action, Diagnosis, diagnose
 from dlprobe.rules.evidence import Evidence
 from dlprobe.rules.judging import Judgement, Selection, all_rules, judge, read_settings
 from dlprobe.rules.outcome import Finding, Fired, NotEvaluated, Outcome, Passed, Remedy
 from dlprobe.rules.rule import Rule, Threshold
 
 __all__ = [
+    "Action",
+    "Diagnosis",
     "Evidence",
     "Finding",
     "Fired",
@@ -22,6 +25,7 @@ __all__ = [
     "Selection",
     "Threshold",
     "all_rules",
+    "diagnose",
     "judge",
     "read_settings",
 ]

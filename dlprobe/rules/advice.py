@@ -1,8 +1,9 @@
 """A run beside the practical guidelines: what it has in place of each, and whether what it shows speaks for a change.
 
 The guidelines are those that `dlprobe new --preset guidelines` writes. The rules are the evidence: where the run does not follow a guideline, a finding
-that the guideline's part is known to cure speaks for it; where it does, a finding that this part itself causes speaks against. Nothing else does: a run
-that learned well has nothing worth changing. Advice is no finding and fails nothing.
+that the guideline's part is known to cure speaks for it, and so does every error or warning that asks for a change of that option; where it does, a
+finding that this part itself causes speaks against. Nothing else does: a run that learned well has nothing worth changing. Advice is no finding and fails
+nothing.
 """
 
 from __future__ import annotations
@@ -20,7 +21,7 @@ from dlprobe.errors import RunFileError
 from dlprobe.registry import Value
 from dlprobe.rules.catalogue.a002_saturated_units import flat_at_both_ends
 from dlprobe.rules.evidence import Evidence
-from dlprobe.rules.judging import all_rules
+from dlprobe.rules.judging import all_rules, judge
 from dlprobe.rules.outcome import Finding, Fired, NotEvaluableError, NotEvaluated
 from dlprobe.runs import Run
 from dlprobe.runs.reading import reading
@@ -66,22 +67,38 @@ def advise(run: Run, path: Path, settings: Settings | None = None) -> tuple[Advi
     config = evidence.config
     if config is None:
         return ()
-    return tuple(_line(evidence, config, each, path, settings or {}) for each in guidelines(len(evidence.hidden)))
+    wanted = _wanted(run, path, settings or {})
+    return tuple(_line(evidence, config, each, path, settings or {}, wanted.get(each.place, [])) for each in guidelines(len(evidence.hidden)))
 
 
-def _line(evidence: Evidence, config: RunConfig, guideline: Guideline, path: Path, settings: Settings) -> Advice:
+def _wanted(run: Run, path: Path, settings: Settings) -> dict[str, list[Finding]]:
+    """The errors and warnings of a run by the options that they ask to change."""
+    found: dict[str, list[Finding]] = {}
+    try:
+        with reading(path), np.errstate(all="ignore"):
+            findings = judge(run, settings=settings).findings
+    except RunFileError:  # the exit code is that of the rules that were asked
+        return found
+    for finding in findings:
+        for place in {place for remedy in finding.remedies for place in remedy.patch} if finding.severity != "info" else ():
+            found.setdefault(place, []).append(finding)
+    return found
+
+
+def _line(evidence: Evidence, config: RunConfig, guideline: Guideline, path: Path, settings: Settings, wanted: list[Finding]) -> Advice:
     followed = guideline.followed(config)
     try:
         with reading(path), np.errstate(all="ignore"):
-            shows, worth, codes = _looked(evidence, CASES[guideline.place], followed, settings)
+            shows, worth, codes = _looked(evidence, CASES[guideline.place], followed, settings, [] if followed else wanted)
     except RunFileError as error:  # what the rules that were asked did not read; the exit code is theirs
         shows, worth, codes = str(error), "no evidence", ()
     return Advice(guideline.title, guideline.place, guideline.value, guideline.has(config), followed, shows, worth, codes)
 
 
-def _looked(evidence: Evidence, case: Case, followed: bool, settings: Settings) -> tuple[str, Worth, tuple[str, ...]]:
+def _looked(evidence: Evidence, case: Case, followed: bool, settings: Settings, wanted: list[Finding]) -> tuple[str, Worth, tuple[str, ...]]:
     outcomes = {code: all_rules()[code].apply(evidence, settings.get(code)) for code in (case.following if followed else case.lacking)}
     found: list[Finding] = [finding for outcome in outcomes.values() if isinstance(outcome, Fired) for finding in outcome.findings]
+    found += wanted
     if found:
         return f"{found[0].code}: {found[0].evidence}", "yes", tuple(dict.fromkeys(each.code for each in found))
     try:

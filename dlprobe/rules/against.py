@@ -9,6 +9,7 @@ from pathlib import Path
 
 from dlprobe.analysis.comparing.baseline import Comparison, Numbers, numbers_of
 from dlprobe.errors import RunFileError
+from dlprobe.rules.diagnosis import observed
 from dlprobe.rules.files import COMPARING, Criteria, JudgedRun, configuration_of, each_run, walked
 from dlprobe.runs import Run
 from dlprobe.runs.reading import reading
@@ -57,11 +58,11 @@ def judged_against(paths: Sequence[Path], criteria: Criteria, old: Sequence[Path
         configuration = configuration_of(run)
         comparison, advice = baseline.comparison(configuration), criteria.advice(Path(path), run)
         if len(comparison.new) == 1:
-            return JudgedRun(path, criteria.judge(run, comparison), configuration, advice=advice, against=True)
+            return JudgedRun(path, criteria.judge(run, comparison), configuration, advice=advice, against=True, seen=observed(run))
         if configuration not in groups:
             name = f"{_listed(comparison.new)} against {_listed(comparison.old)}"
             groups[configuration] = JudgedRun(name, compared.judge(run, comparison), group=True, against=True)
-        return JudgedRun(path, alone.judge(run), configuration, advice=advice)
+        return JudgedRun(path, alone.judge(run), configuration, advice=advice, seen=observed(run))
 
     yield from walked(paths, criteria, look)
     if compared.selection.rules:

@@ -7,6 +7,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from dlprobe.analysis.profiles.run_profile import StepProfile
+from dlprobe.record.sizes import power_of_ten
 from dlprobe.rules.evidence import Evidence
 from dlprobe.rules.outcome import Finding, Remedy
 
@@ -55,7 +56,7 @@ def fallen(evidence: Evidence, found: Sequence[Fall], all_falls: Sequence[Fall],
         return []
     first, names = found[0], evidence.names
     low, high = names[evidence.hidden[0]], names[evidence.hidden[-1]]
-    size = f"is 10^{2 * first.decades:.1f} times that of {low}"
+    size = f"is {power_of_ten(2 * first.decades)} times that of {low}"
     if math.isinf(first.decades):
         size = f"has fallen to 0 (below the smallest number of {evidence.run.dtype}), from {first.first:.3g} in {low}"
     evident = f"at step {first.step} {first.what} of {high} {size}; so in {len(found)} of {len(all_falls)} recorded steps looked at"

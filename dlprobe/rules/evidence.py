@@ -45,10 +45,12 @@ class Series:
 class Evidence:
     """A run as rules see it. What a run lacks raises NotEvaluableError, which makes the rule *not evaluated*; damage raises RunFileError."""
 
-    def __init__(self, run: Run, comparison: Comparison | None = None) -> None:
+    def __init__(self, run: Run, comparison: Comparison | None = None, best: Learning | None = None) -> None:
         self.run = run
         self.comparison = comparison
         """The run, or the repetitions that it belongs to, against a numbers baseline; None where none was given."""
+        self.best = best
+        """The best run on the same data, which says what can be reached; None where none is known."""
         self._known: dict[Any, Any] = {}
 
     @cached_property
@@ -127,7 +129,7 @@ class Evidence:
     @cached_property
     def learning(self) -> Learning:
         """How well the run learned."""
-        found = learning(self.run)
+        found = learning(self.run, self.best)
         if found is None:
             raise NotEvaluableError("the run was never evaluated, and its batch_loss was not recorded")
         return found
@@ -142,6 +144,11 @@ class Evidence:
     def well(self) -> bool:
         """Whether the run learned well: then no rule accuses what did not hinder it."""
         return self.learning.well
+
+    @property
+    def spared(self) -> bool:
+        """Whether what may hinder learning is told as an info only: the run learned well, or had not the time to."""
+        return self.learning.well or (self.learning.brief and self.run.status != "diverged")
 
     def require_time(self) -> Learning:
         """How well the run learned, of a run that had the time to: a run of a few updates is not judged by its result."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from functools import partial
+from functools import cached_property, partial
 from pathlib import Path
 from typing import Any
 
@@ -15,9 +15,11 @@ from dlprobe.errors import ConfigError, RunFileError
 from dlprobe.record.description import OWN, known_facts, layer_columns
 from dlprobe.registry import Value, unknown
 from dlprobe.rules.advice import Advice, advise
+from dlprobe.rules.diagnosis import Diagnosis, Observed, diagnosis_of, observed
 from dlprobe.rules.judging import Judgement, Selection, judge, matching, read_settings
 from dlprobe.rules.outcome import SEVERITIES, Severity, worst
 from dlprobe.rules.rule import Rule
+from dlprobe.rules.untrained import Start
 from dlprobe.runs import Run, Study, open_run
 from dlprobe.runs.reading import reading
 
@@ -71,7 +73,8 @@ class JudgedRun:
     """One run and what was said of it. path: the file as given, with `#id` for a run of a study; configuration: the same for repetitions of one
     configuration with other seeds; unreadable: why it could not be judged; known: findings that a baseline knows and that were left out;
     group: this is no run but the comparison of several with their baseline; advice: what guidelines say of it, where they were asked; against: whether
-    a numbers baseline was given.
+    a numbers baseline was given; seen: what the diagnosis takes of the run itself, None where there is no single run; named: the path is no file's;
+    start: of a configuration that is judged before it is trained, what its first steps show.
     """
 
     path: str
@@ -82,6 +85,16 @@ class JudgedRun:
     group: bool = False
     advice: tuple[Advice, ...] = ()
     against: bool = False
+    seen: Observed | None = None
+    named: bool = False
+    start: Start | None = None
+
+    @cached_property
+    def diagnosis(self) -> Diagnosis | None:
+        """What is to be said of the run, known findings left out; None where there is no single run, or it could not be read."""
+        if self.seen is None:
+            return None
+        return diagnosis_of(replace(self.seen, config=None) if self.named else self.seen, self.judgement, self.path)
 
     @property
     def evaluated(self) -> bool:
@@ -123,7 +136,11 @@ def _severities(codes: str, text: str) -> dict[str, Severity]:
 
 def judged_files(paths: Sequence[Path], criteria: Criteria) -> Iterator[JudgedRun]:
     """Every run of every file in order; a folder means the run files in it. What cannot be read comes as a run whose rules were not evaluated."""
-    return walked(paths, criteria, lambda path, run: JudgedRun(path, criteria.judge(run), configuration_of(run), advice=criteria.advice(Path(path), run)))
+
+    def look(path: str, run: Run) -> JudgedRun:
+        return JudgedRun(path, criteria.judge(run), configuration_of(run), advice=criteria.advice(Path(path), run), seen=observed(run))
+
+    return walked(paths, criteria, look)
 
 
 def walked(paths: Sequence[Path], criteria: Criteria, look: Callable[[str, Run], JudgedRun]) -> Iterator[JudgedRun]:
@@ -145,8 +162,13 @@ def _looked(path: Path, where: str, opened: Callable[[], Run], criteria: Criteri
 
 
 def _unreadable(where: str, error: RunFileError, criteria: Criteria) -> JudgedRun:
-    reasons = dict.fromkeys((rule.code for rule in criteria.selection.rules), str(error))
-    return JudgedRun(where, Judgement(not_evaluated=reasons), unreadable=str(error))
+    return unjudged(where, str(error), criteria)
+
+
+def unjudged(where: str, why: str, criteria: Criteria) -> JudgedRun:
+    """What cannot be judged at all."""
+    reasons = dict.fromkeys((rule.code for rule in criteria.selection.rules), why)
+    return JudgedRun(where, Judgement(not_evaluated=reasons), unreadable=why)
 
 
 def each_run(path: Path) -> Iterator[tuple[str, Callable[[], Run]]]:

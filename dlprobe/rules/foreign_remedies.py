@@ -13,10 +13,10 @@ from dlprobe.rules.evidence import Evidence
 from dlprobe.rules.outcome import Remedy
 
 
-def foreign_remedies(evidence: Evidence, names: tuple[str, ...], usual: dict[str, str]) -> tuple[Remedy, ...]:
-    """The named remedies that this run does not have already. usual: by name, what a remedy does in words that fit every run."""
-    lacking = [name for name in names if name not in HAS or not HAS[name](evidence)]
-    told = [WORDS[name](evidence) if name in WORDS else usual[name] for name in lacking]
+def foreign_remedies(evidence: Evidence, names: tuple[str, ...]) -> tuple[Remedy, ...]:
+    """The named remedies that this run does not have already and that can be said without its configuration."""
+    lacking = [name for name in names if name in WORDS and not (name in HAS and HAS[name](evidence))]
+    told = [WORDS[name](evidence) for name in lacking]
     return tuple(Remedy({}, words) for words in told if words)
 
 
@@ -71,17 +71,87 @@ def _activated_by(evidence: Evidence, name: str) -> bool:
     return all((evidence.layers[index].activation or "").startswith(name) for index in evidence.hidden)
 
 
+def _longer(evidence: Evidence) -> str:
+    loss = evidence.learning.loss
+    middle = len(loss) // 2
+    return f"longer training: the loss still fell from {loss[middle]:.3g} to {loss[-1]:.3g} in the second half" if loss[-1] < loss[middle] else ""
+
+
+def _units(evidence: Evidence, what: str) -> str:
+    widths = [layer.units for layer in (evidence.layers[index] for index in evidence.hidden) if layer.units is not None]
+    return f"{what} in place of {', '.join(map(str, widths))}" if widths else what
+
+
+def _in_place_of(evidence: Evidence, what: str) -> str:
+    had = dict.fromkeys(evidence.layers[index].activation or "" for index in evidence.hidden)
+    named = ", ".join(name for name in had if name)
+    return f"{what} in place of {named}" if named else what
+
+
+def _drawn(evidence: Evidence) -> str:
+    what = "the initializer that suits the activation"
+    if not evidence.hidden or not evidence.run.is_recorded("weight_rms"):
+        return what
+    return f"{what}: weights of {evidence.names[evidence.hidden[0]]} began at {evidence.row('weight_rms', 0)[evidence.hidden[0]]:.2g}"
+
+
+def _dropout(evidence: Evidence) -> str:
+    rate = evidence.facts.dropout or 0.0
+    return f"more dropout than {rate:g}" if rate < 0.5 else ""
+
+
+def _penalty(evidence: Evidence) -> str:
+    return f"a larger L2 penalty or weight decay than {evidence.facts.l2 or 0.0:g}"
+
+
+def _output(evidence: Evidence) -> str:
+    had = " with ".join(each for each in (evidence.layers[-1].activation, evidence.facts.loss) if each)
+    return f"the output activation and loss that suit the data{f' in place of {had}' if had else ''}"
+
+
+def _stopping(evidence: Evidence) -> str:
+    learned = evidence.learning
+    if np.isnan(learned.val_loss).all():
+        return ""
+    return f"early stopping: val_loss was smallest, {learned.val_loss[learned.best_val]:.3g}, after {learned.steps[learned.best_val]} updates"
+
+
+def _shares(evidence: Evidence, what: str) -> str:
+    counts = np.asarray(evidence.run.data.get("train_class_counts", ()))
+    return f"{what}: the classes have {', '.join(str(int(count)) for count in counts[:6])} samples" if len(counts) else ""
+
+
 WORDS: dict[str, Callable[[Evidence], str]] = {
     "lower_rate": _lower,
     "raise_rate": _raise,
     "usual_optimizer": _usual,
-    "longer": lambda evidence: "longer training: the loss was still falling",
+    "longer": _longer,
     "larger_batch": _larger_batch,
-    "smaller_net": lambda evidence: "fewer units have less room to learn single samples by heart",
-    "larger_net": lambda evidence: "more units: the net cannot express the data",
+    "smaller_net": lambda evidence: _units(evidence, "fewer units"),
+    "larger_net": lambda evidence: _units(evidence, "more units"),
+    "wider": lambda evidence: _units(evidence, "fewer and wider layers"),
     "shallower": _shallower,
     "no_norm": _without_norm,
     "no_penalty": _without_penalty,
+    "relu": lambda evidence: _in_place_of(evidence, "ReLU with He weights"),
+    "leaky": lambda evidence: _in_place_of(evidence, "leaky ReLU, which has a slope on both sides,"),
+    "init": _drawn,
+    "batch_norm": lambda evidence: f"batch normalization of {len(evidence.hidden)} hidden layers",
+    "layer_norm": lambda evidence: f"layer normalization of {len(evidence.hidden)} hidden layers",
+    "scaling": lambda evidence: "standardized inputs",
+    "target_scaling": lambda evidence: "standardized targets" if evidence.run.data.get("task") == "regression" else "",
+    "outputs": _output,
+    "clip": lambda evidence: (
+        f"the norm of the gradient clipped at {float(np.nanmedian(evidence.scalar('gradient_norm'))):.2g}, where it typically is"
+        if evidence.run.is_recorded("gradient_norm")
+        else ""
+    ),
+    "early_stopping": _stopping,
+    "dropout": _dropout,
+    "weight_penalty": _penalty,
+    "class_weights": lambda evidence: _shares(evidence, "the same weight for every class"),
+    "stratify": lambda evidence: _shares(evidence, "a stratified split"),
+    "double": lambda evidence: f"float64 in place of {evidence.run.dtype}",
 }
 HAS: dict[str, Callable[[Evidence], bool]] = {  # whether the run is known to have a remedy already
     "relu": lambda evidence: _activated_by(evidence, "relu"),
@@ -89,7 +159,5 @@ HAS: dict[str, Callable[[Evidence], bool]] = {  # whether the run is known to ha
     "batch_norm": lambda evidence: _normalized_by(evidence, "batch"),
     "layer_norm": lambda evidence: _normalized_by(evidence, "layer"),
     "early_stopping": lambda evidence: evidence.facts.early_stopping not in (None, "none"),
-    "dropout": lambda evidence: bool(evidence.facts.dropout),
-    "weight_penalty": lambda evidence: bool(evidence.facts.l2),
     "double": lambda evidence: evidence.run.dtype == "float64",
 }

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, TypeAlias
 
 from dlprobe import registry
@@ -11,6 +11,7 @@ from dlprobe.analysis.comparing.baseline import Comparison
 from dlprobe.config import parse_spec
 from dlprobe.errors import ConfigError
 from dlprobe.registry import Value, tidied
+from dlprobe.rules.agreement import agreed
 from dlprobe.rules.evidence import Evidence
 from dlprobe.rules.outcome import SEVERITIES, Finding, Fired, NotEvaluated, Outcome, Severity, worst
 from dlprobe.rules.rule import Rule
@@ -123,7 +124,8 @@ def judge(run: Run, selection: Selection | None = None, settings: Settings | Non
     """Apply the chosen rules to a run; `comparison` is for those that compare with a numbers baseline. Raises RunFileError where the file is damaged."""
     evidence = Evidence(run, comparison)
     outcomes = {rule.code: rule.apply(evidence, (settings or {}).get(rule.code)) for rule in (selection or Selection()).rules}
-    return collected(outcomes)
+    judgement = collected(outcomes)
+    return replace(judgement, findings=agreed(judgement.findings, evidence))
 
 
 def collected(outcomes: Mapping[str, Outcome]) -> Judgement:

@@ -36,6 +36,8 @@ class Rule:
 
     name: with `_`, the registry's name; code: a letter and three digits, stable once released. needs: what the run must have recorded, in words.
     lesson: the docstring of the rule's file, a first line and the HEADINGS. check(evidence, thresholds by name) gives the outcome.
+    brings_about: codes of what this fault itself can bring about in the same layers, then or later (what those bring about in turn need not be named).
+    symptom: it says again how the run ended (that it did not learn, that it got worse), and never why.
     """
 
     code: str
@@ -45,6 +47,8 @@ class Rule:
     check: Check
     needs: tuple[str, ...] = ()
     parameters: tuple[Threshold, ...] = ()
+    brings_about: tuple[str, ...] = ()
+    symptom: bool = False
 
     @property
     def title(self) -> str:
@@ -80,9 +84,22 @@ class Rule:
 
 
 def register(
-    code: str, name: str, severity: Severity, lesson: str | None, check: Check, needs: Sequence[str] = (), thresholds: Sequence[Threshold] = ()
+    code: str,
+    name: str,
+    severity: Severity,
+    lesson: str | None,
+    check: Check,
+    *,
+    needs: Sequence[str] = (),
+    thresholds: Sequence[Threshold] = (),
+    brings_about: str = "",
+    symptom: bool = False,
 ) -> Rule:
-    """Register a rule; called once at the end of its file, with the file's docstring as the lesson. Raises ValueError for a code of another form."""
+    """Register a rule; called once at the end of its file, with the file's docstring as the lesson. brings_about: codes, blanks between them.
+
+    Raises ValueError for a code of another form.
+    """
     if not CODE.fullmatch(code):
         raise ValueError(f"rule {name}: its code is {code!r}: expected a capital and three digits, e.g. G001")
-    return register_record("rule", Rule(code, name, severity, lesson or "", check, tuple(needs), tuple(thresholds)))
+    rule = Rule(code, name, severity, lesson or "", check, tuple(needs), tuple(thresholds), tuple(brings_about.split()), symptom)
+    return register_record("rule", rule)

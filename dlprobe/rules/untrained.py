@@ -1,64 +1,196 @@
-"""Judging data before anything is trained on them: the rules of data, the same ones, look at a run without a step, kept in memory."""
+"""Judging a configuration before it is trained: runs of one step at rate 0, one for each of several initialization seeds, taken together.
+
+A rule that looks at the start of a run says the same of a run that has nothing but its start. What it says of most seeds is said of the configuration,
+in the words of the seed in the middle, with the spread over the seeds. Its severity is that of a prediction: of a short run such things are mentioned in
+passing, of a configuration it is asked whether it can learn at all.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from functools import cached_property
-from typing import Any
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from statistics import median
 
 import numpy as np
+import numpy.typing as npt
 
-from dlprobe.analysis.learning.learned import Learning
-from dlprobe.config import RunConfig, to_mapping
-from dlprobe.record.description import LayerFacts, RunDescription
-from dlprobe.rules.evidence import Evidence
-from dlprobe.rules.judging import Judgement, Selection, collected
-from dlprobe.runs import RunWriter
-from dlprobe.runs.journal_contents import JournalContents
-from dlprobe.runs.reader import Run
-from dlprobe.runs.sources import MemorySource
+from dlprobe.analysis.learning.learned import State
+from dlprobe.analysis.profiles.decomposition import Decomposition, decompose, geometric_mean
+from dlprobe.analysis.profiles.depth_limits import breaking_depth
+from dlprobe.analysis.profiles.depth_profiles import log10_ratio
+from dlprobe.analysis.profiles.run_profile import activations_of, initial_net, widths
+from dlprobe.rules.judging import Judgement, all_rules
+from dlprobe.rules.outcome import SEVERITIES, Finding, Severity
+from dlprobe.runs import Run
 
-RULES = "D"  # what begins with it is about data
-
-
-class DataEvidence(Evidence):
-    """What is known before training: how well a run learned excuses and accuses nothing."""
-
-    @cached_property
-    def learning(self) -> Learning:
-        """As of a run that has not learned: no excuse for what rules find."""
-        unknown = np.array([np.nan])
-        return Learning(
-            task=str(self.run.data.get("task", "classification")),
-            steps=np.zeros(1, np.int64),
-            loss=unknown,
-            val_loss=unknown,
-            error=unknown,
-            val_error=unknown,
-            skill=unknown,
-            val_skill=unknown,
-            chance=np.nan,
-            ceiling=1.0,
-            updates=0,
-            needed=0,
-            evaluated=False,
-        )
+START = ("A002", "A003", "A004", "A006", "D001", "D003", "D004", "D005", "G001", "G002", "G005", "L005", "L006", "N001", "N002", "W001", "W002")
+"""Codes of the rules that can tell from a run's start what will come of it; the others need the course of a training."""
+OF_DATA = ("D001", "D003", "D004", "D005", "L006")
+"""Those that say the same of every seed: they are asked once."""
+NEEDS_TRAINING = "needs training: a configuration has none yet"
+MOST = 0.5  # share of the seeds that must agree
+SURE = 3.0  # decades: an optimizer with a rate for every weight makes up for one or two
+HOPELESS = 100.0  # first loss over that of guessing: tens are forgotten in the first epoch
 
 
-def judge_data(config: RunConfig, data: Mapping[str, Any]) -> Judgement:
-    """What the rules of data say. `data`: as a run file would hold them, by the names of the layout table.
+@dataclass(frozen=True)
+class Range:
+    """A number over the seeds: the smallest, the middle and the largest; NaN where no seed has it."""
 
-    A rule that needs a trained net says so and is not evaluated.
+    low: float
+    median: float
+    high: float
+
+    @classmethod
+    def of(cls, values: Sequence[float]) -> Range:
+        """Over the values that are not NaN; infinite ones count."""
+        known = [value for value in values if not math.isnan(value)]
+        return cls(min(known), median(known), max(known)) if known else cls(math.nan, math.nan, math.nan)
+
+
+@dataclass(frozen=True)
+class Start:
+    """A net before its first update, over several initialization seeds.
+
+    error_signal: log10 of the RMS of hidden_1 over that of hidden_n, NaN for fewer than two hidden layers. slope, weight, rest: factors by which a layer
+    changes the mean square on its way back, geometric means over layers and seeds; rest: normalization and correlations. trainable: greatest depth at
+    which theory has the error signal inside the band, infinite where it never leaves it at this depth, NaN where theory does not apply.
     """
-    run = untrained_run(config, data)
-    evidence = DataEvidence(run)
-    return collected({rule.code: rule.apply(evidence) for rule in Selection(select=(RULES,)).rules})
+
+    seeds: tuple[int, ...]
+    layers: tuple[str, ...]
+    activation: str
+    error_signal: Range
+    slope: float
+    weight: float
+    rest: float
+    trainable: float
+
+    @property
+    def change(self) -> float:
+        """The factor by which a layer changes the mean square of the error signal on its way back, the geometric mean over layers; NaN for fewer than two."""
+        return 10 ** (2 * self.error_signal.median / (len(self.layers) - 1)) if len(self.layers) > 1 else math.nan
+
+    def to_json(self) -> dict[str, object]:
+        """As data."""
+        ratio = {"low": self.error_signal.low, "median": self.error_signal.median, "high": self.error_signal.high}
+        factors = {"change_per_layer": self.change, "slope_factor": self.slope, "weight_factor": self.weight, "other_factor": self.rest}
+        return {"seeds": list(self.seeds), "log10_error_signal_ratio": ratio, **factors, "trainable_depth": self.trainable}
 
 
-def untrained_run(config: RunConfig, data: Mapping[str, Any]) -> Run:
-    """A run in memory that ended before its first step: of the net only the output is known."""
-    description = RunDescription((LayerFacts("output"),), config=to_mapping(config), data=data, initial_parameters=np.zeros(1, np.float32))
-    with RunWriter.create(None, description) as writer:
-        writer.end("finished", {"steps_done": 0})
-        content = writer.bytes()
-    return Run(JournalContents(MemorySource(content, str(data.get("name", "data"))), running=False))
+def start_of(runs: Sequence[Run]) -> Start:
+    """What the first steps of some runs of one configuration show. Raises ValueError without a run, RunFileError where one is damaged."""
+    if not runs:
+        raise ValueError("expected a run")
+    first = runs[0]
+    specs = activations_of(first)
+    names = tuple(str(first.layers.names[index]) for index in first.hidden_layers)
+    ratios = [log10_ratio(run.row(0).hidden["error_signal_rms"]) if len(names) > 1 else math.nan for run in runs]
+    pieces = [_factors(run) for run in runs]
+    slope, weight, rest = (_mean([getattr(each, name) for each in pieces]) for name in ("slope", "weight", "remainder"))
+    norm = _mean([each.normalization for each in pieces])
+    net = initial_net(first, specs)
+    breaks = None if net is None else breaking_depth(net)
+    trainable = math.nan if net is None else math.inf if breaks is None else float(breaks - 1)
+    activation = first.layer_facts[first.hidden_layers[0]].activation if names else None
+    return Start(tuple(_seed(run) for run in runs), names, activation or "", Range.of(ratios), slope, weight, rest * norm, trainable)
+
+
+def _seed(run: Run) -> int:
+    return -1 if run.configuration is None else run.configuration.training.seed
+
+
+def _factors(run: Run) -> Decomposition:
+    """The factors of a run's first error signal."""
+    hidden, layers = run.row(0).hidden, [run.layer_facts[index] for index in run.hidden_layers]
+    norm = bool(layers) and layers[0].norm_position == "before"
+    variance = hidden["preactivation_variance"] if norm else None
+    return decompose(hidden["error_signal_rms"], hidden["slope_mean_square"], hidden["weight_rms"], widths(layers), norm_variance=variance)
+
+
+def _mean(series: Sequence[npt.NDArray[np.float64]]) -> float:
+    return geometric_mean(np.concatenate(series)) if series else math.nan
+
+
+def together(judgements: Sequence[Judgement], waiting: Sequence[str] = ()) -> Judgement:
+    """What the rules of START say of most of the seeds that they were asked of. waiting: codes of rules that need training.
+
+    Raises ValueError without a judgement.
+    """
+    if not judgements:
+        raise ValueError("expected a judgement")
+    findings, passed, reasons = [], [], dict.fromkeys(waiting, NEEDS_TRAINING)
+    for code in START:
+        found, looked, reason = _said(code, judgements)
+        if looked and found is not None:
+            findings.append(found)
+        elif looked:
+            passed.append(code)
+        elif reason:
+            reasons[code] = reason
+    findings.sort(key=lambda each: (SEVERITIES.index(each.severity or "info"), each.code))
+    return Judgement(tuple(findings), tuple(passed), dict(sorted(reasons.items())))
+
+
+def _said(code: str, judgements: Sequence[Judgement]) -> tuple[Finding | None, bool, str]:
+    """The finding of the seed in the middle where most seeds have one, whether the rule could look at a seed, and else why not."""
+    fired = [found for each in judgements if (found := next((one for one in each.findings if one.code == code), None)) is not None]
+    looked = len(fired) + sum(code in each.passed for each in judgements)
+    reason = next((each.not_evaluated[code] for each in judgements if code in each.not_evaluated), "")
+    if not fired or len(fired) < MOST * looked:
+        return None, looked > 0, reason
+    middle = sorted(fired, key=lambda each: each.measured)[(len(fired) - 1) // 2]
+    if code not in OF_DATA:
+        told = f"{middle.evidence.partition('; so in ')[0]}; so in {len(fired)} of {len(judgements)} initialization seeds"
+        middle = replace(middle, evidence=told)
+    return replace(middle, severity=predicted_severity(middle)), True, ""
+
+
+def predicted_severity(finding: Finding) -> Severity:
+    """How sure a finding at the start is to keep a net from learning: that of its rule, but for what optimizers make up for where it is small."""
+    if finding.code in ("G001", "G002"):
+        return "warning" if abs(finding.measured) < SURE else "error"
+    if finding.code == "L005":
+        return "info" if finding.measured < HOPELESS else "warning"
+    return all_rules()[finding.code].severity
+
+
+def state_before(start: Start, judgement: Judgement) -> State:
+    """What can be said of the configuration before it trains, the worst first."""
+    return State("before training", prediction(start, judgement))
+
+
+def prediction(start: Start, judgement: Judgement) -> str:
+    """In words: `will vanish at hidden_1: 10⁻¹² …`."""
+    worst = next((each for each in judgement.findings if each.severity != "info"), None)
+    ratio, span = start.error_signal, _span(start)
+    if worst is None:
+        compared = f"; {start.layers[0]} gets {power(ratio.median)} times the error signal of {start.layers[-1]} ({span})" if span else ""
+        return f"nothing in the way{compared}"
+    if worst.code in ("G001", "G002") and span:
+        verb = f"{'will' if worst.severity == 'error' else 'may'} {'vanish' if worst.code == 'G001' else 'explode'}"
+        depth = f"; trainable depth here about {start.trainable:.0f}" if start.trainable < len(start.layers) else ""
+        return f"{verb} at {start.layers[0]}: {power(ratio.median)} of the error signal of {start.layers[-1]} ({span}){depth}"
+    return worst.evidence
+
+
+def _span(start: Start) -> str:
+    """How far the seeds differ, in words; empty where no error signals can be compared."""
+    low, high = (power(value) for value in (start.error_signal.low, start.error_signal.high))
+    count = f"{len(start.seeds)} seeds"
+    return "" if math.isnan(start.error_signal.median) else f"{low} … {high} over {count}" if low != high else f"in all of {count}"
+
+
+def power(exponent: float) -> str:
+    """10 to an exponent, as people write it.
+
+    >>> [power(each) for each in (-12.3, 0.0, -0.3, 2.6, float("-inf"))]
+    ['10⁻¹²', '1', '0.50', '398', '0']
+    """
+    if not math.isfinite(exponent):
+        return "0" if exponent < 0 else "∞"
+    if -2.0 < exponent < 3.0:
+        value = 10**exponent
+        return f"{value:.0f}" if value >= 10 else "1" if abs(value - 1) < 0.05 else f"{value:.2g}" if value >= 1 else f"{value:.2f}"
+    return "10" + str(round(exponent)).translate(str.maketrans("-0123456789", "⁻⁰¹²³⁴⁵⁶⁷⁸⁹"))

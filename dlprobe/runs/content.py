@@ -62,14 +62,18 @@ def parameters_sha256(parameters: NDArray[Any] | None) -> str:
 
 
 def canonical(config: Mapping[str, Any]) -> str:
-    """The configuration as one JSON text without what is no content: thread count, paths. A data file counts by its contents, which /data holds."""
+    """The configuration as one JSON text without what is no content: thread count, paths. A data file counts by its contents, which /data holds.
+
+    `record_every = auto` counts as 1, which it is but for long runs, whose rows say so.
+    """
     return json.dumps(_stripped(config), sort_keys=True, separators=(",", ":"))
 
 
 def _stripped(value: Any) -> Any:
     if not isinstance(value, Mapping):
         return value
-    return {key: _stripped(item) for key, item in value.items() if key not in _NOT_CONTENT and not _is_path(key, item)}
+    kept = {key: _stripped(item) for key, item in value.items() if key not in _NOT_CONTENT and not _is_path(key, item)}
+    return kept | {"record_every": 1} if kept.get("record_every") == "auto" else kept
 
 
 def _is_path(key: str, value: Any) -> bool:

@@ -50,9 +50,10 @@ class FrameType(IntEnum):
     EVALUATION = 3  # losses and errors on whole parts at one step
     HISTOGRAM = 4  # what instruments measured at one step: histograms, single numbers, tracked units
     CHECKPOINT = 5  # all parameters at one step, and what a resume needs
-    RESUME = 6  # rows, evaluations and checkpoints from its step on, written before it, are void; of a study: its description from here on, no end yet
+    RESUME = 6  # all that was written before it of its step and later is void, but for a state; of a study: its description from here on, no end yet
     END = 7  # status, final results, predictions; of a study: its table
     RUN = 8  # study only: the whole journal of one run
+    STATE = 9  # what a resume needs, parameters included
 
 
 DESCRIPTIONS = (FrameType.CONFIG, FrameType.RESUME)

@@ -306,8 +306,8 @@ def _being_written(journal: Path) -> RunFileError:
 def _facts(journal: Path) -> dict[str, Any]:
     with contextlib.suppress(RunFileError):
         source = FileSource(open_regular(journal), journal)
-        frame = frames.first_frame(source)
-        facts = frames.Payload(source, frame).meta.get("writer") if frame else None
+        described = [frame for frame in frames.scan(source).frames if frame.type in frames.DESCRIPTIONS]
+        facts = frames.Payload(source, described[-1]).meta.get("writer") if described else None
         if isinstance(facts, dict):
             return {key: printable(str(value))[:100] for key, value in facts.items()}
     return {}

@@ -69,10 +69,14 @@ class JournalContents:
         self._evaluations: dict[int, Payload] = {}
         self._checkpoints: dict[int, Payload] = {}
         self._measured = {dim: Measurements(source, dim) for dim in ("histogram", "tracked")}
+        self._states: list[tuple[int, Payload]] = []
+        self._resumed: list[Payload] = []
         self._end: Payload | None = None
         scan = frames.scan(source)
         for frame in scan.frames[1:]:
             self._take(frame)
+        self.tail: frames.Tail = scan.tail
+        """Where a writer goes on."""
         self.facts = self._make_facts(running, scan.damage)
 
     def has(self, path: str) -> bool:
@@ -114,6 +118,21 @@ class JournalContents:
         for payload in self._checkpoints.values():
             yield "checkpoints/parameters", payload.array("checkpoints/parameters")[None]
 
+    @property
+    def copied_from(self) -> str | None:
+        """The content hash of the packed file that this journal was made from, to go on with it."""
+        stated = self._config.meta.get("copied_from")
+        return stated if isinstance(stated, str) else None
+
+    @property
+    def size(self) -> int:
+        """Bytes of the journal when it was opened."""
+        return self._source.size
+
+    def is_file(self, descriptor: int) -> bool:
+        """Whether this was read from the very file behind a descriptor."""
+        return isinstance(self._source, FileSource) and self._source.is_file(descriptor)
+
     def close(self) -> None:
         if isinstance(self._source, FileSource):
             self._source.close()
@@ -150,12 +169,21 @@ class JournalContents:
         """What is made from many frames or from the last one, and fits memory."""
         arrays = {"stats/layer": np.arange(self._layer_count, dtype="<i4"), **self._timing(), **self._evaluation_arrays()}
         arrays["checkpoints/step"] = np.array(list(self._checkpoints), "<i8")
-        if self._checkpoints:
-            last = list(self._checkpoints.values())[-1]
-            arrays |= {path: last.array(path) for path in last.places if path != "checkpoints/parameters" and path.startswith("checkpoints/")}
+        arrays |= self._state_arrays()
         if self._end is not None:
             arrays |= {path: array for path, array in self._end.arrays().items() if path.partition("/")[0] in ("final", "predictions")}
         return {path: array for path, array in arrays.items() if path in layout.data_sets()}
+
+    def _state_arrays(self) -> dict[str, NDArray[Any]]:
+        """The last state that a resume can go on from. Its parameters are named where they are not those of the last checkpoint that counts."""
+        if not self._states:
+            return {}
+        _, payload = self._states[-1]
+        arrays = {path: payload.array(path) for path in payload.places if path != "checkpoints/parameters" and path.startswith("checkpoints/")}
+        last = next(reversed(self._checkpoints.values()), None)
+        if payload is not last and "checkpoints/parameters" in payload.places:
+            arrays.setdefault("checkpoints/training_parameters", payload.array("checkpoints/parameters"))
+        return arrays
 
     def _small(self, path: str) -> NDArray[Any]:
         return self._small_arrays[path] if path in self._small_arrays else self._config.array(path)
@@ -168,7 +196,8 @@ class JournalContents:
         takers: dict[int, Callable[[int, Payload], None]] = {
             FrameType.ROWS: self._take_rows,
             FrameType.EVALUATION: self._evaluations.__setitem__,
-            FrameType.CHECKPOINT: self._checkpoints.__setitem__,
+            FrameType.CHECKPOINT: self._take_checkpoint,
+            FrameType.STATE: self._take_state,
             FrameType.RESUME: self._take_resume,
             FrameType.END: self._take_end,
         }
@@ -188,15 +217,31 @@ class JournalContents:
             raise self._wrong(f"steps do not rise after step {before}")
         self._rows.append(_Rows(payload, steps, n, self._source.size <= _SMALL))
 
+    def _take_checkpoint(self, step: int, payload: Payload) -> None:
+        self._checkpoints[step] = payload
+        if any(path.startswith("checkpoints/") and path != "checkpoints/parameters" for path in payload.places):
+            self._take_state(step, payload)
+
+    def _take_state(self, step: int, payload: Payload) -> None:
+        """Its own counters say of which step it is: one that was packed may stand with a later checkpoint."""
+        if "checkpoints/counters" in payload.places:
+            counters = payload.array("checkpoints/counters")
+            if counters.ndim != 1 or counters.dtype.kind != "i" or not len(counters):
+                raise self._wrong("the counters of a state have the wrong shape")
+            step = int(counters[0])
+        self._states.append((step, payload))
+
     def _take_resume(self, step: int, payload: Payload) -> None:
-        """A run that went on from a checkpoint: what was recorded from there on is void, and so is an end."""
+        """A run that went on from a state: what was recorded of its step and later is void, and so is an end."""
         for rows in self._rows:
             rows.kept = min(rows.kept, int(np.searchsorted(rows.steps, step)))
         for later in (self._evaluations, self._checkpoints):
-            for key in [key for key in later if key > step]:
+            for key in [key for key in later if key >= step]:
                 del later[key]
         for measured in self._measured.values():
             measured.cut(step)
+        self._states = [each for each in self._states if each[0] <= step]
+        self._resumed.append(payload)
         self._end = None
 
     def _take_end(self, step: int, payload: Payload) -> None:
@@ -291,6 +336,8 @@ class JournalContents:
     def _make_facts(self, running: bool, damage: str | None) -> Facts:
         meta = self._config.meta
         status = str(self._end.meta["status"]) if self._end else "running" if running else "interrupted"
+        for payload in self._resumed:
+            meta = meta | {key: value for key, value in payload.meta.items() if key in ("config", "environment", "writer")}
         texts: list[dict[str, Any]] = [meta[key] if isinstance(meta.get(key), dict) else {} for key in ("config", "environment", "writer")]
         config, environment, writer = texts
         return Facts(status, config, environment, self._version, origin=checked_origin(meta.get("origin"), self.name), writer=writer, damage=damage)

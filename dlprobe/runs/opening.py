@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shlex
 import warnings
 from pathlib import Path
 
@@ -17,12 +18,15 @@ from dlprobe.runs.study import Study, journal_study, packed_study
 
 
 def open_run(path: Path | str) -> Run | Study:
-    """The run or study at `path`: `NAME.h5`, or its journal where it is not packed yet; a journal can also be named itself.
+    """The run or study at `path`: `NAME.h5`, or its journal where it is not packed yet; a journal can also be named itself. `STUDY.h5#ID`: a run of it.
 
     Raises RunFileError, one line, where the file is missing, empty, cut, damaged, hostile, of a newer format or no run file. Damage in the middle of a
     journal is a DlprobeWarning, and `damage` of what is returned: everything before it is there.
     """
     found = _find(Path(path))
+    file, id = run_of_study(path)
+    if id:
+        return _open_member(Path(file), id)
     descriptor = open_regular(found)
     if read_at(descriptor, 0, 4) == frames.MAGIC or found.name.endswith(journal.SUFFIX):
         return _open_journal(descriptor, found)
@@ -30,12 +34,33 @@ def open_run(path: Path | str) -> Run | Study:
     return _open_packed(found)
 
 
+def run_of_study(path: Path | str) -> tuple[str, str]:
+    """(study file, run id) of `STUDY.h5#ID`; no id for the name of a file that exists, or of one without `#`."""
+    file, mark, id = str(path).rpartition("#")
+    return (file, id) if mark and file and not os.path.lexists(_find(Path(path))) else (str(path), "")
+
+
+def _open_member(path: Path, id: str) -> Run:
+    """A run of a study, which is closed with it."""
+    study = open_run(path)
+    if isinstance(study, Study) and id in study.runs:
+        run = study.runs.open(id)
+        run.close_study = study.close
+        return run
+    study.close()
+    lists = f"dlprobe inspect {shlex.quote(str(path))}"
+    if isinstance(study, Run):
+        raise RunFileError(f"{printable(path)} is a single run: leave #{printable(id)} out")
+    raise RunFileError(f"{printable(path)} has no run {printable(id)}: {lists} lists those that it has")
+
+
 def open_single(path: Path | str) -> Run:
     """As `open_run`, for what works on one run only. Raises RunFileError for a study."""
     found = open_run(path)
     if isinstance(found, Study):
         found.close()
-        raise RunFileError(f"{printable(Path(path))} is a study of {len(found.runs)} runs, one run is needed here: give a file that `dlprobe train` wrote")
+        one = f"give a file that `dlprobe train` wrote, or {printable(path)}#ID"
+        raise RunFileError(f"{printable(Path(path))} is a study of {len(found.runs)} runs, one run is needed here: {one}")
     return found
 
 

@@ -113,7 +113,7 @@ def _write(source: FileSource, temporary: Path, check: Check) -> None:
 
 
 def _drop_leftover(sink: journal.FileSink, packed: Path) -> None:
-    """A journal beside a complete file that holds the same is left of a crash between rename and delete, or of a resume before its first run."""
+    """A journal beside a complete file that holds the same is left of a crash between rename and delete, or of a resume before its first step or run."""
     with open_run(packed) as complete:
         if not _holds_nothing(sink):
             with open_run(sink.path) as left:
@@ -138,7 +138,10 @@ def _holds(complete: Run | Study, left: Run | Study) -> bool:
     if isinstance(complete, Study) and isinstance(left, Study):
         known = complete.runs
         return not left.damage and all(id in known and known.open(id).content_sha256 == left.runs.open(id).content_sha256 for id in left.runs)
-    return isinstance(complete, Run) and isinstance(left, Run) and complete.content_sha256 == left.content_sha256
+    if not (isinstance(complete, Run) and isinstance(left, Run)):
+        return False
+    copied = left.contents.copied_from if isinstance(left.contents, JournalContents) else None
+    return complete.content_sha256 in (copied, left.content_sha256)
 
 
 @contextlib.contextmanager

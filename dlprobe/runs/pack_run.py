@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import json
+import sys
 from collections.abc import Callable
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -12,7 +14,7 @@ from numpy.typing import NDArray
 from dlprobe.errors import RunFileError
 from dlprobe.record import layout
 from dlprobe.runs.content import ContentDigest, parameters_sha256
-from dlprobe.runs.contents import Contents, Shapes
+from dlprobe.runs.contents import Contents, Facts, Shapes
 from dlprobe.runs.levels import Reducer, min_max_mean, stored_factors
 from dlprobe.version import version
 
@@ -22,13 +24,17 @@ if TYPE_CHECKING:
 Check = Callable[[], None]
 
 
-def write_run(writer: PackedWriter, contents: Contents, prefix: str, check: Check) -> str:
-    """One run below `prefix` (empty, or `runs/<id>`) of a file that is being written; its content hash. Raises RunFileError for a damaged journal."""
+def write_run(writer: PackedWriter, contents: Contents, prefix: str, check: Check) -> tuple[Facts, Shapes]:
+    """One run below `prefix` (empty, or `runs/<id>`) of a file that is being written; its facts, hashes included, and every data set that it now has.
+
+    Raises RunFileError for a damaged journal.
+    """
     if damage := contents.facts.damage:
         raise RunFileError(f"{damage}; it is not packed, so that nothing is lost: read what is left with `dlprobe inspect`")
     shapes = contents.shapes()
     factors = stored_factors(shapes["stats/step"][1][0])
-    _declare(writer, {**shapes, **_level_shapes(shapes, factors)}, prefix)
+    declared = {**shapes, **_level_shapes(shapes, factors)}
+    _declare(writer, declared, prefix)
     digest, levels = ContentDigest(), _LevelWriter(writer, factors, prefix)
     for path, piece in contents.slabs():
         check()
@@ -36,9 +42,7 @@ def write_run(writer: PackedWriter, contents: Contents, prefix: str, check: Chec
         digest.update(path, piece)
         levels.take(path, piece)
     levels.finish()
-    hexdigest = digest.hexdigest(shapes, contents.facts.config)
-    _write_facts(writer, contents, prefix, hexdigest)
-    return hexdigest
+    return _write_facts(writer, contents, prefix, digest.hexdigest(shapes, contents.facts.config)), declared
 
 
 def write_head(writer: PackedWriter, prefix: str, schema: str, status: str) -> None:
@@ -115,15 +119,17 @@ class _LevelWriter:
                 self._writer.append(f"{where}/nan_count/{name}", bins[:, 4].astype("<u4"))
 
 
-def _write_facts(writer: PackedWriter, contents: Contents, prefix: str, hexdigest: str) -> None:
-    facts, shapes = contents.facts, contents.shapes()
-    final = None
-    if "checkpoints/parameters" in shapes:
-        final = contents.read("checkpoints/parameters")[-1]
-    write_head(writer, prefix, layout.SCHEMA, "interrupted" if facts.status == "running" else facts.status)
+def _write_facts(writer: PackedWriter, contents: Contents, prefix: str, hexdigest: str) -> Facts:
+    final = contents.read_rows("checkpoints/parameters", -1, sys.maxsize)[0] if "checkpoints/parameters" in contents.shapes() else None
+    status = "interrupted" if contents.facts.status == "running" else contents.facts.status
+    facts = replace(
+        contents.facts, status=status, schema_version=layout.SCHEMA_VERSION, content_sha256=hexdigest, parameters_sha256=parameters_sha256(final), writer={}
+    )
+    write_head(writer, prefix, layout.SCHEMA, status)
     writer.text(prefix or "/", "content_sha256", hexdigest)
-    writer.text(prefix or "/", "parameters_sha256", parameters_sha256(final))
+    writer.text(prefix or "/", "parameters_sha256", str(facts.parameters_sha256))
     writer.text(prefix or "/", "origin", facts.origin)
     writer.text(prefix or "/", "config", json.dumps(facts.config))
     writer.group(f"{prefix}/environment")
     writer.text(f"{prefix}/environment", "json", json.dumps(facts.environment))
+    return facts

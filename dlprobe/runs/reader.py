@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -117,6 +117,8 @@ class Run:
         self.schema_version: tuple[int, int] = facts.schema_version
         self.writer: dict[str, Any] = facts.writer
         """Of a journal: pid, host and start time of its writer."""
+        self.close_study: Callable[[], None] | None = None
+        """Gives the study's file back with the run, where the run alone was opened from it."""
         self.damage: str | None = facts.damage
         """What was found behind the last good frame of a journal, or None."""
 
@@ -129,6 +131,8 @@ class Run:
     def close(self) -> None:
         """Give the file back; a run of a study leaves that to its study."""
         self.contents.close()
+        if self.close_study is not None:
+            self.close_study()
 
     @cached_property
     def layers(self) -> Layers:

@@ -47,6 +47,10 @@ class FileSource:
         except OSError as error:
             raise RunFileError(f"{self.name} cannot be read: {error.strerror or error}") from error
 
+    def is_file(self, descriptor: int) -> bool:
+        """Whether a descriptor is of the same file."""
+        return os.path.samestat(os.fstat(self._descriptor), os.fstat(descriptor))
+
     def close(self) -> None:
         """Give the descriptor back; reading afterwards fails."""
         if self._descriptor >= 0:

@@ -1,4 +1,4 @@
-"""A packed run as a journal again, so that a packed study can go on: the opposite of packing, proved by the content hash."""
+"""A packed run as a journal again, so that a packed run or study can go on: the opposite of packing, proved by the content hash."""
 
 from __future__ import annotations
 
@@ -17,22 +17,34 @@ from dlprobe.runs.journal_contents import JournalContents
 from dlprobe.runs.sources import MemorySource
 
 Arrays = dict[str, NDArray[Any]]
+_FRAME = 2**22  # bytes of statistics in one frame
 
 
 def unpack(contents: Contents) -> bytes:
     """The journal of a packed run. Raises RunFileError where it would not hold the same content: the file was changed, or another dlprobe wrote it."""
-    found = {path: contents.read(path) for path in contents.shapes()}
-    records = (_config(contents, found), *_rows(found), *_evaluations(found), *_measurements(found), *_checkpoints(found), _end(contents, found))
-    journal_bytes = frames.journal_of(records)
+    journal_bytes = frames.journal_of(records(contents))
     stated = contents.facts.content_sha256
     if stated != content.content_sha256(JournalContents(MemorySource(journal_bytes, contents.name))):
         raise RunFileError(f"{contents.name} cannot be gone on with: its content is not what its hash says; start the study anew with -o")
     return journal_bytes
 
 
-def _columns(found: Arrays, group: str) -> list[str]:
+def records(contents: Contents) -> Iterator[Record]:
+    """The frames of a packed run's journal, one after the other in bounded memory but for what is small: all but rows and checkpoints."""
+    known, shapes = layout.data_sets(), contents.shapes()
+    large = ("checkpoints/parameters", *(path for path in shapes if known[path].dims[:1] == ("step",)))
+    found = {path: contents.read(path) for path in shapes if path not in large}
+    yield _config(contents, found)
+    yield from _rows(contents, found)
+    yield from _evaluations(found)
+    yield from _measurements(found)
+    yield from _checkpoints(contents, found)
+    yield _end(contents, found)
+
+
+def _columns(contents: Contents, group: str) -> list[str]:
     """Names of the statistics or scalars that are there, in the layout table's order; steps and layer numbers are no columns."""
-    return [path.partition("/")[2] for path in found if path.startswith(f"{group}/") and path not in ("stats/step", "stats/layer")]
+    return [path.partition("/")[2] for path in contents.shapes() if path.startswith(f"{group}/") and path not in ("stats/step", "stats/layer")]
 
 
 def _config(contents: Contents, found: Arrays) -> Record:
@@ -43,10 +55,11 @@ def _config(contents: Contents, found: Arrays) -> Record:
         "origin": facts.origin,
         "config": facts.config,
         "environment": facts.environment,
-        "real": _real(found).str,
-        "statistics": _columns(found, "stats"),
-        "scalars": _columns(found, "scalars"),
+        "real": _real(contents).str,
+        "statistics": _columns(contents, "stats"),
+        "scalars": _columns(contents, "scalars"),
         "writer": journal.writer_facts(),
+        "copied_from": facts.content_sha256,
     }
     first = {
         path: array
@@ -56,22 +69,28 @@ def _config(contents: Contents, found: Arrays) -> Record:
     return Record(FrameType.CONFIG, 0, meta, first)
 
 
-def _real(found: Arrays) -> np.dtype[Any]:
+def _real(contents: Contents) -> np.dtype[Any]:
     """The run's float dtype, little-endian: that of its statistics."""
-    named = [found[f"stats/{name}"] for name in _columns(found, "stats")]
-    return next(array.dtype for array in (*named, found.get("initial/parameters", np.empty(0, "f4")))).newbyteorder("<")
+    shapes = contents.shapes()
+    named = [shapes[f"stats/{name}"][0] for name in _columns(contents, "stats")]
+    return next(iter((*named, shapes.get("initial/parameters", (np.dtype("f4"), ()))[0]))).newbyteorder("<")
 
 
-def _rows(found: Arrays) -> Iterator[Record]:
-    steps = found["stats/step"]
-    layers, real = len(found["layers/name"]), _real(found)
-    arrays = {
-        "step": steps,
-        "statistics": _stacked([found[f"stats/{name}"] for name in _columns(found, "stats")], (len(steps), layers), real),
-        "scalars": _stacked([found[f"scalars/{name}"] for name in _columns(found, "scalars")], (len(steps),), np.dtype("<f8")),
-        **{path: found.get(path, np.empty(0, "<i8" if path == "timing/step" else "<f8")) for path in ("timing/step", "timing/step_seconds")},
-    }
-    if len(steps):
+def _rows(contents: Contents, found: Arrays) -> Iterator[Record]:
+    """Rows in frames of some MiB; the times of all blocks are in the first."""
+    count, layers, real = contents.shapes()["stats/step"][1][0], len(found["layers/name"]), _real(contents)
+    statistics, scalars = _columns(contents, "stats"), _columns(contents, "scalars")
+    some = max(_FRAME // max(layers * len(statistics) * real.itemsize, 1), 1)
+    times = {path: found.get(path, np.empty(0, dtype)) for path, dtype in (("timing/step", "<i8"), ("timing/step_seconds", "<f8"))}
+    for start in range(0, count, some):
+        stop = min(start + some, count)
+        steps = contents.read_rows("stats/step", start, stop)
+        arrays = {
+            "step": steps,
+            "statistics": _stacked([contents.read_rows(f"stats/{name}", start, stop) for name in statistics], (stop - start, layers), real),
+            "scalars": _stacked([contents.read_rows(f"scalars/{name}", start, stop) for name in scalars], (stop - start,), np.dtype("<f8")),
+            **(times if start == 0 else {path: array[:0] for path, array in times.items()}),
+        }
         yield Record(FrameType.ROWS, int(steps[0]), {}, arrays)
 
 
@@ -99,13 +118,15 @@ def _counted(found: Arrays, dim: str) -> list[str]:
     return [path for path in found if known[path].dims[:1] == (dim,)]
 
 
-def _checkpoints(found: Arrays) -> Iterator[Record]:
-    """The last one carries what a resume needs."""
-    steps = found.get("checkpoints/step", ())
-    rest = {path: array for path, array in found.items() if path.startswith("checkpoints/") and path not in ("checkpoints/step", "checkpoints/parameters")}
+def _checkpoints(contents: Contents, found: Arrays) -> Iterator[Record]:
+    """The last one carries what a resume needs; without one, that is a frame of its own."""
+    steps = found.get("checkpoints/step", np.empty(0, "<i8"))
+    state = {path: array for path, array in found.items() if path.startswith("checkpoints/") and path != "checkpoints/step"}
     for index, step in enumerate(steps):
-        arrays = {"checkpoints/parameters": found["checkpoints/parameters"][index]}
-        yield Record(FrameType.CHECKPOINT, int(step), {}, arrays | (rest if index == len(steps) - 1 else {}))
+        arrays = {"checkpoints/parameters": contents.read_rows("checkpoints/parameters", index, index + 1)[0]}
+        yield Record(FrameType.CHECKPOINT, int(step), {}, arrays | (state if index == len(steps) - 1 else {}))
+    if not len(steps) and "checkpoints/counters" in state:
+        yield Record(FrameType.STATE, int(state["checkpoints/counters"][0]), {}, state)
 
 
 def _end(contents: Contents, found: Arrays) -> Record:

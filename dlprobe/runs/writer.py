@@ -8,7 +8,7 @@ import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -20,6 +20,11 @@ from dlprobe.record.recorder import Recorder
 from dlprobe.record.values import line_of, stored, stored_groups
 from dlprobe.runs import journal
 from dlprobe.runs.frames import FrameType, Record, Tail
+from dlprobe.runs.run_resume import packed_path, reopened, resume_record
+from dlprobe.runs.state_pace import StatePace
+
+if TYPE_CHECKING:
+    from dlprobe.runs.reader import Run
 
 _HOLD = 0.25  # seconds that a row waits for its frame at most
 _BIG = 2**20  # bytes that go at once
@@ -44,21 +49,23 @@ class _Block:
 class RunWriter(Recorder):
     """The writer of one run, dlprobe's own or another program's.
 
-    Made by `create`; then in the order of steps `step` (one recorded step by name) or `rows` (blocks of them), `evaluation`, `instruments` and
+    Made by `create` or `resume`; then in the order of steps `step` (one recorded step by name) or `rows` (blocks of them), `evaluation`, `instruments` and
     `checkpoint`, as far as there are any; then `finish`, or `end` and `pack` (of a run in memory `bytes`).
 
     Every method raises RunFileError where the disk is full or the file system fails; what was recorded before stays readable.
     Close it, or use it in a `with`: the lock is freed, the journal stays until it is packed.
     """
 
-    def __init__(self, sink: journal.Sink, path: Path | None, description: RunDescription) -> None:
+    def __init__(self, sink: journal.Sink, path: Path | None, description: RunDescription, tail: Tail, last_step: int = -1) -> None:
+        """`sink` is locked; `tail`: where its next frame goes; `last_step`: the last recorded step in it."""
         self.path = path
         self._sink, self._description = sink, description
         self._layers = len(description.layers)
-        self._last_step = -1
+        self._last_step = last_step
         self._oldest = self._last_call = self._last_sync = time.monotonic()
+        self._pace = StatePace()
         # (where the next frame goes, rows not yet written): one attribute, so that Ctrl-C between two lines can neither lose nor repeat rows
-        self._state: tuple[Tail, tuple[_Block, ...]] = (sink.append(Tail.of_nothing(), self._config_record()), ())
+        self._state: tuple[Tail, tuple[_Block, ...]] = (tail, ())
 
     @property
     def packed(self) -> bool:
@@ -72,18 +79,40 @@ class RunWriter(Recorder):
         Raises RunFileError where `path` or its journal exists (without `force`) or a living process writes it (always); ValueError for values that the
         layout table does not have.
         """
-        description.arrays  # noqa: B018  (a wrong description must not leave an empty journal)
+        first = _config_record(description)
         if path is None:
-            return cls(journal.MemorySink(), None, description)
+            memory = journal.MemorySink()
+            return cls(memory, None, description, memory.append(Tail.of_nothing(), first))
         sink = journal.create(path, force)
         try:
-            writer = cls(sink, path, description)
+            writer = cls(sink, path, description, sink.append(Tail.of_nothing(), first))
             journal.replace(path)
         except BaseException:
             sink.path.unlink(missing_ok=True)
             sink.close()
             raise
         return writer
+
+    @classmethod
+    def resume(cls, run: Run, description: RunDescription, step: int) -> RunWriter:
+        """Go on with a run of dlprobe that ended or was killed: what was recorded of `step` and later is void, and there is no end yet.
+
+        run: as it was read, from its file or journal, and still open. description: of the run from now on, whose configuration it gets.
+        Raises RunFileError where a living process writes it, where it has changed since it was read, and where the disk is full.
+        """
+        path = packed_path(run)
+        sink, tail, last_step = reopened(run, step)
+        try:
+            tail = sink.append(tail, resume_record(step, description.config, description.environment))
+            sink.sync()
+            journal.replace(path)
+            sink.copied_from = None
+        except BaseException:
+            if sink.copied_from is not None:
+                sink.path.unlink(missing_ok=True)
+            sink.close()
+            raise
+        return cls(sink, path, description, tail, last_step)
 
     def rows(self, first_step: int, steps: NDArray[Any], statistics: NDArray[Any], scalars: NDArray[Any], seconds: float) -> None:
         """The recorded steps of one block, in order.
@@ -149,7 +178,7 @@ class RunWriter(Recorder):
     def checkpoint(self, step: int, parameters: NDArray[Any], state: Mapping[str, NDArray[Any]] | None = None) -> None:
         """All parameters after `step` updates, flat; the last checkpoint before `end` holds the final ones. `state` is what a resume needs.
 
-        state: `optimizer_state`, `normalization_state` (floats), `counters` (int64), each flat.
+        state: arrays by the names of `checkpoints` in the layout table; its `training_parameters` are left out where they are these.
         """
         initial = self._description.initial_parameters
         if initial is not None and parameters.shape != initial.shape:
@@ -157,6 +186,24 @@ class RunWriter(Recorder):
         arrays = {"checkpoints/parameters": _cast(parameters, self._description.real)}
         self._frame(FrameType.CHECKPOINT, step, {}, arrays | stored_groups({"checkpoints": state or {}}, self._description.real))
         self._sync()
+
+    @property
+    def takes_states(self) -> bool:
+        """Not of a run in memory, which nothing goes on with."""
+        return self.path is not None
+
+    def wants_state(self, size: int) -> bool:
+        """Whether it is time for a state of `size` bytes."""
+        return self.takes_states and self._pace.is_due(size, self._state[0].offset)
+
+    def state(self, step: int, state: Mapping[str, NDArray[Any]]) -> None:
+        """What a resume needs, after `step` updates.
+
+        state: arrays by the names of `checkpoints` in the layout table, `training_parameters` and `counters` among them.
+        """
+        self._frame(FrameType.STATE, step, {}, stored_groups({"checkpoints": state}, self._description.real))
+        self._sync()
+        self._pace.wrote(sum(array.nbytes for array in state.values()))
 
     def end(self, status: str, final: Mapping[str, Any] | None = None, predictions: Mapping[str, Any] | None = None) -> None:
         """The run is over: finished, interrupted, failed or diverged. `final` and `predictions` by the names of the layout table."""
@@ -201,20 +248,6 @@ class RunWriter(Recorder):
     def __exit__(self, *_: object) -> None:
         self.close()
 
-    def _config_record(self) -> Record:
-        meta = {
-            "schema": layout.SCHEMA,
-            "schema_version": list(layout.SCHEMA_VERSION),
-            "origin": self._description.origin,
-            "config": dict(self._description.config),
-            "environment": dict(self._description.environment),
-            "real": self._description.real.str,
-            "statistics": list(self._description.statistics),
-            "scalars": list(self._description.scalars),
-            "writer": journal.writer_facts(),
-        }
-        return Record(FrameType.CONFIG, 0, meta, self._description.arrays)
-
     def _frame(self, type: FrameType, step: int, meta: Mapping[str, Any], arrays: Mapping[str, NDArray[Any]]) -> None:
         """Write the rows that wait, then this frame."""
         self.flush()
@@ -244,6 +277,21 @@ class RunWriter(Recorder):
             raise ValueError(f"rows of shapes {expected} expected, got {(steps.shape, statistics.shape, scalars.shape)}")
         if n and (steps[0] <= self._last_step or (np.diff(steps) <= 0).any()):
             raise ValueError(f"steps must rise: {steps[0]} … {steps[-1]} after {self._last_step}")
+
+
+def _config_record(description: RunDescription) -> Record:
+    meta = {
+        "schema": layout.SCHEMA,
+        "schema_version": list(layout.SCHEMA_VERSION),
+        "origin": description.origin,
+        "config": dict(description.config),
+        "environment": dict(description.environment),
+        "real": description.real.str,
+        "statistics": list(description.statistics),
+        "scalars": list(description.scalars),
+        "writer": journal.writer_facts(),
+    }
+    return Record(FrameType.CONFIG, 0, meta, description.arrays)
 
 
 def _cast(array: NDArray[Any], dtype: np.dtype[Any]) -> NDArray[Any]:

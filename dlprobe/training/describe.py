@@ -9,6 +9,8 @@ from functools import cache
 from importlib.metadata import PackageNotFoundError, version
 from typing import Any
 
+import numpy as np
+
 from dlprobe.config import RunConfig, to_mapping
 from dlprobe.data import PreparedData
 from dlprobe.nn.network import LayerSpec
@@ -82,7 +84,7 @@ def describe_data(data: PreparedData) -> dict[str, Any]:
     }
     found |= {f"{part}_indices": rows for part, rows in data.indices.items()}
     found |= {f"{part}_class_counts": counts for part, counts in data.class_counts.items() if len(counts)}
-    found |= {f"duplicates_{pair}": count for pair, count in data.duplicates.items()}
+    found |= data.repeats.described()
     spoiled = {"noisy_labels": data.noisy_labels, "label_noise_std": data.label_noise_std, "outlier_rows": data.outlier_rows, "feature_fill": data.feature_fill}
     found |= {name: values for name, values in spoiled.items() if len(values)}
     if data.noise_variance is not None:
@@ -95,7 +97,11 @@ def describe_targets(session: Session) -> dict[str, Any]:
     scaler = session.target_scaler
     if scaler is None:
         return {}
-    return {"target_names": list(session.data.target_names), "target_scaler": scaler.kind, "target_shift": scaler.shift, "target_scale": scaler.scale}
+    targets = session.data.targets["train"].reshape(-1, session.data.outputs).astype(np.float64)
+    with np.errstate(all="ignore"):
+        moments = {"target_mean": targets.mean(axis=0), "target_std": targets.std(axis=0)}
+    scaling = {"target_scaler": scaler.kind, "target_shift": scaler.shift, "target_scale": scaler.scale}
+    return {"target_names": list(session.data.target_names), **moments, **scaling}
 
 
 def environment(config: RunConfig) -> dict[str, Any]:

@@ -64,7 +64,7 @@ def train(session: Session, seeds: Sequence[int], sets: Sequence[PreparedData], 
             return []
         if status == "finished":
             lane_of = {k: lane for lane, k in enumerate(aboard)}
-            return [nets.trained(lane_of[k]) if k in lane_of else None for k in range(len(sets))]
+            return [nets.trained_in(lane_of[k]) if k in lane_of else None for k in range(len(sets))]
         lost = {aboard[lane] for lane in nets.lost()}
         sound = [k for k in sound if k not in lost]
     return [None] * len(sets)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy.typing as npt
@@ -18,12 +18,26 @@ from dlprobe.training.watch import Watch
 Array = npt.NDArray[Any]
 
 
+@dataclass(frozen=True)
+class Decisions:
+    """What evaluations have decided so far: the memory of a schedule that watches them, and early stopping."""
+
+    schedule: tuple[float, ...]
+    early: EarlyStopping | None
+
+    @classmethod
+    def of(cls, rates: Rates, early: EarlyStopping | None) -> Decisions:
+        """Of now; later evaluations do not change it."""
+        return cls(rates.memory, None if early is None else replace(early))
+
+
 @dataclass
 class Session:
     """One run while it is made: the net, its data as arrays, and where it stands.
 
     targets: those of evaluations, by part, in the units that are trained; those of `data` are in the user's, and target_scaler (None for classes) leads
-    from these to those. trained_targets, weights: what training takes of the training part, with label smoothing and class weights.
+    from these to those. trained_targets, weights: what training takes of the training part, with label smoothing and class weights. decided: by the
+    evaluations before this step.
     """
 
     config: RunConfig
@@ -39,6 +53,10 @@ class Session:
     early: EarlyStopping | None = None
     step: int = 0
     target_scaler: Scaler | None = None
+    decided: Decisions = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.decided = Decisions.of(self.rates, self.early)
 
     @property
     def per_epoch(self) -> int:
@@ -49,3 +67,8 @@ class Session:
     def steps(self) -> int:
         """Steps of the whole run."""
         return self.rates.steps
+
+    @property
+    def record_every(self) -> int:
+        """Steps from one recorded row to the next."""
+        return self.config.recording.resolved_record_every(self.steps)

@@ -19,11 +19,12 @@ from dlprobe.nn.random import epoch_order
 from dlprobe.parts.metrics import Scored
 from dlprobe.record.recorder import Recorder
 from dlprobe.record.scalars import BATCH_LOSS
-from dlprobe.training import instruments, metrics, own_arrays
+from dlprobe.training import instruments, metrics, own_arrays, resuming
 from dlprobe.training.early_stopping import early_stopping_of
 from dlprobe.training.emphasis import sample_weights, smoothed
 from dlprobe.training.model import build, resolve
 from dlprobe.training.rates import rates_of
+from dlprobe.training.session import Decisions
 from dlprobe.training.session import Session as Session
 from dlprobe.training.stopping import Stop
 from dlprobe.training.targets import encode_targets, fitted, in_user_units
@@ -78,8 +79,11 @@ def run(session: Session, recorder: Recorder, *, stop: Stop | None = None, progr
     status = "finished"
     size = 8
     session.watch.begin(recorder)
-    _evaluate(session, recorder)
-    while session.step < session.steps:
+    if session.step:  # the run goes on where the state was taken
+        _at_boundary(session, recorder)
+    else:
+        _evaluate(session, recorder)
+    while session.step < session.steps and not (session.early is not None and session.early.stopped):
         if stop is not None and stop.asked:
             status = "interrupted"
             break
@@ -93,9 +97,10 @@ def run(session: Session, recorder: Recorder, *, stop: Stop | None = None, progr
         if diverged:
             status = "diverged"
             break
+        session.decided = Decisions.of(session.rates, session.early)
+        if recorder.wants_state(resuming.state_size(session)):
+            recorder.state(session.step, resuming.state_of(session))
         _at_boundary(session, recorder)
-        if session.early is not None and session.early.stopped:
-            break
     _finish(session, recorder, status)
     return status
 
@@ -141,7 +146,7 @@ def _block(session: Session, recorder: Recorder, steps: int) -> tuple[float, boo
     done = len(result.scalars)
     seconds = (time.perf_counter() - entered) / done
     numbers = np.arange(first, first + done)
-    chosen = numbers % session.config.recording.record_every == 0
+    chosen = numbers % session.record_every == 0
     if result.diverged:
         chosen[-1] = True  # the step that explains the end is always recorded
     recorder.rows(first, numbers[chosen], result.statistics[chosen], result.scalars[chosen], seconds)
@@ -252,6 +257,7 @@ def effective_rate(session: Session) -> npt.NDArray[np.float64]:
 
 def _finish(session: Session, recorder: Recorder, status: str) -> None:
     """Evaluate all parts (the test part for the only time), keep predictions and final parameters, and close the record."""
+    state = _last_state(session) if recorder.takes_states and status != "diverged" else None
     parts = _last_evaluation(session, recorder, status)
     with _norms_in_evaluation(session):
         parts["test"] = evaluate_part(session, "test")
@@ -264,8 +270,17 @@ def _finish(session: Session, recorder: Recorder, status: str) -> None:
         if part != "train" and len(found.scored.targets):
             predictions[f"{part}_outputs"] = found.scored.outputs
             predictions[f"{part}_targets"] = found.scored.targets
-    recorder.checkpoint(session.step, session.network.parameters.copy())
+    parameters = session.network.parameters.copy()
+    if state is not None and np.array_equal(parameters, state["training_parameters"]):
+        del state["training_parameters"]
+    recorder.checkpoint(session.step, parameters, state)
     recorder.end(status, final, predictions)
+
+
+def _last_state(session: Session) -> dict[str, Array]:
+    """What a longer run would go on from; the best parameters may take the place of the net's own afterwards."""
+    restores = session.early is not None and session.early.restore_best
+    return {name: array.copy() if restores else array for name, array in resuming.state_of(session).items()}
 
 
 def _last_evaluation(session: Session, recorder: Recorder, status: str) -> dict[str, PartEvaluation]:

@@ -102,6 +102,7 @@ def test_diff_of_two_names_what_differs(folder: Path) -> None:
         ["train", "{}"],
         ["summary", "{}"],
         ["prescribe", "{}"],
+        ["check", "{}", "--prove"],
         ["bias-variance", "{}", "--replicas", "3"],
         ["lr-find", "{}"],
         ["inspect", "{}", "--show", "config"],

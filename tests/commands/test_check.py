@@ -42,7 +42,7 @@ def test_json_has_exactly_the_documented_keys(folder: Path) -> None:
     assert list(data) == ["schema", "runs", "not_evaluated", "exit_code", "project_file"]
     assert (data["schema"], data["exit_code"]) == ("dlprobe-check/1", 1)
     for run in data["runs"]:
-        assert list(run) == ["path", "findings", "passed", "not_evaluated", "not_compared"]
+        assert list(run) == ["path", "diagnosis", "findings", "passed", "not_evaluated", "not_compared", "proof"]
         assert [list(finding) for finding in run["findings"]] == [KEYS] * len(run["findings"])
         assert all(list(each) == ["code", "reason"] and each["reason"] for each in run["not_evaluated"])
         told = [*{each["code"] for each in run["findings"]}, *run["passed"], *(each["code"] for each in run["not_evaluated"])]
@@ -105,7 +105,7 @@ def test_a_file_that_cannot_be_judged_is_no_run_without_findings(folder: Path) -
 
 def test_findings_go_to_stdout_and_only_findings(folder: Path) -> None:
     outcome = check("diverged.h5", "damaged.h5", "--format", "concise")
-    assert re.fullmatch(r"diverged\.h5: N001 error non-finite: [^\n]+\n", outcome.out)
+    assert re.fullmatch(r"diverged\.h5: diverged: [^\n]+\ndiverged\.h5: N001 error non-finite: [^\n]+\n", outcome.out)
 
 
 def test_a_run_without_a_step_has_not_passed(folder: Path) -> None:
@@ -416,7 +416,7 @@ def silently_slow(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 def test_the_gate_sees_a_rate_that_silently_became_a_fifth(silently_slow: Path) -> None:
     outcome = check(str(silently_slow / "slow.h5"), "--against", str(SAMPLES / "healthy.h5"), "--format", "concise", select="")
-    errors = [line for line in outcome.out.splitlines() if " error " in line]
+    errors = [line for line in outcome.out.splitlines() if " error baseline" in line]
     assert outcome.code == 1
     assert [line.split(": ")[1] for line in errors] == ["R002 error baseline-metric"] * 2
     assert "val_error went from 6.67 % (24 of 360) to 59.7 % (215 of 360), 8.96 times" in errors[0]

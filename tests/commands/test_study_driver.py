@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import shutil
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -30,7 +31,7 @@ RESULT_OF = {
     "compare": (["compare", "init", "zeros", "ones", *TINY, "--seeds", "1"], "runs"),
     "gradients": (["gradients", "--data", "wine", "--depth", "2", "--width", "3", "--activation", "tanh", "--init", "he_normal", "--steps", "1"], "runs"),
     "lr-find": (["lr-find", *TINY, "--range-steps", "20"], "runs"),
-    "prescribe": (["prescribe", str(ROOT / "sample_runs" / "vanishing.h5"), "--seeds", "1", "--tries", "2"], "runs"),
+    "prescribe": (["prescribe", "ill.h5", "--seeds", "1", "--tries", "2"], "runs"),
     "bias-variance": (["bias-variance", *TINY, "--replicas", "2", "--over", "width=2,3"], "replicas"),
 }
 
@@ -38,6 +39,7 @@ RESULT_OF = {
 @pytest.fixture(autouse=True)
 def _folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
+    shutil.copy(ROOT / "sample_runs" / "vanishing.h5", "ill.h5")
 
 
 def stopped_before(patch: pytest.MonkeyPatch, job: int) -> None:
@@ -57,7 +59,8 @@ def test_a_stopped_experiment_shows_what_had_ended_and_says_so(command: str, mon
     stopped_before(monkeypatch, -1)
     outcome = dlprobe(*arguments, "--format", "json")
     assert (outcome.code, bool(outcome.out)) == (130, True), outcome.err
-    assert re.search(rf"^warning: interrupted: the result is of the \d+ of \d+ {unit} that had ended$", outcome.err, re.MULTILINE)
+    kept = "; ill.proof.json keeps them, and the same command goes on" if command == "prescribe" else ""
+    assert re.search(rf"^warning: interrupted: the result is of the \d+ of \d+ {unit} that had ended{kept}$", outcome.err, re.MULTILINE)
 
 
 def test_a_stopped_recipe_says_where_its_runs_are(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -227,7 +227,7 @@ def test_a_net_that_learned_nothing_is_not_praised_on_any_screen(data: str, upda
 
 def test_what_was_learned_is_the_first_thing_said_and_green_where_it_is_much() -> None:
     lines = dlprobe("train", "--data", "wine", "-o", "run.h5", "--quiet").out.splitlines()
-    assert lines[2].startswith("✓ learned well: error 0.0 % in training")
+    assert lines[0].startswith("✓ run.h5: learned well: error 0.0 % in training")
     found = dlprobe("inspect", "run.h5", "--format", "json").data
     assert found["state"] == "learned well"
     assert found["state_reason"].startswith("error 0.0 % in training")

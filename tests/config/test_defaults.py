@@ -45,7 +45,7 @@ DEFAULTS = {
     "seed": "0",
     "dtype": "float32",
     "threads": "1",
-    "record_every": "1",
+    "record_every": "auto",
     "evaluate_every": "1",
     "checkpoint_every": "never",
     "histogram_every": "auto",
@@ -74,7 +74,7 @@ def test_default_values() -> None:
     assert (config.data.data, config.data.target, config.data.split, config.data.stratify) == ("digits", None, (60.0, 20.0, 20.0), True)
     assert (config.model.layers, str(config.model.activation), config.model.norm, config.model.init) == ((100, 100), "relu", None, None)
     assert (config.training.batch_size, config.training.epochs, config.training.steps, config.training.lr) == (32, 20, None, None)
-    assert (config.recording.record_every, config.recording.evaluate_every, config.recording.checkpoint_every) == (1, 1, None)
+    assert (config.recording.record_every, config.recording.evaluate_every, config.recording.checkpoint_every) == (None, 1, None)
 
 
 @pytest.mark.parametrize("field", fields(), ids=lambda field: field.key)

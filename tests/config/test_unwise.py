@@ -17,6 +17,8 @@ from dlprobe.config import from_options, warnings_for
         ({"init": "constant(value=.5)"}, ["init = constant(value=0.5)", "stay identical"]),
         ({"init": "normal(std=0)"}, ["init = normal(std=0)", "stay identical"]),
         ({"loss": "cross_entropy", "output_activation": "linear"}, ["takes probabilities", "take softmax or auto"]),
+        ({"loss": "cross_entropy", "output_activation": "sigmoid"}, ["shares of the classes that sum to 1", "take softmax or auto"]),
+        ({"loss": "hinge", "output_activation": "sigmoid"}, ["hinge asks for outputs of -1 and 1", "take linear or auto"]),
         ({"loss": "binary_cross_entropy", "output_activation": "tanh"}, ["takes probabilities", "take sigmoid or auto"]),
         ({"dropout": "0.5", "layers": ""}, ["dropout = 0.5 without hidden layers has no effect", "input_dropout"]),
         ({"l1_proximal": "yes"}, ["l1_proximal = yes without l1 has no effect"]),
@@ -42,7 +44,7 @@ def test_unwise_combination_is_one_warning(options: dict[str, str], fragments: l
         {"init": "lsuv"},
         {"init": "zeros", "layers": ""},
         {"loss": "cross_entropy", "output_activation": "softmax"},
-        {"loss": "cross_entropy", "output_activation": "sigmoid"},
+        {"loss": "binary_cross_entropy", "output_activation": "softmax"},
         {"loss": "mse", "output_activation": "linear"},
     ],
 )

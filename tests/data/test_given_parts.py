@@ -148,7 +148,7 @@ def test_rows_and_groups_in_two_parts_are_said(prepared: Prepared) -> None:
     write("t.csv", frame(slice(0, 40), patient=np.arange(40) // 4))
     write("e.csv", frame(slice(35, 60), patient=np.arange(35, 60) // 4))
     data = prepared("t.csv", test_data="e.csv", split="100,0,0", group_column="patient")
-    assert data.duplicates["train_test"] == 5
+    assert data.repeats.duplicates["train_test"] == 5
     assert "leak: 5 of 25 test rows are in the train part too" in data.notes
     assert "leak: 2 groups are in the train and in the test part" in data.notes
 

@@ -54,12 +54,12 @@ def test_standardized_training_inputs_have_mean_zero_and_mean_square_one() -> No
 def test_duplicates_across_parts_are_counted() -> None:
     # five equal rows, 3 + 1 + 1: the one in validation and the one in test are both known from training, and the test one from validation
     data = prepare(regression([[1.0, -0.0], [1.0, 0.0], [1.0, 0.0], [1.0, 0.0], [1.0, 0.0]]), DataConfig(), 0, "float64")
-    assert data.duplicates == {"train_val": 1, "train_test": 1, "val_test": 1}
+    assert data.repeats.duplicates == {"train_val": 1, "train_test": 1, "val_test": 1}
 
 
 def test_different_rows_are_no_duplicates() -> None:
     data = prepare(regression([[float(i)] for i in range(10)]), DataConfig(), 0, "float64")
-    assert data.duplicates == {"train_val": 0, "train_test": 0, "val_test": 0}
+    assert data.repeats.duplicates == {"train_val": 0, "train_test": 0, "val_test": 0}
 
 
 def test_class_counts_cover_classes_that_a_part_lacks() -> None:

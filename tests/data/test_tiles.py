@@ -102,7 +102,7 @@ def assert_same(one: Any, other: Any, name: str) -> None:
     elif isinstance(one, np.ndarray):
         assert (one.dtype, one.shape) == (other.dtype, other.shape), name
         assert one.tobytes() == other.tobytes(), name
-    elif hasattr(one, "shift"):
+    elif hasattr(one, "shift") or hasattr(one, "duplicates"):
         assert_same(vars(one), vars(other), name)
     else:
         assert one == other, name
@@ -121,6 +121,19 @@ def test_a_file_in_tiles_gives_the_same_numbers_to_the_last_bit(form: str, optio
     in_tiles = prepared(path, **chosen)
     for each in fields(PreparedData):
         assert_same(getattr(whole, each.name), getattr(in_tiles, each.name), each.name)
+
+
+@pytest.mark.parametrize("form", WRITERS)
+def test_rows_that_repeat_by_nature_say_the_same_in_tiles(form: str, tmp_path: Path, small_tiles: Callable[[int], None]) -> None:
+    """Few possible rows are counted, and what equal rows with different targets leave to everybody."""
+    rng = np.random.default_rng(2)
+    path = WRITERS[form][0](tmp_path, rng.integers(0, 2, (ROWS, 4)).astype(float), rng.integers(0, 2, ROWS))
+    options = {**WRITERS[form][1], "drop": "flag"} if form in ("parquet", "feather") else WRITERS[form][1]
+    small_tiles(2**40)
+    whole = prepared(path, **options).repeats
+    small_tiles(1)
+    assert_same(whole, prepared(path, **options).repeats, "repeats")
+    assert (whole.distinct, whole.possible, sorted(whole.floors)) == (16, pytest.approx(16), ["train", "val"])
 
 
 def test_a_duplicate_is_counted_and_minus_zero_is_zero() -> None:

@@ -28,8 +28,8 @@ from typing import Any
 import numpy as np
 
 from dlprobe.config import RunConfig, from_mapping, to_mapping, with_values
-from dlprobe.experiments.prescription import Treatment, further, treated_codes, treatments
-from dlprobe.rules import Finding, judge
+from dlprobe.experiments.prescription import Treatment, further, piled, treated_codes, treatments
+from dlprobe.rules import Diagnosis, Finding, diagnose, judge
 from dlprobe.runs import Run
 from dlprobe.runs.journal_contents import JournalContents
 from dlprobe.runs.sources import MemorySource
@@ -105,12 +105,14 @@ def main() -> int:
     chosen = [case for case in shuffled(committed) if options.cases in case.name][: options.first]
     cures = []
     for case in chosen:
-        config, findings = ill_run(case, options.folder)
-        codes, changes = treated_codes(findings), equal_budget(config, treatments(config, findings, TRIES))
+        config, found = ill_run(case, options.folder)
+        findings = findings_of(found)
+        codes, changes = treated_codes(findings), equal_budget(config, treatments(config, findings, TRIES, cause=found.cause, failed=True))
         if options.dry:
             print(case.name, " ".join(codes), *(dict(each.remedy.patch) for each in changes if each.remedy), sep="\n    ")
             continue
-        cures.append(treat(case, codes, changes, committed["best"][case.family], options.folder))
+        together = equal_budget(config, [each for each in [piled(config, findings)] if each is not None])
+        cures.append(treat(case, codes, changes, together, committed["best"][case.family], options.folder))
         print(cures[-1].line(), flush=True)
     if cures:
         print(json.dumps(summary(cures)))
@@ -136,11 +138,16 @@ def shuffled(committed: dict[str, Any]) -> list[Case]:
     return found
 
 
-def ill_run(case: Case, folder: Path) -> tuple[RunConfig, list[Finding]]:
-    """Configuration of the first run with its data held fast, and its findings."""
+def ill_run(case: Case, folder: Path) -> tuple[RunConfig, Diagnosis]:
+    """Configuration of the first run with its data held fast, and its diagnosis."""
     with run_of(case, 0, folder) as run:
         config = from_mapping(run.config)
-        return with_values(config, {"data.data_seed": config.resolved_data_seed}), list(judge(run).findings)
+        return with_values(config, {"data.data_seed": config.resolved_data_seed}), diagnose(run, judge(run), case.name)
+
+
+def findings_of(found: Diagnosis) -> list[Finding]:
+    """From the cause downstream, as `prescribe` takes them."""
+    return [*([] if found.cause is None else [found.cause]), *found.symptoms, *found.others, *found.follows]
 
 
 def equal_budget(config: RunConfig, changes: list[Treatment]) -> list[Treatment]:
@@ -149,11 +156,11 @@ def equal_budget(config: RunConfig, changes: list[Treatment]) -> list[Treatment]
     return [each for each in changes if (each.config.training.epochs, each.config.training.steps) == budget]
 
 
-def treat(case: Case, codes: tuple[str, ...], changes: list[Treatment], reachable: float, folder: Path) -> Cure:
-    """Try the changes until one cures; where none does, those of the second round."""
+def treat(case: Case, codes: tuple[str, ...], changes: list[Treatment], together: list[Treatment], reachable: float, folder: Path) -> Cure:
+    """Try the changes until one cures; where none does, those of the second round, at last the first ones of all findings together."""
     tried: list[Tried] = []
     for second in (False, True):
-        for change in changes_of_round(changes, tried) if second else changes:
+        for change in [*changes_of_round(changes, tried), *together] if second else changes:
             tried.append(trained_change(change, case, reachable, folder))
             if tried[-1].cures:
                 return cure_of(case, codes, len(tried), tried[-1], second)

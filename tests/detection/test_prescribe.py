@@ -12,7 +12,7 @@ from dlprobe.rules import Remedy
 from .__main__ import OUTCOMES
 from .cases import all_cases
 from .datasets import write_all
-from .prescribe import PRESCRIBED, SEEDS, Cure, Tried, cure_of, equal_budget, ill_run, shuffled, summary, trained_change
+from .prescribe import PRESCRIBED, SEEDS, Cure, Tried, cure_of, equal_budget, findings_of, ill_run, shuffled, summary, trained_change
 
 CONFIG = from_mapping({})
 
@@ -47,8 +47,8 @@ def test_cases_that_are_ill_in_every_seed_are_taken_in_an_order_that_does_not_de
 def test_equal_initial_weights_are_cured_by_an_initializer(tmp_path: Path) -> None:
     write_all(tmp_path / "data")
     case = next(case for case in all_cases() if case.name == "blobs-zeros")
-    config, findings = ill_run(case, tmp_path)
-    remedy = next(remedy for finding in findings if finding.code == "W001" for remedy in finding.remedies)
+    config, found = ill_run(case, tmp_path)
+    remedy = next(remedy for finding in findings_of(found) if finding.code == "W001" for remedy in finding.remedies)
     tried = trained_change(Treatment(with_values(config, remedy.patch), ("W001",), remedy), case, 0.94, tmp_path)
     assert tried.cures
     assert cure_of(case, ("W001",), 1, tried, False).gone == SEEDS

@@ -8,6 +8,7 @@ from __future__ import annotations
 import json
 import re
 import shlex
+import shutil
 import tomllib
 from collections.abc import Iterator
 from pathlib import Path
@@ -70,7 +71,7 @@ CALLS = (
 
 @pytest.fixture(scope="module")
 def records(tmp_path_factory: pytest.TempPathFactory) -> list[dict[str, Any]]:
-    """What every call prints, and the findings baseline that `check` writes."""
+    """What every call prints, and the findings baseline and the proof that `check` writes."""
     folder = tmp_path_factory.mktemp("outputs")
     with pytest.MonkeyPatch.context() as patch:
         patch.chdir(folder)
@@ -81,6 +82,9 @@ def records(tmp_path_factory: pytest.TempPathFactory) -> list[dict[str, Any]]:
         found.append(process("doctor", "--format", "json", folder=folder, DLPROBE_CACHE_DIR=str(folder / "cache")).data)
         assert dlprobe("check", "run.h5", str(ROOT / "sample_runs" / "vanishing.h5"), "--exit-zero", "--write-baseline", "known.json").code == 0
         found.append(json.loads(Path("known.json").read_text(encoding="utf-8")))
+        shutil.copy(ROOT / "sample_runs" / "diverged.h5", "ill.h5")
+        assert dlprobe("check", "ill.h5", "--exit-zero", "--prove", "--seeds", "1").code == 0
+        found.append(json.loads(Path("ill.proof.json").read_text(encoding="utf-8")))
     return found
 
 

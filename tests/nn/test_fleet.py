@@ -57,7 +57,7 @@ def furthest_apart(specs: list[LayerSpec], loss: str = "mse", optimizer: str = "
         before = net.parameters.copy()
         net.train(np.ascontiguousarray(inputs[:, :, lane]), np.ascontiguousarray(targets[:, :, lane]), 0, np.full(12, 0.002))
         assert np.abs(net.parameters - before).max() > 1e-5  # they did move
-        found = fleet.trained(lane)
+        found = fleet.trained_in(lane)
         pairs = ((found.parameters, net.parameters), (found.state, net.memory.state), (found.moments, net.memory.moments))
         differences += [np.abs(ours - theirs).max() / max(1.0, np.abs(theirs).max()) for ours, theirs in pairs if len(ours)]
     return float(max(differences))
@@ -111,7 +111,7 @@ def test_a_net_does_not_feel_its_neighbours(dtype: str) -> None:
     other_inputs, other_targets = (np.repeat(data[:, :, :1], len(nets), axis=2) for data in (inputs, targets))
     turned.advance(other_inputs, other_targets, 0, np.full(9, 0.1))
     for lane in range(len(nets)):
-        assert turned.trained(lane).parameters.tobytes() == fleet.trained(0).parameters.tobytes()
+        assert turned.trained_in(lane).parameters.tobytes() == fleet.trained_in(0).parameters.tobytes()
 
 
 def test_a_lost_net_is_named_and_ends_the_block() -> None:

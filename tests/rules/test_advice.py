@@ -132,3 +132,11 @@ def test_thresholds_of_the_rules_hold_for_advice_too() -> None:
     run = made(evaluations=RISEN)
     found = {each.key: each for each in advise(run, Path("run.h5"), {"B003": {"rise": 3.0}})}["training.early_stopping"]
     assert found.worth_changing == "no"
+
+
+def test_what_a_finding_asks_for_is_worth_changing() -> None:
+    """B002 asks a net that learned 40 samples by heart to stop early: the guideline says so too."""
+    memorised = {**LEARNED, "val_error": (0.9, 0.4)}
+    run = made(evaluations=memorised, data={"val_indices": np.arange(1000), "val_class_counts": [100] * 10})
+    found = lines(run)["training.early_stopping"]
+    assert (found.worth_changing, found.codes) == ("yes", ("B002",))

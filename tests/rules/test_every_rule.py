@@ -20,6 +20,7 @@ VANISHING = [1e-6, 1e-4, 1e-2, 1.0]  # hidden_1, hidden_2, hidden_3, output
 ILL = {"evaluations": FAILED}
 UNTOLD: dict[str, Any] = {"evaluations": {}, "scalars": {"batch_loss": NAN}}
 REGRESSION = {"task": "regression", "class_names": [], "train_class_counts": np.zeros(0, "i8")}
+TEN: dict[str, Any] = {"val_class_counts": [100] * 10, "val_indices": np.arange(1000)}
 VAL = {"val_indices": np.arange(1000), "test_indices": np.arange(0)}
 
 
@@ -179,6 +180,16 @@ STORIES = {
         because="batch normalization",
         layers=("hidden_1", "hidden_2", "hidden_3"),
     ),
+    # a 3-layer net of 4 units: 3/4
+    "A008": Story(
+        fires=run(units=4, **ILL),
+        measured=0.75,
+        threshold=0.5,
+        passes=run(units=100, **ILL),
+        blind=run(hidden=1, units=1, **ILL),
+        because="2 hidden",
+        layers=("hidden_1", "hidden_2", "hidden_3"),
+    ),
     "W001": Story(
         fires=run(hidden=1, parameters=weights(True), **ILL),
         measured=1.0,
@@ -268,6 +279,75 @@ STORIES = {
         blind=run(output_activation="relu", **UNTOLD),
         because="never evaluated",
         layers=("output",),
+    ),
+    # 23.03 is ten times ln 10
+    "L007": Story(
+        fires=run(evaluations={**LEARNED, "val_loss": (2.3, 23.0258509)}, data=TEN),
+        measured=10.0,
+        threshold=2.0,
+        passes=run(evaluations={**LEARNED, "val_loss": (2.3, 2.0)}, data=TEN),
+        blind=run(config={"training": {"loss": "mae"}}),
+        because="no known value",
+        severity="warning",
+    ),
+    "L008": Story(
+        fires=run(data={"train_floor": 0.0}, evaluations={"train_loss": (0.7, 0.4, 0.35, 0.35, 0.35), "train_error": (0.9, 0.3, 0.225, 0.225, 0.225)}),
+        measured=0.75,
+        threshold=0.9,
+        passes=run(data={"train_floor": 0.2}, evaluations={"train_loss": (0.7, 0.4, 0.35, 0.35, 0.35), "train_error": (0.9, 0.3, 0.225, 0.225, 0.225)}),
+        blind=run(**ILL),
+        because="do not repeat",
+    ),
+    "L009": Story(
+        fires=run(evaluations={"train_loss": (2.3, 0.4, 0.3, 3.0), "train_error": (0.9, 0.09, 0.18, 0.81)}),
+        measured=0.1,
+        threshold=0.4,
+        passes=run(evaluations={"train_loss": (2.3, 0.4, 0.3, 3.0), "train_error": (0.9, 0.09, 0.81, 0.81)}),  # one evaluation is luck
+        blind=run(**UNTOLD),
+        because="never evaluated",
+    ),
+    "L010": Story(
+        fires=run(scalars={"batch_loss": np.where(np.arange(400) == 3, 46.0, 1.0)}, **ILL),
+        measured=20.0,
+        threshold=5.0,
+        passes=run(scalars={"batch_loss": np.where(np.arange(400) == 300, 46.0, 1.0)}, **ILL),
+        blind=run(scalars={"batch_loss": NAN}, **ILL),
+        because="batch_loss",
+        severity="warning",
+    ),
+    "L011": Story(
+        fires=run(scalars={"batch_loss": np.repeat([2.0, 1e-6, 1e-3, 1e-5], 100)}),
+        measured=1e3,
+        threshold=100.0,
+        passes=run(scalars={"batch_loss": np.repeat([2.0, 1e-3, 1e-5, 1e-6], 100)}),
+        blind=run(scalars={"batch_loss": np.repeat([2.0, 1e-6, 1e-3, 1e-5], 100)}, **SGD),
+        because="sgd",
+    ),
+    "L012": Story(
+        fires=run(evaluations=losses(2.3, 2.0, 1.5), final={"stopped_step": 400}),
+        measured=0.25,
+        threshold=0.01,
+        passes=run(evaluations=losses(2.3, 2.0, 1.5)),
+        blind=run(**UNTOLD),
+        because="never evaluated",
+    ),
+    # two standard errors of guessing one class of ten on 1,000 samples: 2·√(.1/.9/1000)
+    "B005": Story(
+        fires=run(evaluations={**LEARNED, "val_error": (0.9, 0.9)}, data=TEN),
+        measured=0.0,
+        threshold=2 * (1 / 9 / 1000) ** 0.5,
+        passes=run(evaluations={**LEARNED, "val_error": (0.9, 0.5)}, data=TEN),
+        blind=run(),
+        because="no validation",
+    ),
+    # as many deviations from 0 as its mean has
+    "D006": Story(
+        fires=run(data={**REGRESSION, "target_mean": [1000.0], "target_std": [2.0]}, evaluations=numbers((2.0, 1.0), (0.0, 0.05))),
+        measured=500.0,
+        threshold=10.0,
+        passes=run(data={**REGRESSION, "target_mean": [1.0], "target_std": [2.0]}, evaluations=numbers((2.0, 1.0), (0.0, 0.05))),
+        blind=run(**ILL),
+        because="classes",
     ),
     "B001": Story(fires=run(**ILL), measured=89.0, threshold=10.0, passes=run(), blind=run(steps=20, **ILL), because="too short to tell", severity="warning"),
     "B002": Story(

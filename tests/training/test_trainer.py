@@ -44,7 +44,7 @@ class Log(Recorder):
     def evaluation(self, step: int, values: Any, layer_values: Any) -> None:
         self.evaluated.append(step)
 
-    def checkpoint(self, step: int, parameters: Any) -> None:
+    def checkpoint(self, step: int, parameters: Any, state: Any = None) -> None:
         self.checkpoints.append(step)
 
     def end(self, status: str, final: Any, predictions: Any) -> None:

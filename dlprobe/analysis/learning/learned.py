@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
-from typing import Any, Literal, TypeAlias
+from dataclasses import dataclass, replace
+from typing import Literal, TypeAlias
 
 import numpy as np
 import numpy.typing as npt
 
+from dlprobe.analysis.learning.reachable import chance_error, correctable, floor_ceiling, guessing_loss, label_noise_ceiling, noise_ceiling, target_variance
 from dlprobe.runs import Run
 
 Floats: TypeAlias = npt.NDArray[np.float64]
@@ -16,13 +17,28 @@ Steps: TypeAlias = npt.NDArray[np.int64]
 
 WELL = 0.8  # skill on the training part
 WELL_NEW = 0.7  # skill on the validation part, where there is one
+OF_KNOWN = 0.9  # share of the reachable skill, where rows or another run on the same data say what is reachable
+CORRECTABLE = 10.0  # times less squared error by an affine change of the outputs: then the residual is not what the data leave
+GAP = 0.1  # error on new samples above that on the training part from which a net has learned its samples more than what they have in common
 NOTHING = 0.1  # skill below which nothing was learned
-HALF = 0.5  # skill that, reached twice, had been learned
+HALF = 0.5  # skill that, reached twice, had been learned; below it a net has not learned most of its training part
+SOMETHING = 0.25  # skill on the training part from which a net learned something of it
+LOST = 0.5  # share of it that is left where it was lost
 FEW = 100  # updates after which a run is judged by its result
 FEWEST, PASSES = 50, 10  # …or so many, where they went through the training part so often
 WINDOWS = 10  # of the batch losses of a run without evaluations
 
-StateName: TypeAlias = Literal["learned well", "learned in part", "learned and lost", "did not learn", "diverged", "too short to tell", "not evaluated"]
+StateName: TypeAlias = Literal[
+    "learned well",
+    "learned in part",
+    "learned and lost",
+    "did not learn",
+    "diverged",
+    "too short to tell",
+    "interrupted",
+    "not evaluated",
+    "before training",  # of a configuration, which has not been trained at all
+]
 
 
 @dataclass(frozen=True)
@@ -32,10 +48,13 @@ class Learning:
     evaluated: False of a run without evaluations: then `loss` has the medians of its batch_loss over WINDOWS windows of its recorded rows, from the first
     to the last, and `steps` the middle of each.
     steps: updates made before each. loss, val_loss; error, val_error: share of wrong classes, or root mean square error. skill, val_skill:
-    1 − error/chance, chance being the error of always naming the part's commonest class; for regression R². `ceiling` is the largest skill that the
-    noise in the targets leaves where it is known, else 1. `chance` is that error (classification) on the training part, NaN for regression.
-    `guessing` is the training error of the best constant answer for both tasks, in the unit of `error`; NaN where it is not known. needed: updates
-    below which the run is too short to be judged by its result.
+    1 − error/chance, chance being the error of always naming the part's commonest class; for regression R². `ceiling` is the largest R² that the noise
+    which the maker of the data states leaves, else 1: for the textbook reading, which asks for a reference. `chance` is that error (classification) on the
+    training part, NaN for regression. `guessing` is the training error of the best constant answer for both tasks, in the unit of `error`; NaN where it is
+    not known. needed: updates below which the run is too short to be judged by its result.
+    reachable, val_reachable: the largest skill that rows which repeat, label noise that was asked for, or the best run on the same data allow, else 1;
+    known: whether rows or another run say so. guessing_loss, val_guessing_loss: loss of the best constant answer. correctable: how many times an affine
+    change of the outputs lowers the squared error. All NaN where they are not known. val_samples: rows of the validation part, 0 where there is none.
     """
 
     task: str
@@ -52,6 +71,13 @@ class Learning:
     guessing: float = math.nan
     needed: int = FEW
     evaluated: bool = True
+    reachable: float = 1.0
+    val_reachable: float = 1.0
+    known: bool = False
+    guessing_loss: float = math.nan
+    val_guessing_loss: float = math.nan
+    correctable: float = math.nan
+    val_samples: int = 0
 
     @property
     def loss_name(self) -> str:
@@ -70,7 +96,7 @@ class Learning:
 
     @property
     def reached(self) -> float:
-        """Skill on the training part at the end, as a share of the ceiling; −∞ where it is not a number.
+        """Skill on the training part at the end, as a share of what is reachable; −∞ where it is not a number.
 
         Where no error was ever evaluated, the share of the training loss that is gone stands in: a run of which only losses are known. Of a loss that does
         not begin above 0 there is no such share.
@@ -78,20 +104,96 @@ class Learning:
         known = np.isfinite(self.skill).any()
         if not known and not self.loss[0] > 0.0:
             return -math.inf
-        last = float(self.skill[-1]) / self.ceiling if known else 1.0 - float(self.loss[-1]) / float(self.loss[0])
+        last = float(self.skill[-1]) / self.reachable if known else 1.0 - float(self.loss[-1]) / float(self.loss[0])
         return last if math.isfinite(last) else -math.inf
 
     @property
+    def validated(self) -> bool:
+        """Whether there are errors of a validation part at the end."""
+        return math.isfinite(self.val_skill[-1])
+
+    @property
+    def judged(self) -> Floats:
+        """Skill as a share of what is reachable, on the validation part where there is one, else on the training part, (evaluation,)."""
+        return self.val_skill / self.val_reachable if self.validated else self.skill / self.reachable
+
+    @property
+    def doubt(self) -> float:
+        """Standard error of the last of `judged`: what its validation samples leave open; 0 where that is not known."""
+        if not self.validated or self.task == "regression" or not self.val_samples:
+            return 0.0
+        error = min(max(float(self.val_error[-1]), 0.0), 1.0)
+        chance = error / (1.0 - float(self.val_skill[-1])) if self.val_skill[-1] < 1.0 else math.inf
+        return math.sqrt(error * (1.0 - error) / self.val_samples) / chance / self.val_reachable if chance > 0.0 else 0.0
+
+    @property
     def best(self) -> float:
-        """Largest skill on the training part, as a share of the ceiling."""
-        found = self.skill[np.isfinite(self.skill)]
-        return float(found.max()) / self.ceiling if len(found) else -math.inf
+        """Largest skill of `judged` that was reached or passed twice after the first update (one evaluation may be luck); −∞ below two."""
+        later = np.sort(self.judged[self.steps > 0])
+        later = later[np.isfinite(later)]
+        return float(later[-2]) if len(later) > 1 else -math.inf
 
     @property
     def well(self) -> bool:
-        """Whether the run learned well: most of what there was to learn, on its training part and on its validation part where there is one."""
-        new = float(self.val_skill[-1]) / self.ceiling
-        return self.reached >= WELL and not new < WELL_NEW
+        """Whether the run learned well: most of what there was to learn, on its training part and on its validation part where there is one, by error and by
+        loss."""
+        return self.reached >= (OF_KNOWN if self.known else WELL) and not self.shortfall
+
+    @property
+    def shortfall(self) -> str:
+        """What a run whose training error is small enough still lacks, in words; empty where it lacks nothing."""
+        new = float(self.val_skill[-1]) / self.val_reachable
+        if new < (OF_KNOWN if self.known else WELL_NEW) - self.doubt * self.known:
+            return f"on new samples it has come {max(new, 0.0):.0%} of the way from guessing to the best"
+        if self.memorised:
+            return "it makes far more errors on new samples"
+        if self.overconfident > 1.0:
+            return f"but its loss is {self.overconfident:.3g} times that of guessing: its probabilities are wrong"
+        if self.correctable > CORRECTABLE:
+            return f"but another scale and offset of its outputs alone would leave a {self.correctable:.2g}th of the squared error or less"
+        part = next((part for part, loss in (("training", self.loss), ("validation", self.val_loss)) if loss[-1] > loss[0]), "")
+        if part and math.isnan(self.overconfident) and self.steps[0] == 0:
+            loss = self.loss if part == "training" else self.val_loss
+            return f"but the {part} loss, {loss[-1]:.3g}, is above the {loss[0]:.3g} before training"
+        return ""
+
+    @property
+    def gap(self) -> tuple[float, float]:
+        """Error on the validation part above that on the training part, and its standard error; NaN where one is not known, or for a regression."""
+        if self.task == "regression" or not self.val_samples:
+            return math.nan, math.nan
+        error = float(self.val_error[-1])
+        return error - float(self.error[-1]), math.sqrt(max(error * (1.0 - error), 0.0) / self.val_samples)
+
+    @property
+    def memorised(self) -> bool:
+        """Whether the error on new samples is above that on the training part by GAP or more, and by more than twice its standard error."""
+        gap, spread = self.gap
+        return gap >= GAP and gap > 2.0 * spread
+
+    @property
+    def overconfident(self) -> float:
+        """The loss at the end over that of the best constant answer, on the validation part where there is one; NaN where that is not known."""
+        if math.isfinite(self.val_loss[-1]) and self.val_guessing_loss > 0.0:
+            return float(self.val_loss[-1]) / self.val_guessing_loss
+        return float(self.loss[-1]) / self.guessing_loss if self.guessing_loss > 0.0 and not self.validated else math.nan
+
+    @property
+    def untrained(self) -> float:
+        """What an untrained net has of `judged` by the luck of its weights, at least 0."""
+        first = float(self.judged[0])
+        return max(first, 0.0) if self.steps[0] == 0 and math.isfinite(first) else 0.0
+
+    def something(self, least: float = NOTHING) -> bool:
+        """Whether the run ends with something that it learned: better than guessing, and by error or by loss than it was untrained."""
+        end = float(self.judged[-1])
+        return end >= least and (end - self.untrained >= least or bool(self.loss[-1] < (1.0 - least) * self.loss[0]))
+
+    @property
+    def lost(self) -> bool:
+        """Whether it had learned, and ends with less than LOST of that, by more than chance among its validation samples."""
+        end = float(self.judged[-1])
+        return self.best >= HALF and end < LOST * self.best and self.best - end > 3.0 * self.doubt
 
     @property
     def best_val(self) -> int:
@@ -133,8 +235,11 @@ class Learning:
         return self.updates < self.needed
 
 
-def learning(run: Run) -> Learning | None:
-    """How well a run learned, from its evaluations or else from its batch losses; None without either. Raises RunFileError where the file is damaged."""
+def learning(run: Run, best: Learning | None = None) -> Learning | None:
+    """How well a run learned, from its evaluations or else from its batch losses; None without either. Raises RunFileError where the file is damaged.
+
+    best: the best run on the same data, whose skill is then what can be reached.
+    """
     found = run.evaluations
     steps = np.asarray(found.get("step", ()), np.int64)
     loss = np.asarray(found.get("train_loss", ()), np.float64)
@@ -154,16 +259,46 @@ def learning(run: Run) -> Learning | None:
     updates = int(run.final.get("steps_done", max(steps[-1], run.steps[-1] + 1 if len(run.steps) else 0)))
     ceiling = noise_ceiling(task, run.data.get("noise_variance"), errors["train"], skills["train"])
     values = (losses["train"], losses["val"], errors["train"], errors["val"], skills["train"], skills["val"])
-    guessing = math.sqrt(target_variance(errors["train"], skills["train"])) if task == "regression" else chance["train"]
-    return Learning(task, steps, *values, chance["train"], ceiling, updates, guessing, updates_needed(run))
+    guessing = {part: math.sqrt(target_variance(errors[part], skills[part])) if task == "regression" else chance[part] for part in ("train", "val")}
+    floors = {part: floor_ceiling(run, part, guessing[part]) for part in ("train", "val")}
+    made = Learning(
+        task,
+        steps,
+        *values,
+        chance=chance["train"],
+        ceiling=ceiling,
+        updates=updates,
+        guessing=guessing["train"],
+        needed=updates_needed(run),
+        reachable=floors["train"] if math.isfinite(floors["train"]) else label_noise_ceiling(run, guessing["train"]),
+        val_reachable=floors["val"] if math.isfinite(floors["val"]) else 1.0,
+        known=math.isfinite(floors["train"]),
+        guessing_loss=guessing_loss(run, "train"),
+        val_guessing_loss=guessing_loss(run, "val"),
+        correctable=correctable(run),
+        val_samples=len(run.data.get("val_indices", ())),
+    )
+    return made if best is None else beside(made, best)
+
+
+def beside(found: Learning, best: Learning) -> Learning:
+    """The same, with the skills of a better run on the same data as what can be reached; itself where that is no better."""
+    train, new = min(float(best.skill[-1]), 1.0), min(float(best.val_skill[-1]), 1.0)
+    if not (train >= NOTHING and (new >= NOTHING or not best.validated)) or best.judged[-1] <= found.judged[-1]:
+        return found
+    return replace(found, known=True, reachable=train, val_reachable=new if best.validated else found.val_reachable)
 
 
 @dataclass(frozen=True)
 class State:
-    """What a run has come to, as its training part says it. reason: the numbers, in words."""
+    """What a run has come to. reason: the numbers, in words. now, guess: the two numbers that say so, the error at the end (on the validation part where
+    there is one) and that of always guessing, as shares of wrong classes or root mean squares; NaN where they are not known.
+    """
 
     name: StateName
     reason: str
+    now: float = math.nan
+    guess: float = math.nan
 
     @property
     def sentence(self) -> str:
@@ -172,29 +307,38 @@ class State:
 
 
 def state(found: Learning | None, status: str) -> State:
-    """Whether a run learned, judged by its end beside the best constant answer; `status` is the run's."""
+    """What a run has come to, judged by its end beside the best constant answer; `status` is the run's."""
+    name, reason = _state(found, status)
     if found is None:
-        return State("not evaluated", "neither an evaluation nor batch_loss was recorded")
+        return State(name, reason)
+    now = float(found.val_error[-1]) if math.isfinite(found.val_error[-1]) else float(found.error[-1])
+    return State(name, reason, now, found.guessing)
+
+
+def _state(found: Learning | None, status: str) -> tuple[StateName, str]:
+    if found is None:
+        return "not evaluated", "neither an evaluation nor batch_loss was recorded"
     if status == "diverged":
-        return State("diverged", f"numbers are not finite after {found.updates} updates")
+        return "diverged", f"numbers are not finite after {found.updates} updates"
     if not np.isfinite(found.error).any():
-        return State("not evaluated", f"{found.loss_name} went from {found.loss[0]:.4g} to {found.loss[-1]:.4g}; errors are not known")
+        return "not evaluated", f"{found.loss_name} went from {found.loss[0]:.4g} to {found.loss[-1]:.4g}; errors are not known"
     numbers = _numbers(found)
     if not math.isfinite(found.guessing) or not math.isfinite(found.skill[-1]):
-        return State("not evaluated", f"{numbers}; what guessing has is not known")
+        return "not evaluated", f"{numbers}; what guessing has is not known"
     if found.well:
-        risen = _risen(found)
-        return State("learned in part" if risen else "learned well", numbers + risen)
+        return "learned well", numbers
     if found.brief:
-        return State("too short to tell", f"{found.updates} updates, {found.needed} are needed; {numbers}")
+        return "too short to tell", f"{found.updates} updates, {found.needed} are needed; {numbers}"
     numbers += f", after {found.updates} updates"
-    start = max(float(found.skill[0]) / found.ceiling, 0.0) if found.steps[0] == 0 and math.isfinite(found.skill[0]) else 0.0
-    if found.reached >= NOTHING and found.reached - start >= NOTHING:
-        return State("learned in part", numbers)
-    later = found.skill[1:] / found.ceiling
-    if np.count_nonzero(later >= HALF) >= 2:  # one evaluation may be luck
-        return State("learned and lost", f"{numbers}; it once had {_size(found, float(np.nanmin(found.error[1:])))}")
-    return State("did not learn", numbers + (f"; untrained it had {_size(found, float(found.error[0]))}" if start >= NOTHING else ""))
+    if found.lost:
+        return "learned and lost", f"{numbers}; it once had {_size(found, float(np.nanmin(_errors(found)[1:])))}"
+    if found.something():
+        return "learned in part", numbers + (f"; {found.shortfall}" if found.reached >= WELL and found.shortfall else "")
+    return "did not learn", numbers + (f"; untrained it had {_size(found, float(_errors(found)[0]))}" if found.untrained >= NOTHING else "")
+
+
+def _errors(found: Learning) -> Floats:
+    return found.val_error if found.validated else found.error
 
 
 def _numbers(found: Learning) -> str:
@@ -210,14 +354,6 @@ def _numbers(found: Learning) -> str:
 
 def _size(found: Learning, error: float) -> str:
     return f"{error:.4g}" if found.task == "regression" else f"{100 * error:.1f} %"
-
-
-def _risen(found: Learning) -> str:
-    """Which loss is above that before training, where the errors are small; empty where none is."""
-    for part, loss in (("training", found.loss), ("validation", found.val_loss)):
-        if loss[-1] > loss[0]:
-            return f"; but the {part} loss, {loss[-1]:.3g}, is above the {loss[0]:.3g} before training"
-    return ""
 
 
 def updates_needed(run: Run) -> int:
@@ -240,31 +376,3 @@ def from_batch_losses(run: Run) -> Learning | None:
     updates = int(run.final.get("steps_done", run.steps[-1] + 1))
     task = str(run.data.get("task", "classification"))
     return Learning(task, steps, loss, unknown, unknown, unknown, unknown, unknown, math.nan, 1.0, updates, evaluated=False)
-
-
-def chance_error(counts: Any) -> float:
-    """Error of always naming the commonest class; NaN where there are no counts.
-
-    >>> chance_error([30, 10])
-    0.25
-    """
-    found = np.asarray(() if counts is None else counts, np.float64)
-    return 1.0 - float(found.max() / found.sum()) if found.size and found.sum() > 0 else math.nan
-
-
-def noise_ceiling(task: str, noise_variance: float | None, error: Floats, r2: Floats) -> float:
-    """The R² that known noise leaves, 1 − noise/variance of the targets, which is error²/(1 − R²) of any evaluation; 1 where it is not known."""
-    variance = target_variance(error, r2)
-    if task != "regression" or noise_variance is None or not variance > 0.0:
-        return 1.0
-    return max(1.0 - float(noise_variance) / variance, 0.05)
-
-
-def target_variance(error: Floats, r2: Floats) -> float:
-    """The variance of the targets, error²/(1 − R²) of the first evaluation that tells it; NaN where none does.
-
-    >>> target_variance(np.array([2.0]), np.array([0.75]))
-    16.0
-    """
-    usable = np.flatnonzero(np.isfinite(error) & np.isfinite(r2) & (r2 < 1.0))
-    return float(error[usable[0]] ** 2 / (1.0 - r2[usable[0]])) if len(usable) else math.nan

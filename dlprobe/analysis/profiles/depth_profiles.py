@@ -15,6 +15,7 @@ import numpy.typing as npt
 
 from dlprobe.analysis.profiles.decomposition import Decomposition, short
 from dlprobe.analysis.theory.mean_field import DEVIATIONS, USUAL_KAPPA, log10_deviation
+from dlprobe.record.sizes import power_of_ten
 
 Floats: TypeAlias = npt.NDArray[np.float64]
 Name: TypeAlias = Literal["vanishing", "exploding", "level", "diverged", "collapsed", "not evaluated"]
@@ -152,7 +153,7 @@ def _compare(profile: Floats, ratio: float, band: float, output: float, names: S
 
 def _times(exponent: float) -> str:
     """10^exponent as people read it: a plain number while it is one."""
-    return short(10.0**exponent) if abs(exponent) < 4.0 else f"10^{exponent:.1f}"
+    return short(10.0**exponent) if abs(exponent) < 4.0 else power_of_ten(exponent)
 
 
 def _collapse(sample_variance: npt.ArrayLike | None, mean_square: npt.ArrayLike | None, names: Sequence[str], band: float) -> str:

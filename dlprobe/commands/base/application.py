@@ -23,6 +23,7 @@ from dlprobe.commands.base import failures
 from dlprobe.commands.base.declaring import declare
 from dlprobe.commands.base.help import print_help
 from dlprobe.commands.base.screen import Screen
+from dlprobe.commands.base.typed_line import TYPED
 from dlprobe.errors import DlprobeError, DlprobeWarning
 from dlprobe.registry import unknown
 from dlprobe.version import version
@@ -155,6 +156,7 @@ def run(argv: Sequence[str] | None = None) -> int:
     """Run a command line and return its exit code; nothing is raised."""
     arguments = list(sys.argv[1:] if argv is None else argv)
     screen = early_screen(arguments)
+    typed = TYPED.set(arguments)
     with _streams():
         try:
             with _warnings_on(screen):
@@ -166,6 +168,8 @@ def run(argv: Sequence[str] | None = None) -> int:
             code = failures.report(error, screen)
             _flush_or_abandon()
             return code
+        finally:
+            TYPED.reset(typed)
 
 
 def early_screen(arguments: Sequence[str]) -> Screen:

@@ -142,7 +142,10 @@ def _refuse_data(file: Path) -> None:
 
 
 def is_run_file(path: Path) -> bool:
-    if path.name.endswith((".h5", ".h5.journal")):
+    """Whether a path means a run or study file, or a run of one (STUDY.h5#ID)."""
+    from dlprobe.runs.opening import run_of_study
+
+    if run_of_study(path)[1] or path.name.endswith((".h5", ".h5.journal")):
         return True
     try:
         with path.open("rb") as file:

@@ -13,6 +13,7 @@ from dlprobe.errors import RunFileError
 RUN = "a run file"
 CONFIGURATION = "a configuration"
 BASELINE = "a findings baseline"
+PROOF = "a proof"
 RESULT, LINES, SARIF, JUNIT, TEXT = "a result as JSON", "findings as JSON lines", "a SARIF log", "a JUnit report", "a text"
 OF_FORMAT = {"json": RESULT, "json-lines": LINES, "json_lines": LINES, "sarif": SARIF, "junit": JUNIT}  # every other format prints text
 TABLES = {"data", "model", "training", "recording"}
@@ -66,8 +67,9 @@ def _kind_of_json(text: str) -> str | None:
     if not isinstance(found, dict):
         return "a JSON file"
     schema = str(found.get("schema", ""))
-    if schema.startswith("dlprobe-"):
-        return BASELINE if schema.startswith("dlprobe-baseline/") else RESULT
+    for kind, name in ((BASELINE, "baseline"), (PROOF, "proof"), (RESULT, "")):
+        if schema.startswith(f"dlprobe-{name}{'/' * bool(name)}"):
+            return kind
     return SARIF if "sarif" in str(found.get("$schema", "")) else "a JSON file"
 
 

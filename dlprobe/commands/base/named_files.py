@@ -44,10 +44,12 @@ def tell_of_named_files(source: Path, configs: Iterable[RunConfig], screen: Scre
     Files in or below the folder of `source` or the working folder are what one expects of it. Any other one is refused unless --allow-file names it; of a
     source that is the user's `own` text it is only said. asked: keys whose values the user gave. Raises ConfigError.
     """
-    from dlprobe.config.named_files import named_files
+    from dlprobe.config.named_files import files_elsewhere, named_files, real
 
+    configs = list(configs)
+    elsewhere = files_elsewhere(source, configs)
     for file in dict.fromkeys(file for config in configs for file in named_files(config) if file.key not in asked):
-        near = any(lies_in(file.path, folder) for folder in (real(source).parent, Path.cwd()))
+        near = file not in elsewhere
         if own and near:
             continue
         if not (own or near or real(file.path) in map(real, screen.allowed)):
@@ -55,22 +57,10 @@ def tell_of_named_files(source: Path, configs: Iterable[RunConfig], screen: Scre
         screen.announce(f"{source} names {_what(file)}, which is opened{'' if near else '; it lies outside its folder and the working folder'}")
 
 
-def lies_in(path: Path, folder: Path) -> bool:
-    """Whether a file lies in or below a folder, links followed. The root of the file system holds everything, which says nothing."""
-    folder = real(folder)
-    return folder != folder.parent and real(path).is_relative_to(folder)
-
-
-def real(path: Path) -> Path:
-    """The path with links followed; one that leads nowhere is as it is written, from the root."""
-    try:
-        return path.resolve()
-    except (OSError, RuntimeError, ValueError):
-        return path.absolute()
-
-
 def _what(file: NamedFile) -> str:
     """The key and the path as written, and where links lead."""
+    from dlprobe.config.named_files import real
+
     linked = Path(os.path.normpath(file.path.absolute())) != real(file.path)
     return f"{file.key} = {file.path}{f' (that is {real(file.path)})' if linked else ''}"
 

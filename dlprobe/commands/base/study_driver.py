@@ -25,6 +25,7 @@ if TYPE_CHECKING:
 
 E = TypeVar("E", bound="Experiment[Any, Any]")
 S = TypeVar("S", bound="ResumableExperiment[Any, Any]")
+Keep: TypeAlias = Callable[[Mapping[str, Any], bool], str]  # what was read of each run, whether all ended; gives what to say of where it is kept
 Show: TypeAlias = "Callable[[E, Any, Execution, Screen], None]"  # the experiment, its result, how it was made
 
 
@@ -39,12 +40,18 @@ def training(doing: str, unit: str, execution: Execution, screen: Screen, writer
         yield Means(execution.threads, stop, writer, report, execution.cluster)
 
 
-def carry_out(experiment: E, execution: Execution, screen: Screen, show: Show[E], finished: Mapping[str, Any] | None = None) -> ExitCode:
-    """Train what is not `finished`, keep it where a file is named, conclude, show. A study that is stopped stays a journal, which --resume goes on with."""
+def carry_out(
+    experiment: E, execution: Execution, screen: Screen, show: Show[E], finished: Mapping[str, Any] | None = None, keep: Keep | None = None
+) -> ExitCode:
+    """Train what is not `finished`, keep it where a file is named, conclude, show. A study that is stopped stays a journal, which --resume goes on with.
+
+    keep: for an experiment without a study file.
+    """
     with execution.study(experiment.describe) as writer:
         try:
             with training(experiment.doing, experiment.unit, execution, screen, writer) as means:
                 ended = experiment.train(means, finished or {})
+            kept = "" if keep is None else keep(ended.found, ended.complete)
             result = experiment.conclude(ended.found, ended.complete)
             if writer is not None and ended.complete:
                 writer.end(experiment.table(result))
@@ -55,7 +62,9 @@ def carry_out(experiment: E, execution: Execution, screen: Screen, show: Show[E]
             raise
     if result is not None:
         show(experiment, result, execution, screen)
-    return ExitCode.DONE if ended.complete else screen.interrupted(what_is_left(experiment, ended.found, bool(writer and writer.ids), result, execution.file))
+    if ended.complete:
+        return ExitCode.DONE
+    return screen.interrupted(what_is_left(experiment, ended.found, bool(writer and writer.ids), result, execution.file) + kept)
 
 
 def what_is_left(experiment: Experiment[Any, Any], found: Mapping[str, Any], kept: bool, result: object, file: Path | None) -> str:

@@ -53,7 +53,7 @@ class Target:
         try:
             self._refuse_place()
         except (OSError, ValueError) as error:
-            raise ConfigError(f"{self.path} cannot be made: {getattr(error, 'strerror', None) or error}; {self._another}") from None
+            raise ConfigError(f"{self.path} cannot be made: {getattr(error, 'strerror', None) or error}; choose another place with {self.option}") from None
 
     @property
     def _another(self) -> str:

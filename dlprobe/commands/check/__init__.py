@@ -1,4 +1,4 @@
-"""Judge run files by rules: what is wrong, in which layer and at which step, and what to try.
+"""Judge run files by rules: what is wrong, in which layer and at which step, and what to try; a configuration (.toml) before it is trained.
 
 Exit code 0: nothing found (or nothing as severe as --fail-on asks); 1: findings; 2: a file could not be read, no rule about gradients,
 activations or learning could look, or something could not be compared with the runs of --against.
@@ -10,14 +10,17 @@ Examples:
   dlprobe check runs/digits-1.h5 --select N --fail-on warning
   dlprobe check runs/digits-1.h5 --format sarif -o findings.sarif
   dlprobe check runs/digits-1.h5 --advise
+  dlprobe check runs/digits-1.h5 --prove
   dlprobe check runs/digits-1.h5 --write-baseline known.json
   dlprobe check runs/digits-1.h5 --baseline known.json
   dlprobe check runs/digits-1.h5 --against runs/digits-1.h5
+  dlprobe check run.toml
 """
 
 from __future__ import annotations
 
 from dataclasses import replace
+from itertools import chain
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -25,6 +28,7 @@ import typer
 
 from dlprobe.commands.base.arguments import one_of
 from dlprobe.commands.base.file_kinds import BASELINE as BASELINE_FILE
+from dlprobe.commands.base.named_files import allow_file_option
 from dlprobe.commands.base.screen import Screen
 from dlprobe.commands.base.writing import claim, read_as, write_text
 from dlprobe.errors import FAIL_ON, FAIL_ON_DEFAULT, ConfigError, ExitCode
@@ -32,17 +36,19 @@ from dlprobe.render.checked import SCHEMA as SCHEMA
 from dlprobe.version import version
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
 
     from dlprobe.commands.base.writing import Target
     from dlprobe.commands.check.project_file import ProjectFile
+    from dlprobe.experiments.proof_record import Proof
     from dlprobe.render.checked import CheckDocument, ProjectSettings
     from dlprobe.rules.files import Criteria, JudgedRun
 
+CONFIGURATION_SUFFIX = ".toml"
 GREEDY = ("--against",)  # takes all that follows, as shells expand --against old/*.h5
-RULES, BASELINE, RESULT = "Rules", "Baseline", "Result"
+RULES, BASELINE, RESULT, PROOF = "Rules", "Baseline", "Result", "Proof"
 
-Runs = Annotated[list[Path], typer.Argument(metavar="RUN", help="run or study files, their journals, or folders of them")]
+Runs = Annotated[list[Path], typer.Argument(metavar="RUN", help="run or study files, their journals, folders of them, or configurations (.toml)")]
 Select = Annotated[list[str] | None, typer.Option("--select", metavar="CODES", help="judge by these rules only: codes or prefixes", rich_help_panel=RULES)]
 Ignore = Annotated[list[str] | None, typer.Option("--ignore", metavar="CODES", help="leave these rules out", rich_help_panel=RULES)]
 Extend = Annotated[list[str] | None, typer.Option("--extend-select", metavar="CODES", help="judge by these rules too", rich_help_panel=RULES)]
@@ -62,6 +68,7 @@ FailOn = Annotated[
 ]
 ExitZero = Annotated[bool, typer.Option("--exit-zero", help="exit with 0 in spite of findings", rich_help_panel=RESULT)]
 Counts = Annotated[bool, typer.Option("--counts", help="how often each rule fired, in place of the findings", rich_help_panel=RESULT)]
+Details = Annotated[bool, typer.Option("--details", help="every finding whole, with its numbers and all that may help", rich_help_panel=RESULT)]
 Advise = Annotated[bool, typer.Option("--advise", help="lay the runs beside the practical guidelines too; never changes the exit code", rich_help_panel=RESULT)]
 Output = Annotated[Path | None, typer.Option("-o", "--output", metavar="FILE", help="write the result to FILE in place of stdout", rich_help_panel=RESULT)]
 Force = Annotated[bool, typer.Option("--force", help="overwrite FILE", rich_help_panel=RESULT)]
@@ -73,8 +80,14 @@ Against = Annotated[
     ),
 ]
 Write = Annotated[Path | None, typer.Option("--write-baseline", metavar="FILE", help="write the findings as known, and exit with 0", rich_help_panel=BASELINE)]
+Prove = Annotated[
+    bool,
+    typer.Option("--prove", help="train the net with only the top cause undone, and with a sham of equal cost; kept as RUN.proof.json", rich_help_panel=PROOF),
+]
+Seeds = Annotated[int | None, typer.Option("--seeds", metavar="N", min=1, max=100, help="with --prove: seeds of each [default: 5]", rich_help_panel=PROOF)]
 
 
+@allow_file_option
 def command(
     runs: Runs,
     select: Select = None,
@@ -84,10 +97,13 @@ def command(
     fail_on: FailOn = None,
     exit_zero: ExitZero = False,
     counts: Counts = False,
+    details: Details = False,
     advise: Advise = False,
     baseline: Baseline = None,
     against: Against = None,
     write_baseline: Write = None,
+    prove: Prove = False,
+    seeds: Seeds = None,
     output: Output = None,
     force: Force = False,
     *,
@@ -95,10 +111,17 @@ def command(
 ) -> ExitCode:
     """Read the options, judge, show."""
     from dlprobe.commands.check.project_file import project_file, settings_told
+    from dlprobe.commands.check.proving import claimed, kept_proofs, proved
     from dlprobe.rules.files import COMPARING, run_files
 
+    if details and counts:
+        raise ConfigError("--counts shows no single run, --details shows every finding of each: expected one of the two")
     if advise and counts:
         raise ConfigError("--counts shows no single run, --advise goes through them one by one: expected one of the two")
+    if seeds is not None and not prove:
+        raise ConfigError("--seeds is for --prove: give both or neither")
+    if prove and counts:
+        raise ConfigError("--counts shows no single run, --prove goes through them one by one: expected one of the two")
     project = project_file()
     here = {"select": select, "ignore": ignore, "fail-on": fail_on, "exit-zero": exit_zero, "baseline": baseline or write_baseline, "against": against}
     settings = settings_told(project, [key for key, value in here.items() if value], [text.partition("=")[0].strip() for text in set or ()], screen)
@@ -109,16 +132,28 @@ def command(
         raise ConfigError("--against compares by the rules R001, R002 …, and none of them is selected: add --extend-select R")
     old = against or [Path(path) for path in project.texts("against")]
     files, old = run_files(runs), run_files(old)
+    _refuse_untrained(files, bool(against), prove)
     inputs = [*read_as("a run that is judged", *files), *read_as("a run that is compared with", *old), *read_as("the findings baseline", known)]
     inputs += read_as("the file of the project's options", project.path)
     learned = None if write_baseline is None else claim(write_baseline, BASELINE_FILE, inputs, force=True, option="--write-baseline")
     target = None if output is None else claim(output, screen.kind, [*inputs, *read_as("what --write-baseline writes", write_baseline)], force=force)
+    proving = claimed(files, inputs) if prove else {}
     judged = judge_all(files, chosen, known, old, screen)
+    proofs = proved(judged, proving, seeds, screen) if prove else kept_proofs(judged, screen)
     code = exit_code(judged, fails_on, exit_zero or bool(project.options.get("exit-zero")) or write_baseline is not None)
     if learned is not None and code == ExitCode.DONE:
         _write(learned, judged, screen)
-    screen.write(_document(judged, chosen, code, fails_on, counts, settings), target)
-    return code
+    screen.write(_document(judged, chosen, code, fails_on, counts, details, settings, proofs.found), target)
+    return screen.interrupted(proofs.interrupted) if proofs.interrupted else code
+
+
+def _refuse_untrained(files: Sequence[Path], against: bool, prove: bool) -> None:
+    """Configurations where only runs will do. Raises ConfigError."""
+    untrained = [path for path in files if path.suffix == CONFIGURATION_SUFFIX]
+    if against and len(untrained) == len(files):
+        raise ConfigError(f"--against compares the numbers of runs, and {untrained[0]} is a configuration: train it first")
+    if prove and untrained:
+        raise ConfigError(f"--prove trains the net of a run again, and {untrained[0]} is a configuration: train it first")
 
 
 def read_criteria(project: ProjectFile, select: Any, ignore: Any, extend: Any, settings: Any) -> Criteria:
@@ -150,13 +185,17 @@ def _path(text: Any) -> Path | None:
 
 def judge_all(files: Sequence[Path], chosen: Criteria, known: Path | None, old: Sequence[Path], screen: Screen) -> list[JudgedRun]:
     """Every run judged, what stands in the way said on stderr, known findings left out."""
+    from dlprobe.commands.check.configurations import judged_configurations
     from dlprobe.rules.against import judged_against
     from dlprobe.rules.files import judged_files
     from dlprobe.rules.known import read_baseline
 
     accepted = None if known is None else read_baseline(known)
     judged = []
-    for each in judged_against(files, chosen, old) if old else judged_files(files, chosen):
+    configurations = [path for path in files if path.suffix == CONFIGURATION_SUFFIX]
+    trained = [path for path in files if path not in configurations]
+    runs = judged_against(trained, chosen, old) if old and trained else judged_files(trained, chosen)
+    for each in chain(runs, judged_configurations(configurations, chosen, screen)):
         tell_of(each, screen)
         judged.append(each if accepted is None else accepted.without_known(each))
     return judged
@@ -196,10 +235,28 @@ def _write(target: Target, judged: Sequence[JudgedRun], screen: Screen) -> None:
 
 
 def _document(
-    judged: Sequence[JudgedRun], chosen: Criteria, code: ExitCode, fails_on: Sequence[Any], counted: bool, settings: ProjectSettings | None
+    judged: Sequence[JudgedRun],
+    chosen: Criteria,
+    code: ExitCode,
+    fails_on: Sequence[Any],
+    counted: bool,
+    details: bool,
+    settings: ProjectSettings | None,
+    proofs: Mapping[str, Proof],
 ) -> CheckDocument:
     from dlprobe.commands.check.rule_counts import counts_of
     from dlprobe.reports.check import check_document
 
     counts = counts_of(judged, chosen, together=counted)
-    return check_document(judged, chosen, counts, exit_code=int(code), fails_on=fails_on, counted=counted, version=version(), project=settings)
+    return check_document(
+        judged,
+        chosen,
+        counts,
+        exit_code=int(code),
+        fails_on=fails_on,
+        counted=counted,
+        details=details,
+        version=version(),
+        project=settings,
+        proofs=proofs,
+    )

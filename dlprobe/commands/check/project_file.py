@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from dlprobe.commands.base.named_files import lies_in
+from dlprobe.config.named_files import lies_in
 from dlprobe.config.toml_text import loads
 from dlprobe.errors import FAIL_ON, FAIL_ON_DEFAULT, ConfigError
 from dlprobe.registry import unknown

@@ -33,6 +33,7 @@ from dlprobe.commands.base.named_files import allow_file_option
 from dlprobe.commands.base.preparing import prepare_data, tell_of_compiling, tell_of_scaled_targets
 from dlprobe.commands.base.screen import Screen
 from dlprobe.commands.base.study_driver import carry_out, go_on, show_saved, training
+from dlprobe.commands.base.typed_line import again, free_file
 from dlprobe.commands.base.writing import inputs_of, read_as
 from dlprobe.commands.compare.request import build, read_axes, refuse_overwritten
 from dlprobe.config import INSTRUMENTS
@@ -177,7 +178,8 @@ def show(experiment: CompareExperiment, result: Compared, execution: Execution, 
     curves = {value.label: curve(value.outcomes, result.all.by) for value in result.all.values}
     plain = {label: (steps.tolist(), middle.tolist()) for label, (steps, middle) in curves.items()}
     study = execution.file
-    screen.show(document(result, data_name=experiment.cells[0].config.data.data, curves=plain, study=str(study) if study else None))
+    keep = again("-o", free_file("study.h5"))
+    screen.show(document(result, data_name=experiment.cells[0].config.data.data, curves=plain, study=str(study) if study else None, keep=keep))
     if (said := caveat(result)) and screen.format != "table":
         screen.warn(said)
 

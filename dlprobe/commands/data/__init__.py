@@ -39,7 +39,7 @@ def command(data: What = None, details: Details = False, *, options: dict[str, s
     from dlprobe.commands.base.preparing import prepare_with_source
     from dlprobe.data.survey import survey
     from dlprobe.reports.data import document
-    from dlprobe.rules.untrained import judge_data
+    from dlprobe.rules.data_alone import judge_data
     from dlprobe.training.describe import describe_data
 
     toml = Path(data) if data is not None and data.lower().endswith(".toml") else None

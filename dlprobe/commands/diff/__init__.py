@@ -30,10 +30,9 @@ def command(a: First, b: Second, fail_on_change: FailOnChange = False, output: O
     from dlprobe.commands.diff.diffing import pairs, read_sides
     from dlprobe.reports.diff import diff_document
     from dlprobe.rules.files import Criteria
-    from dlprobe.rules.judging import Selection
 
     target = None if output is None else claim(output, screen.kind, read_as("a run that is compared", a, b), force=force)
-    criteria = Criteria(Selection(ignore=("R",)))
+    criteria = Criteria()
     found = list(pairs(read_sides(a, criteria), read_sides(b, criteria)))
     code = ExitCode.FINDINGS if fail_on_change and any(pair.changed for pair in found) else ExitCode.DONE
     screen.write(diff_document(str(a), str(b), found, int(code)), target)

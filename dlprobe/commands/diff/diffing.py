@@ -9,18 +9,20 @@ from pathlib import Path
 from typing import Any
 
 from dlprobe.analysis.comparing.baseline import Numbers, numbers_of
+from dlprobe.reports.diagnosis import worst_first
 from dlprobe.reports.diff import PairDiff, VerdictDiff
-from dlprobe.rules import Judgement, all_rules
+from dlprobe.rules import Diagnosis, Judgement, all_rules, diagnose
 from dlprobe.rules.files import Criteria, configuration_of, each_run, whole_configuration
 from dlprobe.runs.reading import reading
 
 
 @dataclass(frozen=True)
 class Side:
-    """One run, read: its numbers, judgement, whole configuration and content hash."""
+    """One run, read: its numbers, judgement, diagnosis, whole configuration and content hash."""
 
     numbers: Numbers
     judgement: Judgement
+    diagnosis: Diagnosis
     config: dict[str, Any]
     content: str
 
@@ -32,7 +34,9 @@ def read_sides(path: Path, criteria: Criteria) -> dict[str, list[Side]]:
         for where, opened in each_run(path):
             run = opened()
             configuration = configuration_of(run)
-            side = Side(numbers_of(run, where, configuration), criteria.judge(run), whole_configuration(run), run.content_sha256)
+            judgement = criteria.judge(run)
+            numbers = numbers_of(run, where, configuration)
+            side = Side(numbers, judgement, diagnose(run, judgement, where), whole_configuration(run), run.content_sha256)
             found.setdefault(configuration, []).append(side)
     return found
 
@@ -52,15 +56,21 @@ def pair(a: Sequence[Side], b: Sequence[Side]) -> PairDiff:
 
     if not a or not b:
         one = (a or b)[0]
-        return PairDiff(_named(one), len(a), len(b), False, [], [], [], [], False)
+        return PairDiff(_named(one), len(a), len(b), False, [], [], [], [], False, False, *_diagnoses(a, b))
     ours, theirs = ([side.numbers for side in sides] for sides in (a, b))
     configuration = run_diff.configuration_diffs(a[0].config, b[0].config) if len(a) == len(b) == 1 else []
     if len(a) * len(b) > 1 and ours[0].configuration != theirs[0].configuration:
         configuration = run_diff.configuration_diffs(_bare(a[0]), _bare(b[0]))
     same = sorted(side.content for side in a) == sorted(side.content for side in b)
     metrics, profiles = run_diff.metric_diffs(ours, theirs), run_diff.profile_diffs(ours, theirs)
+    shares = all(side.classification for side in (*ours, *theirs))
     other_data = len(a) == len(b) == 1 and ours[0].fingerprint != theirs[0].fingerprint
-    return PairDiff(_named(a[0]), len(a), len(b), same, configuration, metrics, profiles, verdict_diffs(a, b), other_data)
+    return PairDiff(_named(a[0]), len(a), len(b), same, configuration, metrics, profiles, verdict_diffs(a, b), other_data, shares, *_diagnoses(a, b))
+
+
+def _diagnoses(*sides: Sequence[Side]) -> list[list[Diagnosis]]:
+    """Of the runs of each side, the one that has come to least first."""
+    return [worst_first([each.diagnosis for each in side]) for side in sides]
 
 
 def _bare(side: Side) -> Any:

@@ -30,6 +30,7 @@ from dlprobe.commands.base.named_files import allow_file_option
 from dlprobe.commands.base.preparing import prepare_data, tell_of_scaled_targets
 from dlprobe.commands.base.screen import Screen
 from dlprobe.commands.base.study_driver import carry_out, go_on, is_study, show_saved
+from dlprobe.commands.base.typed_line import again, free_file
 from dlprobe.commands.base.writing import inputs_of, read_as
 from dlprobe.commands.gradients.axes import axes_of, read_axes
 from dlprobe.config import INSTRUMENTS, FieldError
@@ -128,8 +129,9 @@ def show(experiment: GradientExperiment, result: GridResult, execution: Executio
 
     base, study = experiment.cells[0].config, execution.file
     data = experiment.sets.of(base)
+    keep = again("-o", free_file("study.h5"))
     steps = base.training.steps or (base.training.epochs or 1) * steps_per_epoch(base, data)
-    screen.show(document(result, steps=steps, data_name=data.name, threads=execution.threads, study=str(study) if study else None))
+    screen.show(document(result, steps=steps, data_name=data.name, threads=execution.threads, study=str(study) if study else None, keep=keep))
 
 
 def show_depths(experiment: DepthSearch, result: list[BreakingDepth], execution: Execution, screen: Screen) -> None:

@@ -106,9 +106,7 @@ def command(
 
 
 def _run(run: Run, path: Path, id: str, view: View) -> Document:
-    from dlprobe.analysis.learning.learned import learning, state
-    from dlprobe.analysis.learning.loss_curve import smoothed
-    from dlprobe.analysis.profiles.run_profile import run_profile
+    from dlprobe.commands.base.telling import told_of
     from dlprobe.reports import inspect_run
 
     where = inspect_run.shell_name(path, id)
@@ -126,8 +124,7 @@ def _run(run: Run, path: Path, id: str, view: View) -> Document:
         return inspect_run.configuration(run)
     if view.show == "environment":
         return inspect_run.environment(run, where)
-    curve = smoothed(run.steps, run.scalar("batch_loss")) if len(run.steps) and run.is_recorded("batch_loss") else None
-    return inspect_run.overview(run, state(learning(run), run.status), run_profile(run), curve, where)
+    return inspect_run.overview(told_of(run, f"{path}#{id}" if id else str(path)), where)
 
 
 def _histograms(run: Run, where: str, what: str, layer: str | None) -> Document:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dlprobe.analysis.profiles.run_profile import run_profile
 from dlprobe.reports.inspect_study import RunLine
 from dlprobe.reports.run import result
+from dlprobe.rules.diagnosis import state_of
 from dlprobe.runs import Study
 
 RESULTS = ("train_loss", "val_error")
@@ -16,4 +17,5 @@ def run_line(study: Study, id: str) -> RunLine:
     profile = run_profile(run)
     verdicts = None if profile is None else (profile.first.verdict.verdict, profile.last.verdict.verdict)
     numbers = {name: result(run, name) for name in RESULTS}
-    return RunLine(id, study.coordinates.get(id, {}), run.status, numbers, verdicts)
+    shares = run.data.get("task") == "classification"
+    return RunLine(id, study.coordinates.get(id, {}), run.status, numbers, verdicts, shares, state_of(run).name)

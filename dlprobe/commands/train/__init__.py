@@ -3,11 +3,15 @@
 The configuration comes from a TOML file or an earlier run file (which repeats that run), with the options on top. Every layer's activation variance,
 error signal and gradient are recorded at every step.
 
+--resume goes on with a run that was killed or stopped, or, with --epochs, with one that is to be longer: bit for bit the run that was never stopped. A
+schedule that spreads its rates over the whole run (one_cycle, cosine without period, polynomial without over) cannot become longer.
+
 Examples:
   dlprobe train
   dlprobe train --layers 100x20 --activation sigmoid --epochs 5
   dlprobe train --data "spirals(samples=600)" --norm batch --seed 3 -o runs/spirals.h5
   dlprobe train runs/spirals.h5 --activation "leaky_relu(slope=0.2)" -o runs/leaky.h5
+  dlprobe train --resume runs/spirals.h5 --epochs 40
 """
 
 from __future__ import annotations
@@ -23,44 +27,70 @@ from dlprobe.commands.base.file_kinds import RUN
 from dlprobe.commands.base.named_files import allow_file_option
 from dlprobe.commands.base.screen import Screen
 from dlprobe.commands.base.writing import Target, claim, inputs_of, read_as
-from dlprobe.errors import ExitCode
+from dlprobe.errors import ConfigError, ExitCode
 
 if TYPE_CHECKING:
     from dlprobe.render.document import Document
+    from dlprobe.runs import RunWriter
+    from dlprobe.training.trainer import Session
 
 Output = Annotated[Path | None, typer.Option("-o", "--output", metavar="FILE", help="run file to write [default: runs/<data>-<n>.h5, the next free n]")]
+Resume = Annotated[
+    Path | None, typer.Option("--resume", metavar="RUN", help="go on with a run in its own file; --epochs N or --steps N: N in all, also of a finished one")
+]
 
 
 @allow_file_option
 @configuration_options()
-def command(config: ConfigFile = None, output: Output = None, force: Force = False, *, options: dict[str, str | None], screen: Screen) -> ExitCode:
+def command(
+    config: ConfigFile = None, output: Output = None, force: Force = False, resume: Resume = None, *, options: dict[str, str | None], screen: Screen
+) -> ExitCode:
     """Train, pack, show."""
-    from dlprobe.commands.train.recorded_run import FOLDER, open_writer, packed, prepare_session, train, warn_of_other_data
+    from dlprobe.commands.train.recorded_run import FOLDER, file_stem, open_writer, prepare_session, warn_of_other_data
 
+    if resume is not None:
+        return _go_on(resume, config, output, options, screen)
     configuration = read_configuration(config, options, screen)
     inputs = [*read_as("the configuration that is read", config), *inputs_of(configuration)]
     target = None if output is None else claim(output, RUN, inputs, force=force)
     if target is None:
-        Target(FOLDER / "run.h5", RUN).check_place()
+        Target(FOLDER / f"{file_stem(configuration.data.data)}-1.h5", RUN).check_place()  # before anything is read
     session = prepare_session(configuration, screen)
     warn_of_other_data(config, session, screen)
-    with open_writer(session, target) as writer:
+    return _carry_out(session, open_writer(session, target), config, screen)
+
+
+def _go_on(run: Path, config: Path | None, output: Path | None, options: dict[str, str | None], screen: Screen) -> ExitCode:
+    from dlprobe.commands.train.resumed_run import resumed
+
+    if output is not None and output != run:
+        raise ConfigError(f"--resume goes on in {run} itself: leave -o {output} out, or copy {run} there and resume the copy")
+    begun = resumed(run, config, options, screen)
+    if isinstance(begun, Path):
+        screen.show(_document(begun, None))
+        return ExitCode.DONE
+    return _carry_out(*begun, None, screen)
+
+
+def _carry_out(session: Session, opened: RunWriter, repeated: Path | None, screen: Screen) -> ExitCode:
+    from dlprobe.commands.train.recorded_run import packed, train
+
+    with opened as writer:
         status = train(session, writer, screen)
         path = packed(writer, screen)
-    screen.show(_document(path))
+    screen.show(_document(path, repeated))
     if status == "interrupted":
         recorded = f"what was recorded is in {path}" if session.step else f"{path} holds the net as it began, and no step"
-        return screen.interrupted(f" at step {session.step} of {session.steps}; {recorded}")
+        return screen.interrupted(f" at step {session.step} of {session.steps}; {recorded}; dlprobe train --resume {path} goes on with it")
     return ExitCode.DONE
 
 
-def _document(path: Path) -> Document:
-    from dlprobe.analysis.learning.learned import learning, state
-    from dlprobe.analysis.learning.loss_curve import smoothed
-    from dlprobe.analysis.profiles.run_profile import run_profile
-    from dlprobe.reports.run import train_document
+def _document(path: Path, repeated: Path | None) -> Document:
+    from dlprobe.commands.base.configuration import is_run_file
+    from dlprobe.commands.base.telling import told_of
+    from dlprobe.reports.run import quoted, train_document
     from dlprobe.runs import open_single
 
+    before = quoted(str(repeated)) if repeated is not None and is_run_file(repeated) else ""
     with open_single(path) as run:
-        curve = smoothed(run.steps, run.scalar("batch_loss")) if len(run.steps) else None
-        return train_document(run, state(learning(run), run.status), run_profile(run), curve)
+        return train_document(told_of(run, str(path)), before)

@@ -18,6 +18,7 @@ from dlprobe.render.numbers import value_text
 if TYPE_CHECKING:
     from dlprobe.commands.base.writing import Target
     from dlprobe.config import RunConfig
+    from dlprobe.data import PreparedData
     from dlprobe.runs import RunDescription, RunWriter
     from dlprobe.training.trainer import Progress, Session
 
@@ -26,12 +27,19 @@ FOLDER = Path("runs")
 
 def prepare_session(configuration: RunConfig, screen: Screen) -> Session:
     """Prepare the data and build the net for it. Raises ConfigError or DataError."""
-    data = prepare_data(configuration, screen)
+    return start(configuration, prepare_data(configuration, screen), screen)
+
+
+def start(configuration: RunConfig, data: PreparedData, screen: Screen) -> Session:
+    """Build the net for prepared data. Raises ConfigError."""
     from dlprobe.training import model, trainer
 
     session = trainer.start(configuration, data, before_building=lambda: tell_of_compiling(screen))
     for warning in model.warnings_for_data(session.model, data, configuration):
         screen.warn(warning)
+    if configuration.recording.record_every is None and session.record_every > 1:
+        kept = -(-session.steps // session.record_every)
+        screen.note(f"every {session.record_every}th of {session.steps:,} steps is recorded, {kept:,} rows; --record-every 1 records all")
     return session
 
 

@@ -205,4 +205,4 @@ def _fleet_step(dtype: str) -> Iterator[Pair]:
     x, y = (np.stack(part, axis=2) for part in zip(*data, strict=True))
     nets.advance(x, y, 0, np.array([RATE]))
     for seed in seeds:
-        yield Pair("parameters after the step", nets.trained(seed).parameters, plain_step(starts[seed], *data[seed]).after)
+        yield Pair("parameters after the step", nets.trained_in(seed).parameters, plain_step(starts[seed], *data[seed]).after)

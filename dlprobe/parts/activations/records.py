@@ -27,6 +27,7 @@ class AnyActivation:
     with parameters that are each in their range, None where nothing is. `inputs_per_unit` preactivations make one number of a.
     `output_range(*parameters)` is (infimum, supremum) of a over all preactivations, infinite where
     there is none; an end may be a limit that no preactivation reaches (0 and 1 of a sigmoid).
+    `sums_to_one` says that the numbers of a row do.
     """
 
     name: str
@@ -40,6 +41,7 @@ class AnyActivation:
     traps: str = ""
     objection: Callable[..., str | None] = lambda *_: None
     output_range: Callable[..., tuple[float, float]] = lambda *_: (-math.inf, math.inf)
+    sums_to_one: bool = False
     also_called: tuple[str, ...] = ()
 
     inputs_per_unit: ClassVar[int] = 1

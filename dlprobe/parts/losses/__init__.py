@@ -15,6 +15,10 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from typing import Literal
+
+import numpy as np
+import numpy.typing as npt
 
 from dlprobe.registry import Parameter, Value
 
@@ -27,6 +31,10 @@ class Loss:
 
     `target_range` is (low, high) of the numbers that it can take as targets of a regression, each
     output by itself; None where it takes whole classes, or distributions over all outputs together.
+
+    `requires` is what outputs must be for it to mean anything: `distribution` (shares of all classes that sum to 1), `probabilities` (each within 0 … 1),
+    or `numbers`. `of_shares(p)` is the loss of a sample whose outputs are always the shares p (output,) of ones among the targets, the best constant answer;
+    None where that has no closed form.
     """
 
     name: str
@@ -42,6 +50,8 @@ class Loss:
     independent: bool = False
     soft_targets: bool = True
     target_range: tuple[float, float] | None = (-math.inf, math.inf)
+    requires: Literal["distribution", "probabilities", "numbers"] = "numbers"
+    of_shares: Callable[[npt.NDArray[np.float64]], float] | None = None
     parameters: tuple[Parameter, ...] = ()
     use: str = ""
     traps: str = ""
@@ -54,6 +64,17 @@ class Loss:
     def share(self, parameters: Mapping[str, Value], outputs: int) -> float:
         """What the sum over a sample's outputs is multiplied by: 1, or 1/outputs for the mean."""
         return 1.0 / outputs if parameters.get("reduction") == "mean" else 1.0
+
+    def unmet(self, low: float, high: float, sums_to_one: bool, task: str) -> str:
+        """Why outputs from `low` to `high` (whether those of a sample sum to 1) are not what it takes; empty where they are."""
+        if self.requires != "numbers" and not (low >= 0.0 and high <= 1.0):
+            return f"{self.name} takes probabilities"
+        if self.requires == "distribution" and not sums_to_one:
+            return f"{self.name} takes shares of the classes that sum to 1, or saying 1 to all of them costs nothing"
+        asked = (-1.0 if self.signed else 0.0, 1.0)
+        if task == "classification" and not (low <= asked[0] and high >= asked[1]):
+            return f"{self.name} asks for outputs of {asked[0]:g} and {asked[1]:g}"
+        return ""
 
     @property
     def threshold(self) -> float:

@@ -4,12 +4,20 @@ from __future__ import annotations
 
 from typing import Any
 
+import numpy as np
+import numpy.typing as npt
+
 from dlprobe.parts.losses import REDUCTION, ElementwiseLoss
 from dlprobe.parts.scalar import exp, like, log, log1p
 from dlprobe.registry import register
 
 Array = Any
 SMALLEST_PROBABILITY = 1e-7
+
+
+def entropy(p: npt.NDArray[np.float64]) -> float:
+    """−Σ p ln p of shares (class,), in nats; 0 ln 0 is 0."""
+    return float(-(p * np.log(np.where(p > 0.0, p, 1.0))).sum())
 
 
 def cross_entropy(p: float, y: float) -> float:
@@ -82,6 +90,8 @@ register(
         source="Bridle 1990; Bishop 1995, §6.9",
         fused="softmax",
         target_range=None,
+        requires="distribution",
+        of_shares=entropy,
         fused_row=softmax_cross_entropy_row,
         fused_columns=softmax_cross_entropy_columns,
         use="Classification.",
@@ -118,6 +128,8 @@ register(
         source="Kullback & Leibler 1951",
         fused="softmax",
         target_range=None,
+        requires="distribution",
+        of_shares=entropy,
         fused_row=softmax_kl_row,
         use="Targets that are distributions; its smallest value is 0.",
         traps="With one class per sample it is cross_entropy; with smoothed labels it is cross_entropy minus a constant, so it trains alike.",
@@ -158,6 +170,8 @@ register(
         source="Bishop 1995, §6.7",
         fused="sigmoid",
         target_range=(0.0, 1.0),
+        requires="probabilities",
+        of_shares=lambda p: entropy(p) + entropy(1.0 - p),
         fused_row=sigmoid_binary_cross_entropy_row,
         independent=True,
         parameters=(REDUCTION,),

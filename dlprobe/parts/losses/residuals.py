@@ -26,6 +26,7 @@ register(
         slope=squared_error_slope,
         output_activation="linear",
         tasks=("regression", "classification"),
+        of_shares=lambda p: float((p * (1.0 - p)).sum()),
         source="Legendre 1805; Gauss 1809",
         parameters=(REDUCTION,),
         use="Regression.",

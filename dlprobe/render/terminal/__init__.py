@@ -26,6 +26,7 @@ _DRAWINGS: dict[type, Callable[[Page, Any], None]] = {
     doc.Markdown: markdown.markdown,
     doc.Bullets: text.bullets,
     doc.Verdict: text.verdict,
+    doc.Choices: text.choices,
     doc.Hint: text.hint,
     doc.Facts: table.facts,
     doc.Table: table.table,
@@ -62,7 +63,8 @@ def _draw(page: Page, document: doc.Document) -> None:
 
 
 def _belong(previous: doc.Block, block: doc.Block) -> bool:
-    return isinstance(previous, doc.Heading) or (isinstance(block, doc.Verdict | doc.Hint) and type(block) is type(previous))
+    alike = isinstance(block, doc.Verdict | doc.Hint) and type(block) is type(previous) and not getattr(block, "apart", False)
+    return isinstance(previous, doc.Heading) or alike or (isinstance(block, doc.Paragraph) and block.below)
 
 
 formats.register("table", "tables and pictures for people, as wide as the terminal", render)

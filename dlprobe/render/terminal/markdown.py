@@ -6,9 +6,7 @@ from rich.markdown import Markdown
 
 from dlprobe.render import document as doc
 from dlprobe.render.safe_text import visible
-from dlprobe.render.terminal.page import Page
-
-WIDEST_PROSE = 100  # columns; longer lines are hard to read
+from dlprobe.render.terminal.page import WIDEST_PROSE, Page
 
 
 def markdown(page: Page, block: doc.Markdown) -> None:

@@ -14,6 +14,7 @@ from dlprobe.render.safe_text import visible
 from dlprobe.render.terminal.stream import Glyphs, color_system
 
 TONES = {"good": "bold green", "bad": "bold red", "warning": "bold yellow", "neutral": ""}
+WIDEST_PROSE = 100  # columns; longer lines are hard to read
 WIDEST_PICTURE = 110  # a wider curve or density shows no more
 
 
@@ -55,8 +56,8 @@ class Page:
         self.console.print(text if isinstance(text, Text) else Text(text, style), no_wrap=True, overflow="ignore", crop=False)
 
     def wrapped(self, text: Text, indent: str = "") -> None:
-        """Text in lines of the page's width, all but the first indented."""
-        first, *others = text.wrap(self.console, self.width - len(indent)) or [Text("")]
+        """Text in lines of the page's width and of WIDEST_PROSE at most, all but the first indented."""
+        first, *others = text.wrap(self.console, min(self.width, WIDEST_PROSE) - len(indent)) or [Text("")]
         self.line(first)
         for other in others:
             self.line(Text(indent) + other)

@@ -8,6 +8,8 @@ from dlprobe.render import document as doc
 from dlprobe.render.safe_text import visible
 from dlprobe.render.terminal.page import TONES, Page
 
+BELOW = "  "  # what belongs to the verdict above it
+
 
 def heading(page: Page, block: doc.Heading) -> None:
     """A section's title with a rule below; one inside a section without."""
@@ -19,7 +21,8 @@ def heading(page: Page, block: doc.Heading) -> None:
 
 def paragraph(page: Page, block: doc.Paragraph) -> None:
     """Wrapped text."""
-    page.wrapped(Text(visible(block.text), TONES[block.tone]))
+    indent = BELOW if block.below else ""
+    page.wrapped(Text(indent + visible(block.text), TONES[block.tone]), indent)
 
 
 def lines(page: Page, block: doc.Lines) -> None:
@@ -37,6 +40,17 @@ def bullets(page: Page, block: doc.Bullets) -> None:
 def verdict(page: Page, block: doc.Verdict) -> None:
     """A judgement behind its mark."""
     page.wrapped(Text(page.glyphs.marks[block.tone] + visible(block.line), TONES[block.tone]), indent="  ")
+
+
+def choices(page: Page, block: doc.Choices) -> None:
+    """A line for each command, however long, with its reason below; words alone are wrapped."""
+    room = max(len(visible(each.word)) for each in block.entries) + 2 if block.entries else 0
+    for each in block.entries:
+        word, indent = f"{BELOW}{visible(each.word):{room}}", " " * (len(BELOW) + room)
+        if each.command:
+            page.line(Text.assemble((word, "dim"), (visible(each.command), "bold")))
+        if each.why:
+            page.wrapped(Text((indent if each.command else word) + visible(each.why), "dim" if each.command else ""), indent)
 
 
 def hint(page: Page, block: doc.Hint) -> None:

@@ -5,30 +5,48 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from dlprobe.render.document import Block, Document, Hint, Verdict
+from dlprobe.reports.diagnosis import worst_first
 from dlprobe.reports.gradients import pictures
 from dlprobe.reports.gradients.grid import Grid
 from dlprobe.reports.gradients.lessons import lessons
-from dlprobe.reports.gradients.records import record, trainable_records
+from dlprobe.reports.gradients.records import choice_record, record, trainable_records
+from dlprobe.reports.run import quoted
 
 if TYPE_CHECKING:
-    from dlprobe.experiments.gradients import GridResult
+    from collections.abc import Mapping
+
+    from dlprobe.experiments.gradients import Cell, GridResult
+    from dlprobe.rules import Diagnosis
+    from dlprobe.rules.diagnosis import Examined
 
 SCHEMA = "dlprobe-gradients/1"
 
 
-def document(experiment: GridResult, *, steps: int, data_name: str, threads: int, study: str | None) -> Document:
-    """The whole answer: what flows where, what training made of it, and what to type next."""
-    rows = [(cell, result) for cell, result in zip(experiment.cells, experiment.results, strict=True) if result is not None]
+def diagnoses(cell: Cell, examined: Mapping[str, Examined], study: str | None) -> list[Diagnosis]:
+    """Of a cell's runs, the one that has come to least first; without a file they are called by their place in the grid."""
+    named = [
+        each.diagnosis(f"{study}#{id}") if study else each.diagnosis(f"{cell.label}, depth {cell.depth}, seed {id.rpartition('seed')[2]}", typed=False)
+        for id, each in examined.items()
+    ]
+    return worst_first(named)
+
+
+def document(experiment: GridResult, *, steps: int, data_name: str, threads: int, study: str | None, keep: str = "") -> Document:
+    """The whole answer: what flows where, what training made of it, and what to type next. keep: the command that keeps every run, where none was."""
+    told = zip(experiment.cells, experiment.results, experiment.examined, strict=True)
+    ended = [(cell, result, diagnoses(cell, examined, study)) for cell, result, examined in told if result is not None]
+    rows = [(cell, result) for cell, result, _ in ended]
     blocks: list[Block] = []
     if not experiment.complete:
         blocks.append(Verdict(f"stopped early: {len(rows)} of {len(experiment.cells)} cells have results", "warning"))
+    if rows and steps > 1:
+        blocks += [Verdict(line, "neutral") for line in experiment.advice]
     if rows:
-        grid = Grid(rows)
+        grid = Grid(rows, [found for _, _, found in ended])
         trainable = [pictures.trainable(experiment, steps)] if steps > 1 else []
         blocks += [pictures.heat(grid), pictures.accuracy(grid, steps, data_name), *trainable, pictures.decay(grid), pictures.profiles(grid), *lessons(grid)]
-    blocks.append(
-        Hint(f"dlprobe inspect {study}" if study else "dlprobe gradients … -o study.h5   # the same, with every run kept; then: dlprobe inspect study.h5")
-    )
+    blocks.append(Hint(f"dlprobe inspect {quoted(study)}" if study else f"{keep}   # keeps every run, for dlprobe inspect"))
     facts = {"data": data_name, "steps": steps, "threads": threads, "complete": experiment.complete}
-    cells = {"cells": [record(*row) for row in rows], "trainable_depth": trainable_records(experiment)}
+    cells = {"cells": [record(*each) for each in ended], "trainable_depth": trainable_records(experiment)}
+    cells["use"] = [choice_record(each) for each in experiment.choices] if steps > 1 else []
     return Document("does the gradient reach the first layer?", blocks, {"schema": SCHEMA, **facts, **cells})

@@ -10,15 +10,28 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from dlprobe.analysis.profiles.gradient_cells import CellResult
     from dlprobe.experiments.gradients import Cell
+    from dlprobe.rules import Diagnosis
 
 Row = tuple["Cell", "CellResult"]
 
 
 @dataclass(frozen=True)
 class Grid:
-    """Cells with their results, at least one."""
+    """Cells with their results, at least one, and what their runs have come to."""
 
     rows: Sequence[Row]
+    diagnoses: Sequence[Sequence[Diagnosis]]
+    """Of the runs of each row's cell, the one that has come to least first."""
+
+    def learned(self, state: str) -> list[Row]:
+        """The cells most of whose seeds came to a state."""
+        return [row for row, found in zip(self.rows, self.diagnoses, strict=True) if 2 * sum(each.state.name == state for each in found) > len(found)]
+
+    @property
+    def failed(self) -> list[tuple[Row, Sequence[Diagnosis]]]:
+        """The cells most of whose seeds did not learn, or lost what they had learned."""
+        pairs = zip(self.rows, self.diagnoses, strict=True)
+        return [(row, found) for row, found in pairs if 2 * sum(each.failed for each in found) > len(found)]
 
     @cached_property
     def several_widths(self) -> bool:

@@ -5,18 +5,23 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 
-from dlprobe.render.document import Block, Bullets, Paragraph, Verdict
+from dlprobe.render.document import Block, Bullets, Verdict
+from dlprobe.reports.diagnosis import cause_blocks, opening, states_text
 from dlprobe.reports.gradients.grid import Grid, Row
 from dlprobe.reports.tones import BROKEN, VERDICT_TONES
+
+SPOKEN_OF = 2  # failed cells whose cause is told
 
 
 def lessons(grid: Grid) -> list[Block]:
     """What these numbers say, each sentence only where they say it."""
     counts = {name: sum(result.verdict == name for _, result in grid.rows) for name in VERDICT_TONES}
     said = ", ".join(f"{count} {name}" for name, count in counts.items() if count)
-    broken = any(counts[name] for name in BROKEN)
     nets = f"{len(grid.rows)} net{'s' * (len(grid.rows) != 1)}"
-    blocks: list[Block] = [Verdict(f"{nets}: {said} (their error signal over depth)", "warning" if broken else "neutral")]
+    blocks: list[Block] = [
+        Verdict(f"{nets}: {states_text([each for found in grid.diagnoses for each in found])}", "warning" if grid.failed else "neutral"),
+        Verdict(f"measured before training, the error signal over depth: {said}", "neutral"),
+    ]
     bullets = [
         sentence
         for sentence in (
@@ -31,8 +36,8 @@ def lessons(grid: Grid) -> list[Block]:
     ]
     if bullets:
         blocks.append(Bullets(bullets))
-    reasons = [(cell, result) for cell, result in grid.rows if cell.depth == grid.deepest and result.verdict in BROKEN]
-    blocks += [Paragraph(f"{grid.label(cell)}, depth {cell.depth}: {result.verdict}: {result.reason}.") for cell, result in reasons[:3]]
+    for _, found in grid.failed[:SPOKEN_OF]:
+        blocks += [*opening(found[0]), *cause_blocks(found[0], 1)]
     return blocks
 
 
@@ -84,10 +89,20 @@ def _when(found: Sequence[Row], grid: Grid, healed: bool) -> str:
 
 
 def _level_but_unlearned(grid: Grid) -> str:
-    found = [(c, r) for c, r in grid.rows if r.verdict == "level" and r.train_accuracy.median < 0.5]
-    return f"level at initialization, yet below 50 % training accuracy at the end (a level error signal is no promise): {_names(found, grid)}" if found else ""
+    found = [(c, r) for (c, r), _ in grid.failed if r.verdict == "level"]
+    return f"level at initialization, yet they did not learn (a level error signal is no promise): {_names(found, grid)}" if found else ""
 
 
 def _broken_but_learned(grid: Grid) -> str:
-    found = [(c, r) for c, r in grid.rows if r.verdict in BROKEN and r.train_accuracy.median >= 0.9]
-    return f"broken at initialization, yet 90 % and more at the end (the optimizer coped): {_names(found, grid)}" if found else ""
+    found = [(c, r) for c, r in grid.learned("learned well") if r.verdict in BROKEN]
+    return f"ill at initialization, yet they learned well: {_coped(found, grid)}" if found else ""
+
+
+def _coped(found: Sequence[Row], grid: Grid) -> str:
+    """Which, what of the signal was ill, and from which step on it was no more."""
+    told = []
+    for cell, result in found:
+        healed = result.development.healed
+        when = f"healed at about step {healed.step:.0f}" if 2 * healed.seeds > len(result.seeds) else "not healed"
+        told.append(f"{grid.label(cell)} at {cell.depth} ({result.verdict}, {when})")
+    return _first(told)

@@ -2,21 +2,24 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
+from dlprobe.reports.diagnosis import states_record
 from dlprobe.reports.gradients.grid import place
 from dlprobe.reports.gradients.pictures import decay_band
 
 if TYPE_CHECKING:
+    from dlprobe.analysis.profiles.depth_choice import DepthChoice
     from dlprobe.analysis.profiles.depth_profiles import SeedRange
     from dlprobe.analysis.profiles.development import Development
     from dlprobe.analysis.profiles.gradient_cells import CellResult, Moment
     from dlprobe.experiments.gradients import Cell, GridResult
+    from dlprobe.rules import Diagnosis
 
 
-def record(cell: Cell, result: CellResult) -> dict[str, Any]:
-    """One cell of the JSON record."""
+def record(cell: Cell, result: CellResult, diagnoses: Sequence[Diagnosis]) -> dict[str, Any]:
+    """One cell of the JSON record. diagnoses: of its runs, the one that has come to least first."""
     final = moment_record(result.final) | {
         "train_loss": result.train_loss.median,
         "train_accuracy": result.train_accuracy.median,
@@ -44,10 +47,18 @@ def record(cell: Cell, result: CellResult) -> dict[str, Any]:
         "initial": initial,
         "final": final,
         "skill": result.skill.median,
+        **states_record(diagnoses),
         "development": development_record(result.development),
         "verdict": result.verdict,
         "reason": result.reason,
     }
+
+
+def choice_record(choice: DepthChoice) -> dict[str, Any]:
+    """What to use at a depth."""
+    chosen, best = choice.use, choice.best
+    known = {"use": None, "score": None, "learned": 0} if chosen is None else {"use": chosen.label, "score": chosen.score, "learned": chosen.learned}
+    return {"depth": choice.depth, **known, "seeds": len(best.scores), "best": best.label, "best_score": best.score, "failing": list(choice.failing)}
 
 
 def development_record(found: Development) -> dict[str, Any]:

@@ -24,6 +24,7 @@ from dlprobe.rules.evidence import Evidence
 from dlprobe.rules.outcome import Finding, NotEvaluableError, Outcome, Passed, fired
 from dlprobe.rules.remedies import remedies
 from dlprobe.rules.rule import Settings, Threshold, register
+from dlprobe.rules.suspects import calming, few, passing
 
 
 def check(evidence: Evidence, settings: Settings) -> Outcome:
@@ -41,7 +42,9 @@ def check(evidence: Evidence, settings: Settings) -> Outcome:
     worst = int(np.argmax(dead))
     layers = tuple(evidence.names[hidden[index]] for index in touched)
     evident = f"{dead[worst]:.0%} of the units of {evidence.names[hidden[worst]]} have slope 0 on the whole training part at the last finite evaluation"
-    cure = remedies(evidence, "leaky", "lower_rate", "batch_norm")
+    from_the_start = float(np.nanmax(found[0][hidden], initial=0.0)) >= float(settings["share"])
+    names = [*passing(evidence)[:2], "leaky"] if from_the_start else [*(("larger_net",) if few(evidence) else ()), *calming(evidence), "leaky", "batch_norm"]
+    cure = remedies(evidence, *names)
     return fired(Finding(float(dead[worst]), float(settings["share"]), evident, layers, (int(evidence.learning.steps[last]),), cure))
 
 
@@ -53,4 +56,5 @@ register(
     check,
     needs=("dead_fraction", "train_loss"),
     thresholds=[Threshold("share", 0.5, "share of a layer's units that are dead", low=0.0, high=1.0, origin="choice: half; 10 % is usual in healthy nets")],
+    brings_about="A003 G001 G005 N002 W004 L001 L004 B001",
 )

@@ -27,6 +27,8 @@ from dlprobe.rules.evidence import Evidence
 from dlprobe.rules.outcome import Finding, NotEvaluableError, Outcome, Passed, fired
 from dlprobe.rules.remedies import remedies
 from dlprobe.rules.rule import Settings, Threshold, register
+from dlprobe.rules.scale import off_scale
+from dlprobe.rules.suspects import passing
 
 FAR = 50.0  # where an activation that flattens has done so
 
@@ -47,7 +49,7 @@ def check(evidence: Evidence, settings: Settings) -> Outcome:
     worst = int(np.argmax(level))
     layers = tuple(evidence.names[hidden[index]] for index in touched)
     evident = f"{level[worst]:.0%} of the elements of {evidence.names[hidden[worst]]} are flat (flat_fraction: at step {evidence.steps[0]}, or typically)"
-    cure = remedies(evidence, "scaling", "init", "relu", "batch_norm")
+    cure = remedies(evidence, *off_scale(evidence), *passing(evidence))
     return fired(Finding(float(level[worst]), float(settings["share"]), evident, layers, evidence.span, cure))
 
 
@@ -70,4 +72,5 @@ register(
     check,
     needs=("flat_fraction", "activation", "train_loss"),
     thresholds=[Threshold("share", 0.5, "share of a layer's elements that are flat", low=0.0, high=1.0, origin="choice: most, that is, more than half")],
+    brings_about="A003 G001 G005 W004 L001 L004 L003 B001",
 )

@@ -24,6 +24,7 @@ from dlprobe.rules.evidence import Evidence
 from dlprobe.rules.outcome import Outcome, Passed, fired
 from dlprobe.rules.remedies import remedies
 from dlprobe.rules.rule import Settings, Threshold, register
+from dlprobe.rules.suspects import passing
 
 
 def check(evidence: Evidence, settings: Settings) -> Outcome:
@@ -31,7 +32,7 @@ def check(evidence: Evidence, settings: Settings) -> Outcome:
     if evidence.well:
         return Passed()
     found: list[Fall] = [each for each in falls if each.decades < -each.band]
-    return fired(*fallen(evidence, found, falls, float(settings["share"]), remedies(evidence, "relu", "init", "batch_norm", "shallower")))
+    return fired(*fallen(evidence, found, falls, float(settings["share"]), remedies(evidence, *passing(evidence))))
 
 
 register(
@@ -42,4 +43,5 @@ register(
     check,
     needs=("activation_variance", "activation_sample_variance", "train_loss"),
     thresholds=[Threshold("share", 0.5, "share of the rows looked at that must say so", low=0.0, high=1.0, origin="choice: more often than not")],
+    brings_about="A006 L001 L004 B001",
 )

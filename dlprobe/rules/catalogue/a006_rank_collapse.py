@@ -28,6 +28,7 @@ from dlprobe.rules.outcome import Finding, NotEvaluableError, Outcome, Passed, f
 from dlprobe.rules.profiling import share_of
 from dlprobe.rules.remedies import remedies
 from dlprobe.rules.rule import Settings, Threshold, register
+from dlprobe.rules.suspects import passing
 
 
 def check(evidence: Evidence, settings: Settings) -> Outcome:
@@ -41,7 +42,7 @@ def check(evidence: Evidence, settings: Settings) -> Outcome:
     names, first = evidence.names, found[0]
     top = evidence.hidden[-1]
     evident = f"at step {first.step} {first.verdict.reason}{_cosine(evidence, top)}; so in {len(found)} of {len(profiles)} recorded steps looked at"
-    layers, cure = (names[evidence.hidden[0]], names[top]), remedies(evidence, "batch_norm", "relu", "shallower")
+    layers, cure = (names[evidence.hidden[0]], names[top]), remedies(evidence, *passing(evidence))
     return fired(Finding(_share(evidence, first.step, top), 10 ** (-2 * first.verdict.band), evident, layers, (first.step, found[-1].step), cure))
 
 
@@ -68,4 +69,5 @@ register(
     check,
     needs=("activation_sample_variance", "activation_variance", "error_signal_rms", "train_loss"),
     thresholds=[Threshold("share", 0.5, "share of the rows looked at that must say so", low=0.0, high=1.0, origin="choice: more often than not")],
+    brings_about="L001 L004 B001",
 )

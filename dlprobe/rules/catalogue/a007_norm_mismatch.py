@@ -6,8 +6,9 @@ evaluation mode is far above the loss of its own training batches around the sam
 Why it hurts: the net that was trained is not the net that is used. Every number that is reported, and every prediction, comes from the second one.
 
 How it is measured: at the last evaluation, per layer, norm_mean_mismatch (the distance of the means in running deviations) and norm_variance_ratio.
+Batches of a few samples are named for themselves: the variance of so many is off by √(2/(B − 1)) of itself by chance.
 And the training loss of the last five evaluations over the mean batch loss of the recorded steps before each: their median ratio must exceed its
-threshold, and the difference a tenth of the first loss. A batch loss that still falls fast makes the ratio smaller, not larger. Any of the three
+threshold, and the difference a tenth of the first loss. A batch loss that still falls fast makes the ratio smaller, not larger. Any of them
 fires.
 
 When it stays silent: without batch normalization there is nothing to disagree; with dropout the two losses differ by intention, so it is not
@@ -20,6 +21,7 @@ References: Ioffe 2017, Batch renormalization; Wu & Johnson 2021, Rethinking "ba
 
 from __future__ import annotations
 
+import math
 from dataclasses import replace
 
 import numpy as np
@@ -41,10 +43,21 @@ def check(evidence: Evidence, settings: Settings) -> Outcome:
     evidence.require_evaluations()
     learned = evidence.require_time()
     cure = remedies(evidence, "larger_batch", "layer_norm", "lower_rate")
-    drifted, apart = _drifted(evidence, settings), _losses_apart(evidence, settings)
+    found = (_few_samples(evidence, settings), _drifted(evidence, settings), _losses_apart(evidence, settings))
     if learned.well:
         return Passed()
-    return fired(*(replace(each, steps=evidence.second_half, remedies=cure) for each in (drifted, apart) if each is not None))
+    return fired(*(replace(each, steps=evidence.second_half, remedies=cure) for each in found if each is not None))
+
+
+def _few_samples(evidence: Evidence, settings: Settings) -> Finding | None:
+    """Batches whose own variance is mostly chance; None where they are large enough, or their size is not known."""
+    size = evidence.facts.batch_size
+    noise = math.inf if size == 1 else math.sqrt(2.0 / (size - 1)) if size else 0.0
+    if noise < float(settings["noise"]):
+        return None
+    normed = zip(evidence.names, evidence.layer_column("normalization"), strict=True)
+    evident = f"the variance of {size} samples, by which batch normalization divides, is off by {noise:.0%} of itself by chance"
+    return Finding(noise, float(settings["noise"]), evident, tuple(name for name, norm in normed if str(norm).startswith("batch")))
 
 
 def _drifted(evidence: Evidence, settings: Settings) -> Finding | None:
@@ -94,6 +107,8 @@ register(
     thresholds=[
         Threshold("mean_mismatch", 1.0, "distance of the means in running deviations", low=0.0, origin="choice: as far as the values are wide"),
         Threshold("variance_ratio", 4.0, "factor between the variances, either way", low=1.0, origin="choice: twice the deviation"),
+        Threshold("noise", 0.8, "relative deviation of a batch's variance", low=0.0, origin="√(2/(B − 1)) of normal samples: four or fewer"),
         Threshold("ratio", 1.5, "evaluated training loss over batch loss", low=1.0, origin="choice: half as much again"),
     ],
+    brings_about="B002 B003 L003",
 )

@@ -30,6 +30,7 @@ from dlprobe.rules.remedies import remedies
 from dlprobe.rules.rule import Settings, Threshold, register
 
 SHARE = 0.5
+TURNED = 1.1  # last validation loss over the smallest one, as B003 has it
 
 
 def check(evidence: Evidence, settings: Settings) -> Outcome:
@@ -41,33 +42,47 @@ def check(evidence: Evidence, settings: Settings) -> Outcome:
     limit = float(settings["high" if classes else "high_r2"])
     if not classes and learned.val_skill[-1] < 0:  # worse than the mean on new samples: half of the gap is enough
         limit *= 0.5
-    high = gap >= limit and gap > 2.0 * spread
+    high = gap >= limit and not gap <= 2.0 * spread
     textbook = gap > float(settings["points"]) and (not classes or gap >= SHARE * 100.0 * float(learned.error[-1]))
     if not (high or textbook):
         return Passed()
     what = ("train_error", "val_error") if classes else ("1 − train_r2", "1 − val_r2")
-    evident = f"at the end {what[1]} is {gap:.1f} points above {what[0]} (standard error {spread:.1f} points)"
+    evident = f"at the end {what[1]} is {gap:.1f} points above {what[0]}" + (f" (standard error {spread:.1f} points)" if spread > 0 else "")
     limit = limit if high else float(settings["points"])
-    cure = remedies(evidence, "dropout", "weight_penalty", "early_stopping", "smaller_net")
+    turned = not np.isnan(learned.val_loss).all() and learned.val_rise > TURNED
+    names = ("dropout", "weight_penalty", "early_stopping", "smaller_net")
+    cure = remedies(evidence, *(("early_stopping", *names) if turned else names))
     severity = "warning" if high else "info"
     return fired(Finding(gap, limit, evident, steps=(int(learned.steps[-1]),), remedies=cure, severity=severity))  # type: ignore[arg-type]
 
 
 def generalisation_gap(evidence: Evidence, learned: Learning) -> tuple[float, float]:
-    """E_val − E_train in points, and its standard error (0 for regression, where it is not known)."""
+    """E_val − E_train in points, and its standard error from the validation samples (NaN where it is not known)."""
     if learned.task == "regression":
         train, val = float(learned.skill[-1]), float(learned.val_skill[-1])
         if not (math.isfinite(train) and math.isfinite(val)):
             raise NotEvaluableError("no validation part, or R² was not evaluated")
         if train < 0.05:
             raise NotEvaluableError(f"R² on the training part is {train:.3g}: there is nothing to lose")
-        return 100.0 * (train - val), 0.0
+        return 100.0 * (train - val), 100.0 * _spread_of_r2(evidence)
     error, val_error = float(learned.error[-1]), float(learned.val_error[-1])
     samples = len(np.asarray(evidence.run.data.get("val_indices", ())))
     if not math.isfinite(val_error) or not math.isfinite(error):
         raise NotEvaluableError("no validation part, or errors were not evaluated")
-    spread = math.sqrt(max(val_error * (1.0 - val_error), 0.0) / samples) if samples else 0.0
+    spread = math.sqrt(max(val_error * (1.0 - val_error), 0.0) / samples) if samples else math.nan
     return 100.0 * (val_error - error), 100.0 * spread
+
+
+def _spread_of_r2(evidence: Evidence) -> float:
+    """The standard error of the validation part's 1 − R²: that of its mean squared residual, over the variance of its targets."""
+    outputs, targets = (evidence.run.predictions.get(f"val_{what}") for what in ("outputs", "targets"))
+    if outputs is None or targets is None or len(outputs) < 2:
+        return math.nan
+    wanted = np.asarray(targets, np.float64).reshape(len(outputs), -1)
+    variance = np.square(wanted - wanted.mean(axis=0)).mean(axis=0)
+    with np.errstate(all="ignore"):
+        scaled = (np.square(np.asarray(outputs, np.float64) - wanted) / variance).mean(axis=1)
+    return float(scaled.std(ddof=1) / math.sqrt(len(scaled)))
 
 
 register(
@@ -82,4 +97,5 @@ register(
         Threshold("high", 10.0, "gap in points of error from which it is a warning", low=0.0, origin="choice: one sample in ten"),
         Threshold("high_r2", 30.0, "the same in points of R²", low=0.0, origin="choice: R² of small samples scatters more"),
     ],
+    brings_about="B003",
 )

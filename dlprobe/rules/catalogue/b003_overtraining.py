@@ -57,4 +57,5 @@ register(
         Threshold("rise", 1.1, "last validation loss over the smallest one", low=1.0, origin="choice: a tenth, above the noise between evaluations"),
         Threshold("lost", 15.0, "points of skill lost from which it is a warning", low=0.0, origin="choice: a seventh of what there was to learn"),
     ],
+    brings_about="L007 L009",
 )

@@ -46,7 +46,9 @@ def check(evidence: Evidence, settings: Settings) -> Outcome:
         f"class number {worst} has {counts[worst]:.0f} of {counts.sum():.0f} training samples; {recall[worst]:.0%} of its {table[worst].sum():.0f} validation "
         f"samples are named right, of the common classes {common:.0%}"
     )
-    return fired(Finding(float(recall[worst]), float(settings["recall"]), evident, remedies=remedies(evidence, "stratify", "longer", "larger_net")))
+    return fired(
+        Finding(float(recall[worst]), float(settings["recall"]), evident, remedies=remedies(evidence, "raise_rate", "longer", "class_weights", "larger_net"))
+    )
 
 
 register(
@@ -60,4 +62,5 @@ register(
         Threshold("share", 0.1, "share of the commonest class below which a class is rare", low=0.0, high=1.0, origin="choice: ten to one (Buda 2018)"),
         Threshold("recall", 0.5, "share of its samples that must be named right", low=0.0, high=1.0, origin="definition of missed: most of them"),
     ],
+    brings_about="L001 B001",
 )

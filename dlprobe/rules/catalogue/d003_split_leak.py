@@ -7,8 +7,9 @@ Why it hurts: such samples measure memory. The validation error is too good by t
 How it is measured: duplicates_train_val and duplicates_train_test, counted by the raw inputs while splitting, over the samples of the part. A warning
 from the first threshold on, an error from the second.
 
-When it stays silent: a few duplicates are normal where features are coarse. Data with few distinct rows at all (judged by the distinct outputs on the
-validation part: fewer than one in ten) get an info: there every split shares rows. Without a validation part it is not evaluated.
+When it stays silent: tables of few possible rows share them by nature. Where the values of each feature could make no more rows than a training part
+of this size meets by chance (independent features), or one row in ten of the whole set is distinct, every split shares rows: an info. Without a
+validation part it is not evaluated.
 
 What to try: drop duplicates before splitting, or split by what the rows belong to (patient, user, day); look where the copies come from.
 
@@ -17,6 +18,8 @@ References: Kaufman, Rosset & Perlich 2012, Leakage in data mining; Kapoor & Nar
 
 from __future__ import annotations
 
+import math
+
 import numpy as np
 
 from dlprobe.rules.evidence import Evidence
@@ -24,6 +27,7 @@ from dlprobe.rules.outcome import Finding, NotEvaluableError, Outcome, Passed, f
 from dlprobe.rules.rule import Settings, Threshold, register
 
 DISTINCT = 0.1
+DEVIATIONS = 3.0  # of the share that is met by chance
 
 
 def check(evidence: Evidence, settings: Settings) -> Outcome:
@@ -39,13 +43,26 @@ def check(evidence: Evidence, settings: Settings) -> Outcome:
     if known < 2 or share < float(settings["share"]):
         return Passed()
     severe = share >= float(settings["severe"])
-    severity = "info" if _few_rows(evidence, part) else "error" if severe else "warning"
+    severity = "info" if _by_nature(evidence, share, part) else "error" if severe else "warning"
     evident = f"{known} of the {samples} rows of the {part} part have inputs that are also in the training part"
     return fired(Finding(share, float(settings["severe" if severe else "share"]), evident, severity=severity))  # type: ignore[arg-type]
 
 
-def _few_rows(evidence: Evidence, part: str) -> bool:
-    """Whether a part has so few distinct rows that any split shares them; equal inputs have equal outputs."""
+def _by_nature(evidence: Evidence, share: float, part: str) -> bool:
+    """Whether a set has so few distinct or possible rows that any split shares them."""
+    data, parts = evidence.run.data, ("train", "val", "test")
+    if "distinct_rows" not in data:
+        return _few_outputs(evidence, part)
+    train = len(np.asarray(data.get("train_indices", ())))
+    by_chance = -math.expm1(-train / float(data.get("possible_rows", math.inf)))  # that a row was met among so many of equal chance
+    rows = sum(len(np.asarray(data.get(f"{name}_indices", ()))) for name in parts)
+    samples = len(np.asarray(data.get(f"{part}_indices", ())))
+    usual = by_chance + DEVIATIONS * math.sqrt(by_chance * (1.0 - by_chance) / samples)
+    return usual >= share or int(data["distinct_rows"]) < DISTINCT * rows
+
+
+def _few_outputs(evidence: Evidence, part: str) -> bool:
+    """The same of an older file, by the distinct outputs: equal inputs have equal ones."""
     outputs = evidence.run.predictions.get(f"{part}_outputs")
     return outputs is not None and len(outputs) > 0 and len(np.unique(outputs, axis=0)) < DISTINCT * len(outputs)
 

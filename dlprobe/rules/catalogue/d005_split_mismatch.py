@@ -72,4 +72,5 @@ register(
         ),
         Threshold("deviations", 4.0, "standard deviations beyond chance", low=0.0, origin="convention: as in every band here"),
     ],
+    brings_about="B002 B003",
 )

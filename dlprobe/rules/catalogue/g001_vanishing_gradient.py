@@ -28,6 +28,7 @@ from dlprobe.rules.outcome import Outcome, Passed, fired
 from dlprobe.rules.profiling import profile_finding, share_of
 from dlprobe.rules.remedies import remedies
 from dlprobe.rules.rule import Settings, Threshold, register
+from dlprobe.rules.suspects import passing
 
 
 def check(evidence: Evidence, settings: Settings) -> Outcome:
@@ -37,7 +38,7 @@ def check(evidence: Evidence, settings: Settings) -> Outcome:
     found = [each for each in profiles if each.verdict.verdict == "vanishing"]
     if not share_of(found, profiles, float(settings["share"])):
         return Passed()
-    return fired(profile_finding(evidence, found, profiles, -1.0, remedies(evidence, "relu", "batch_norm", "shallower")))
+    return fired(profile_finding(evidence, found, profiles, -1.0, remedies(evidence, *passing(evidence))))
 
 
 register(
@@ -48,4 +49,5 @@ register(
     check,
     needs=("error_signal_rms", "activation_sample_variance", "train_loss"),
     thresholds=[Threshold("share", 0.5, "share of the rows looked at that must say so", low=0.0, high=1.0, origin="choice: more often than not")],
+    brings_about="A003 A006 G003 G005 N002 W004 L001 L004 B001",
 )

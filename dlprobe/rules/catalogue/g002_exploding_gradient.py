@@ -30,6 +30,7 @@ from dlprobe.rules.outcome import Finding, NotEvaluableError, Outcome, Passed, f
 from dlprobe.rules.profiling import profile_finding, share_of
 from dlprobe.rules.remedies import remedies
 from dlprobe.rules.rule import Settings, Threshold, register
+from dlprobe.rules.suspects import calming, passing
 
 
 def check(evidence: Evidence, settings: Settings) -> Outcome:
@@ -49,7 +50,9 @@ def _in_depth(evidence: Evidence, share: float) -> list[Finding]:
     found = [each for each in profiles if each.verdict.verdict == "exploding"]
     if not share_of(found, profiles, share):
         return []
-    return [profile_finding(evidence, found, profiles, 1.0, remedies(evidence, "init", "no_norm", "layer_norm", "clip"))]
+    normalized = any(layer.is_normalized for layer in evidence.layers)
+    names = ("no_norm", "layer_norm", "shallower") if normalized else (*passing(evidence), "clip")
+    return [profile_finding(evidence, found, profiles, 1.0, remedies(evidence, *names))]
 
 
 def _over_time(evidence: Evidence, growth: float) -> list[Finding]:
@@ -58,7 +61,7 @@ def _over_time(evidence: Evidence, growth: float) -> list[Finding]:
     with np.errstate(all="ignore"):
         first, last = float(np.median(norm[:tenth])), float(np.median(norm[-tenth:]))
     infinite = np.flatnonzero(~np.isfinite(norm))
-    cure = remedies(evidence, "lower_rate", "clip", "init")
+    cure = remedies(evidence, *calming(evidence), "clip", "init")
     if len(infinite):
         step = int(steps[infinite[0]])
         return [Finding(math.inf, growth, f"gradient_norm is not finite at step {step}; it began at {norm[0]:.3g}", steps=(step,), remedies=cure)]
@@ -79,4 +82,5 @@ register(
         Threshold("share", 0.5, "share of the rows looked at that must say so", low=0.0, high=1.0, origin="choice: more often than not"),
         Threshold("growth", 100.0, "growth of the gradient norm over training", low=1.0, origin="choice: two orders of magnitude"),
     ],
+    brings_about="A004 G004 W003 N001 L002 L005 W005",
 )

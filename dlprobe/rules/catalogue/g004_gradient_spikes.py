@@ -54,4 +54,5 @@ register(
     check,
     needs=("gradient_norm", "train_loss"),
     thresholds=[Threshold("tail", 10.0, "99th percentile of the norm over its median", low=1.0, origin="choice: an order of magnitude")],
+    brings_about="L003",
 )

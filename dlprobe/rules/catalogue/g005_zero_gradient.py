@@ -24,6 +24,7 @@ from dlprobe.rules.evidence import Evidence
 from dlprobe.rules.outcome import Finding, Outcome, Passed, fired
 from dlprobe.rules.remedies import remedies
 from dlprobe.rules.rule import Settings, Threshold, register
+from dlprobe.rules.suspects import passing
 
 
 def check(evidence: Evidence, settings: Settings) -> Outcome:
@@ -38,7 +39,8 @@ def check(evidence: Evidence, settings: Settings) -> Outcome:
     worst = int(touched[np.argmax(share[touched])])
     layers = tuple(evidence.names[index] for index in touched)
     evident = f"gradient_l2 of {evidence.names[worst]} is exactly 0 in {share[worst]:.0%} of the recorded steps of the second half, as of {len(touched)} layers"
-    cure = remedies(evidence, "outputs", "leaky", "init", "batch_norm")
+    output = len(evidence.names) - 1 in touched
+    cure = remedies(evidence, *(["outputs"] if output else []), *passing(evidence)[:2], "leaky", *([] if output else ["outputs"]))
     return fired(Finding(float(share[worst]), float(settings["share"]), evident, layers, evidence.second_half, cure))
 
 
@@ -50,4 +52,5 @@ register(
     check,
     needs=("gradient_l2", "train_loss"),
     thresholds=[Threshold("share", 0.5, "share of the late steps with a zero gradient", low=0.0, high=1.0, origin="choice: more often than not")],
+    brings_about="W004 L001 L004 B001",
 )

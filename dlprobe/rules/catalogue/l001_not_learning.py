@@ -1,43 +1,62 @@
-"""The net never did better than a constant answer.
+"""The net ends no better than a constant answer.
 
-What it looks for: a run that at no evaluation was better on its own training part than the best constant answer by more than a small share.
+What it looks for: a run whose end is not better than the best constant answer, on new samples where
+there are some, by more than a small share; or only as much better as the untrained net was by luck.
 
-Why it hurts: naming the commonest class, or the mean of the targets, needs no net. Whatever was configured, nothing of the inputs got through.
+Why it hurts: naming the commonest class, or the mean of the targets, needs no net. Whatever was
+configured, nothing of the inputs got through.
 
-How it is measured: skill is 1 − error/chance on the training part, chance being the error of always naming the commonest class; for regression it is
-R², as a share of what known noise leaves. The best skill over all evaluations is compared with the threshold.
+How it is measured: skill is 1 − error/chance on the validation part (on the training part where
+there is no other), chance being the error of always naming the commonest class; for regression it
+is R². Rows that repeat and label noise that was asked for lower what counts as all of it. The skill
+at the end, and its gain over the first evaluation where that is before the first update, are
+compared with the threshold: one lucky evaluation on the way is no learning.
 
-When it stays silent: below a hundred updates or ten passes it is not evaluated; a run that learned something and lost it again is L002's.
+When it stays silent: below a hundred updates or ten passes it is not evaluated; a run that had
+learned and lost it again is L009's.
 
-What to try: what the other findings say; else the optimizer's usual rate, scaled inputs, the output activation and loss that suit the data.
+What to try: what the other findings say; else Adam at its usual rate, the output activation and
+loss that suit the data, a normalization.
 
-References: Zhang et al. 2021, AutoTrainer; Humbatova et al. 2020, Taxonomy of real faults in deep learning systems.
+References: Zhang et al. 2021, AutoTrainer; Humbatova et al. 2020, Taxonomy of real faults in deep
+learning systems.
 """
 
 from __future__ import annotations
 
 import math
 
+from dlprobe.analysis.learning.learned import SOMETHING, Learning
 from dlprobe.rules.evidence import Evidence
-from dlprobe.rules.outcome import Finding, NotEvaluableError, Outcome, Passed, fired
+from dlprobe.rules.outcome import Finding, NotEvaluableError, Outcome, Passed, Remedy, fired
 from dlprobe.rules.remedies import remedies
 from dlprobe.rules.rule import Settings, Threshold, register
+from dlprobe.rules.scale import off_scale
 
 ROUNDING = 1e-12  # of 1 − error/chance, which is 0 for a constant answer
 
 
 def check(evidence: Evidence, settings: Settings) -> Outcome:
     learned = evidence.require_time()
-    best = learned.best
-    if not math.isfinite(best):
-        raise NotEvaluableError("train_error (or train_r2) was not evaluated, or the class counts are not in the file")
-    if best >= float(settings["skill"]):
+    end = float(learned.judged[-1])
+    if not math.isfinite(end):
+        raise NotEvaluableError("errors (or R²) were not evaluated at the end, or the class counts are not in the file")
+    if learned.well or learned.lost or learned.something(float(settings["skill"])):
         return Passed()
-    what = "R²" if learned.task == "regression" else "1 − error/chance"
-    shown = 0.0 if abs(best) < ROUNDING else best
-    evident = f"the best {what} on the training part is {shown:.3g} over {len(learned.steps)} evaluations and {learned.updates} updates"
-    cure = remedies(evidence, "outputs", "target_scaling", "usual_optimizer", "scaling", "relu", "batch_norm")
-    return fired(Finding(shown, float(settings["skill"]), evident, steps=(int(learned.steps[0]), int(learned.steps[-1])), remedies=cure))
+    what, part = "R²" if learned.task == "regression" else "1 − error/chance", "validation" if learned.validated else "training"
+    gain = end - learned.untrained
+    shown = 0.0 if abs(end) < ROUNDING else end
+    evident = f"{what} on the {part} part ends at {shown:.3g} after {learned.updates} updates" + (
+        f", {gain:.3g} more than before the first" if learned.untrained > 0 else ""
+    )
+    return fired(Finding(shown, float(settings["skill"]), evident, steps=(int(learned.steps[0]), int(learned.steps[-1])), remedies=_cure(evidence, learned)))
+
+
+def _cure(evidence: Evidence, learned: Learning) -> tuple[Remedy, ...]:
+    if learned.reached >= SOMETHING:  # the training part is learned: what is missing is not in how it is trained
+        return ()
+    linear = [] if evidence.hidden else ["larger_net"]
+    return remedies(evidence, *off_scale(evidence), "outputs", *linear, "usual_optimizer", "batch_norm")
 
 
 register(
@@ -46,6 +65,8 @@ register(
     "error",
     __doc__,
     check,
-    needs=("train_error", "train_class_counts", "train_r2"),
+    needs=("train_error", "val_error", "train_class_counts", "train_r2"),
     thresholds=[Threshold("skill", 0.1, "skill that counts as learning", low=0.0, high=1.0, origin="choice: a tenth of the way from chance to perfect")],
+    brings_about="B001",
+    symptom=True,
 )

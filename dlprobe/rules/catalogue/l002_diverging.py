@@ -25,10 +25,11 @@ from dlprobe.rules.evidence import Evidence
 from dlprobe.rules.outcome import Finding, Outcome, Passed, fired
 from dlprobe.rules.remedies import remedies
 from dlprobe.rules.rule import Settings, Threshold, register
+from dlprobe.rules.suspects import calming
 
 
 def check(evidence: Evidence, settings: Settings) -> Outcome:
-    cure = remedies(evidence, "lower_rate", "usual_optimizer", "clip", "scaling", "target_scaling")
+    cure = remedies(evidence, *calming(evidence), "usual_optimizer", "clip")
     if evidence.run.status == "diverged":
         step = int(evidence.steps[-1])
         return fired(Finding(math.inf, float(settings["rise"]), f"the run ended at step {step} with numbers that are not finite", steps=(step,), remedies=cure))
@@ -60,4 +61,5 @@ register(
         Threshold("rise", 2.0, "loss over the loss at the start", low=1.0, origin="choice: twice as bad as untrained"),
         Threshold("rebound", 3.0, "loss at the end over the smallest one", low=1.0, origin="choice: clearly beyond the noise between evaluations"),
     ],
+    brings_about="A001 W005 N001 L001 L003 B001 L009",
 )

@@ -24,6 +24,7 @@ from dlprobe.rules.evidence import Evidence
 from dlprobe.rules.outcome import Finding, NotEvaluableError, Outcome, Passed, fired
 from dlprobe.rules.remedies import remedies
 from dlprobe.rules.rule import Settings, Threshold, register
+from dlprobe.rules.suspects import calming
 
 EVALUATIONS = 8
 RISING = 0.25
@@ -43,7 +44,7 @@ def check(evidence: Evidence, settings: Settings) -> Outcome:
         return Passed()
     what = f"from one {learned.moment_name} to the next {learned.loss_name}"
     evident = f"{what} changes by {swing:.0%} of itself on average in the second half, {rising:.0%} of the changes upwards"
-    cure = remedies(evidence, "lower_rate", "larger_batch")
+    cure = remedies(evidence, *calming(evidence), "larger_batch")
     return fired(Finding(swing, float(settings["swing"]), evident, steps=evidence.second_half, remedies=cure))
 
 
@@ -55,4 +56,5 @@ register(
     check,
     needs=("train_loss",),
     thresholds=[Threshold("swing", 0.15, "mean change between evaluations over the loss", low=0.0, origin="choice: settled runs change by a few percent")],
+    brings_about="L001 B001 L009",
 )

@@ -22,13 +22,12 @@ import math
 
 import numpy as np
 
-from dlprobe.analysis.learning.learned import Learning
+from dlprobe.analysis.learning.learned import SOMETHING, Learning
 from dlprobe.rules.evidence import Evidence
 from dlprobe.rules.outcome import Finding, NotEvaluableError, Outcome, Passed, fired
 from dlprobe.rules.remedies import remedies
 from dlprobe.rules.rule import Settings, Threshold, register
-
-HALF = 0.5
+from dlprobe.rules.scale import off_scale
 
 
 def check(evidence: Evidence, settings: Settings) -> Outcome:
@@ -38,8 +37,8 @@ def check(evidence: Evidence, settings: Settings) -> Outcome:
     off, told = _off(evidence, learned)
     if learned.well or off <= float(settings["factor"]):
         return Passed()
-    severity = "info" if learned.brief or learned.reached >= HALF else "warning"
-    cure = remedies(evidence, "target_scaling", "init", "scaling", "batch_norm", "raise_rate")
+    severity = "info" if learned.brief or (learned.reached >= SOMETHING and not learned.shortfall) else "warning"
+    cure = remedies(evidence, *off_scale(evidence), "init", "batch_norm")
     return fired(Finding(off, float(settings["factor"]), told, steps=(int(learned.steps[0]),), remedies=cure, severity=severity))  # type: ignore[arg-type]
 
 
@@ -77,4 +76,5 @@ register(
     check,
     needs=("train_loss", "train_class_counts", "train_r2"),
     thresholds=[Threshold("factor", 5.0, "first loss over that of a constant answer", low=1.0, origin="choice: He weights give up to twice ln C")],
+    brings_about="L004 L001 G004 B001 L007",
 )

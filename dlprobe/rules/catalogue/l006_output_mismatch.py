@@ -6,8 +6,9 @@ numbers outside its range; an output that is no probability under cross-entropy.
 Why it hurts: softmax of one number is 1 whatever the net does. A sigmoid never says 7. A linear or ReLU output under cross-entropy is clipped to
 where the loss has no slope. The net trains, and cannot learn.
 
-How it is measured: from the layer table, the configuration and, for ranges, the stored targets of validation and test part, scaled as they were for
-training. What an output activation can give and what a loss can take of numbers stand in their records.
+How it is measured: what a loss requires of the outputs (shares of all classes that sum to 1, probabilities, signs, numbers) and what an output
+activation can give stand in their records and are compared; for regression, also with the stored targets of validation and test part, scaled as they
+were for training.
 
 When it stays silent: a run that learned well gets an info at most; regression with bounded output is not judged where no targets were stored.
 
@@ -24,6 +25,7 @@ import numpy as np
 
 from dlprobe.config import parse_spec
 from dlprobe.errors import ConfigError
+from dlprobe.parts.losses import Loss
 from dlprobe.rules.evidence import Evidence, Floats
 from dlprobe.rules.outcome import Finding, NotEvaluableError, Outcome, Passed, fired
 from dlprobe.rules.remedies import remedies
@@ -39,7 +41,7 @@ def check(evidence: Evidence, settings: Settings) -> Outcome:
     if said is None:
         return Passed()
     measured, evident = said
-    severity = "info" if evidence.well or evidence.learning.brief else ""
+    severity = "info" if evidence.spared else ""
     found = Finding(measured, float(settings["outside"]), evident, (evidence.names[-1],), (), remedies(evidence, "outputs"), severity=severity)  # type: ignore[arg-type]
     return fired(found)
 
@@ -50,11 +52,28 @@ def _mismatch(evidence: Evidence, name: str, output: str, task: str, loss: str, 
         return float("nan"), "the output is softmax of one unit, which is 1 for every sample"
     if task == "regression":
         return _regression(evidence, output, loss, limit)
-    for_classes = loss == "auto" or "cross_entropy" in loss
+    record = _loss(loss)
+    if record is None:
+        return None
     low, high = bounds(output)
-    if for_classes and name != "softmax" and not (low >= 0.0 and high <= 1.0):
-        return float("nan"), f"the output activation {output} gives values from {low:g} to {high:g}, cross-entropy takes probabilities"
-    return None
+    unmet = record.unmet(low, high, _sums_to_one(output), task)
+    return (float("nan"), f"{unmet}; the output activation {output} gives values from {low:g} to {high:g}") if unmet else None
+
+
+def _loss(loss: str) -> Loss | None:
+    """The record of a loss of classes, cross-entropy for `auto`; None for one that is not known."""
+    try:
+        found: Loss = parse_spec("loss", "cross_entropy" if loss in ("auto", "None", "") else loss).record
+    except ConfigError:
+        return None
+    return found
+
+
+def _sums_to_one(output: str) -> bool:
+    try:
+        return bool(parse_spec("activation", output).record.sums_to_one)
+    except ConfigError:
+        return True
 
 
 def _regression(evidence: Evidence, output: str, loss: str, limit: float) -> tuple[float, str] | None:
@@ -109,4 +128,5 @@ register(
     check,
     needs=("activation", "units", "task", "config", "train_loss"),
     thresholds=[Threshold("outside", 0.05, "share of targets out of reach", low=0.0, high=1.0, origin="choice: one in twenty may be an outlier")],
+    brings_about="L005 A001 G005 G002 W004 L001 L002 L004 B001",
 )

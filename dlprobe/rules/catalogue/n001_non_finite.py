@@ -24,9 +24,10 @@ import numpy as np
 from dlprobe.analysis.profiles.row_verdict import nonfinite_layers
 from dlprobe.registry import Value
 from dlprobe.rules.evidence import Evidence
-from dlprobe.rules.outcome import Finding, Outcome, Passed, fired
-from dlprobe.rules.remedies import lower_rate
+from dlprobe.rules.outcome import Finding, Outcome, Passed, Remedy, fired
+from dlprobe.rules.remedies import remedies
 from dlprobe.rules.rule import Settings, Threshold, register
+from dlprobe.rules.suspects import calming
 
 COUNTS = {"forward": "nonfinite_forward", "backward": "nonfinite_backward"}
 
@@ -46,22 +47,26 @@ def check(evidence: Evidence, settings: Settings) -> Outcome:
     return fired(_finding(evidence, row, side, settings["shown"]))
 
 
+def _cure(evidence: Evidence) -> tuple[Remedy, ...]:
+    return remedies(evidence, *calming(evidence), "clip")
+
+
 def _finding(evidence: Evidence, row: int, side: str, shown: Value) -> Finding:
     step = int(evidence.steps[row])
     if not side:
-        return Finding(float("inf"), 0.0, f"the batch loss of step {step} is not finite", steps=(step,), remedies=lower_rate(evidence))
+        return Finding(float("inf"), 0.0, f"the batch loss of step {step} is not finite", steps=(step,), remedies=_cure(evidence))
     counts = evidence.row(f"nonfinite_{side}", row)
     order = nonfinite_layers(counts, side)
     first = order[0]
     evident = f"nonfinite_{side} of step {step} counts {counts[first]:.0f} elements in {evidence.names[first]}, the first layer of the {side} pass with any"
     layers = tuple(evidence.names[index] for index in order[: int(shown)])
-    return Finding(float(counts[first]), 0.0, evident, layers, (step,), lower_rate(evidence))
+    return Finding(float(counts[first]), 0.0, evident, layers, (step,), _cure(evidence))
 
 
 def _update_overflowed(evidence: Evidence) -> Outcome:
     step = int(evidence.steps[-1])
     evident = f"the run ended as diverged after step {step}, whose recorded numbers are all finite: the update of the parameters left the range"
-    return fired(Finding(float("inf"), 0.0, evident, steps=(step,), remedies=lower_rate(evidence)))
+    return fired(Finding(float("inf"), 0.0, evident, steps=(step,), remedies=_cure(evidence)))
 
 
 register(
@@ -72,4 +77,5 @@ register(
     check,
     needs=("nonfinite_forward", "nonfinite_backward", "batch_loss"),
     thresholds=[Threshold("shown", 4, "layers that a finding names", low=1, origin="choice: one line of output")],
+    brings_about="L001 B001",
 )

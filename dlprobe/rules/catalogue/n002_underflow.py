@@ -53,4 +53,5 @@ register(
     check,
     needs=("underflow_count", "units", "train_loss"),
     thresholds=[Threshold("share", 0.1, "share of the elements that underflow", low=0.0, high=1.0, origin="choice: one element in ten")],
+    brings_about="G005 W004",
 )

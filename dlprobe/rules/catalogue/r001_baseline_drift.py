@@ -65,4 +65,4 @@ def _threshold(name: str, tolerance: float) -> Threshold:
     return Threshold(name, tolerance, f"factor by which {name} may leave the range of the baseline", low=1, origin=origin)
 
 
-register("R001", "baseline_drift", "warning", __doc__, check, needs=PROFILES, thresholds=[_threshold(*each) for each in TOLERANCES.items()])
+register("R001", "baseline_drift", "warning", __doc__, check, needs=PROFILES, thresholds=[_threshold(*each) for each in TOLERANCES.items()], symptom=True)

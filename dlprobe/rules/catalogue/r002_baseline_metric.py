@@ -80,4 +80,5 @@ register(
         Threshold("factor", 1.1, "a quotient of new over old that matters", low=1, origin="asv's default: 1.1"),
         Threshold("level", 0.002, "probability of a false alarm per metric", low=0, high=0.5, open_low=True, origin="asv's default: p < .002"),
     ],
+    symptom=True,
 )

@@ -43,4 +43,5 @@ register(
     check,
     needs=("name", "units", "activation", "normalization", "fingerprint", "config"),
     thresholds=[Threshold("shown", 4, "changed keys that the finding names", low=1, origin="choice: one line of output")],
+    symptom=True,
 )

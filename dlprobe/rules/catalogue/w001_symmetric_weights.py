@@ -68,4 +68,5 @@ register(
     check,
     needs=("initial/parameters", "checkpoints/parameters", "weight_offset"),
     thresholds=[Threshold("share", 0.99, "share of a layer's units that are alike", low=0.0, high=1.0, origin="definition: all of them")],
+    brings_about="W002 A001 A003 A006 G001 G005 N002 W004 L001 L004 B001",
 )

@@ -24,22 +24,16 @@ import math
 
 import numpy as np
 
-from dlprobe.config import parse_spec
-from dlprobe.errors import ConfigError
 from dlprobe.rules.evidence import Evidence
 from dlprobe.rules.outcome import Finding, NotEvaluableError, Outcome, Passed, fired
 from dlprobe.rules.remedies import remedies
 from dlprobe.rules.rule import Settings, Threshold, register
+from dlprobe.rules.suspects import is_normalized, scale_factors
 
 
 def check(evidence: Evidence, settings: Settings) -> Outcome:
-    hidden = [index for index in evidence.require_hidden() if not _normalized(evidence, index)]
-    if not hidden:
-        raise NotEvaluableError("no such layer: every hidden layer is normalized before its activation")
-    if evidence.steps[0] != 0:
-        raise NotEvaluableError(f"the first recorded step is {evidence.steps[0]}, step 0 is needed")
-    rms = evidence.row("weight_rms", 0)
-    factors = np.array([_factor(evidence, index, float(rms[index]) ** 2) for index in hidden])
+    factors = scale_factors(evidence)
+    hidden = [index for index in evidence.hidden if not is_normalized(evidence, index)]
     if np.isnan(factors).all():
         raise NotEvaluableError("weight_rms was not recorded")
     drawn = factors[np.isfinite(factors) & (factors > 0)]
@@ -54,25 +48,6 @@ def check(evidence: Evidence, settings: Settings) -> Outcome:
     return fired(Finding(mean, limit if mean > 1 else 1 / limit, evident, layers, (0,), remedies(evidence, "init", "batch_norm")))
 
 
-def _normalized(evidence: Evidence, index: int) -> bool:
-    return bool(evidence.layer_fact("normalization", index) != "none" and evidence.layer_fact("norm_position", index) == "before")
-
-
-def _factor(evidence: Evidence, index: int, variance: float) -> float:
-    """How far a weight variance lies outside the range of the usual initializers; 1 inside it."""
-    fan_in, fan_out = (float(evidence.layer_fact(name, index)) for name in ("fan_in", "fan_out"))
-    low, high = min(1.0 / (3.0 * fan_in), 2.0 / (fan_in + fan_out)), max(2.0, _gain(evidence, index) ** 2) / fan_in
-    return variance / low if variance < low else variance / high if variance > high else 1.0 + 0.0 * variance
-
-
-def _gain(evidence: Evidence, index: int) -> float:
-    try:
-        spec = parse_spec("activation", evidence.layer_fact("activation", index))
-        return float(spec.record.gain(*spec.parameters.values()))
-    except (ConfigError, AttributeError):
-        return 1.0
-
-
 register(
     "W002",
     "poor_initial_scale",
@@ -81,4 +56,5 @@ register(
     check,
     needs=("weight_rms", "fan_in", "fan_out", "activation", "train_loss"),
     thresholds=[Threshold("factor", 5.0, "factor by which it may be outside", low=1.0, origin="choice: in 20 layers a factor of 5 each is 10¹⁴")],
+    brings_about="A002 A003 A004 G001 G002 G003 L005 A001 W003 W004",
 )

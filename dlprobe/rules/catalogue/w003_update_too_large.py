@@ -23,6 +23,7 @@ from dlprobe.rules.evidence import Evidence, Floats
 from dlprobe.rules.outcome import Finding, Outcome, Passed, fired
 from dlprobe.rules.remedies import remedies
 from dlprobe.rules.rule import Settings, Threshold, register
+from dlprobe.rules.suspects import calming
 
 EARLY = 100
 STRETCH = 10
@@ -41,11 +42,7 @@ def check(evidence: Evidence, settings: Settings) -> Outcome:
         return Passed()
     names = tuple(evidence.names[index] for index in np.flatnonzero(level > float(settings["ratio"])))
     evident = f"update_ratio of {evidence.names[worst]} has a median of {level[worst]:.2g} over {STRETCH} early recorded steps, or over all"
-    return fired(
-        Finding(
-            float(level[worst]), float(settings["ratio"]), evident, names, evidence.span, remedies(evidence, "lower_rate", "clip", "scaling", "target_scaling")
-        )
-    )
+    return fired(Finding(float(level[worst]), float(settings["ratio"]), evident, names, evidence.span, remedies(evidence, *calming(evidence), "clip")))
 
 
 def _medians(rows: Floats) -> Floats:
@@ -67,4 +64,5 @@ register(
     check,
     needs=("update_ratio", "weight_rms", "train_loss"),
     thresholds=[Threshold("ratio", 0.2, "update ratio that lasts for a stretch", low=0.0, origin="choice: 200 times the 1e-3 of the literature")],
+    brings_about="A001 A002 A004 G004 W005 L002 L003 L001 N001 B001 L009 L010",
 )

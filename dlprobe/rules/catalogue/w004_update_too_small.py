@@ -36,7 +36,7 @@ def check(evidence: Evidence, settings: Settings) -> Outcome:
     if moved[furthest] >= float(settings["distance"]):
         return Passed()
     evident = f"the layer that moved most, {evidence.names[furthest]}, moved by {moved[furthest]:.2g} of its norm in {evidence.learning.updates} updates"
-    cure = remedies(evidence, "usual_optimizer", "raise_rate", "init", "longer")
+    cure = remedies(evidence, "raise_rate", "usual_optimizer", "init", "longer")
     return fired(Finding(float(moved[furthest]), float(settings["distance"]), evident, (evidence.names[furthest],), evidence.span, cure))
 
 
@@ -57,4 +57,5 @@ register(
     check,
     needs=("weight_distance", "update_ratio", "train_loss"),
     thresholds=[Threshold("distance", 0.03, "distance that the weights must have gone", low=0.0, origin="tuned on the detection benchmark")],
+    brings_about="L001 L004 B001",
 )

@@ -41,7 +41,7 @@ def check(evidence: Evidence, settings: Settings) -> Outcome:
         f"weight_l2 of {evidence.names[worst]} grew {growth[worst]:.3g} times in the second half of training, {learned.loss_name} went from {before:.4g} to "
         f"{learned.loss[-1]:.4g}"
     )
-    cure = remedies(evidence, "weight_penalty", "lower_rate", "batch_norm")
+    cure = remedies(evidence, "lower_rate", "weight_penalty", "batch_norm")
     return fired(Finding(float(growth[worst]), float(settings["growth"]), evident, (evidence.names[worst],), evidence.second_half, cure))
 
 

@@ -58,4 +58,5 @@ register(
     check,
     needs=("sharpness", "learning_rate", "train_loss"),
     thresholds=[Threshold("factor", 1.5, "how far beyond the limit of 2", low=1.0, origin="choice: hovering just above 2 is no fault")],
+    brings_about="L003 G004 L002",
 )

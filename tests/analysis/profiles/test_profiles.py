@@ -124,7 +124,7 @@ def test_batch_of_one_has_no_spread_to_judge() -> None:
 
 def test_reason_in_plain_numbers() -> None:
     assert classify(sloped(-1.355), WIDE).reason == "the error signal of hidden_1 is 0.044 × that of hidden_6, below the band 0.1 … 10"
-    assert classify(sloped(7.26), WIDE).reason == "the error signal of hidden_1 is 10^7.3 × that of hidden_6, above the band 0.1 … 10"
+    assert classify(sloped(7.26), WIDE).reason == "the error signal of hidden_1 is 10⁷ × that of hidden_6, above the band 0.1 … 10"
 
 
 def test_wrong_lengths_and_negative_numbers_are_refused() -> None:

@@ -13,16 +13,16 @@ States: TypeAlias = str | tuple[str, ...]
 
 ONE_SPLIT = {"data_seed": "0"}  # what is reachable belongs to the data: seeds differ in weights and batches alone
 
-PENDING = {  # kinds that no code names yet: the code that comes to name one is written here, and nowhere else
-    "target-scale": "targets far from unit size reach the loss",
-    "miscalibrated": "classes are right, probabilities are far off",
-    "plateau": "the loss stands still above what the rows of the table allow",
-    "nothing-to-learn": "the training part is learned by heart, new samples are at chance",
-    "lost": "what had been learned was lost",
-    "early-instability": "the loss rose far above its start in the first steps, then recovered",
-    "late-instability": "the loss rose again by orders of magnitude after it had converged",
-    "stopped-early": "early stopping ended a run that was still to learn",
-    "tapering": "layers that are too many and too narrow for what passes through",
+NAMED = {  # kinds that had no code when the cases were written: the code that names each
+    "target-scale": "D006",  # targets far from unit size reach the loss
+    "miscalibrated": "L007",  # classes are right, probabilities are far off
+    "plateau": "L008",  # the loss stands still above what the rows of the table allow
+    "nothing-to-learn": "B005",  # the training part is learned by heart, new samples are at chance
+    "lost": "L009",  # what had been learned was lost
+    "early-instability": "L010",  # the loss rose far above its start in the first steps, then recovered
+    "late-instability": "L011",  # the loss rose again by orders of magnitude after it had converged
+    "stopped-early": "L012",  # early stopping ended a run that was still to learn
+    "tapering": "A008",  # layers that are too many and too narrow for what passes through
 }
 
 
@@ -34,7 +34,7 @@ class Reported:
     options: as on the command line. ill: which half it is in. states: what may be said to have come
     of it; more than one where seeds differ, or where one run cannot know. cause: the options that
     are at fault, any of `a|b`; `data` where it is none; empty for a healthy case. cure: options
-    that undo it. must: codes or names of PENDING, each of which has to be raised at any severity;
+    that undo it. must: codes or names of NAMED, each of which has to be raised at any severity;
     `A|B` is either. must_not: codes, or what they begin with, that must not be raised as error or
     warning, but for those in `may`. why: a source, or arithmetic. label: the outcome where it is
     known by construction, as in the benchmark's cases.
@@ -79,7 +79,7 @@ def faults(case: Reported, answer: Answer) -> list[str]:
     if answer.state not in case.states:
         found.append(f"state {answer.state}, right is {' or '.join(case.states)}")
     raised = {code for code, _ in answer.codes}
-    found += [f"{wanted} is silent" for wanted in case.must if not raised & set(wanted.split("|"))]
+    found += [f"{wanted} is silent" for wanted in case.must if not raised & {NAMED.get(code, code) for code in wanted.split("|")}]
     accused = {code for code, severity in answer.codes if severity != "info" and code.startswith(case.must_not or ("-",)) and code not in case.may}
     found += [f"{code} accuses" for code in sorted(accused)]
     if case.cause and answer.blamed is not None and case.cause != "data" and not answer.blamed & set(case.cause.split("|")):

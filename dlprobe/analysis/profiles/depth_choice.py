@@ -1,0 +1,118 @@
+"""What to use at a depth, of the nets that a grid trained there: as good as the best within the noise of seeds, then the plainest, then the cheapest."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+from itertools import groupby
+from statistics import median, stdev
+
+from dlprobe.analysis.profiles.depth_limits import LEARNED
+
+FLOOR = 0.01  # a hundredth is no difference, however alike the seeds are
+ERRORS = 2.0  # standard errors of the difference of two means that chance explains
+
+
+@dataclass(frozen=True)
+class Candidate:
+    """A net of one depth over seeds.
+
+    label: as the grid calls it. scores: (seed,), accuracy on new samples or R², −∞ of a seed that diverged. skills: (seed,), share of what could be
+    learned of the training part. extras: parts that the plainest net does not have (a norm, a residual connection). cost: operations per sample, in any unit.
+    """
+
+    label: str
+    scores: tuple[float, ...]
+    skills: tuple[float, ...]
+    extras: int = 0
+    cost: float = 0.0
+
+    @property
+    def learned(self) -> int:
+        """How many seeds learned at least half of what there was."""
+        return sum(skill >= LEARNED and math.isfinite(score) for skill, score in zip(self.skills, self.scores, strict=True))
+
+    @property
+    def sure(self) -> bool:
+        """Whether every seed learned."""
+        return bool(self.scores) and self.learned == len(self.scores)
+
+    @property
+    def score(self) -> float:
+        """The median over seeds; −∞ where most diverged or nothing is known."""
+        known = [score for score in self.scores if not math.isnan(score)]
+        return median(known) if known else -math.inf
+
+
+@dataclass(frozen=True)
+class DepthChoice:
+    """use: the candidate to take, None where no one learned in every seed; best: the one with the largest score; beaten: labels of those that fail there."""
+
+    depth: int
+    use: Candidate | None
+    best: Candidate
+    failing: tuple[str, ...]
+
+    @property
+    def sentence(self) -> str:
+        """In words.
+
+        >>> good, grand = Candidate("relu", (0.93, 0.95), (0.9, 0.9)), Candidate("relu · batch norm", (0.94, 0.96), (0.9, 0.9), 1)
+        >>> choose(20, [good, grand, Candidate("sigmoid", (0.1, 0.1), (0.0, 0.0))]).sentence
+        'at 20 layers use relu (94 %, 2 of 2 seeds learned); relu · batch norm has 95 %, no more than seeds differ; sigmoid does not learn in every seed'
+        """
+        return told([self])[0]
+
+
+def choose(depth: int, candidates: Sequence[Candidate]) -> DepthChoice:
+    """What to use of some candidates of one depth. Raises ValueError without one.
+
+    Only what learned in every seed is advised: deep nets that die in one seed of three are no advice. Of these, the ones whose score is within ERRORS
+    standard errors of the difference (and at least FLOOR) of the best are alike; of those the one with the fewest extras, then the least cost, then the
+    larger score.
+    """
+    if not candidates:
+        raise ValueError(f"expected a candidate for {depth} layers")
+    sure = [each for each in candidates if each.sure]
+    failing = tuple(each.label for each in candidates if not each.sure)
+    best = max(sure or candidates, key=lambda each: each.score)
+    alike = [each for each in sure if best.score - each.score <= noise(best, each)]
+    use = min(alike, key=lambda each: (each.extras, each.cost, -each.score), default=None)
+    return DepthChoice(depth, use, best, failing)
+
+
+def noise(first: Candidate, second: Candidate) -> float:
+    """A difference of scores that chance explains: ERRORS standard errors, the spread over seeds taken of both together; FLOOR where that is less."""
+    spreads = [stdev(each.scores) for each in (first, second) if len(each.scores) > 1 and all(map(math.isfinite, each.scores))]
+    if not spreads:
+        return FLOOR
+    pooled = math.sqrt(sum(spread**2 for spread in spreads) / len(spreads))
+    return max(FLOOR, ERRORS * pooled * math.sqrt(1 / len(first.scores) + 1 / len(second.scores)))
+
+
+def told(choices: Sequence[DepthChoice]) -> list[str]:
+    """A sentence for each stretch of depths with one and the same advice, in the order of depths."""
+    ordered = sorted(choices, key=lambda each: each.depth)
+    return [_sentence(list(same)) for _, same in groupby(ordered, key=lambda each: None if each.use is None else each.use.label)]
+
+
+def _sentence(same: Sequence[DepthChoice]) -> str:
+    where = f"at {_listed([str(each.depth) for each in same])} layer{'' if same[-1].depth == 1 else 's'}"
+    use = same[-1].use
+    if use is None:
+        closest = max((each.best for each in same), key=lambda each: each.learned)
+        return f"{where} nothing of this learned in every seed: the closest is {closest.label}, {closest.learned} of {len(closest.scores)}"
+    scores = [f"{100 * each.use.score:.0f}" for each in same if each.use is not None]
+    said = f"{where} use {use.label} ({', '.join(dict.fromkeys(scores))} %, {use.learned} of {len(use.scores)} seeds learned)"
+    rivals = {each.best.label: each.best.score for each in same if each.use is not None and each.best.label != each.use.label}
+    if rivals:
+        label, score = max(rivals.items(), key=lambda pair: pair[1])
+        said += f"; {label} has {100 * score:.0f} %, no more than seeds differ"
+    failing = list(dict.fromkeys(label for each in same for label in each.failing))
+    return said + (f"; {_listed(failing)} {'does' if len(failing) == 1 else 'do'} not learn in every seed" if failing else "")
+
+
+def _listed(texts: Sequence[str], most: int = 4) -> str:
+    """Texts with commas, the first few of many."""
+    return ", ".join(texts[:most]) + (f" and {len(texts) - most} more" if len(texts) > most else "")

@@ -1,0 +1,159 @@
+"""`check --prove`: train the net with the cause undone and with a sham, keep what came of it beside the run, and show what is kept."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from dlprobe.commands.base.executing import Execution
+from dlprobe.commands.base.file_kinds import PROOF
+from dlprobe.commands.base.kept_trials import kept_file, refuse_changed_data
+from dlprobe.commands.base.named_files import tell_of_named_files
+from dlprobe.commands.base.study_driver import training
+from dlprobe.commands.base.writing import Target, claim, inputs_of, write_text
+from dlprobe.errors import ConfigError, RunFileError
+
+if TYPE_CHECKING:
+    from dlprobe.commands.base.screen import Screen
+    from dlprobe.commands.base.writing import Input
+    from dlprobe.config import RunConfig
+    from dlprobe.experiments.proof import ProofExperiment
+    from dlprobe.experiments.proof_record import Cause, Proof
+    from dlprobe.experiments.study import StudyResult
+    from dlprobe.experiments.trials import Trial
+    from dlprobe.rules import Diagnosis
+    from dlprobe.rules.files import JudgedRun
+
+UNPROVABLE = {  # states of runs whose cause cannot be proved, and why
+    "learned well": "it learned well",
+    "interrupted": "it was stopped before its end (dlprobe train --resume goes on)",
+    "too short to tell": "it is too short to tell whether it learned",
+    "not evaluated": "it does not tell whether it learned",
+}
+
+
+@dataclass
+class Proofs:
+    """Proofs by the path of their run. interrupted: what to say of one that was stopped."""
+
+    found: dict[str, Proof] = field(default_factory=dict)
+    interrupted: str = ""
+
+
+def claimed(files: Sequence[Path], inputs: Sequence[Input]) -> dict[str, Target]:
+    """The proof files that are going to be written, by the path of their run. Raises ConfigError, before anything is trained, where one must not be."""
+    from dlprobe.commands.base.study_driver import is_study
+    from dlprobe.experiments.proof_file import proof_path
+
+    targets = {}
+    for each in files:
+        if _readable_study(each, is_study):
+            raise ConfigError(f"{each} is a study: --prove trains the net of a single run again; give a file that dlprobe train wrote")
+        targets[str(each)] = claim(proof_path(each), PROOF, inputs, force=True, option="another name of the run")
+    return targets
+
+
+def _readable_study(path: Path, is_study: Any) -> bool:
+    try:
+        return bool(is_study(path))
+    except RunFileError:
+        return False  # it is said when it is judged
+
+
+def kept_proofs(judged: Sequence[JudgedRun], screen: Screen) -> Proofs:
+    """The proofs that earlier checks made, where they are to be believed."""
+    from dlprobe.experiments.proof_file import proof_path
+    from dlprobe.runs import open_single
+    from dlprobe.runs.reading import reading
+
+    proofs = Proofs()
+    for each in judged:
+        path = Path(each.path)
+        if each.unreadable or each.group or each.start is not None or "#" in each.path or not proof_path(path).is_file():
+            continue
+        with reading(path), open_single(path) as run:
+            kept = kept_file(path, run, screen)
+        if kept is not None and (proof := kept.proof()) is not None:
+            proofs.found[each.path] = proof
+    return proofs
+
+
+def proved(judged: Sequence[JudgedRun], targets: Mapping[str, Target], seeds: int | None, screen: Screen) -> Proofs:
+    """Prove the cause of every run that has one; a stop ends it and keeps what had been trained."""
+    proofs = Proofs()
+    for each in judged:
+        if each.unreadable or each.path not in targets or proofs.interrupted:
+            continue
+        proof, proofs.interrupted = _proved(each, targets[each.path], seeds, screen)
+        if proof is not None:
+            proofs.found[each.path] = proof
+    return proofs
+
+
+def _proved(judged: JudgedRun, target: Target, seeds: int | None, screen: Screen) -> tuple[Proof | None, str]:
+    """The proof of one run, and what to say where it was stopped."""
+    from dlprobe.experiments.proof import kept_trials, known_trials
+    from dlprobe.experiments.proof_file import ProofFile
+    from dlprobe.rules import diagnose
+    from dlprobe.runs import open_single
+    from dlprobe.runs.reading import reading
+
+    path = Path(judged.path)
+    with reading(path), open_single(path) as run:
+        config, hash = run.required_configuration(), run.content_sha256
+        cause, missing = cause_of(judged.diagnosis or diagnose(run, judged.judgement, judged.path))
+        fingerprint, kept = str(run.data.get("fingerprint", "")), kept_file(path, run, screen)
+    if cause is None:
+        screen.announce(f"{path}: nothing to prove: {missing}")
+        return None, ""
+    tell_of_named_files(path, [config], screen)
+    claim(target.path, PROOF, inputs_of(config), force=True)
+    experiment = _experiment(path, config, cause, seeds, fingerprint)
+    trials = {key: replace(each, arm="change") for key, each in kept.trials.items()} if kept is not None else {}
+    ended = _trained(experiment, known_trials(experiment.plan({}), trials), screen)
+    plan = experiment.plan(ended.found)
+    trials |= kept_trials(plan, ended.found)
+    proof = experiment.conclude(ended.found, ended.complete)
+    if ended.found:
+        write_text(target, ProofFile(hash, trials, cause, experiment.change, tuple(experiment.seeds)).text())
+    if ended.complete:
+        return proof, ""
+    count = f"{len(ended.found)} of {len(plan)} trainings of the proof of {path} had ended"
+    return proof, f": {count}{f'; {target.path} keeps them, and the same command goes on' if ended.found else ''}"
+
+
+def _experiment(path: Path, config: RunConfig, cause: Cause, seeds: int | None, fingerprint: str) -> ProofExperiment:
+    """Raises ConfigError where the data are not those of the run."""
+    from dlprobe.experiments.proof import SEEDS, ProofExperiment
+    from dlprobe.experiments.trials import judged_trial_of
+
+    experiment = ProofExperiment.of(config, cause, seeds or SEEDS, measure=judged_trial_of)
+    refuse_changed_data(path, experiment.config, fingerprint, experiment.sets)
+    return experiment
+
+
+def cause_of(diagnosis: Diagnosis) -> tuple[Cause | None, str]:
+    """The top cause and the change that undoes it; or why there is nothing to prove."""
+    from dlprobe.experiments.proof_record import Cause
+
+    if reason := UNPROVABLE.get(diagnosis.state.name):
+        return None, reason
+    found = diagnosis.cause
+    if found is None:
+        return None, f"it {diagnosis.state.name}, and no finding names a cause"
+    if not found.remedies:
+        return None, f"{found.name} ({found.code}) names no change that would undo it alone"
+    remedy = found.remedies[0]
+    return Cause(found.code, found.name, remedy.patch, remedy.why), ""
+
+
+def _trained(experiment: ProofExperiment, finished: Mapping[str, Trial], screen: Screen) -> StudyResult[Trial]:
+    count = sum(each.id not in finished for each in experiment.plan({}))
+    execution = Execution()
+    if count:
+        cause = experiment.cause
+        screen.note(f"proving {cause.name} ({cause.code}): {count} trainings like this one, {min(execution.threads, count)} side by side")
+    with training(experiment.doing, experiment.unit, execution, screen) as means:
+        return experiment.train(means, finished)

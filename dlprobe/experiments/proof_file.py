@@ -1,0 +1,177 @@
+"""`RUN.proof.json`: the proof of a run's cause and all trials made of it, kept beside the run under its content hash.
+
+The counts are made anew from the trials whenever the file is read, so that no sentence in it has to
+be believed. A file of another content hash or another dlprobe is stale: it is not used, and the next
+proof replaces it.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, TypeVar
+
+from dlprobe.errors import RunFileError
+from dlprobe.experiments.proof_record import Cause, Proof
+from dlprobe.experiments.trials import Trial
+from dlprobe.rules import Finding, Remedy
+from dlprobe.rules.outcome import SEVERITIES
+from dlprobe.version import version
+
+SCHEMA = "dlprobe-proof/1"
+LARGEST_FILE = 16_000_000  # bytes
+T = TypeVar("T")
+
+
+@dataclass(frozen=True)
+class KeptTrial:
+    """A trial and where it belongs. arm: undone, sham, defaults, or change for one of `prescribe`; seed: of the pair; restart: which one of the sham."""
+
+    arm: str
+    seed: int
+    restart: int
+    trial: Trial
+
+
+@dataclass(frozen=True)
+class ProofFile:
+    """What the file says. content_sha256: of the run; dlprobe: the version that wrote it; trials: by `key_of` their configuration.
+
+    cause, change, seeds: of the proof, None and empty where only trials are kept.
+    """
+
+    content_sha256: str
+    trials: Mapping[str, KeptTrial] = field(default_factory=dict)
+    cause: Cause | None = None
+    change: str = ""
+    seeds: tuple[int, ...] = ()
+    dlprobe: str = field(default_factory=version)
+
+    def proof(self) -> Proof | None:
+        """The proof that the trials make; None where there is none."""
+        if self.cause is None:
+            return None
+        arms: dict[tuple[str, int], list[KeptTrial]] = {}
+        for kept in self.trials.values():
+            arms.setdefault((kept.arm, kept.seed), []).append(kept)
+        pairs = {}
+        for seed in self.seeds:
+            undone, shams = arms.get(("undone", seed)), arms.get(("sham", seed))
+            if undone and shams:
+                pairs[seed] = (undone[0].trial, tuple(each.trial for each in sorted(shams, key=lambda each: each.restart)))
+        defaults = tuple(each.trial for (arm, _), found in arms.items() if arm == "defaults" for each in found)
+        return Proof(self.cause, self.change, self.seeds, pairs, defaults) if pairs else None
+
+    def text(self) -> str:
+        """The content of the file."""
+        return json.dumps(self.to_json(), indent=1, allow_nan=False) + "\n"
+
+    def to_json(self) -> dict[str, Any]:
+        """As data: the proof in words and counts, and all trials."""
+        proof = self.proof()
+        trials = [_trial_data(key, kept) for key, kept in self.trials.items()]
+        head = {"schema": SCHEMA, "dlprobe": self.dlprobe, "content_sha256": self.content_sha256}
+        return {**head, "proof": None if proof is None else proof.to_json(), "trials": trials}
+
+
+def proof_path(run: Path) -> Path:
+    """Where the proof of a run file lies.
+
+    >>> proof_path(Path("runs/mine.h5")).as_posix()
+    'runs/mine.proof.json'
+    """
+    return run.with_name(f"{run.name.removesuffix('.journal').removesuffix('.h5')}.proof.json")
+
+
+def believed(path: Path, content_sha256: str) -> tuple[ProofFile | None, str]:
+    """The proof file of a run, or why it is not believed; neither where there is none."""
+    try:
+        found = read_proof_file(path)
+    except FileNotFoundError:
+        return None, ""
+    except RunFileError as error:
+        return None, str(error)
+    if found.content_sha256 != content_sha256:
+        return None, f"{path} is of a run with another content, so it is not used"
+    if found.dlprobe != version():
+        return None, f"{path} was made by dlprobe {found.dlprobe}, this is {version()}, so it is not used"
+    return found, ""
+
+
+def read_proof_file(path: Path) -> ProofFile:
+    """What a proof file says. Raises FileNotFoundError, and RunFileError for what is no proof file or damaged."""
+    try:
+        with path.open("rb") as file:
+            content = file.read(LARGEST_FILE + 1)
+    except FileNotFoundError:
+        raise
+    except OSError as error:
+        raise RunFileError(f"{path} cannot be read: {error.strerror or error}") from None
+    try:
+        if len(content) > LARGEST_FILE:
+            raise ValueError
+        return _file_of(json.loads(content))
+    except (ValueError, OverflowError, RecursionError):
+        raise RunFileError(f"{path} is no proof that dlprobe wrote, or it is damaged, so it is not used") from None
+
+
+def _file_of(data: Any) -> ProofFile:
+    """Raises ValueError for anything else than what `to_json` makes."""
+    if _of(data, dict).get("schema") != SCHEMA:
+        raise ValueError
+    trials = dict(_kept(_of(each, dict)) for each in _of(data.get("trials"), list))
+    head = (_of(data.get("content_sha256"), str), trials)
+    proof, made_by = data.get("proof"), _of(data.get("dlprobe"), str)
+    if proof is None:
+        return ProofFile(*head, dlprobe=made_by)
+    cause = _of(_of(proof, dict).get("cause"), dict)
+    patch, texts = _texts(cause.get("patch")), [_of(cause.get(name), str) for name in ("code", "name", "why")]
+    seeds = tuple(_of(each, int) for each in _of(proof.get("seeds"), list))
+    return ProofFile(*head, Cause(texts[0], texts[1], patch, texts[2]), _of(proof.get("change"), str), seeds, made_by)
+
+
+def _kept(data: Mapping[str, Any]) -> tuple[str, KeptTrial]:
+    numbers = [_number(data.get(name), empty) for name, empty in (("skill", -math.inf), ("metric", math.inf))]
+    findings = data.get("findings")
+    told = None if findings is None else tuple(_finding(_of(each, dict)) for each in _of(findings, list))
+    trial = Trial(_of(data.get("state"), str), numbers[0], numbers[1], _of(data.get("risen"), bool), told)
+    return _of(data.get("key"), str), KeptTrial(_of(data.get("arm"), str), _of(data.get("seed"), int), _of(data.get("restart"), int), trial)
+
+
+def _finding(data: Mapping[str, Any]) -> Finding:
+    code, name, evidence = (_of(data.get(key), str) for key in ("code", "name", "evidence"))
+    severity = next((each for each in SEVERITIES if each == data.get("severity")), None)
+    remedies = tuple(Remedy(_texts(_of(each, dict).get("patch")), _of(each.get("why"), str)) for each in _of(data.get("remedies"), list))
+    layers = tuple(_of(each, str) for each in _of(data.get("layers"), list))
+    steps = tuple(_of(each, int) for each in _of(data.get("steps"), list))
+    measured, threshold = (_number(data.get(key), math.nan) for key in ("measured", "threshold"))
+    return Finding(measured, threshold, evidence, layers, steps, remedies, code, name, severity or "")
+
+
+def _trial_data(key: str, kept: KeptTrial) -> dict[str, Any]:
+    trial = kept.trial
+    place = {"key": key, "arm": kept.arm, "seed": kept.seed, "restart": kept.restart, "state": trial.state}
+    numbers = {"skill": _finite(trial.skill), "metric": _finite(trial.metric), "risen": trial.risen}
+    return {**place, **numbers, "findings": None if trial.findings is None else [each.to_json() for each in trial.findings]}
+
+
+def _finite(number: float) -> float | None:
+    return float(number) if math.isfinite(number) else None
+
+
+def _number(value: Any, empty: float) -> float:
+    return empty if value is None else float(value) if isinstance(value, int | float) and not isinstance(value, bool) else _of(value, float)
+
+
+def _texts(value: Any) -> dict[str, str]:
+    return {_of(key, str): _of(each, str) for key, each in _of(value, dict).items()}
+
+
+def _of(value: Any, kind: type[T]) -> T:
+    """The value, which must be of this type. Raises ValueError."""
+    if not isinstance(value, kind) or (kind is int and isinstance(value, bool)):
+        raise ValueError
+    return value

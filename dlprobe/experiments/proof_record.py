@@ -1,0 +1,122 @@
+"""The record of a proof: what was undone, what came of both arms, and the verdict that follows (`proof` says why so)."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any, Literal, TypeAlias
+
+from dlprobe.analysis.comparing.count_tests import p_more_errors
+from dlprobe.experiments.trials import Trial, reachable_skill
+
+CURED_SHARE = 0.8  # of the seeds, e.g. 4 of 5
+LEVEL = 0.05  # of the exact test
+
+Verdict: TypeAlias = Literal["proved", "not proved", "unfinished"]
+
+
+@dataclass(frozen=True)
+class Cause:
+    """What is to be proved. code, name: of the finding; patch: the change that undoes it, by `table.key` as typed; why: the remedy's line."""
+
+    code: str
+    name: str
+    patch: Mapping[str, str]
+    why: str = ""
+
+
+@dataclass(frozen=True)
+class Proof:
+    """What came of it.
+
+    change: the patch in words. seeds: that were asked for; pairs: by seed, the trial with the cause
+    undone and the restarts of its sham, of the seeds that ended. defaults: trials of the plain
+    defaults, where nothing else says what can be reached.
+    """
+
+    cause: Cause
+    change: str
+    seeds: tuple[int, ...]
+    pairs: Mapping[int, tuple[Trial, tuple[Trial, ...]]]
+    defaults: tuple[Trial, ...] = ()
+
+    @cached_property
+    def reachable(self) -> float:
+        """The best median skill among the arms; NaN where no reference was trained, since the arms alone do not tell."""
+        if not self.defaults:
+            return math.nan
+        undone = [trial for trial, _ in self.pairs.values()]
+        return reachable_skill([undone, *([shams[at] for _, shams in self.pairs.values()] for at in range(self.restarts)), self.defaults])
+
+    @property
+    def restarts(self) -> int:
+        """Of each sham."""
+        return min((len(shams) for _, shams in self.pairs.values()), default=0)
+
+    @property
+    def outcomes(self) -> list[tuple[bool, bool]]:
+        """By seed: whether it learned with the cause undone, and with the sham."""
+        return [(trial.learned(self.reachable), any(sham.learned(self.reachable) for sham in shams)) for trial, shams in self.pairs.values()]
+
+    @property
+    def undone(self) -> int:
+        """Seeds that learn with the cause undone."""
+        return sum(cured for cured, _ in self.outcomes)
+
+    @property
+    def sham(self) -> int:
+        """Seeds that learn with the sham."""
+        return sum(luck for _, luck in self.outcomes)
+
+    @property
+    def complete(self) -> bool:
+        """Whether all seeds ended."""
+        return len(self.pairs) == len(self.seeds)
+
+    @property
+    def verdict(self) -> Verdict:
+        """See the head of this file."""
+        if not self.complete:
+            return "unfinished"
+        return "proved" if verdict_reason(self.undone, self.sham, len(self.pairs)) == "" else "not proved"
+
+    @property
+    def reason(self) -> str:
+        """Why it is not proved; empty where it is."""
+        if not self.complete:
+            return f"{len(self.pairs)} of {len(self.seeds)} seeds have ended"
+        return verdict_reason(self.undone, self.sham, len(self.pairs))
+
+    @property
+    def sentence(self) -> str:
+        """`proved: 5 of 5 seeds learn with init = he_normal, 0 of 5 with the sham`, and why where it is not."""
+        count = len(self.pairs)
+        counts = f"{self.undone} of {count} seeds {'learns' if self.undone == 1 else 'learn'} with {self.change}, {self.sham} of {count} with the sham"
+        word = "not proved" if self.verdict == "unfinished" else self.verdict
+        return f"{word}: {counts}{f'; {self.reason}' if self.reason else ''}"
+
+    def to_json(self) -> dict[str, Any]:
+        """The proof as data, without its single trials."""
+        cause = {"code": self.cause.code, "name": self.cause.name, "patch": dict(self.cause.patch), "why": self.cause.why}
+        counts = {"seeds": list(self.seeds), "trained": len(self.pairs), "undone": self.undone, "sham": self.sham, "restarts": self.restarts}
+        said = {"verdict": self.verdict, "sentence": self.sentence, "reason": self.reason or None}
+        return {**said, "cause": cause, "change": self.change, **counts, "reachable": self.reachable if math.isfinite(self.reachable) else None}
+
+
+def verdict_reason(undone: int, sham: int, count: int) -> str:
+    """Why counts of seeds that learn prove nothing; empty where they prove the cause.
+
+    >>> [verdict_reason(*counts, 5) == "" for counts in ((5, 0), (5, 1), (4, 0), (5, 2), (4, 1))]
+    [True, True, True, False, False]
+    """
+    if count == 0 or p_more_errors(count, count, 0, count) > LEVEL + 1e-9:
+        return f"too few seeds to tell: with {count} even the clearest result may be chance, 3 or more are needed"
+    if p_more_errors(undone, count, sham, count) <= LEVEL + 1e-9:
+        return "" if undone >= CURED_SHARE * count else "undone alone it helps in some seeds only: something else stands beside it"
+    if undone < CURED_SHARE * count:
+        if sham:
+            return "both learn in some seeds only: chance decides, and something else stands behind it"
+        return "undoing it alone does not cure: another cause stands behind or beside it"
+    return "other weights and another order of samples cure it too: chance decides more than this cause"

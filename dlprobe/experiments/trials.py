@@ -1,0 +1,87 @@
+"""Trials: single trainings of a changed configuration, and what each came to, measured without any rule.
+
+A trial *learned* where the run's own end says so (`analysis.learning`): it learned well; or, of data
+of which nobody gets that much, it is as good as the best configuration that was tried on them.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, TypeAlias
+
+import numpy as np
+
+from dlprobe.analysis.learning.learned import NOTHING, Learning, learning, state
+from dlprobe.rules import Finding
+from dlprobe.rules.files import Criteria
+
+if TYPE_CHECKING:
+    from dlprobe.runs import Run
+
+LEARNED = "learned well"
+SHARE = 0.9  # of the reachable skill, as in the detection benchmark
+METRICS = ("val_error", "train_error", "val_loss", "train_loss")  # the first that a run has is compared
+
+
+@dataclass(frozen=True)
+class Trial:
+    """One training.
+
+    state: the run's, a `StateName`. skill: 1 − error/chance or R² at the end, on the validation part
+    where there is one, −∞ where it is no number. metric: the first of METRICS, infinite for none.
+    risen: whether a loss ends above its value before training. findings: what rules say of it; None
+    where they were not asked.
+    """
+
+    state: str
+    skill: float
+    metric: float
+    risen: bool = False
+    findings: tuple[Finding, ...] | None = None
+
+    def learned(self, reachable: float = math.nan) -> bool:
+        """Whether the run learned; `reachable` is the skill of the best known configuration, NaN where none is known."""
+        if self.state == LEARNED:
+            return True
+        return self.state == "learned in part" and not self.risen and reachable >= NOTHING and self.skill >= SHARE * reachable
+
+
+Measure: TypeAlias = "Callable[[Run], Trial]"
+
+
+def trial_of(run: Run) -> Trial:
+    """What a run came to. Raises RunFileError where it is damaged."""
+    found = learning(run)
+    reached = state(found, run.status).name
+    return Trial(reached, _skill(found) if run.status != "diverged" else -math.inf, metric_of(run), found is not None and _risen(found))
+
+
+def judged_trial_of(run: Run) -> Trial:
+    """The same with what rules say of the run."""
+    measured = trial_of(run)
+    return Trial(measured.state, measured.skill, measured.metric, measured.risen, Criteria().judge(run).findings)
+
+
+def _skill(found: Learning | None) -> float:
+    if found is None:
+        return -math.inf
+    last = (float(found.val_skill[-1]), float(found.skill[-1]))
+    return next((value for value in last if math.isfinite(value)), -math.inf)
+
+
+def _risen(found: Learning) -> bool:
+    return any(bool(loss[-1] > loss[0]) for loss in (found.loss, found.val_loss))
+
+
+def metric_of(run: Run) -> float:
+    """The first of METRICS that the run has; infinite for none."""
+    values = [float(run.final[name]) for name in METRICS if name in run.final and np.isfinite(run.final[name])]
+    return values[0] if values else math.inf
+
+
+def reachable_skill(groups: Iterable[Sequence[Trial]]) -> float:
+    """The largest median skill of groups of trials, each the seeds of one configuration; NaN without trials."""
+    medians = [float(np.median([trial.skill for trial in group])) for group in groups if group]
+    return max(medians, default=math.nan)

@@ -1,0 +1,81 @@
+"""The run file of a recorder: begun when the layers are known, closed with what it has whatever happens."""
+
+from __future__ import annotations
+
+import math
+import os
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from dlprobe import registry
+from dlprobe.errors import RunFileError
+from dlprobe.record.description import LayerFacts, RunDescription, RunFacts
+from dlprobe.record.scalars import SCALARS
+from dlprobe.recorders.data_facts import data_facts
+from dlprobe.runs import RunWriter
+from dlprobe.runs.journal import journal_path
+
+NONFINITE = [list(registry.records("statistic")).index(name) for name in ("nonfinite_forward", "nonfinite_backward")]
+
+
+class RunFile:
+    """What all recorders write. Nothing is on disk before `begin`; what is told before it waits.
+
+    Raises RunFileError, when it is made, where `path` or its journal exists (without `force`).
+    """
+
+    def __init__(self, path: Path | str, origin: str, force: bool = False) -> None:
+        self.path, self.origin, self.force = Path(path), origin, force
+        self._data: dict[str, Any] = {}
+        self._evaluations: list[tuple[int, dict[str, float]]] = []
+        self._writer: RunWriter | None = None
+        self._last_finite = True
+        if not force and (os.path.lexists(self.path) or os.path.lexists(journal_path(self.path))):
+            raise RunFileError(f"{self.path} exists already, or is left of an interrupted run: give another name, or overwrite it with force=True")
+
+    @property
+    def begun(self) -> bool:
+        """Whether the layers are known and the journal stands."""
+        return self._writer is not None
+
+    def data(self, x_train: Any, y_train: Any, x_val: Any = None, y_val: Any = None) -> None:
+        """What is known of the data, before the first recorded step. Raises ValueError after it, and for arrays that do not fit."""
+        if self._writer is not None:
+            raise ValueError("data: the first step is recorded already; call it before training")
+        inputs, targets = {"train": x_train}, {"train": y_train}
+        if x_val is not None:
+            inputs["val"], targets["val"] = x_val, y_val
+        self._data = data_facts(inputs, targets)
+
+    def begin(self, layers: Sequence[LayerFacts], facts: RunFacts, environment: Mapping[str, Any]) -> None:
+        """Make the journal. Raises RunFileError where it cannot be made, ValueError for what the layout table does not have."""
+        description = RunDescription(layers, origin=self.origin, facts=facts, data=self._data, environment=environment)
+        self._writer = RunWriter.create(self.path, description, self.force)
+        for step, values in self._evaluations:
+            self._writer.evaluation(step, values)
+
+    def row(self, step: int, statistics: NDArray[np.float64], scalars: Mapping[str, float]) -> None:
+        """One recorded step, described before its update. statistics: (layer, statistic), columns as in `record.statistics`, NaN where there is none."""
+        assert self._writer is not None
+        numbers = np.array([[scalars.get(name, math.nan) for name in SCALARS]])
+        self._writer.rows(step, np.array([step], np.int64), statistics[None], numbers, math.nan)
+        self._last_finite = not (statistics[:, NONFINITE] > 0).any() and not math.isinf(scalars.get("batch_loss", 0.0))
+
+    def evaluation(self, step: int, values: Mapping[str, float]) -> None:
+        """One evaluation after `step` updates. Raises ValueError for names that the layout table does not have."""
+        numbers = {name: float(value) for name, value in values.items()}
+        if self._writer is None:
+            self._evaluations.append((step, numbers))
+        else:
+            self._writer.evaluation(step, numbers)
+
+    def close(self, status: str, final: Mapping[str, Any] | None = None) -> Path | None:
+        """Pack what there is; the path, or None where no step was recorded. A finished run whose last recorded step was not finite diverged."""
+        writer, self._writer = self._writer, None
+        if writer is None:
+            return None
+        return writer.finish("diverged" if status == "finished" and not self._last_finite else status, final)

@@ -1,0 +1,190 @@
+"""A diagnosis in words: the same lines on every screen and in every format."""
+
+from __future__ import annotations
+
+import math
+from collections import Counter
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
+
+from dlprobe.render.checked import Caused, DiagnosisLine
+from dlprobe.render.document import Block, Choice, Choices, Paragraph, Tone, Verdict
+from dlprobe.reports.tones import STATE_TONES
+
+if TYPE_CHECKING:
+    from dlprobe.rules import Action, Diagnosis, Finding
+
+SEVERITY_TONES: dict[str, Tone] = {"error": "bad", "warning": "warning", "info": "neutral"}
+MOST_TRIED = 3  # actions of the cause that a screen shows; `prescribe` and JSON have all
+PRESCRIBED = 3  # seeds of each change, as `prescribe` trains them by default
+
+
+def diagnosis_blocks(found: Diagnosis, most: int = MOST_TRIED) -> list[Block]:
+    """The whole answer: what the run has come to, the cause with its evidence and what follows, what to try, other faults, and what else there is to say."""
+    blocks = opening(found)
+    blocks += cause_blocks(found, most)
+    told = _other_faults(found) or spoken(found)
+    return [*blocks, *(block for finding in told for block in fault_blocks(found, finding))]
+
+
+def opening(found: Diagnosis) -> list[Block]:
+    """The first paragraph: what the run has come to with its numbers, and what must be known with it."""
+    return [Verdict(found.sentence, tone_of(found)), *(Paragraph(caveat, below=True) for caveat in found.caveats)]
+
+
+def tone_of(found: Diagnosis) -> Tone:
+    """Green only for a run that learned well and has no fault."""
+    tone = STATE_TONES[found.state.name]
+    if not found.trained and found.cause is not None:
+        return SEVERITY_TONES[found.cause.severity or "info"]
+    return "warning" if tone == "good" and (found.cause or found.symptoms or _other_faults(found)) else tone
+
+
+def cause_blocks(found: Diagnosis, most: int = MOST_TRIED) -> list[Block]:
+    """The cause, or that it is not known and what was excluded; what to try."""
+    heads = [found.cause] if found.cause is not None else list(found.symptoms)
+    if not heads and not found.cause_unknown:
+        return []
+    blocks: list[Block] = [] if found.cause is not None else unknown_lines(found)
+    said = ""
+    for finding in heads:
+        line = head(finding)
+        blocks += [Verdict(line, SEVERITY_TONES[finding.severity or "info"], apart=True)] if line != said else []
+        blocks.append(Paragraph(_sentence(finding.evidence), below=True))
+        said = line
+    blocks += [Paragraph(told, below=True)] if (told := brings_about(found)) else []
+    codes = {finding.code for finding in heads}
+    actions = [action for action in found.actions if action.code in codes]
+    return [*blocks, *choices(found, actions, most)]
+
+
+def unknown_lines(found: Diagnosis) -> list[Block]:
+    """That the cause is not known, and what it is not; nothing where there is nothing to explain."""
+    return [Verdict(unknown_cause(found), "bad", apart=True)] if found.cause_unknown else []
+
+
+def unknown_cause(found: Diagnosis) -> str:
+    """In a sentence."""
+    excluded = f"; it is none of {_listed(found.excluded)}" if found.excluded else ""
+    return f"cause unknown: no rule that could look explains it{excluded}"
+
+
+def _listed(codes: Sequence[str]) -> str:
+    """Codes with their names."""
+    from dlprobe import registry
+
+    names = {record.code: record.title for record in registry.records("rule").values()}
+    return ", ".join(f"{names.get(code, code)} ({code})" for code in codes)
+
+
+def fault_blocks(found: Diagnosis, finding: Finding) -> list[Block]:
+    """Another fault beside the cause."""
+    actions = [action for action in found.actions if action.code == finding.code][:1]
+    tone = SEVERITY_TONES[finding.severity or "info"]
+    return [Verdict(head(finding), tone, apart=True), Paragraph(_sentence(finding.evidence), below=True), *choices(found, actions, 1, prescribe=False)]
+
+
+def choices(found: Diagnosis, actions: Sequence[Action], most: int, prescribe: bool = True) -> list[Block]:
+    """What to try, and the command that tries it all."""
+    entries = [Choice("or" if number else "Try", action.command, action.remedy.why) for number, action in enumerate(actions[:most])]
+    if prescribe and found.trained and any(action.command for action in actions):
+        entries.append(Choice("all", f"dlprobe prescribe {_typed(found.path)}", f"trains these and says which one cures it{_duration(found)}"))
+    return [Choices(entries)] if entries else []
+
+
+def _duration(found: Diagnosis) -> str:
+    """How long `prescribe` trains, roughly: this run's time for every change and seed."""
+    seconds = found.seconds * PRESCRIBED * (1 + len(found.actions))
+    if not math.isfinite(seconds):
+        return ""
+    if seconds < 5:
+        return " (some seconds)"
+    return f" (about {float(f'{seconds:.1g}'):.0f} s)" if seconds < 90 else f" (about {max(round(seconds / 60), 2)} min)"
+
+
+def _typed(path: str) -> str:
+    import shlex
+
+    return shlex.quote(path)
+
+
+def head(finding: Finding) -> str:
+    """`vanishing-gradient (G001), hidden_1 … hidden_12, from step 0`."""
+    return ", ".join(filter(None, [named(finding), _layers(finding.layers), _steps(finding.steps)]))
+
+
+def named(finding: Finding) -> str:
+    """`vanishing-gradient (G001)`."""
+    return f"{finding.name} ({finding.code})"
+
+
+def _layers(layers: Sequence[str]) -> str:
+    """The layers: from the first to the last where there are many."""
+    return ", ".join(layers) if len(layers) < 2 else f"{layers[0]} … {layers[-1]}"
+
+
+def _steps(steps: Sequence[int]) -> str:
+    if not steps:
+        return ""
+    return f"at step {steps[0]:,}" if steps[0] == steps[-1] else f"from step {steps[0]:,}"
+
+
+def _sentence(text: str) -> str:
+    """Evidence as a sentence; the name of a statistic keeps its first letter."""
+    first = text.partition(" ")[0]
+    return f"{text[:1].upper() if first.isalpha() else text[:1]}{text[1:]}." if text else ""
+
+
+def brings_about(found: Diagnosis) -> str:
+    """What follows from the cause; empty for nothing."""
+    return f"It brings about: {', '.join(dict.fromkeys(map(named, found.follows)))}." if found.follows else ""
+
+
+def _other_faults(found: Diagnosis) -> list[Finding]:
+    return [finding for finding in found.others if finding.severity != "info"]
+
+
+def spoken(found: Diagnosis) -> list[Finding]:
+    """Remarks that name something to try, of a run that learned in part and has no fault: they are all that there is to say."""
+    tried = {action.code for action in found.actions}
+    return [] if found.cause or found.symptoms or _other_faults(found) else [each for each in _infos(found) if each.code in tried]
+
+
+def remarks(found: Diagnosis) -> list[Finding]:
+    """What is worth knowing, no fault, and not told by itself."""
+    told = spoken(found)
+    return [each for each in _infos(found) if each not in told]
+
+
+def _infos(found: Diagnosis) -> list[Finding]:
+    return [finding for finding in found.others if finding.severity == "info"]
+
+
+def worst_first(found: Sequence[Diagnosis]) -> list[Diagnosis]:
+    """Several runs, the one that has come to least first; of those alike the ones with a fault before the others."""
+    order = list(STATE_TONES)
+    return sorted(found, key=lambda each: (-order.index(each.state.name), each.cause is None and not each.symptoms))
+
+
+def states_record(found: Sequence[Diagnosis]) -> dict[str, Any]:
+    """Of several runs as data: how many have come to what, and the diagnosis of the one that has come to least, unless all learned well."""
+    counts = Counter(each.state.name for each in found)
+    worst = found[0].to_json() if found and found[0].state.name != "learned well" else None
+    return {"states": dict(counts.most_common()), "diagnosis": worst}
+
+
+def states_text(found: Sequence[Diagnosis]) -> str:
+    """How many of several runs have come to what, the most frequent first.
+
+    >>> states_text([])
+    'no run'
+    """
+    counts = Counter(each.state.name for each in found)
+    return ", ".join(f"{name} in {count} of {len(found)} runs" for name, count in counts.most_common()) or "no run"
+
+
+def diagnosis_line(found: Diagnosis) -> DiagnosisLine:
+    """The diagnosis as the formats for machines draw it."""
+    tries = tuple((action.command, action.remedy.why, action.code) for action in found.actions)
+    cause = None if found.cause is None else Caused(found.cause.code, brings_about(found), tuple(finding.code for finding in found.follows))
+    return DiagnosisLine(found.sentence, found.state.name, tone_of(found), unknown_cause(found) if found.cause_unknown else "", cause, tries, found.caveats)

@@ -1,0 +1,28 @@
+"""What a proof says: the verdict with its counts first, and what the sham was."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from dlprobe.render.document import Block, Paragraph, Verdict
+
+if TYPE_CHECKING:
+    from dlprobe.experiments.proof_record import Proof
+
+
+def proof_blocks(proof: Proof) -> list[Block]:
+    """`proved: 5 of 5 seeds learn with init = he_normal, 0 of 5 with the sham (vanishing-gradient, G001)`, and how it was found out."""
+    return [Verdict(proof_line(proof), "good" if proof.verdict == "proved" else "warning"), Paragraph(sham_text(proof), below=True)]
+
+
+def proof_line(proof: Proof) -> str:
+    """The sentence and the cause that it is about."""
+    return f"{proof.sentence} ({proof.cause.name}, {proof.cause.code})"
+
+
+def sham_text(proof: Proof) -> str:
+    """What was done in place of the cure, so that it can be compared."""
+    best = f", {proof.restarts} times for equal work, the best of which counts" if proof.restarts > 1 else ""
+    told = f"sham: the run as it is, from other weights and in another order of samples{best}"
+    known = "; to learn is to come near the best of these and of plain defaults, as nobody learns these data well" if proof.defaults else ""
+    return told + known

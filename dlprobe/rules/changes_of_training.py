@@ -1,0 +1,309 @@
+"""Remedies that change how a net is trained. Each takes what the run has, says its numbers, and starts
+its dose there; None where it does not apply.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+
+import numpy as np
+
+from dlprobe.config.records import RunConfig
+from dlprobe.registry import Spec
+from dlprobe.rules.evidence import Evidence
+from dlprobe.rules.outcome import NotEvaluableError, Remedy
+
+ENOUGH = 2.0  # distance that weights would go on a straight way, as a share of their norm, at rates that learn; on the real one they go some 0.4
+ROUGH = 10.0  # times the usual rate up to which plain descent is raised: its usual rate is a careful one
+FAINT = 0.01  # share of the loss that a penalty may have for ten times of it to be a modest dose
+OFF = {  # what leaves a regularizer out, by key
+    "training.l1": "0",
+    "training.l2": "0",
+    "training.activity_l1": "0",
+    "training.activity_l2": "0",
+    "training.orthogonal_penalty": "0",
+    "training.max_norm": "none",
+    "training.mixup": "0",
+    "training.label_smoothing": "0",
+    "model.dropout": "0",
+    "model.input_dropout": "0",
+    "model.drop_connect": "0",
+    "model.noise": "0",
+    "model.input_noise": "0",
+}
+
+
+def short(number: float) -> str:
+    """A number as it is typed, to two digits.
+
+    >>> short(0.00123)
+    '0.0012'
+    """
+    return f"{float(f'{number:.2g}'):g}"
+
+
+def usual_rate(config: RunConfig) -> float:
+    """The usual learning rate of the run's optimizer."""
+    return float(config.training.optimizer.record.rate)
+
+
+def lower_rate(evidence: Evidence, config: RunConfig) -> Remedy:
+    """The optimizer's usual rate where the run's is more than ten times that, else a tenth."""
+    rate = config.training.resolved_lr
+    new = usual_rate(config) if rate > 10 * usual_rate(config) else rate / 10
+    return Remedy({"training.lr": short(new)}, f"a learning rate of {short(new)} in place of {rate:g}{_because(_pace(evidence))}")
+
+
+def raise_rate(evidence: Evidence, config: RunConfig) -> Remedy:
+    """As many times the rate as the weights should have gone further, at least three, to one digit; not beyond the optimizer's usual rate, of plain descent
+    ten times that, unless the run is there already."""
+    rate, moved, usual = config.training.resolved_lr, furthest(evidence), usual_rate(config)
+    if rate <= 0:
+        return Remedy({"training.lr": "auto"}, f"a learning rate of {usual:g} in place of 0")
+    factor = max(ENOUGH / moved, 3.0) if moved > 0 else 10.0
+    new = float(f"{rate * factor:.1g}")
+    limit = usual if config.training.optimizer.record.states else ROUGH * usual
+    new = min(new, limit) if rate < limit else 3 * rate
+    told = f"the layer that moved most went {moved:.2g} of its norm in {evidence.learning.updates} updates" if moved > 0 else ""
+    return Remedy({"training.lr": f"{new:g}"}, f"a learning rate of {new:g} in place of {rate:g}{_because(told)}")
+
+
+def furthest(evidence: Evidence) -> float:
+    """How far the layer that moved most went at the end, as a share of its first norm; NaN where that was not evaluated."""
+    found = evidence.run.evaluation_layers.get("weight_distance")
+    last = np.asarray(found[-1], np.float64) if found is not None and len(found) else np.empty(0)
+    last = last[np.isfinite(last)]
+    return float(last.max()) if len(last) else math.nan
+
+
+def usual_optimizer(evidence: Evidence, config: RunConfig) -> Remedy:
+    training = config.training
+    had = f"{training.optimizer} at {training.resolved_lr:g}"
+    return Remedy({"training.optimizer": "adam", "training.lr": "auto"}, f"Adam at 0.001, which sizes the step of every weight, in place of {had}")
+
+
+def longer(evidence: Evidence, config: RunConfig) -> Remedy | None:
+    """Four times as long, where the loss was still falling."""
+    loss, training = evidence.learning.loss, config.training
+    middle = len(loss) // 2
+    if len(loss) < 3 or not loss[-1] < loss[middle]:
+        return None
+    key, count = ("steps", training.steps) if training.steps is not None else ("epochs", training.epochs)
+    fell = f"{evidence.learning.loss_name} still fell from {loss[middle]:.3g} to {loss[-1]:.3g} in the second half"
+    return Remedy({f"training.{key}": str(4 * (count or 1))}, f"{4 * (count or 1)} {key} in place of {count}: {fell}")
+
+
+def larger_batch(evidence: Evidence, config: RunConfig) -> Remedy | None:
+    size = config.training.batch_size
+    samples = len(evidence.run.data.get("train_indices", ())) or math.inf
+    if size == "full" or int(size) >= samples:
+        return None
+    wanted = int(min(max(8 * int(size), 32), samples))
+    noise = f"the noise of the gradient falls to {math.sqrt(int(size) / wanted):.0%}"
+    return Remedy({"training.batch_size": str(wanted)}, f"batches of {wanted} in place of {size}: {noise}")
+
+
+def constant_schedule(evidence: Evidence, config: RunConfig) -> Remedy | None:
+    """The rate as it was at first, where a schedule raised it."""
+    if not evidence.run.is_recorded("learning_rate"):
+        return None
+    rates = evidence.scalar("learning_rate")
+    first, highest = float(rates[0]), float(np.nanmax(rates))
+    if not highest > 2 * first:
+        return None
+    told = f"the rate went from {first:g} to {highest:g}"
+    return Remedy({"training.schedule": "constant", "training.warmup": "0"}, f"a constant rate in place of {config.training.schedule}: {told}")
+
+
+def warmup(evidence: Evidence, config: RunConfig) -> Remedy | None:
+    """A rise of the rate over a tenth of the run, where it has none."""
+    steps = max(evidence.learning.updates // 10, 10)
+    if config.training.warmup >= steps:
+        return None
+    rate = config.training.resolved_lr
+    return Remedy(
+        {"training.warmup": str(steps)}, f"a rate that rises to {rate:g} over {steps} steps in place of {config.training.warmup}{_because(_pace(evidence))}"
+    )
+
+
+def clip(evidence: Evidence, config: RunConfig) -> Remedy | None:
+    """The typical norm of the gradient as its bound; half of the bound that the run has."""
+    has = config.training.clip_global_norm
+    norm = evidence.scalar("gradient_norm")[: max(len(evidence.steps) // 2, 1)] if evidence.run.is_recorded("gradient_norm") else np.empty(0)
+    norm = norm[np.isfinite(norm)]
+    typical = float(np.median(norm)) if len(norm) else 1.0
+    bound = min(typical, has / 2) if has is not None else typical
+    if not 0 < bound < math.inf:
+        return None
+    told = f": it is typically {typical:.2g}, at most {norm.max():.2g}" if len(norm) else ""
+    before = f" in place of {has:g}" if has is not None else ""
+    return Remedy({"training.clip_global_norm": short(bound)}, f"the norm of the gradient clipped at {short(bound)}{before}{told}")
+
+
+def early_stopping(evidence: Evidence, config: RunConfig) -> Remedy | None:
+    learned = evidence.learning
+    if config.training.early_stopping is not None or np.isnan(learned.val_loss).all():
+        return None
+    best = learned.best_val
+    told = f"val_loss was smallest, {learned.val_loss[best]:.3g}, after {learned.steps[best]} of {learned.updates} updates"
+    return Remedy({"training.early_stopping": "yes"}, f"early stopping, which keeps the best parameters: {told}")
+
+
+def no_early_stopping(evidence: Evidence, config: RunConfig) -> Remedy | None:
+    stopping = config.training.early_stopping
+    if stopping is None:
+        return None
+    return Remedy({"training.early_stopping": "none"}, f"without {stopping}, which ended the run after {evidence.learning.updates} updates")
+
+
+def patient_stopping(evidence: Evidence, config: RunConfig) -> Remedy | None:
+    stopping = config.training.early_stopping
+    if stopping is None:
+        return None
+    patience = max(4 * int(stopping.parameters["patience"]), 10)
+    told = f"patience {patience} in place of {stopping.parameters['patience']}, any improvement in place of {float(stopping.parameters['min_delta']):g}"
+    return Remedy({"training.early_stopping": f"early_stopping(patience={patience}, monitor={stopping.parameters['monitor']})"}, told)
+
+
+def dropout(evidence: Evidence, config: RunConfig) -> Remedy | None:
+    """0.3 where there is none, else a fifth more, up to a half."""
+    rate = config.model.dropout
+    if rate >= 0.5 or not config.model.layers:
+        return None
+    new = 0.3 if rate < 0.2 else min(0.5, rate + 0.2)
+    return Remedy({"model.dropout": short(new)}, f"dropout of {short(new)} in place of {rate:g}{_because(_gap(evidence))}")
+
+
+def weight_penalty(evidence: Evidence, config: RunConfig) -> Remedy | None:
+    """Ten times the decay or penalty that the run has, 1e-4 where there is none; None where what it has weighs something already."""
+    training, told = config.training, _because(_gap(evidence))
+    decay = float(training.optimizer.parameters.get("weight_decay", 0.0))
+    if decay > 0:
+        new = with_parameter(training.optimizer, "weight_decay", 10 * decay)
+        return Remedy({"training.optimizer": new}, f"weight decay of {10 * decay:g} in place of {decay:g}{told}") if decay < 0.1 else None
+    if training.l2 > 0 and not _faint(evidence):
+        return None
+    new_l2 = 10 * training.l2 if training.l2 > 0 else 1e-4
+    return Remedy({"training.l2": f"{new_l2:g}"}, f"an L2 penalty of {new_l2:g} in place of {training.l2:g}{told}")
+
+
+def _faint(evidence: Evidence) -> bool:
+    """Whether the penalty weighs next to nothing beside the first loss."""
+    if not evidence.run.is_recorded("penalty"):
+        return False
+    return float(np.nanmax(evidence.scalar("penalty"))) < FAINT * float(evidence.learning.loss[0])
+
+
+def with_parameter(spec: Spec, name: str, value: float) -> str:
+    """A thing with one parameter set, as it is typed."""
+    given = {key: spec.parameters[key] for key in spec.given} | {name: value}
+    words = [f"{key}={_typed(number)}" for key, number in given.items() if number != _default(spec, key)]
+    return f"{spec.name}({', '.join(words)})" if words else spec.name
+
+
+def _default(spec: Spec, name: str) -> object:
+    return next(each.default for each in spec.record.parameters if each.name == name)
+
+
+def _typed(value: object) -> str:
+    return f"{value:g}" if isinstance(value, float) else str(value).lower() if isinstance(value, bool) else str(value)
+
+
+def regularizers(config: RunConfig) -> dict[str, str]:
+    """What keeps the net from fitting, in words, by the key that leaves it out."""
+    tables = {"training": config.training, "model": config.model}
+    found = {}
+    for place in OFF:
+        table, _, key = place.partition(".")
+        value = getattr(tables[table], key)
+        if value not in (None, 0.0, 0):
+            found[place] = f"{key} {value:g}"
+    decay = float(config.training.optimizer.parameters.get("weight_decay", 0.0))
+    if decay > 0:
+        found["training.optimizer"] = f"weight decay {decay:g}"
+    return found
+
+
+def without(config: RunConfig, places: Sequence[str], told: str) -> Remedy | None:
+    """The run without some of its regularizers."""
+    has = {place: words for place, words in regularizers(config).items() if place in places}
+    if not has:
+        return None
+    patch = {place: with_parameter(config.training.optimizer, "weight_decay", 0.0) if place == "training.optimizer" else OFF[place] for place in has}
+    return Remedy(patch, f"without {' and '.join(has.values())}{_because(told)}")
+
+
+def no_penalty(evidence: Evidence, config: RunConfig) -> Remedy | None:
+    """Without anything that keeps the net from fitting; what weighs little (the decay that AdamW comes with) is left alone where there is more."""
+    has = list(regularizers(config))
+    decay = float(config.training.optimizer.parameters.get("weight_decay", 0.0))
+    if decay <= 0.01 and "training.optimizer" in has:
+        has.remove("training.optimizer")
+    return without(config, has, _fit(evidence))
+
+
+def class_weights(evidence: Evidence, config: RunConfig) -> Remedy | None:
+    counts = np.asarray(evidence.run.data.get("train_class_counts", ()), np.float64)
+    if config.training.class_weights is not None or len(counts) < 2:
+        return None
+    told = f"the rarest class has {counts.min():.0f} of {counts.sum():.0f} samples"
+    return Remedy({"training.class_weights": "balanced"}, f"every class weighs the same: {told}")
+
+
+def double(evidence: Evidence, config: RunConfig) -> Remedy:
+    return Remedy({"training.dtype": "float64"}, f"float64 holds numbers down to 1e-308, {config.training.dtype} down to 1e-38")
+
+
+def decaying_rate(evidence: Evidence, config: RunConfig) -> Remedy | None:
+    if str(config.training.schedule) != "constant":
+        return None
+    rate = config.training.resolved_lr
+    return Remedy({"training.schedule": "cosine"}, f"a rate that falls from {rate:g} to 0: Adam's last steps would be smaller than {rate:g} per weight")
+
+
+def another_start(evidence: Evidence, config: RunConfig) -> Remedy:
+    seed = config.training.seed
+    told = f"seed {seed} stands at {_size(evidence)}"
+    return Remedy({"training.seed": str(seed + 1), "data.data_seed": str(config.resolved_data_seed)}, f"other initial weights, seed {seed + 1}: {told}")
+
+
+def _size(evidence: Evidence) -> str:
+    learned = evidence.learning
+    error = float(learned.error[-1])
+    return f"an error of {error:.4g}" if learned.task == "regression" else f"{error:.1%} error in training"
+
+
+def _because(told: str) -> str:
+    return f": {told}" if told else ""
+
+
+def _pace(evidence: Evidence) -> str:
+    """What shows that steps are long: the typical update of the layer that moves most, or the loss."""
+    try:
+        typical = evidence.typical("update_ratio")
+        worst = int(np.nanargmax(typical))
+        return f"an update typically moves {evidence.names[worst]} by {typical[worst]:.2g} of its weights"
+    except (NotEvaluableError, ValueError):
+        pass
+    try:
+        loss = evidence.learning.loss
+    except NotEvaluableError:
+        return ""
+    return f"the loss went from {loss[0]:.3g} to {loss[-1]:.3g}"
+
+
+def _gap(evidence: Evidence) -> str:
+    learned = evidence.learning
+    if not learned.validated:
+        return ""
+    if learned.task == "regression":
+        return f"R² is {learned.skill[-1]:.2f} in training and {learned.val_skill[-1]:.2f} on new samples"
+    return f"{learned.error[-1]:.1%} error in training, {learned.val_error[-1]:.1%} on new samples"
+
+
+def _fit(evidence: Evidence) -> str:
+    try:
+        return _size(evidence)
+    except NotEvaluableError:
+        return ""

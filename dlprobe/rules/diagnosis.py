@@ -1,0 +1,242 @@
+"""One diagnosis of one run, from which every command takes its words: whether it learned, what hindered it, what followed, what to try.
+
+`diagnosis_of` is a pure function of what was observed and what the rules said, so that known findings can be left out, severities graded and runs renamed
+without opening the run again; `diagnose` looks at the run first.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+import numpy as np
+
+from dlprobe.analysis.learning.learned import State, learning, state
+from dlprobe.config.records import RunConfig
+from dlprobe.config.typed import train_command
+from dlprobe.rules.causes import Place, excluded_causes, ranked
+from dlprobe.rules.judging import Judgement, judge
+from dlprobe.rules.outcome import Finding, Remedy
+from dlprobe.runs import Run
+
+FAILED = ("diverged", "did not learn", "learned and lost")  # states that have a cause, known or not
+OPEN = ("did not learn", "learned in part", "too short to tell")  # what more steps may change
+
+
+@dataclass(frozen=True)
+class Observed:
+    """What a diagnosis takes of the run itself: what it has come to, its layers and last step, and what `dlprobe train` would repeat.
+
+    config: None of a run that dlprobe cannot train again. seconds: of training, NaN where they are not known.
+    """
+
+    state: State
+    place: Place = field(default_factory=Place)
+    config: RunConfig | None = None
+    caveats: tuple[str, ...] = ()
+    seconds: float = math.nan
+
+
+@dataclass(frozen=True)
+class Action:
+    """Something to try. remedy: the change of the configuration and why, words alone for a run of another origin; code: of the finding that names it;
+    command: what to type, empty where there is nothing that dlprobe could train.
+    """
+
+    remedy: Remedy
+    code: str
+    command: str = ""
+
+    def to_json(self) -> dict[str, Any]:
+        """The action as data."""
+        return {**self.remedy.to_json(), "code": self.code, "command": self.command or None}
+
+
+@dataclass(frozen=True)
+class NotLooked:
+    """Rules that could not look for one kind of reason. reasons: as they gave them, different only in what follows the first colon."""
+
+    kind: str
+    reasons: tuple[str, ...]
+    codes: tuple[str, ...]
+
+    def to_json(self) -> dict[str, Any]:
+        """The group as data."""
+        return {"reason": self.kind, "reasons": list(self.reasons), "codes": list(self.codes)}
+
+
+@dataclass(frozen=True)
+class Diagnosis:
+    """What is to be said of one run.
+
+    path: of the run, with `#id` in a study, empty where it has no file that could be named. cause: the error or warning furthest upstream; None where there
+    is none, or where all that was found only says again how the run ended (`symptoms`, e.g. not-learning). follows: what the cause brings about, of the same
+    layers and time. others: everything else. excluded: where a run failed without a cause, codes of the rules that looked for one and passed.
+    seconds: that the run was trained for, NaN where that is not known.
+    """
+
+    path: str
+    state: State
+    cause: Finding | None = None
+    follows: tuple[Finding, ...] = ()
+    symptoms: tuple[Finding, ...] = ()
+    others: tuple[Finding, ...] = ()
+    actions: tuple[Action, ...] = ()
+    caveats: tuple[str, ...] = ()
+    not_evaluated: tuple[NotLooked, ...] = ()
+    passed: tuple[str, ...] = ()
+    excluded: tuple[str, ...] = ()
+    seconds: float = math.nan
+
+    @property
+    def sentence(self) -> str:
+        """`mine.h5: did not learn: error 84.1 % …`: what every command says first."""
+        return f"{self.path}: {self.state.sentence}" if self.path else self.state.sentence
+
+    @property
+    def failed(self) -> bool:
+        """Whether the run did not learn, or lost what it had learned."""
+        return self.state.name in FAILED
+
+    @property
+    def trained(self) -> bool:
+        """False of a configuration that is judged before it is trained: there is no run to go on with."""
+        return self.state.name != "before training"
+
+    @property
+    def cause_unknown(self) -> bool:
+        """Whether the run failed and nothing says why."""
+        return self.failed and self.cause is None
+
+    def to_json(self) -> dict[str, Any]:
+        """The diagnosis as data; findings but the cause by their codes."""
+        return {
+            "state": self.state.name,
+            "reason": self.state.reason,
+            "cause": None if self.cause is None else self.cause.to_json(),
+            "cause_unknown": self.cause_unknown,
+            "excluded": list(self.excluded),
+            **{name: [finding.code for finding in getattr(self, name)] for name in ("follows", "symptoms", "others")},
+            "actions": [action.to_json() for action in self.actions],
+            "caveats": list(self.caveats),
+            "not_evaluated": [group.to_json() for group in self.not_evaluated],
+        }
+
+
+def diagnose(run: Run, judgement: Judgement, path: str) -> Diagnosis:
+    """The diagnosis of an open run that was judged. Raises RunFileError where the file is damaged."""
+    return diagnosis_of(observed(run), judgement, path)
+
+
+@dataclass(frozen=True)
+class Examined:
+    """A run of a study that was looked at while it was open, to be named and spoken of later. judgement: None of one that learned well, whose faults, if it
+    has any, are not what a study is about.
+    """
+
+    seen: Observed
+    judgement: Judgement | None = None
+
+    def diagnosis(self, path: str, typed: bool = True) -> Diagnosis:
+        """What is to be said of it. path: what it is called; typed: whether that can be typed where a run is asked for."""
+        seen = self.seen if typed else replace(self.seen, config=None)
+        return diagnosis_of(seen, self.judgement or Judgement(), path)
+
+
+def examine(run: Run) -> Examined:
+    """Look at an open run; judge it unless it learned well. Raises RunFileError where the file is damaged."""
+    seen = observed(run)
+    return Examined(seen, None if seen.state.name == "learned well" else judge(run))
+
+
+def observed(run: Run) -> Observed:
+    """What a diagnosis takes of the run. Raises RunFileError where the file is damaged."""
+    place = Place(tuple(str(name) for name in run.layers.names), int(run.steps[-1]) if len(run.steps) else None)
+    return Observed(state_of(run), place, run.configuration, _caveats(run), _seconds(run))
+
+
+def state_of(run: Run) -> State:
+    """What a run has come to. One that was stopped is *interrupted* where more steps may have led to something else."""
+    reached = state(learning(run), run.status)
+    if run.status != "interrupted":
+        return reached
+    stopped = f"stopped after {_steps(run):,} steps"
+    return State("interrupted", f"{stopped}; {reached.reason}") if reached.name in OPEN else State(reached.name, f"{reached.reason}; {stopped}")
+
+
+def _steps(run: Run) -> int:
+    return int(run.final.get("steps_done", int(run.steps[-1]) + 1 if len(run.steps) else 0))
+
+
+def _caveats(run: Run) -> tuple[str, ...]:
+    told = []
+    if run.status == "running":
+        told.append("the run is still being written: this is what it has so far")
+    if run.damage:
+        told.append(f"the file is damaged: {run.damage}")
+    return tuple(told)
+
+
+def _seconds(run: Run) -> float:
+    """Of training: the typical time of a step times the steps."""
+    taken = run.timing.get("step_seconds", ())
+    return float(np.median(taken)) * _steps(run) if len(taken) else math.nan
+
+
+def diagnosis_of(seen: Observed, judgement: Judgement, path: str) -> Diagnosis:
+    """The diagnosis that an observed run and a judgement make."""
+    faults = [finding for finding in judgement.findings if finding.severity != "info"]
+    causes, symptoms = ranked(faults, seen.place)
+    cause = causes[0] if causes else None
+    follows = () if cause is None else tuple(each for each in judgement.findings if each is not cause and seen.place.explains(cause, each))
+    told = [*follows, *(symptoms if cause is None else ()), *([] if cause is None else [cause])]
+    others = tuple(each for each in judgement.findings if not any(each is one for one in told))
+    failed = seen.state.name in FAILED
+    remarks = [each for each in judgement.findings if each.severity == "info"] if seen.state.name == "learned in part" else []
+    return Diagnosis(
+        path,
+        seen.state,
+        cause,
+        follows,
+        tuple(symptoms) if cause is None else (),
+        others,
+        actions_of([*causes, *symptoms] or remarks, seen.config, path),
+        seen.caveats,
+        not_looked(judgement.not_evaluated),
+        judgement.passed,
+        excluded_causes(judgement.passed) if failed and cause is None else (),
+        seen.seconds,
+    )
+
+
+def actions_of(findings: Iterable[Finding], config: RunConfig | None, path: str) -> tuple[Action, ...]:
+    """What the findings name, in their order, each change once, and none that undoes what a finding further upstream asks for."""
+    actions: list[Action] = []
+    for finding in findings:
+        asked = [action.remedy.patch for action in actions]
+        for remedy in finding.remedies:
+            if not _known(remedy, actions) and not _undoes(remedy.patch, asked):
+                command = train_command(path, config, remedy.patch) if config is not None and path and remedy.patch else ""
+                actions.append(Action(remedy, finding.code, command))
+    return tuple(actions)
+
+
+def _known(remedy: Remedy, actions: Sequence[Action]) -> bool:
+    same = (action.remedy for action in actions)
+    return any(other.patch == remedy.patch if remedy.patch else other.why == remedy.why for other in same)
+
+
+def _undoes(patch: Mapping[str, str], asked: Sequence[Mapping[str, str]]) -> bool:
+    """Whether a change sets a key that an earlier finding wants set to something else."""
+    return any(key in other and other[key] != value for other in asked for key, value in patch.items())
+
+
+def not_looked(reasons: Mapping[str, str]) -> tuple[NotLooked, ...]:
+    """Reasons by code, grouped by what stands before their first colon, the group with the most rules first."""
+    kinds: dict[str, list[tuple[str, str]]] = {}
+    for code, reason in reasons.items():
+        kinds.setdefault(reason.partition(":")[0], []).append((reason, code))
+    groups = [NotLooked(kind, tuple(dict.fromkeys(reason for reason, _ in pairs)), tuple(code for _, code in pairs)) for kind, pairs in kinds.items()]
+    return tuple(sorted(groups, key=lambda group: -len(group.codes)))

@@ -1,0 +1,120 @@
+"""What to undo first where signals or gradients do not pass: whatever of the net was chosen otherwise
+than is usual, and is off by its numbers.
+"""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+
+from dlprobe.analysis.theory.gaussian import moments
+from dlprobe.config import parse_spec
+from dlprobe.errors import ConfigError
+from dlprobe.rules.evidence import Evidence
+from dlprobe.rules.outcome import NotEvaluableError
+from dlprobe.rules.scale import off_scale
+
+FEW_UNITS = 8  # of a layer below which units that are off together are no accident: (1/2)^n a sample (Lu et al. 2020)
+USUAL = 2.0  # factor by which the variance of weights may leave the range of the usual initializers
+
+
+def passing(evidence: Evidence) -> tuple[str, ...]:
+    """Names of remedies for signals that do not pass through the net, those first that undo what is off by its numbers."""
+    config, first = evidence.config, []
+    if config is not None:
+        if config.model.bias_init is not None:
+            first.append("biases")
+        if config.model.init is not None and not 1 / USUAL <= scale_factor(evidence) <= USUAL:
+            first.append("init")
+        if any(squashes(str(each)) for each in config.model.activations):
+            first.append("relu")
+        if few(evidence):
+            first.append("wider" if len(config.model.layers) > 2 else "larger_net")
+    return tuple(dict.fromkeys([*first, "batch_norm", "layer_norm", "shallower", "init", "relu"]))
+
+
+def few(evidence: Evidence) -> bool:
+    """Whether a hidden layer has so few units that they are easily off together."""
+    widths = [evidence.layers[index].units for index in evidence.hidden]
+    return any(width is not None and width < FEW_UNITS for width in widths)
+
+
+def is_odd(evidence: Evidence) -> bool:
+    """Whether something else than its shape is off about the net: its weights, its bias parameters, an activation that squashes."""
+    return passing(evidence)[0] in ("biases", "init", "relu")
+
+
+def calming(evidence: Evidence) -> tuple[str, ...]:
+    """Names of remedies for steps that are too long: a rate that a schedule raised, inputs or targets out of scale, then the rate itself."""
+    return ("constant_schedule", *off_scale(evidence), "lower_rate")
+
+
+def squashes(text: str) -> bool:
+    """Whether an activation passes on less than half of the error signal's mean square where its input has variance 1 and its weights keep that.
+
+    σ_w² E φ² = 1 keeps the activations; σ_w² E φ'² is then what a layer passes on (Schoenholz et al. 2017): 0.15 of a sigmoid, 1 of ReLU, 1.2 of tanh.
+    """
+    try:
+        spec = parse_spec("activation", text)
+        found = moments(spec, 1.0)
+        return bool(found.slope_mean_square < 0.5 * found.mean_square)
+    except (ConfigError, AttributeError, TypeError, ValueError, ArithmeticError):
+        return False
+
+
+NARROW = 0.5
+
+
+def narrowness(evidence: Evidence) -> float:
+    """Σ 1/width over the hidden layers, to which the variance of the logarithm of what passes is proportional (Hanin & Rolnick 2018).
+
+    NaN where a width is not known.
+    """
+    widths = [evidence.layers[index].units for index in evidence.hidden]
+    return math.fsum(1.0 / width for width in widths if width) if widths and all(widths) else math.nan
+
+
+def scale_factor(evidence: Evidence) -> float:
+    """How far the weights of the hidden layers at step 0 lie outside what the usual initializers give, as a factor of their variance (geometric mean).
+
+    1 within, and where that is not known.
+    """
+    try:
+        factors = scale_factors(evidence)
+    except NotEvaluableError:
+        return 1.0
+    known = factors[np.isfinite(factors)]
+    with np.errstate(divide="ignore"):
+        return math.exp(float(np.log(known).mean())) if len(known) else 1.0  # weights of 0 are off by a factor of 0
+
+
+def scale_factors(evidence: Evidence) -> np.ndarray:
+    """The same by layer (hidden layers that are not normalized before their activation,)."""
+    hidden = [index for index in evidence.require_hidden() if not is_normalized(evidence, index)]
+    if not hidden:
+        raise NotEvaluableError("no such layer: every hidden layer is normalized before its activation")
+    if evidence.steps[0] != 0:
+        raise NotEvaluableError(f"the first recorded step is {evidence.steps[0]}, step 0 is needed")
+    rms = evidence.row("weight_rms", 0)
+    return np.array([_factor(evidence, index, float(rms[index]) ** 2) for index in hidden])
+
+
+def is_normalized(evidence: Evidence, index: int) -> bool:
+    """Whether a layer is normalized before its activation, so that the scale of its weights does not matter."""
+    return bool(evidence.layer_fact("normalization", index) != "none" and evidence.layer_fact("norm_position", index) == "before")
+
+
+def _factor(evidence: Evidence, index: int, variance: float) -> float:
+    """How far a weight variance lies outside the range of the usual initializers; 1 inside it."""
+    fan_in, fan_out = (float(evidence.layer_fact(name, index)) for name in ("fan_in", "fan_out"))
+    low, high = min(1.0 / (3.0 * fan_in), 2.0 / (fan_in + fan_out)), max(2.0, _gain(evidence, index) ** 2) / fan_in
+    return variance / low if variance < low else variance / high if variance > high else 1.0 + 0.0 * variance
+
+
+def _gain(evidence: Evidence, index: int) -> float:
+    try:
+        spec = parse_spec("activation", evidence.layer_fact("activation", index))
+        return float(spec.record.gain(*spec.parameters.values()))
+    except (ConfigError, AttributeError):
+        return 1.0

@@ -1,0 +1,121 @@
+"""One diagnosis: what is the cause, what follows from it, what to try, what could not be looked at."""
+
+from __future__ import annotations
+
+import shlex
+from graphlib import TopologicalSorter
+from typing import Any
+
+import pytest
+import rule_runs
+
+from dlprobe.analysis.learning.learned import State
+from dlprobe.config import RunConfig
+from dlprobe.config.typed import train_command
+from dlprobe.rules import Finding, Judgement, Remedy, all_rules, judge
+from dlprobe.rules.causes import Place, consequences, excluded_causes
+from dlprobe.rules.diagnosis import Diagnosis, Observed, diagnose, diagnosis_of, not_looked
+
+PLACE = Place(("hidden_1", "hidden_2", "hidden_3", "hidden_4", "output"), last_step=99)
+NOTHING_LEARNED = State("did not learn", "error 84.1 %")
+
+
+def found(code: str, severity: Any = "error", layers: tuple[str, ...] = (), steps: tuple[int, ...] = (), patch: dict[str, str] | None = None) -> Finding:
+    remedies = () if patch is None else (Remedy(patch, "because"),)
+    return Finding(1.0, 2.0, f"evidence of {code}", layers, steps, remedies, code, all_rules()[code].title, severity)
+
+
+def diagnosed(*findings: Finding, state: State = NOTHING_LEARNED, passed: tuple[str, ...] = (), config: RunConfig | None = None) -> Diagnosis:
+    return diagnosis_of(Observed(state, PLACE, config), Judgement(findings, passed, {}), "net.h5")
+
+
+def codes(findings: tuple[Finding, ...]) -> list[str]:
+    return [finding.code for finding in findings]
+
+
+def test_what_rules_bring_about_are_rules_and_nothing_brings_itself_about() -> None:
+    graph = {code: set(rule.brings_about) for code, rule in all_rules().items()}
+    assert set().union(*graph.values()) <= set(graph)
+    assert len(list(TopologicalSorter(graph).static_order())) == len(graph)  # raises CycleError for a circle
+
+
+def test_a_consequence_of_a_consequence_is_one() -> None:
+    assert "G001" in consequences("W002")
+    assert "L001" in consequences("G001")
+    assert "L001" in consequences("W002")
+    assert "W002" not in consequences("G001")
+
+
+def test_the_cause_is_furthest_upstream_though_milder_than_what_follows() -> None:
+    said = diagnosed(found("G001"), found("L001"), found("W002", "warning"), found("D004", "info"))
+    assert said.cause is not None
+    assert (said.cause.code, codes(said.follows), codes(said.others)) == ("W002", ["G001", "L001"], ["D004"])
+
+
+def test_an_info_is_never_a_cause() -> None:
+    assert diagnosed(found("W002", "info"), state=State("learned well", "")).cause is None
+
+
+def test_what_ended_before_it_or_is_in_far_layers_does_not_follow() -> None:
+    vanishing = found("G001", layers=("hidden_1", "hidden_2"), steps=(50, 90))
+    assert PLACE.explains(vanishing, found("G005", layers=("hidden_2",), steps=(60,)))
+    assert PLACE.explains(vanishing, found("G005", layers=("hidden_3",), steps=(60,)))  # a neighbour
+    assert not PLACE.explains(vanishing, found("G005", layers=("hidden_4",), steps=(60,)))
+    assert not PLACE.explains(vanishing, found("G005", layers=("hidden_2",), steps=(10, 40)))
+    assert PLACE.explains(vanishing, found("L001"))
+
+
+def test_what_was_seen_at_the_end_may_have_been_there_before() -> None:
+    vanishing = found("G001", layers=("hidden_1", "hidden_2"), steps=(0, 98))
+    assert PLACE.explains(found("A001", layers=("hidden_2",), steps=(99,)), vanishing)
+    assert not Place(PLACE.layers).explains(found("A001", layers=("hidden_2",), steps=(99,)), vanishing)
+
+
+def test_that_nothing_was_learned_is_no_cause_and_what_was_excluded_is_said() -> None:
+    said = diagnosed(found("L001", patch={"training.lr": "0.1"}), found("B001", "warning"), passed=("G001", "D004"))
+    assert (said.cause, said.cause_unknown, said.excluded) == (None, True, ("G001",))
+    assert (codes(said.symptoms), [action.code for action in said.actions]) == (["L001"], ["L001"])
+    assert excluded_causes(["L001"]) == ()
+
+
+def test_a_run_that_learned_has_no_unknown_cause() -> None:
+    said = diagnosed(found("D004", "info"), state=State("learned well", "error 1 %"), passed=("G001",))
+    assert (said.cause_unknown, said.excluded, said.sentence) == (False, (), "net.h5: learned well: error 1 %")
+
+
+def test_actions_come_once_in_the_order_of_causes_and_none_undoes_one_further_upstream() -> None:
+    smaller, larger = {"training.lr": "0.001"}, {"training.lr": "0.1"}
+    first, again, higher = found("D005", patch=smaller), found("G003", patch=smaller), found("W004", "warning", patch=larger)
+    assert [(action.code, action.remedy.patch) for action in diagnosed(higher, again, first).actions] == [("D005", smaller)]
+
+
+def test_a_run_of_another_program_gets_words_and_no_command() -> None:
+    said = diagnosed(Finding(1.0, 2.0, "", remedies=(Remedy({}, "smaller steps"),), code="W003", name="x", severity="error"))
+    assert [(action.remedy.why, action.command) for action in said.actions] == [("smaller steps", "")]
+
+
+@pytest.mark.parametrize("path", ["net.h5", "my runs/a b.h5", "it's.h5", "$(id).h5"])
+def test_a_command_is_what_the_shell_takes_apart_again(path: str) -> None:
+    patch = {"model.activation": "leaky_relu(slope=0.1)", "model.layers": "", "training.lr": "0.01"}
+    expected = ["dlprobe", "train", path, "--activation", "leaky_relu(slope=0.1)", "--layers", "", "--lr", "0.01"]
+    assert shlex.split(train_command(path, RunConfig(), patch)) == expected
+
+
+def test_reasons_of_one_kind_are_one_group() -> None:
+    groups = not_looked({"A005": "no histograms", "R001": "no baseline: add --against RUN", "R002": "no baseline: give more"})
+    assert [(group.kind, group.codes) for group in groups] == [("no baseline", ("R001", "R002")), ("no histograms", ("A005",))]
+
+
+def test_every_finding_stands_in_one_place() -> None:
+    run = rule_runs.made(evaluations=rule_runs.FAILED)
+    judgement = judge(run)
+    said = diagnose(run, judgement, "net.h5")
+    told = [*([said.cause] if said.cause else []), *said.follows, *said.symptoms, *said.others]
+    assert sorted(map(id, told)) == sorted(map(id, judgement.findings))
+
+
+@pytest.mark.parametrize(("evaluations", "state"), [(rule_runs.FAILED, "interrupted"), (rule_runs.LEARNED, "learned well")])
+def test_a_stopped_run_is_interrupted_unless_it_had_learned(evaluations: Any, state: str) -> None:
+    run = rule_runs.made(evaluations=evaluations, status="interrupted")
+    said = diagnose(run, Judgement(), "net.h5")
+    assert (said.state.name, "stopped after 400 steps" in said.state.reason) == (state, True)
