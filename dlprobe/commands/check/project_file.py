@@ -34,6 +34,7 @@ KEYS: dict[str, tuple[type | tuple[type, ...], str]] = {
     "exit-zero": (bool, "true or false"),
     "baseline": (str, "the path of a findings baseline"),
     "against": (list, "a list of run files"),
+    "gate": (list, 'a list of bounds, e.g. ["val_error<=5%"]'),
 }
 PATHS = ("baseline", "against")
 DEFAULTS = {"fail-on": FAIL_ON_DEFAULT}

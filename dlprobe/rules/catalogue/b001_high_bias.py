@@ -12,7 +12,9 @@ what the best error is. The reference is 0 unless it is set; error that rows whi
 When it stays silent: below a hundred updates or ten passes; a regression whose noise is not known is not evaluated, because nobody can say what error
 is left over; nor are files without training errors.
 
-What to try: more units or layers; training for longer, or faster; less penalty and dropout; and first what the other findings say.
+What to try: what dlprobe bias-variance RUN names as the one direction; if that is more capacity,
+more units or layers; training for longer, or faster; less penalty and dropout; and first what the
+other findings say.
 
 References: Ng 2018, Machine Learning Yearning, chapters 20-27; Geman, Bienenstock & Doursat 1992, Neural networks and the bias/variance dilemma.
 """
@@ -20,9 +22,11 @@ References: Ng 2018, Machine Learning Yearning, chapters 20-27; Geman, Bienensto
 from __future__ import annotations
 
 import math
+from typing import Literal
 
 from dlprobe.analysis.learning.learned import Learning
 from dlprobe.rules.evidence import Evidence
+from dlprobe.rules.one_direction import going
 from dlprobe.rules.outcome import Finding, NotEvaluableError, Outcome, Passed, fired
 from dlprobe.rules.remedies import remedies
 from dlprobe.rules.rule import Settings, Threshold, register
@@ -37,10 +41,14 @@ def check(evidence: Evidence, settings: Settings) -> Outcome:
     limit = "high_r2" if learned.task == "regression" else "high"
     high = gap >= float(settings[limit]) and (learned.task == "regression" or 1.0 - learned.reached >= float(settings["left"]))
     what = "1 − R²/ceiling" if learned.task == "regression" else "train_error (val_error where that is smaller)"
-    evident = f"{what} at the end is {gap + float(settings['reference']):.1f} points, {gap:.1f} above the reference of {float(settings['reference']):g}"
+    reference = float(settings["reference"])
+    against = f"{gap:.1f} above the reference of {reference:g}" if reference else "an upper bound of the bias (no human error given)"
+    evident = f"{what} at the end is {gap + reference:.1f} points, {against}"
     cure = remedies(evidence, "no_penalty", "larger_net", "longer", "usual_optimizer")
     compared = float(settings[limit if high else "points"])
-    return fired(Finding(gap, compared, evident, steps=(int(learned.steps[-1]),), remedies=cure, severity="warning" if high else "info"))
+    severity: Literal["warning", "info"] = "warning" if high else "info"
+    toward = going(evidence, "more capacity", cure, severity, reference)
+    return fired(Finding(gap, compared, evident, steps=(int(learned.steps[-1]),), remedies=toward, severity=severity))
 
 
 def training_gap(learned: Learning, reference: float, noise_known: bool) -> float:
