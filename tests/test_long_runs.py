@@ -29,6 +29,13 @@ def test_a_campaign_says_what_it_tried_and_what_failed(name: str, count: int) ->
         assert found["read_as_written"] + found["refused"] == count
 
 
+def test_the_matrix_of_recorded_loops_is_tried_from_the_start() -> None:
+    pytest.importorskip("torch")
+    found = long_runs.run("frameworks", "recorders", 3, seed=0)
+    assert (found["count"], found["failed"]) == (3, [])
+    assert set(found["largest_difference"]) == {"exact", "bf16"}
+
+
 def test_runs_of_one_law_pass_the_gate_and_planted_errors_do_not() -> None:
     """`gate_pairs` in short: one of the 200 pairs on either split, on digits."""
     found = long_runs.run("campaigns", "gate_pairs", 1, seed=0)

@@ -97,10 +97,12 @@ def test_every_pair_of_loss_and_output_is_compared_by_what_they_say_of_themselve
 )
 def test_whatever_leaves_no_weights_is_what_is_undone(training: dict[str, Any], patch: dict[str, str]) -> None:
     shrinking = np.linspace(1.0, 0.01, 400)[:, None]
-    found = finding("B004", made({"weight_l2": shrinking}, config={"training": training}, evaluations=FAILED))
+    found = finding("B004", made({"weight_l2": shrinking}, config={"training": training}, evaluations=FAILED, scalars={"learning_rate": 0.01}))
     assert (found.measured, found.threshold) == (pytest.approx(0.01), 0.2)
     assert [dict(each.patch) for each in found.remedies] == [patch]
     assert outcome("B004", made({"weight_l2": shrinking}, evaluations=FAILED)) == Passed()
+    mild = {"training": {"optimizer": "adamw(weight_decay=0.01)"}}  # leaves e^−0.04 of the weights by itself
+    assert outcome("B004", made({"weight_l2": shrinking}, config=mild, evaluations=FAILED, scalars={"learning_rate": 0.01})) == Passed()
 
 
 def test_a_training_loss_above_that_of_validation_is_what_dropout_does() -> None:

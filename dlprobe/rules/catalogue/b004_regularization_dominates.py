@@ -11,8 +11,8 @@ a path through the net is left.
 
 How it is measured: the median of penalty over that of batch_loss in the last quarter of the
 recorded steps; and both in the first recorded step, where the penalty then fell to less than a
-tenth. Under weight decay or max-norm, weight_l2 of a hidden layer at the end over that of the first
-row. For dropout, the batch loss (with) over the evaluated training loss (without) at the end, and
+tenth. Under max-norm, or weight decay that by itself leaves as little, weight_l2 of a hidden
+layer at the end over that of the first row. For dropout, the batch loss (with) over the evaluated training loss (without) at the end, and
 the share of units that is dropped.
 
 When it stays silent: a run that learned well is not accused, nor one whose validation error shows
@@ -28,6 +28,8 @@ Srivastava et al. 2014, Dropout; Humbatova et al. 2021, DeepCrime (mutants of th
 """
 
 from __future__ import annotations
+
+import math
 
 import numpy as np
 
@@ -74,7 +76,7 @@ def _shrunk(evidence: Evidence, limit: float) -> Finding | None:
         return None
     decay = float(config.training.optimizer.parameters.get("weight_decay", 0.0))
     bound = config.training.max_norm
-    if not decay and bound is None and not config.training.l2 and not config.training.l1:
+    if bound is None and not _pulled(evidence, decay) < limit:
         return None
     left = evidence.row("weight_l2", -1)[evidence.hidden] / evidence.row("weight_l2", 0)[evidence.hidden]
     if np.isnan(left).all():
@@ -85,8 +87,14 @@ def _shrunk(evidence: Evidence, limit: float) -> Finding | None:
     names = tuple(evidence.names[index] for index, share in zip(evidence.hidden, left, strict=True) if share < limit)
     told = f"{left[worst]:.2g} of the norm of {names[0] if len(names) == 1 else evidence.names[evidence.hidden[worst]]}'s weights is left at the end"
     options = ([f"weight decay of {decay:g}"] if decay else []) + ([f"a bound of {bound:g}"] if bound is not None else [])
-    evident = f"under {' and '.join(options) or 'the penalty'}, {told}"
-    return Finding(float(left[worst]), limit, evident, names, evidence.span, without(evidence, PULLS if options else PENALTIES, told))
+    evident = f"under {' and '.join(options)}, {told}"
+    return Finding(float(left[worst]), limit, evident, names, evidence.span, without(evidence, PULLS, told))
+
+
+def _pulled(evidence: Evidence, decay: float) -> float:
+    """The share of weights that decay by itself would have left: e^−Σ ηλ over the updates."""
+    rates = evidence.scalar("learning_rate") if evidence.run.is_recorded("learning_rate") else np.zeros(1)
+    return math.exp(-decay * float(np.nanmean(rates)) * evidence.learning.updates)
 
 
 def _dropped(evidence: Evidence, data: float, settings: Settings) -> Outcome:

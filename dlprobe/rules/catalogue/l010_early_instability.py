@@ -8,7 +8,8 @@ cost units, which die there, and the same configuration with another seed may no
 
 How it is measured: the largest batch_loss of the first tenth of the recorded steps (a hundred of
 them at most, ten at least) over the larger one of the first batch loss and the first evaluation;
-and the last evaluation below the start. Info for a run that learned well, else a warning.
+and the last evaluation below the start. Info for a run that learned something in
+the end, else a warning.
 
 When it stays silent: a run that ended with numbers that are not finite, or whose loss stayed up, is
 L002's.
@@ -47,7 +48,7 @@ def check(evidence: Evidence, settings: Settings) -> Outcome:
     rate = f" at a rate of {evidence.scalar('learning_rate')[row]:g}" if evidence.run.is_recorded("learning_rate") else ""
     step = int(evidence.steps[row])
     evident = f"batch_loss rose to {early[row]:.3g} at step {step}{rate}, {times:.3g} times its start of {start:.3g}, and ends at {learned.loss[-1]:.3g}"
-    severity = "info" if evidence.spared else "warning"
+    severity = "info" if evidence.spared or learned.something() else "warning"
     cure = remedies(evidence, *off_scale(evidence), "warmup", "lower_rate")
     return fired(Finding(times, float(settings["rise"]), evident, steps=(step,), remedies=cure, severity=severity))  # type: ignore[arg-type]
 
