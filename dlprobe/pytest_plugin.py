@@ -7,7 +7,7 @@
     def test_nightly_run(): ...
 
 Known findings stand in the file that `--dlprobe-baseline` names; `--dlprobe-update-baseline` writes what the tests of this session found into it.
-`select`, `ignore`, `settings` and `fail_on` mean what the options of `dlprobe check` mean; no project file is read: what a test asks stands in it.
+`select`, `ignore`, `settings`, `gate` and `fail_on` mean what the options of `dlprobe check` mean; no project file is read: what a test asks stands in it.
 Nothing heavy is imported before a test asks for it.
 """
 
@@ -25,7 +25,7 @@ from dlprobe.errors import FAIL_ON_DEFAULT
 if TYPE_CHECKING:
     from dlprobe.rules.files import JudgedRun
 
-MARKER = f"dlprobe(source, *, select=(), ignore=(), settings={{}}, fail_on={FAIL_ON_DEFAULT!r}): train or load a run and check it before the test"
+MARKER = f"dlprobe(source, *, select=(), ignore=(), settings={{}}, gate=(), fail_on={FAIL_ON_DEFAULT!r}): train or load a run and check it before the test"
 PROPERTY = "dlprobe"  # of a test report: what could not be evaluated
 JUDGED = pytest.StashKey[list[Any]]()
 
@@ -116,11 +116,13 @@ class Checker:
         select: str | Sequence[str] = (),
         ignore: str | Sequence[str] = (),
         settings: Mapping[str, Any] | None = None,
+        gate: str | Sequence[str] = (),
         fail_on: str = FAIL_ON_DEFAULT,
     ) -> Path:
         """Check a run file, or the run that a configuration trains; the path of the run file.
 
-        select, ignore: codes or prefixes; settings: thresholds by code and name, or by "CODE.name"; fail_on: error, warning, info or never. Raises
+        select, ignore: codes or prefixes; settings: thresholds by code and name, or by "CODE.name";
+        gate: bounds such as "val_error<=5%"; fail_on: error, warning, info or never. Raises
         ConfigError, DataError or RunFileError where an argument is wrong, or nothing can be trained or read.
         """
         __tracebackhide__ = True
@@ -128,7 +130,7 @@ class Checker:
         from dlprobe.rules.files import criteria, judged_files, run_files
         from dlprobe.rules.gate import codes, settings_of, severities
 
-        fails_on, chosen = severities(fail_on), criteria(codes(select), codes(ignore), settings_of(settings or {}))
+        fails_on, chosen = severities(fail_on), criteria(codes(select), codes(ignore), settings_of(settings or {}), codes(gate))
         path, name = self._run_file(source)
         judged = [self._named(each, path, name) for each in judged_files(run_files([path]), chosen)]
         self._item.user_properties += [(PROPERTY, f"{each.path}: {line}") for each in judged for line in unevaluated_lines(each, chosen.asked)]
@@ -171,12 +173,14 @@ def told(judged: JudgedRun, fails_on: Sequence[str]) -> str:
     """What fails a run, in lines: its findings with place and remedy, or why it could not be judged."""
     if judged.unreadable:
         return judged.unreadable
-    from dlprobe.reports.check import checked_run
+    from dlprobe.reports.check import checked_run, unevaluated_lines
 
     run = checked_run(judged)
     if not judged.evaluated:
         reasons = "".join(f"\n  {code}: {reason}" for code, reason in judged.judgement.not_evaluated.items())
         return f"dlprobe: {run.blind} on {judged.path}:{reasons}"
+    if judged.not_compared:
+        return "\n".join(f"dlprobe: {judged.path}: {line}" for line in unevaluated_lines(judged, ()) if line.startswith(tuple(judged.not_compared)))
     from dlprobe.rules.gate import failing
 
     found = failing(judged.judgement.findings, fails_on)

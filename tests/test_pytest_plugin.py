@@ -157,3 +157,12 @@ def test_a_severity_that_is_none_fails_with_the_list(folder: pytest.Pytester) ->
     result = run(folder, "def test_run(dlprobe_check): dlprobe_check('ill.h5', fail_on='warn')")
     result.assert_outcomes(failed=1)
     result.stdout.fnmatch_lines(["*fail-on: unknown severity 'warn'*"])
+
+
+@pytest.mark.parametrize(
+    ("bound", "outcome", "text"), [("val_error<=5%", "failed", "24 of 360"), ("val_error<=10%", "passed", ""), ("r2>.9", "failed", "no val_r2")]
+)
+def test_a_test_may_ask_for_a_bound(folder: pytest.Pytester, bound: str, outcome: str, text: str) -> None:
+    result = run(folder, f"def test_run(dlprobe_check): dlprobe_check({str(ROOT / 'sample_runs' / 'healthy.h5')!r}, select='N', gate={bound!r})")
+    result.assert_outcomes(**{outcome: 1})
+    result.stdout.fnmatch_lines([f"*{text}*"])

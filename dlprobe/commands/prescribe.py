@@ -133,18 +133,16 @@ def _show(prescription: Prescription, tried: Tried, execution: Execution, screen
     task = prescription.sets.of(ill.config).task
     proof = None if ill.kept is None else ill.kept.proof()
     written = str(target.path) if chosen is not None else ""
-    plain = "" if tried.defaults is None else _command_of(tried.defaults.treatment.config, ill.path)
-    screen.show(prescribe_document(str(ill.path), prescription, tried, percent=task == "classification", written=written, plain=plain, proof=proof))
+    plain = "" if tried.defaults is None else _command_of(tried.defaults.treatment.config)
+    screen.show(prescribe_document(ill.diagnosis, prescription, tried, percent=task == "classification", written=written, plain=plain, proof=proof))
 
 
-def _command_of(config: RunConfig, source: Path) -> str:
-    """What trains plain defaults, to be typed."""
-    from dlprobe.config import RunConfig
-    from dlprobe.config.typed import option_texts
-    from dlprobe.experiments.changes import changed_values
+def _command_of(config: RunConfig) -> str:
+    """What trains plain defaults, to be typed; what is recorded is left out."""
+    from dlprobe.config import from_mapping, to_mapping
+    from dlprobe.config.typed import train_with
 
-    patch = {key: value for key, value in changed_values(RunConfig(), config).items() if not key.startswith("recording.")}
-    return " ".join(["dlprobe train", *option_texts(patch)])
+    return train_with(from_mapping({**to_mapping(config), "recording": {}}), {})
 
 
 def _write(target: Target, ill: Ill, tried: Tried, chosen: Result) -> None:

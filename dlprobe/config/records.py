@@ -8,6 +8,7 @@ not get out.
 from __future__ import annotations
 
 from collections.abc import Mapping
+from functools import cache
 from pathlib import Path
 from typing import Annotated, Any, ClassVar, Literal, Self
 
@@ -84,7 +85,18 @@ class Table(BaseModel):
     @classmethod
     def forms(cls) -> dict[str, Form]:
         """The form of each field, in the order of definition."""
-        return {key: next(item for item in field.metadata if isinstance(item, Form)) for key, field in cls.model_fields.items()}
+        return _forms(cls)
+
+
+@cache
+def _forms(table: type[Table]) -> dict[str, Form]:
+    return {key: next(item for item in field.metadata if isinstance(item, Form)) for key, field in table.model_fields.items()}
+
+
+@cache
+def default_of(table: type[Table], key: str) -> Any:
+    """What a field of a table holds by default."""
+    return table.forms()[key].read(table.model_fields[key].default)
 
 
 class DataConfig(Table):
@@ -149,6 +161,9 @@ class DataConfig(Table):
     stratify: Annotated[bool, YesNo()] = option("yes", "keep the share of every class in each part (classification)")
     data_seed: Annotated[int | None, Whole(0, LARGEST_SEED, words=AUTO)] = option("auto", "seed of split and generated data; auto: the seed")
 
+    augment: Annotated[Spec | None, Named("augmentation", words=NONE)] = option(
+        "none", "what each training step does to its images, anew each time", "augmentation data_augmentation transform", younger=True
+    )
     label_noise: Annotated[float, Number(0.0, 1.0)] = option("0", "share of training labels replaced; regression: noise in deviations of the target")
     outliers: Annotated[float, Number(0.0, 1.0)] = option("0", "share of training rows whose inputs are replaced by far-off values")
 

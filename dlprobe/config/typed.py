@@ -12,7 +12,6 @@ from dlprobe.config.named_files import files_elsewhere
 from dlprobe.config.reading import with_values
 from dlprobe.config.records import RunConfig
 from dlprobe.config.writing import to_mapping
-from dlprobe.errors import ConfigError
 
 
 def train_command(path: str, config: RunConfig, patch: Mapping[str, str]) -> str:
@@ -36,11 +35,22 @@ def train_with(config: RunConfig, patch: Mapping[str, Any]) -> str:
 
 
 def differing(config: RunConfig, patch: Mapping[str, str]) -> dict[str, str]:
-    """What of a change the configuration does not have already; a change of all that cannot be made key by key stays whole."""
+    """What of a change the configuration does not have already; a change that it has as a whole stays as it is.
+
+    >>> differing(RunConfig(), {"model.activation": "relu", "model.init": "zeros"})
+    {'model.init': 'zeros'}
+    """
+    return {key: value for key, value in patch.items() if not _has(config, key, value)} or dict(patch)
+
+
+def _has(config: RunConfig, place: str, text: str) -> bool:
+    """Whether a key has the value that a text means."""
+    table, _, key = place.partition(".")
+    record = getattr(config, table)
     try:
-        return {key: value for key, value in patch.items() if with_values(config, {key: value}) != config} or dict(patch)
-    except ConfigError:
-        return dict(patch)
+        return bool(type(record).forms()[key].read(text) == getattr(record, key))
+    except ValueError:
+        return False
 
 
 def option_texts(patch: Mapping[str, str]) -> list[str]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from dlprobe.config.records import TABLES, RunConfig, Table, is_younger
+from dlprobe.config.records import TABLES, RunConfig, Table, default_of, is_younger
 
 
 def to_mapping(config: RunConfig, *, whole: bool = False) -> dict[str, dict[str, Any]]:
@@ -23,7 +23,7 @@ def to_mapping(config: RunConfig, *, whole: bool = False) -> dict[str, dict[str,
 def is_stored(record: Table, key: str) -> bool:
     """Whether a run file holds the key."""
     field = type(record).model_fields[key]
-    return not is_younger(field) or bool(getattr(record, key) != type(record).forms()[key].read(field.default))
+    return not is_younger(field) or bool(getattr(record, key) != default_of(type(record), key))
 
 
 def to_toml(config: RunConfig, reasons: Mapping[str, str] | None = None, *, brief: bool = False) -> str:

@@ -5,6 +5,7 @@ A replica's predictions on the common samples are what counts. They come from th
 
 from __future__ import annotations
 
+import math
 import sys
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field, replace
@@ -24,7 +25,7 @@ from dlprobe.config import FieldError, RunConfig, completed, from_mapping, split
 from dlprobe.errors import ConfigError, RunFileError
 from dlprobe.experiments import axes
 from dlprobe.experiments.experiment import Means, ResumableExperiment
-from dlprobe.experiments.replicas import Prepared, Replica, planned
+from dlprobe.experiments.replicas import Answer, Prepared, Replica, answered, planned
 from dlprobe.experiments.replicas import run as train_replicas
 from dlprobe.experiments.study import NEVER, PlannedRun, StudyResult, finished_runs, refuse_other_data
 from dlprobe.parts.metrics import Scored
@@ -92,7 +93,7 @@ class Decomposed:
 
 
 @dataclass(frozen=True)
-class BiasVarianceExperiment(ResumableExperiment[Array, Decomposed]):
+class BiasVarianceExperiment(ResumableExperiment[Answer, Decomposed]):
     """Replicas of a configuration on training sets of their own. told: hears the notes of the data."""
 
     name = EXPERIMENT
@@ -161,28 +162,28 @@ class BiasVarianceExperiment(ResumableExperiment[Array, Decomposed]):
         """Enough to decompose it again, and to go on."""
         return description(self.design, self.base, self.replicas)
 
-    def plan(self, found: Mapping[str, Array]) -> list[PlannedRun]:
+    def plan(self, found: Mapping[str, Answer]) -> list[PlannedRun]:
         """All replicas."""
         return planned(self.replicas)
 
-    def read(self, planned: PlannedRun, run: Run) -> Array:
-        """Its outputs on the common samples."""
-        return outputs_in(run, self.design.part)
+    def read(self, planned: PlannedRun, run: Run) -> Answer:
+        """Its outputs on the common samples, and how it fits its own."""
+        return answer_in(run, self.design.part)
 
-    def finished(self, study: Study, *, same_data: bool = True) -> dict[str, Array]:
-        return outputs_of(study, self.replicas, self.sampler.prepared)
+    def finished(self, study: Study, *, same_data: bool = True) -> dict[str, Answer]:
+        return answers_of(study, self.replicas, self.sampler.prepared)
 
-    def train(self, means: Means, finished: Mapping[str, Array]) -> StudyResult[Array]:
+    def train(self, means: Means, finished: Mapping[str, Answer]) -> StudyResult[Answer]:
         """Small nets train side by side."""
         how: dict[str, Any] = {"workers": means.threads, "stop": means.stop, "study": means.writer, "progress": means.progress, "cluster": means.cluster}
-        outputs = train_replicas(self.replicas, self.sampler.prepared, self.design.part, finished=finished, **how)
-        return StudyResult(outputs, len(outputs) == len(self.replicas))
+        answers = train_replicas(self.replicas, self.sampler.prepared, self.design.part, finished=finished, **how)
+        return StudyResult(answers, len(answers) == len(self.replicas))
 
-    def conclude(self, found: Mapping[str, Array], complete: bool) -> Decomposed | None:
+    def conclude(self, found: Mapping[str, Answer], complete: bool) -> Decomposed | None:
         """The decomposition from the replicas that ended; None where those of an interrupted study are too few for any."""
         loss = self.base.training.loss.record if self.base.training.loss else None
         ended = [(each.at, each.data, found[each.id]) for each in self.replicas if each.id in found]
-        made = points(self.design, ended, float(loss.threshold) if loss else 0.5)
+        made = points(self.design, ended, float(loss.threshold) if loss else 0.5, loss.name if loss else "cross_entropy")
         return Decomposed(self.design, made) if made or complete else None
 
     def table(self, result: Decomposed) -> dict[str, list[object]]:
@@ -292,15 +293,18 @@ def quiet(config: RunConfig, base: RunConfig, seed: int) -> RunConfig:
     return with_values(without_instruments(config), values if needed else {**values, "recording.evaluate_every": "never"})
 
 
-def points(design: Design, replicas: Sequence[tuple[str | float | None, int, Array]], threshold: float) -> list[Point]:
-    """The decomposition at each value from (value, data number, outputs) of every replica; values of which fewer than two replicas are usable are left out."""
+def points(design: Design, replicas: Sequence[tuple[str | float | None, int, Answer]], threshold: float, trained_on: str = "cross_entropy") -> list[Point]:
+    """The decomposition at each value from (value, data number, answer) of every replica; values of which fewer than two replicas are usable are left out.
+
+    trained_on: the name of the loss that the nets were trained with.
+    """
     found = []
     for value in design.values:
-        here = [(data, outputs) for at, data, outputs in replicas if at == value]
-        usable = [(data, outputs) for data, outputs in here if float(np.abs(outputs).max()) <= LARGEST_VALUE]
+        here = [(data, answer) for at, data, answer in replicas if at == value]
+        usable = [(data, answer) for data, answer in here if float(np.abs(answer.outputs).max()) <= LARGEST_VALUE]
         if len(usable) < 2:
             continue
-        made, wanted = predictions_of(design, [outputs for _, outputs in usable], threshold)
+        made, wanted = predictions_of(design, [answer.outputs for _, answer in usable], threshold)
         exact = design.loss == "squared" and design.truth is not None
         noise = design.noise if design.loss == "squared" else None
         parts = decompose(made, design.truth if exact else wanted, design.loss, noise=noise, noise_in_targets=not exact)
@@ -308,8 +312,22 @@ def points(design: Design, replicas: Sequence[tuple[str | float | None, int, Arr
         apart = sources(made, groups, design.loss) if design.facts.get("vary") == "both" and len(usable) == len(here) else None
         if len(set(groups)) < len(groups):
             parts = replace(parts, notes=(*parts.notes, SHARED)) if design.facts.get("vary") == "both" else parts
-        found.append(Point(value, parts, apart, len(here) - len(usable)))
+        found.append(Point(value, parts, apart, len(here) - len(usable), own_loss(design, [answer for _, answer in usable], trained_on)))
     return found
+
+
+def own_loss(design: Design, answers: Sequence[Answer], trained_on: str) -> float:
+    """The mean loss of replicas on their own training samples, in the loss that is decomposed; NaN where their runs do not tell it.
+
+    Squared: n outputs have n times the mean square error. Probabilities' squared errors are no number that a run ends with.
+    """
+    classes = design.targets.dtype.kind in "iu"
+    if design.loss == "zero-one":
+        return float(np.mean([answer.train_error for answer in answers]))
+    if design.loss == "cross-entropy":
+        return float(np.mean([answer.train_loss for answer in answers])) if trained_on.endswith("cross_entropy") else math.nan
+    outputs = 1 if design.targets.ndim == 1 else design.targets.shape[1]
+    return math.nan if classes else float(np.mean([outputs * answer.train_error**2 for answer in answers]))
 
 
 def predictions_of(design: Design, outputs: Sequence[Array], threshold: float) -> tuple[Array, Array]:
@@ -357,12 +375,13 @@ def from_study(study: Study, loss: str | None, noise: float | None = None) -> De
     part, values = str(told.get("part")), told.get("values")
     if part not in ("train", "val", "test") or not isinstance(values, list) or not study.runs:
         raise RunFileError(f"{study.path} is damaged or empty: there are no replicas in it to decompose")
-    replicas: list[tuple[str | float | None, int, Array]] = []
-    targets, threshold = None, 0.5
+    replicas: list[tuple[str | float | None, int, Answer]] = []
+    targets, threshold, trained_on = None, 0.5, "cross_entropy"
     for id in study.runs:
         run, where = study.runs.open(id), study.coordinates.get(id, {})
         targets, threshold = run.predictions[f"{part}_targets"], threshold_of(run) or 0.0
-        replicas.append((where.get("at"), int(where.get("data", 0)), outputs_in(run, part)))
+        trained_on = run.facts.loss if run.facts.loss not in (None, "auto") else trained_on
+        replicas.append((where.get("at"), int(where.get("data", 0)), answer_in(run, part)))
     assert targets is not None
     truth = None if told.get("truth") is None or noise is not None else np.array(told["truth"], np.float64)
     axis = told.get("axis")
@@ -370,7 +389,7 @@ def from_study(study: Study, loss: str | None, noise: float | None = None) -> De
     design = Design(
         loss or str(told.get("loss")), str(axis) if axis else None, tuple(values), targets, part, truth, told.get("noise") if noise is None else noise, facts
     )
-    return Decomposed(design, points(design, replicas, threshold))
+    return Decomposed(design, points(design, replicas, threshold, trained_on))
 
 
 def asked_of(study: Study) -> tuple[RunConfig, Request]:
@@ -382,19 +401,20 @@ def asked_of(study: Study) -> tuple[RunConfig, Request]:
     return from_mapping(completed(study.description["config"], "")), Request(**{name: asked[name] for name in known})
 
 
-def outputs_of(study: Study, replicas: Sequence[Replica], prepared: Prepared) -> dict[str, Array]:
-    """The outputs of the planned replicas that a study holds, by id. Raises ConfigError where one has another configuration or other data."""
+def answers_of(study: Study, replicas: Sequence[Replica], prepared: Prepared) -> dict[str, Answer]:
+    """What the planned replicas say that a study holds, by id. Raises ConfigError where one has another configuration or other data."""
     part = study.description["bias_variance"]["part"]
     by_id = {each.id: each for each in replicas}
 
-    def read(planned: PlannedRun, run: Run) -> Array:
+    def read(planned: PlannedRun, run: Run) -> Answer:
         refuse_other_data(study, run, prepared(by_id[planned.id].data, by_id[planned.id].size))
-        return outputs_in(run, part)
+        return answer_in(run, part)
 
     return finished_runs(study, planned(replicas), read)
 
 
-def outputs_in(run: Run, part: str) -> Array:
-    """The outputs (sample, output) on a part at the end of a run; NaN where it diverged."""
-    outputs = run.predictions[f"{part}_outputs"]
-    return outputs if run.status == "finished" else np.full_like(outputs, np.nan)
+def answer_in(run: Run, part: str) -> Answer:
+    """What a run says of a part at its end; NaN where it diverged."""
+    found = answered(run.status, run.final, run.predictions[f"{part}_outputs"])
+    assert found is not None
+    return found

@@ -5,6 +5,7 @@ Small nets train side by side. Which nets do is decided by the plan alone, so ne
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
@@ -16,11 +17,12 @@ import numpy.typing as npt
 from dlprobe.config import RunConfig
 from dlprobe.executors import threads as executor
 from dlprobe.experiments.study import PlannedRun, Told
+from dlprobe.parts.metrics import Scored, error
 from dlprobe.record.recorder import Both, Recorder
 from dlprobe.runs import RunWriter, StudyWriter
 from dlprobe.training import describe, fleets, trainer
 from dlprobe.training.stopping import Stop
-from dlprobe.training.targets import fitted, in_user_units
+from dlprobe.training.targets import encode_targets, fitted, in_user_units
 
 if TYPE_CHECKING:
     from dlprobe.executors.dask_cluster import DaskCluster
@@ -64,23 +66,42 @@ class Common:
 
 
 @dataclass(frozen=True)
-class Made:
-    """What a replica came to: its outputs (samples, outputs), NaN if it diverged, and its run where runs are kept."""
+class Answer:
+    """What a replica says: its outputs (samples, outputs) on the common samples, and how it fits its own training samples, as its run ends with it
+    (share of wrong classes, or the root mean square error; the loss). All NaN if it diverged.
+    """
 
     outputs: Array
+    train_error: float = math.nan
+    train_loss: float = math.nan
+
+
+@dataclass(frozen=True)
+class Made:
+    """What a replica came to, and its run where runs are kept."""
+
+    answer: Answer
     stored: bytes | None = None
 
 
 @dataclass
 class Predictions(Recorder):
-    """A recorder that keeps the outputs on one part and nothing else."""
+    """A recorder that keeps the outputs on one part, and the training part's numbers at the end."""
 
     part: str
-    outputs: Array | None = None
-    status: str = "running"
+    answer: Answer | None = None
 
     def end(self, status: str, final: Mapping[str, Any], predictions: Mapping[str, Array]) -> None:
-        self.status, self.outputs = status, predictions.get(f"{self.part}_outputs")
+        self.answer = answered(status, final, predictions.get(f"{self.part}_outputs"))
+
+
+def answered(status: str, final: Mapping[str, Any], outputs: Array | None) -> Answer | None:
+    """What a run that ended with these numbers says; None where it has no outputs."""
+    if outputs is None:
+        return None
+    if status != "finished":
+        return Answer(np.full_like(outputs, np.nan))
+    return Answer(outputs, *(float(final.get(f"train_{name}", math.nan)) for name in ("error", "loss")))
 
 
 def run(
@@ -91,22 +112,22 @@ def run(
     workers: int,
     stop: Stop,
     study: StudyWriter | None = None,
-    finished: Mapping[str, Array] | None = None,
+    finished: Mapping[str, Answer] | None = None,
     progress: Told | None = None,
     cluster: DaskCluster | None = None,
-) -> dict[str, Array]:
-    """Train all that is not `finished` and return the outputs of all on `part` by id, (samples, outputs); NaN where a replica diverged.
+) -> dict[str, Answer]:
+    """Train all that is not `finished` and return what all say of `part`, by id.
 
     What a stop left out is missing. cluster: where teams train in place of threads of this process.
     """
-    found: dict[str, Array] = dict(finished or {})
+    found: dict[str, Answer] = dict(finished or {})
     teams = [without(team, found) for team in teams_of(replicas, prepared)]
     largest_first = sorted((team for team in teams if team.members), key=lambda team: -sum(team.members[0].config.model.layers) * len(team.members))
     coordinates = {each.id: each.coordinates for each in planned(replicas)}
     for id, made in _results(largest_first, Common(prepared, part, study is not None), workers, stop, cluster):
         if study is not None and made.stored is not None:
             study.run(id, made.stored, coordinates[id])
-        found[id] = made.outputs
+        found[id] = made.answer
         if progress is not None:
             progress(len(found), len(replicas))
     return found
@@ -136,7 +157,7 @@ def teams_of(replicas: Sequence[Replica], prepared: Prepared) -> list[Team]:
     return [Team(tuple(team), fleet=len(team) > 1) for team in parted]
 
 
-def without(team: Team, finished: Mapping[str, Array]) -> Team:
+def without(team: Team, finished: Mapping[str, Answer]) -> Team:
     """The team without the replicas that have ended; the others train as they would beside them."""
     return Team(tuple(each for each in team.members if each.id not in finished), team.fleet)
 
@@ -158,16 +179,22 @@ def run_team(team: Team, common: Common, stop: Stop) -> dict[str, Made]:
         if common.kept or net is None:  # what is lost in a fleet is lost only if it is on its own
             made = run_one(trainer.start(replica.config, data), common, stop, net)
         else:
-            made = Made(outputs_of(session, data, common.part, net))
+            made = Made(answer_of(session, data, common.part, net))
         if made is not None:
             found[replica.id] = made
     return found
 
 
-def outputs_of(session: trainer.Session, data: trainer.PreparedData, part: str, net: fleets.Trained) -> Array:
-    """What a net of the session's kind gives for a part of its data, in the user's units: a replica's targets are scaled by its own training part."""
+def answer_of(session: trainer.Session, data: trainer.PreparedData, part: str, net: fleets.Trained) -> Answer:
+    """What a net of the session's kind says, in the user's units: a replica's targets are scaled by its own training part."""
     session.network.adopt(net)
-    return in_user_units(fitted(session.model.target_scaling, data), session.network.evaluate(data.inputs[part], session.targets[part]).outputs)
+    scaler = fitted(session.model.target_scaling, data)
+    outputs = in_user_units(scaler, session.network.evaluate(data.inputs[part], session.targets[part]).outputs)
+    targets = encode_targets(session.model.loss, session.model.outputs, data, scaler, "train", session.config.training.dtype)
+    own = session.network.evaluate(data.inputs["train"], targets)
+    with np.errstate(all="ignore"):
+        scored = Scored(in_user_units(scaler, own.outputs), data.targets["train"], len(data.class_names), session.model.loss.record.threshold)
+        return Answer(outputs, error(scored), own.loss)
 
 
 def run_one(session: trainer.Session, common: Common, stop: Stop, net: fleets.Trained | None = None) -> Made | None:
@@ -176,7 +203,6 @@ def run_one(session: trainer.Session, common: Common, stop: Stop, net: fleets.Tr
     writer = RunWriter.create(None, describe.describe(session)) if common.kept else None
     recorder: Recorder = kept if writer is None else Both(kept, writer)
     status = trainer.run(session, recorder, stop=stop) if net is None else trainer.adopt(session, recorder, net)
-    if status == "interrupted" or kept.outputs is None:
+    if status == "interrupted" or kept.answer is None:
         return None
-    outputs = kept.outputs if kept.status == "finished" else np.full_like(kept.outputs, np.nan)
-    return Made(outputs, writer.bytes() if writer is not None else None)
+    return Made(kept.answer, writer.bytes() if writer is not None else None)

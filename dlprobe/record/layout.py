@@ -325,6 +325,7 @@ def data_sets() -> dict[str, DataSet]:
     return {line.path: line for line in table}
 
 
+@cache
 def names(group: str) -> tuple[str, ...]:
     """Names that the table has in one group, e.g. `names("final")`."""
     return tuple(line.name for line in data_sets().values() if line.group == group)

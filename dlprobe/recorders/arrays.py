@@ -103,9 +103,11 @@ class Recorder:
             raise ValueError(f"step {step} has {len(layers)} layers, expected {len(self._layers)}")
         rows = statistics_of(layers, self._layers)
         if not self._file.begun:
-            self._file.begin(self._layers, self._facts, tuple(registry.records("statistic")), tuple(SCALARS), self._environment)
-        names = dict.fromkeys(name for row in rows for name in row)
-        self._file.step(step, {name: [row.get(name, math.nan) for row in rows] for name in names}, scalars)
+            self._file.begin(self._layers, self._facts, self._environment)
+        if wrong := next((name for name in scalars if name not in SCALARS), None):
+            raise ValueError(registry.unknown("scalar", wrong, SCALARS))
+        statistics = np.array([[[row.get(name, math.nan) for name in registry.records("statistic")] for row in rows]])
+        self._file.rows(np.array([step], np.int64), statistics, np.array([[scalars.get(name, math.nan) for name in SCALARS]]))
         self._updates = step + 1
 
     def evaluation(self, step: int | None = None, **values: float) -> None:

@@ -9,13 +9,17 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from numpy.typing import ArrayLike
+from numpy.typing import NDArray
 
+from dlprobe import registry
 from dlprobe.errors import RunFileError
 from dlprobe.record.description import LayerFacts, RunDescription, RunFacts
+from dlprobe.record.scalars import BATCH_LOSS
 from dlprobe.recorders.data_facts import data_facts
 from dlprobe.runs import RunWriter
 from dlprobe.runs.journal import journal_path
+
+NONFINITE = [list(registry.records("statistic")).index(name) for name in ("nonfinite_forward", "nonfinite_backward")]
 
 
 class RunFile:
@@ -47,21 +51,19 @@ class RunFile:
             inputs["val"], targets["val"] = x_val, y_val
         self._data = data_facts(inputs, targets)
 
-    def begin(self, layers: Sequence[LayerFacts], facts: RunFacts, statistics: Sequence[str], scalars: Sequence[str], environment: Mapping[str, Any]) -> None:
+    def begin(self, layers: Sequence[LayerFacts], facts: RunFacts, environment: Mapping[str, Any]) -> None:
         """Make the journal. Raises RunFileError where it cannot be made, ValueError for what the layout table does not have."""
-        description = RunDescription(
-            layers, origin=self.origin, facts=facts, data=self._data, environment=environment, statistics=tuple(statistics), scalars=tuple(scalars)
-        )
+        description = RunDescription(layers, origin=self.origin, facts=facts, data=self._data, environment=environment)
         self._writer = RunWriter.create(self.path, description, self.force)
         for step, values in self._evaluations:
             self._writer.evaluation(step, values)
 
-    def step(self, step: int, statistics: Mapping[str, ArrayLike], scalars: Mapping[str, float], seconds: float = math.nan) -> None:
-        """One recorded step, described before its update: (layer,) and one number each, by name."""
+    def rows(self, steps: NDArray[np.int64], statistics: NDArray[np.float64], scalars: NDArray[np.float64]) -> None:
+        """Recorded steps (step,), each described before its update. statistics: (step, layer, statistic) and scalars: (step, scalar), columns as in
+        `record.statistics` and `record.scalars`, NaN where there is none."""
         assert self._writer is not None
-        self._writer.step(step, statistics, scalars, seconds)
-        numbers = [np.asarray(statistics[name]) for name in ("nonfinite_forward", "nonfinite_backward") if name in statistics]
-        self._last_finite = not any(bool(np.any(each > 0)) for each in numbers) and not math.isinf(scalars.get("batch_loss", 0.0))
+        self._writer.rows(int(steps[0]), steps, statistics, scalars, math.nan)
+        self._last_finite = not (statistics[-1][:, NONFINITE] > 0).any() and not math.isinf(scalars[-1, BATCH_LOSS])
 
     def evaluation(self, step: int, values: Mapping[str, float]) -> None:
         """One evaluation after `step` updates. Raises ValueError for names that the layout table does not have."""

@@ -108,9 +108,11 @@ class DiagnosisLine:
 class CheckedRun:
     """The outcome of every rule for one run. path: the file, with `#id` for a run of a study. unreadable: why the file could not be judged at all.
 
-    diagnosis: of a run that could be read. evaluated: whether enough rules could look at it; True also where all that was found is known from a baseline
-    and left out. not_compared: codes that --against asked for in vain, which fails the command; asked: codes that were selected by name. proof: of the cause,
-    as a sentence.
+    diagnosis: of a run that could be read. evaluated: whether enough rules could look at it; True
+    also where all that was found is known from a baseline and left out. not_compared: codes that
+    --against or --gate asked for in vain, which fails the command; asked: codes that were selected
+    by name. proof: of the cause, as a sentence. notes: by code, what rules that passed would have
+    found.
     """
 
     path: str
@@ -123,6 +125,7 @@ class CheckedRun:
     asked: Sequence[str] = ()
     diagnosis: DiagnosisLine | None = None
     proof: str = ""
+    notes: Mapping[str, str] = field(default_factory=dict)
 
     @property
     def sentence(self) -> str:
@@ -199,10 +202,33 @@ def unevaluated_text(runs: Sequence[CheckedRun]) -> str:
 def asked_in_vain(run: CheckedRun) -> Iterator[tuple[str, str]]:
     """Code and sentence of every rule that the user asked for, by its code or with --against, and that could not be evaluated."""
     for code, reason in _reasons(run, run.not_compared):
-        yield code, f"{code} was not compared with the baseline: {reason}"
+        yield code, vain_text(code, reason)
     for code, reason in _reasons(run, run.asked):
         if code not in run.not_compared:
             yield code, f"{code} was selected and not evaluated: {reason}"
+
+
+def vain_text(code: str, reason: str) -> str:
+    """A rule that --against or --gate asked for, and why it could not look."""
+    return f"{code} was not compared with the {compared_with(code)}: {reason}"
+
+
+def compared_with(code: str) -> str:
+    """What a rule that looks beyond the run compares it with.
+
+    >>> compared_with("R002"), compared_with("M001")
+    ('baseline', 'bound')
+    """
+    return "baseline" if code.startswith("R") else "bound"
+
+
+def note_lines(run: CheckedRun) -> list[str]:
+    """What rules that passed would have found, a line each.
+
+    >>> note_lines(CheckedRun("x.h5", passed=["R002"], notes={"R002": "a rise is seen"}))
+    ['R002 passed: a rise is seen']
+    """
+    return [f"{code} passed: {note}" for code, note in run.notes.items()]
 
 
 def _reasons(run: CheckedRun, codes: Sequence[str]) -> Iterator[tuple[str, str]]:

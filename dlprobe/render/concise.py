@@ -1,7 +1,7 @@
 """Findings → one line each: `run.h5: G001 error vanishing-gradient: evidence (layers; steps)`, for grep and editors.
 
 Before those of a run stands what it has come to, `run.h5: did not learn: …`, and before all what a project file set; lines of another form at the end,
-`run.h5: 3 rules not evaluated: …`, say what could not be looked at.
+`run.h5: 3 rules not evaluated: …`, say what could not be looked at, and what a gate would have found.
 """
 
 from __future__ import annotations
@@ -9,7 +9,7 @@ from __future__ import annotations
 from typing import TextIO
 
 from dlprobe.render import formats
-from dlprobe.render.checked import SCHEMA, CheckedRun, FindingLine, asked_in_vain, checked, unevaluated_text
+from dlprobe.render.checked import SCHEMA, CheckedRun, FindingLine, asked_in_vain, checked, note_lines, unevaluated_text
 from dlprobe.render.document import Document
 from dlprobe.render.safe_text import encodable, visible
 
@@ -19,6 +19,7 @@ def render(document: Document, stream: TextIO, *, width: int | None = None, colo
     runs = checked(document).runs
     lines = [text for run in runs for text in (run.sentence, *(line(run, finding) for finding in run.findings)) if text]
     lines += [f"{run.path}: {sentence}" for run in runs for _, sentence in asked_in_vain(run)]
+    lines += [f"{run.path}: {note}" for run in runs for note in note_lines(run)]
     if told := unevaluated_text(runs):
         lines.append(f"{runs[0].path if len(runs) == 1 else f'{len(runs)} runs'}: {told}")
     encoding = getattr(stream, "encoding", None) or "utf-8"

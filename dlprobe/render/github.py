@@ -8,7 +8,7 @@ from __future__ import annotations
 from typing import TextIO
 
 from dlprobe.render import formats
-from dlprobe.render.checked import SCHEMA, CheckedRun, FindingLine, asked_in_vain, checked, unevaluated_text
+from dlprobe.render.checked import SCHEMA, CheckedRun, FindingLine, asked_in_vain, checked, note_lines, unevaluated_text
 from dlprobe.render.document import Document
 from dlprobe.render.safe_text import visible
 
@@ -31,6 +31,8 @@ def render(document: Document, stream: TextIO, *, width: int | None = None, colo
             stream.write(command("warning", run.file, f"{code} not evaluated", f"{run.path}: {sentence}") + "\n")
         if run.diagnosis is not None:
             stream.write(command("notice", run.file, run.diagnosis.state, "\n".join(filter(None, [run.sentence, run.diagnosis.unknown]))) + "\n")
+        for note in note_lines(run):
+            stream.write(command("notice", run.file, "what the gate sees", f"{run.path}: {note}") + "\n")
         if not run.evaluated:
             stream.write(
                 command("error", run.file, "nothing could be evaluated", f"{run.path}: {run.unreadable or f'{run.blind}: {unevaluated_text([run])}'}") + "\n"

@@ -1,4 +1,5 @@
-"""Findings → JSON lines: one record per finding, `path` first, and one per run with `path`, `diagnosis`, and `not_evaluated` where rules could not look.
+"""Findings → JSON lines: one record per finding, `path` first, and one per run with `path`, `diagnosis`, and `not_evaluated` where rules could not look,
+and `notes` of what rules that passed would have found.
 
 Before them what a project file set, as its `path` and `settings`.
 """
@@ -19,7 +20,7 @@ def render(document: Document, stream: TextIO, *, width: int | None = None, colo
     if project := checked(document).project:
         stream.write(json.dumps(jsonable({"path": project.path, "settings": project.settings})) + "\n")
     for run in checked(document).data["runs"]:
-        silent = {name: run[name] for name in ("diagnosis", "not_evaluated", "not_compared") if run.get(name)}
+        silent = {name: run[name] for name in ("diagnosis", "not_evaluated", "not_compared", "notes") if run.get(name)}
         for record in (*run["findings"], *([silent] if silent else ())):
             stream.write(json.dumps(jsonable({"path": run["path"], **record}), allow_nan=False) + "\n")
 

@@ -11,7 +11,7 @@ import re
 from typing import TYPE_CHECKING, TextIO
 
 from dlprobe.render import formats
-from dlprobe.render.checked import SCHEMA, CheckDocument, CheckedRun, FindingLine, ProjectSettings, Severity, checked
+from dlprobe.render.checked import SCHEMA, CheckDocument, CheckedRun, FindingLine, ProjectSettings, Severity, checked, vain_text
 from dlprobe.render.document import Document
 from dlprobe.render.safe_text import visible
 
@@ -86,13 +86,14 @@ def _case(run: CheckedRun, code: str, fails_on: Sequence[Severity]) -> Element:
     found = [finding for finding in run.findings if finding.code == code]
     failing = [finding for finding in found if finding.severity in fails_on]
     if code in run.not_evaluated and code in run.not_compared:
-        _add(case, "error", f"not compared with the baseline: {run.not_evaluated[code]}", "not-compared")
+        _add(case, "error", vain_text(code, run.not_evaluated[code]), "not-compared")
     elif code in run.not_evaluated:
         SubElement(case, "skipped", message=visible(run.not_evaluated[code]))
     if failing:
         _add(case, "failure", failing[0].evidence, failing[0].name, "\n".join(text(finding, run) for finding in failing))
-    if mild := [finding for finding in found if finding not in failing]:
-        SubElement(case, "system-out").text = "\n".join(text(finding, run) for finding in mild)
+    mild = [*(text(finding, run) for finding in found if finding not in failing), *(visible(note) for note in [run.notes.get(code)] if note)]
+    if mild:
+        SubElement(case, "system-out").text = "\n".join(mild)
     return case
 
 

@@ -12,7 +12,7 @@ from typing import Any, TextIO
 from urllib.parse import quote
 
 from dlprobe.render import formats
-from dlprobe.render.checked import SCHEMA, CheckDocument, CheckedRun, FindingLine, RuleLine, asked_in_vain, checked, unevaluated_text
+from dlprobe.render.checked import SCHEMA, CheckDocument, CheckedRun, FindingLine, RuleLine, asked_in_vain, checked, note_lines, unevaluated_text
 from dlprobe.render.document import Document
 from dlprobe.render.json import jsonable
 from dlprobe.render.safe_text import visible
@@ -88,6 +88,7 @@ def _invocation(document: CheckDocument) -> dict[str, Any]:
     notes = [("error", f"{run.path}: {run.unreadable or run.blind}") for run in silent]
     notes += [("error" if code in run.not_compared else "warning", f"{run.path}: {sentence}") for run in document.runs for code, sentence in asked_in_vain(run)]
     notes += [("note", run.sentence) for run in document.runs if run.sentence]
+    notes += [("note", f"{run.path}: {note}") for run in document.runs for note in note_lines(run)]
     if told := unevaluated_text(document.runs):
         notes.append(("note", told))
     told_of = [{"level": level, "message": {"text": visible(text)}} for level, text in notes]

@@ -10,23 +10,35 @@ from dlprobe.render.document import Block, Bullets, Cell, Chart, Column, Documen
 
 if TYPE_CHECKING:
     from dlprobe.analysis.bias_variance.curve import Point
+    from dlprobe.analysis.bias_variance.direction import Direction
     from dlprobe.analysis.bias_variance.loss_parts import Decomposition
     from dlprobe.analysis.bias_variance.textbook_reading import Reading
 
 SCHEMA = "dlprobe-bias-variance/1"
 ROUNDING = 1e-12
+ABSURD = 10.0  # times the expected loss: an interval that is wider says nothing
+UNKNOWN = {"unknown": "cannot be told"}
+QUESTIONS = (
+    "Which question is this? The reading asks of one run which of its two errors is the larger part: "
+    "E_val − E_train stands for the variance, and a net that fits its own samples better than others "
+    "has it high. --replicas asks how much nets of other training sets differ: their variance may be low "
+    "where the gap is high, because all of them make the same errors on new samples, which the "
+    "decomposition counts as bias. It also depends on the loss: a class that stays right counts nothing "
+    "in zero-one loss, and its probability does in cross-entropy."
+)
 ADVISED = ("sweet_spot", "double_descent")  # facts that the advice tells in words
 
 
-def reading_document(reading: Reading, advice: Sequence[str], of: str, context: Mapping[str, Any]) -> Document:
+def reading_document(reading: Reading, direction: Direction, advice: Sequence[str], of: str, context: Mapping[str, Any]) -> Document:
     """The textbook reading. of: where the numbers come from; context: `run`, `train_samples`, `val_samples`, as far as they are known."""
-    line = f"textbook reading: bias {reading.bias}, variance {reading.variance}"
+    line = f"textbook reading: {reading.verdict}"
     run = context.get("run")
     blocks: list[Block] = [
         Verdict(line, "good" if (reading.bias, reading.variance) == ("low", "low") else "warning"),
+        Paragraph(f"One direction: {direction.way}. {direction.reason[:1].upper()}{direction.reason[1:]}."),
         _errors(reading, of),
         Bullets(list(advice)),
-        Paragraph("The gap E_val − E_train of one run stands for the variance here; the variance itself is over training sets and takes replicas."),
+        Paragraph(QUESTIONS),
         Hint(f"dlprobe bias-variance {run or 'CONFIG'} --replicas 20   # the decomposition itself, by retraining"),
     ]
     data = {
@@ -34,6 +46,7 @@ def reading_document(reading: Reading, advice: Sequence[str], of: str, context: 
         "loss": "error",
         "points": [],
         "diagnosis": {"bias": reading.bias, "variance": reading.variance},
+        "direction": {"way": direction.way, "reason": direction.reason},
         "advice": list(advice),
         "errors": {"human": reading.human_error, "train": reading.train_error, "val": reading.val_error},
         "gaps": {"bias": reading.bias_gap, "variance": reading.variance_gap},
@@ -48,8 +61,13 @@ def _errors(reading: Reading, of: str) -> Table:
     """The three errors and two gaps in percent, with intervals where they are known."""
     known = bool(reading.intervals)
     rows: list[list[Cell]] = [
-        ["E_human, the reference", _percent(reading.human_error), *["", ""][: 2 * known], ""],
-        ["E_train", _percent(reading.train_error), *_ends(reading, "train_error")[: 2 * known], f"bias {_gap(reading.bias_gap)}"],
+        ["E_human, the reference", "not given" if reading.human_error is None else _percent(reading.human_error), *["", ""][: 2 * known], ""],
+        [
+            "E_train",
+            _percent(reading.train_error),
+            *_ends(reading, "train_error")[: 2 * known],
+            f"bias {'at most ' if reading.human_error is None else ''}{_gap(reading.bias_gap)}",
+        ],
         ["E_val", _percent(reading.val_error), *_ends(reading, "val_error")[: 2 * known], f"variance {_gap(reading.variance_gap)}"],
     ]
     ends = [Column("low", align="right"), Column("high", align="right")] if known else []
@@ -71,14 +89,23 @@ def _ends(reading: Reading, name: str) -> list[str]:
 
 
 def document(
-    points: Sequence[Point], diagnosis: Mapping[str, str], advice: Sequence[str], axis: str | None, facts: Mapping[str, Any], study: str | None = None
+    points: Sequence[Point],
+    diagnosis: Mapping[str, str],
+    advice: Sequence[str],
+    axis: str | None,
+    facts: Mapping[str, Any],
+    study: str | None = None,
+    zones: Sequence[str | None] = (),
 ) -> Document:
-    """Decompositions. axis: what `at` is; facts: what was varied and how, for people and programs; study: the file that keeps the replicas."""
-    loss = points[0].found.loss
+    """Decompositions. axis: what `at` is; facts: what was varied and how, for people and programs;
+    study: the file that keeps the replicas; zones: where each point lies in the textbook's picture.
+    """
+    loss, places = points[0].found.loss, list(zones) or [None] * len(points)
     blocks: list[Block] = [Facts([(name.replace("_", " "), _fact(value)) for name, value in facts.items() if value is not None and name not in ADVISED])]
-    blocks += [_chart(points, axis), _parts(points, axis), _intervals(points, axis)] if len(points) > 1 else [_one(points[0])]
+    along = [_chart(points, axis), *_curves(points, axis, places), _parts(points, axis), _intervals(points, axis)]
+    blocks += along if len(points) > 1 else [_one(points[0])]
     best = min(points, key=lambda point: point.found.expected_loss)
-    said = ", ".join(f"{name} {level}" for name, level in diagnosis.items())
+    said = ", ".join(f"{name} {UNKNOWN.get(level, level)}" for name, level in diagnosis.items())
     place = f"at {axis} = {best.at}: " if len(points) > 1 else ""
     blocks += [Verdict(place + said, "good" if set(diagnosis.values()) == {"low"} else "warning"), Bullets(list(advice))]
     notes = dict.fromkeys(note for point in points for note in point.found.notes)
@@ -91,7 +118,7 @@ def document(
     data = {
         "schema": SCHEMA,
         "loss": loss,
-        "points": [record(point) for point in points],
+        "points": [record(point, zone) for point, zone in zip(points, places, strict=True)],
         "diagnosis": dict(diagnosis),
         "advice": list(advice),
         "axis": axis,
@@ -105,8 +132,13 @@ def _fact(value: Any) -> Cell:
 
 
 def _about(points: Sequence[Point]) -> list[str]:
+    """How the parts add up, and which question they answer."""
     found = points[0].found
     told = [] if found.loss == "zero-one" else [f"expected loss = bias + variance{' + noise' if found.noise_known else ''}"]
+    told.append(
+        "bias here is what nets of all training sets get wrong together, also where each fits its own samples; "
+        "E_val − E_train of one run (the textbook reading) may be large with a small variance"
+    )
     return [*told, "95 % intervals hold for these samples: they say what other replicas would have given"]
 
 
@@ -129,9 +161,24 @@ def _chart(points: Sequence[Point], axis: str | None) -> Chart:
     order = sorted(range(len(x)), key=lambda index: x[index])
     lines = (("bias", "bias"), ("net variance" if points[0].found.loss == "zero-one" else "variance", "net_variance"), ("expected loss", "expected_loss"))
     series = [Series(name, [x[k] for k in order], [_number(getattr(points[k].found, key)) for k in order]) for name, key in lines]
+    if any(math.isfinite(point.training) for point in points):
+        series.append(Series("training loss", [x[k] for k in order], [_number(points[k].training) for k in order]))
     names = {place: str(value) for place, value in zip(x, at, strict=True)}
     loss = points[0].found.loss
     return Chart(series, str(axis), loss, caption=f"{loss} loss over {axis}", log_x=log, x_names=names)
+
+
+def _curves(points: Sequence[Point], axis: str | None, zones: Sequence[str | None]) -> list[Block]:
+    """The textbook's picture: training and expected loss at each value, the gap, and the zone; nothing where no training loss is known."""
+    if not any(math.isfinite(point.training) for point in points):
+        return []
+    rows: list[list[Cell]] = [
+        [_name(point, points), _number(point.training), point.found.expected_loss, _number(point.found.expected_loss - point.training), zone or ""]
+        for point, zone in zip(points, zones, strict=True)
+    ]
+    columns = [Column(axis or "part"), *(Column(name, align="right") for name in ("E_train", "E_new", "gap")), Column("zone")]
+    told = "E_train: mean loss of the replicas on their own training samples; E_new: expected loss on new samples"
+    return [Table(columns if any(zones) else columns[:-1], rows if any(zones) else [row[:-1] for row in rows], caption=f"{told}.")]
 
 
 def _one(point: Point) -> Table:
@@ -144,6 +191,8 @@ def _one(point: Point) -> Table:
         rows.append(["net variance", _number(found.net_variance), *_between(found, "net_variance")])
     if found.noise_known:
         rows.append(["noise", found.noise, "", ""])
+    if math.isfinite(point.training):
+        rows.append(["training loss (E_train)", _number(point.training), "", ""])
     rows += [[f"{name} of Kohavi and Wolpert", _number(value), "", ""] for name, value in found.kohavi_wolpert.items()]
     if point.sources:
         rows += [["variance from training data", point.sources.training_data, "", ""], ["variance from seeds", point.sources.seed, "", ""]]
@@ -153,7 +202,7 @@ def _one(point: Point) -> Table:
 
 def _between(found: Decomposition, name: str) -> list[Cell]:
     low, high = found.intervals[name]
-    return [_number(low), _number(high)]
+    return [_number(low), _number(high)] if _interval(found, name) != UNKNOWN["unknown"] else [UNKNOWN["unknown"], ""]
 
 
 def _number(value: float) -> float:
@@ -187,15 +236,19 @@ def _intervals(points: Sequence[Point], axis: str | None) -> Table:
     """Their intervals."""
     keys = ("expected_loss", "bias", "net_variance")
     names = ["expected loss", "bias", "net variance" if points[0].found.loss == "zero-one" else "variance"]
-    rows: list[list[Cell]] = [[_name(point, points), *(_interval(point.found.intervals[key]) for key in keys)] for point in points]
+    rows: list[list[Cell]] = [[_name(point, points), *(_interval(point.found, key) for key in keys)] for point in points]
     return Table([Column(axis or "part"), *(Column(name) for name in names)], rows, caption="Their 95 % intervals.")
 
 
-def _interval(ends: tuple[float, float]) -> str:
+def _interval(found: Decomposition, key: str) -> str:
+    """The ends; not where they lie so far apart that they say nothing."""
+    ends = found.intervals[key]
+    if not ends[1] - ends[0] <= ABSURD * max(found.expected_loss, ROUNDING):
+        return UNKNOWN["unknown"]
     return f"{_number(ends[0]):.3g} … {_number(ends[1]):.3g}"
 
 
-def record(point: Point) -> dict[str, Any]:
+def record(point: Point, zone: str | None = None) -> dict[str, Any]:
     """One point of the JSON record."""
     found = point.found
     made: dict[str, Any] = {
@@ -210,6 +263,8 @@ def record(point: Point) -> dict[str, Any]:
         "samples": found.samples,
         "plug_in": dict(found.plug_in),
         "lost": point.lost,
+        "training_loss": point.training,
+        "zone": zone,
     }
     if found.kohavi_wolpert:
         made["kohavi_wolpert"] = dict(found.kohavi_wolpert)

@@ -17,6 +17,7 @@ from dlprobe.render.checked import (
     RuleLine,
     Severity,
     asked_in_vain,
+    note_lines,
     unevaluated,
     unevaluated_text,
 )
@@ -111,6 +112,7 @@ def checked_run(judged: JudgedRun, asked: Sequence[str] = (), proof: Proof | Non
         asked,
         line,
         "" if proof is None else proof_line(proof),
+        judgement.notes,
     )
 
 
@@ -144,6 +146,7 @@ def _blocks(judged: Sequence[JudgedRun], runs: Sequence[CheckedRun], counts: Seq
     for each, run in zip(judged, runs, strict=True):
         proof = proof_blocks(proofs[run.path]) if run.path in proofs else []
         blocks += [*proof, *_one_run(each, run)] if len(judged) == 1 else [*_one_of_several(each, run), *proof]
+        blocks += [Paragraph(f"{run.path}: {note}" if len(judged) > 1 else note) for note in note_lines(run)]
         blocks += [block for finding in run.findings for block in finding_blocks(finding)] if details else []
         blocks += [_advice_table(each)] if each.advice else []
     blocks += _silence(runs) if len(judged) > 1 else []

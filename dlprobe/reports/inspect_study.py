@@ -67,14 +67,16 @@ def _table(lines: Sequence[RunLine]) -> Table:
     axes = [axis for axis in dict.fromkeys(axis for line in lines for axis in line.coordinates) if not all(_says(line, axis) for line in lines)]
     numbers = list(dict.fromkeys(name for line in lines for name in line.numbers))
     status = len({line.status for line in lines}) > 1
-    columns = [Column("run"), *map(Column, axes), Column("has come to"), Column("signal at first"), Column("at last"), *([Column("status")] if status else [])]
+    columns = [Column("run"), *map(Column, axes), Column("at first"), Column("at last"), *([Column("status")] if status else [])]
     columns += [Column(name.replace("_", " "), align="right") for name in numbers]
+    told = any(line.state for line in lines)
+    columns += [Column("has come to")] if told else []
     rows: list[list[Cell]] = []
     for line in lines:
         verdicts = [Toned(verdict, VERDICT_TONES[verdict]) for verdict in line.verdicts] if line.verdicts else [None, None]
         states = [Toned(line.status, STATUS_TONES[line.status])] if status else []
-        came_to = Toned(line.state, STATE_TONES[line.state]) if line.state else None
-        rows.append([line.id, *(_cell(line.coordinates.get(axis)) for axis in axes), came_to, *verdicts, *states, *(_number(line, name) for name in numbers)])
+        came_to = [Toned(line.state, STATE_TONES[line.state]) if line.state else None] if told else []
+        rows.append([line.id, *(_cell(line.coordinates.get(axis)) for axis in axes), *verdicts, *states, *(_number(line, name) for name in numbers), *came_to])
     return Table(columns, rows)
 
 

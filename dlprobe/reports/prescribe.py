@@ -5,36 +5,40 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
-from dlprobe.render.document import Block, Cell, Column, Document, Hint, Paragraph, Table, Toned, Verdict
+from dlprobe.render.document import Block, Cell, Choice, Choices, Column, Document, Hint, Paragraph, Table, Toned, Verdict
+from dlprobe.reports.diagnosis import opening
 from dlprobe.reports.proof import proof_line
 
 if TYPE_CHECKING:
     from dlprobe.experiments.prescription import Prescription, Result, Tried
     from dlprobe.experiments.proof_record import Proof
+    from dlprobe.rules import Diagnosis
 
 SCHEMA = "dlprobe-prescribe/1"
 
 
 def prescribe_document(
-    path: str, prescription: Prescription, tried: Tried, *, percent: bool = True, written: str = "", plain: str = "", proof: Proof | None = None
+    diagnosis: Diagnosis, prescription: Prescription, tried: Tried, *, percent: bool = True, written: str = "", plain: str = "", proof: Proof | None = None
 ) -> Document:
-    """The whole answer. percent: whether the metric is a share of wrong classes; written: the file of the cured configuration; plain: the command that
-    trains plain defaults; proof: of the cause, where one lies beside the run.
+    """The whole answer. diagnosis: of the run; percent: whether the metric is a share of wrong classes; written: the file of the cured configuration;
+    plain: the command that trains plain defaults; proof: of the cause, where one lies beside the run.
     """
-    return Document("", _Words(path, prescription, tried, percent).blocks(written, plain, proof), _data(path, prescription, tried, written, proof))
+    blocks = _Words(diagnosis, prescription, tried, percent).blocks(written, plain, proof)
+    return Document("", blocks, _data(diagnosis, prescription, tried, written, proof))
 
 
 class _Words:
     """The words for one result."""
 
-    def __init__(self, path: str, prescription: Prescription, tried: Tried, percent: bool) -> None:
-        self.path, self.prescription, self.tried, self.percent = path, prescription, tried, percent
+    def __init__(self, diagnosis: Diagnosis, prescription: Prescription, tried: Tried, percent: bool) -> None:
+        self.diagnosis, self.prescription, self.tried, self.percent = diagnosis, prescription, tried, percent
+        self.path = diagnosis.path
 
     def blocks(self, written: str, plain: str, proof: Proof | None) -> list[Block]:
         if not self.tried.results:
-            return [Verdict(f"{self.path}: nothing to prescribe: no error or warning names a remedy", "neutral")]
-        lines: list[Block] = [self._verdict(), *(Paragraph(text, below=True) for text in self._below(written, plain, proof) if text)]
-        return [*lines, self._table(), *([Hint(f"dlprobe train {written}")] if written else [])]
+            return [*opening(self.diagnosis), Paragraph("nothing to prescribe: no error or warning names a remedy", below=True)]
+        lines: list[Block] = [self._verdict(), *(Paragraph(text, below=True) for text in self._below(written, proof) if text)]
+        return [*lines, *self._better_defaults(plain), self._table(), *([Hint(f"dlprobe train {written}")] if written else [])]
 
     def _verdict(self) -> Verdict:
         cure, before, defaults = self.tried.cure, self.tried.results[0], self.tried.defaults
@@ -50,22 +54,23 @@ class _Words:
         nearest = "" if best is before else f"; nearest is {best.treatment.change}: {self._counts(best)}"
         return Verdict(f"{nothing}: as it is {self._outcome(before)}{nearest}", "warning")
 
-    def _below(self, written: str, plain: str, proof: Proof | None) -> list[str]:
+    def _below(self, written: str, proof: Proof | None) -> list[str]:
         """What stands under the verdict."""
         cure, defaults = self.tried.cure, self.tried.defaults
         why = cure.treatment.remedy.why if cure is not None and cure.treatment.remedy else ""
         return [
             f"{why}; for {', '.join(cure.treatment.codes) or 'what the run chose itself'}." if cure is not None else "",
-            "" if defaults is None or (cure is None and defaults.cures) else self._beside(defaults, cure, plain),
+            "" if defaults is None or self.tried.defaults_better or (cure is None and defaults.cures) else f"Plain defaults: {self._outcome(defaults)}.",
             f"{proof_line(proof)}." if proof is not None else "",
             f"{written} has the configuration, with what differs from the run and why." if written else "",
         ]
 
-    def _beside(self, defaults: Result, cure: Result | None, plain: str) -> str:
-        """Plain defaults beside the cure."""
-        if cure is not None and defaults.cures and self.tried.better(defaults, cure):
-            return f"Plain defaults are better than this: {self._outcome(defaults)} at {defaults.work:.2g} × the work: {plain}"
-        return f"Plain defaults: {self._outcome(defaults)}."
+    def _better_defaults(self, plain: str) -> list[Block]:
+        """Plain defaults where they are better than the cure, with what to type."""
+        defaults = self.tried.defaults
+        if defaults is None or not self.tried.defaults_better:
+            return []
+        return [Choices([Choice("or", plain, f"plain defaults are better than this: {self._outcome(defaults)}, at {defaults.work:.2g} × the work")])]
 
     def _outcome(self, result: Result) -> str:
         """`3 of 3 seeds learn, error 8.3 %`."""
@@ -104,11 +109,12 @@ class _Words:
         ]
 
 
-def _data(path: str, prescription: Prescription, tried: Tried, written: str, proof: Proof | None) -> dict[str, Any]:
+def _data(diagnosis: Diagnosis, prescription: Prescription, tried: Tried, written: str, proof: Proof | None) -> dict[str, Any]:
     cure, defaults = tried.cure, tried.defaults
     return {
         "schema": SCHEMA,
-        "path": path,
+        "path": diagnosis.path,
+        "diagnosis": diagnosis.to_json(),
         "treated": list(prescription.codes),
         "by_outcome": prescription.failed,
         "complete": tried.complete,
@@ -117,7 +123,7 @@ def _data(path: str, prescription: Prescription, tried: Tried, written: str, pro
         "results": [_result_data(each) for each in tried.results],
         "cure": None if cure is None else _result_data(cure),
         "defaults": None if defaults is None else _result_data(defaults),
-        "defaults_better": bool(cure is not None and defaults is not None and defaults.cures and tried.better(defaults, cure)),
+        "defaults_better": tried.defaults_better,
         "proof": None if proof is None else proof.to_json(),
         "written": written or None,
     }

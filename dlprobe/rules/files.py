@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from dlprobe.analysis.comparing.baseline import Comparison
+from dlprobe.analysis.comparing.bounds import bounds_of
 from dlprobe.config import to_mapping
 from dlprobe.errors import ConfigError, RunFileError
 from dlprobe.record.description import OWN, known_facts, layer_columns
@@ -24,6 +25,7 @@ from dlprobe.runs import Run, Study, open_run
 from dlprobe.runs.reading import reading
 
 COMPARING = "R"  # codes of the rules that compare with a numbers baseline
+BOUND = "M001"  # the rule that holds the bounds of --gate against the run
 TELLING = ("G", "A", "L")  # codes of the rules that can tell whether a net works: gradients, activations, learning
 SEED_KEYS = {("training", "seed"), ("data", "data_seed"), ("training", "threads"), ("facts", "seed")}  # what repetitions of one configuration may differ in
 
@@ -50,7 +52,7 @@ class Criteria:
     def restricted(self, codes: Sequence[str]) -> Criteria:
         """The same criteria for those of the chosen rules only."""
         others = tuple(rule.code for rule in self.selection.rules if rule.code not in codes)
-        return replace(self, selection=Selection(self.selection.select, (*self.selection.ignore, *others)))
+        return replace(self, selection=replace(self.selection, ignore=(*self.selection.ignore, *others)))
 
     def graded(self, judgement: Judgement) -> Judgement:
         """The judgement with the severities that were asked for."""
@@ -110,17 +112,27 @@ class JudgedRun:
 
     @property
     def not_compared(self) -> tuple[str, ...]:
-        """Codes of the comparing rules that could not be evaluated although there is a numbers baseline."""
-        return tuple(code for code in self.judgement.not_evaluated if code[0] == COMPARING) if self.against and not self.unreadable else ()
+        """Codes of the rules that a numbers baseline or a bound asked for in vain."""
+        asked = (COMPARING,) if self.against else ()
+        return () if self.unreadable else tuple(code for code in self.judgement.not_evaluated if code[0] in asked or code == BOUND)
 
 
-def criteria(select: Sequence[str], ignore: Sequence[str], settings: Mapping[str, Mapping[str, Any]]) -> Criteria:
-    """What texts mean: codes or prefixes, and by code thresholds by name or `severity`. Raises ConfigError."""
+def criteria(select: Sequence[str], ignore: Sequence[str], settings: Mapping[str, Mapping[str, Any]], gate: Sequence[str] = ()) -> Criteria:
+    """What texts mean: codes or prefixes, by code thresholds by name or `severity`, and bounds. Raises ConfigError."""
+    bounded = gate or settings.get(BOUND, {}).get("bounds")
+    if bounded:
+        told = [*gate, *filter(None, [settings.get(BOUND, {}).get("bounds")])]
+        bounds_of(told)  # what is no bound is said before any run is read
+        settings = {**settings, BOUND: {**settings.get(BOUND, {}), "bounds": "; ".join(told)}}
+        if any(BOUND in matching(text) for text in ignore):
+            raise ConfigError(f"--gate is judged by {BOUND}, which --ignore takes away: leave one of the two out")
     graded = {code: str(table["severity"]) for code, table in settings.items() if "severity" in table}
     thresholds = {code: {name: value for name, value in table.items() if name != "severity"} for code, table in settings.items()}
     severities = {code: severity for codes, text in graded.items() for code, severity in _severities(codes, text).items()}
     chosen = Criteria(
-        Selection(tuple(select), tuple(ignore)), read_settings({code: table for code, table in thresholds.items() if table or code not in graded}), severities
+        Selection(tuple(select), tuple(ignore), (BOUND,) if bounded else ()),
+        read_settings({code: table for code, table in thresholds.items() if table or code not in graded}),
+        severities,
     )
     if not chosen.selection.rules:
         raise ConfigError("no rule is left: --ignore takes away everything that --select names")

@@ -13,7 +13,7 @@ from dlprobe.errors import ConfigError
 from dlprobe.registry import Value, tidied
 from dlprobe.rules.agreement import agreed
 from dlprobe.rules.evidence import Evidence
-from dlprobe.rules.outcome import SEVERITIES, Finding, Fired, NotEvaluated, Outcome, Severity, worst
+from dlprobe.rules.outcome import SEVERITIES, Finding, Fired, NotEvaluated, Outcome, Passed, Severity, worst
 from dlprobe.rules.rule import Rule
 from dlprobe.runs import Run
 
@@ -28,22 +28,25 @@ def all_rules() -> dict[str, Rule]:
 
 @dataclass(frozen=True)
 class Selection:
-    """Which rules: codes or prefixes of codes (`G`, `G00`, `G001`), or names. `select` empty means all; `ignore` goes last.
+    """Which rules: codes or prefixes of codes (`G`, `G00`, `G001`), or names. `select` empty means all but those on request; `also` are added to them, and
+    `ignore` goes last.
 
     Raises ConfigError, when it is made, for what no rule answers to.
     """
 
     select: tuple[str, ...] = ()
     ignore: tuple[str, ...] = ()
+    also: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
-        for text in (*self.select, *self.ignore):
+        for text in (*self.select, *self.ignore, *self.also):
             matching(text)
 
     @property
     def rules(self) -> tuple[Rule, ...]:
         """The chosen rules in the order of codes."""
-        chosen = {code for text in self.select for code in matching(text)} if self.select else set(all_rules())
+        named = {code for text in (*self.select, *self.also) for code in matching(text)}
+        chosen = named if self.select else named | {code for code, rule in all_rules().items() if not rule.on_request}
         left_out = {code for text in self.ignore for code in matching(text)}
         return tuple(rule for code, rule in all_rules().items() if code in chosen - left_out)
 
@@ -95,11 +98,14 @@ def _checked(rule: Rule, table: Mapping[str, Any]) -> dict[str, Value]:
 
 @dataclass(frozen=True)
 class Judgement:
-    """What the rules said of one run: findings in the order of severity and code, codes that passed, and reasons of those not evaluated by code."""
+    """What the rules said of one run: findings in the order of severity and code, codes that passed, and reasons of those not evaluated by code;
+    notes: by code, of rules that passed, what they would have found.
+    """
 
     findings: tuple[Finding, ...] = ()
     passed: tuple[str, ...] = ()
     not_evaluated: Mapping[str, str] = field(default_factory=dict)
+    notes: Mapping[str, str] = field(default_factory=dict)
 
     @property
     def evaluated(self) -> int:
@@ -117,6 +123,7 @@ class Judgement:
             "findings": [finding.to_json() for finding in self.findings],
             "passed": list(self.passed),
             "not_evaluated": [{"code": code, "reason": reason} for code, reason in self.not_evaluated.items()],
+            "notes": [{"code": code, "note": note} for code, note in self.notes.items()],
         }
 
 
@@ -134,4 +141,5 @@ def collected(outcomes: Mapping[str, Outcome]) -> Judgement:
     findings.sort(key=lambda finding: (SEVERITIES.index(finding.severity or "info"), finding.code))
     reasons = {code: outcome.reason for code, outcome in outcomes.items() if isinstance(outcome, NotEvaluated)}
     passed = tuple(code for code, outcome in outcomes.items() if code not in reasons and not isinstance(outcome, Fired))
-    return Judgement(tuple(findings), passed, reasons)
+    notes = {code: outcome.note for code, outcome in outcomes.items() if isinstance(outcome, Passed) and outcome.note}
+    return Judgement(tuple(findings), passed, reasons, notes)

@@ -73,7 +73,9 @@ class Fired:
 
 @dataclass(frozen=True)
 class Passed:
-    """The rule looked, and did not find."""
+    """The rule looked, and did not find. note: what it would have found, or by how far the run passed; empty where that says nothing."""
+
+    note: str = ""
 
 
 @dataclass(frozen=True)

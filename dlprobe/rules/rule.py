@@ -38,6 +38,7 @@ class Rule:
     lesson: the docstring of the rule's file, a first line and the HEADINGS. check(evidence, thresholds by name) gives the outcome.
     brings_about: codes of what this fault itself can bring about in the same layers, then or later (what those bring about in turn need not be named).
     symptom: it says again how the run ended (that it did not learn, that it got worse), and never why.
+    on_request: judged only where it is named or its bound is given.
     """
 
     code: str
@@ -49,6 +50,7 @@ class Rule:
     parameters: tuple[Threshold, ...] = ()
     brings_about: tuple[str, ...] = ()
     symptom: bool = False
+    on_request: bool = False
 
     @property
     def title(self) -> str:
@@ -94,6 +96,7 @@ def register(
     thresholds: Sequence[Threshold] = (),
     brings_about: str = "",
     symptom: bool = False,
+    on_request: bool = False,
 ) -> Rule:
     """Register a rule; called once at the end of its file, with the file's docstring as the lesson. brings_about: codes, blanks between them.
 
@@ -101,5 +104,5 @@ def register(
     """
     if not CODE.fullmatch(code):
         raise ValueError(f"rule {name}: its code is {code!r}: expected a capital and three digits, e.g. G001")
-    rule = Rule(code, name, severity, lesson or "", check, tuple(needs), tuple(thresholds), tuple(brings_about.split()), symptom)
+    rule = Rule(code, name, severity, lesson or "", check, tuple(needs), tuple(thresholds), tuple(brings_about.split()), symptom, on_request)
     return register_record("rule", rule)

@@ -24,9 +24,9 @@ from dlprobe.rules.judging import Judgement, all_rules
 from dlprobe.rules.outcome import SEVERITIES, Finding, Severity
 from dlprobe.runs import Run
 
-START = ("A002", "A003", "A004", "A006", "D001", "D003", "D004", "D005", "G001", "G002", "G005", "L005", "L006", "N001", "N002", "W001", "W002")
+START = ("A002", "A003", "A004", "A006", "D001", "D003", "D004", "D005", "D006", "G001", "G002", "G005", "L005", "L006", "N001", "N002", "W001", "W002")
 """Codes of the rules that can tell from a run's start what will come of it; the others need the course of a training."""
-OF_DATA = ("D001", "D003", "D004", "D005", "L006")
+OF_DATA = ("D001", "D003", "D004", "D005", "D006", "L006")
 """Those that say the same of every seed: they are asked once."""
 NEEDS_TRAINING = "needs training: a configuration has none yet"
 MOST = 0.5  # share of the seeds that must agree
@@ -168,7 +168,8 @@ def prediction(start: Start, judgement: Judgement) -> str:
     if worst is None:
         compared = f"; {start.layers[0]} gets {power(ratio.median)} times the error signal of {start.layers[-1]} ({span})" if span else ""
         return f"nothing in the way{compared}"
-    if worst.code in ("G001", "G002") and span:
+    side = {"G001": -1.0, "G002": 1.0}.get(worst.code, math.nan)
+    if ratio.median * side > 0.0:  # a profile of zeros, and a norm that is not finite, have no ratio
         verb = f"{'will' if worst.severity == 'error' else 'may'} {'vanish' if worst.code == 'G001' else 'explode'}"
         depth = f"; trainable depth here about {start.trainable:.0f}" if start.trainable < len(start.layers) else ""
         return f"{verb} at {start.layers[0]}: {power(ratio.median)} of the error signal of {start.layers[-1]} ({span}){depth}"
@@ -186,10 +187,10 @@ def power(exponent: float) -> str:
     """10 to an exponent, as people write it.
 
     >>> [power(each) for each in (-12.3, 0.0, -0.3, 2.6, float("-inf"))]
-    ['10⁻¹²', '1', '0.50', '398', '0']
+    ['10⁻¹²', '1', '0.50', '398', 'exactly 0']
     """
     if not math.isfinite(exponent):
-        return "0" if exponent < 0 else "∞"
+        return "exactly 0" if exponent < 0 else "∞"
     if -2.0 < exponent < 3.0:
         value = 10**exponent
         return f"{value:.0f}" if value >= 10 else "1" if abs(value - 1) < 0.05 else f"{value:.2g}" if value >= 1 else f"{value:.2f}"

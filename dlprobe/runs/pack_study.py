@@ -5,9 +5,12 @@ from __future__ import annotations
 import json
 from typing import TYPE_CHECKING
 
+import numpy as np
+
 from dlprobe.errors import RunFileError
 from dlprobe.record import layout
 from dlprobe.record.values import texts
+from dlprobe.runs.gathered import COORDINATES, ENDS, PIECES, gather
 from dlprobe.runs.pack_run import Check, write_head, write_run
 from dlprobe.runs.sources import FileSource
 from dlprobe.runs.study import journal_study, study_sha256
@@ -21,16 +24,35 @@ def write_study(writer: PackedWriter, source: FileSource, check: Check) -> None:
     study = journal_study(source, False, source.path)
     if study.damage:
         raise RunFileError(f"{study.damage}; it is not packed, so that nothing is lost: read what is left with `dlprobe inspect {source.name}`")
-    hashes = {}
+    hashes, pieces = {}, []
     for id in study.runs:
-        hashes[id] = write_run(writer, study.runs.open(id).contents, f"runs/{id}", check)
+        contents = study.runs.open(id).contents
+        facts, declared = write_run(writer, contents, f"runs/{id}", check)
+        hashes[id] = str(facts.content_sha256)
+        pieces.append(gather(contents, facts, declared))
         writer.text(f"runs/{id}", "coordinates", json.dumps(study.coordinates[id]))
         writer.release(f"runs/{id}/")
     write_head(writer, "", layout.STUDY_SCHEMA, study.status)
     writer.text("/", "content_sha256", study_sha256(hashes))
     writer.group("study")
     writer.text("study", "json", json.dumps({"description": study.description, "columns": list(study.table)}))
+    gathered = {
+        PIECES: np.frombuffer(b"".join(pieces), "u1"),
+        ENDS: np.cumsum([len(piece) for piece in pieces], dtype="<i8"),
+        COORDINATES: np.array([json.dumps(study.coordinates[id]).encode() for id in study.runs], "S"),
+    }
     columns = {f"study/table/{name}": texts(column) if isinstance(column, tuple) else column for name, column in study.table.items()}
-    for path, column in {"study/run_id": texts(study.runs), **columns}.items():
+    arrays = {"study/run_id": texts(study.runs), **columns, **(gathered if pieces else {})}
+    for path, column in arrays.items():
         writer.data_set(path, column.dtype, column.shape)
         writer.append(path, column)
+    _label(writer, {path: len(column) for path, column in arrays.items()})
+
+
+def _label(writer: PackedWriter, lengths: dict[str, int]) -> None:
+    """Name the axis of each data set of the study itself: `run`, `byte`, and of its table `Row`, which no column is called."""
+    axes = {path: "study/table/Row" if path.startswith("study/table/") else "study/byte" if path == PIECES else "study/run" for path in lengths}
+    for axis in dict.fromkeys(axes.values()):
+        writer.dimension(axis, next(length for path, length in lengths.items() if axes[path] == axis))
+    for path, axis in axes.items():
+        writer.attach(path, 0, axis)

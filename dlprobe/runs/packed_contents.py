@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
 from numpy.typing import NDArray
 
 from dlprobe.errors import RunFileError
@@ -13,25 +14,32 @@ from dlprobe.record import layout
 from dlprobe.record.description import OWN
 from dlprobe.runs.contents import SIZES, Facts, Shapes, check, check_version, checked_origin
 from dlprobe.runs.frames import parse_json
+from dlprobe.runs.gathered import Gathered
 
 if TYPE_CHECKING:
     from dlprobe.hdf5.guard import GuardedFile
 
 
 class PackedContents:
-    """A packed run below `prefix` (empty, or `runs/<id>`). Raises RunFileError on opening and reading; see `Contents`."""
+    """A packed run below `prefix` (empty, or `runs/<id>`). Raises RunFileError on opening and reading; see `Contents`.
 
-    def __init__(self, file: GuardedFile, prefix: str = "") -> None:
-        self._file, self._prefix, self._owner = file, prefix, not prefix
+    gathered: what its study gathered of it, which is then read in place of the data sets; their content hash is still taken from them.
+    """
+
+    def __init__(self, file: GuardedFile, prefix: str = "", gathered: Gathered | None = None) -> None:
+        self._file, self._prefix, self._owner, self._gathered = file, prefix, not prefix, gathered
         self.name = f"{file.name}:{prefix}" if prefix else file.name
-        self._version = schema_version(file, self._prefix, layout.SCHEMA)
-        origin = checked_origin(file.text(self._at(""), "origin"), self.name)
+        if gathered is None:
+            self._version = schema_version(file, self._prefix, layout.SCHEMA)
+        origin = gathered.facts.origin if gathered else checked_origin(file.text(self._at(""), "origin"), self.name)
         for path in ("layers/name", "stats/step", *(("initial/parameters",) if origin == OWN else ())):
             if not self.has(path):
                 raise RunFileError(f"{self.name} is damaged or was not written by dlprobe: it has no {path}")
 
     @cached_property
     def facts(self) -> Facts:
+        if self._gathered is not None:
+            return self._gathered.facts
         status = self._text("", "status")
         if status not in layout.STATUSES:
             raise RunFileError(f"{self.name} is damaged or was not written by dlprobe: its status is {status[:40]!r}")
@@ -40,14 +48,20 @@ class PackedContents:
         return Facts(status, config, environment, self._version, self._text("", "content_sha256"), self._text("", "parameters_sha256"), origin)
 
     def has(self, path: str) -> bool:
+        if self._gathered is not None:
+            return path in self._gathered.shapes
         return path in layout.data_sets() and self._file.has(self._at(path))
 
     def read(self, path: str) -> NDArray[Any]:
         self._check(path)
+        if self._gathered is not None and self._gathered.holds(path):
+            return self._gathered.array(path)
         return self._file.read(self._at(path))
 
     def read_rows(self, path: str, start: int, stop: int) -> NDArray[Any]:
         self._check(path)
+        if self._gathered is not None and self._gathered.holds(path):
+            return self._gathered.array(path)[start:stop]
         return self._file.read_rows(self._at(path), start, stop)
 
     def shapes(self) -> Shapes:
@@ -55,14 +69,17 @@ class PackedContents:
         for path, line in layout.data_sets().items():
             if not line.group.startswith("levels/") and self.has(path):
                 self._check(path)
-                stored = self._file.stored(self._at(path))
-                found[path] = (stored.dtype, stored.shape)
+                found[path] = self._stored(path)
         return found
 
     def slabs(self) -> Iterator[tuple[str, NDArray[Any]]]:
         for path in self.shapes():
             for piece in self._file.slabs(self._at(path)):
                 yield path, piece
+
+    def itself(self) -> PackedContents:
+        """The same run, read from its data sets alone."""
+        return PackedContents(self._file, self._prefix)
 
     def close(self) -> None:
         if self._owner:
@@ -77,15 +94,20 @@ class PackedContents:
             raise RunFileError(f"{self.name} is damaged or was not written by dlprobe: it has no {name}")
         return text
 
-    def _check(self, path: str) -> None:
+    def _stored(self, path: str) -> tuple[np.dtype[Any], tuple[int, ...]]:
+        if self._gathered is not None:
+            return self._gathered.shapes[path]
         stored = self._file.stored(self._at(path))
-        check(layout.data_sets()[path], stored.dtype, stored.shape, self._size_of, self.name)
+        return stored.dtype, stored.shape
+
+    def _check(self, path: str) -> None:
+        check(layout.data_sets()[path], *self._stored(path), self._size_of, self.name)
 
     def _size_of(self, dim: str) -> int | None:
         reference = SIZES.get(dim)
-        if reference is None or not self._file.has(self._at(reference)):
+        if reference is None or not self.has(reference):
             return None
-        shape = self._file.stored(self._at(reference)).shape
+        _, shape = self._stored(reference)
         return shape[0] if len(shape) == 1 else None
 
 

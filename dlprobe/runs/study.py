@@ -17,6 +17,7 @@ from dlprobe.record.values import untexts
 from dlprobe.runs import frames
 from dlprobe.runs.contents import check_version
 from dlprobe.runs.frames import FrameType, Payload, parse_json
+from dlprobe.runs.gathered import COORDINATES, ENDS, PIECES, Gathered, gathered
 from dlprobe.runs.journal_contents import JournalContents, first_payload
 from dlprobe.runs.reader import Run
 from dlprobe.runs.sources import FileSource
@@ -131,18 +132,31 @@ def packed_study(file: GuardedFile, path: Path) -> Study:
     schema_version(file, "", layout.STUDY_SCHEMA)
     facts = parse_json(file.text("study", "json") or "", file.name)
     ids = [_id(id, file.name) for id in untexts(file.read("study/run_id"))]
-    runs = Runs(ids, lambda id: Run(PackedContents(file, f"runs/{id}")))
+    piece_of = _pieces(file, ids)
+    runs = Runs(ids, lambda id: Run(PackedContents(file, f"runs/{id}", piece_of(id))))
     status = file.text("/", "status")
     if status not in layout.STATUSES:
         raise RunFileError(f"{file.name} is damaged or was not written by dlprobe: its status is unknown")
     study = Study(path, runs, _mapping(facts.get("description")), status, file.close)
-    study.coordinates = {id: parse_json(file.text(f"runs/{id}", "coordinates") or "{}", file.name) for id in runs}
+    coordinates = dict(zip(ids, untexts(file.read(COORDINATES)), strict=False)) if file.has(COORDINATES) else {}
+    study.coordinates = {id: parse_json(coordinates.get(id) or file.text(f"runs/{id}", "coordinates") or "{}", file.name) for id in runs}
     names = facts.get("columns")
     for name in names if isinstance(names, list) else []:
         if not layout.NAME.fullmatch(str(name)):
             raise RunFileError(f"{file.name} is damaged or was not written by dlprobe: its table cannot be read")
         study.table[name] = _loaded(file.read(f"study/table/{name}"))
     return study
+
+
+def _pieces(file: GuardedFile, ids: list[str]) -> Callable[[str], Gathered | None]:
+    """What the study gathered of each run; None where it is of an older format."""
+    if not file.has(ENDS):
+        return lambda id: None
+    ends = file.read(ENDS).tolist()
+    places = dict(zip(ids, zip([0, *ends], ends, strict=False), strict=False))
+    if len(ends) != len(ids) or any(start > end for start, end in places.values()):
+        raise RunFileError(f"{file.name} is damaged or was not written by dlprobe: what it gathered of its runs cannot be read")
+    return lambda id: gathered(file.read_rows(PIECES, *places[id]).tobytes(), f"{file.name}:runs/{id}")
 
 
 def study_sha256(hashes: Mapping[str, str]) -> str:

@@ -50,6 +50,7 @@ def _taken_over(path: Path) -> tuple[journal.FileSink, Tail, list[str]]:
 def _from_packed(path: Path) -> tuple[journal.FileSink, Tail, list[str]]:
     """A crash before the packed file is removed leaves both; the packed one is whole, so the journal is made anew then."""
     from dlprobe.runs.opening import open_run
+    from dlprobe.runs.packed_contents import PackedContents
     from dlprobe.runs.unpack import unpack
 
     found = open_run(path)
@@ -60,7 +61,9 @@ def _from_packed(path: Path) -> tuple[journal.FileSink, Tail, list[str]]:
         try:
             tail = sink.append(Tail.of_nothing(), Record(FrameType.CONFIG, 0, _meta(study), {}))
             for id in study.runs:
-                tail = sink.append(tail, run_record(id, unpack(study.runs.open(id).contents), study.coordinates[id]))
+                contents = study.runs.open(id).contents
+                assert isinstance(contents, PackedContents)
+                tail = sink.append(tail, run_record(id, unpack(contents.itself()), study.coordinates[id]))
             sink.sync()
         except BaseException:
             sink.path.unlink(missing_ok=True)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 from pathlib import Path
 
 import h5py
@@ -14,6 +15,11 @@ from dlprobe.commands.base.application import load
 
 RIDGE = ("--data", "linear(samples=60, features=5)", "--scaling", "none", "--layers", "", "--bias", "no", "--dtype", "float64")
 LINEAR = (*RIDGE, "--target-scaling", "none", "--optimizer", "sgd", "--lr", "0.1", "--batch-size", "full", "--steps", "5", "--init", "zeros")
+
+
+def words(text: str) -> str:
+    """Text without the breaks of lines."""
+    return " ".join(text.split())
 
 
 def bias_variance(*arguments: str) -> Outcome:
@@ -70,6 +76,54 @@ def test_reading_of_a_run_has_sampling_intervals(tmp_path: Path) -> None:
     text = dlprobe("bias-variance", run).out
     assert "textbook reading" in text
     assert f"dlprobe bias-variance {run} --replicas 20" in text.replace("\n", " ")
+
+
+@pytest.fixture(scope="module")
+def healthy() -> str:
+    return str(ROOT / "sample_runs" / "healthy.h5")
+
+
+def test_without_a_human_error_bias_is_an_upper_bound(healthy: str) -> None:
+    """3.4 % training error: high bias only if somebody says, or another run shows, that less can be reached."""
+    found = bias_variance(healthy).data
+    assert (found["diagnosis"], found["errors"]["human"], found["reference"]["kind"]) == ({"bias": "unknown", "variance": "high"}, None, "none")
+    assert "bias at most 3.4 points (no human error given)" in words(dlprobe("bias-variance", healthy).out)
+    assert bias_variance(healthy, "--human-error", "1%").data["diagnosis"]["bias"] == "high"
+    assert bias_variance(healthy, "--human-error", "3%").data["diagnosis"]["bias"] == "low"
+
+
+def test_the_reference_can_be_measured_on_the_same_data(healthy: str, tmp_path: Path) -> None:
+    better = str(tmp_path / "better.h5")
+    shutil.copy(healthy, better)
+    with h5py.File(better, "r+") as file:
+        file["final/val_error"][...] = 0.01
+    found = bias_variance(healthy, "--reference", better, healthy).data
+    assert found["reference"] == {"kind": "measured", "error": 0.01, "run": better}
+    assert found["diagnosis"]["bias"] == "high"
+    other = str(tmp_path / "wine.h5")
+    assert dlprobe("train", "--data", "wine", "--layers", "4", "--steps", "3", "-o", other, "--quiet").code == 0
+    for arguments, problem in (((healthy, "--reference", other), "other data"), ((healthy, "--human-error", "1%", "--reference", better), "one of the two")):
+        outcome = dlprobe("bias-variance", *arguments)
+        assert (outcome.code, len(outcome.errors), problem in outcome.err) == (2, 1, True)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "way"),
+    [
+        (("--human-error", "0", "--train-error", "15%", "--val-error", "16%"), "more capacity"),
+        (("--human-error", "0", "--train-error", "1%", "--val-error", "15%"), "more data or regularization"),
+        (("--human-error", "0", "--train-error", ".5%", "--val-error", "1%"), "fine"),
+        (("--train-error", "8%", "--val-error", "10%"), "cannot be told"),
+        (("--train-error", "8%", "--val-error", "20%"), "more data or regularization"),
+    ],
+)
+def test_there_is_one_direction_and_advice_goes_that_way_only(arguments: tuple[str, ...], way: str) -> None:
+    """(?, 8, 20): whatever a human makes, the gap to new samples is the larger one."""
+    found = bias_variance(*arguments).data
+    said = " ".join(found["advice"])
+    assert found["direction"]["way"] == way
+    assert ("a bigger net" in said) is (way == "more capacity")
+    assert ("more data, a penalty" in said) is (way == "more data or regularization")
 
 
 def test_reading_of_a_run_names_what_holds_it_back(tmp_path: Path) -> None:
@@ -200,6 +254,22 @@ def test_gradient_descent_on_fresh_data_meets_an_independent_count(tmp_path: Pat
     for name, value in (("bias", bias), ("variance", variance)):
         low, high = point["intervals"][name]
         assert low - (high - low) / 2 <= value <= high + (high - low) / 2, name
+
+
+def test_the_training_loss_stands_beside_the_parts(tmp_path: Path) -> None:
+    """Least squares on n samples of p features, noise .5²: E_train = σ²(1 − p/n), and on new ones
+    σ²(1 + p/(n − p − 1)) for normal inputs: .167 and .389 where n = 15 and p = 5.
+    """
+    study = str(tmp_path / "study.h5")
+    exact = (*RIDGE[2:], "--target-scaling", "none", "--optimizer", "sgd", "--lr", "0.2", "--batch-size", "full", "--steps", "1000", "--init", "zeros")
+    data = ("--data", "linear(samples=2000, features=5, noise=0.5)", "--split", "50,0,50", "--over", "train_size=15,100")
+    found = bias_variance(*data, *exact, "--replicas", "40", "--resample", "fresh", "-o", study).data
+    small, large = found["points"]
+    assert small["training_loss"] == pytest.approx(0.25 * (1 - 5 / 15), rel=0.22)  # 40 replicas of 10 degrees of freedom: 7 % standard error
+    assert large["training_loss"] == pytest.approx(0.25 * (1 - 5 / 100), rel=0.08)
+    assert [point["zone"] for point in found["points"]] == ["more data helps", "curves have met"]
+    again = bias_variance(study).data
+    assert [point["training_loss"] for point in again["points"]] == pytest.approx([small["training_loss"], large["training_loss"]])
 
 
 def test_curve_over_train_size_and_both_sources(tmp_path: Path) -> None:

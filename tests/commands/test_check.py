@@ -42,11 +42,11 @@ def test_json_has_exactly_the_documented_keys(folder: Path) -> None:
     assert list(data) == ["schema", "runs", "not_evaluated", "exit_code", "project_file"]
     assert (data["schema"], data["exit_code"]) == ("dlprobe-check/1", 1)
     for run in data["runs"]:
-        assert list(run) == ["path", "diagnosis", "findings", "passed", "not_evaluated", "not_compared", "proof"]
+        assert list(run) == ["path", "diagnosis", "findings", "passed", "not_evaluated", "notes", "not_compared", "proof"]
         assert [list(finding) for finding in run["findings"]] == [KEYS] * len(run["findings"])
         assert all(list(each) == ["code", "reason"] and each["reason"] for each in run["not_evaluated"])
         told = [*{each["code"] for each in run["findings"]}, *run["passed"], *(each["code"] for each in run["not_evaluated"])]
-        assert sorted(told) == list(all_rules())
+        assert sorted(told) == [code for code, rule in all_rules().items() if not rule.on_request]
     assert all(list(group) == ["reason", "reasons", "codes", "runs"] for group in data["not_evaluated"])
     silent = {each["code"] for run in data["runs"] for each in run["not_evaluated"]}
     assert {code for group in data["not_evaluated"] for code in group["codes"]} == silent
@@ -126,7 +126,7 @@ def test_selection_by_code_prefix_and_list(folder: Path) -> None:
         run = check("healthy.h5", "--format", "json", *arguments, select="").data["runs"][0]
         return sorted([*run["passed"], *(each["code"] for each in run["not_evaluated"]), *(each["code"] for each in run["findings"])])
 
-    everything = list(all_rules())
+    everything = [code for code, rule in all_rules().items() if not rule.on_request]
     assert asked() == everything
     assert asked("--select", "N001") == ["N001"]
     assert asked("--select", "N") == [code for code in everything if code[0] == "N"]
@@ -459,3 +459,46 @@ def test_comparing_rules_without_a_baseline_say_what_to_add(seeds: Path) -> None
     outcome = check(str(seeds / "a.h5"), select="R")
     assert outcome.code == 2
     assert "--against" in outcome.err
+
+
+@pytest.mark.parametrize("format", EVERY_FORMAT)
+@pytest.mark.parametrize(("bound", "code"), [("val_error<=5%", 1), ("val_error<=10%", 0), ("r2>=.9", 2), ("val_loss<.3, val_error<=.05", 1)])
+def test_an_absolute_bound_is_held_in_every_format(format: str, bound: str, code: int, folder: Path) -> None:
+    """healthy.h5 ends with 24 of 360 wrong."""
+    outcome = check("healthy.h5", "--gate", bound, "--format", format, "-q")
+    assert (outcome.code, len(outcome.errors)) == (code, int(code == 2))
+    said = words(outcome.out)
+    assert "M001" in said
+    assert ("24 of 360" in said) is (code != 2)
+    assert ("no val_r2" in said.replace("\\_", "_")) is (code == 2)
+    assert ("no val_r2" in outcome.err) is (code == 2)
+
+
+def test_a_bound_is_held_by_each_of_several_runs_also_beside_a_baseline(folder: Path) -> None:
+    shutil.copy("healthy.h5", "again.h5")
+    both = check("healthy.h5", "again.h5", "--against", "healthy.h5", "--gate", "val_error<=5%", "--format", "json", select="R").data
+    assert [[each["code"] for each in run["findings"]] for run in both["runs"]] == [["M001"], ["M001"], []]
+    assert both["exit_code"] == 1
+
+
+@pytest.mark.parametrize("text", ["val_error=5", "val_eror<=5%", "val_loss<5%", "val_recall>.9", ""])
+def test_what_is_no_bound_is_one_line(text: str, folder: Path) -> None:
+    outcome = check("healthy.h5", "--gate", text or "<=5%")
+    assert (outcome.code, outcome.out, len(outcome.errors)) == (2, "", 1)
+    assert "--gate" in outcome.err
+
+
+def test_bounds_may_stand_in_the_project_file_and_the_command_line_wins(folder: Path) -> None:
+    (folder / "dlprobe.toml").write_text('gate = ["val_error<=5%", "val_loss<.3"]\n', encoding="utf-8")
+    assert check("healthy.h5").code == 1
+    assert "sets gate = val_error<=5%, val_loss<.3" in words(check("healthy.h5").out)
+    assert check("healthy.h5", "--gate", "val_error<=10%").code == 0
+    (folder / "dlprobe.toml").write_text('gate = "val_error<=5%"\n', encoding="utf-8")
+    assert "a list of bounds" in check("healthy.h5").err
+
+
+@pytest.mark.parametrize("format", EVERY_FORMAT)
+def test_a_gate_that_passed_says_what_it_would_have_found(format: str, folder: Path) -> None:
+    outcome = check("healthy.h5", "--against", "healthy.h5", "--format", format, "-q", select="R")
+    assert outcome.code == 0
+    assert "with these 360 val rows a rise from 24 to 72 errors is found in 100 % of cases" in words(outcome.out).replace("100 %25", "100 %")

@@ -158,8 +158,11 @@ def test_replicas_that_train_side_by_side_predict_as_their_own_runs(tmp_path: Pa
         session = trainer.start(each.config, sampler.prepared(each.data, each.size))
         recorder = Predictions("test")
         trainer.run(session, recorder)
-        assert recorder.outputs == pytest.approx(plain[each.id], abs=1e-9)
-        assert plain[each.id].tobytes() == kept[each.id].tobytes()
+        assert recorder.answer is not None
+        assert recorder.answer.outputs == pytest.approx(plain[each.id].outputs, abs=1e-9)
+        assert recorder.answer.train_loss == pytest.approx(plain[each.id].train_loss, rel=1e-6)
+        assert recorder.answer.train_error == pytest.approx(plain[each.id].train_error)
+        assert plain[each.id].outputs.tobytes() == kept[each.id].outputs.tobytes()
 
 
 def test_a_study_that_was_stopped_goes_on_to_the_same_file(tmp_path: Path) -> None:
@@ -176,9 +179,9 @@ def test_a_study_that_was_stopped_goes_on_to_the_same_file(tmp_path: Path) -> No
                 study.end()
                 study.pack()
     with open_study(tmp_path / "part.h5", experiment.EXPERIMENT) as found:
-        finished = experiment.outputs_of(found, plan, sampler.prepared)
+        finished = experiment.answers_of(found, plan, sampler.prepared)
         with pytest.raises(ConfigError, match="has changed since"):
-            experiment.outputs_of(found, plan, Resampler(base.data, 1, "float64", "bootstrap", 20).prepared)
+            experiment.answers_of(found, plan, Resampler(base.data, 1, "float64", "bootstrap", 20).prepared)
     assert list(finished) == [each.id for each in plan[:15]]
     seen: list[tuple[int, int]] = []
     with StudyWriter.resume(tmp_path / "part.h5", told) as study:
@@ -208,5 +211,8 @@ def test_a_replica_that_is_lost_takes_no_other_with_it(tmp_path: Path) -> None:
         kept = run(plan, spoiled, "test", workers=1, stop=Stop(), study=study)
     sound = run(plan, sampler.prepared, "test", workers=1, stop=Stop())
     for each in plan:
-        assert found[each.id].tobytes() == kept[each.id].tobytes()
-        assert np.isnan(found[each.id]).all() if each.data == 3 else found[each.id].tobytes() == sound[each.id].tobytes()
+        assert found[each.id].outputs.tobytes() == kept[each.id].outputs.tobytes()
+        own = (found[each.id].train_error, found[each.id].train_loss)
+        assert own == pytest.approx((kept[each.id].train_error, kept[each.id].train_loss), rel=1e-6, nan_ok=True)
+        outputs = found[each.id].outputs
+        assert np.isnan(outputs).all() if each.data == 3 else outputs.tobytes() == sound[each.id].outputs.tobytes()

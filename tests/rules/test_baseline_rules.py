@@ -71,14 +71,34 @@ def test_a_change_that_is_surely_smaller_than_the_factor_is_not_reported() -> No
 
 
 def test_too_few_runs_are_not_evaluated_and_the_number_needed_is_named() -> None:
-    """5 against 5: the smallest p is 1/252 = .004, above .002; 6 against 6: 1/924 = .0011."""
+    """Three metrics share the level of .01: 5 against 5 reach p = 1/252 = .0040 > .0033, 6 against 6 1/924 = .0011."""
     rng = np.random.default_rng(5)
-    found = outcome("R002", losses(rng, 5, 3.0), losses(rng, 5))
+    found = outcome("R002", losses(rng, 2, 3.0), losses(rng, 2))
     assert isinstance(found, NotEvaluated)
-    assert "6 against 6" in found.reason
-    assert fired(outcome("R002", losses(rng, 6, 3.0), losses(rng, 6)))
-    assert fired(outcome("R002", losses(rng, 5, 3.0), losses(rng, 5), level=0.01))
+    assert "at least 3 runs in the baseline are needed, or 6 against 6" in found.reason
+    assert fired(outcome("R002", losses(rng, 2, 3.0), losses(rng, 2), level=0.5))
     assert isinstance(outcome("R002", losses(rng, 1, 3.0), losses(rng, 1)), NotEvaluated)
+
+
+@pytest.mark.parametrize(("runs", "test"), [(5, "a further run like those of the baseline"), (6, "rank test")])
+def test_groups_too_small_for_a_rank_test_are_held_against_the_spread_of_the_baseline(runs: int, test: str) -> None:
+    rng = np.random.default_rng(5)
+    found = outcome("R002", losses(rng, runs, 3.0), losses(rng, runs))
+    assert isinstance(found, Fired)
+    assert test in found.findings[0].evidence
+
+
+def test_all_metrics_together_raise_a_false_alarm_no_more_often_than_the_level_says() -> None:
+    """Three independent losses of one law, 1 run against 5: 5 % of 400 comparisons at most, plus
+    three standard deviations (13). Each for itself at .05 would make it one in seven.
+    """
+    rng = np.random.default_rng(13)
+
+    def one() -> Numbers:
+        return Numbers("run.h5", "{}", (), (), "same", "0", {name: float(np.exp(rng.normal())) for name in baseline.METRICS if "error" not in name}, {})
+
+    alarms = sum(fired(outcome("R002", [one()], [one() for _ in range(5)], level=0.05)) for _ in range(400))
+    assert alarms <= 33
 
 
 def test_one_run_is_compared_with_the_spread_of_many() -> None:
@@ -132,8 +152,9 @@ def test_a_further_run_stays_below_its_prediction_limit_as_often_as_said() -> No
     beyond = 0
     for _ in range(2000):
         *old, new = np.exp(rng.normal(0, 0.3, 7))
-        factor, _, _, limit = rank_test.factor_of_one(float(new), old, 0.05)
-        beyond += factor > limit
+        found = rank_test.factor_of_one(float(new), old, 0.05)
+        assert (found.p < 0.05) is (found.factor > found.limit)
+        beyond += found.factor > found.limit
     assert 0.035 <= beyond / 2000 <= 0.065
 
 

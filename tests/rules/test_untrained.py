@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 import math
+from dataclasses import replace
 
 import pytest
 
-from dlprobe.rules import Finding
+from dlprobe.config import from_options
+from dlprobe.experiments.untrained import first_steps
+from dlprobe.rules import Finding, all_rules, judge
 from dlprobe.rules.judging import Judgement
-from dlprobe.rules.untrained import Range, Start, power, prediction, together
+from dlprobe.rules.untrained import OF_DATA, START, Range, Start, power, prediction, together
+from dlprobe.training.prepared_sets import PreparedSets
 
 
 def said(*findings: Finding, passed: tuple[str, ...] = (), **reasons: str) -> Judgement:
@@ -70,6 +74,14 @@ def test_nothing_in_the_way_is_no_promise() -> None:
     assert prediction(start(math.nan, math.nan, math.nan), said()) == "nothing in the way"
 
 
+def test_zeros_everywhere_have_no_ratio_to_tell() -> None:
+    """Eight of ten seeds have no error signal at all; the two others say nothing of vanishing."""
+    zeros = replace(vanishing(-math.inf), evidence="at step 0 the error signal is exactly zero in every hidden layer")
+    judgement = together([*[said(zeros)] * 8, *[said(passed=("G001",))] * 2])
+    assert prediction(start(-0.1, 0.04, 0.1), judgement) == f"{zeros.evidence}; so in 8 of 10 initialization seeds"
+    assert prediction(start(-math.inf, -math.inf, -40.0), judgement).startswith("will vanish at hidden_1: exactly 0 of the error signal of hidden_9")
+
+
 def test_no_runs_are_refused() -> None:
     with pytest.raises(ValueError, match="expected a judgement"):
         together([])
@@ -77,3 +89,15 @@ def test_no_runs_are_refused() -> None:
 
 def test_powers_read_as_people_write_them() -> None:
     assert [power(value) for value in (-11.6, -2.0, math.log10(0.5), 0.01, 1.0, 2.9, 5.0, math.inf)] == ["10⁻¹²", "10⁻²", "0.50", "1", "10", "794", "10⁵", "∞"]
+
+
+COURSE = {"A001", "L002", "L007", "L009", "L012"}  # they can look at a first step, of which they have nothing to say: dead at the end, diverged, lost
+
+
+@pytest.mark.parametrize("options", [{"layers": "12x3", "activation": "tanh"}, {"layers": "12,12", "norm": "batch"}, {"data": "diabetes", "layers": "12,12"}])
+def test_no_rule_that_can_tell_from_a_start_is_forgotten(options: dict[str, str]) -> None:
+    (run,) = first_steps(from_options(None, {"data": "wine", **options}), PreparedSets(), 1)
+    judgement = judge(run)
+    looked = {*judgement.passed, *(finding.code for finding in judgement.findings)}
+    assert looked - COURSE <= set(START) <= set(all_rules())
+    assert set(OF_DATA) < set(START)

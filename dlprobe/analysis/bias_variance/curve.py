@@ -11,10 +11,14 @@ from typing import Literal
 from dlprobe.analysis.bias_variance.loss_parts import Decomposition, Sources
 from dlprobe.analysis.proportions import NORMAL_95
 
-Level = Literal["high", "low"]
+Level = Literal["high", "low", "unknown"]
+Zone = Literal["underfitting", "good fit", "overfitting", "more data helps", "curves have met"]
 DOMINATES = 1.0 / 3.0  # share of the reducible loss from which a part counts as high
 SMALL = 0.015  # of an error rate: the textbook's 1.5 points
 ROUNDING = 1e-12
+FEW, WIDE = 10, 2.0  # replicas below which an interval may say nothing: it holds so many times the loss, and little of it
+CAPACITY = ("width", "depth", "layers", "epochs", "steps")
+RESTRAINT = ("l1", "l2", "dropout")
 COUNTED = ("width", "depth", "layers", "epochs", "steps", "batch_size", "train_size")  # axes whose values end at 1
 # what lowers a part; the axes that do it, and which way along them: what was tried beyond the best value is not advised again
 CURES: dict[str, dict[str, tuple[tuple[str, ...], int]]] = {
@@ -35,12 +39,15 @@ CURES: dict[str, dict[str, tuple[tuple[str, ...], int]]] = {
 
 @dataclass(frozen=True)
 class Point:
-    """The decomposition at one value of the axis (None where there is no axis); `lost`: replicas that diverged and are left out."""
+    """The decomposition at one value of the axis (None where there is no axis); `lost`: replicas that diverged and are left out; training: the mean loss of
+    the replicas on their own training samples, NaN where it is not known.
+    """
 
     at: str | float | None
     found: Decomposition
     sources: Sources | None = None
     lost: int = 0
+    training: float = math.nan
 
 
 def sweet_spot(points: Sequence[Point]) -> Point:
@@ -75,13 +82,45 @@ def double_descent(points: Sequence[Point]) -> Point | None:
 
 
 def levels(found: Decomposition) -> dict[str, Level]:
-    """Which part is high: a third and more of the loss that is not noise (and of error rates more than 1.5 points)."""
-    limit = _limit(found)
+    """Which part is high: a third and more of the loss that is not noise (and of error rates more than 1.5 points).
 
-    def level(part: float) -> Level:
+    Unknown where the interval of a few replicas holds both little and far more than all of the loss.
+    """
+    limit, whole = _limit(found), found.expected_loss - found.noise
+
+    def level(part: float, interval: tuple[float, float]) -> Level:
+        if found.replicas < FEW and limit > 0 and interval[0] < limit and interval[1] >= WIDE * whole:
+            return "unknown"
         return "high" if limit > 0 and part >= limit else "low"
 
-    return {"bias": level(found.bias), "variance": level(found.net_variance)}
+    return {"bias": level(found.bias, found.intervals["bias"]), "variance": level(found.net_variance, found.intervals["net_variance"])}
+
+
+def zones(points: Sequence[Point], axis: str | None) -> list[Zone | None]:
+    """Where each point lies in the textbook's picture of E_train and E_val; None along axes that are neither capacity nor regularization nor data.
+
+    Over capacity (or its opposite, regularization): good fit is what is not told apart from the smallest expected loss and what lies between such points;
+    with less capacity it is underfitting, with more overfitting. Over the size of the training set: more data helps while the gap between expected and
+    training loss is a third or more of the expected loss; after that the two curves have met.
+    """
+    if axis is None or any(not isinstance(point.at, int | float) for point in points):
+        return [None] * len(points)
+    if axis == "train_size":
+        return [_of_data(point) for point in points]
+    way = 1 if axis in CAPACITY else -1 if axis in RESTRAINT else 0
+    fits = [way * float(point.at or 0) for point in (sweet_spot(points), *as_good(points))]
+
+    def zone(at: float) -> Zone:
+        return "underfitting" if at < min(fits) else "overfitting" if at > max(fits) else "good fit"
+
+    return [zone(way * float(point.at or 0)) if way else None for point in points]
+
+
+def _of_data(point: Point) -> Zone | None:
+    if not math.isfinite(point.training):
+        return None
+    gap = point.found.expected_loss - point.training
+    return "more data helps" if gap >= DOMINATES * point.found.expected_loss else "curves have met"
 
 
 def _limit(found: Decomposition) -> float:
@@ -106,10 +145,12 @@ def _unsettled(found: Decomposition) -> list[str]:
     """Verdicts that lie within the intervals."""
     limit = _limit(found)
     ends = {"bias": found.intervals["bias"], "variance": found.intervals["net_variance"]}
-    parts = [f"{name} ({low:.3g} … {high:.3g})" for name, (low, high) in ends.items() if low < limit <= high]
+    unknown = [name for name, level in levels(found).items() if level == "unknown"]
+    parts = [f"{name} ({low:.3g} … {high:.3g})" for name, (low, high) in ends.items() if low < limit <= high and name not in unknown]
+    said = [f"{found.replicas} replicas do not tell the {' and the '.join(unknown)}: give more of them (--replicas 20)"] if unknown else []
     if not parts or limit <= 0.0:
-        return []
-    return [f"other replicas could turn the verdict on {' and '.join(parts)} round, which is high from {limit:.3g} on: more of them settle it"]
+        return said
+    return [*said, f"other replicas could turn the verdict on {' and '.join(parts)} round, which is high from {limit:.3g} on: more of them settle it"]
 
 
 def _origin(sources: Sources | None) -> list[str]:

@@ -11,15 +11,16 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from dlprobe.analysis.bias_variance.direction import TURNED, Direction, late_fall
 from dlprobe.analysis.bias_variance.textbook_reading import THRESHOLD, Reading
 from dlprobe.analysis.learning.learned import Learning
 
 NOTHING = 0.1  # skill on the training part below which a net has learned nothing to speak of
 FALLING = 0.1  # share of the training loss that went in the second half of training: it was not done
 STANDING = 0.03
-TURNED = 1.1  # last validation loss over the smallest one, as B003 has it
 ENOUGH = 10  # parameters per training sample from which a net can be expected to memorise, and samples per parameter from which not
-LARGER = 2.0  # times the other gap: the part that comes first
+LARGER = 2.0  # times the other gap: the part beside which the other one does not matter
+UNTOLD = "whether more capacity or more data helps cannot be told from this run: --replicas 20 decomposes its loss, --human-error X names a reference"
 
 
 @dataclass(frozen=True)
@@ -27,6 +28,7 @@ class About:
     """What a run says beside its two errors. parameters: 0 where they are not known; held_back: options that keep it from fitting, as typed (`dropout 0.5`).
 
     label_noise: share of the training labels that were replaced. reference_known: whether anybody said, or the data tell, which error is left to the best.
+    direction: the one of the run; None: that of its gaps.
     """
 
     learned: Learning
@@ -36,23 +38,35 @@ class About:
     label_noise: float = 0.0
     stops_early: bool = False
     reference_known: bool = True
+    direction: Direction | None = None
 
 
 def strategy(reading: Reading, about: About | None = None) -> list[str]:
     """What to do next, most urgent first."""
     if about is not None and learned_nothing(about.learned):
         return [_nothing(reading, about.learned)]
-    both = reading.bias == reading.variance == "high"
-    variance_first = both and reading.variance_gap >= LARGER * reading.bias_gap
-    bias_first = both and reading.bias_gap >= LARGER * reading.variance_gap
-    said = []
-    if reading.bias == "high":
-        said.append(_about_bias(reading, about, later=variance_first))
-    if reading.variance == "high":
-        said.append(_about_variance(reading, about, later=bias_first))
-    parts = said[::-1] if variance_first else said
-    lines = [line for part in parts for line in part] or _about_neither(reading)
+    way = (about.direction if about and about.direction else of_gaps(reading)).way
+    if way == "more capacity":
+        lines = _about_bias(reading, about) + (_about_variance(reading, about, later=True) if reading.variance == "high" else [])
+    elif way == "more data or regularization":
+        lines = _about_variance(reading, about) + (_about_bias(reading, about, later=True) if reading.bias == "high" else [])
+    else:
+        lines = _about_neither(reading) if way == "fine" else [UNTOLD]
     return [*lines, *(_stop_early(about) if about else []), *_odd_gaps(reading, about), *_doubt(reading)]
+
+
+def of_gaps(reading: Reading) -> Direction:
+    """The direction of two errors and a reference: the larger gap that counts, the bias of equal ones. Without a reference only a variance gap that is as
+    large as the training error leads.
+    """
+    gaps = f"the gaps are {points(reading.bias_gap)} (bias{', at most' if reading.human_error is None else ''}) and {points(reading.variance_gap)} (variance)"
+    if reading.bias == "high" and not (reading.variance == "high" and reading.variance_gap > reading.bias_gap):
+        return Direction("more capacity", gaps)
+    if reading.variance == "high" and (reading.bias != "unknown" or reading.variance_gap >= reading.bias_gap):
+        return Direction("more data or regularization", gaps)
+    if "unknown" in (reading.bias, reading.variance):
+        return Direction("cannot be told", f"{gaps}; --human-error X says which counts")
+    return Direction("fine", gaps)
 
 
 def learned_nothing(learned: Learning) -> bool:
@@ -69,8 +83,10 @@ def _nothing(reading: Reading, learned: Learning) -> str:
     )
 
 
-def _about_bias(reading: Reading, about: About | None, later: bool) -> list[str]:
+def _about_bias(reading: Reading, about: About | None, later: bool = False) -> list[str]:
     line = f"high bias: the training error, {percent(reading.train_error)}, is {points(reading.bias_gap)} above the reference"
+    if reading.human_error is None:
+        line = f"the training error is {percent(reading.train_error)}: so much is bias at most (--human-error X says how much)"
     if later:
         return [f"{line}: the smaller part, so see to the variance first"]
     if about is None:
@@ -125,14 +141,6 @@ def turned(learned: Learning) -> bool:
     return learned.val_rise >= TURNED and bool(learned.loss[-1] < learned.loss[learned.best_val])
 
 
-def late_fall(learned: Learning) -> float:
-    """Share of the training loss at half of the updates that was gone at the end; NaN where it cannot be told."""
-    if len(learned.steps) < 3:
-        return math.nan
-    middle = float(learned.loss[int(np.argmin(np.abs(learned.steps - learned.steps[-1] / 2)))])
-    return (middle - float(learned.loss[-1])) / middle if middle > 0 else math.nan
-
-
 def _grow(about: About) -> list[str]:
     size, fell = f"{about.parameters:,} parameters for {about.train_samples:,} training samples", late_fall(about.learned)
     if about.learned.brief:
@@ -145,8 +153,9 @@ def _grow(about: About) -> list[str]:
     return [] if fell >= FALLING else [missing]
 
 
-def _about_variance(reading: Reading, about: About | None, later: bool) -> list[str]:
-    line = f"high variance: the validation error, {percent(reading.val_error)}, is {points(reading.variance_gap)} above the training error"
+def _about_variance(reading: Reading, about: About | None, later: bool = False) -> list[str]:
+    high = "high variance: " if reading.variance == "high" else ""
+    line = f"{high}the validation error, {percent(reading.val_error)}, is {points(reading.variance_gap)} above the training error"
     if later:
         return [f"{line}: look at it again when the net fits; its cures now would raise the bias"]
     smaller = ", a smaller net" if reading.bias == "low" else ""

@@ -13,7 +13,7 @@ import numpy as np
 
 from dlprobe.analysis.proportions import NORMAL_95, wilson
 
-Level = Literal["high", "low"]
+Level = Literal["high", "low", "unknown"]
 THRESHOLD = 0.015  # τ: a gap above it counts
 SHARE = 0.5  # ρ: the variance gap counts only from this share of the bias gap on
 LARGE = 0.10  # a gap that counts whatever the other is
@@ -23,10 +23,11 @@ LARGE = 0.10  # a gap that counts whatever the other is
 class Reading:
     """Errors as shares (0.08 is 8 %), the two gaps and what they say; intervals: 95 % of train_error and val_error where their sample counts are known.
 
-    doubtful: verdicts that the sampling error could turn round: "bias", "variance".
+    human_error: None where nobody said what can be reached; the bias gap is then the training error, an upper bound. doubtful: verdicts that the sampling
+    error could turn round: "bias", "variance".
     """
 
-    human_error: float
+    human_error: float | None
     train_error: float
     val_error: float
     bias_gap: float
@@ -36,12 +37,25 @@ class Reading:
     intervals: dict[str, tuple[float, float]]
     doubtful: tuple[str, ...] = ()
 
+    @property
+    def verdict(self) -> str:
+        """Both verdicts in words.
 
-def read(human: float, train: float, val: float, train_samples: int = 0, val_samples: int = 0, val_interval: tuple[float, float] | None = None) -> Reading:
+        >>> read(None, 0.034, 0.067).verdict, read(0.0, 0.15, 0.16).verdict
+        ('bias at most 3.4 points (no human error given), variance high', 'bias high, variance low')
+        """
+        bias = f"at most {100 * self.bias_gap:.1f} points (no human error given)" if self.human_error is None and self.bias == "unknown" else self.bias
+        variance = "cannot be told without one" if self.variance == "unknown" else self.variance
+        return f"bias {bias}, variance {variance}"
+
+
+def read(
+    human: float | None, train: float, val: float, train_samples: int = 0, val_samples: int = 0, val_interval: tuple[float, float] | None = None
+) -> Reading:
     """High bias iff E_train − E_human > 1.5 points; high variance iff E_val − E_train > 1.5 points and at least half of the bias gap, or 10 points and more.
 
-    These three numbers reproduce the textbook's table; no single absolute threshold does. Sample counts of 0 are unknown. val_interval: of errors that are
-    no shares of samples.
+    These three numbers reproduce the textbook's table; no single absolute threshold does. human: None where nobody said; then only what holds for every
+    human error is said. Sample counts of 0 are unknown. val_interval: of errors that are no shares of samples.
     """
     bias, variance = levels(human, train, val)
     intervals = {}
@@ -51,11 +65,15 @@ def read(human: float, train: float, val: float, train_samples: int = 0, val_sam
         intervals["val_error"] = interval(val, val_samples)
     if val_interval is not None and math.isfinite(val_interval[0]):
         intervals["val_error"] = val_interval
-    return Reading(human, train, val, train - human, val - train, bias, variance, intervals, _doubtful(human, train, val, intervals))
+    return Reading(human, train, val, train - (human or 0.0), val - train, bias, variance, intervals, _doubtful(human, train, val, intervals))
 
 
-def levels(human: float, train: float, val: float) -> tuple[Level, Level]:
-    """(bias, variance)."""
+def levels(human: float | None, train: float, val: float) -> tuple[Level, Level]:
+    """(bias, variance). Without a human error what holds for each from 0 to the training error."""
+    if human is None:
+        best, worst = levels(train, train, val), levels(0.0, train, val)
+        bias, variance = ((one if one == other else "unknown") for one, other in zip(best, worst, strict=True))
+        return bias, variance
     rounded = 1e-12  # .16 − .15 is .010000000000000009
     bias_gap, variance_gap = train - human, val - train
     high_bias = bias_gap > THRESHOLD + rounded
@@ -80,7 +98,7 @@ def interval(share: float, samples: int) -> tuple[float, float]:
     return wilson(min(max(round(share * samples), 0), samples), samples)
 
 
-def _doubtful(human: float, train: float, val: float, intervals: dict[str, tuple[float, float]]) -> tuple[str, ...]:
+def _doubtful(human: float | None, train: float, val: float, intervals: dict[str, tuple[float, float]]) -> tuple[str, ...]:
     """Verdicts that change at an end of an interval."""
     said = levels(human, train, val)
     ends = [levels(human, end, val) for end in intervals.get("train_error", ())] + [levels(human, train, end) for end in intervals.get("val_error", ())]

@@ -11,7 +11,6 @@ import numpy as np
 import numpy.typing as npt
 
 from dlprobe.analysis.comparing import rank_test
-from dlprobe.analysis.comparing.count_tests import p_more_errors
 from dlprobe.analysis.comparing.misses import Misses, misses_of
 from dlprobe.analysis.theory.mean_field import USUAL_KAPPA, log10_deviation
 from dlprobe.record.layout import PARTS
@@ -21,10 +20,10 @@ Floats: TypeAlias = npt.NDArray[np.float64]
 
 METRICS = tuple(f"{part}_{what}" for what in ("loss", "error") for part in PARTS)  # smaller is better
 PROFILES = ("activation_variance", "error_signal_rms", "gradient_rms", "weight_rms", "update_ratio", "flat_fraction", "active_fraction")
+FEWEST = 3  # runs whose spread can be told
 POWERS = {"activation_variance": 2, "error_signal_rms": 1, "gradient_rms": 2}  # how chance enters: a gradient is a signal times an error signal
 LAYER_FACTS = ("name", "units", "activation", "normalization")
 LAST_SHARE, LAST_ROWS = 10, 256  # the end of a run is its last tenth, at most so many recorded rows: a single batch fluctuates too much
-FEWEST = 3  # runs whose spread can be told
 ROUNDING = float(np.finfo(np.float32).eps)  # share of its first value below which nobody can tell a loss, or a layer's signal, from 0
 
 
@@ -34,6 +33,7 @@ class Numbers:
 
     profiles: by (statistic, "start" or "end") the numbers per layer, (layer,). floors: by metric what it cannot be told from 0 below, see `floor_of`.
     seed: of the training. misses: by part. targets_scaled: how, empty where they were not; losses then have another unit.
+    weights: how many each layer has, empty where that is not known.
     """
 
     path: str
@@ -51,6 +51,7 @@ class Numbers:
     seed: str = ""
     misses: Mapping[str, Misses] = field(default_factory=dict)
     targets_scaled: str = ""
+    weights: tuple[int, ...] = ()
 
     def errors(self, metric: str) -> tuple[int, int] | None:
         """Wrong samples, and of how many, where the metric is a share of wrong classes."""
@@ -71,33 +72,11 @@ class Comparison:
         """`5 against 5 runs`."""
         return f"{len(self.new)} against {len(self.old)} run{'' if len(self.old) == 1 else 's'}"
 
-
-@dataclass(frozen=True)
-class Change:
-    """How a metric changed. factor: new over old, with low and high (NaN where there is no interval); old, new: medians; how: by what it was judged;
-    worse: whether it fires; old_words, new_words: the two as people read them; floor: what cannot be told from 0 below, so that no factor says it.
-    """
-
-    metric: str
-    old: float
-    new: float
-    factor: float
-    low: float
-    high: float
-    how: str
-    worse: bool
-    old_words: str = ""
-    new_words: str = ""
-    floor: float = 0.0
-
     @property
-    def words(self) -> str:
-        """From what to what, and how many times that is where the old number is one that can be multiplied."""
-        told = f"{self.metric} went from {self.old_words or f'{self.old:.4g}'} to {self.new_words or f'{self.new:.4g}'}"
-        if not (self.old > self.floor and np.isfinite(self.new)):
-            return told
-        interval = f" (95 % interval {self.low:.3g} to {self.high:.3g})" if np.isfinite(self.high) else ""
-        return f"{told}, {self.factor:.3g} times{interval}"
+    def spread_known(self) -> bool:
+        """Whether the baseline tells how far its seeds differ, or nothing of that enters: every new run has one of the same seed and split beside it."""
+        seeds = {(run.seed, run.data_seed) for run in self.old}
+        return len(self.old) >= FEWEST or all((run.seed, run.data_seed) in seeds for run in self.new)
 
 
 @dataclass(frozen=True)
@@ -120,6 +99,7 @@ def numbers_of(run: Run, path: str, configuration: str) -> Numbers:
     layers = tuple(zip(*columns.values(), strict=True))
     names = tuple(str(name) for name in run.layers.names)
     units = tuple(layer.units for layer in run.layer_facts if layer.units is not None)
+    sizes = tuple(layer.fan_in * layer.fan_out for layer in run.layer_facts if layer.fan_in and layer.fan_out)
     return Numbers(
         path,
         configuration,
@@ -136,6 +116,7 @@ def numbers_of(run: Run, path: str, configuration: str) -> Numbers:
         json.dumps(run.facts.seed),
         misses_of(run),
         run.targets_scaled,
+        sizes if len(sizes) == len(names) else (),
     )
 
 
@@ -210,61 +191,12 @@ def common_profiles(comparison: Comparison) -> set[tuple[str, str]]:
     return set.intersection(*(set(run.profiles) for run in (*comparison.new, *comparison.old)))
 
 
-def missing_runs(new: int, old: int, level: float) -> str:
-    """Why groups of these sizes cannot be compared at the level, and how many runs are needed; empty where they can.
-
-    >>> missing_runs(5, 5, 0.002)
-    '5 against 5 runs cannot reach p <= 0.002 in a rank test: 6 against 6 are needed, or 1 against at least 3'
-    """
-    if (new == 1 and old >= FEWEST) or rank_test.least_p(new, old) <= level:
-        return ""
-    count = rank_test.needed(level)
-    return f"{new} against {old} runs cannot reach p <= {level:g} in a rank test: {count} against {count} are needed, or 1 against at least {FEWEST}"
-
-
-def change(comparison: Comparison, metric: str, factor: float, level: float) -> Change:
-    """How one metric changed: worse where chance is ruled out at the level *and* the factor is within reach of the interval.
-
-    With several runs on each side chance is ruled out by a one-sided rank test; one run is compared with the prediction interval of the others. A change
-    that is surely smaller than the factor is not reported, however sure it is that there is one.
-    """
-    new, old = ([run.metrics[metric] for run in runs] for runs in (comparison.new, comparison.old))
-    floor = floor_of((*comparison.new, *comparison.old), metric)
-    if len(new) == 1:
-        found, low, high, sure, how = _one_against(comparison, metric, level, floor)
-    else:
-        found, low, high = rank_test.factor_between(new, old, floor)
-        p = rank_test.p_larger(new, old)
-        sure, how = p <= level, f"rank test p = {p:.2g}"
-    worse = sure and found > 1.0 and high >= factor
-    before, after = (float(np.median(rank_test.nan_last(values))) for values in (old, new))
-    told = f"{after:.4g} (medians of {comparison.sizes})"
-    return Change(metric, before, after, found, low, high, how, worse, new_words=told, floor=floor)
-
-
-def _one_against(comparison: Comparison, metric: str, level: float, floor: float) -> tuple[float, float, float, bool, str]:
-    """(factor, low, high, whether chance is ruled out, how) of one run against several: beyond their spread, and more wrong samples than theirs explain."""
-    new, old = comparison.new[0], [run.metrics[metric] for run in comparison.old]
-    counts = [run.errors(metric) for run in (new, *comparison.old)]
-    known = [each for each in counts if each is not None]
-    counted = len(known) == len(counts)
-    found, low, high, limit = rank_test.factor_of_one(new.metrics[metric], old, level, floor, rounded=not counted)
-    typical = float(np.exp(np.mean(np.log(np.maximum(rank_test.nan_last(old), floor)))))
-    how = f"a further run like those of the baseline stays below {limit * typical:.3g}, but for a chance of {level:g}"
-    if not counted:
-        return found, low, high, found > limit, how
-    (errors, samples), *others = known
-    before, of = (sum(each) for each in zip(*others, strict=True))
-    p = p_more_errors(errors, samples, before, of)
-    how += f"; {errors} wrong of {samples:,} against {before} of {of:,}: Fisher's exact test p = {p:.2g}"
-    return found, low, high, found > limit and p <= level, how
-
-
 def drift(comparison: Comparison, statistic: str, when: str, tolerance: float) -> Drift | None:
     """Whether a profile left the band of the baseline: from its smallest number divided by the tolerance to its largest times it, in each layer.
 
-    The tolerance of what random weights of this width move by themselves (signals, gradients) is widened by that: see `chance`. Shares (`…_fraction`) have
-    a band of ± the tolerance instead. Several new runs are represented by their median. None where it did not, or where
+    The tolerance is widened by what random weights of these sizes move by themselves: see `chance` (signals, gradients) and `least_tolerance` (a few weights,
+    shares of a few units). It counts twice, for either side, where the baseline is a run or two with other seeds: how far seeds differ is not known then.
+    Shares (`…_fraction`) have a band of ± the tolerance instead. Several new runs are represented by their median. None where it did not, or where
     nothing finite is there on one of the sides.
     """
     new, old = (_stack(runs, (statistic, when)) for runs in (comparison.new, comparison.old))
@@ -273,10 +205,13 @@ def drift(comparison: Comparison, statistic: str, when: str, tolerance: float) -
     value, low, high = np.median(new, axis=0), old.min(axis=0), old.max(axis=0)
     share = statistic.endswith("_fraction")
     tolerance *= chance(comparison.new[0].units) ** POWERS.get(statistic, 0)
+    room = np.maximum(tolerance, least_tolerance(statistic, comparison.new[0]))
+    if not comparison.spread_known:
+        room = 2 * room if share else room**2
     if not share:
         floor = _profile_floor(comparison, statistic, when)
         value, low, high = (np.maximum(each, floor) for each in (value, low, high))
-    low, high = (low - tolerance, high + tolerance) if share else (low / tolerance, high * tolerance)
+    low, high = (low - room, high + room) if share else (low / room, high * room)
     with np.errstate(all="ignore"):
         outside = np.maximum(value - high, low - value) if share else np.maximum(value / high, low / value)
     bad = np.flatnonzero(outside > (0.0 if share else 1.0))
@@ -286,6 +221,21 @@ def drift(comparison: Comparison, statistic: str, when: str, tolerance: float) -
     first = worst[0]
     names = tuple(comparison.new[0].names[index] for index in worst)
     return Drift(statistic, when, names, float(value[first]), float(low[first]), float(high[first]), float(outside[first]))
+
+
+def least_tolerance(statistic: str, run: Numbers) -> Floats | float:
+    """(layer,): what two random nets differ in by themselves, to three standard deviations of the difference. The RMS of n normal weights varies by a share of
+    1/√(2n); the share of n units by 1/(2√n) at most, each unit counting as on or off.
+
+    >>> bare = Numbers("", "", (), (), "", "", {}, {}, units=(1, 100), weights=(16, 1000))
+    >>> least_tolerance("weight_rms", bare).round(2).tolist(), least_tolerance("active_fraction", bare).round(2).tolist()
+    ([2.12, 1.1], [2.12, 0.21])
+    """
+    if statistic == "weight_rms" and run.weights:
+        return np.exp(3 / np.sqrt(np.array(run.weights, dtype=np.float64)))
+    if statistic.endswith("_fraction") and run.units:
+        return 3 / np.sqrt(2 * np.array(run.units, dtype=np.float64))
+    return 0.0
 
 
 def chance(units: Sequence[int]) -> float:

@@ -1,6 +1,7 @@
 """Exact one-sided tests of two counts of errors: on the same samples, and on others.
 
-Sources: McNemar 1947, Psychometrika 12:153 (exact form: binomial on the samples that changed); Fisher 1935, J. R. Stat. Soc. 98:39.
+Sources: McNemar 1947, Psychometrika 12:153 (exact form: binomial on the samples that changed); Fisher 1935, J. R. Stat. Soc. 98:39, with the noncentral
+law of §5 there.
 """
 
 from __future__ import annotations
@@ -21,10 +22,11 @@ def p_newly_wrong(wrong: int, right: int) -> float:
     return float(betainc(wrong, right + 1, 0.5)) if wrong else 1.0
 
 
-def p_more_errors(new: int, of_new: int, old: int, of_old: int) -> float:
-    """P of as many errors among the `of_new` samples, where all errors of both sides fall on any sample alike: Fisher's exact test.
+def p_more_errors(new: int, of_new: int, old: int, of_old: int, odds: float = 1.0) -> float:
+    """P of as many errors among the `of_new` samples, where the odds of an error there are `odds` times those of the others: Fisher's exact test.
 
-    Raises ValueError unless 0 <= errors <= samples.
+    With odds of 1 all errors fall on any sample alike; more asks whether the new errors are *surely more than so many times* as frequent (Fisher's noncentral
+    hypergeometric law). Raises ValueError unless 0 <= errors <= samples.
 
     >>> round(p_more_errors(1, 1078, 0, 6 * 1078), 4)  # the one error falls on one of seven runs
     0.1429
@@ -34,9 +36,9 @@ def p_more_errors(new: int, of_new: int, old: int, of_old: int) -> float:
     if not (0 <= new <= of_new and 0 <= old <= of_old):
         raise ValueError(f"{new} of {of_new} against {old} of {of_old}: expected no more errors than samples")
     errors = new + old
-    there = np.arange(new, min(errors, of_new) + 1, dtype=np.float64)  # errors among the new samples
-    logs = _log_ways(of_new, there) + _log_ways(of_old, errors - there) - _log_ways(of_new + of_old, np.float64(errors))
-    return min(1.0, float(np.exp(logsumexp(logs))))
+    there = np.arange(max(0, errors - of_old), min(errors, of_new) + 1, dtype=np.float64)  # errors among the new samples
+    logs = _log_ways(of_new, there) + _log_ways(of_old, errors - there) + there * np.log(odds)
+    return min(1.0, float(np.exp(logsumexp(logs[there >= new]) - logsumexp(logs))))
 
 
 def _log_ways(of: int, count: Any) -> Any:

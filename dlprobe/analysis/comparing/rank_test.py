@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from typing import TypeAlias
+from typing import NamedTuple, TypeAlias
 
 import numpy as np
 import numpy.typing as npt
@@ -105,14 +105,25 @@ def _exp(exponent: float) -> float:
     return math.exp(min(exponent, 700.0))
 
 
-def factor_of_one(new: float, old: Sequence[float], level: float, floor: float = SMALLEST, rounded: bool = True) -> tuple[float, float, float, float]:
-    """(factor, low, high, limit) of one run against the spread of several: limit is the upper end of the one-sided prediction interval of a further run
-    at this level, as a factor of the others' geometric mean; low and high the two-sided 95 % ones around the factor. Logarithms are taken as normal.
-    What is below `floor` stands as `floor`; `rounded` numbers near it vary by as much as it is, whatever their spread.
-
-    Raises ValueError for fewer than two others.
+class Further(NamedTuple):
+    """One further run beside several. factor: of their geometric mean, low and high its two-sided 95 % interval; limit: the factor up to which a further run
+    like them comes, but for a chance of the level; p: how likely one comes as far.
     """
-    from scipy.special import stdtrit
+
+    factor: float
+    low: float
+    high: float
+    limit: float
+    p: float
+
+
+def factor_of_one(new: float, old: Sequence[float], level: float, floor: float = SMALLEST, rounded: bool = True) -> Further:
+    """One run against the spread of several, by the prediction interval of a further one: logarithms are taken as normal (Student's t).
+
+    What is below `floor` stands as `floor`; `rounded` numbers near it vary by as much as it is, whatever their spread. Raises ValueError for fewer than two
+    others.
+    """
+    from scipy.special import stdtr, stdtrit
 
     if len(old) < 2:
         raise ValueError("a prediction interval needs two runs at least")
@@ -122,4 +133,6 @@ def factor_of_one(new: float, old: Sequence[float], level: float, floor: float =
     spread = max(float(logs.std(ddof=1)), least) * math.sqrt(1 + 1 / count)
     factor = float(_logs([new], floor)[0] - logs.mean())
     half = float(stdtrit(count - 1, 0.975)) * spread
-    return _exp(factor), _exp(factor - half), _exp(factor + half), _exp(float(stdtrit(count - 1, 1 - level)) * spread)
+    limit = _exp(float(stdtrit(count - 1, 1 - level)) * spread)
+    p = float(stdtr(count - 1, -factor / spread)) if spread else 0.5 if factor == 0 else float(factor < 0)
+    return Further(_exp(factor), _exp(factor - half), _exp(factor + half), limit, p)

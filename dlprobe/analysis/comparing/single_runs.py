@@ -9,38 +9,24 @@ Sources: McNemar 1947, Psychometrika 12:153; Wilcoxon 1945, Biometrics Bull. 1:8
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+from functools import partial
 from typing import TypeAlias
 
 import numpy as np
 import numpy.typing as npt
 
-from dlprobe.analysis.comparing import paired, rank_test
-from dlprobe.analysis.comparing.baseline import Change, Comparison, Numbers, change, floor_of, missing_runs
+from dlprobe.analysis.comparing import paired, power, rank_test
+from dlprobe.analysis.comparing.baseline import Comparison, Numbers, floor_of
+from dlprobe.analysis.comparing.change import Change
 from dlprobe.analysis.comparing.count_tests import p_more_errors, p_newly_wrong
+from dlprobe.analysis.comparing.misses import Misses
 
 Floats: TypeAlias = npt.NDArray[np.float64]
 Twins: TypeAlias = tuple[tuple[Numbers, Numbers], ...]
 
 EXACT = 200  # differences of residuals up to which the law of their ranks is counted out, in milliseconds
-
-
-def changes(comparison: Comparison, metrics: Sequence[str], factor: float, level: float) -> list[Change]:
-    """How each metric changed that can be compared: between groups or with the spread of the baseline where the runs suffice, else by single samples.
-
-    A new run beside its twin is compared with that, however many others there are: what both share cannot be the luck of a seed.
-    """
-    few = missing_runs(len(comparison.new), len(comparison.old), level)
-    found: list[Change | None] = []
-    for metric in metrics:
-        twins = twins_of(comparison, metric) if few or len(comparison.new) == 1 else ()
-        if twins:
-            found.append(paired_change(twins, metric, factor, level))
-        elif not few:
-            found.append(change(comparison, metric, factor, level))
-        elif metric != "train_error" or not any(other.endswith("_error") for other in metrics if other != metric):
-            found.append(two_sample_change(comparison, metric, factor, level))
-    return [each for each in found if each is not None]
 
 
 def twins_of(comparison: Comparison, metric: str) -> Twins:
@@ -57,14 +43,14 @@ def _same_rows(new: Numbers, old: Numbers, part: str) -> bool:
     return same and all(part in run.misses for run in (new, old)) and np.array_equal(new.misses[part].rows, old.misses[part].rows)
 
 
-def paired_change(twins: Twins, metric: str, factor: float, level: float) -> Change:
-    """How an error changed on the same rows: worse where an exact paired test rules out chance at the level and it is larger by the factor."""
+def paired_change(twins: Twins, metric: str, factor: float, share: float) -> Change:
+    """How an error changed on the same rows, by an exact paired test. share: the level of this metric, for what the test would have found."""
     new, old = zip(*twins, strict=True)
     differences = _by_row(twins, metric.partition("_")[0])
     if not new[0].classification:
         p = paired.p_larger(differences, EXACT)
         how = f"the residuals of {np.count_nonzero(differences > 0):,} of the same {len(differences):,} samples are larger: signed-rank test p = {p:.2g}"
-        return _change(metric, new, old, p <= level, factor, how)
+        return _change(metric, new, old, p, factor, how, partial(_seen_in_pairs, twins, metric, factor, share))
     wrong, right = int(np.sum(differences > 0)), int(np.sum(differences < 0))
     name = "McNemar's exact test"
     if len(twins) == 1:
@@ -72,7 +58,30 @@ def paired_change(twins: Twins, metric: str, factor: float, level: float) -> Cha
     else:
         p, name = _p_sign_flips(differences), f"exact sign test over rows, {len(twins)} pairs of runs with the same seed"
     how = f"of the same {len(differences):,} samples {wrong} are newly wrong and {right} newly right: {name} p = {p:.2g}"
-    return _change(metric, new, old, p <= level, factor, how)
+    seen: Callable[[], str] = str
+    if (counts := old[0].errors(metric)) and len(twins) == 1:
+        usual, samples = counts
+
+        def fires(count: int) -> bool:
+            return count >= factor * max(usual, 0.5) and p_newly_wrong(max(0, count - usual + right), right) <= share
+
+        seen = partial(power.of_counts, metric, samples, usual, fires)
+    return _change(metric, new, old, p, factor, how, seen)
+
+
+def _seen_in_pairs(twins: Twins, metric: str, factor: float, share: float) -> str:
+    """From how many times as large residuals on the paired test sees them."""
+    part = metric.partition("_")[0]
+
+    def fires(times: float) -> bool:
+        scaled = tuple((_scaled(new, part, times), old) for new, old in twins)
+        return times >= factor and paired.p_larger(_by_row(scaled, part), EXACT) <= share
+
+    return power.from_times(metric, fires)
+
+
+def _scaled(run: Numbers, part: str, times: float) -> Numbers:
+    return replace(run, misses={part: Misses(run.misses[part].rows, times * run.misses[part].sizes)})
 
 
 def _by_row(twins: Twins, part: str) -> Floats:
@@ -92,34 +101,41 @@ def _p_sign_flips(differences: Floats) -> float:
     return min(1.0, float(law[int(differences[differences > 0].sum()) :].sum()))
 
 
-def two_sample_change(comparison: Comparison, metric: str, factor: float, level: float) -> Change | None:
-    """How an error changed on other rows, of the best new run against the worst old one; None where the files do not say what each sample got.
-
-    Counts of wrong classes by Fisher's exact test, the sizes of residuals by the rank test.
+def two_sample_change(comparison: Comparison, metric: str, factor: float, share: float) -> Change | None:
+    """How an error changed on other rows or with other seeds, of the best new run against the worst old one; None where the files do not say what each
+    sample got. Nothing is known of how far seeds differ, so the test asks whether the error is surely larger *than the factor* times that of before:
+    counts of wrong classes by Fisher's exact test of the odds, the sizes of residuals by the rank test against so many times the old ones.
     """
     part, _, what = metric.partition("_")
-    new, old = _by_size(comparison.new, metric)[0], _by_size(comparison.old, metric)[-1]
-    counts, ends = (new.errors(metric), old.errors(metric)), f" ({comparison.sizes}: the best of the new, the worst of the old)"
+    new, old = by_size(comparison.new, metric)[0], by_size(comparison.old, metric)[-1]
+    after, before = new.errors(metric), old.errors(metric)
+    ends = f" ({comparison.sizes}: the best of the new, the worst of the old)"
     ends = ends if len(comparison.new) + len(comparison.old) > 2 else ""
-    if counts[0] is not None and counts[1] is not None:
-        p = p_more_errors(*counts[0], *counts[1])
-        return _change(metric, [new], [old], p <= level, factor, f"not the same samples: Fisher's exact test p = {p:.2g}{ends}")
+    if after is not None and before is not None:
+        (errors, samples), (wrong, of) = after, before
+        p = p_more_errors(errors, samples, wrong, of, factor)
+        seen = partial(power.of_counts, metric, samples, round(samples * wrong / of), lambda count: p_more_errors(count, samples, wrong, of, factor) <= share)
+        how = f"another seed: Fisher's exact test of more than {factor:g} times the odds p = {p:.2g}{ends}"
+        return _change(metric, [new], [old], p, factor, how, seen)
     if what != "error" or any(run.classification or part not in run.misses for run in (new, old)):
         return None
-    p = rank_test.p_larger(*(run.misses[part].sizes.tolist() for run in (new, old)))
-    return _change(metric, [new], [old], p <= level, factor, f"not the same samples: rank test of the residuals p = {p:.2g}{ends}")
+    ours, theirs = new.misses[part].sizes, (factor * old.misses[part].sizes).tolist()
+    p = rank_test.p_larger(ours.tolist(), theirs)
+    seen = partial(power.from_times, metric, lambda times: rank_test.p_larger((times * ours).tolist(), theirs) <= share)
+    how = f"another seed: rank test of residuals more than {factor:g} times as large p = {p:.2g}{ends}"
+    return _change(metric, [new], [old], p, factor, how, seen)
 
 
-def _by_size(runs: Sequence[Numbers], metric: str) -> list[Numbers]:
+def by_size(runs: Sequence[Numbers], metric: str) -> list[Numbers]:
     """The best run first."""
     return sorted(runs, key=lambda run: float(rank_test.nan_last([run.metrics[metric]])[0]))
 
 
-def _change(metric: str, new: Sequence[Numbers], old: Sequence[Numbers], sure: bool, factor: float, how: str) -> Change:
+def _change(metric: str, new: Sequence[Numbers], old: Sequence[Numbers], p: float, factor: float, how: str, seen: Callable[[], str]) -> Change:
     floor = floor_of((*new, *old), metric)
     after, before = (float(np.median(rank_test.nan_last([run.metrics[metric] for run in runs]))) for runs in (new, old))
     times = max(after, floor) / max(before, floor)
-    return Change(metric, before, after, times, math.nan, math.nan, how, sure and times >= factor, _words(old, metric), _words(new, metric), floor)
+    return Change(metric, before, after, times, math.nan, math.nan, how, p, times >= factor, _words(old, metric), _words(new, metric), floor, seen)
 
 
 def _words(runs: Sequence[Numbers], metric: str) -> str:

@@ -249,9 +249,15 @@ def learning(run: Run, best: Learning | None = None) -> Learning | None:
     if not len(steps) or not len(loss) or (np.isnan(loss).all() and run.status != "diverged"):
         return from_batch_losses(run)
 
-    def series(name: str) -> Floats:
-        return np.asarray(found.get(name, np.full(len(steps), np.nan)), np.float64)
+    restored = run.status == "finished" and "best_step" in run.final  # it ends with the parameters that early stopping kept, not with those of the last step
 
+    def series(name: str) -> Floats:
+        values = np.array(found.get(name, np.full(len(steps), np.nan)), np.float64)
+        if restored and name in run.final:
+            values[-1] = run.final[name]
+        return values
+
+    loss = series("train_loss")
     task = str(run.data.get("task", "classification"))
     chance = {part: chance_error(run.data.get(f"{part}_class_counts")) for part in ("train", "val")}
     skills = {}

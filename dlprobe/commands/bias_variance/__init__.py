@@ -8,6 +8,7 @@ saved study is decomposed again without training.
 Examples:
   dlprobe bias-variance --human-error 1% --train-error 8% --val-error 10%
   dlprobe bias-variance runs/digits-1.h5 --human-error 0.02
+  dlprobe bias-variance runs/digits-1.h5 --reference runs/digits-1.h5
   dlprobe bias-variance --data "linear(samples=100)" --layers "" --epochs 5 --replicas 8 --resample fresh -o study.h5
   dlprobe bias-variance study.h5
   dlprobe bias-variance --resume study.h5 --replicas 12
@@ -35,6 +36,7 @@ from dlprobe.commands.bias_variance.options import (
     Loss,
     Noise,
     Over,
+    Reference,
     Replicas,
     Resample,
     Seeds,
@@ -55,12 +57,16 @@ if TYPE_CHECKING:
     from dlprobe.experiments.bias_variance import BiasVarianceExperiment, Decomposed
 
 
+GREEDY = ("--reference",)  # takes all that follows
+
+
 @allow_file_option
 @configuration_options(exclude=("loss", "threads", "record_every", "evaluate_every", "checkpoint_every", *INSTRUMENTS), belongs="Retraining")
 @execution_options(RETRAINING, "replica", "with --replicas, more of them", "Retraining: execution")
 def command(
     source: Source = None,
     human_error: Human = None,
+    reference: Reference = None,
     train_error: Train = None,
     val_error: Val = None,
     train_samples: TrainSamples = None,
@@ -89,21 +95,24 @@ def command(
     training |= {"--training-loss": training_loss, "--values": values, "--resample": resample, "--vary": vary, "--seeds": seeds, "-o": execution.output}
     retraining = {**training, "--workers": execution.workers, "--force": execution.force or None, "--executor": execution.cluster}
     retrain = {"--replicas": replicas, "--over": over}
+    measured = {"--reference": reference or None}
     if execution.resume is not None:
-        refuse("--resume, which goes on with the study as it is", {"RUN": source, **bare, **given, **training, "--over": over})
+        refuse("--resume, which goes on with the study as it is", {"RUN": source, **bare, **measured, **given, **training, "--over": over})
         from dlprobe.experiments.bias_variance import BiasVarianceExperiment
 
         return go_on(BiasVarianceExperiment, replicas, execution, screen, show, "--replicas")
     if any(value is not None for name, value in bare.items() if name != "--human-error"):
-        refuse("the reading of bare error rates", {"RUN": source, **given, **retrain, **retraining})
+        refuse("the reading of bare error rates", {"RUN": source, **measured, **given, **retrain, **retraining})
         return read_numbers(errors, train_samples or 0, val_samples or 0, screen)
     if predictions is not None:
-        refuse("the decomposition of given predictions", {"RUN": source, **bare, **retrain, **retraining})
+        refuse("the decomposition of given predictions", {"RUN": source, **bare, **measured, **retrain, **retraining})
         point, facts = decomposed(predictions, loss, noise)
         return show_points([point], None, facts, None, screen)
     if source is not None and replicas is None and over is None and is_run_file(source):
         refuse("what a saved run or study tells without training (--replicas K trains)", retraining)
-        return read_file(source, human_error, loss, noise, screen)
+        return read_file(source, human_error, loss, noise, screen, reference or ())
+    if reference:
+        raise ConfigError("--reference belongs to the reading of a run: name a RUN")
     if human_error is not None:
         raise ConfigError(f"--human-error belongs to the reading of a run or of error rates: name a RUN, or give all three, e.g. {EXAMPLE}")
     if over is None:
@@ -159,7 +168,7 @@ def show(experiment: BiasVarianceExperiment, result: Decomposed, execution: Exec
 
 def show_points(points: Sequence[Point], axis: str | None, facts: Mapping[str, Any], study: str | None, screen: Screen) -> ExitCode:
     """Print decompositions with what follows from them."""
-    from dlprobe.analysis.bias_variance.curve import advice, double_descent, levels, sweet_spot
+    from dlprobe.analysis.bias_variance.curve import advice, double_descent, levels, sweet_spot, zones
     from dlprobe.reports.bias_variance import document
 
     if not points:
@@ -167,11 +176,11 @@ def show_points(points: Sequence[Point], axis: str | None, facts: Mapping[str, A
     best, top = sweet_spot(points), double_descent(points)
     if axis is not None and len(points) > 1:
         facts = {**facts, "sweet_spot": best.at, "double_descent": top.at if top else None}
-    screen.show(document(points, levels(best.found), advice(points, axis), axis, facts, study))
+    screen.show(document(points, levels(best.found), advice(points, axis), axis, facts, study, zones(points, axis)))
     return ExitCode.DONE
 
 
-def read_file(path: Path, human: str | None, loss: str | None, noise: float | str | None, screen: Screen) -> ExitCode:
+def read_file(path: Path, human: str | None, loss: str | None, noise: float | str | None, screen: Screen, others: Sequence[Path] = ()) -> ExitCode:
     """The textbook reading of a run, or a saved study's replicas decomposed again."""
     from dlprobe.experiments.bias_variance import from_study
     from dlprobe.runs import Study, open_run
@@ -179,8 +188,13 @@ def read_file(path: Path, human: str | None, loss: str | None, noise: float | st
 
     with reading(path), open_run(path) as found:
         if isinstance(found, Study):
-            refuse("decomposing a study again", {"--human-error": human, f"--noise-variance {ESTIMATE}": noise if isinstance(noise, str) else None})
+            refuse(
+                "decomposing a study again",
+                {"--human-error": human, "--reference": others or None, f"--noise-variance {ESTIMATE}": noise if isinstance(noise, str) else None},
+            )
             again = from_study(found, loss, noise if isinstance(noise, float) else None)
             return show_points(again.points, again.design.axis, again.design.facts, None, screen)
         refuse("the reading of a run (--replicas K decomposes, by retraining)", {"--loss": loss, "--noise-variance": noise})
-        return read_run(found, str(path), None if human is None else share("--human-error", human), screen)
+        if human is not None and others:
+            raise ConfigError("--human-error states what can be reached, --reference measures it: expected one of the two")
+        return read_run(found, str(path), None if human is None else share("--human-error", human), screen, others)

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -46,7 +48,7 @@ def read_number(text: str) -> float:
 
 def read_numbers(texts: Mapping[str, str | None], train_samples: int, val_samples: int, screen: Screen) -> ExitCode:
     """The textbook reading of bare numbers. texts: what was typed after `--human-error`, `--train-error` and `--val-error`, None where nothing was."""
-    from dlprobe.analysis.bias_variance.reading_strategy import strategy
+    from dlprobe.analysis.bias_variance.reading_strategy import of_gaps, strategy
     from dlprobe.analysis.bias_variance.textbook_reading import read
     from dlprobe.reports.bias_variance import reading_document
 
@@ -55,35 +57,78 @@ def read_numbers(texts: Mapping[str, str | None], train_samples: int, val_sample
     for option, text in texts.items():
         if text is not None and read_number(text) == 1.0:
             screen.warn(f"{option} {text.strip()} is read as 100 %; of one percent type 1% or 0.01")
-    human, train, val = (share(option, text or "0") for option, text in texts.items())
+    human, train, val = (None if text is None else share(option, text) for option, text in texts.items())
+    assert train is not None
+    assert val is not None
     reading = read(human, train, val, train_samples, val_samples)
-    screen.show(reading_document(reading, strategy(reading), "", {"run": None}))
+    screen.show(reading_document(reading, of_gaps(reading), strategy(reading), "", {"run": None, "reference": reference_of(human)}))
     return ExitCode.DONE
 
 
-def read_run(run: Any, name: str, human: float | None, screen: Screen) -> ExitCode:
-    """The textbook reading of one run at its end: shares of wrong classes, or of the targets' variance that is left over (1 − R²)."""
+def reference_of(human: float | None, kind: str = "stated", run: str | None = None) -> dict[str, Any]:
+    """The reference as data: where it comes from, the error, and the run that it was measured on."""
+    return {"kind": "none" if human is None else kind, "error": human, "run": run}
+
+
+def measured(run: Any, name: str, others: Sequence[Path]) -> tuple[float, str]:
+    """The smallest validation error of other runs on the same data, and which has it. Raises ConfigError for a run on other data, or one without the error."""
+    from dlprobe.rules.files import each_run, run_files
+    from dlprobe.runs.reading import reading
+
+    found = []
+    for path in run_files(others):
+        with reading(path):
+            for where, opened in each_run(path):
+                other = opened()
+                same = other.data.get("fingerprint") == run.data.get("fingerprint")
+                if not same and (other.data.get("name"), other.data.get("source")) != (run.data.get("name"), run.data.get("source")):
+                    raise ConfigError(f"--reference {where}: it was trained on other data ({other.data.get('name')}) than {name} ({run.data.get('name')})")
+                found.append((_error(other, "val", str(run.data.get("task")) == "regression", where), where))
+    return min(found)
+
+
+def read_run(run: Any, name: str, human: float | None, screen: Screen, others: Sequence[Path] = ()) -> ExitCode:
+    """The textbook reading of one run at its end: shares of wrong classes, or of the targets' variance that is left over (1 − R²).
+
+    human: a stated error; others: runs on the same data, the best of which is what can be reached.
+    """
+    from dlprobe.analysis.bias_variance.direction import direction_of
     from dlprobe.analysis.bias_variance.reading_strategy import strategy
     from dlprobe.analysis.bias_variance.textbook_reading import interval_of_unexplained, read
     from dlprobe.analysis.learning.learned import learning
     from dlprobe.reports.bias_variance import reading_document
 
     learned, given = learning(run), human is not None
+    reference = reference_of(human)
+    if others:
+        human, best = measured(run, name, others)
+        given, reference = True, reference_of(human, "measured", best)
     regression = str(run.data.get("task")) == "regression"
     train, val = (_error(run, part, regression, name) for part in ("train", "val"))
     counts = {part: len(np.asarray(run.data.get(f"{part}_indices", ()))) for part in ("train", "val")}
     known = given or not regression or run.data.get("noise_variance") is not None
     if regression:
-        human = human if human is not None else 1.0 - learned.ceiling if learned else 0.0
+        if human is None and learned is not None and known:
+            human = 1.0 - learned.ceiling
+            reference = reference_of(human, "noise")
         kept = run.predictions
         between = interval_of_unexplained(kept["val_outputs"], kept["val_targets"]) if "val_outputs" in kept else None
         reading = read(human, train, val, val_interval=between)
     else:
-        reading = read(human or 0.0, train, val, counts["train"], counts["val"])
-    context = {"run": name, "train_samples": counts["train"], "val_samples": counts["val"], "measure": "1 - r2" if regression else "error"}
+        reading = read(human, train, val, counts["train"], counts["val"])
+    way = direction_of(run, human)
+    context = {
+        "run": name,
+        "reference": reference,
+        "train_samples": counts["train"],
+        "val_samples": counts["val"],
+        "measure": "1 - r2" if regression else "error",
+    }
     what = f"; errors are 1 − R²{'' if given else ', the reference is the share of known noise' if known else ', no reference is known'}" if regression else ""
-    advice = strategy(reading, _about(run, learned, counts["train"], known) if learned else None)
-    screen.show(reading_document(reading, advice, f"{name}: {counts['train']} training and {counts['val']} validation samples{what}", context))
+    advice = strategy(reading, replace(_about(run, learned, counts["train"], known), direction=way) if learned else None)
+    what += f"; the reference is the validation error of {reference['run']}" if others else ""
+    of = f"{name}: {counts['train']} training and {counts['val']} validation samples{what}"
+    screen.show(reading_document(reading, way, advice, of, context))
     return ExitCode.DONE
 
 

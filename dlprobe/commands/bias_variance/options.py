@@ -17,7 +17,14 @@ Source = Annotated[
     Path | None, typer.Argument(metavar="RUN|STUDY|CONFIG", help="run file to read, study to decompose again, or TOML file to retrain", show_default=False)
 ]
 Human = Annotated[
-    str | None, typer.Option("--human-error", metavar="X", help="error of a human or the best known model, 0.02 or 2% [default: 0]", rich_help_panel=READING)
+    str | None,
+    typer.Option("--human-error", metavar="X", help="error of a human or the best known model, 0.02 or 2%", show_default=False, rich_help_panel=READING),
+]
+Reference = Annotated[
+    list[Path] | None,
+    typer.Option(
+        "--reference", metavar="RUN…", help="runs on the same data, up to the next option: the best of them is what can be reached", rich_help_panel=READING
+    ),
 ]
 Train = Annotated[str | None, typer.Option("--train-error", metavar="X", help="error on the training part, 0.08 or 8%", rich_help_panel=RATES)]
 Val = Annotated[str | None, typer.Option("--val-error", metavar="X", help="error on the validation part, 0.10 or 10%", rich_help_panel=RATES)]

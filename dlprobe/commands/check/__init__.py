@@ -14,6 +14,7 @@ Examples:
   dlprobe check runs/digits-1.h5 --write-baseline known.json
   dlprobe check runs/digits-1.h5 --baseline known.json
   dlprobe check runs/digits-1.h5 --against runs/digits-1.h5
+  dlprobe check runs/digits-1.h5 --gate "val_error<=50%" --gate "val_loss<2.3"
   dlprobe check run.toml
 """
 
@@ -79,6 +80,10 @@ Against = Annotated[
         "--against", metavar="RUN…", help="runs to compare numbers with, up to the next option; seeds are compared as groups", rich_help_panel=BASELINE
     ),
 ]
+Gate = Annotated[
+    list[str] | None,
+    typer.Option("--gate", metavar="BOUND", help="a bound on a final metric: val_error<=5%, r2>=.9 …; the run fails outside it", rich_help_panel=BASELINE),
+]
 Write = Annotated[Path | None, typer.Option("--write-baseline", metavar="FILE", help="write the findings as known, and exit with 0", rich_help_panel=BASELINE)]
 Prove = Annotated[
     bool,
@@ -101,6 +106,7 @@ def command(
     advise: Advise = False,
     baseline: Baseline = None,
     against: Against = None,
+    gate: Gate = None,
     write_baseline: Write = None,
     prove: Prove = False,
     seeds: Seeds = None,
@@ -123,9 +129,17 @@ def command(
     if prove and counts:
         raise ConfigError("--counts shows no single run, --prove goes through them one by one: expected one of the two")
     project = project_file()
-    here = {"select": select, "ignore": ignore, "fail-on": fail_on, "exit-zero": exit_zero, "baseline": baseline or write_baseline, "against": against}
+    here = {
+        "select": select,
+        "ignore": ignore,
+        "fail-on": fail_on,
+        "exit-zero": exit_zero,
+        "baseline": baseline or write_baseline,
+        "against": against,
+        "gate": gate,
+    }
     settings = settings_told(project, [key for key, value in here.items() if value], [text.partition("=")[0].strip() for text in set or ()], screen)
-    chosen = replace(read_criteria(project, select, ignore, extend_select, set), advise=advise)
+    chosen = replace(read_criteria(project, select, ignore, extend_select, set, gate), advise=advise)
     fails_on = _fails_on(fail_on, project)
     known = None if write_baseline else baseline or _path(project.options.get("baseline"))
     if against and not any(rule.code[0] == COMPARING for rule in chosen.selection.rules):
@@ -156,7 +170,7 @@ def _refuse_untrained(files: Sequence[Path], against: bool, prove: bool) -> None
         raise ConfigError(f"--prove trains the net of a run again, and {untrained[0]} is a configuration: train it first")
 
 
-def read_criteria(project: ProjectFile, select: Any, ignore: Any, extend: Any, settings: Any) -> Criteria:
+def read_criteria(project: ProjectFile, select: Any, ignore: Any, extend: Any, settings: Any, gate: Any = None) -> Criteria:
     """Project file and command line: lists on the command line replace those of the file, --extend-select and --set add to them."""
     from dlprobe.rules.files import criteria
     from dlprobe.rules.gate import codes, settings_from, settings_of
@@ -166,7 +180,7 @@ def read_criteria(project: ProjectFile, select: Any, ignore: Any, extend: Any, s
     tables = settings_of(project.options.get("set", {}))
     for code, table in settings_from(settings or ()).items():
         tables.setdefault(code, {}).update(table)
-    return criteria([*chosen, *added] if chosen else [], codes(ignore) or project.texts("ignore"), tables)
+    return criteria([*chosen, *added] if chosen else [], codes(ignore) or project.texts("ignore"), tables, gate or project.texts("gate"))
 
 
 def _fails_on(given: str | None, project: ProjectFile) -> tuple[str, ...]:
@@ -203,6 +217,7 @@ def judge_all(files: Sequence[Path], chosen: Criteria, known: Path | None, old: 
 
 def tell_of(judged: JudgedRun, screen: Screen) -> None:
     """Why a run could not be judged or compared, on stderr."""
+    from dlprobe.render.checked import compared_with
     from dlprobe.reports.check import checked_run
 
     if judged.unreadable:
@@ -212,7 +227,8 @@ def tell_of(judged: JudgedRun, screen: Screen) -> None:
         screen.error(f"{judged.path}: {checked_run(judged).blind}: {reasons}")
     elif judged.not_compared:
         reasons = "; ".join(f"{code}: {judged.judgement.not_evaluated[code]}" for code in judged.not_compared)
-        screen.error(f"{judged.path}: not compared with the baseline: {reasons}")
+        with_what = " and the ".join(dict.fromkeys(map(compared_with, judged.not_compared)))
+        screen.error(f"{judged.path}: not compared with the {with_what}: {reasons}")
 
 
 def exit_code(judged: Sequence[JudgedRun], fails_on: Sequence[str], exit_zero: bool) -> ExitCode:

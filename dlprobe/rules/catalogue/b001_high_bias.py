@@ -20,8 +20,9 @@ When it stays silent: below a hundred updates or ten passes; a regression whose 
 is not evaluated, because nobody can say what error is left over; nor are files without training
 errors.
 
-What to try: more units or layers; training for longer, or faster; less penalty and dropout; and
-first what the other findings say.
+What to try: what dlprobe bias-variance RUN names as the one direction; if that is more capacity,
+more units or layers; training for longer, or faster; less penalty and dropout; and first what the
+other findings say.
 
 References: Ng 2018, Machine Learning Yearning, chapters 20-27; Geman, Bienenstock & Doursat 1992,
 Neural networks and the bias/variance dilemma.
@@ -30,9 +31,11 @@ Neural networks and the bias/variance dilemma.
 from __future__ import annotations
 
 import math
+from typing import Literal
 
 from dlprobe.analysis.learning.learned import Learning
 from dlprobe.rules.evidence import Evidence
+from dlprobe.rules.one_direction import going
 from dlprobe.rules.outcome import Finding, NotEvaluableError, Outcome, Passed, fired
 from dlprobe.rules.remedies import remedies
 from dlprobe.rules.rule import Settings, Threshold, register
@@ -50,11 +53,15 @@ def check(evidence: Evidence, settings: Settings) -> Outcome:
     held = held_back(evidence) if gap >= float(settings[limit]) else ""
     high = gap >= float(settings[limit]) and (far or bool(held))
     what = "1 − R²/ceiling" if learned.task == "regression" else "train_error (val_error where that is smaller)"
-    evident = f"{what} at the end is {gap + float(settings['reference']):.1f} points, {gap:.1f} above the reference of {float(settings['reference']):g}"
+    reference = float(settings["reference"])
+    against = f"{gap:.1f} above the reference of {reference:g}" if reference else "an upper bound of the bias (no human error given)"
+    evident = f"{what} at the end is {gap + reference:.1f} points, {against}"
     evident += f"; {held}" if held else ""
     cure = remedies(evidence, *fitting(evidence))
     compared = float(settings[limit if high else "points"])
-    return fired(Finding(gap, compared, evident, steps=(int(learned.steps[-1]),), remedies=cure, severity="warning" if high else "info"))
+    severity: Literal["warning", "info"] = "warning" if high else "info"
+    toward = going(evidence, "more capacity", cure, severity, reference)
+    return fired(Finding(gap, compared, evident, steps=(int(learned.steps[-1]),), remedies=toward, severity=severity))
 
 
 def training_gap(learned: Learning, reference: float, noise_known: bool) -> float:

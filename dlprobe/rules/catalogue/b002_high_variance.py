@@ -12,7 +12,8 @@ When it stays silent: without a validation part it is not evaluated; below a hun
 training R² below .05 leaves nothing to lose. Where R² on new samples is negative, which is worse than naming the mean, half of the threshold is
 enough.
 
-What to try: more data; a smaller net; a penalty or dropout; early stopping.
+What to try: what dlprobe bias-variance RUN names as the one direction; if that is more data, more
+data; a smaller net; a penalty or dropout; early stopping.
 
 References: Ng 2018, Machine Learning Yearning, chapters 20-27; Zhang et al. 2017, Understanding deep learning requires rethinking generalization.
 """
@@ -20,11 +21,13 @@ References: Ng 2018, Machine Learning Yearning, chapters 20-27; Zhang et al. 201
 from __future__ import annotations
 
 import math
+from typing import Literal
 
 import numpy as np
 
 from dlprobe.analysis.learning.learned import WELL, Learning
 from dlprobe.rules.evidence import Evidence
+from dlprobe.rules.one_direction import going
 from dlprobe.rules.outcome import Finding, NotEvaluableError, Outcome, Passed, fired
 from dlprobe.rules.remedies import remedies
 from dlprobe.rules.rule import Settings, Threshold, register
@@ -52,8 +55,9 @@ def check(evidence: Evidence, settings: Settings) -> Outcome:
     turned = not np.isnan(learned.val_loss).all() and learned.val_rise > TURNED
     names = ("dropout", "weight_penalty", "early_stopping", "smaller_net")
     cure = remedies(evidence, *(("early_stopping", *names) if turned else names))
-    severity = "warning" if high else "info"
-    return fired(Finding(gap, limit, evident, steps=(int(learned.steps[-1]),), remedies=cure, severity=severity))  # type: ignore[arg-type]
+    severity: Literal["warning", "info"] = "warning" if high else "info"
+    toward = going(evidence, "more data or regularization", cure, severity)
+    return fired(Finding(gap, limit, evident, steps=(int(learned.steps[-1]),), remedies=toward, severity=severity))
 
 
 def generalisation_gap(evidence: Evidence, learned: Learning) -> tuple[float, float]:

@@ -5,11 +5,15 @@ in the runs of the baseline, at the first recorded step or at the end.
 
 Why it hurts: a change of the code, the data or a library has changed how signal or gradient flows, whether or not the loss shows it already.
 
-How it is measured: in each layer the band runs from the smallest number of the baseline runs divided by the statistic's tolerance to the largest times
-it (shares: minus and plus the tolerance); the tolerance of signals and gradients is multiplied by what random weights of this width and depth differ by
-themselves. Several new runs are represented by their median. The end is the median over the last tenth of the recorded
-rows, at most 256, because a single batch fluctuates too much. What cannot be told from 0 stands
-as such: below 1.2e-7 (the rounding of float32) of what the layer had at the start. There is one finding per statistic and moment.
+How it is measured: in each layer the band runs from the smallest number of the baseline runs
+divided by the statistic's tolerance to the largest times it (shares: minus and plus the tolerance).
+The tolerance of signals and gradients is multiplied by what random weights of this width and depth
+differ by themselves, that of a few weights or units is at least what chance makes of so few. It
+counts twice, once for either side, where the baseline is one or two runs of other seeds, which do
+not tell how far seeds differ. Several new runs are represented by their median. The end is the
+median over the last tenth of the recorded rows, at most 256: a single batch fluctuates too much.
+What cannot be told from 0 stands as such: below 1.2e-7 (the rounding of float32) of what the layer
+had at the start. There is one finding per statistic and moment.
 
 When it stays silent: everything is inside; a statistic that one side has not recorded is left out. Not evaluated without a baseline, or where layers
 differ (R003 says so), or where no statistic was recorded on both sides.

@@ -7,7 +7,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from dlprobe.analysis.bias_variance.curve import Point, advice, as_good, double_descent, sweet_spot
+from dlprobe.analysis.bias_variance.curve import Point, advice, as_good, double_descent, levels, sweet_spot, zones
 from dlprobe.analysis.bias_variance.loss_parts import Sources, decompose
 
 
@@ -16,6 +16,7 @@ def point(at: str | float, bias: float, spread: float, rng: np.random.Generator,
     return Point(at, decompose(bias + spread * rng.standard_normal((replicas, 30)), np.zeros(30)))
 
 
+RNG = np.random.default_rng(0)
 SHAPES = {
     "flat": [(0.3, 0.5)] * 16,
     "falling": [(1.0 / (k + 1), 0.3) for k in range(12)],
@@ -94,11 +95,11 @@ def test_cures_that_were_tried_are_not_advised() -> None:
 
 def test_advice_names_the_numbers_and_where_the_variance_comes_from() -> None:
     rng = np.random.default_rng(6)
-    found = decompose([[1.0], [3.0]], [0.0])  # bias² 3, variance 2, as worked by hand beside decompose
+    found = replace(decompose([[1.0], [3.0]], [0.0]), replicas=20)  # bias² 3, variance 2, as worked by hand beside decompose; two tell nothing
     said = advice([Point(None, found, Sources("squared", 0.001, 0.009))], None)
     assert "bias is 3 of 5 reducible loss (60 %): a bigger net" in said[0]
     assert "noise counts as bias where it is not known" in said[0]
-    assert "noise" not in advice([Point(None, decompose([[1.0], [3.0]], [0.0], noise=0.0))], None)[0]
+    assert "noise" not in advice([Point(None, replace(decompose([[1.0], [3.0]], [0.0], noise=0.0), replicas=20))], None)[0]
     assert "variance is 2 of 5 reducible loss (40 %): more data" in said[1]
     assert "most variance comes from seeds (0.009), not from training data (0.001)" in said[-1]
     (spread,) = advice([point("", 0.0, 1.0, rng)], None)
@@ -114,3 +115,28 @@ def test_a_verdict_within_its_interval_is_not_settled() -> None:
     assert "turn the verdict on variance (0.5 … 1.5) round, which is high from 1 on" in said[-1]
     sure = advice([Point(None, replace(some, intervals={"bias": (1.5, 2.5), "net_variance": (1.0, 1.5)}))], None)
     assert "turn the verdict" not in " ".join(sure)
+
+
+def test_zones_of_a_capacity_curve() -> None:
+    """Expected losses of 1, .1, .1 and 1 with narrow intervals: the two in the middle are one good fit; a penalty goes the other way."""
+    curve = [replace(point(at, bias, 0.01, RNG), training=loss) for at, bias, loss in ((1, 1.0, 0.9), (2, 0.3, 0.05), (4, 0.3, 0.02), (8, 1.0, 0.0))]
+    assert zones(curve, "width") == ["underfitting", "good fit", "good fit", "overfitting"]
+    assert zones(curve, "l2") == ["overfitting", "good fit", "good fit", "underfitting"]
+    assert zones(curve, "batch_size") == [None] * 4
+    assert zones([Point(None, curve[0].found)], None) == [None]
+
+
+def test_zones_of_a_learning_curve() -> None:
+    """Expected loss 1: a training loss of .5 leaves a gap of half of it, one of .9 a tenth."""
+    curve = [replace(point(at, 1.0, 0.01, RNG), training=loss) for at, loss in ((10, 0.5), (100, 0.9), (1000, np.nan))]
+    assert zones(curve, "train_size") == ["more data helps", "curves have met", None]
+
+
+@pytest.mark.parametrize(("replicas", "said"), [(3, "unknown"), (20, "low")])
+def test_an_interval_that_holds_everything_is_no_verdict(replicas: int, said: str) -> None:
+    """Three replicas whose variance lies between −9 and 242,821, of a loss of 1.1."""
+    some = point(1, 1.0, 0.1, RNG).found
+    wide = replace(some, replicas=replicas, intervals={**some.intervals, "net_variance": (-9.0, 242_821.0)})
+    assert levels(wide) == {"bias": "high", "variance": said}
+    told = " ".join(advice([Point(None, wide)], None))
+    assert ("3 replicas do not tell the variance" in told) is (said == "unknown")

@@ -10,8 +10,9 @@ import pytest
 from command_line import ROOT
 from scipy import stats
 
-from dlprobe.analysis.comparing import baseline, count_tests, paired, rank_test, run_diff, single_runs
+from dlprobe.analysis.comparing import baseline, count_tests, metric_changes, paired, rank_test, run_diff, single_runs
 from dlprobe.analysis.comparing.baseline import Comparison, Numbers, numbers_of
+from dlprobe.analysis.comparing.change import Change
 from dlprobe.analysis.comparing.misses import Misses, misses_of
 from dlprobe.runs import open_run
 
@@ -29,8 +30,8 @@ def run(sizes: Sequence[float] | np.ndarray, *, seed: str = "0", classes: bool =
     return replace(found, **changes)  # type: ignore[arg-type]
 
 
-def changed(new: Sequence[Numbers], old: Sequence[Numbers]) -> baseline.Change | None:
-    found = single_runs.changes(Comparison(tuple(new), tuple(old)), ["val_error"], FACTOR, LEVEL)
+def changed(new: Sequence[Numbers], old: Sequence[Numbers]) -> Change | None:
+    found = metric_changes.changes(Comparison(tuple(new), tuple(old)), ["val_error"], FACTOR, LEVEL)
     return found[0] if found else None
 
 
@@ -57,6 +58,14 @@ def test_fisher_by_hand_and_as_scipy_has_it() -> None:
         assert count_tests.p_more_errors(new, of_new, old, of_old) == pytest.approx(expected, rel=1e-8)
     with pytest.raises(ValueError, match="expected no more errors than samples"):
         count_tests.p_more_errors(3, 2, 0, 1)
+
+
+@pytest.mark.parametrize("odds", [0.5, 1.1, 3.0])
+def test_fisher_with_other_odds_is_that_of_scipy(odds: float) -> None:
+    """Errors of the first sample given both sums, each of its samples `odds` times as likely: Fisher's noncentral hypergeometric law."""
+    for new, of_new, old, of_old in ((0, 5, 0, 9), (9, 36, 3, 36), (30, 300, 10, 300), (5, 5, 1, 40), (143, 360, 100, 360)):
+        law = stats.nchypergeom_fisher(of_new + of_old, new + old, of_new, odds)
+        assert count_tests.p_more_errors(new, of_new, old, of_old, odds) == pytest.approx(law.sf(new - 1), rel=1e-8)
 
 
 @pytest.mark.parametrize(("count", "method", "tolerance"), [(12, "exact", 1e-12), (150, "exact", 1e-9), (500, "asymptotic", 1e-9)])
@@ -109,6 +118,19 @@ def test_three_times_the_errors_are_found_in_19_of_20_pairs() -> None:
             new[rng.choice(np.flatnonzero(old == 0), 36, replace=False)] = 1
             found += worse([run(new, seed=seed)], [run(old)])
         assert found >= 190
+
+
+def test_seeds_that_differ_by_more_than_their_samples_explain_are_no_alarm() -> None:
+    """20,000 rows and a tenth of errors: chance of rows moves an error by 2 %, the luck of a seed by 4 % more. At most LEVEL of 500 pairs, plus 3 s.d.: 4."""
+    rng = np.random.default_rng(5)
+    rows = 20_000
+
+    def seed(number: int) -> Numbers:
+        wrong = int(rng.binomial(rows, 0.1 * np.exp(rng.normal(0.0, 0.04))))
+        found = run(np.zeros(2), seed=str(number), samples={"val": rows}, misses={})
+        return replace(found, metrics={"val_error": wrong / rows}, floors={"val_error": 0.5 / rows})
+
+    assert sum(worse([seed(2 * k)], [seed(2 * k + 1)]) for k in range(500)) <= 4
 
 
 def test_residuals_that_grew_by_half_are_found() -> None:
@@ -181,8 +203,8 @@ def train_errors(wrong: int, samples: int = 1078) -> Numbers:
     return Numbers("r.h5", "{}", (), (), "f", str(wrong), {"train_error": wrong / samples}, {}, (), {"train": samples}, True, {"train_error": 0.5 / samples})
 
 
-def one_against(new: Numbers, old: Sequence[Numbers], metric: str) -> baseline.Change:
-    return baseline.change(Comparison((new,), tuple(old)), metric, FACTOR, LEVEL)
+def one_against(new: Numbers, old: Sequence[Numbers], metric: str) -> Change:
+    return metric_changes.changes(Comparison((new,), tuple(old)), [metric], FACTOR, LEVEL)[0]
 
 
 def test_one_new_error_against_six_runs_without_any_is_no_alarm() -> None:
@@ -207,7 +229,7 @@ def test_a_loss_that_is_0_but_for_rounding_has_no_factor(zero: float) -> None:
         assert found.worse is alarm
         assert "times" not in found.words
     several = Comparison(tuple(loss(1e-9 * k) for k in range(1, 9)), tuple(loss(zero) for _ in range(8)))
-    assert not baseline.change(several, "train_loss", FACTOR, LEVEL).worse
+    assert not metric_changes.changes(several, ["train_loss"], FACTOR, LEVEL)[0].worse
 
 
 def test_losses_that_can_be_told_from_0_keep_their_factor() -> None:
@@ -222,3 +244,31 @@ def test_diff_says_no_factor_of_what_cannot_be_told_from_0() -> None:
     found = run_diff.metric_diffs([train_errors(0)], [train_errors(1)])[0]
     assert (found.a, found.b, found.factor) == (0.0, pytest.approx(1 / 1078), None)
     assert run_diff.metric_diffs([train_errors(2)], [train_errors(4)])[0].factor == pytest.approx(2.0)
+
+
+def test_the_power_is_the_binomial_chance_of_the_smallest_count_that_is_an_alarm() -> None:
+    """3 of 36 errors, another seed: the alarm starts where SciPy's p of the odds first reaches the level; 9 of 36 are expected after the rise."""
+    old = np.zeros(36)
+    old[:3] = 1
+    found = changed([run(old, seed="1")], [run(old)])
+    assert found is not None
+    first = next(count for count in range(37) if stats.nchypergeom_fisher(72, count + 3, 36, FACTOR).sf(count - 1) <= LEVEL)
+    chance = stats.binom.sf(first - 1, 36, 9 / 36)
+    assert found.power() == f"with these 36 val rows a rise from 3 to 9 errors is found in {100 * chance:.0f} % of cases"
+    twin = changed([run(old)], [run(old)])
+    assert twin is not None
+    first = next(more for more in range(37) if stats.binomtest(more, max(more, 1), alternative="greater").pvalue <= LEVEL) + 3  # all newly wrong: 1/2ⁿ
+    assert twin.power() == f"with these 36 val rows a rise from 3 to 9 errors is found in {100 * stats.binom.sf(first - 1, 36, 9 / 36):.0f} % of cases"
+
+
+def test_the_power_of_other_numbers_is_the_rise_from_which_on_they_are_seen() -> None:
+    rng = np.random.default_rng(6)
+    sizes = np.abs(rng.normal(size=88))
+    for seed in ("0", "1"):
+        new, old = run(sizes, seed=seed, classes=False), run(sizes, classes=False)
+        found = changed([new], [old])
+        assert found is not None
+        times = float(found.power().split()[-3])
+        assert found.power() == f"val_error is seen to rise from {times:.3g} times on"
+        grown = [run(sizes * times * share, seed=seed, classes=False) for share in (0.99, 1.01)]
+        assert [worse([each], [old]) for each in grown] == [False, True]

@@ -36,12 +36,11 @@ REFERENCES: tuple[dict[str, str], ...] = (
 
 @dataclass(frozen=True)
 class DataSet:
-    """A data set as it is typed, the epochs that a plain net needs, with room, whether it is a regression, and its split."""
+    """A data set as it is typed, the epochs that a plain net needs, with room, and whether it is a regression."""
 
     data: str
     epochs: int
     regression: bool = False
-    split: str = "60,20,20"
 
 
 DATA_SETS: dict[str, DataSet] = {
@@ -59,7 +58,6 @@ DATA_SETS: dict[str, DataSet] = {
     "sine": DataSet("sine(samples=1000, cycles=1, noise=0.1)", 80, regression=True),
     "linear": DataSet("linear(samples=1200, features=8, noise=0.3)", 30, regression=True),
     "fuel": DataSet("{made}/fuel.npz", 40, regression=True),
-    "rare": DataSet("{made}/rare.npz", 40, split="50,45,5"),
     "many": DataSet("{made}/many.npz", 120),
 }
 
@@ -73,8 +71,6 @@ def data_options(name: str, noise: str) -> dict[str, str]:
     """Data, split and length as options."""
     one = DATA_SETS[name]
     found = {"data": one.data, "data_seed": "0", "epochs": str(one.epochs)}
-    if one.split != "60,20,20":
-        found["split"] = one.split
     return found if noise == "0" else {**found, "label_noise": noise}
 
 

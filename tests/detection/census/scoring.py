@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
-from typing import Any, TypeAlias
+from typing import Any, TypeAlias, TypeVar
 
 from scipy.special import betaincinv
 
@@ -12,6 +12,7 @@ from dlprobe.rules import all_rules
 from .measuring import Entry
 
 CONFIDENCE = 0.95
+T = TypeVar("T")
 Rate: TypeAlias = dict[str, Any]
 AIMS = {"recall": 0.90, "accused": 0.02, "cause_proved": 0.80, "action_cures": 0.80}
 WORDS = {
@@ -40,7 +41,7 @@ def upper_bound(hits: int, of: int) -> float:
     return 1.0 - lower_bound(of - hits, of)
 
 
-def rate(entries: Iterable[Entry], hit: Callable[[Entry], bool]) -> Rate:
+def rate(entries: Iterable[T], hit: Callable[[T], bool]) -> Rate:
     """Hits, number, share, and both one-sided bounds."""
     found = list(entries)
     hits, of = sum(map(hit, found)), len(found)

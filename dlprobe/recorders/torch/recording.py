@@ -1,0 +1,341 @@
+"""The recording of a model: hooks at recorded steps, one row per step of the optimizer, and a file that is closed whatever happens.
+
+A row begins with the first call of a layer after an update, is captured when the optimizer is about to
+step (dW, W, and all that was kept of the passes), and is
+complete when it has stepped (ΔW). Row t describes the net before update t.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import math
+import sys
+import warnings
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from types import TracebackType
+from typing import Any
+
+import numpy as np
+import torch
+
+from dlprobe.errors import ConfigError, DlprobeWarning
+from dlprobe.recorders.run_file import RunFile
+from dlprobe.recorders.torch.calls import Call
+from dlprobe.recorders.torch.capture import Capture
+from dlprobe.recorders.torch.facts import environment, layer_facts, run_facts, special_ranks
+from dlprobe.recorders.torch.groups import Scratch
+from dlprobe.recorders.torch.hooks import FirstClosure, Hook
+from dlprobe.recorders.torch.modules import unwrapped
+from dlprobe.recorders.torch.passes import Passes
+from dlprobe.recorders.torch.plans import STATISTICS, Measured, Plan, filled, plan_of_calls, signature
+from dlprobe.recorders.torch.rows import Row, Rows
+
+OF_ACTIVATION = (
+    "activation_mean",
+    "activation_variance",
+    "activation_sample_variance",
+    "active_fraction",
+    "slope_mean_square",
+    "flat_fraction",
+    "dead_fraction",
+)
+
+
+class Recording:
+    """What `record` returns. Its methods raise nothing, unless it is strict."""
+
+    def __init__(self, model: Any, optimizers: Sequence[Any], path: Path, *, every: int, force: bool, strict: bool, probes: bool = False) -> None:
+        if every < 1:
+            raise ConfigError(f"every is {every}, expected 1 or more")
+        self._silent = torch.distributed.is_available() and torch.distributed.is_initialized() and torch.distributed.get_rank() > 0
+        self._optimizers, self._every, self._strict = list(optimizers), every, strict
+        self._distributed = type(model).__name__ == "DistributedDataParallel" or type(getattr(model, "_orig_mod", None)).__name__ == "DistributedDataParallel"
+        self._model = unwrapped(model)
+        self._file = None if self._silent else RunFile(path, "torch", force)
+        self._passes = Passes(self._model, self, self._begin_pass, self._backward_begun)
+        self._scratch, self._wide = Scratch(), set[Any]()
+        self._capture = Capture(self._model, self._passes, self._optimizers, self._scratch, self._wide, probes)
+        self._plans: dict[Any, Plan] = {}
+        self._taken: Measured | None = None
+        self._rows: Rows | None = None
+        self._handles: list[Any] = []
+        self._stance: str | None = None
+        self._step = 0
+        self._armed = self._captured = self._over = False
+        self._stepped: set[int] = set()
+        self._losses: list[torch.Tensor] = []
+        self._waiting: Row | None = None
+        self._late: list[Call] = []
+        self._samples = 0
+        self._skipped, self._probes = 0, probes
+        self._diverged = False
+        if not self._silent:
+            self._attach()
+
+    # --- what the user calls -----------------------------------------------------------------------------------------------------------------------------
+
+    def __enter__(self) -> Recording:
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
+        self.close("finished" if kind is None else "failed" if issubclass(kind, Exception) else "interrupted")
+
+    def loss(self, loss: torch.Tensor | float) -> None:
+        """The loss of a batch, as it is (not scaled, not divided for accumulation), before or after the optimizer's step; several in a step are averaged."""
+        if not self._over and not self._silent:
+            self._guarded(self._note_loss, loss)
+
+    def at(self, step: int) -> None:
+        """The coming row is of this step: of a probe, which is not called at every one."""
+        self._step = step
+
+    def evaluation(self, step: int | None = None, **values: float) -> None:
+        """Losses and metrics after `step` updates (those made so far): train_loss, val_loss,
+        train_error, val_error, … Another name is left out with a warning."""
+        if self._file is not None and not self._over:
+            self._guarded(self._flush_rows)
+            self._attempt(self._file.evaluation, self._step if step is None else step, values)
+
+    def data(self, x_train: Any, y_train: Any, x_val: Any = None, y_val: Any = None) -> None:
+        """What the net is trained on, before the first step: shapes, ranges, class counts and a
+        fingerprint are kept, not the arrays. Later it is left out, with a
+        warning."""
+        if self._file is not None and not self._over:
+            self._attempt(self._file.data, x_train, y_train, x_val, y_val)
+
+    def close(self, status: str = "finished") -> Path | None:
+        """The run is over; the path of its file, None where no step was recorded."""
+        if self._over:
+            return None
+        self._guarded(self._flush)
+        self._guarded(self._flush_rows)
+        return self._end(status)
+
+    def fail(self, error: Exception) -> None:
+        """Something in the recorder went wrong: say so once, close what there is, and let the training go on. Raises it where the recorder is strict."""
+        if self._over:
+            return
+        with contextlib.suppress(Exception):
+            self._flush_rows()
+        self._end("interrupted")
+        if self._strict:
+            raise error
+        _tell(f"dlprobe stopped recording at step {self._step}, the training goes on: {type(error).__name__}: {error}")
+
+    # --- hooks -------------------------------------------------------------------------------------------------------------------------------------------
+
+    def _attach(self) -> None:
+        for index, optimizer in enumerate(self._optimizers):
+            self._handles.append(optimizer.register_step_pre_hook(Hook(self, self._before_step, index)))
+            self._handles.append(optimizer.register_step_post_hook(Hook(self, self._after_step, index)))
+        self._arm()
+
+    def _arm(self) -> None:
+        """Ready for the coming step, if it is one to be recorded."""
+        due = self._step % self._every == 0 and not self._over and not self._diverged
+        if due and not self._armed:
+            self._passes.attach()
+            if "torch._dynamo" in sys.modules:  # something is compiled, and compiled code calls no hooks
+                self._stance = torch._dynamo.eval_frame._stance.stance
+                torch.compiler.set_stance("force_eager")
+        elif self._armed and not due:
+            self._disarm()
+        self._armed = due
+        self._captured = False
+        self._stepped = set()
+
+    def _disarm(self) -> None:
+        self._passes.detach()
+        if self._stance is not None:
+            torch.compiler.set_stance(self._stance)
+            self._stance = None
+
+    def _begin_pass(self) -> bool:
+        """Whether a pass that begins now is to be kept."""
+        if not self._armed or self._captured or self._over:
+            return False
+        self._flush()
+        if self._capture.gradient_was_dropped():
+            self._skip()
+        return True
+
+    def _backward_begun(self) -> None:
+        torch.autograd.Variable._execution_engine.queue_callback(Hook(self, self._backward_over, self._distributed))
+
+    def _backward_over(self, again: bool = False) -> None:
+        """Every gradient is there, before anything clips it. Under DistributedDataParallel they are averaged by a callback that comes after this one."""
+        if again:
+            torch.autograd.Variable._execution_engine.queue_callback(Hook(self, self._backward_over))
+        elif self._armed and not self._captured:
+            self._capture.after_backward()
+            self._passes.backward_is_over()
+
+    def _before_step(self, index: int, optimizer: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> tuple[Any, Any] | None:
+        if not self._armed or self._over or index in self._stepped:
+            return None
+        closure = kwargs.get("closure", args[1] if len(args) > 1 else None)
+        if closure is None:
+            self._take(index)
+            return None
+        wrapped = FirstClosure(closure, Hook(self, self._take, index))
+        return ((args[0], wrapped, *args[2:]), kwargs) if len(args) > 1 else (args, {**kwargs, "closure": wrapped})
+
+    def _take(self, index: int) -> None:
+        """Measure what this optimizer is about to step; with the last one, all that was kept of the passes."""
+        with torch.no_grad():
+            self._capture.before_step(index)
+            self._stepped.add(index)
+            if len(self._stepped) == len(self._optimizers):
+                self._captured = True
+                self._take_passes()
+
+    def _take_passes(self) -> None:
+        passes, capture = self._passes, self._capture
+        if self._first and self._losses:
+            passes.settle_loss(self._losses[-1])
+        calls = passes.taken()
+        if not calls and self._first:
+            raise ConfigError(
+                "no gradient came back through a layer of the model before the optimizer's first step: it was not called, or its layers are of no known kind"
+            )
+        key = (capture.key, signature(calls, passes.layers), len(self._wide))
+        if key not in self._plans:
+            self._plans[key] = Plan([*capture.groups, *plan_of_calls(calls, passes.layers, passes.ranks, self._scratch, self._wide).groups])
+        plan = self._plans[key]
+        sums = [*capture.sums, *(group.sums(calls) for group in plan.groups[len(capture.groups) :])]
+        self._taken = plan.measure(sums, capture.scale, self._wide)
+        plan.release()
+        self._samples = max((call.samples for call in calls), default=0)
+        self._late = [call for call in calls if passes.layers[call.place].needs_loss]
+
+    def _after_step(self, index: int, optimizer: Any, args: Any, kwargs: Any) -> None:
+        if self._over or (self._armed and not self._captured) or (not self._armed and index < len(self._optimizers) - 1):
+            return
+        if self._armed and self._capture.found_infinity(optimizer):
+            self._skip()
+            self._arm()
+            return
+        if self._armed:
+            with torch.no_grad():
+                self._complete()
+        self._step += 1
+        self._arm()
+
+    # --- rows --------------------------------------------------------------------------------------------------------------------------------------------
+
+    @property
+    def _first(self) -> bool:
+        """Whether no row has been written yet."""
+        return self._file is not None and not self._file.begun
+
+    def _complete(self) -> None:
+        """The row of this step, but for a loss that is still to be told."""
+        capture, taken = self._capture, self._taken
+        assert taken is not None
+        groups, sums = capture.after_step()
+        key = (taken.plan, *map(id, groups))
+        if key not in self._plans:
+            self._plans[key] = Plan(groups)
+        after = self._plans[key].measure(sums, 1.0, self._wide)
+        self._diverged = not np.isfinite(after.numbers[after.plan.places_of("weight_norm")]).all()  # nothing is left to describe
+        group = self._optimizers[0].param_groups[0]
+        group = group.get("noted", {"lr": math.nan, "momentum": math.nan} if self._probes else group)
+        rate, momentum = float(group["lr"]), float(group.get("momentum", group.get("betas", (math.nan,))[0]))
+        row = Row(self._step, taken, after, capture.scale, rate, momentum, capture.changed, capture.lacking, self._losses, self._passes.passes)
+        self._waiting, self._losses = row, []
+        self._passes.forget()
+        capture.row_is_over()
+        capture.forget()
+        if len(row.losses) >= row.passes:
+            self._flush()
+
+    def _flush(self) -> None:
+        """The row that waits for its loss has it, or gets none."""
+        row, self._waiting = self._waiting, None
+        if row is None:
+            return
+        if self._first:
+            self._begin_file(row)
+        assert self._rows is not None
+        row.losses = [each.detach() for each in row.losses]
+        self._rows.append(row)
+
+    def _begin_file(self, row: Row) -> None:
+        """With the first row all is known: its loss, where it is told at all, says what the output layer's activation is."""
+        assert self._file is not None
+        passes = self._passes
+        passes.settle_loss(row.losses[-1] if row.losses else None)
+        facts = run_facts(self._model, None if self._probes else self._optimizers[0], passes, self._samples, self._distributed)
+        self._file.begin(layer_facts(passes), facts, environment(self._model))
+        once, unsplit = special_ranks(passes)
+        self._rows = Rows(len(passes.ranks), once, unsplit, self._file.rows)
+        if self._late:
+            late, self._late = self._late, []
+            with torch.no_grad():
+                plan = plan_of_calls(late, passes.layers, passes.ranks, self._scratch, set())
+                found = plan.measure([group.sums(late) for group in plan.groups], row.scale, self._wide)
+            values = filled(1, len(passes.ranks))
+            plan.statistics(found.numbers[None], np.array([[row.scale]]), values)
+            for rank in (passes.ranks[call.place] for call in late):
+                row.taken.overrides.append((rank, {name: float(values[0, STATISTICS[name], rank]) for name in OF_ACTIVATION}))
+
+    def _note_loss(self, loss: torch.Tensor | float) -> None:
+        value = loss if isinstance(loss, torch.Tensor) else torch.tensor(float(loss))
+        if self._passes.begun > len(self._losses) and not self._captured and self._armed:
+            self._losses.append(value if self._first else value.detach())
+        elif self._waiting is not None and len(self._waiting.losses) < self._waiting.passes:
+            self._waiting.losses.append(value)
+            if len(self._waiting.losses) >= self._waiting.passes:
+                self._flush()
+
+    def _skip(self) -> None:
+        """Passes without an update: the optimizer's step was left out."""
+        self._skipped += 1
+        self._passes.forget()
+        self._capture.forget()
+        self._losses = []
+
+    def _flush_rows(self) -> None:
+        if self._rows is not None:
+            self._rows.flush()
+
+    # --- the end -----------------------------------------------------------------------------------------------------------------------------------------
+
+    def _end(self, status: str) -> Path | None:
+        self._over = True
+        for handle in self._handles:
+            handle.remove()
+        self._disarm()
+        self._passes.forget()
+        self._waiting = None
+        if self._file is None:
+            return None
+        if status == "finished" and self._diverged:
+            status = "diverged"
+        return self._file.close(status, {"steps_done": self._step, "skipped_steps": self._skipped})
+
+    def _attempt(self, action: Callable[..., None], *arguments: Any) -> None:
+        """What the user gave may be wrong: that is told, and recording goes on."""
+        try:
+            action(*arguments)
+        except ValueError as error:
+            if self._strict:
+                raise
+            _tell(f"dlprobe left out {getattr(action, '__name__', '')}: {error}")
+        except Exception as error:
+            self.fail(error)
+
+    def _guarded(self, action: Callable[..., None], *arguments: Any) -> None:
+        try:
+            action(*arguments)
+        except Exception as error:
+            self.fail(error)
+
+
+def _tell(text: str) -> None:
+    """A warning; where warnings are errors a line on stderr, for a recorder breaks nothing."""
+    try:
+        warnings.warn(text, DlprobeWarning, stacklevel=3)
+    except DlprobeWarning:
+        print(text, file=sys.stderr)
