@@ -142,11 +142,8 @@ def main() -> None:
             columns = ["file", "its MiB", "held MiB", "seconds", "peak/held", "target"]
             print_table("Reading until training could begin: peak of memory beyond the start over what training holds", columns, rows)
         if "csv" in forms:
-            print_table(
-                "Reading a CSV, CPU seconds of all threads",
-                ["file", "its MiB", "dlprobe", "polars", "ratio", "target"],
-                [csv_row(folder, given.rows // 5, given.rounds)],
-            )
+            columns = ["file", "its MiB", "dlprobe", "polars", "ratio", "target"]
+            print_table("Reading a CSV, CPU seconds of all threads", columns, [csv_row(folder, given.rows // 5, given.rounds)])
 
 
 if __name__ == "__main__":
