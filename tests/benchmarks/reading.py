@@ -1,7 +1,7 @@
 """Reading large files: seconds, and the peak of memory beyond the start of the process over what training holds; a CSV against polars.
 
-Each reading of these is a process of its own, which has read a small file of the same kind before, so that what is imported is no part of it. What training holds:
-the prepared inputs in its precision, and the targets.
+Each reading of these is a process of its own, which has read a small file of the same kind before, so that what is imported is no part of it.
+What training holds: the prepared inputs in its precision, and the targets.
 """
 
 from __future__ import annotations
