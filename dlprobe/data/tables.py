@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 from pathlib import Path
 
@@ -19,6 +21,7 @@ from dlprobe.data.written_numbers import hint
 from dlprobe.errors import DataError
 
 MOST_CATEGORIES = 100
+LARGE_COPY = 2**22  # numbers from which on threads pay
 
 
 def dataset_from_table(table: Table, options: Options) -> Dataset:
@@ -151,7 +154,23 @@ def encode(path: Path, columns: list[Column], missing: str) -> tuple[Floats, tup
     notes: tuple[str, ...] = (f"text columns one-hot encoded: {', '.join(encoded)}",) if encoded else ()
     holed = [column for column in columns if column.missing.any()]
     notes += gap_note(missing, [column.name for column in holed], sum(int(column.missing.sum()) for column in holed))
-    return np.concatenate(blocks, axis=1), tuple(names), notes
+    return side_by_side(blocks), tuple(names), notes
+
+
+def side_by_side(blocks: Sequence[Floats]) -> Floats:
+    """Blocks (rows, some columns) in one matrix (rows, columns), float64, C-contiguous; of a large one each thread copies some of the rows."""
+    if sum(block.size for block in blocks) < LARGE_COPY:
+        return np.concatenate(blocks, axis=1)
+    matrix = np.empty((len(blocks[0]), sum(block.shape[1] for block in blocks)))
+    workers = os.cpu_count() or 1
+    edges = np.linspace(0, len(matrix), workers + 1).astype(int)
+
+    def copy(rows: slice) -> None:
+        np.concatenate([block[rows] for block in blocks], axis=1, out=matrix[rows])
+
+    with ThreadPoolExecutor(workers) as pool:
+        list(pool.map(copy, map(slice, edges[:-1], edges[1:])))
+    return matrix
 
 
 def refuse_free_text(path: Path, columns: list[Column]) -> None:

@@ -90,7 +90,7 @@ def test_rows_in_two_parts_and_features_out_of_scale_are_found_by_the_rules_of_d
     found = dlprobe("data", name, "--target", "y", "--scaling", "none", "--format", "json").data
     assert {"D001", "D003"} <= {each["code"] for each in found["findings"]}
     assert next(each for each in found["findings"] if each["code"] == "D001")["options"] == ["--scaling standardize"]
-    assert [each["code"] for each in found["not_evaluated"]] == ["D002"]
+    assert [each["code"] for each in found["not_evaluated"]] == ["D002", "D006"]  # of a trained net; of a regression
     assert found["leaks"]["duplicates"]["train_val"] == found["parts"]["val"]
 
 
@@ -103,6 +103,14 @@ def test_what_the_rules_say_of_data_is_what_they_say_of_the_run(table: Callable[
     keys = ("code", "measured", "threshold", "evidence")
     assert before
     assert [[each[key] for key in keys] for each in before] == [[each[key] for key in keys] for each in after]
+
+
+def test_targets_out_of_scale_are_found_too(table: Callable[..., str]) -> None:
+    """They are scaled by default; as they are, 10,000 is far from what a net gives at first."""
+    name = table(y=lambda usual: 1e4 + usual["a"])
+    assert dlprobe("data", name, "--target", "y", "--format", "json").data["findings"] == []
+    found = dlprobe("data", name, "--target", "y", "--target-scaling", "none", "--format", "json").data["findings"]
+    assert [(each["code"], each["options"]) for each in found] == [("D006", ["--target-scaling auto"])]
 
 
 def test_rare_classes_are_named(table: Callable[..., str]) -> None:

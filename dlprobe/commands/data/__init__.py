@@ -40,14 +40,17 @@ def command(data: What = None, details: Details = False, *, options: dict[str, s
     from dlprobe.data.survey import survey
     from dlprobe.reports.data import document
     from dlprobe.rules.data_alone import judge_data
-    from dlprobe.training.describe import describe_data
+    from dlprobe.training.describe import describe_data, describe_targets
+    from dlprobe.training.model import resolve
+    from dlprobe.training.targets import fitted
 
     toml = Path(data) if data is not None and data.lower().endswith(".toml") else None
     named = {} if data is None or toml is not None else {"data": data}
     configuration = read_configuration(toml, {**options, **named}, screen)
     prepared, dataset, source = prepare_with_source(configuration, screen)
     found = survey(prepared, dataset, source, configuration.data)
-    judgement = judge_data(configuration, describe_data(prepared))
+    scaler = fitted(resolve(configuration, prepared).target_scaling, prepared)
+    judgement = judge_data(configuration, describe_data(prepared) | describe_targets(prepared, scaler))
     screen.show(document(found, judgement, train_line(configuration, toml, options), details=details))
 
 
