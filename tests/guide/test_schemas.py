@@ -50,6 +50,7 @@ CALLS = (
     "gradients --find-depth --data wine --depth 4 --activation relu --init he_normal --norm none --seeds 2",
     "prescribe run.h5",
     "summary run.h5",
+    "data wine",
     "import log.csv -o imported.h5",
     "lr-find --data wine --epochs 1",
     "theory --layers 20x3 --sigma-b 0,0.3",

@@ -39,7 +39,8 @@ def check(evidence: Evidence, settings: Settings) -> Outcome:
     first = float(learned.loss[0])
     batches = evidence.scalar("batch_loss") if evidence.run.is_recorded("batch_loss") else np.empty(0)
     highest = max([float(np.nanmax(learned.loss)), *(float(np.median(part)) for part in np.array_split(batches, 10) if len(part))])
-    if highest > float(settings["rise"]) * first > 0:
+    recovered = learned.something() and learned.loss[-1] < first  # in the first steps, that is L010's
+    if highest > float(settings["rise"]) * first > 0 and not recovered:
         evident = f"the loss rose to {highest:.4g} (evaluated, or median of a tenth of the steps), {highest / first:.3g} times its first {first:.4g}"
         return fired(Finding(highest / first, float(settings["rise"]), evident, steps=evidence.span, remedies=cure))
     lowest, last = float(np.nanmin(learned.loss)), float(learned.loss[-1])
