@@ -2,12 +2,74 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
+from dlprobe import runs
+from dlprobe.api import conversions
+from dlprobe.api.tables import What, columns_of, results_of
 from dlprobe.errors import RunFileError
-from dlprobe.runs import Run as Run
-from dlprobe.runs import Study as Study
-from dlprobe.runs import open_run as open_run
+from dlprobe.runs.study import Runs
+
+if TYPE_CHECKING:
+    import pandas
+    import polars
+    import xarray
+
+
+class Run(runs.Run):
+    """A stored run; see `dlprobe.runs.Run` for what it holds. Numbers are read when they are asked for.
+
+    `to_xarray`, `to_pandas` and `to_polars` take `what` and `names`:
+
+    * what: `statistics` (step, layer), `scalars` (step), `evaluations` (step: updates made before each) or `evaluation_layers` (step, layer)
+    * names: which of them, e.g. `["gradient_rms"]`; only these are read. None: all that were recorded
+
+    All raise ConfigError for a kind or name that the run does not have, RunFileError where the file is damaged.
+    """
+
+    def to_xarray(self, what: What = "statistics", names: Iterable[str] | None = None) -> xarray.Dataset:
+        """A Dataset with dimensions `step` and, where there is one number per layer, `layer` (names). Raises MissingExtraError without xarray."""
+        attributes = {"status": self.status, "origin": self.origin, "content_sha256": self.content_sha256}
+        return conversions.as_xarray(columns_of(self, what, names), attributes)
+
+    def to_pandas(self, what: What = "statistics", names: Iterable[str] | None = None) -> pandas.DataFrame:
+        """A DataFrame indexed by `step` and, where there is one number per layer, `layer`. Raises MissingExtraError without pandas."""
+        return conversions.as_pandas(columns_of(self, what, names))
+
+    def to_polars(self, what: What = "statistics", names: Iterable[str] | None = None) -> polars.DataFrame:
+        """A DataFrame with columns `step`, where there is one number per layer `layer`, then one for each name."""
+        return conversions.as_polars(columns_of(self, what, names))
+
+
+class Study(runs.Study):
+    """A stored study: `runs` by id (each a `Run`, opened when it is asked for), `axes`, `coordinates`, `table`; see `dlprobe.runs.Study`.
+
+    `to_xarray`, `to_pandas` and `to_polars` give one entry per run: its status, its value on each axis, and its final results that are one number.
+    """
+
+    def to_xarray(self) -> xarray.Dataset:
+        """A Dataset with dimension `run` (ids). Raises MissingExtraError without xarray."""
+        return conversions.as_xarray(results_of(self), {"status": self.status})
+
+    def to_pandas(self) -> pandas.DataFrame:
+        """A DataFrame indexed by `run`. Raises MissingExtraError without pandas."""
+        return conversions.as_pandas(results_of(self))
+
+    def to_polars(self) -> polars.DataFrame:
+        """A DataFrame with columns `run`, `status`, one for each axis, then results."""
+        return conversions.as_polars(results_of(self))
+
+
+def open_run(path: Path | str) -> Run | Study:
+    """The run or study at `path`: `NAME.h5`, or its journal where it is not packed yet; a journal can also be named itself.
+
+    Raises RunFileError, one line, where the file is missing, empty, cut, damaged, hostile, of a newer format or no run file. Damage in the middle of a
+    journal is a DlprobeWarning, and `damage` of what is returned: everything before it is there.
+    """
+    found = runs.open_run(path)
+    return _study(found) if isinstance(found, runs.Study) else Run(found.contents, found.path)
 
 
 def open_study(path: Path | str) -> Study:
@@ -17,3 +79,14 @@ def open_study(path: Path | str) -> Study:
         return found
     found.close()
     raise RunFileError(f"{path} is a single run, a study is needed here: open it with dlprobe.open_run")
+
+
+def _study(found: runs.Study) -> Study:
+    def opened(id: str) -> Run:
+        return Run(found.runs.open(id).contents)
+
+    study = Study(found.path, Runs(list(found.runs), opened), found.description, found.status, found.close)
+    known: dict[str, Any] = {name: getattr(found, name) for name in ("coordinates", "table", "damage")}
+    for name, value in known.items():
+        setattr(study, name, value)
+    return study

@@ -9,6 +9,7 @@ from __future__ import annotations
 import contextlib
 import math
 from collections.abc import Mapping
+from functools import cache, lru_cache
 from pathlib import Path
 from typing import Any
 
@@ -46,7 +47,7 @@ class PackedWriter:
         """Declare a data set; `append` fills it. dtype is numeric or `S`."""
         group, _, name = path.strip("/").rpartition("/")
         type, settings = _type(dtype), _settings(dtype, shape)
-        space = h5s.create_simple(shape) if shape else h5s.create(h5s.SCALAR)
+        space = h5s.create_simple(shape) if shape else _single()
         self._sets[path] = h5d.create(self._group(group), name.encode(), type, space, settings, dapl=self._access)
         self._written[path] = 0
         for key, text in (attributes or {}).items():
@@ -55,10 +56,11 @@ class PackedWriter:
     def append(self, path: str, array: NDArray[Any]) -> None:
         """Write the next rows of a data set (all of it where it has no axis). Raises OSError where the disk is full."""
         handle, start = self._sets[path], self._written[path]
-        space, memory = handle.get_space(), h5s.create(h5s.SCALAR)
+        space = memory = h5s.ALL
         if array.ndim:
             self._written[path] += len(array)
-            memory = h5s.create_simple(array.shape)
+        if array.ndim and (start or array.shape != handle.shape):
+            space, memory = handle.get_space(), h5s.create_simple(array.shape)
             space.select_hyperslab((start, *(0,) * (array.ndim - 1)), array.shape)
         if array.size:
             handle.write(memory, space, np.ascontiguousarray(array).reshape(array.shape), mtype=_type(array.dtype))
@@ -76,6 +78,13 @@ class PackedWriter:
     def scale(self, path: str, name: str) -> None:
         """Make a data set a dimension scale, so that xarray and netCDF name the axis."""
         h5ds.set_scale(self._sets[path], name.encode())
+
+    def dimension(self, path: str, length: int) -> None:
+        """A scale that names an axis and has no values: what netCDF calls a dimension without a variable. Nothing is stored for its entries."""
+        group, _, name = path.strip("/").rpartition("/")
+        handle = h5d.create(self._group(group), name.encode(), h5t.IEEE_F32BE, h5s.create_simple((length,)), _without_data())
+        h5ds.set_scale(handle, f"This is a netCDF dimension but not a netCDF variable. {length:9d}".encode())
+        self._sets[path], self._written[path] = handle, length
 
     def attach(self, path: str, axis: int, scale: str) -> None:
         """Say that `axis` of a data set is counted by the data set `scale`."""
@@ -135,6 +144,7 @@ class PackedWriter:
         return self._groups[path]
 
 
+@cache
 def _type(dtype: np.dtype[Any]) -> Any:
     if dtype.kind != "S":
         return h5t.py_create(dtype.newbyteorder("<"))
@@ -145,6 +155,7 @@ def _type(dtype: np.dtype[Any]) -> Any:
     return type
 
 
+@lru_cache(1024)
 def _settings(dtype: np.dtype[Any], shape: tuple[int, ...]) -> Any:
     settings = h5p.create(h5p.DATASET_CREATE)
     settings.set_obj_track_times(False)
@@ -157,6 +168,14 @@ def _settings(dtype: np.dtype[Any], shape: tuple[int, ...]) -> Any:
         settings.set_shuffle()
         settings.set_deflate(_DEFLATE_LEVEL)
         settings.set_fletcher32()
+    return settings
+
+
+@cache
+def _without_data() -> Any:
+    settings = h5p.create(h5p.DATASET_CREATE)
+    settings.set_obj_track_times(False)
+    settings.set_fill_time(h5d.FILL_TIME_NEVER)
     return settings
 
 
@@ -180,4 +199,9 @@ def _text_attribute(where: Any, name: str, value: str) -> None:
     if data.nbytes > MAX_TEXT:
         raise ValueError(f"text {name} has {data.nbytes} bytes, more than the {MAX_TEXT} that are read back")
     type = _type(data.dtype)
-    h5a.create(where, name.encode(), type, h5s.create(h5s.SCALAR)).write(data, mtype=type)
+    h5a.create(where, name.encode(), type, _single()).write(data, mtype=type)
+
+
+@cache
+def _single() -> Any:
+    return h5s.create(h5s.SCALAR)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
@@ -15,6 +15,7 @@ from dlprobe.errors import RunFileError
 from dlprobe.record import layout
 from dlprobe.runs.content import ContentDigest, parameters_sha256
 from dlprobe.runs.contents import Contents, Facts, Shapes
+from dlprobe.runs.labels import Labels, labels
 from dlprobe.runs.levels import Reducer, min_max_mean, stored_factors
 from dlprobe.version import version
 
@@ -34,11 +35,14 @@ def write_run(writer: PackedWriter, contents: Contents, prefix: str, check: Chec
     shapes = contents.shapes()
     factors = stored_factors(shapes["stats/step"][1][0])
     declared = {**shapes, **_level_shapes(shapes, factors)}
-    _declare(writer, declared, prefix)
-    digest, levels = ContentDigest(), _LevelWriter(writer, factors, prefix)
+    named = labels(declared)
+    _declare(writer, declared, named, prefix)
+    copies = {source: [path for path, copied in named.copies.items() if copied == source] for source in named.copies.values()}
+    digest, levels = ContentDigest(), _LevelWriter(writer, factors, prefix, copies)
     for path, piece in contents.slabs():
         check()
-        writer.append(f"{prefix}/{path}", piece)
+        for place in (path, *copies.get(path, ())):
+            writer.append(f"{prefix}/{place}", piece)
         digest.update(path, piece)
         levels.take(path, piece)
     levels.finish()
@@ -53,20 +57,20 @@ def write_head(writer: PackedWriter, prefix: str, schema: str, status: str) -> N
     writer.text(prefix or "/", "status", status)
 
 
-def _declare(writer: PackedWriter, shapes: Shapes, prefix: str) -> None:
-    for path, line in layout.data_sets().items():
+def _declare(writer: PackedWriter, shapes: Shapes, named: Labels, prefix: str) -> None:
+    known = layout.data_sets()
+    for path, line in known.items():
         if path in shapes:
             dtype, shape = shapes[path]
             writer.data_set(f"{prefix}/{path}", dtype, shape, {"units": line.units, "long_name": line.meaning})
-    scales = {"stats/step": "step", "stats/layer": "layer", "evaluations/step": "evaluation"}
-    for path in filter(shapes.__contains__, scales):
+    for path, source in named.copies.items():
+        writer.data_set(f"{prefix}/{path}", *shapes[source], {"units": known[source].units, "long_name": known[source].meaning})
+    for path, length in named.dimensions.items():
+        writer.dimension(f"{prefix}/{path}", length)
+    for path in (*named.own, *named.copies):
         writer.scale(f"{prefix}/{path}", path.rpartition("/")[2])
-    for path in shapes:
-        line = layout.data_sets()[path]
-        for axis, dim in enumerate(line.dims if path not in scales and line.group in ("stats", "scalars", "evaluations") else ()):
-            scale = next((scale for scale, counted in scales.items() if counted == dim), None)
-            if scale is not None:
-                writer.attach(f"{prefix}/{path}", axis, f"{prefix}/{scale}")
+    for path, axis, scale in named.attached:
+        writer.attach(f"{prefix}/{path}", axis, f"{prefix}/{scale}")
 
 
 def _level_shapes(shapes: Shapes, factors: tuple[int, ...]) -> Shapes:
@@ -88,8 +92,8 @@ def _statistics(shapes: Shapes) -> Shapes:
 class _LevelWriter:
     """Makes the levels while the statistics pass by."""
 
-    def __init__(self, writer: PackedWriter, factors: tuple[int, ...], prefix: str) -> None:
-        self._writer, self._factors, self._prefix = writer, factors, prefix
+    def __init__(self, writer: PackedWriter, factors: tuple[int, ...], prefix: str, copies: Mapping[str, list[str]]) -> None:
+        self._writer, self._factors, self._prefix, self._copies = writer, factors, prefix, copies
         self._reducers: dict[str, tuple[Reducer, np.dtype[Any]]] = {}
         self._rows = 0
 
@@ -99,7 +103,9 @@ class _LevelWriter:
             return
         if path == "stats/step":
             for factor in self._factors:
-                self._writer.append(f"{self._prefix}/levels/x{factor}/bin_start", piece[-self._rows % factor :: factor])
+                start = f"levels/x{factor}/bin_start"
+                for place in (start, *self._copies.get(start, ())):
+                    self._writer.append(f"{self._prefix}/{place}", piece[-self._rows % factor :: factor])
             self._rows += len(piece)
         elif layout.data_sets()[path].dims == ("step", "layer"):
             reducer, _ = self._reducers.setdefault(path, (Reducer(len(self._factors)), piece.dtype))

@@ -42,6 +42,17 @@ def write_study(writer: PackedWriter, source: FileSource, check: Check) -> None:
         COORDINATES: np.array([json.dumps(study.coordinates[id]).encode() for id in study.runs], "S"),
     }
     columns = {f"study/table/{name}": texts(column) if isinstance(column, tuple) else column for name, column in study.table.items()}
-    for path, column in {"study/run_id": texts(study.runs), **columns, **(gathered if pieces else {})}.items():
+    arrays = {"study/run_id": texts(study.runs), **columns, **(gathered if pieces else {})}
+    for path, column in arrays.items():
         writer.data_set(path, column.dtype, column.shape)
         writer.append(path, column)
+    _label(writer, {path: len(column) for path, column in arrays.items()})
+
+
+def _label(writer: PackedWriter, lengths: dict[str, int]) -> None:
+    """Name the axis of each data set of the study itself: `run`, `byte`, and of its table `Row`, which no column is called."""
+    axes = {path: "study/table/Row" if path.startswith("study/table/") else "study/byte" if path == PIECES else "study/run" for path in lengths}
+    for axis in dict.fromkeys(axes.values()):
+        writer.dimension(axis, next(length for path, length in lengths.items() if axes[path] == axis))
+    for path, axis in axes.items():
+        writer.attach(path, 0, axis)

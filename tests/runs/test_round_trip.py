@@ -18,6 +18,7 @@ from dlprobe.record import layout
 from dlprobe.runs import Run, RunWriter
 from dlprobe.runs.frames import FrameType, Record, chained, scan
 from dlprobe.runs.journal_contents import JournalContents
+from dlprobe.runs.labels import labels
 from dlprobe.runs.sources import MemorySource
 
 STEPS = 700
@@ -172,11 +173,14 @@ def test_names_have_hyphens_or_underscores_and_unknown_ones_a_suggestion(both: t
         run.scalar("batch_los")
 
 
-def test_every_data_set_in_the_file_is_in_the_table_with_its_unit_and_meaning(both: tuple[Run, Run]) -> None:
+def test_every_data_set_in_the_file_is_a_scale_or_in_the_table_with_its_unit_and_meaning(both: tuple[Run, Run]) -> None:
     found: list[str] = []
     with h5py.File(both[1].path) as file:
         file.visititems(lambda name, item: found.append(name) if isinstance(item, h5py.Dataset) else None)
-        for name in found:
+        scales = {name for name in found if name not in layout.data_sets()}
+        assert all(h5py.h5ds.is_scale(file[name].id) for name in scales)
+        assert scales == {*(named := labels(both[1].contents.shapes())).copies, *named.dimensions} | {name for name in scales if name.startswith("levels/")}
+        for name in sorted(set(found) - scales):
             line = layout.data_sets()[name]
             assert file[name].attrs["units"].decode() == line.units
             assert file[name].attrs["long_name"].decode() == line.meaning
@@ -191,8 +195,8 @@ def test_every_data_set_in_the_file_is_in_the_table_with_its_unit_and_meaning(bo
 def test_axes_of_statistics_and_evaluations_are_named(both: tuple[Run, Run]) -> None:
     with h5py.File(both[1].path) as file:
         assert [dim[0].name for dim in file["stats/gradient_rms"].dims] == ["/stats/step", "/stats/layer"]
-        assert [dim[0].name for dim in file["evaluations/dead_fraction"].dims] == ["/evaluations/step", "/stats/layer"]
-        assert file["scalars/batch_loss"].dims[0][0].name == "/stats/step"
+        assert [dim[0].name for dim in file["evaluations/dead_fraction"].dims] == ["/evaluations/step", "/evaluations/layer"]
+        assert file["scalars/batch_loss"].dims[0][0].name == "/scalars/step"
 
 
 def test_reading_one_statistic_touches_few_chunks(tmp_path: Path) -> None:

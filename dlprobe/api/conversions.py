@@ -1,0 +1,44 @@
+"""Columns as the tables and arrays of xarray, pandas and polars; each library is loaded when it is asked for."""
+
+from __future__ import annotations
+
+import importlib
+from typing import TYPE_CHECKING, Any
+
+from dlprobe.api.tables import Columns
+from dlprobe.errors import DlprobeError
+
+if TYPE_CHECKING:
+    import pandas
+    import polars
+    import xarray
+
+
+class MissingExtraError(DlprobeError, ImportError):
+    """A library that is not installed is needed; the message says what to type."""
+
+
+def as_xarray(columns: Columns, attributes: dict[str, Any]) -> xarray.Dataset:
+    """A Dataset whose dimensions are the axes. Raises MissingExtraError without xarray."""
+    arrays = {name: (columns.dims, array) for name, array in columns.arrays.items()}
+    found: xarray.Dataset = _library("xarray").Dataset(arrays, dict(columns.labels), attributes)
+    return found
+
+
+def as_pandas(columns: Columns) -> pandas.DataFrame:
+    """A DataFrame indexed by the axes. Raises MissingExtraError without pandas."""
+    frame: pandas.DataFrame = _library("pandas").DataFrame(columns.flat).set_index(list(columns.dims))
+    return frame
+
+
+def as_polars(columns: Columns) -> polars.DataFrame:
+    """A DataFrame with a column for each axis, then one for each array."""
+    frame: polars.DataFrame = _library("polars").DataFrame(columns.flat)
+    return frame
+
+
+def _library(name: str) -> Any:
+    try:
+        return importlib.import_module(name)
+    except ImportError as error:
+        raise MissingExtraError(f"{name} is not installed, which this needs: pip install 'dlprobe[{name}]'") from error
