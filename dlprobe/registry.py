@@ -117,6 +117,7 @@ HOMES: dict[str, str] = {
     "stopping": "dlprobe.parts.stopping",
     "weight_transform": "dlprobe.parts.weight_transforms",
     "perturbation": "dlprobe.parts.perturbations",
+    "augmentation": "dlprobe.parts.augmentations",
     "residual": "dlprobe.parts.residuals",
     "penalty": "dlprobe.parts.penalties",
     "statistic": "dlprobe.record.statistics",

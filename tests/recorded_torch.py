@@ -206,6 +206,8 @@ def floors(name: str, expected: dict[str, Array], numbers: Array) -> Array:
         return np.sqrt(expected["preactivation_mean_square"])
     if name == "activation_mean":
         return np.sqrt(numbers**2 + np.nan_to_num(expected["activation_variance"]))
+    if name.endswith("_fraction"):
+        return np.ones(numbers.shape)  # a share of elements: one of them more or less is seen all the same
     largest = float(np.nanmax(np.abs(numbers), initial=1e-12))
     return np.full(numbers.shape, 6e-3 if name == "update_ratio" and numbers.dtype == np.float32 else 1e-2 * largest)
 

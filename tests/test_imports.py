@@ -50,7 +50,7 @@ MAY_IMPORT: dict[str, set[str]] = {
 MAY_IMPORT["api"] = set(MAY_IMPORT) - {"__main__", "__init__", "pytest_plugin"}
 MAY_IMPORT["commands"] = {*MAY_IMPORT, "api"} - {"__main__", "pytest_plugin"}
 # Annotations only: a report takes result records, it does not make them.
-MAY_ANNOTATE: dict[str, set[str]] = {"reports": {"analysis", "runs", "rules", "experiments"}}
+MAY_ANNOTATE: dict[str, set[str]] = {"reports": {"analysis", "data", "runs", "rules", "experiments"}}
 OWNERS: dict[str, set[str]] = {
     "numba": {"nn"},
     "llvmlite": {"nn"},

@@ -49,7 +49,7 @@ DIAGNOSES: dict[str, tuple[StateName, tuple[str, ...]]] = {
     "saturated": ("did not learn", ("A002",)),
     "lost": ("learned and lost", ("L002", "W003")),
     "regressed": ("learned in part", ("", "W004", "L004", "B001")),
-    "diverged": ("diverged", ("G002", "L002", "W003", "N001")),
+    "diverged": ("diverged", ("D006", "G002", "L002", "W003", "N001")),
     "interrupted": ("learned well", ()),
 }
 STUDIES = ("initializers",)
@@ -101,8 +101,8 @@ def test_the_baseline_passes_its_own_gate_and_the_regressed_run_does_not() -> No
 
 def test_the_study_of_initializers_says_which_of_them_learn() -> None:
     values = {value["label"]: value for value in dlprobe("compare", str(FOLDER / "initializers.h5"), "--format", "json").data["values"]}
-    assert values["glorot_normal"]["states"] == {"learned well": 2}
     assert values["normal(std=0.01)"]["states"] == {"did not learn": 2}
+    assert all(set(values[name]["states"]) <= {"learned well", "learned in part"} for name in ("glorot_normal", "he_normal"))
 
 
 @each_run

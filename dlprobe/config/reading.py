@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-import tomllib
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -12,6 +11,7 @@ from dlprobe.config.naming import LONGEST_NAME
 from dlprobe.config.problems import ALL_KEYS, FieldError, StrayKeyError, stray_key
 from dlprobe.config.records import TABLES, RunConfig, keys_by_table, other_keys
 from dlprobe.config.scalars import show
+from dlprobe.config.toml_text import loads
 from dlprobe.config.writing import to_mapping
 from dlprobe.errors import ConfigError
 from dlprobe.registry import listed, unknown
@@ -98,7 +98,7 @@ def from_toml(path: str | Path) -> RunConfig:
 def parse_toml(text: str, source: str) -> RunConfig:
     """The configuration in a TOML text; `source` is what errors call it. Raises ConfigError."""
     try:
-        mapping = tomllib.loads(text)
+        mapping = loads(text)
     except RecursionError:
         raise ConfigError(f"{source}: not a configuration: it is nested too deeply") from None
     except ValueError as error:

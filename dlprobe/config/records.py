@@ -161,6 +161,9 @@ class DataConfig(Table):
     stratify: Annotated[bool, YesNo()] = option("yes", "keep the share of every class in each part (classification)")
     data_seed: Annotated[int | None, Whole(0, LARGEST_SEED, words=AUTO)] = option("auto", "seed of split and generated data; auto: the seed")
 
+    augment: Annotated[Spec | None, Named("augmentation", words=NONE)] = option(
+        "none", "what each training step does to its images, anew each time", "augmentation data_augmentation transform", younger=True
+    )
     label_noise: Annotated[float, Number(0.0, 1.0)] = option("0", "share of training labels replaced; regression: noise in deviations of the target")
     outliers: Annotated[float, Number(0.0, 1.0)] = option("0", "share of training rows whose inputs are replaced by far-off values")
 

@@ -64,6 +64,7 @@ def dataset_from_arrays(arrays: Arrays, options: Options) -> Dataset:
         parts=parts,
         notes=(*arrays.notes, *notes, *chosen, *dropped, *filling, decided.note),
         source=visible(path),
+        sample_shape=() if chosen else arrays.inputs.shape[1:],
         target_names=numbered(visible(names[1]) or "y", decided.values.shape[1]) if decided.task == "regression" else (),
     )
 

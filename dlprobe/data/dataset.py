@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Protocol, TypeAlias
 
 import numpy as np
 import numpy.typing as npt
+
+from dlprobe.registry import Spec
 
 Floats: TypeAlias = npt.NDArray[np.float64]
 Indices: TypeAlias = npt.NDArray[np.int64]
@@ -70,16 +72,45 @@ class Options(Protocol):
     @property
     def data_seed(self) -> int | None: ...
     @property
+    def augment(self) -> Spec | None: ...
+    @property
     def label_noise(self) -> float: ...
     @property
     def outliers(self) -> float: ...
 
 
 @dataclass(frozen=True)
+class Tile:
+    """A piece of a matrix: which rows and columns, and its values, float64 (rows, columns), which may be overwritten."""
+
+    rows: slice
+    columns: slice
+    values: Floats
+
+
+class Tiles(Protocol):
+    """A matrix of `shape` (rows, columns) in a file."""
+
+    @property
+    def shape(self) -> tuple[int, int]: ...
+    def __iter__(self) -> Iterator[Tile]:
+        """The tiles once more. Of each column the rows ascend, of each row the columns. Raises DataError where the file has changed."""
+        ...
+
+
+@dataclass(frozen=True)
+class ScannedTiles:
+    """Tiles of finite numbers, and a digest of each row, uint64 (rows,)."""
+
+    tiles: Tiles
+    digests: Indices
+
+
+@dataclass(frozen=True)
 class Dataset:
     """Data as loaded, before splitting and scaling.
 
-    inputs: float64 (samples, features), C-contiguous, finite but for NaN where a value is missing and to be filled.
+    inputs: float64 (samples, features), C-contiguous, finite but for NaN where a value is missing and to be filled; without a row where `tiles` has them.
     targets: class indices int64 (samples,), or float64 (samples, outputs) for regression.
     target_names: of a regression, what each target column is called.
     notes: what was inferred or dropped, one sentence each.
@@ -87,6 +118,8 @@ class Dataset:
     clean_targets: float64 (samples, outputs), the targets without their noise, where they are known.
     parts: int64 (samples,), the part a row is given to: 1 val, 2 test, 0 for training or not given; None where nothing is given.
     groups: int64 (samples,), rows of equal number stay in one part; None where rows are on their own.
+    sample_shape: of each sample in the file's array, before it was flattened; () where there is no array, or some of its features were left out.
+    tiles: the inputs of a large file, which are read piece by piece; None where `inputs` holds them.
     """
 
     name: str
@@ -103,10 +136,17 @@ class Dataset:
     target_names: tuple[str, ...] = ()
     parts: Indices | None = None
     groups: Indices | None = None
+    sample_shape: tuple[int, ...] = ()
+    tiles: ScannedTiles | None = None
 
     def __post_init__(self) -> None:
         if self.task == "regression" and not self.target_names:
             object.__setattr__(self, "target_names", numbered("y", self.outputs))
+
+    @property
+    def samples(self) -> int:
+        """Rows."""
+        return len(self.targets)
 
     @property
     def outputs(self) -> int:

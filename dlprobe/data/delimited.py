@@ -4,14 +4,16 @@ from __future__ import annotations
 
 import csv
 from collections.abc import Callable, Sequence
+from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from dlprobe.data.columns import Column, Table, choose_targets, pasted, special_columns, used_columns
 from dlprobe.data.dataset import Indices, Options
 from dlprobe.data.delimited_faults import blank_lines_before, first_fault, first_line, line_numbers
+from dlprobe.data.delimited_typed import typed_table
 from dlprobe.data.frames import number_column, text_column
 from dlprobe.data.places import in_one_line, problem, quoted
 from dlprobe.data.row_names import without_row_names
@@ -38,22 +40,23 @@ def read_delimited(path: Path, options: Options, usual: str, like: Table | None 
     file = opened(path, usual, options.sep)
     notes = list(file.notes)
     before = blank_lines_before(file)
-    frame, rows = without_blank_lines(read_texts(file, before), before)
+    typed = typed_table(file, before, polars_texts, partial(header, path)) if like is None and options.decimal == "auto" else None
+    frame, rows = without_blank_lines(read_texts(file, before), before) if typed is None else (typed.body, typed.rows)
     if options.decimal != "auto":
         frame = in_plain_numbers(frame, options.decimal)
         notes.append(f"decimal = {options.decimal}: {DECIMAL_NOTES[options.decimal]}")
     if blank := len(rows) and int(rows[-1]) + 1 - len(rows) - sum(line < rows[-1] for line in file.skipped):
         notes.append(f"skipped {blank} blank lines" if blank > 1 else "skipped 1 blank line")
-    names, header_note = header(path, frame, like)
+    names, header_note = header(path, frame, like) if typed is None else (typed.names, typed.note)
     skipped = 0 if names is None else 1
-    if frame.height <= skipped:
+    if len(rows) <= skipped:
         raise problem(path, "has a header and no rows of data" if skipped else "has no rows of data")
     lines = Lines(file, frame, rows)
 
     def row_of(i: int) -> int:
         return lines.of(i + skipped)
 
-    body = frame.slice(skipped)
+    body = frame.slice(skipped) if typed is None else frame
     table, left_out = table_of_names(path, body, names or [""] * frame.width, row_of, names is not None)
     table, chosen = used_columns(table, options, like)
     columns = read_columns(table, body, options, like)
@@ -95,8 +98,8 @@ def read_texts(file: TextFile, blank: int) -> polars.DataFrame:
     return frame
 
 
-def polars_texts(file: TextFile, skipped: int) -> polars.DataFrame:
-    """The file behind its first `skipped` lines, every cell as text. Raises what polars raises."""
+def polars_texts(file: TextFile, skipped: int, **options: Any) -> polars.DataFrame:
+    """The file behind its first `skipped` lines, every cell as text where no option gives a schema. Raises what polars raises."""
     import polars
 
     return polars.read_csv(
@@ -107,6 +110,7 @@ def polars_texts(file: TextFile, skipped: int) -> polars.DataFrame:
         glob=False,
         raise_if_empty=False,
         skip_rows=skipped,
+        **options,
     )
 
 
@@ -164,8 +168,11 @@ class Lines:
     def has_line_breaks(self) -> bool:
         import polars
 
+        texts = self.frame.select(polars.col(polars.String))
+        if not texts.width:
+            return False
         broken = polars.any_horizontal(polars.all().str.contains("\n", literal=True).fill_null(False)).any()
-        return bool(self.frame.select(broken=broken).item())
+        return bool(texts.select(broken=broken).item())
 
 
 def as_numbers(series: polars.Series) -> polars.Series:
@@ -179,6 +186,13 @@ def is_filled(series: polars.Series) -> polars.Series:
     """Where a text is not one of the ways to say missing."""
     stripped = series.str.strip_chars()
     return stripped.is_not_null() & ~stripped.fill_null("").is_in(MISSING)
+
+
+def is_empty(series: polars.Series) -> bool:
+    """Whether no cell has a value."""
+    import polars
+
+    return series.null_count() == len(series) or (series.dtype == polars.String and not is_filled(series).any())
 
 
 def header(path: Path, frame: polars.DataFrame, like: Table | None = None) -> tuple[list[str] | None, str]:
@@ -232,7 +246,7 @@ def mostly_numbers(series: polars.Series) -> bool:
 def table_of_names(path: Path, body: polars.DataFrame, names: list[str], row_of: Callable[[int], int], has_header: bool) -> tuple[Table, list[str]]:
     """The columns by name and number, nothing read yet, without those that have neither name nor value, which separators at the ends of lines make."""
     columns = [Column(name or f"x{number}", number) for number, name in enumerate(names, start=1)]
-    empty = [c for c in columns if has_header and not names[c.number - 1] and not is_filled(body.to_series(c.number - 1)).any()]
+    empty = [c for c in columns if has_header and not names[c.number - 1] and is_empty(body.to_series(c.number - 1))]
     if len(columns) - len(empty) < 2:
         empty = []
     notes = [f"column {column.number} has no name and no values: left out" for column in empty]
@@ -268,6 +282,8 @@ def read_column(path: Path, series: polars.Series, stub: Column, row_of: Callabl
     """Numbers where at least half of the filled cells are; then every other must be one too. Else text."""
     import polars
 
+    if series.dtype == polars.Float64:
+        return number_column(series, stub.name, stub.number)
     plain = series.cast(polars.Float64, strict=False)
     if not plain.null_count():  # nothing but numbers: most columns of most files, and a third of the time
         return number_column(plain, stub.name, stub.number)

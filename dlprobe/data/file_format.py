@@ -12,8 +12,10 @@ from dlprobe.data.arrays import Arrays, dataset_from_arrays
 from dlprobe.data.columns import Table
 from dlprobe.data.dataset import Dataset, Options
 from dlprobe.data.given_parts import joined, joined_arrays
+from dlprobe.data.large_files import LargeArrays, LargeTable, dataset_in_tiles, suits
 from dlprobe.data.places import at_home, in_one_line, problem, quoted, visible
 from dlprobe.data.tables import dataset_from_table
+from dlprobe.data.tiles import Told
 from dlprobe.errors import DlprobeError
 from dlprobe.registry import Parameter, records
 
@@ -22,7 +24,7 @@ from dlprobe.registry import Parameter, records
 class FileFormat:
     """A format that dlprobe reads. `suffixes` are matched with the end of the lower-case file name; a file must start with one of `signatures`, if given.
 
-    text: whether it is text, which has a separator and decimal signs.
+    text: whether it is text, which has a separator and decimal signs. large: the file where it is so large that it is read in tiles; None where it is not.
     """
 
     name: str
@@ -32,6 +34,7 @@ class FileFormat:
     signatures: tuple[bytes, ...] = ()
     parameters: tuple[Parameter, ...] = ()
     text: bool = False
+    large: Callable[[Path, Options], LargeTable | LargeArrays | None] | None = None
 
 
 GZIP = b"\x1f\x8b"
@@ -83,8 +86,8 @@ def format_of(path: str | Path) -> FileFormat | None:
     return next((record for record in formats().values() if name.endswith(record.suffixes)), None)
 
 
-def read_file(path: Path, options: Options) -> Dataset:
-    """The user's file as a Dataset, with the files for validation and test. Raises DataError, one line, whatever is wrong with a file."""
+def read_sources(path: Path, options: Options) -> Table | Arrays:
+    """What the user's file holds, with the files for validation and test. Raises DataError, one line, whatever is wrong with a file."""
     source = read_source(path, options)
     for key, part in (("val_data", 1), ("test_data", 2)):
         if (named := getattr(options, key)) is not None:
@@ -92,6 +95,19 @@ def read_file(path: Path, options: Options) -> Dataset:
             if other.exists() and path.exists() and other.samefile(path):
                 raise problem(other, f"is named by {key} and by data, expected another file: its rows would be in both parts")
             source = with_part(source, read_source(other, options, source if isinstance(source, Table) else None), part)
+    return source
+
+
+def large_dataset(path: Path, options: Options, told: Told | None) -> Dataset | None:
+    """The data set of a large file, its features read in tiles; None where the file is to be read whole. Raises DataError."""
+    with one_clear_line(path):
+        record = chosen_format(path, first_bytes(path))
+        large = record.large(path, options) if record.large is not None and suits(options) else None
+        return None if large is None else dataset_in_tiles(large, options, told)
+
+
+def dataset_of(path: Path, source: Table | Arrays, options: Options) -> Dataset:
+    """The Dataset of what a file holds. Raises DataError, one line, where it cannot be one."""
     with one_clear_line(path):
         return dataset_from_table(source, options) if isinstance(source, Table) else dataset_from_arrays(source, options)
 

@@ -12,6 +12,7 @@ import numpy as np
 
 from dlprobe.data.columns import Column, Table, pasted, special_columns, used_columns
 from dlprobe.data.dataset import Options
+from dlprobe.data.packing import refuse_bomb
 from dlprobe.data.places import problem, quoted, quoted_list
 from dlprobe.data.row_names import without_row_names
 
@@ -23,7 +24,7 @@ def number_column(series: polars.Series, name: str, number: int) -> Column:
     """A column of numbers; null becomes NaN, which is missing."""
     import polars
 
-    return Column(name, number, numbers=np.array(series.cast(polars.Float64).to_numpy(), dtype=np.float64))
+    return Column(name, number, numbers=np.asarray(series.cast(polars.Float64).to_numpy(), dtype=np.float64))
 
 
 def text_column(series: polars.Series, name: str, number: int) -> Column:
@@ -55,6 +56,13 @@ def table_of_frame(path: Path, frame: polars.DataFrame, options: Options, index:
     notes = (*(f"column {quoted(name)} is the index that pandas stored: left out" for name in index), *row_notes, *chosen)
     kept = tuple(column for column in columns if column not in numbering)
     return Table(path, kept, lambda i: i + 1, notes)
+
+
+def refuse_packed(path: Path, schema: polars.Schema, rows: int) -> None:
+    """Raise DataError where a file declares very many more bytes than it holds, as one of equal values does."""
+    bits = {8: ("Int8", "UInt8", "Boolean"), 16: ("Int16", "UInt16"), 32: ("Int32", "UInt32", "Float32")}
+    sizes = {name: size // 8 for size, names in bits.items() for name in names}
+    refuse_bomb(path, rows * sum(sizes.get(str(kind), 8) for kind in schema.dtypes()), path.stat().st_size)
 
 
 @contextmanager

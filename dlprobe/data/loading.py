@@ -6,11 +6,14 @@ from pathlib import Path
 
 import numpy as np
 
+from dlprobe.data.arrays import Arrays
+from dlprobe.data.columns import Table
 from dlprobe.data.dataset import LARGEST_ELEMENTS, Dataset, Options
-from dlprobe.data.file_format import format_of, read_file, suffixes
+from dlprobe.data.file_format import dataset_of, format_of, large_dataset, read_sources, suffixes
 from dlprobe.data.named_sets import NamedSet, numbered_features
 from dlprobe.data.places import at_home, visible
 from dlprobe.data.randomness import generator
+from dlprobe.data.tiles import Told
 from dlprobe.errors import ConfigError, DataError
 from dlprobe.registry import Spec, listing, records, tidied, unknown
 
@@ -29,21 +32,30 @@ FILE_OPTIONS = {
 }
 
 
-def load(options: Options, seed: int) -> Dataset:
+def load(options: Options, seed: int, told: Told | None = None) -> Dataset:
     """The data set that `options.data` names, or the file at that path.
 
     `seed` is the run's seed; `options.data_seed` goes before it. Raises ConfigError for an unknown name or impossible parameters,
-    DataError (one line with file, row and column) for a file that cannot be used.
+    DataError (one line with file, row and column) for a file that cannot be used. `told` hears how far it is with a large file.
     """
+    return load_with_source(options, seed, told)[0]
+
+
+def load_with_source(options: Options, seed: int, told: Told | None = None) -> tuple[Dataset, Table | Arrays | None]:
+    """As `load`, with what a file holds, before rows with gaps are left out and texts encoded; None for a named set and for a file that is read in tiles."""
     text = options.data.strip()
     if is_set(text):
         from dlprobe.config.naming import parse_spec
 
-        return load_set(parse_spec("data", text), options, seed)
+        return load_set(parse_spec("data", text), options, seed), None
     if "://" in text:
         raise DataError(f"{visible(text)}: is a web address, expected a file here: download it first")
     if looks_like_a_path(text):
-        return read_file(at_home(text), options)
+        path = at_home(text)
+        if (large := large_dataset(path, options, told)) is not None:
+            return large, None
+        source = read_sources(path, options)
+        return dataset_of(path, source, options), source
     raise ConfigError(
         f"{unknown('data set', visible(text), records('data'), listing('data'))}; a file is given as a path with a suffix ({', '.join(suffixes())})"
     )

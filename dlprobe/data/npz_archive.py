@@ -8,6 +8,7 @@ from zipfile import ZIP_DEFLATED, ZIP_STORED, ZipFile
 from dlprobe.data.dataset import Array
 from dlprobe.data.file_format import first_bytes, one_clear_line
 from dlprobe.data.numpy_stream import read_stream
+from dlprobe.data.packing import refuse_bomb
 from dlprobe.data.places import problem, quoted
 
 # deflate packs 1,032 bytes into one at most: more is a lie
@@ -36,5 +37,6 @@ def read_member(path: Path, archive: ZipFile, name: str) -> Array:
         raise problem(path, f"array {quoted(name)} is encrypted or packed in a way that NumPy does not write: save it with np.savez_compressed")
     if info.file_size > info.compress_size * LARGEST_RATIO + 2**20:
         raise problem(path, f"array {quoted(name)} declares {info.file_size} bytes packed into {info.compress_size}, which is not possible")
+    refuse_bomb(path, info.file_size, info.compress_size, f"array {quoted(name)} ")
     with archive.open(info) as stream:
         return read_stream(path, name, stream, info.file_size)

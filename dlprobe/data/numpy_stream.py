@@ -17,6 +17,19 @@ from dlprobe.data.places import in_one_line, problem, quoted
 
 def read_stream(path: Path, name: str, stream: IO[bytes], size: int) -> Array:
     """The array in `stream`, which holds `size` bytes in all. Raises DataError; `name` is the array's name in an archive, or empty."""
+    shape, fortran, dtype = checked_header(path, name, stream, size, LARGEST_ELEMENTS)
+    label, declared = titled(name), math.prod(shape) * dtype.itemsize
+    data = stream.read(declared)
+    stream.read(1)  # an archive compares its checksum when it is read to the end
+    if len(data) != declared:
+        raise problem(path, f"{label} declares {declared} bytes of data, the file holds {len(data)}: it was cut or damaged")
+    if not declared:
+        return np.zeros(shape, dtype=dtype)
+    return np.frombuffer(data, dtype=dtype).reshape(shape, order="F" if fortran else "C")
+
+
+def checked_header(path: Path, name: str, stream: IO[bytes], size: int, most: int) -> tuple[tuple[int, ...], bool, np.dtype[np.generic]]:
+    """Shape, Fortran order and dtype of an array of numbers or text, `most` at most, that fills the `size` bytes of a stream. Raises DataError."""
     shape, fortran, dtype = read_header(path, name, stream)
     label = titled(name)
     if dtype.hasobject:
@@ -25,18 +38,12 @@ def read_stream(path: Path, name: str, stream: IO[bytes], size: int) -> Array:
         raise problem(path, f"{label} holds {KIND_NAMES.get(dtype.kind, 'something else')} ({quoted(dtype)}), expected numbers or text labels")
     if any(length < 0 for length in shape):
         raise problem(path, f"{label} declares the shape {shape}, expected lengths of 0 and more")
+    if math.prod(shape) > most:
+        raise problem(path, f"{label} declares {math.prod(shape)} numbers, dlprobe takes up to {most}")
     declared, held = math.prod(shape) * dtype.itemsize, size - stream.tell()
-    if math.prod(shape) > LARGEST_ELEMENTS:
-        raise problem(path, f"{label} declares {math.prod(shape)} numbers, dlprobe takes up to {LARGEST_ELEMENTS}")
     if declared != held:
         raise problem(path, f"{label} declares {declared} bytes of data, the file holds {held}: it was cut or damaged")
-    data = stream.read(declared)
-    stream.read(1)  # an archive compares its checksum when it is read to the end
-    if len(data) != declared:
-        raise problem(path, f"{label} declares {declared} bytes of data, the file holds {len(data)}: it was cut or damaged")
-    if not declared:
-        return np.zeros(shape, dtype=dtype)
-    return np.frombuffer(data, dtype=dtype).reshape(shape, order="F" if fortran else "C")
+    return shape, fortran, dtype
 
 
 def read_header(path: Path, name: str, stream: IO[bytes]) -> tuple[tuple[int, ...], bool, np.dtype[np.generic]]:

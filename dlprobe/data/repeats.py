@@ -1,51 +1,78 @@
-"""Rows that repeat: copies across parts, and the error that equal rows with different targets leave to
-everybody.
-"""
+"""Rows that repeat: copies across parts, and the error that equal rows with different targets leave to everybody. Rows are told apart by their digests."""
 
 from __future__ import annotations
 
-import hashlib
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from itertools import combinations
 
 import numpy as np
 
-from dlprobe.data.dataset import PARTS, Array, Floats, Indices, Repeats
+from dlprobe.data.dataset import PARTS, Array, Floats, Indices, Repeats, Tiles
+from dlprobe.data.filling import rows_within
+from dlprobe.data.tiles import row_digests, whole
 
 KNOWN = 0.95  # share of a part's rows that also stand in the training part, from which on rows say what is reachable on it
 REPEATED = 0.5  # distinct rows over rows of the training part, up to which they do
+MOST_POSSIBLE = 1e18  # more possible rows are as good as infinitely many: no set has a share of them
+SEEN = 10_000  # rows of a tile that tell whether there are more possible rows than that
 
 
 def repeats(raw: Mapping[str, Floats], targets: Mapping[str, Array], classification: bool) -> Repeats:
     """What repeats in the raw inputs (samples, features) of the parts; targets: as in PreparedData, with the noise that was asked for."""
-    rows = {part: [row_digest(row) for row in raw[part]] for part in PARTS}
-    seen = {part: set(rows[part]) for part in PARTS}
-    duplicates = {f"{a}_{b}": sum(row in seen[a] for row in rows[b]) for a, b in combinations(PARTS, 2)}
+    filled = [raw[part] for part in PARTS if len(raw[part])]
+    return repeats_of({part: row_digests(raw[part]) for part in PARTS}, lambda: possible(filled), targets, classification)
+
+
+def repeats_of(digests: Mapping[str, Indices], possible_rows: Callable[[], float], targets: Mapping[str, Array], classification: bool) -> Repeats:
+    """As `repeats`, of the digests (samples,) of the parts' rows; `possible_rows` is asked where some row repeats."""
+    ascending = {part: np.sort(digests[part]) for part in PARTS}
+    known = {f"{a}_{b}": contained(ascending[b], ascending[a]) for a, b in combinations(PARTS, 2)}
     floors = {}
-    if len(seen["train"]) <= REPEATED * len(rows["train"]):
-        for part in ("train", "val"):
-            if rows[part] and sum(row in seen["train"] for row in rows[part]) >= KNOWN * len(rows[part]):
-                floors[part] = floor(groups(rows[part]), targets[part], classification)
-    distinct, total = len(set().union(*seen.values())), sum(map(len, rows.values()))
-    return Repeats(duplicates, distinct, possible([raw[part] for part in PARTS if rows[part]]) if distinct < total else math.inf, floors)
+    if distinct_in(ascending["train"]) <= REPEATED * len(digests["train"]):
+        met = {"train": len(digests["train"]), "val": known["train_val"]}
+        floors = {part: floor(groups(digests[part]), targets[part], classification) for part in met if met[part] and met[part] >= KNOWN * len(digests[part])}
+    distinct, total = distinct_in(np.sort(np.concatenate(list(ascending.values())))), sum(map(len, digests.values()))
+    return Repeats(known, distinct, possible_rows() if distinct < total else math.inf, floors)
+
+
+def contained(some: Indices, others: Indices) -> int:
+    """How many of `some` are among `others`, both ascending. (np.isin hashes, which takes ten times as long.)"""
+    if not len(others):
+        return 0
+    places = np.searchsorted(others, some)
+    return int((others[np.minimum(places, len(others) - 1)] == some).sum())
+
+
+def distinct_in(ascending: Indices) -> int:
+    """How many different ones there are."""
+    return int((ascending[1:] != ascending[:-1]).sum()) + 1 if len(ascending) else 0
 
 
 def possible(parts: Sequence[Floats]) -> float:
     """How many rows the different values of each feature could make: small where rows repeat by nature. parts: each (samples, features)."""
-    counts = [len(np.unique(column)) for column in np.concatenate(parts).T]
-    return float(min(np.exp(np.log(counts).sum()), 1e300))
+    return product([len(np.unique(column)) for column in np.concatenate(parts).T])
 
 
-def row_digest(row: Floats) -> bytes:
-    """The same for rows that are equal to the last digit."""
-    return hashlib.blake2b((row + 0.0).tobytes(), digest_size=16).digest()  # + 0.0 makes −0 equal 0
+def possible_in_tiles(tiles: Tiles, rows: Indices) -> float:
+    """As `possible`, of these rows, ascending. The first rows of tiles tell whether there are too many to count; only else all of them are looked at."""
+    counts = np.ones(tiles.shape[1], np.int64)
+    for tile in tiles:
+        values = tile.values[rows_within(rows, tile)[1][:SEEN]]
+        if len(values):
+            counts[tile.columns] = np.maximum(counts[tile.columns], [len(np.unique(column)) for column in values.T])
+            if product(counts) == MOST_POSSIBLE:
+                return MOST_POSSIBLE
+    return possible([whole(tiles)[rows]])
 
 
-def groups(rows: list[bytes]) -> Indices:
+def product(counts: Sequence[int] | Indices) -> float:
+    return float(min(np.exp(min(np.log(counts).sum(), 700.0)), MOST_POSSIBLE))
+
+
+def groups(digests: Indices) -> Indices:
     """int64 (sample,): a number of its own for every distinct row."""
-    numbers: dict[bytes, int] = {}
-    return np.array([numbers.setdefault(row, len(numbers)) for row in rows], np.int64)
+    return np.unique(digests, return_inverse=True)[1].reshape(-1).astype(np.int64)
 
 
 def floor(group: Indices, targets: Array, classification: bool) -> float:
@@ -54,11 +81,12 @@ def floor(group: Indices, targets: Array, classification: bool) -> float:
 
     group: (sample,); targets: class indices (sample,), or numbers (sample, outputs).
     """
-    sizes = np.bincount(group)
     if classification:
-        table = np.zeros((len(sizes), int(targets.max()) + 1), np.int64)
-        np.add.at(table, (group, targets), 1)
-        return 1.0 - float(table.max(axis=1).sum()) / len(targets)
+        pairs, counts = np.unique(group * (int(targets.max()) + 1) + targets, return_counts=True)
+        of_group = pairs // (int(targets.max()) + 1)
+        begins = np.flatnonzero(np.concatenate([[True], of_group[1:] != of_group[:-1]]))
+        return 1.0 - float(np.maximum.reduceat(counts, begins).sum()) / len(targets)
+    sizes = np.bincount(group)
     values = targets.reshape(len(targets), -1).astype(np.float64)
     means = np.stack([np.bincount(group, column) / sizes for column in values.T], axis=1)
     return float(np.sqrt(np.square(values - means[group]).mean()))

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -14,9 +13,9 @@ from dlprobe.data.dataset import Dataset, Floats, Indices, PreparedData
 from dlprobe.data.gaps import filled, fit_fill
 from dlprobe.data.loading import is_set, load
 from dlprobe.data.named_sets import NamedSet
-from dlprobe.data.preparation import cast, count_classes, describe, fingerprint, prepare
+from dlprobe.data.preparation import cast, count_classes, fingerprint, fit_inputs, held, prepare
 from dlprobe.data.randomness import generator
-from dlprobe.data.scaling import fit
+from dlprobe.data.scaling import moments_of
 from dlprobe.errors import ConfigError
 
 
@@ -36,7 +35,7 @@ class Resampler:
         if kind == "fresh" and not is_generated(options):
             raise ConfigError(f"--resample fresh: data = {options.data} is not generated, so no fresh sample can be drawn: use bootstrap or disjoint")
         self.options, self.seed, self.dtype, self.kind, self.replicas = options, seed, dtype, kind, replicas
-        self.dataset = load(options, seed)
+        self.dataset = held(load(options, seed))
         self.base = prepare(self.dataset, options, seed, dtype)
         self.pool: Indices = self.base.indices["train"]
         self.largest = len(self.pool) // replicas if kind == "disjoint" else len(self.pool)
@@ -73,12 +72,12 @@ class Resampler:
         fill = fit_fill(raw, self.options.missing, dataset.feature_names, dataset.name) if np.isnan(dataset.inputs).any() else np.zeros(0)
         raw, far = with_outliers(filled(raw, fill), self.options.outliers, seed)
         targets, noise = with_noisy_labels(dataset, np.ascontiguousarray(dataset.targets[rows]), self.options.label_noise, seed)
-        scaler = fit(self.options.scaling, raw, dataset.feature_names, dataset.name)
-        inputs = {part: cast(self.dataset, held, scaler.apply(filled(self.dataset.inputs[held], fill)), self.dtype) for part, held in self.base.indices.items()}
-        inputs["train"] = cast(dataset, rows, scaler.apply(raw), self.dtype)
+        moments = moments_of(raw)
+        scaler = fit_inputs(dataset, self.options, moments, raw)
+        inputs = {part: cast(self.dataset, rest, filled(self.dataset.inputs[rest], fill), scaler, self.dtype) for part, rest in self.base.indices.items()}
+        inputs["train"] = cast(dataset, rows, raw, scaler, self.dtype)
         whole: Floats = inputs["train"].astype(np.float64)
         parts = {**self.base.targets, "train": targets}
-        ranges: dict[str, Any] = {**describe(raw)}
         return replace(
             self.base,
             inputs=inputs,
@@ -86,7 +85,10 @@ class Resampler:
             fingerprint=fingerprint(inputs, parts),
             indices={**self.base.indices, "train": rows.astype(np.int64)},
             scaler=scaler,
-            **ranges,
+            feature_min=moments.low,
+            feature_max=moments.high,
+            feature_mean=moments.mean,
+            feature_std=moments.std,
             class_counts={**self.base.class_counts, "train": count_classes(targets, len(dataset.class_names))},
             repeats=replace(self.base.repeats, floors={}),
             input_mean=float(whole.mean()),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
@@ -24,18 +25,41 @@ class Column:
 FEATURE, TARGET = Column("feature", "scaling"), Column("target", "target_scaling")
 
 
+@dataclass(frozen=True)
+class Moments:
+    """Range, mean and population deviation of each column, float64 (columns,); infinite where a sum of huge numbers leaves float64."""
+
+    low: Floats
+    high: Floats
+    mean: Floats
+    std: Floats
+
+
+def moments_of(inputs: Floats) -> Moments:
+    """The moments of (samples, columns)."""
+    with np.errstate(all="ignore"):
+        return Moments(inputs.min(axis=0), inputs.max(axis=0), inputs.mean(axis=0), inputs.std(axis=0))
+
+
 def fit(kind: str, inputs: Floats, feature_names: tuple[str, ...], data: str, what: Column = FEATURE) -> Scaler:
     """The scaler of a training part (samples, features) of `data`. Raises DataError where a column's range does not fit a float64."""
+    return fit_moments(kind, moments_of(inputs), lambda: robust(inputs), feature_names, data, what)
+
+
+def fit_moments(
+    kind: str, moments: Moments, quartiles: Callable[[], tuple[Floats, Floats]], feature_names: tuple[str, ...], data: str, what: Column = FEATURE
+) -> Scaler:
+    """As `fit`, of a training part of which the moments are known; `quartiles` gives what `robust` does."""
+    low, high = moments.low, moments.high
     if kind == "none":
-        return Scaler(kind, np.zeros(inputs.shape[1]), np.ones(inputs.shape[1]))
-    low, high = inputs.min(axis=0), inputs.max(axis=0)
+        return Scaler(kind, np.zeros(len(low)), np.ones(len(low)))
     with np.errstate(all="ignore"):
         if kind == "standardize":
-            shift, spread = inputs.mean(axis=0), inputs.std(axis=0)
+            shift, spread = moments.mean.copy(), moments.std.copy()
         elif kind == "minmax":
             shift, spread = low.copy(), high - low
         elif kind == "robust":
-            shift, spread = robust(inputs)
+            shift, spread = quartiles()
         else:
             raise ConfigError(f"{what.option} {kind!r} is unknown, expected {' | '.join(KINDS)}")
     # the mean of equal numbers can miss them by a rounding error: the range decides what is constant, not the deviation

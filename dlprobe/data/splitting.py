@@ -14,13 +14,19 @@ def split(samples: int, classes: Array | None, percents: tuple[float, float, flo
     A class's count in each part is its exact share rounded up or down, and at least one in training, so a class of one row is in training.
     """
     rng = generator(seed, "split")
-    groups = [np.arange(samples)] if classes is None else [np.flatnonzero(classes == c) for c in np.unique(classes)]
+    groups = [np.arange(samples)] if classes is None else members_of(classes)
     counts = part_counts([len(group) for group in groups], percents)
     chosen: list[list[Indices]] = [[], [], []]
     for group, row in zip(groups, counts, strict=True):
         for part, rows in enumerate(np.split(rng.permutation(group), np.cumsum(row)[:-1])):
             chosen[part].append(rows)
     return {name: np.sort(np.concatenate(rows)).astype(np.int64) for name, rows in zip(PARTS, chosen, strict=True)}
+
+
+def members_of(values: Array) -> list[Indices]:
+    """The positions, ascending, of each distinct value, in the order of the values."""
+    order = np.argsort(values, kind="stable")
+    return np.split(order, np.flatnonzero(np.diff(values[order])) + 1) if len(order) else []
 
 
 def split_given(parts: Indices | None, groups: Indices | None, classes: Array | None, percents: tuple[float, float, float], seed: int) -> dict[str, Indices]:
@@ -47,7 +53,7 @@ def split_groups(groups: Indices, percents: tuple[float, float, float], seed: in
     Training has a group at least.
     """
     wanted = np.asarray(percents) / sum(percents) * len(groups)
-    members = [np.flatnonzero(groups == group) for group in np.unique(groups)]
+    members = members_of(groups)
     chosen: list[list[Indices]] = [[], [], []]
     for k in generator(seed, "split").permutation(len(members)):
         part = int(np.argmax(wanted)) if chosen[0] else 0

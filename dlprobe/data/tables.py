@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 from pathlib import Path
 
@@ -19,6 +21,7 @@ from dlprobe.data.written_numbers import hint
 from dlprobe.errors import DataError
 
 MOST_CATEGORIES = 100
+LARGE_COPY = 2**22  # numbers from which on threads pay
 
 
 def dataset_from_table(table: Table, options: Options) -> Dataset:
@@ -51,8 +54,12 @@ def dataset_from_table(table: Table, options: Options) -> Dataset:
     parts = parts_in(table, apart["split_column"]) if "split_column" in apart else table.parts
     groups = groups_in(apart["group_column"]) if "group_column" in apart else None
     goals = [next(column for column in columns if column.number == target.number) for target in targets]
-    decided = decide(goals[0], options.task, partial(fault_in, goals[0])) if len(goals) == 1 else decide_several(goals, options.task, fault_in)
-    if label := label_beside(decided, options.target, goals[0], columns):
+    first = labels_first(options.target, goals[0], columns)
+    try:
+        decided = decide(goals[0], options.task, partial(fault_in, goals[0])) if len(goals) == 1 else decide_several(goals, options.task, fault_in)
+    except DataError as error:
+        raise DataError(f"{error}; {first}") if first else error from None
+    if label := label_beside(decided, options.target, goals[0], columns) or (first if decided.task == "regression" else ""):
         missing_notes = (*missing_notes, label)
     features = [column for column in columns if column not in goals]
     inputs, names, encoding_notes = encode(table.path, features, options.missing)
@@ -78,6 +85,17 @@ def label_beside(decided: labels.Targets, wanted: str | None, target: Column, co
         return ""
     count = len(one_hot(texts[0])[1])
     return f"column {texts[0].number} {quoted(texts[0].name)} has {count} different texts: if these are the labels, --target {pasted(texts)}"
+
+
+def labels_first(wanted: str | None, target: Column, columns: Sequence[Column]) -> str:
+    """What is said where the last of columns without names was taken for the target and the first looks like labels, as in mnist_train.csv; else empty."""
+    numbers = columns[0].numbers
+    if wanted is not None or target.name != f"x{target.number}" or columns[0] is target or numbers is None or np.isnan(numbers).any():
+        return ""
+    found, counts = np.unique(numbers, return_counts=True)
+    if not 2 <= len(found) <= min(MOST_CATEGORIES, len(numbers) / 10) or not np.array_equal(found, np.arange(len(found))) or counts.min() < 2:
+        return ""
+    return f"column {columns[0].number} holds the whole numbers 0 to {len(found) - 1}: if these are the labels, --target {columns[0].number}"
 
 
 def special_notes(apart: Mapping[str, Column]) -> list[str]:
@@ -136,7 +154,23 @@ def encode(path: Path, columns: list[Column], missing: str) -> tuple[Floats, tup
     notes: tuple[str, ...] = (f"text columns one-hot encoded: {', '.join(encoded)}",) if encoded else ()
     holed = [column for column in columns if column.missing.any()]
     notes += gap_note(missing, [column.name for column in holed], sum(int(column.missing.sum()) for column in holed))
-    return np.ascontiguousarray(np.concatenate(blocks, axis=1)), tuple(names), notes
+    return side_by_side(blocks), tuple(names), notes
+
+
+def side_by_side(blocks: Sequence[Floats]) -> Floats:
+    """Blocks (rows, some columns) in one matrix (rows, columns), float64, C-contiguous; of a large one each thread copies some of the rows."""
+    if sum(block.size for block in blocks) < LARGE_COPY:
+        return np.concatenate(blocks, axis=1)
+    matrix = np.empty((len(blocks[0]), sum(block.shape[1] for block in blocks)))
+    workers = os.cpu_count() or 1
+    edges = np.linspace(0, len(matrix), workers + 1).astype(int)
+
+    def copy(rows: slice) -> None:
+        np.concatenate([block[rows] for block in blocks], axis=1, out=matrix[rows])
+
+    with ThreadPoolExecutor(workers) as pool:
+        list(pool.map(copy, map(slice, edges[:-1], edges[1:])))
+    return matrix
 
 
 def refuse_free_text(path: Path, columns: list[Column]) -> None:

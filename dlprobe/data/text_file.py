@@ -5,15 +5,15 @@ from __future__ import annotations
 import csv
 import gzip
 import io
-import mmap
 import re
 import zlib
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import IO
 
+from dlprobe.data.packing import refuse_bomb
 from dlprobe.data.places import problem, quoted
 
 BLANK = " "
@@ -24,6 +24,7 @@ GZIP = b"\x1f\x8b"
 BYTE_ORDER_MARK = b"\xef\xbb\xbf"
 LARGEST_UNPACKED = 2**31  # bytes of text that a packed file may hold
 LONGEST_FIRST_LINE = 2**20
+LONGEST_LINE = 2**20
 UTF_16 = (b"\xff\xfe", b"\xfe\xff")
 SAMPLED_LINES = 200
 COMMENT_SIGNS = ("#", "%", "//", "|", "!")  # of lines above the table; within it only # starts a comment
@@ -44,6 +45,11 @@ class TextFile:
     content: bytes | None = None
     notes: tuple[str, ...] = ()
     skipped: frozenset[int] = frozenset()
+
+    @property
+    def size(self) -> int:
+        """Bytes."""
+        return self.path.stat().st_size if self.content is None else len(self.content)
 
     def open(self) -> IO[bytes]:
         """The bytes from the start."""
@@ -69,9 +75,11 @@ def opened(path: Path, usual: str, asked: str = "auto") -> TextFile:
     notes = [f"columns are separated by {SEPARATOR_NAMES[separator]}"] if separator != usual else []
     notes += [f"skipped row 1, {quoted(lines[0].strip())}, which names the separator"] if told else []
     notes += counted(comments, "above the table", lines)
-    if not emptied and header is None and separator != BLANK and not has_comments_within(path, content):
+    commented = has_comments_within(path, content)
+    if not emptied and header is None and separator != BLANK and not commented:
         return TextFile(path, separator, content, tuple(notes))
-    whole, within = rewritten(path.read_bytes() if content is None else content, emptied, header, separator, width)
+    with path.open("rb") if content is None else io.BytesIO(content) as stream:
+        whole, within = rewritten(stream, emptied, header, separator, width)
     notes += [f"skipped {len(within)} comment line{'s' * (len(within) > 1)} within the table"] if within else []
     return TextFile(path, "\t" if separator == BLANK else separator, whole, tuple(notes), frozenset((*emptied, *within)))
 
@@ -98,15 +106,17 @@ def unpacked(path: Path) -> bytes:
         if stream.read(2) != GZIP:
             raise problem(path, "is not compressed with gzip as its name says: take .gz off its name")
     try:
+        pieces, total, packed = [], 0, path.stat().st_size
         with gzip.open(path) as stream:
-            content = stream.read(LONGEST_FIRST_LINE)
-            while more := stream.read(2**24):
-                content += more
-                if len(content) > LARGEST_UNPACKED:
+            while more := stream.read(2**22):
+                pieces.append(more)
+                total += len(more)
+                refuse_bomb(path, total, packed)
+                if total > LARGEST_UNPACKED:
                     raise problem(path, f"unpacks to more than {LARGEST_UNPACKED} bytes: unpack it, and give a smaller table or a Parquet file")
     except (EOFError, zlib.error, gzip.BadGzipFile):
         raise problem(path, "its compressed data is damaged or ends too early: write it again") from None
-    return content
+    return b"".join(pieces)
 
 
 def first_lines(path: Path, content: bytes | None) -> list[str]:
@@ -218,19 +228,30 @@ def is_number(text: str) -> bool:
 
 
 def has_comments_within(path: Path, content: bytes | None) -> bool:
-    """Whether any line but the first starts with #."""
-    if content is not None:
-        return b"\n#" in content
-    with path.open("rb") as stream, mmap.mmap(stream.fileno(), 0, access=mmap.ACCESS_READ) as mapped:
-        return mapped.find(b"\n#") >= 0
+    """Whether any line but the first starts with #. Raises DataError for a line that is longer than 2 MiB: no table has such, and a cell may hide one."""
+    found, end, filled = False, b"", 0
+    with path.open("rb") if content is None else io.BytesIO(content) as stream:
+        for piece in iter(lambda: stream.read(LONGEST_LINE), b""):
+            found = found or (b"#" in piece and b"\n#" in end + piece)  # one sign is found ten times as fast as two
+            filled = 0 if b"\n" in piece else filled + len(piece)
+            if filled > LONGEST_LINE:
+                raise problem(path, f"has a line of more than {LONGEST_LINE} bytes, expected a table: is a quote not closed?")
+            end = piece[-1:]
+    return found
 
 
-def rewritten(content: bytes, emptied: set[int], header: int | None, separator: str, width: int) -> tuple[bytes, list[int]]:
-    """The content with skipped lines empty, blanks as tabs, the header without its sign; and the positions of comments within the table."""
+def rewritten(lines: Iterable[bytes], emptied: set[int], header: int | None, separator: str, width: int) -> tuple[bytes, list[int]]:
+    """The lines with skipped ones empty, blanks as tabs, the header without its sign, in one; and the positions of comments within the table.
+
+    Line by line, so that a large text is not held in pieces beside the result.
+    """
     within: list[int] = []
     quoted_cell = False
-    lines = content.removeprefix(BYTE_ORDER_MARK).split(b"\n")
-    for i, line in enumerate(lines):
+    written = io.BytesIO()
+    for i, given in enumerate(lines):
+        line = given.removesuffix(b"\n")
+        if i == 0:
+            line = line.removeprefix(BYTE_ORDER_MARK)
         if i == header:
             line = re.sub(rb"^\s*#+\s*", b"", line)
         elif i in emptied:
@@ -241,5 +262,5 @@ def rewritten(content: bytes, emptied: set[int], header: int | None, separator: 
         quoted_cell ^= bool(line.count(b'"') % 2)
         if separator == BLANK:
             line = b"\t".join(WORD.findall(line.rstrip(b"\r")) if b'"' in line else line.split())
-        lines[i] = line
-    return b"\n".join(lines), within
+        written.write(line + b"\n" * given.endswith(b"\n"))
+    return written.getvalue(), within

@@ -157,14 +157,18 @@ def is_hopeless(config: RunConfig, treatment: Treatment, cause: Finding | None, 
 
 
 def _different(made: Sequence[Treatment | None], known: Sequence[RunConfig]) -> list[Treatment]:
-    """Those that are possible and train something else than what is known and than each other."""
-    seen = [to_mapping(config) for config in known]
+    """Those that are possible and train something else than what is known and than each other; another seed alone is what every change is trained with."""
+    seen = [_without_seed(config) for config in known]
     found = []
     for each in made:
-        if each is not None and (mapping := to_mapping(each.config)) not in seen:
+        if each is not None and (mapping := _without_seed(each.config)) not in seen:
             seen.append(mapping)
             found.append(each)
     return found
+
+
+def _without_seed(config: RunConfig) -> dict[str, dict[str, Any]]:
+    return to_mapping(with_values(config, {"training.seed": 0, "data.data_seed": config.resolved_data_seed}))
 
 
 def _treatment(config: RunConfig, codes: tuple[str, ...], remedy: Remedy) -> Treatment | None:

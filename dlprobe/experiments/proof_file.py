@@ -137,7 +137,7 @@ def _kept(data: Mapping[str, Any]) -> tuple[str, KeptTrial]:
     numbers = [_number(data.get(name), empty) for name, empty in (("skill", -math.inf), ("metric", math.inf))]
     findings = data.get("findings")
     told = None if findings is None else tuple(_finding(_of(each, dict)) for each in _of(findings, list))
-    trial = Trial(_of(data.get("state"), str), numbers[0], numbers[1], _of(data.get("risen"), bool), told)
+    trial = Trial(_of(data.get("state"), str), numbers[0], numbers[1], _of(data.get("flawed"), bool), told)
     return _of(data.get("key"), str), KeptTrial(_of(data.get("arm"), str), _of(data.get("seed"), int), _of(data.get("restart"), int), trial)
 
 
@@ -154,7 +154,7 @@ def _finding(data: Mapping[str, Any]) -> Finding:
 def _trial_data(key: str, kept: KeptTrial) -> dict[str, Any]:
     trial = kept.trial
     place = {"key": key, "arm": kept.arm, "seed": kept.seed, "restart": kept.restart, "state": trial.state}
-    numbers = {"skill": _finite(trial.skill), "metric": _finite(trial.metric), "risen": trial.risen}
+    numbers = {"skill": _finite(trial.skill), "metric": _finite(trial.metric), "flawed": trial.flawed}
     return {**place, **numbers, "findings": None if trial.findings is None else [each.to_json() for each in trial.findings]}
 
 

@@ -14,6 +14,8 @@ from dlprobe.experiments.trials import Trial, reachable_skill
 CURED_SHARE = 0.8  # of the seeds, e.g. 4 of 5
 LEVEL = 0.05  # of the exact test
 
+SOMETHING = ("learned well", "learned in part")  # states of a run that learned something
+
 Verdict: TypeAlias = Literal["proved", "not proved", "unfinished"]
 
 
@@ -87,7 +89,17 @@ class Proof:
         """Why it is not proved; empty where it is."""
         if not self.complete:
             return f"{len(self.pairs)} of {len(self.seeds)} seeds have ended"
-        return verdict_reason(self.undone, self.sham, len(self.pairs))
+        return " ".join(filter(None, [verdict_reason(self.undone, self.sham, len(self.pairs)), self._helps]))
+
+    @property
+    def _helps(self) -> str:
+        """How far undoing the cause helps where it does not cure, by the same test; empty where it does not help."""
+        count = len(self.pairs)
+        undone = sum(trial.state in SOMETHING for trial, _ in self.pairs.values())
+        sham = sum(any(trial.state in SOMETHING for trial in shams) for _, shams in self.pairs.values())
+        if self.undone >= CURED_SHARE * count or sham >= undone or p_more_errors(undone, count, sham, count) > LEVEL + 1e-9:
+            return ""
+        return f"(but it helps: {undone} of {count} learn something, {sham} of {count} with the sham)"
 
     @property
     def sentence(self) -> str:

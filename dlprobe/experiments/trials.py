@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, TypeAlias
 
 import numpy as np
 
-from dlprobe.analysis.learning.learned import NOTHING, Learning, learning, state
+from dlprobe.analysis.learning.learned import CORRECTABLE, NOTHING, OF_KNOWN, Learning, learning, state
 from dlprobe.rules import Finding
 from dlprobe.rules.files import Criteria
 
@@ -21,7 +21,6 @@ if TYPE_CHECKING:
     from dlprobe.runs import Run
 
 LEARNED = "learned well"
-SHARE = 0.9  # of the reachable skill, as in the detection benchmark
 METRICS = ("val_error", "train_error", "val_loss", "train_loss")  # the first that a run has is compared
 
 
@@ -31,21 +30,21 @@ class Trial:
 
     state: the run's, a `StateName`. skill: 1 − error/chance or R² at the end, on the validation part
     where there is one, −∞ where it is no number. metric: the first of METRICS, infinite for none.
-    risen: whether a loss ends above its value before training. findings: what rules say of it; None
-    where they were not asked.
+    flawed: whether its end has a flaw that a good skill does not make up for: probabilities worse than
+    guessing, a scale or offset that is off. findings: what rules say of it; None where not asked.
     """
 
     state: str
     skill: float
     metric: float
-    risen: bool = False
+    flawed: bool = False
     findings: tuple[Finding, ...] | None = None
 
     def learned(self, reachable: float = math.nan) -> bool:
         """Whether the run learned; `reachable` is the skill of the best known configuration, NaN where none is known."""
         if self.state == LEARNED:
             return True
-        return self.state == "learned in part" and not self.risen and reachable >= NOTHING and self.skill >= SHARE * reachable
+        return self.state == "learned in part" and not self.flawed and reachable >= NOTHING and self.skill >= OF_KNOWN * reachable
 
 
 Measure: TypeAlias = "Callable[[Run], Trial]"
@@ -55,13 +54,13 @@ def trial_of(run: Run) -> Trial:
     """What a run came to. Raises RunFileError where it is damaged."""
     found = learning(run)
     reached = state(found, run.status).name
-    return Trial(reached, _skill(found) if run.status != "diverged" else -math.inf, metric_of(run), found is not None and _risen(found))
+    return Trial(reached, _skill(found) if run.status != "diverged" else -math.inf, metric_of(run), found is not None and _flawed(found))
 
 
 def judged_trial_of(run: Run) -> Trial:
     """The same with what rules say of the run."""
     measured = trial_of(run)
-    return Trial(measured.state, measured.skill, measured.metric, measured.risen, Criteria().judge(run).findings)
+    return Trial(measured.state, measured.skill, measured.metric, measured.flawed, Criteria().judge(run).findings)
 
 
 def _skill(found: Learning | None) -> float:
@@ -71,8 +70,10 @@ def _skill(found: Learning | None) -> float:
     return next((value for value in last if math.isfinite(value)), -math.inf)
 
 
-def _risen(found: Learning) -> bool:
-    return any(bool(loss[-1] > loss[0]) for loss in (found.loss, found.val_loss))
+def _flawed(found: Learning) -> bool:
+    if found.overconfident > 1.0 or found.correctable > CORRECTABLE:
+        return True
+    return math.isnan(found.overconfident) and any(bool(loss[-1] > loss[0]) for loss in (found.loss, found.val_loss))
 
 
 def metric_of(run: Run) -> float:

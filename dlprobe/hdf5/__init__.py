@@ -6,11 +6,14 @@ May import `errors` only.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from numpy.typing import NDArray
+
+if TYPE_CHECKING:
+    from dlprobe.hdf5.guard import Stored
 
 
 def read_arrays(path: Path | str, names: Iterable[str]) -> dict[str, NDArray[Any]]:
@@ -30,3 +33,19 @@ def there(path: Path | str, names: Iterable[str]) -> list[str]:
 
     with GuardedFile(Path(path), ANY_SUPERBLOCK) as file:
         return [name for name in names if file.has(name)]
+
+
+def declared(path: Path | str, names: Iterable[str]) -> dict[str, Stored]:
+    """Dtype and shape of those of the data sets that an HDF5 file has, every check passed, nothing read. Raises RunFileError."""
+    from dlprobe.hdf5.guard import ANY_SUPERBLOCK, GuardedFile
+
+    with GuardedFile(Path(path), ANY_SUPERBLOCK) as file:
+        return {name: file.stored(name) for name in names if file.has(name)}
+
+
+def slabs(path: Path | str, name: str) -> Iterator[NDArray[Any]]:
+    """A data set in pieces of about 4 MiB along its first axis, with every guard on. Raises RunFileError."""
+    from dlprobe.hdf5.guard import ANY_SUPERBLOCK, GuardedFile
+
+    with GuardedFile(Path(path), ANY_SUPERBLOCK) as file:
+        yield from file.slabs(name)

@@ -40,10 +40,11 @@ _FILTERS = {h5z.FILTER_DEFLATE: "deflate", h5z.FILTER_SHUFFLE: "shuffle", h5z.FI
 
 @dataclass(frozen=True)
 class Stored:
-    """What a data set declares: NumPy dtype and shape."""
+    """What a data set declares: NumPy dtype and shape; and the bytes that it takes in the file (of an attribute 0)."""
 
     dtype: np.dtype[Any]
     shape: tuple[int, ...]
+    packed: int = 0
 
     @property
     def size(self) -> int:
@@ -210,7 +211,7 @@ class GuardedFile:
         """Everything that must hold before a byte is read."""
         if h5i.get_type(handle) != h5i.DATASET:
             raise self._refuse(f"{path} is not a data set")
-        found = Stored(self._dtype(handle.get_type(), path), self._shape(handle.get_space(), path))
+        found = Stored(self._dtype(handle.get_type(), path), self._shape(handle.get_space(), path), handle.get_storage_size())
         settings = handle.get_create_plist()
         layout = settings.get_layout()
         if layout not in (h5d.CHUNKED, h5d.CONTIGUOUS, h5d.COMPACT) or settings.get_external_count():

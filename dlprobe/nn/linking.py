@@ -10,7 +10,7 @@ from functools import cache
 from typing import Any
 
 from dlprobe.nn import lanes, observe, observe_forward
-from dlprobe.nn.augmentation import gather_mixed
+from dlprobe.nn.augmentation import gather_augmented
 from dlprobe.nn.block import backward_layer, evaluate, forward_layer, gather, run
 from dlprobe.nn.cache import EXACT, compiled
 from dlprobe.nn.calling import Kernel, address, kernel
@@ -49,11 +49,11 @@ def compiled_passes_of_fleet(dtype: str) -> tuple[Kernel, ...]:
     return tuple(kernel(of(function, dtype))(function) for function in functions)
 
 
-def passes(dtype: str, *, regulated: bool, mixed: bool) -> dict[str, int]:
+def passes(dtype: str, *, regulated: bool, augmented: bool) -> dict[str, int]:
     """The addresses of the passes under the names of their fields in Kernels; 0 for `finish` where no step has one."""
     chosen = {function.role: function for function in compiled_passes(dtype)}
-    if mixed:
-        chosen["gather"] = compiled_gather_mixed(dtype)
+    if augmented:
+        chosen["gather"] = compiled_gather_augmented(dtype)
     if regulated:
         chosen["finish"] = compiled_finish(dtype)
     return {"finish": 0} | {name: address(function) for name, function in chosen.items()}
@@ -65,9 +65,9 @@ def passes_of_fleet(dtype: str) -> dict[str, int]:
 
 
 @cache
-def compiled_gather_mixed(dtype: str) -> Kernel:
-    """The pass in the place of `gather` where samples are mixed; it allocates."""
-    return kernel(of(gather_mixed, dtype), EXACT, _nrt=True)(gather_mixed)
+def compiled_gather_augmented(dtype: str) -> Kernel:
+    """The pass in the place of `gather` where samples are shifted or mixed; it allocates."""
+    return kernel(of(gather_augmented, dtype), EXACT, _nrt=True)(gather_augmented)
 
 
 @cache

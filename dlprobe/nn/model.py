@@ -36,6 +36,7 @@ class Net(NamedTuple):
     narrow: Vector  # (widest,): scratch for each unit's sum, in T
     wide: Floats  # (widest,): scratch for each unit's sum, in float64
     row_weight: Vector  # (rows,): each sample's weight in the loss
+    image: Vector  # (3 + 3 · features,) or (0,): what shifts samples, as `augmentation.image_numbers` lays it out
     loss_constants: Vector  # (constants,): the loss's hyperparameters and the share of each output
 
 

@@ -104,10 +104,12 @@ class Network:
         keep_gradients: bool = False,
         regulation: Regulation = NOTHING,
         mixup: float = 0.0,
+        image: tuple[float, ...] = (),
     ):
+        """`image`: what shifts the samples of training steps (`augmentation.image_numbers`); none are shifted without."""
         self.layers = tuple(layers)
         self.seed, self.dtype, self.batch, self.keep_gradients = seed, np.dtype(dtype), batch, keep_gradients or regulation.active
-        self.regulation, self.mixup, self.watched = regulation, mixup, keep_gradients
+        self.regulation, self.mixup, self.image, self.watched = regulation, mixup, image, keep_gradients
         self.loss, self.optimizer = loss, optimizer
         self.fused = loss.record.fused is not None and loss.record.fused == layers[-1].activation.name
         self.rows = self._rows(batch)
@@ -177,7 +179,7 @@ class Network:
         return kernels.loss(self.loss.name, self.fused, self.dtype.name), kernels.loss_constants(self.loss, self.layers[-1].units)
 
     def _passes(self) -> dict[str, int]:
-        return linking.passes(self.dtype.name, regulated=self.regulation.active, mixed=self.mixup > 0)
+        return linking.passes(self.dtype.name, regulated=self.regulation.active, augmented=self.mixup > 0 or len(self.image) > 0)
 
     def _order(self, samples: int) -> npt.NDArray[np.int64]:
         """Where the order of an epoch is written."""
@@ -211,6 +213,7 @@ class Network:
             narrow=program.aligned(widest, dtype),
             wide=program.aligned(widest, np.float64),
             row_weight=np.ones(rows, dtype),
+            image=np.array(self.image, dtype),
             loss_constants=np.array(self._loss()[1], dtype),
         )
 

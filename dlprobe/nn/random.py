@@ -17,7 +17,7 @@ from dlprobe.nn.shapes import Counters, Index, Integers, Key, Value
 from dlprobe.parts.scalar import like
 
 # purposes: streams that must never meet
-SHUFFLE, WEIGHTS, BIASES, SLOPES, DROPOUT, NOISE, DROP_CONNECT, MIXUP = range(1, 9)
+SHUFFLE, WEIGHTS, BIASES, SLOPES, DROPOUT, NOISE, DROP_CONNECT, MIXUP, SHIFT = range(1, 10)
 
 
 @inlined(EXACT)

@@ -13,6 +13,8 @@ _MODULES = ("arrays", "torch")
 
 def __getattr__(name: str) -> Any:
     """The recorders, loaded when they are first used: importing dlprobe loads no framework."""
+    if name == "Probe":
+        return importlib.import_module(f"{__name__}.probe").Probe
     if name in _MODULES:
         return importlib.import_module(f"{__name__}.{name}")
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
@@ -20,4 +22,4 @@ def __getattr__(name: str) -> Any:
 
 def __dir__() -> list[str]:
     """What is there, what is loaded on first use included."""
-    return sorted({*globals(), *_MODULES})
+    return sorted({*globals(), *_MODULES, "Probe"})

@@ -106,7 +106,8 @@ class Recorder:
             self._file.begin(self._layers, self._facts, self._environment)
         if wrong := next((name for name in scalars if name not in SCALARS), None):
             raise ValueError(registry.unknown("scalar", wrong, SCALARS))
-        self._file.row(step, np.array([[row.get(name, math.nan) for name in registry.records("statistic")] for row in rows]), scalars)
+        statistics = np.array([[[row.get(name, math.nan) for name in registry.records("statistic")] for row in rows]])
+        self._file.rows(np.array([step], np.int64), statistics, np.array([[scalars.get(name, math.nan) for name in SCALARS]]))
         self._updates = step + 1
 
     def evaluation(self, step: int | None = None, **values: float) -> None:

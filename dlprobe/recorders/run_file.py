@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from dlprobe import registry
 from dlprobe.errors import RunFileError
 from dlprobe.record.description import LayerFacts, RunDescription, RunFacts
-from dlprobe.record.scalars import SCALARS
+from dlprobe.record.scalars import BATCH_LOSS
 from dlprobe.recorders.data_facts import data_facts
 from dlprobe.runs import RunWriter
 from dlprobe.runs.journal import journal_path
@@ -58,12 +58,12 @@ class RunFile:
         for step, values in self._evaluations:
             self._writer.evaluation(step, values)
 
-    def row(self, step: int, statistics: NDArray[np.float64], scalars: Mapping[str, float]) -> None:
-        """One recorded step, described before its update. statistics: (layer, statistic), columns as in `record.statistics`, NaN where there is none."""
+    def rows(self, steps: NDArray[np.int64], statistics: NDArray[np.float64], scalars: NDArray[np.float64]) -> None:
+        """Recorded steps (step,), each described before its update. statistics: (step, layer, statistic) and scalars: (step, scalar), columns as in
+        `record.statistics` and `record.scalars`, NaN where there is none."""
         assert self._writer is not None
-        numbers = np.array([[scalars.get(name, math.nan) for name in SCALARS]])
-        self._writer.rows(step, np.array([step], np.int64), statistics[None], numbers, math.nan)
-        self._last_finite = not (statistics[:, NONFINITE] > 0).any() and not math.isinf(scalars.get("batch_loss", 0.0))
+        self._writer.rows(int(steps[0]), steps, statistics, scalars, math.nan)
+        self._last_finite = not (statistics[-1][:, NONFINITE] > 0).any() and not math.isinf(scalars[-1, BATCH_LOSS])
 
     def evaluation(self, step: int, values: Mapping[str, float]) -> None:
         """One evaluation after `step` updates. Raises ValueError for names that the layout table does not have."""

@@ -23,7 +23,14 @@ class Toned:
     tone: Tone
 
 
-Cell: TypeAlias = Value | Toned
+@dataclass(frozen=True)
+class Heights:
+    """A cell that is a small histogram: numbers of 0 and more, the largest as high as the line, what is above 0 always above the ground."""
+
+    values: Sequence[float]
+
+
+Cell: TypeAlias = Value | Toned | Heights
 
 
 @dataclass(frozen=True)
@@ -93,6 +100,19 @@ class Table:
         _require(bool(self.columns), "a table needs a column")
         for number, row in enumerate(self.rows):
             _require(len(row) == len(self.columns), f"row {number} has {len(row)} cells for {len(self.columns)} columns")
+
+
+@dataclass(frozen=True)
+class Bars:
+    """A bar for each row, as long as its value is large beside the largest; `texts` stand behind the bars: counts, shares. Values are 0 or more."""
+
+    names: Sequence[str]
+    values: Sequence[float]
+    texts: Sequence[str]
+    caption: str = ""
+
+    def __post_init__(self) -> None:
+        _require(len(self.names) == len(self.values) == len(self.texts), f"{len(self.values)} bars, {len(self.names)} names and {len(self.texts)} texts")
 
 
 @dataclass(frozen=True)
@@ -242,7 +262,7 @@ class Hint:
     command: str
 
 
-Block: TypeAlias = Heading | Paragraph | Lines | Markdown | Bullets | Facts | Table | HeatTable | Chart | Density | Profile | Verdict | Choices | Hint
+Block: TypeAlias = Heading | Paragraph | Lines | Markdown | Bullets | Facts | Table | Bars | HeatTable | Chart | Density | Profile | Verdict | Choices | Hint
 
 
 @dataclass(frozen=True)

@@ -12,6 +12,7 @@ from typing import Any, TextIO
 from dlprobe.render import density, formats
 from dlprobe.render import document as doc
 from dlprobe.render.heat import number_of
+from dlprobe.render.heights import heights
 from dlprobe.render.numbers import value_text
 from dlprobe.render.safe_text import encodable, visible
 
@@ -60,6 +61,8 @@ def fenced(lines: Sequence[str]) -> str:
 
 
 def _cell(value: doc.Cell, digits: int = 4) -> str:
+    if isinstance(value, doc.Heights):
+        return heights(value.values)
     mark = _MARKS[value.tone] if isinstance(value, doc.Toned) else ""
     return mark + escaped(value_text(value, digits))
 
@@ -98,6 +101,11 @@ def _table(block: doc.Table) -> str:
     names = [escaped(f"{column.name} [{column.unit}]" if column.unit else column.name) for column in block.columns]
     rows = [[_cell(cell, column.digits) for cell, column in zip(row, block.columns, strict=True)] for row in block.rows]
     return _captioned(block.caption, _rows(names, [column.align for column in block.columns], rows))
+
+
+def _bars(block: doc.Bars) -> str:
+    rows = [[escaped(name), escaped(text)] for name, text in zip(block.names, block.texts, strict=True)]
+    return _captioned(block.caption, _rows(["", ""], ["left", "right"], rows)) if rows else ""
 
 
 def _heat_table(block: doc.HeatTable) -> str:
@@ -151,6 +159,7 @@ _DRAWINGS: dict[type, Callable[[Any], str]] = {
     doc.Bullets: _bullets,
     doc.Facts: _facts,
     doc.Table: _table,
+    doc.Bars: _bars,
     doc.HeatTable: _heat_table,
     doc.Chart: _chart,
     doc.Density: _density,

@@ -240,7 +240,7 @@ def _remarks(compared: Compared, seeds: Seeds) -> list[str]:
 def _learned(found: Comparison, seeds: Seeds) -> str:
     """What most seeds came to, of the values of which they did not learn well: the best of them may be the best of nothing."""
     told = [
-        f"{value.label} ({name} in {count} of {len(value.outcomes)} seeds{_cause(seeds.diagnoses.get(value.label, ()))})"
+        f"{value.label} ({name} in {count} of {len(value.outcomes)} seeds){_cause(seeds.diagnoses.get(value.label, ()))}"
         for value in found.values
         for name, count in list(value.states.items())[:1]
         if name != "learned well"
@@ -251,7 +251,7 @@ def _learned(found: Comparison, seeds: Seeds) -> str:
 def _cause(found: Sequence[Diagnosis]) -> str:
     """The cause that most often stands behind it; empty where there is none."""
     causes = Counter(named(each.cause) for each in found if each.cause is not None)
-    return f", {causes.most_common(1)[0][0]}" if causes else ""
+    return f": {causes.most_common(1)[0][0]}" if causes else ""
 
 
 def _healed(found: Comparison, seeds: Seeds) -> str:

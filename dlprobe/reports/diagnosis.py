@@ -180,7 +180,8 @@ def states_text(found: Sequence[Diagnosis]) -> str:
     'no run'
     """
     counts = Counter(each.state.name for each in found)
-    return ", ".join(f"{name} in {count} of {len(found)} runs" for name, count in counts.most_common()) or "no run"
+    runs = "run" if len(found) == 1 else "runs"
+    return ", ".join(f"{name} in {count} of {len(found)} {runs}" for name, count in counts.most_common()) or "no run"
 
 
 def diagnosis_line(found: Diagnosis) -> DiagnosisLine:

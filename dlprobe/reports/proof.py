@@ -24,5 +24,5 @@ def sham_text(proof: Proof) -> str:
     """What was done in place of the cure, so that it can be compared."""
     best = f", {proof.restarts} times for equal work, the best of which counts" if proof.restarts > 1 else ""
     told = f"sham: the run as it is, from other weights and in another order of samples{best}"
-    known = "; to learn is to come near the best of these and of plain defaults, as nobody learns these data well" if proof.defaults else ""
+    known = "; to learn is here to come near the best of these and of plain defaults" if proof.defaults else ""
     return told + known

@@ -99,6 +99,7 @@ def training_line(run: Run) -> str:
 
 CLIPS = ("clip_value", "clip_layer_norm", "clip_global_norm")
 REMEDIES = {
+    "data": ("augment",),
     "model": ("weight_transform", "dropout", "input_dropout", "drop_connect", "noise", "input_noise"),
     "training": (
         *("l1", "l2", "bias_l1", "bias_l2", "activity_l1", "activity_l2", "orthogonal_penalty", "max_norm"),
@@ -109,7 +110,7 @@ REMEDIES = {
 
 def remedies_line(run: Run) -> str:
     """The remedies that the run was trained with, as far as they are known, as `key value`; empty without."""
-    facts = {"model": known_facts(run.facts), "training": known_facts(run.facts)}
+    facts = {"data": {}, "model": known_facts(run.facts), "training": known_facts(run.facts)}
     tables = facts if run.configuration is None else to_mapping(run.configuration)
     given = [(key, value) for table, keys in REMEDIES.items() for key in keys if (value := tables[table].get(key, 0)) not in (0, "none", None)]
     return ", ".join(f"{key.replace('_', ' ')} {value:g}" if isinstance(value, int | float) else f"{key.replace('_', ' ')} {value}" for key, value in given)

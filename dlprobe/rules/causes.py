@@ -23,6 +23,12 @@ def consequences(code: str) -> frozenset[str]:
     return frozenset(found)
 
 
+@cache
+def origins(code: str) -> int:
+    """How many kinds of fault can bring one about."""
+    return sum(code in consequences(other) for other in all_rules())
+
+
 def is_symptom(code: str) -> bool:
     """Whether a rule only says how the run ended, not why."""
     return code in all_rules() and all_rules()[code].symptom
@@ -61,14 +67,14 @@ def _span(finding: Finding, layers: Sequence[str]) -> tuple[int, int]:
 def ranked(faults: Sequence[Finding], place: Place) -> tuple[list[Finding], list[Finding]]:
     """The faults that no other one explains, the one furthest upstream first; and those of them that only say how the run ended.
 
-    Furthest upstream is what explains most of the others; of two that explain as many, the more severe, then one that is not about the loss, then the one
-    that began earlier.
+    Furthest upstream is what explains most of the others; of two that explain as many, the more severe, then the one that fewer kinds of fault can bring
+    about, then the one that began earlier.
     """
     roots = [each for each in faults if not any(place.explains(other, each) for other in faults if other is not each)]
 
-    def order(each: Finding) -> tuple[int, int, bool, int, str]:
+    def order(each: Finding) -> tuple[int, int, int, int, str]:
         explained = sum(place.explains(each, other) for other in faults if other is not each)
-        return -explained, SEVERITIES.index(each.severity or "info"), each.code.startswith("L"), each.steps[0] if each.steps else 0, each.code
+        return -explained, SEVERITIES.index(each.severity or "info"), origins(each.code), each.steps[0] if each.steps else 0, each.code
 
     roots.sort(key=order)
     return [each for each in roots if not is_symptom(each.code)], [each for each in roots if is_symptom(each.code)]

@@ -106,7 +106,7 @@ def larger_batch(evidence: Evidence, config: RunConfig) -> Remedy | None:
 
 def constant_schedule(evidence: Evidence, config: RunConfig) -> Remedy | None:
     """The rate as it was at first, where a schedule raised it."""
-    if not evidence.run.is_recorded("learning_rate"):
+    if not len(evidence.run.steps) or not evidence.run.is_recorded("learning_rate"):
         return None
     rates = evidence.scalar("learning_rate")
     first, highest = float(rates[0]), float(np.nanmax(rates))

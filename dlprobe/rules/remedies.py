@@ -86,6 +86,7 @@ REMEDIES: dict[str, Maker] = {
     "layer_norm": model.layer_norm,
     "no_norm": model.no_norm,
     "residual": model.residual,
+    "both_scales": model.both_scales,
     "scaling": model.scaling,
     "target_scaling": model.target_scaling,
     "outputs": model.outputs,

@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 
 from dlprobe.config import RunConfig, to_mapping
-from dlprobe.data import PreparedData
+from dlprobe.data import PreparedData, Scaler
 from dlprobe.nn.network import LayerSpec
 from dlprobe.record.description import LayerFacts, RunDescription, layer_facts
 from dlprobe.training.session import Session
@@ -25,7 +25,7 @@ def describe(session: Session) -> RunDescription:
     return RunDescription(
         config=to_mapping(session.config),
         layers=describe_layers(session),
-        data=describe_data(session.data) | describe_targets(session),
+        data=describe_data(session.data) | describe_targets(session.data, session.target_scaler),
         initial_parameters=session.initial,
         environment=environment(session.config),
         tracked=session.watch.described(),
@@ -92,16 +92,15 @@ def describe_data(data: PreparedData) -> dict[str, Any]:
     return {key: value for key, value in found.items() if not (isinstance(value, list) and not value)}
 
 
-def describe_targets(session: Session) -> dict[str, Any]:
+def describe_targets(data: PreparedData, scaler: Scaler | None) -> dict[str, Any]:
     """What the targets of a regression are called and how they are scaled, which leads from losses and outputs back to them."""
-    scaler = session.target_scaler
     if scaler is None:
         return {}
-    targets = session.data.targets["train"].reshape(-1, session.data.outputs).astype(np.float64)
+    targets = data.targets["train"].reshape(-1, data.outputs).astype(np.float64)
     with np.errstate(all="ignore"):
         moments = {"target_mean": targets.mean(axis=0), "target_std": targets.std(axis=0)}
     scaling = {"target_scaler": scaler.kind, "target_shift": scaler.shift, "target_scale": scaler.scale}
-    return {"target_names": list(session.data.target_names), **moments, **scaling}
+    return {"target_names": list(data.target_names), **moments, **scaling}
 
 
 def environment(config: RunConfig) -> dict[str, Any]:

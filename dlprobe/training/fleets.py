@@ -30,7 +30,7 @@ def suits(session: Session) -> bool:
     """Whether a run can train in a fleet: small, the same in every step whatever evaluations show, and without random or whole-net operations."""
     config = session.config
     steady = session.early is None and session.rates.schedule.record.observe is None
-    plain = session.weights is None and config.training.mixup == 0 and config.model.norm_inference == "running"
+    plain = session.weights is None and config.training.mixup == 0 and not session.model.image and config.model.norm_inference == "running"
     return steady and plain and fleet.suits(session.model.layers, regulation(config))
 
 

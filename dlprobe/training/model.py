@@ -9,6 +9,7 @@ from dlprobe.config import RunConfig, parse_spec
 from dlprobe.data import PreparedData
 from dlprobe.errors import ConfigError
 from dlprobe.nn import random
+from dlprobe.nn.augmentation import image_numbers
 from dlprobe.nn.network import LayerSpec, Network
 from dlprobe.nn.regulation import Regulation
 from dlprobe.registry import Spec
@@ -18,13 +19,15 @@ from dlprobe.training.targets import TargetScaling, constant_targets, out_of_rea
 
 @dataclass(frozen=True)
 class Model:
-    """A configuration with everything decided: loss, output activation, layers, the batch size in samples, and how targets are scaled."""
+    """A configuration with everything decided: loss, output activation, layers, the batch size in samples, how targets are scaled,
+    and what shifts the samples of training steps (empty: nothing does)."""
 
     loss: Spec
     layers: tuple[LayerSpec, ...]
     batch: int
     outputs: int
     target_scaling: TargetScaling = TargetScaling()
+    image: tuple[float, ...] = ()
 
     def __post_init__(self) -> None:
         """Raises ConfigError for a normalization or weight transform that a layer's width does not allow."""
@@ -74,7 +77,17 @@ def resolve(config: RunConfig, data: PreparedData) -> Model:
         layers.insert(0, input_layer(config.model.input_norm, inputs[0], layers[0]))
     samples = len(data.inputs["train"])
     batch = samples if config.training.batch_size == "full" else min(int(config.training.batch_size), samples)
-    return Model(loss, tuple(layers), batch, outputs, target_scaling(config.data.target_scaling, loss, output_activation, data.task))
+    scaling = target_scaling(config.data.target_scaling, loss, output_activation, data.task)
+    return Model(loss, tuple(layers), batch, outputs, scaling, image_of(config, data))
+
+
+def image_of(config: RunConfig, data: PreparedData) -> tuple[float, ...]:
+    """What the engine shifts images by; empty without `augment`, which was refused where samples are no square images."""
+    chosen = config.data.augment
+    if chosen is None:
+        return ()
+    values = chosen.parameters
+    return image_numbers(int(values["pixels"]), math.isqrt(len(data.feature_names)), float(values["fill"]), data.scaler.shift, data.scaler.scale)
 
 
 def perturbations(config: RunConfig, first: bool) -> tuple[tuple[Spec, int], ...]:
@@ -154,4 +167,5 @@ def build(config: RunConfig, model: Model, *, keep_gradients: bool = False) -> N
         keep_gradients=keep_gradients,
         regulation=regulation(config),
         mixup=training.mixup,
+        image=model.image,
     )

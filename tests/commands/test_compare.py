@@ -26,6 +26,8 @@ SETTLED = (
     "steps_to_target",
     "diverged",
     "states",
+    "diagnosis",
+    "healed",
     "initial",
     "final",
     "curve",

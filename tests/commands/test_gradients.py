@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shlex
 import signal
 import subprocess
 import sys
@@ -45,7 +46,7 @@ def test_table_fits_eighty_columns_and_says_what_to_type_next() -> None:
     table, hint = out.rsplit("next: ", 1)
     assert "relu · he_normal" in table
     assert max(len(line) for line in table.splitlines()) <= 80
-    assert hint.startswith("dlprobe gradients … -o study.h5   # the same, with every run kept")  # with the options that were given
+    assert hint.startswith(f"dlprobe gradients {shlex.join(TINY)} -o study.h5   # keeps every run")
 
 
 def test_one_is_said_in_the_singular() -> None:

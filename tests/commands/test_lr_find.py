@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+
 import pytest
 from command_line import TINY, dlprobe
 
@@ -11,7 +13,7 @@ def test_the_answer_is_shown_with_its_reason_and_the_next_command() -> None:
     assert outcome.code == 0
     assert "loss over learning rate (log scale)" in outcome.out
     assert "smallest training loss" in " ".join(outcome.out.split())
-    assert "dlprobe train --lr" in outcome.out
+    assert re.search(r"next: dlprobe train --data wine .*--lr [0-9.]+", outcome.out)
 
 
 def test_json_has_the_test_the_runs_and_the_suggestion() -> None:

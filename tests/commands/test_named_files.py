@@ -48,7 +48,7 @@ def opened(monkeypatch: pytest.MonkeyPatch) -> list[str]:
 
     for module in (file_format, own_arrays):
         monkeypatch.setattr(module, "first_bytes", noted)
-    assert loading.read_file is file_format.read_file
+    assert loading.read_sources is file_format.read_sources
     return names
 
 

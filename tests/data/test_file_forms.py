@@ -418,6 +418,15 @@ REFUSED = [
 ]
 
 
+@pytest.fixture(params=["as text", "as numbers"])
+def way(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Text tables are read as text and cast, or straight as numbers by what their first two rows show, as large ones are."""
+    if request.param == "as numbers":
+        monkeypatch.setattr("dlprobe.data.delimited_typed.LARGE_TEXT", 0)
+        monkeypatch.setattr("dlprobe.data.delimited_typed.SAMPLE", 2)
+
+
+@pytest.mark.usefixtures("way")
 @pytest.mark.parametrize("form", FORMS, ids=lambda form: form.name)
 def test_a_form_that_people_have_is_read_as_it_is_meant(read: Read, form: Form) -> None:
     data = read(form.name, form.content, **form.options)
@@ -428,6 +437,7 @@ def test_a_form_that_people_have_is_read_as_it_is_meant(read: Read, form: Form) 
         assert any(words in note for note in data.notes), data.notes
 
 
+@pytest.mark.usefixtures("way")
 @pytest.mark.parametrize("bad", REFUSED, ids=lambda bad: bad.name)
 def test_what_cannot_be_read_is_one_line_with_what_to_type(read: Read, bad: Refused) -> None:
     with pytest.raises(DataError) as caught:
@@ -465,3 +475,37 @@ def test_targets_beside_an_array_are_named(read: Read, tmp_path: Path) -> None:
     np.save(tmp_path / "X.npy", np.array(X))
     np.save(tmp_path / "y.npy", np.array(Y))
     assert any("np.savez('data.npz', X=np.load('X.npy'), y=np.load('y.npy'))" in note for note in read("X.npy").notes)
+
+
+def test_a_large_table_is_read_straight_as_numbers_and_gives_the_same(read: Read, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Numbers of every length, blank lines, gaps and a column of texts: every number to the last bit, and the same notes."""
+    rng = np.random.default_rng(0)
+    values = rng.standard_normal((400, 3)) * 10.0 ** rng.integers(-300, 300, (400, 3))
+    rows = [f"{float(a)!r},{'' if i % 9 == 4 else f'{b:.3e}'},{'red' if a > 0 else 'blue'},{c:.17g},{i % 2}" for i, (a, b, c) in enumerate(values)]
+    content = "\n\na,b,colour,c,y\n" + "\n".join(rows[:100]) + "\n\n\n" + "\n".join(rows[100:]) + "\n"
+    plain = read("t.csv", content)
+    monkeypatch.setattr("dlprobe.data.delimited_typed.LARGE_TEXT", 0)
+    monkeypatch.setattr("dlprobe.data.delimited_typed.SAMPLE", 50)
+    monkeypatch.setattr("dlprobe.data.delimited.read_texts", None)  # that way is not taken
+    typed = read("t.csv", content)
+    assert typed.inputs.tobytes() == plain.inputs.tobytes()
+    assert typed.targets.tobytes() == plain.targets.tobytes()
+    assert (typed.notes, typed.feature_names, typed.class_names) == (plain.notes, plain.feature_names, plain.class_names)
+
+
+@pytest.mark.parametrize("cell", ["12x", "1,5", "NA ", "-"])
+def test_what_comes_late_in_a_large_table_is_told_by_its_line(read: Read, monkeypatch: pytest.MonkeyPatch, cell: str) -> None:
+    """Behind the rows that decide, the first cell that is no number is named, or is one of the ways to say missing."""
+    content = "a,b,y\n" + "".join(f"{i}.5,{i},{i % 2}\n" for i in range(90)) + f'"{cell}",7,1\n8.5,9,0\n'
+    plain = outcome(read, content)
+    monkeypatch.setattr("dlprobe.data.delimited_typed.LARGE_TEXT", 0)
+    monkeypatch.setattr("dlprobe.data.delimited_typed.SAMPLE", 50)
+    assert outcome(read, content) == plain
+
+
+def outcome(read: Read, content: str) -> str:
+    """The notes of a table, or the message that refuses it."""
+    try:
+        return "; ".join(read("t.csv", content).notes)
+    except DataError as error:
+        return str(error)

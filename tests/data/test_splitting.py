@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from dlprobe.data.splitting import fewer, part_counts, split
+from dlprobe.data.splitting import fewer, members_of, part_counts, split
 
 percents = (
     st.tuples(st.integers(1, 100), st.integers(0, 100), st.integers(0, 100)).filter(lambda p: p[0] + p[1] <= 100).map(lambda p: (p[0], p[1], 100 - p[0] - p[1]))
@@ -83,3 +83,10 @@ def test_fewer_rows_are_a_part_of_more_and_keep_each_class_share(classes: np.nda
         for each in np.unique(classes) if stratify else ():
             share = np.mean(classes == each) * size
             assert abs(np.sum(classes[chosen // 3] == each) - share) < 1 + len(np.unique(classes)) / 2
+
+
+def test_members_are_the_positions_of_each_value() -> None:
+    values = np.random.default_rng(0).integers(-3, 40, 500)
+    expected = [np.flatnonzero(values == each).tolist() for each in np.unique(values)]
+    assert [members.tolist() for members in members_of(values)] == expected
+    assert members_of(values[:0]) == []

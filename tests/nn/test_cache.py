@@ -152,7 +152,7 @@ def test_the_files_that_reach_a_kernel_stand_in_the_folders_that_are_watched() -
     modules = sources.sources(PACKAGE).modules
     assert {name.split(".")[1] for name in modules} <= set(sources.FOLDERS)
     assert modules == folders.SOURCES_AT_IMPORT.modules
-    for kind in ("activation", "loss", "optimizer", "normalization", "weight_transform", "perturbation"):
+    for kind in ("activation", "loss", "optimizer", "normalization", "weight_transform", "perturbation", "augmentation"):
         functions = [value for record in registry.records(kind).values() for value in vars(record).values() if inspect.isfunction(value)]
         assert functions
         assert {function.__module__ for function in functions} <= modules

@@ -22,7 +22,7 @@ OF_EVERY_KIND = [
     ("penalty", "activity"),
     *(("loss", name) for name in ("mse", "cross_entropy", "cross_entropy with softmax", "cross_entropy of a fleet, joined")),
     *(("optimizer", name) for name in ("sgd", "adam", "nadam")),
-    *(("pass", name) for name in ("products", "step", "step with a penalty", "step with mixup", "products of a fleet", "step of a fleet")),
+    *(("pass", name) for name in ("products", "step", "step with a penalty", "step with shift and mixup", "products of a fleet", "step of a fleet")),
 ]
 
 

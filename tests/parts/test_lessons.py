@@ -6,7 +6,7 @@ import pytest
 
 from dlprobe import registry
 
-TAUGHT = ("activation", "initializer", "normalization", "optimizer", "schedule", "loss", "perturbation", "residual", "penalty")
+TAUGHT = ("activation", "initializer", "normalization", "optimizer", "schedule", "loss", "perturbation", "augmentation", "residual", "penalty")
 RECORDS = [(kind, name) for kind in TAUGHT for name in registry.records(kind)]
 
 

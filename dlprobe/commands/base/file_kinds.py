@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import json
 import os
-import tomllib
 from pathlib import Path
 from typing import Any
 
+from dlprobe.config.toml_text import loads
 from dlprobe.errors import RunFileError
 
 RUN = "a run file"
@@ -88,7 +88,7 @@ def _kind_of_xml(text: str) -> str | None:
 
 def _kind_of_toml(text: str) -> str | None:
     try:
-        found = tomllib.loads(text)
+        found = loads(text)
     except (ValueError, RecursionError):
         return None
     if not found:

@@ -48,6 +48,13 @@ class Target:
         except (OSError, ValueError) as error:  # ValueError: a zero byte in the path
             raise ConfigError(f"{self.path} cannot be made: {getattr(error, 'strerror', None) or error}; {self._another}") from None
 
+    def check_place(self) -> None:
+        """Raise ConfigError unless the folder, or the nearest one above it that exists, takes files."""
+        try:
+            self._refuse_place()
+        except (OSError, ValueError) as error:
+            raise ConfigError(f"{self.path} cannot be made: {getattr(error, 'strerror', None) or error}; choose another place with {self.option}") from None
+
     @property
     def _another(self) -> str:
         return f"choose another name with {self.option}"

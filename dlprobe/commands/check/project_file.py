@@ -9,7 +9,6 @@ from __future__ import annotations
 import os
 import shlex
 import stat
-import tomllib
 from collections.abc import Collection, Iterable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
@@ -17,6 +16,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from dlprobe.config.named_files import lies_in
+from dlprobe.config.toml_text import loads
 from dlprobe.errors import FAIL_ON, FAIL_ON_DEFAULT, ConfigError
 from dlprobe.registry import unknown
 from dlprobe.render.checked import ProjectSettings
@@ -113,7 +113,7 @@ def _has_settings(path: Path, inside: tuple[str, ...]) -> bool:
 
 def _table(path: Path, inside: tuple[str, ...]) -> Any:
     try:
-        found: Any = tomllib.loads(path.read_text(encoding="utf-8-sig"))
+        found: Any = loads(path.read_text(encoding="utf-8-sig"))
     except (OSError, ValueError, RecursionError) as error:
         raise ConfigError(f"{path}: cannot be read: {' '.join(str(error).split())}") from None
     for key in inside:

@@ -27,11 +27,13 @@ if TYPE_CHECKING:
     from dlprobe.rules.files import JudgedRun
 
 UNPROVABLE = {  # states of runs whose cause cannot be proved, and why
+    "before training": "it has not been trained",
     "learned well": "it learned well",
     "interrupted": "it was stopped before its end (dlprobe train --resume goes on)",
     "too short to tell": "it is too short to tell whether it learned",
     "not evaluated": "it does not tell whether it learned",
 }
+SEEDED = {"training.seed", "data.data_seed"}  # another start is what the sham is
 
 
 @dataclass
@@ -143,9 +145,9 @@ def cause_of(diagnosis: Diagnosis) -> tuple[Cause | None, str]:
     found = diagnosis.cause
     if found is None:
         return None, f"it {diagnosis.state.name}, and no finding names a cause"
-    if not found.remedies:
+    remedy = next((each for each in found.remedies if not each.patch.keys() <= SEEDED), None)
+    if remedy is None:
         return None, f"{found.name} ({found.code}) names no change that would undo it alone"
-    remedy = found.remedies[0]
     return Cause(found.code, found.name, remedy.patch, remedy.why), ""
 
 

@@ -26,7 +26,7 @@ from dlprobe.commands.base.configuration import ConfigFile, configuration_option
 from dlprobe.commands.base.file_kinds import RUN
 from dlprobe.commands.base.named_files import allow_file_option
 from dlprobe.commands.base.screen import Screen
-from dlprobe.commands.base.writing import claim, inputs_of, read_as
+from dlprobe.commands.base.writing import Target, claim, inputs_of, read_as
 from dlprobe.errors import ConfigError, ExitCode
 
 if TYPE_CHECKING:
@@ -46,13 +46,15 @@ def command(
     config: ConfigFile = None, output: Output = None, force: Force = False, resume: Resume = None, *, options: dict[str, str | None], screen: Screen
 ) -> ExitCode:
     """Train, pack, show."""
-    from dlprobe.commands.train.recorded_run import open_writer, prepare_session, warn_of_other_data
+    from dlprobe.commands.train.recorded_run import FOLDER, file_stem, open_writer, prepare_session, warn_of_other_data
 
     if resume is not None:
         return _go_on(resume, config, output, options, screen)
     configuration = read_configuration(config, options, screen)
     inputs = [*read_as("the configuration that is read", config), *inputs_of(configuration)]
     target = None if output is None else claim(output, RUN, inputs, force=force)
+    if target is None:
+        Target(FOLDER / f"{file_stem(configuration.data.data)}-1.h5", RUN).check_place()  # before anything is read
     session = prepare_session(configuration, screen)
     warn_of_other_data(config, session, screen)
     return _carry_out(session, open_writer(session, target), config, screen)

@@ -2,27 +2,37 @@
 
 from __future__ import annotations
 
+import math
+from collections.abc import Iterator
+from dataclasses import dataclass
 from pathlib import Path
 
-from dlprobe.data.arrays import Arrays, refuse_several
+import numpy as np
+
+from dlprobe.data.arrays import NUMBERS, Arrays, refuse_several
 from dlprobe.data.columns import Table
-from dlprobe.data.dataset import Options
+from dlprobe.data.dataset import Options, Tile
 from dlprobe.data.file_format import FileFormat
 from dlprobe.data.given_parts import PART_WORDS, array_pairs, arrays_of_parts
-from dlprobe.data.places import in_one_line, visible
+from dlprobe.data.large_files import LargeArrays, is_large
+from dlprobe.data.packing import refuse_bomb
+from dlprobe.data.places import in_one_line, problem, quoted, visible
 from dlprobe.errors import DataError, RunFileError
 from dlprobe.registry import register
 
 
 def read_hdf5(path: Path, options: Options, like: Table | None = None) -> Arrays:
-    from dlprobe.hdf5 import read_arrays, there
+    from dlprobe.hdf5 import declared, read_arrays, there
 
     refuse_several(path, options.target)
     names = ("X", options.target or "y")
     usual = [f"{letter}_{word}" for words in PART_WORDS.values() for word in words for letter in ("x", "X", "y")]
     try:
         pairs = array_pairs(there(path, usual)) if options.target is None else {}
-        arrays = read_arrays(path, [name for pair in pairs.values() for name in pair] or names)
+        wanted = [name for pair in pairs.values() for name in pair] or names
+        for name, stored in declared(path, wanted).items():
+            refuse_bomb(path, stored.size, stored.packed, f"data set {quoted(name)} ")
+        arrays = read_arrays(path, wanted)
     except RunFileError as error:
         message = in_one_line(error)
         if "neither integer, float nor fixed-length text" in message:
@@ -33,6 +43,47 @@ def read_hdf5(path: Path, options: Options, like: Table | None = None) -> Arrays
     return Arrays(path, arrays[names[0]], arrays[names[1]], names)
 
 
+def large_hdf5(path: Path, options: Options) -> LargeArrays | None:
+    """X and y where X is a large array of numbers."""
+    from dlprobe.hdf5 import declared, read_arrays
+
+    if options.target is not None and "," in options.target:
+        return None
+    names = ("X", options.target or "y")
+    try:
+        found = declared(path, names)
+        if len(found) < 2 or found["X"].dtype.kind not in NUMBERS or len(found["X"].shape) < 2:
+            return None
+        rows, *sample = found["X"].shape
+        refuse_bomb(path, found["X"].size, found["X"].packed, "data set 'X' ")
+        if not is_large(path, rows, math.prod(sample)):
+            return None
+        targets = read_arrays(path, names[1:])[names[1]]
+    except RunFileError:
+        return None  # the reader of whole files says what is wrong
+    return LargeArrays(path, tuple(sample), targets, names, Hdf5Tiles(path, names[0], (rows, math.prod(sample))))
+
+
+@dataclass(frozen=True)
+class Hdf5Tiles:
+    """A data set whose samples are flattened to rows."""
+
+    path: Path
+    name: str
+    shape: tuple[int, int]
+
+    def __iter__(self) -> Iterator[Tile]:
+        from dlprobe.hdf5 import slabs
+
+        first = 0
+        for slab in slabs(self.path, self.name):
+            values = np.array(slab.reshape(len(slab), -1), np.float64, order="C")
+            if values.shape[1] != self.shape[1] or first + len(values) > self.shape[0]:
+                raise problem(self.path, "was changed while it was read: try again when nothing writes it")
+            yield Tile(slice(first, first + len(values)), slice(0, self.shape[1]), values)
+            first += len(values)
+
+
 register(
     "file_format",
     FileFormat(
@@ -41,5 +92,6 @@ register(
         suffixes=(".h5", ".hdf5"),
         read=read_hdf5,
         signatures=(b"\x89HDF\r\n\x1a\n",),
+        large=large_hdf5,
     ),
 )

@@ -14,6 +14,7 @@ from dlprobe.data.arrays import Arrays
 from dlprobe.data.columns import Table
 from dlprobe.data.dataset import LARGEST_ELEMENTS, Array, Options
 from dlprobe.data.file_format import FileFormat
+from dlprobe.data.packing import refuse_bomb
 from dlprobe.data.places import problem, quoted_list, visible
 from dlprobe.registry import register
 
@@ -62,6 +63,8 @@ def read_stream(path: Path, stream: Readable, size: int, packed: bool) -> Array:
         raise problem(path, f"declares an array of shape {shape}, dlprobe takes up to {LARGEST_ELEMENTS} numbers")
     if declared > (size * LARGEST_RATIO + 2**20 if packed else size):
         raise problem(path, f"declares {declared} bytes of data in a file of {size}: it was cut or damaged")
+    if packed:
+        refuse_bomb(path, declared, size)
     data = stream.read(declared + 1)
     if len(data) != declared:
         found = "more" if len(data) > declared else str(len(data))

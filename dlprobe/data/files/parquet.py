@@ -9,7 +9,9 @@ from typing import TYPE_CHECKING
 from dlprobe.data.columns import Column, Table, is_asked_for
 from dlprobe.data.dataset import LARGEST_ELEMENTS, Options
 from dlprobe.data.file_format import FileFormat
-from dlprobe.data.frames import silent_stderr, table_of_frame
+from dlprobe.data.frame_tiles import large_frame
+from dlprobe.data.frames import refuse_packed, silent_stderr, table_of_frame
+from dlprobe.data.large_files import LargeTable
 from dlprobe.data.places import in_one_line, problem
 from dlprobe.registry import register
 
@@ -20,6 +22,16 @@ if TYPE_CHECKING:
 def read_parquet(path: Path, options: Options, like: Table | None = None) -> Table:
     frame = read_frame(path)
     return table_of_frame(path, frame, options, [] if like else index_of_pandas(path, frame, options.target), like)
+
+
+def large_parquet(path: Path, options: Options) -> LargeTable | None:
+    return large_frame(path, scan, lambda frame: index_of_pandas(path, frame, options.target))
+
+
+def scan(path: Path) -> polars.LazyFrame:
+    import polars
+
+    return polars.scan_parquet(path, glob=False, hive_partitioning=False)
 
 
 def index_of_pandas(path: Path, frame: polars.DataFrame, target: str | None) -> list[str]:
@@ -45,10 +57,11 @@ def read_frame(path: Path) -> polars.DataFrame:
 
     try:
         with silent_stderr():
-            lazy = polars.scan_parquet(path, glob=False, hive_partitioning=False)
+            lazy = scan(path)
             rows, width = int(lazy.select(polars.len()).collect().item()), len(lazy.collect_schema())
             if rows * width > LARGEST_ELEMENTS:
                 raise problem(path, f"declares {rows} rows × {width} columns, dlprobe takes up to {LARGEST_ELEMENTS} numbers")
+            refuse_packed(path, lazy.collect_schema(), rows)
             frame = lazy.collect()
     except (polars.exceptions.PolarsError, polars.exceptions.PanicException) as error:
         raise problem(path, f"cannot be read as Parquet, it looks damaged ({in_one_line(error)}): write the file again") from None
@@ -57,4 +70,7 @@ def read_frame(path: Path) -> polars.DataFrame:
     return frame
 
 
-register("file_format", FileFormat(name="Parquet", summary="table with typed columns", suffixes=(".parquet", ".pq"), read=read_parquet, signatures=(b"PAR1",)))
+register(
+    "file_format",
+    FileFormat(name="Parquet", summary="table with typed columns", suffixes=(".parquet", ".pq"), read=read_parquet, signatures=(b"PAR1",), large=large_parquet),
+)

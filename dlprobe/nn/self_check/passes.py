@@ -12,7 +12,8 @@ import numpy as np
 from dlprobe.nn import augmentation, fleet, linking, observe
 from dlprobe.nn.calling import Kernel
 from dlprobe.nn.network import LayerSpec, Network
-from dlprobe.nn.random import epoch_order
+from dlprobe.nn.random import SHIFT as SHIFTS
+from dlprobe.nn.random import epoch_order, stream
 from dlprobe.nn.regulation import NOTHING, Regulation
 from dlprobe.nn.self_check.checks import Array, Check, Pair, block, wide
 from dlprobe.nn.self_check.parts import SEED, spec_of
@@ -20,15 +21,17 @@ from dlprobe.nn.tiles import AVAILABLE
 from dlprobe.record.scalars import BATCH_LOSS
 
 PRODUCTS = ("product", "product_with_transposed", "transposed_product")
-SAMPLES, SIZES, RATE, L2, ALPHA = 9, (5, 4, 3), 0.05, 0.1, 0.4
+SAMPLES, SIZES, RATE, L2, ALPHA = 9, (4, 5, 3), 0.05, 0.1, 0.4
+SHIFT, SCALE, FILL = np.array([0.5, -1.0, 0.25, 2.0]), np.array([2.0, 0.5, 0.0, 1.0]), 0.75  # of images of 2 × 2 pixels
+IMAGE = augmentation.image_numbers(1, 2, FILL, SHIFT, SCALE)
 
 
 def checks(dtype: str) -> Iterator[Check]:
-    """The products of nets and of fleets, then a step of a plain net, of one with a penalty, of one that mixes samples and of a fleet."""
+    """The products of nets and of fleets, then a step of a plain net, of one with a penalty, of one that shifts and mixes samples and of a fleet."""
     yield Check("pass", "products", dtype, partial(_products_of_nets, dtype), partial(_products, dtype))
     yield Check("pass", "step", dtype, partial(_passes, dtype), partial(_step, dtype))
     yield Check("pass", "step with a penalty", dtype, partial(_finish, dtype), partial(_step, dtype, regulation=Regulation(l2=L2)))
-    yield Check("pass", "step with mixup", dtype, partial(_gather_mixed, dtype), partial(_step, dtype, mixup=ALPHA))
+    yield Check("pass", "step with shift and mixup", dtype, partial(_gather_augmented, dtype), partial(_step, dtype, augmented=True))
     if AVAILABLE:
         yield Check("pass", "products of a fleet", dtype, partial(_products_of_fleet, dtype), partial(_fleet_products, dtype))
         yield Check("pass", "step of a fleet", dtype, partial(_passes_of_fleet, dtype), partial(_fleet_step, dtype))
@@ -51,8 +54,8 @@ def _finish(dtype: str) -> tuple[Kernel]:
     return (linking.compiled_finish(dtype),)
 
 
-def _gather_mixed(dtype: str) -> tuple[Kernel]:
-    return (linking.compiled_gather_mixed(dtype),)
+def _gather_augmented(dtype: str) -> tuple[Kernel]:
+    return (linking.compiled_gather_augmented(dtype),)
 
 
 def _passes_of_fleet(dtype: str) -> tuple[Kernel, ...]:
@@ -110,9 +113,10 @@ def _data(dtype: str, phase: float = 0.0) -> tuple[Array, Array]:
     return block(SAMPLES, SIZES[0], dtype, phase), block(SAMPLES, SIZES[-1], dtype, phase + 2.0)
 
 
-def _network(dtype: str, regulation: Regulation, mixup: float) -> Network:
+def _network(dtype: str, regulation: Regulation, augmented: bool) -> Network:
     """A linear net whose batch is all samples, its parameters none of the initializer's."""
-    net = Network(_layers(), spec_of("loss", "mse"), spec_of("optimizer", "sgd"), batch=SAMPLES, seed=SEED, dtype=dtype, regulation=regulation, mixup=mixup)
+    sgd, mixup, image = spec_of("optimizer", "sgd"), ALPHA if augmented else 0.0, IMAGE if augmented else ()
+    net = Network(_layers(), spec_of("loss", "mse"), sgd, batch=SAMPLES, seed=SEED, dtype=dtype, regulation=regulation, mixup=mixup, image=image)
     net.parameters[:] = _parameters(len(net.parameters), dtype)
     return net
 
@@ -150,19 +154,28 @@ def plain_step(parameters: Array, x: Array, y: Array, l2: float = 0.0) -> Plain:
     return Plain(float(np.sum(error**2)) / len(x), a[1:], deltas[1:], gradients, np.concatenate(after))
 
 
-def _mixed(x: Array, y: Array) -> tuple[Array, Array]:
-    """The batch of step 0 as mixup makes it."""
+def _augmented(x: Array, y: Array) -> tuple[Array, Array]:
+    """The batch of step 0 as shift and mixup make it."""
     order, partner = epoch_order(SEED, 0, SAMPLES), np.arange(SAMPLES)
     with np.errstate(over="ignore"):
         augmentation.partners(partner, np.uint64(SEED), np.uint64(0))
+        key = stream(np.uint64(SEED), np.uint64(SHIFTS), np.uint64(0))
+        moves = [(int(augmentation.moved(1, key, 2 * i)), int(augmentation.moved(1, key, 2 * i + 1))) for i in range(SAMPLES)]
     (share,) = augmentation.mixing_shares(ALPHA, SEED, 0, 1)
-    x, y = wide(x)[order], wide(y)[order]
+    x, y = np.array([_moved(row, *by) for row, by in zip(wide(x)[order], moves, strict=True)]), wide(y)[order]
     return share * x + (1 - share) * x[partner], share * y + (1 - share) * y[partner]
 
 
-def _step(dtype: str, regulation: Regulation = NOTHING, mixup: float = 0.0) -> Iterator[Pair]:
-    net, (x, y) = _network(dtype, regulation, mixup), _data(dtype)
-    plain = plain_step(net.parameters, *(_mixed(x, y) if mixup else (x, y)), l2=regulation.l2)
+def _moved(row: Array, down: int, right: int) -> Array:
+    """A scaled image of 2 × 2 pixels, moved as it was before scaling, in a frame of FILL."""
+    raw = np.where(SCALE == 0, SHIFT, row / np.where(SCALE == 0, 1, SCALE) + SHIFT)
+    framed = np.pad(raw.reshape(2, 2), 1, constant_values=FILL)
+    return np.asarray((framed[1 - down : 3 - down, 1 - right : 3 - right].ravel() - SHIFT) * SCALE)
+
+
+def _step(dtype: str, regulation: Regulation = NOTHING, augmented: bool = False) -> Iterator[Pair]:
+    net, (x, y) = _network(dtype, regulation, augmented), _data(dtype)
+    plain = plain_step(net.parameters, *(_augmented(x, y) if augmented else (x, y)), l2=regulation.l2)
     result = net.train(x, y, 0, np.array([RATE]))
     yield Pair("loss", result.scalars[0, BATCH_LOSS], wide(plain.loss))
     yield Pair("parameters after the step", net.parameters, plain.after)

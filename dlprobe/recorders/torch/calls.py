@@ -11,9 +11,14 @@ import torch
 WIDE = (torch.float32, torch.float64)
 
 
-def kept(tensor: torch.Tensor) -> torch.Tensor:
-    """A copy, in float32 where it is narrower: the tensor itself may be overwritten in place before the step ends."""
-    return tensor.detach().to(tensor.dtype if tensor.dtype in WIDE else torch.float32, copy=True)
+def kept(tensor: torch.Tensor, copy: bool = True) -> torch.Tensor:
+    """A copy, in float32 where it is narrower: the tensor itself may be overwritten in place before
+    the step ends. Without copy the tensor itself where it is not
+    narrower: what overwrites it all the same is seen by its version."""
+    tensor = tensor.detach()
+    if tensor.dtype in WIDE:
+        return tensor.clone() if copy else tensor
+    return tensor.float()
 
 
 @dataclass(eq=False)
@@ -35,7 +40,9 @@ class Call:
     * place: of the layer in the list of sites; order: of the call among all
     * z: (rows, units); normed: what the norm behind it gave; after: what a sum behind the activation gave
     * signal: dL/dz (rows, units); activation_gradient: dL/da, as it came
-    * feeds: the site that takes a, −1 where none does as it is; tiny: the smallest normal number of dL/da's type; pooled: calls in one pass, put together
+    * feeds: the site that takes a, −1 where none does as it is; source: the site whose a its input is;
+      tiny: the smallest normal number of dL/da's type; pooled: calls in one pass, put together;
+      version: of z where it is no copy, else −1
     * samples: in the batch; fan_in: width of the input; inputs: x (samples, positions, fan_in) where
       there are positions, input_norms: ‖x‖ (rows,) where there are none
     """
@@ -53,8 +60,15 @@ class Call:
     input_norms: torch.Tensor | None = None
     fan_in: int = 0
     feeds: int = -1
+    source: int = -1
     tiny: float = 0.0
     pooled: int = 1
+    version: int = -1
+
+    @property
+    def overwritten(self) -> bool:
+        """Whether z was changed in place since it was kept without a copy."""
+        return self.version >= 0 and self.z._version != self.version
 
     @property
     def rows(self) -> int:
@@ -90,11 +104,3 @@ def pooled(calls: Sequence[Call]) -> Call:
 
 def _fits(call: Call, first: Call) -> bool:
     return call.inputs is not None and first.inputs is not None and call.inputs.shape[1:] == first.inputs.shape[1:]
-
-
-def grouped(calls: Sequence[Call], keys: Sequence[Any]) -> list[list[Call]]:
-    """Calls of one shape, with the same tensors and the same key, side by side."""
-    groups: dict[Any, list[Call]] = {}
-    for call, key in zip(calls, keys, strict=True):
-        groups.setdefault((call.rows, call.units, call.samples, call.arrays, call.z.device, call.z.dtype, key), []).append(call)
-    return list(groups.values())

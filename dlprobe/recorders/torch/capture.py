@@ -1,35 +1,47 @@
 """Gradients and weights of a step: dL/dW as the backward pass left it, what the optimizer gets of it, W before and ΔW after.
 
-What clips or unscales gradients does it in place between the two, which their version counters show.
-The first recorded step measures at both moments; where nothing
-changed, later steps measure once.
+What clips or unscales gradients does it in place between the two, which their version counters show. The first recorded
+step measures at both moments; where nothing changed, later steps measure once.
 """
 
 from __future__ import annotations
 
 import math
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import torch
 from torch import nn
 
-from dlprobe.recorders.torch import reductions as r
+from dlprobe.recorders.torch.groups import Gradients, Group, Norms, Others, Scratch, Sums, Updates, Weights
 from dlprobe.recorders.torch.passes import Passes
-from dlprobe.recorders.torch.rows import Before, Part, Summing, Table, joined
 
-FRAMES = 12  # of the callers of a step in which a GradScaler is looked for
-ROUNDING = 1e-5  # of a clip scale that is 1
+SCALER_STEP = torch.amp.GradScaler.step.__code__
+FRAMES = 16  # callers of a step among which a GradScaler is looked for
+
+
+@dataclass(frozen=True)
+class Owned:
+    """What one optimizer steps. layers: (rank, weights) of the layers that are measured with it; others: its parameters that are no layer's W."""
+
+    layers: list[tuple[int, list[nn.Parameter]]]
+    moved: list[bool]
+    weights: dict[int, list[nn.Parameter]]
+    biases: list[tuple[int, nn.Parameter]]
+    parameters: list[nn.Parameter]
+    others: list[nn.Parameter]
 
 
 class Capture:
     """What is kept of gradients and weights until a row is complete."""
 
-    def __init__(self, model: nn.Module, passes: Passes, optimizers: Sequence[Any], summing: Summing) -> None:
-        self._passes, self._optimizers, self._summing = passes, optimizers, summing
-        self._parameters = list(model.parameters())
-        self._weights = {id(parameter) for site in passes.sites for parameter in site.weights}
+    def __init__(self, model: nn.Module, passes: Passes, optimizers: Sequence[Any], scratch: Scratch, wide: set[Any], probes: bool) -> None:
+        self._passes, self._optimizers, self._scratch, self._wide = passes, optimizers, scratch, wide
+        self._parameters, self._probes = list(model.parameters()), probes
+        self._owned: dict[int, Owned] = {}
+        self._made: dict[Any, tuple[list[Group], list[Updates]]] = {}
         self._changes = True  # whether gradients are changed between backward pass and step: so it is taken to be in the first step
         self._versions: dict[int, tuple[int, int]] = {}
         self.forget()
@@ -37,118 +49,133 @@ class Capture:
     def forget(self) -> None:
         """The row is over, or was left out."""
         self._before: dict[int, torch.Tensor] = {}
-        self._others_before: torch.Tensor | None = None
-        self._parts: list[Part] = []
-        self._copies: list[Before] = []
-        self._moved: set[int] = set()
-        self._scale = self._gradient_scale = 1.0
-        self._others = self._others_clipped = 0.0
-        self._changed = self._lacking = False
+        self.groups: list[Group] = []
+        self.sums: list[Sums] = []
+        self.updates: list[tuple[Updates, Owned]] = []
+        self.key: tuple[Any, ...] = ()
+        self.scale = 1.0
+        self.changed = self.lacking = False
 
     # --- moments -----------------------------------------------------------------------------------------------------------------------------------------
 
     def after_backward(self) -> None:
         """Every gradient is there."""
-        self._versions = {id(each): (id(each.grad), each.grad._version) for each in self._parameters if each.grad is not None}
+        self._versions = {id(each): (id(gradient), gradient._version) for each in self._parameters if (gradient := each.grad) is not None}
         if self._changes:
             self._before = {id(each): each.grad.detach().clone() for each in self._parameters if each.grad is not None}
 
     def gradient_was_dropped(self) -> bool:
         """Whether, with a backward pass behind it and no step, gradients are gone or changed: then the step was left out."""
-        return bool(self._passes.passes and self._versions and any(self._was_changed(each) for each in self._parameters if id(each) in self._versions))
+        return bool(self._passes.passes and self._versions) and self._were_changed(self._parameters)
 
-    def _was_changed(self, parameter: nn.Parameter) -> bool:
-        gradient = parameter.grad
-        return gradient is None or self._versions.get(id(parameter)) != (id(gradient), gradient._version)
+    def _were_changed(self, parameters: Sequence[nn.Parameter]) -> bool:
+        versions = self._versions
+        for parameter in parameters:
+            known = versions.get(id(parameter))
+            if known is not None:
+                gradient = parameter.grad
+                if gradient is None or known[0] != id(gradient) or known[1] != gradient._version:
+                    return True
+        return False
 
     def before_step(self, index: int) -> None:
-        """The optimizer `index` is about to step."""
-        owned = {id(each) for group in self._optimizers[index].param_groups for each in group["params"]}
-        ranks = self._passes.fix_ranks()
-        mine = {rank: self._passes.sites[place].weights for place, rank in ranks.items()}
-        mine = {rank: weights for rank, weights in mine.items() if weights and self._belongs(weights, owned, index)}
+        """The optimizer `index` is about to step: measure gradients, keep W."""
+        if index not in self._owned:
+            self._owned[index] = self._owned_by(index)
+        owned = self._owned[index]
         scaled = self._find_scale(self._optimizers[index])
-        changed = any(self._was_changed(each) for each in self._parameters if id(each) in owned and id(each) in self._versions)
-        self._gradients(mine, owned, changed, scaled)
-        parts, copies = self._summing.of_weights(mine)
-        self._parts += parts
-        self._copies += copies
-        self._moved |= {rank for rank, weights in mine.items() if all(each.requires_grad and id(each) in owned for each in weights)}
-        biases = {rank: bias for place, rank in ranks.items() if rank in mine and (bias := self._passes.sites[place].bias) is not None}
-        self._parts += self._summing.of_biases(biases)
+        changed = self._were_changed(owned.parameters)
+        lacking = changed and not self._before
+        self.changed, self.lacking = self.changed or changed, self.lacking or lacking
+        present = tuple(all(each.grad is not None for each in weights) for _, weights in owned.layers)
+        key = (index, present, changed, lacking, scaled, self.scale != 1.0, len(self._wide), sum(each.grad is not None for each in owned.others))
+        if key not in self._made:
+            self._made[key] = self._groups(index, owned, present, changed, lacking, scaled)
+        self.key = (*self.key, key)
+        groups, updates = self._made[key]
+        self.groups += groups
+        self.sums += [self._sums(group, owned) for group in groups]
+        self.updates += [(each, owned) for each in updates]
 
-    def _belongs(self, weights: Sequence[nn.Parameter], owned: set[int], index: int) -> bool:
-        """Whether a layer is measured with this optimizer; layers that none steps are measured with the first."""
-        if any(id(each) in owned for each in weights):
-            return True
+    def after_step(self) -> tuple[list[Updates], list[Sums]]:
+        """The optimizers have stepped."""
+        return [each for each, _ in self.updates], [each.sums(_joined_all([owned.weights[rank] for rank in each.ranks])) for each, owned in self.updates]
+
+    def row_is_over(self) -> None:
+        """What this row has shown counts for the next: where gradients are changed, they are copied before."""
+        self._changes = self.changed
+
+    # --- groups ------------------------------------------------------------------------------------------------------------------------------------------
+
+    def _owned_by(self, index: int) -> Owned:
+        """What one optimizer steps, once the rows are known."""
+        own = {id(each) for group in self._optimizers[index].param_groups for each in group["params"]}
         every = {id(each) for optimizer in self._optimizers for group in optimizer.param_groups for each in group["params"]}
-        return index == 0 and not any(id(each) in every for each in weights)
+        layers, biases = [], []
+        for place, rank in self._passes.fix_ranks().items():
+            site = self._passes.sites[place]
+            if any(id(each) in own for each in site.weights) or (index == 0 and site.weights and not any(id(each) in every for each in site.weights)):
+                layers.append((rank, site.weights))
+                if site.bias is not None:
+                    biases.append((rank, site.bias))
+        weights = {id(each) for site in self._passes.sites for each in site.weights}
+        parameters = [each for each in self._parameters if id(each) in own]
+        moved = [not self._probes and all(each.requires_grad and id(each) in own for each in weights) for _, weights in layers]
+        return Owned(layers, moved, dict(layers), biases, parameters, [each for each in parameters if id(each) not in weights])
 
-    def _gradients(self, mine: Mapping[int, list[nn.Parameter]], owned: set[int], changed: bool, scaled: bool) -> None:
-        now = {rank: [each.grad for each in weights] for rank, weights in mine.items() if all(each.grad is not None for each in weights)}
-        others = [each.grad for each in self._parameters if each.grad is not None and id(each) in owned and id(each) not in self._weights]
-        self._changed |= changed
-        if changed and not self._before:
-            self._lacking = self._changes = True
-        elif changed:
-            before = {rank: [self._before[id(each)] for each in mine[rank]] for rank in now if all(id(each) in self._before for each in mine[rank])}
-            self._parts += self._summing.of_gradients(before, lambda: self._scale, False)
-            was = [self._before[id(each)] for each in self._parameters if id(each) in owned and id(each) not in self._weights and id(each) in self._before]
-            self._parts += self._norm_of_others("_others", was, lambda: self._scale)
-        else:
-            self._parts += self._summing.of_gradients(now, lambda: self._gradient_scale, scaled)
-            self._parts += self._norm_of_others("_others", others, lambda: self._gradient_scale)
+    def _groups(self, index: int, owned: Owned, present: Sequence[bool], changed: bool, lacking: bool, scaled: bool) -> tuple[list[Group], list[Updates]]:
+        """The groups of a step in which these gradients are there. scaled: gradients are scaled where they are measured."""
+        of_scaled_loss = scaled or (changed and self.scale != 1.0)  # before unscaling changed it
+        with_gradient = [layer for layer, there in zip(owned.layers, present, strict=True) if there]
+        groups: list[Group] = []
+        if not lacking:
+            for members in _of_one_shape(with_gradient):
+                ranks = [rank for rank, _ in members]
+                size = sum(each.numel() for each in members[0][1])
+                groups.append(Gradients(ranks, ("gradient", *ranks) in self._wide, self._scratch, size, of_scaled_loss))
+            groups.append(Others("others", self._scratch, of_scaled_loss))
         if changed:
-            flat = {rank: joined(gradients) for rank, gradients in now.items()}
-            self._parts += self._summing.of_norms("clipped_gradient_l2", flat, lambda: self._gradient_scale)
-            self._parts += self._norm_of_others("_others_clipped", others, lambda: self._gradient_scale)
+            ranks = [rank for rank, _ in with_gradient]
+            groups.append(Norms(ranks, self._scratch, "clipped_gradient_l2", [1.0] * len(ranks), scaled, True))
+            groups.append(Others("others_clipped", self._scratch, scaled))
+        if owned.biases:
+            roots = [math.sqrt(bias.numel()) for _, bias in owned.biases]
+            groups.append(Norms([rank for rank, _ in owned.biases], self._scratch, "bias_rms", roots, False, False))
+        moved = dict(zip([rank for rank, _ in owned.layers], owned.moved, strict=True))
+        updates = []
+        for members in _of_one_shape(owned.layers):
+            ranks = [rank for rank, _ in members]
+            size = sum(each.numel() for each in members[0][1])
+            weights = Weights(ranks, ("weight", *ranks) in self._wide, self._scratch, size)
+            groups.append(weights)
+            updates.append(Updates(weights, ("update", *ranks) in self._wide, [moved[rank] for rank in ranks]))
+        return groups, updates
 
-    def _norm_of_others(self, name: str, gradients: Sequence[Any], scale: Any) -> list[Part]:
-        """The norm of the gradients of parameters that are no layer's W, for the norm of the whole gradient."""
-        if not gradients:
-            return []
-        norms = torch._foreach_norm([each.to_dense() if each.is_sparse else each for each in gradients])
-
-        def finish(numbers: dict[str, r.Floats], table: Table) -> None:
-            setattr(self, name, math.hypot(getattr(self, name), float(math.sqrt((numbers["norms"] ** 2).sum())) / scale()))
-
-        return [Part({"norms": torch.stack(list(norms))}, finish)]
-
-    def after_step(self) -> list[Part]:
-        """The optimizers have stepped: everything that was captured, and ΔW."""
-        return [*self._parts, *self._summing.of_updates(self._copies, self._moved)]
-
-    def complete(self, table: Table) -> bool:
-        """What follows from several numbers of a row; what this row has shown counts for the next. Returns whether all weights are finite."""
-        self._changes = self._changed
-        if not self._changed:
-            table["clipped_gradient_l2"][:] = table["gradient_l2"]
-        layers = [self._passes.layers[place] for place in self._passes.ranks]
-        mixing = [rank for rank, layer in enumerate(layers) if layer.norm == "batch"]
-        weights = [id(weight) for layer in layers for weight in layer.site.weights]
-        shared = [rank for rank, layer in enumerate(layers) if any(weights.count(id(weight)) > 1 for weight in layer.site.weights)]
-        if mixing or shared:
-            table.put([*range(max(mixing, default=-1) + 1), *shared], {"gradient_sample_rms": math.nan})
-        return all(math.isfinite(table["weight_l2"][rank]) for copy in self._copies for rank in copy.places)
+    def _sums(self, group: Group, owned: Owned) -> Sums:
+        """A group's sums of this step's tensors."""
+        if isinstance(group, Weights):
+            return group.sums(_joined_all([owned.weights[rank] for rank in group.ranks]))
+        if isinstance(group, Gradients):
+            if self.changed:
+                return group.sums([_joined([self._before[id(each)] for each in owned.weights[rank]]) for rank in group.ranks])
+            return group.sums(_joined_all([[each.grad for each in owned.weights[rank]] for rank in group.ranks]))
+        if isinstance(group, Norms) and group.name == "bias_rms":
+            return group.sums([bias for _, bias in owned.biases])
+        if isinstance(group, Norms):
+            return group.sums([_joined([each.grad for each in owned.weights[rank]]) for rank in group.ranks])
+        assert isinstance(group, Others)
+        before = group.kind == "others" and self.changed
+        gradients = [self._before.get(id(each)) if before else each.grad for each in owned.others]
+        there = [_dense(each) for each in gradients if each is not None]
+        return group.sums(there) if there else {}
 
     # --- scales ----------------------------------------------------------------------------------------------------------------------------------------------
-
-    def scale(self) -> float:
-        """What the loss was multiplied by before the backward pass (torch.amp.GradScaler); known when parts are finished."""
-        return self._scale
 
     def _find_scale(self, optimizer: Any) -> bool:
         """Note the scale of the GradScaler that makes this step, if one does; whether the optimizer gets gradients that are still scaled (fused)."""
         given = getattr(optimizer, "grad_scale", None)
         scale = _scale_of_caller() if given is None else given
-        if scale is not None:
-            tensor = scale.detach().clone().reshape(1)
-
-            def finish(numbers: dict[str, r.Floats], table: Table) -> None:
-                self._scale = float(numbers["scale"][0])
-                self._gradient_scale = self._scale if given is not None else 1.0
-
-            self._parts.insert(0, Part({"scale": tensor}, finish))
+        self.scale = self.scale if scale is None else float(scale)
         return given is not None
 
     @staticmethod
@@ -157,38 +184,39 @@ class Capture:
         found = getattr(optimizer, "found_inf", None)
         return found is not None and bool(found.item())
 
-    # --- scalars ---------------------------------------------------------------------------------------------------------------------------------------------
 
-    def scalars(self, table: Table) -> dict[str, float]:
-        """The scalars of the row, but for the loss."""
-        group = self._optimizers[0].param_groups[0]
-        found = {"learning_rate": float(group["lr"]), "momentum": float(group.get("momentum", group.get("betas", (math.nan,))[0]))}
-        if not self._lacking:
-            found["gradient_norm"] = self._whole(table, "gradient_l2", self._others)
-            clipped = self._whole(table, "clipped_gradient_l2", self._others_clipped) if self._changed else found["gradient_norm"]
-            ratio = clipped / found["gradient_norm"] if found["gradient_norm"] > 0 else 1.0
-            found |= {"clipped_gradient_norm": clipped, "clip_scale": 1.0 if abs(ratio - 1.0) < ROUNDING else ratio}
-        return found
+def _of_one_shape(layers: Sequence[tuple[int, list[nn.Parameter]]]) -> list[list[tuple[int, list[nn.Parameter]]]]:
+    """Layers whose weights can stand side by side."""
+    groups: dict[Any, list[tuple[int, list[nn.Parameter]]]] = {}
+    for rank, weights in layers:
+        key = tuple((each.shape, each.device, each.dtype) for each in weights)
+        groups.setdefault(key, []).append((rank, weights))
+    return list(groups.values())
 
-    def _whole(self, table: Table, name: str, others: float) -> float:
-        """Over all parameters; one that several layers share counts once."""
-        ranks, seen, square, norms = self._passes.ranks, set(), others**2, table[name].tolist()
-        for place, rank in ranks.items():
-            key = tuple(id(each) for each in self._passes.sites[place].weights)
-            if key not in seen and not math.isnan(norms[rank]):
-                square += norms[rank] ** 2
-            seen.add(key)
-        return math.sqrt(square)
+
+def _dense(tensor: torch.Tensor) -> torch.Tensor:
+    return tensor.detach().to_dense() if tensor.is_sparse else tensor.detach()
+
+
+def _joined_all(several: Sequence[Sequence[Any]]) -> list[torch.Tensor]:
+    """`_joined` of each; fast for the usual ones."""
+    if all(len(each) == 1 and not each[0].is_sparse for each in several):
+        return [each[0] for each in several]
+    return [_joined(each) for each in several]
+
+
+def _joined(tensors: Sequence[Any]) -> torch.Tensor:
+    """One tensor of several, sparse ones made dense."""
+    return _dense(tensors[0]) if len(tensors) == 1 else torch.cat([_dense(each).reshape(-1) for each in tensors])
 
 
 def _scale_of_caller() -> torch.Tensor | None:
     """The scale of the GradScaler whose `step` is running; None where none is."""
-    code = torch.amp.GradScaler.step.__code__
     frame: Any = sys._getframe(1)
-    for _ in range(FRAMES + 6):
+    for _ in range(FRAMES):
         if frame is None:
             return None
-        if frame.f_code is code:
+        if frame.f_code is SCALER_STEP:
             scale: torch.Tensor | None = frame.f_locals["self"]._scale
             return scale
         frame = frame.f_back

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import platform
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import Any
 
 import torch
@@ -14,6 +15,7 @@ from dlprobe.recorders.torch.layers import Layer
 from dlprobe.recorders.torch.passes import Passes
 from dlprobe.version import version
 
+PROBED = "every row is of one extra pass on a fixed batch, so updates are not recorded"
 NORMS = ("batch", "layer", "group", "rms")
 OPTIMIZERS = {"Adam": "adam", "AdamW": "adamw", "NAdam": "nadam", "Adamax": "adamax", "Adagrad": "adagrad", "RMSprop": "rmsprop"}
 RENAMED = {"eps": "epsilon", "lr_decay": "lr_decay", "alpha": "alpha", "centered": "centered", "momentum_decay": "momentum_decay"}
@@ -44,18 +46,19 @@ def _facts(layer: Layer) -> LayerFacts:
 
 
 def run_facts(model: nn.Module, optimizer: Any, passes: Passes, samples: int, distributed: bool) -> RunFacts:
-    """How the run is trained. samples: of a whole step."""
-    group = optimizer.param_groups[0]
+    """How the run is trained. optimizer: None of a probe, which knows neither it nor the batches of the training; samples: of a whole step."""
     dropouts = [passes.layers[place].dropout for place in passes.ranks]
-    return RunFacts(
+    known = RunFacts(loss=passes.loss, dropout=max(dropouts, default=0.0), notes=tuple(notes(model, passes, distributed)) or None)
+    if optimizer is None:
+        return replace(known, notes=(PROBED, *(known.notes or ())))
+    group = optimizer.param_groups[0]
+    return replace(
+        known,
         batch_size=samples or None,
         optimizer=optimizer_text(optimizer),
         learning_rate=float(group["lr"]),
         momentum=float(group.get("momentum", 0.0)),
-        loss=passes.loss,
-        dropout=max(dropouts, default=0.0),
         l2=float(group.get("weight_decay", 0.0)),
-        notes=tuple(notes(model, passes, distributed)) or None,
     )
 
 
@@ -94,6 +97,18 @@ def notes(model: nn.Module, passes: Passes, distributed: bool) -> list[str]:
     if distributed:
         found.append("activations and error signals are those of the samples of process 0; gradients are those of all processes")
     return found
+
+
+def special_ranks(passes: Passes) -> tuple[list[int], list[int]]:
+    """Ranks whose weights count once in the norm of the whole gradient, and ranks whose samples have
+    no gradient of their own: with a batch norm in them or behind
+    them, and of weights that several layers share."""
+    layers = [passes.layers[place] for place in passes.ranks]
+    weights = [[id(weight) for weight in layer.site.weights] for layer in layers]
+    once = [rank for rank, own in enumerate(weights) if own and own not in weights[:rank]]
+    mixing = max((rank for rank, layer in enumerate(layers) if layer.norm == "batch"), default=-1)
+    shared = [rank for rank, own in enumerate(weights) if own and weights.count(own) > 1]
+    return once, sorted({*range(mixing + 1), *shared})
 
 
 def environment(model: nn.Module) -> dict[str, Any]:

@@ -22,6 +22,7 @@ class Layer:
     * activation: dlprobe's name with parameters, None where it is not known; again: the activation as a function of its argument, None where that is not seen
     * norm: dlprobe's name of the normalization, empty without; norm_after: it stands behind the activation
     * after: what makes a of the activation's value: "norm", "sum", or nothing
+    * altered: something unknown was done to a before the next layer took it
     * dropout: share of a that is dropped before the next layer takes it; needs_loss: the loss may hold its activation
     * notes: what cannot be recorded, and why
     """
@@ -33,6 +34,7 @@ class Layer:
     norm_after: bool = False
     after: str = ""
     residual: bool = False
+    altered: bool = False
     dropout: float = 0.0
     settled: bool = False
     needs_loss: bool = False
@@ -76,7 +78,7 @@ class Layer:
         place = kinds.index("activation") if "activation" in kinds else len(kinds)
         before, behind = kinds[:place], kinds[place + 1 :]
         self.dropout = max((each.rate for each in operations), default=0.0)
-        self.residual = "sum" in kinds
+        self.residual, self.altered = "sum" in kinds, "other" in behind or kinds.count("activation") > 1
         if "norm" in kinds:
             self.norm = operations[kinds.index("norm")].name or ""
             self.norm_after = kinds.index("norm") > place

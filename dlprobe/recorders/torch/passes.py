@@ -14,12 +14,13 @@ from typing import Any
 import torch
 from torch import nn
 
-from dlprobe.recorders.torch.calls import Call, Forward, kept, pooled
+from dlprobe.recorders.torch.calls import WIDE, Call, Forward, kept, pooled
 from dlprobe.recorders.torch.hooks import Guarded, Hook
 from dlprobe.recorders.torch.layers import Layer, loss_of
 from dlprobe.recorders.torch.modules import NORMS, Site, sites_of
 from dlprobe.recorders.torch.tracing import Trails, Watching
 
+INPUT_GRADIENT = {"AddmmBackward0": 1, "MmBackward0": 0}  # where in the gradients of a product's inputs that of x stands
 POSITIONS = 1024  # up to which gradients of single samples are measured
 
 
@@ -58,6 +59,10 @@ class Passes:
         self._lives: list[Forward] = []
         self._calls: list[Call] = []
         self._last: dict[int, Call] = {}
+        self._alone: set[int] = set()  # places whose input nothing else takes
+        self._sources: dict[int, int] = {}  # place -> the place whose a, as it is measured, is its input
+        self._overwritten: set[int] = set()  # places whose z is overwritten in place
+        self._inputs: list[tuple[int, int, Any, bool]] = []
         self._returned: dict[tuple[Forward, int], Returned] = {}
         self._seen: dict[int, int] = {}  # order of a place's first call, of one without gradients too
 
@@ -109,9 +114,17 @@ class Passes:
                 self.layers[trail.origin.place].settle_output(trail.operations)
         for place in self._last:
             self.layers[place].settle_output(None)
+        self._alone = {place for place, _, x, _ in self._inputs if trails.uses.get(id(x), 0) == 1} | (set(self._last) - set(self._takers))
+        self._sources = {place: source for place, source, _, directly in self._inputs if directly and self._shows_a(source)}
+        self._inputs, self._overwritten = [], trails.overwritten
         for place in set(self._last) - set(self._norms.values()):
             if self.layers[place].takes_norm:
                 self.layers[place].hide("a norm that is no module")
+
+    def _shows_a(self, place: int) -> bool:
+        """Whether what is measured as a layer's a is what the next layer takes: nothing unknown was done to it."""
+        layer = self.layers[place]
+        return layer.after != "hidden" and not layer.needs_loss and (layer.again is not None or bool(layer.after)) and not layer.altered
 
     def _end_trace(self) -> None:
         if self._mode is not None:
@@ -126,38 +139,75 @@ class Passes:
             self.begun += 1
 
     def _called(self, place: int, module: nn.Module, inputs: Any, result: Any) -> None:
-        site, z = self.sites[place], self.sites[place].output(result)
+        site = self.sites[place]
+        z = site.output(result)
         x = inputs[0] if inputs and isinstance(inputs[0], torch.Tensor) else None
         if z is None or not z.is_floating_point():
             return
-        if torch.is_grad_enabled() and not self._depth and (self._forward is None or self._over):
+        gradients = torch.is_grad_enabled()
+        if gradients and not self._depth and (self._forward is None or self._over):
             self._new_pass()  # called without the model around it
-        forward = self._forward
-        if forward is None or forward.step != self._number or (not torch.is_grad_enabled() and self._trails is None):
+        forward, trails = self._forward, self._trails
+        if forward is None or forward.step != self._number or not (gradients or trails):
             return
+        if trails is not None:
+            trails.paused = True
         call = self._call(place, site, forward, z, x)
-        if self._trails is not None:
+        if trails is not None:
             self._trace(call, z, x)
-        if not torch.is_grad_enabled():
+        if gradients:
+            self._hook(call, site, z, x)
+        if trails is not None:
+            trails.paused = False
+
+    def _hook(self, call: Call, site: Site, z: torch.Tensor, x: torch.Tensor | None) -> None:
+        """Have the gradients of this call handed over: by the product itself, where its input goes nowhere else, or by the tensors."""
+        self._last[call.place] = call
+        node = z.grad_fn
+        if node is None:
+            call.forward.silent.append(call)
             return
-        if z.requires_grad:
-            z.register_hook(Hook(self._recording, self._signal, call))
+        place = INPUT_GRADIENT.get(type(node).__name__, -1)
+        if place >= 0 and call.place in self._alone and x is not None and x.dim() == 2:
+            node.register_hook(Hook(self._recording, self._both, call, place))
         else:
-            forward.silent.append(call)
-        self._look_back(call, site, x)
-        self._last[place] = call
+            z.register_hook(Hook(self._recording, self._signal, call))
+            self._look_back(call, site, x)
+
+    def _both(self, call: Call, place: int, input_gradients: tuple[Any, ...], output_gradients: tuple[Any, ...]) -> None:
+        """Behind a product x W: dL/dz, and what its input gets back."""
+        if call.forward.step != self._number or output_gradients[0] is None:
+            return
+        self._signal(call, output_gradients[0])
+        source = self._takers.get(call.place, -1)
+        if source >= 0 and input_gradients[place] is not None:
+            self._came_back(call, source, input_gradients[place])
 
     def _call(self, place: int, site: Site, forward: Forward, z: torch.Tensor, x: torch.Tensor | None) -> Call:
         self._order += 1
-        units = z.shape[1] if site.kind == "convolution" and z.dim() > 2 else z.shape[-1]
-        call = Call(place, self._order, forward, site.samples(z), kept(site.units_last(z).reshape(-1, units)))
-        if site.kind == "dense" and x is not None and x.is_floating_point() and len(site.weights) == 1:
+        if site.kind == "convolution" and z.dim() > 2:
+            z = z.detach().movedim(1, -1)
+        units = z.shape[-1]
+        if z.dim() == 2 and self.ranks and place not in self._overwritten:
+            call = Call(place, self._order, forward, z.shape[0], kept(z, copy=False))
+            call.version = call.z._version if z.dtype in WIDE else -1
+        else:
+            call = Call(place, self._order, forward, site.samples(z), kept(z.reshape(-1, units)))
+        if site.kind == "dense" and x is not None and x.is_floating_point() and site.weights:
             call.fan_in = int(x.shape[-1])
-            if x.dim() == 2:
+            source = self._sources.get(place, -1) if self.ranks else -1
+            if x.dim() == 2 and source >= 0 and x.dtype in WIDE and self._forwarded(source, forward, x):
+                call.source = source
+            elif x.dim() == 2:
                 call.input_norms = torch.linalg.vector_norm(x.detach(), dim=1, dtype=call.z.dtype if x.dtype != call.z.dtype else None)
             elif x.dim() > 2 and x[0].numel() // x.shape[-1] <= POSITIONS:
                 call.inputs = kept(x.reshape(x.shape[0], -1, x.shape[-1]))
         return call
+
+    def _forwarded(self, source: int, forward: Forward, x: torch.Tensor) -> bool:
+        """Whether the source was called in this pass, with an output of this input's shape."""
+        before = self._last.get(source)
+        return before is not None and before.forward is forward and before.z.shape == x.shape
 
     def _look_back(self, call: Call, site: Site, x: torch.Tensor | None) -> None:
         """To the layer whose output it takes: its a, where a sum shows it, and the dL/da that will come back."""
@@ -174,8 +224,11 @@ class Passes:
         assert self._trails is not None
         trail = None if x is None else self._trails.of(x)
         if trail is not None and not self.layers[trail.origin.place].settled:
-            self.layers[trail.origin.place].settle(trail.operations, not any(each.kind == "dropout" for each in trail.operations))
+            directly = not any(each.kind == "dropout" for each in trail.operations)
+            layer = self.layers[trail.origin.place]
+            layer.settle(trail.operations, directly)
             self._takers[call.place] = trail.origin.place
+            self._inputs.append((call.place, trail.origin.place, x, directly))
         self._trails.begin(z, call)
         self._seen.setdefault(call.place, call.order)
         self._last[call.place] = call
@@ -200,9 +253,9 @@ class Passes:
         if not self._queued:
             self._queued = True
             self._backward_begun()
-        signal = kept(self.sites[call.place].units_last(gradient).reshape(-1, call.units))
+        signal = kept(gradient if gradient.dim() == 2 else self.sites[call.place].units_last(gradient).reshape(-1, call.units), copy=False)
         if call.signal is not None:  # a second backward pass through the same graph
-            call.signal += signal
+            call.signal = call.signal + signal
             return
         call.signal = signal
         self._calls.append(call)
@@ -213,8 +266,8 @@ class Passes:
     def _came_back(self, call: Call, place: int, gradient: torch.Tensor) -> None:
         """What a layer's input got back is dL/da of the layer at `place`."""
         if call.forward.step == self._number:
-            rows = self.sites[call.place].units_last(gradient)
-            returned = Returned(kept(rows.reshape(-1, rows.shape[-1])), call.place, torch.finfo(gradient.dtype).tiny)
+            rows = gradient if gradient.dim() == 2 else self.sites[call.place].units_last(gradient)
+            returned = Returned(kept(rows.reshape(-1, rows.shape[-1]), copy=False), call.place, torch.finfo(gradient.dtype).tiny)
             self._returned.setdefault((call.forward, place), returned)
 
     # --- what the recording asks -----------------------------------------------------------------------------------------------------------------------------
@@ -236,13 +289,16 @@ class Passes:
         return self.ranks
 
     def taken(self) -> list[Call]:
-        """All calls that count, those of one layer put together, in the order of rows."""
+        """All calls that count, those of one layer put together, in the order of rows. What was
+        overwritten in this step is left out, and copied from the next on."""
         calls: dict[int, list[Call]] = {}
         for call in sorted([*self._calls, *(call for forward in self._lives for call in forward.silent)], key=lambda call: call.order):
             returned = self._returned.get((call.forward, call.place))
             if returned is not None and returned.gradient.shape == call.z.shape:
                 call.activation_gradient, call.feeds, call.tiny = returned.gradient, returned.taker, returned.tiny
-            if call.place in self.ranks:
+            if call.overwritten:
+                self._overwritten.add(call.place)
+            elif call.place in self.ranks:
                 calls.setdefault(call.place, []).append(call)
         return [pooled(calls[place]) for place in self.ranks if place in calls]
 

@@ -7,26 +7,29 @@ complete when it has stepped (ΔW). Row t describes the net before update t.
 
 from __future__ import annotations
 
+import contextlib
 import math
 import sys
 import warnings
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
 from typing import Any
 
+import numpy as np
 import torch
 
 from dlprobe.errors import ConfigError, DlprobeWarning
 from dlprobe.recorders.run_file import RunFile
 from dlprobe.recorders.torch.calls import Call
 from dlprobe.recorders.torch.capture import Capture
-from dlprobe.recorders.torch.facts import environment, layer_facts, run_facts
+from dlprobe.recorders.torch.facts import environment, layer_facts, run_facts, special_ranks
+from dlprobe.recorders.torch.groups import Scratch
 from dlprobe.recorders.torch.hooks import FirstClosure, Hook
 from dlprobe.recorders.torch.modules import unwrapped
 from dlprobe.recorders.torch.passes import Passes
-from dlprobe.recorders.torch.rows import Part, Summing, Table
+from dlprobe.recorders.torch.plans import STATISTICS, Measured, Plan, filled, plan_of_calls, signature
+from dlprobe.recorders.torch.rows import Row, Rows
 
 OF_ACTIVATION = (
     "activation_mean",
@@ -39,23 +42,10 @@ OF_ACTIVATION = (
 )
 
 
-@dataclass
-class Waiting:
-    """A row that may still get its loss, and in the first row what the loss tells of the output layer.
-    passes: that counted in the step; late: calls of that layer."""
-
-    step: int
-    table: Table
-    scalars: dict[str, float]
-    losses: list[torch.Tensor]
-    passes: int
-    late: list[Call]
-
-
 class Recording:
     """What `record` returns. Its methods raise nothing, unless it is strict."""
 
-    def __init__(self, model: Any, optimizers: Sequence[Any], path: Path, *, every: int, force: bool, strict: bool) -> None:
+    def __init__(self, model: Any, optimizers: Sequence[Any], path: Path, *, every: int, force: bool, strict: bool, probes: bool = False) -> None:
         if every < 1:
             raise ConfigError(f"every is {every}, expected 1 or more")
         self._silent = torch.distributed.is_available() and torch.distributed.is_initialized() and torch.distributed.get_rank() > 0
@@ -64,20 +54,22 @@ class Recording:
         self._model = unwrapped(model)
         self._file = None if self._silent else RunFile(path, "torch", force)
         self._passes = Passes(self._model, self, self._begin_pass, self._backward_begun)
-        self._summing = Summing()
-        self._capture = Capture(self._model, self._passes, self._optimizers, self._summing)
+        self._scratch, self._wide = Scratch(), set[Any]()
+        self._capture = Capture(self._model, self._passes, self._optimizers, self._scratch, self._wide, probes)
+        self._plans: dict[Any, Plan] = {}
+        self._taken: Measured | None = None
+        self._rows: Rows | None = None
         self._handles: list[Any] = []
         self._stance: str | None = None
         self._step = 0
         self._armed = self._captured = self._over = False
         self._stepped: set[int] = set()
         self._losses: list[torch.Tensor] = []
-        self._waiting: Waiting | None = None
+        self._waiting: Row | None = None
         self._late: list[Call] = []
         self._samples = 0
-        self._skipped = 0
+        self._skipped, self._probes = 0, probes
         self._diverged = False
-        self._parts: list[Part] = []
         if not self._silent:
             self._attach()
 
@@ -94,10 +86,15 @@ class Recording:
         if not self._over and not self._silent:
             self._guarded(self._note_loss, loss)
 
+    def at(self, step: int) -> None:
+        """The coming row is of this step: of a probe, which is not called at every one."""
+        self._step = step
+
     def evaluation(self, step: int | None = None, **values: float) -> None:
         """Losses and metrics after `step` updates (those made so far): train_loss, val_loss,
         train_error, val_error, … Another name is left out with a warning."""
         if self._file is not None and not self._over:
+            self._guarded(self._flush_rows)
             self._attempt(self._file.evaluation, self._step if step is None else step, values)
 
     def data(self, x_train: Any, y_train: Any, x_val: Any = None, y_val: Any = None) -> None:
@@ -112,12 +109,15 @@ class Recording:
         if self._over:
             return None
         self._guarded(self._flush)
+        self._guarded(self._flush_rows)
         return self._end(status)
 
     def fail(self, error: Exception) -> None:
         """Something in the recorder went wrong: say so once, close what there is, and let the training go on. Raises it where the recorder is strict."""
         if self._over:
             return
+        with contextlib.suppress(Exception):
+            self._flush_rows()
         self._end("interrupted")
         if self._strict:
             raise error
@@ -191,16 +191,23 @@ class Recording:
                 self._take_passes()
 
     def _take_passes(self) -> None:
+        passes, capture = self._passes, self._capture
         if self._first and self._losses:
-            self._passes.settle_loss(self._losses[-1])
-        calls = self._passes.taken()
+            passes.settle_loss(self._losses[-1])
+        calls = passes.taken()
         if not calls and self._first:
             raise ConfigError(
                 "no gradient came back through a layer of the model before the optimizer's first step: it was not called, or its layers are of no known kind"
             )
-        self._parts = self._summing.of_calls(calls, self._passes.layers, self._passes.ranks, self._capture.scale)
+        key = (capture.key, signature(calls, passes.layers), len(self._wide))
+        if key not in self._plans:
+            self._plans[key] = Plan([*capture.groups, *plan_of_calls(calls, passes.layers, passes.ranks, self._scratch, self._wide).groups])
+        plan = self._plans[key]
+        sums = [*capture.sums, *(group.sums(calls) for group in plan.groups[len(capture.groups) :])]
+        self._taken = plan.measure(sums, capture.scale, self._wide)
+        plan.release()
         self._samples = max((call.samples for call in calls), default=0)
-        self._late = [call for call in calls if self._passes.layers[call.place].needs_loss]
+        self._late = [call for call in calls if passes.layers[call.place].needs_loss]
 
     def _after_step(self, index: int, optimizer: Any, args: Any, kwargs: Any) -> None:
         if self._over or (self._armed and not self._captured) or (not self._armed and index < len(self._optimizers) - 1):
@@ -224,38 +231,54 @@ class Recording:
 
     def _complete(self) -> None:
         """The row of this step, but for a loss that is still to be told."""
-        ranks = self._passes.ranks
-        table = self._summing.table(len(ranks), [*self._capture.after_step(), *self._parts])
-        self._diverged = not self._capture.complete(table)  # nothing is left to describe
-        self._waiting = Waiting(self._step, table, self._capture.scalars(table), self._losses, self._passes.passes, self._late)
+        capture, taken = self._capture, self._taken
+        assert taken is not None
+        groups, sums = capture.after_step()
+        key = (taken.plan, *map(id, groups))
+        if key not in self._plans:
+            self._plans[key] = Plan(groups)
+        after = self._plans[key].measure(sums, 1.0, self._wide)
+        self._diverged = not np.isfinite(after.numbers[after.plan.places_of("weight_norm")]).all()  # nothing is left to describe
+        group = self._optimizers[0].param_groups[0]
+        group = group.get("noted", {"lr": math.nan, "momentum": math.nan} if self._probes else group)
+        rate, momentum = float(group["lr"]), float(group.get("momentum", group.get("betas", (math.nan,))[0]))
+        row = Row(self._step, taken, after, capture.scale, rate, momentum, capture.changed, capture.lacking, self._losses, self._passes.passes)
+        self._waiting, self._losses = row, []
         self._passes.forget()
-        self._capture.forget()
-        self._losses, self._parts, self._late = [], [], []
-        if len(self._waiting.losses) >= self._waiting.passes:
+        capture.row_is_over()
+        capture.forget()
+        if len(row.losses) >= row.passes:
             self._flush()
 
     def _flush(self) -> None:
-        """Write the row that waits for its loss."""
-        if self._waiting is None or self._file is None:
-            return
+        """The row that waits for its loss has it, or gets none."""
         row, self._waiting = self._waiting, None
+        if row is None:
+            return
         if self._first:
             self._begin_file(row)
-        if row.losses:
-            row.scalars["batch_loss"] = math.fsum(float(each.detach()) for each in row.losses) / len(row.losses)
-        self._file.row(row.step, row.table.values.T, row.scalars)
+        assert self._rows is not None
+        row.losses = [each.detach() for each in row.losses]
+        self._rows.append(row)
 
-    def _begin_file(self, row: Waiting) -> None:
+    def _begin_file(self, row: Row) -> None:
         """With the first row all is known: its loss, where it is told at all, says what the output layer's activation is."""
         assert self._file is not None
         passes = self._passes
         passes.settle_loss(row.losses[-1] if row.losses else None)
-        if row.late:
-            late = self._summing.table(len(passes.ranks), self._summing.of_calls(row.late, passes.layers, passes.ranks, self._capture.scale))
-            for rank in (passes.ranks[call.place] for call in row.late):
-                row.table.put(rank, {name: late[name][rank] for name in OF_ACTIVATION})
-        facts = run_facts(self._model, self._optimizers[0], passes, self._samples, self._distributed)
+        facts = run_facts(self._model, None if self._probes else self._optimizers[0], passes, self._samples, self._distributed)
         self._file.begin(layer_facts(passes), facts, environment(self._model))
+        once, unsplit = special_ranks(passes)
+        self._rows = Rows(len(passes.ranks), once, unsplit, self._file.rows)
+        if self._late:
+            late, self._late = self._late, []
+            with torch.no_grad():
+                plan = plan_of_calls(late, passes.layers, passes.ranks, self._scratch, set())
+                found = plan.measure([group.sums(late) for group in plan.groups], row.scale, self._wide)
+            values = filled(1, len(passes.ranks))
+            plan.statistics(found.numbers[None], np.array([[row.scale]]), values)
+            for rank in (passes.ranks[call.place] for call in late):
+                row.taken.overrides.append((rank, {name: float(values[0, STATISTICS[name], rank]) for name in OF_ACTIVATION}))
 
     def _note_loss(self, loss: torch.Tensor | float) -> None:
         value = loss if isinstance(loss, torch.Tensor) else torch.tensor(float(loss))
@@ -273,6 +296,10 @@ class Recording:
         self._capture.forget()
         self._losses = []
 
+    def _flush_rows(self) -> None:
+        if self._rows is not None:
+            self._rows.flush()
+
     # --- the end -----------------------------------------------------------------------------------------------------------------------------------------
 
     def _end(self, status: str) -> Path | None:
@@ -284,6 +311,8 @@ class Recording:
         self._waiting = None
         if self._file is None:
             return None
+        if status == "finished" and self._diverged:
+            status = "diverged"
         return self._file.close(status, {"steps_done": self._step, "skipped_steps": self._skipped})
 
     def _attempt(self, action: Callable[..., None], *arguments: Any) -> None:

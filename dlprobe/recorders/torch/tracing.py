@@ -114,9 +114,13 @@ class Trail:
 
 @dataclass
 class Trails:
-    """The trail of every tensor of one forward pass. Tensors are kept, so that an id means one tensor."""
+    """The trail of every tensor of one forward pass, how many functions took it, and the origins whose tensor was overwritten. Tensors
+    are kept, so that an id means one tensor. paused: while hooks look at tensors themselves."""
 
     known: dict[int, tuple[torch.Tensor, Trail]] = field(default_factory=dict)
+    uses: dict[int, int] = field(default_factory=dict)
+    overwritten: set[Any] = field(default_factory=set)
+    paused: bool = False
 
     def of(self, tensor: Any) -> Trail | None:
         found = self.known.get(id(tensor))
@@ -139,10 +143,13 @@ class Watching(TorchFunctionMode):
     def __torch_function__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
         kwargs = kwargs or {}
         name = getattr(func, "__name__", "")
-        if name in QUIET:
+        if name in QUIET or self._trails.paused:
             return func(*args, **kwargs)
         before = [(each, self._trails.of(each)) for each in _tensors((args, kwargs))]
         again = _again(func, args, kwargs) if name in ACTIVATIONS else None
+        for tensor, trail in before:
+            if trail is not None:
+                self._trails.uses[id(tensor)] = self._trails.uses.get(id(tensor), 0) + 1
         result = func(*args, **kwargs)
         try:
             self._follow(name, before, args, kwargs, again, result)
@@ -173,6 +180,8 @@ class Watching(TorchFunctionMode):
         else:
             after = latest.then(Operation("other", name))
         for tensor in made:
+            if any(tensor is given for given, _ in before) and name not in SAME:
+                self._trails.overwritten.add(latest.origin.place)
             self._trails.note(tensor, after)
 
 

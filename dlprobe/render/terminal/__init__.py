@@ -14,7 +14,7 @@ from typing import Any, TextIO
 from dlprobe.render import document as doc
 from dlprobe.render import formats
 from dlprobe.render.safe_text import encodable
-from dlprobe.render.terminal import chart, density, heat_table, markdown, profile, table, text
+from dlprobe.render.terminal import bars, chart, density, heat_table, markdown, profile, table, text
 from dlprobe.render.terminal.page import Page
 from dlprobe.render.terminal.stream import glyphs_for, wants_color
 
@@ -30,6 +30,7 @@ _DRAWINGS: dict[type, Callable[[Page, Any], None]] = {
     doc.Hint: text.hint,
     doc.Facts: table.facts,
     doc.Table: table.table,
+    doc.Bars: bars.bars,
     doc.HeatTable: heat_table.heat_table,
     doc.Chart: chart.chart,
     doc.Density: density.density,

@@ -8,7 +8,7 @@ from rich.cells import cell_len
 from rich.console import Console
 from rich.text import Text
 
-from dlprobe.render.document import Cell, Toned
+from dlprobe.render.document import Toned, Value
 from dlprobe.render.numbers import value_text
 from dlprobe.render.safe_text import visible
 from dlprobe.render.terminal.stream import Glyphs, color_system
@@ -72,6 +72,6 @@ class Page:
         self.wrapped(Text(visible(note), "dim"))
 
 
-def cell_text(value: Cell, digits: int) -> Text:
+def cell_text(value: Value | Toned, digits: int) -> Text:
     """A value of a table or fact, in the colour of its judgement; floats with that many significant digits."""
     return Text(visible(value_text(value, digits)), TONES[value.tone] if isinstance(value, Toned) else "")

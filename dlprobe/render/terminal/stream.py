@@ -35,6 +35,7 @@ class Glyphs:
     upright: str
     bullet: str
     swatch: str
+    bar: str
     blocks: str
     chart: str
     shades: str
@@ -50,6 +51,7 @@ UNICODE = Glyphs(
     upright="│",
     bullet="• ",
     swatch="━",
+    bar="█",
     blocks=sparkline.BLOCKS,
     chart=line_chart.MARKS,
     shades=density.SHADES,
@@ -64,6 +66,7 @@ ASCII = Glyphs(
     upright="|",
     bullet="* ",
     swatch="-",
+    bar="#",
     blocks=sparkline.ASCII_BLOCKS,
     chart=line_chart.ASCII_MARKS,
     shades=density.ASCII_SHADES,

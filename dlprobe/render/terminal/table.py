@@ -10,6 +10,7 @@ from rich.table import Table as RichTable
 from rich.text import Text
 
 from dlprobe.render import document as doc
+from dlprobe.render.heights import heights
 from dlprobe.render.safe_text import visible
 from dlprobe.render.terminal.columns import Group, Widths, breakable, fit, wrap_name
 from dlprobe.render.terminal.page import Page, cell_text
@@ -40,9 +41,14 @@ def table(page: Page, block: doc.Table) -> None:
     """A table in one piece, or in several where it is too wide."""
     page.caption(block.caption)
     names = [visible(f"{column.name} [{column.unit}]" if column.unit else column.name) for column in block.columns]
-    rows = [[cell_text(cell, column.digits) for cell, column in zip(row, block.columns, strict=True)] for row in block.rows]
+    rows = [[drawn_cell(page, cell, column.digits) for cell, column in zip(row, block.columns, strict=True)] for row in block.rows]
     columns = [Column(name, column.align, [row[index] for row in rows]) for index, (name, column) in enumerate(zip(names, block.columns, strict=True))]
     draw_columns(page, columns)
+
+
+def drawn_cell(page: Page, cell: doc.Cell, digits: int) -> Text:
+    """A cell as text, a histogram as bars."""
+    return Text(heights(cell.values, page.glyphs.blocks), "cyan") if isinstance(cell, doc.Heights) else cell_text(cell, digits)
 
 
 def pieces(page: Page, columns: Sequence[Column]) -> list[Group]:
@@ -79,7 +85,7 @@ def facts(page: Page, block: doc.Facts) -> None:
         *above, last = wrap_name(key, room)
         for line in above:
             page.line(line, "dim")
-        first, *others = cell_text(value, digits=6).wrap(page.console, page.width - room - GAP) or [Text("")]
+        first, *others = drawn_cell(page, value, digits=6).wrap(page.console, page.width - room - GAP) or [Text("")]
         page.line(Text.assemble((last.ljust(room + GAP), "dim"), first))
         for other in others:
             page.line(Text(" " * (room + GAP)) + other)

@@ -19,8 +19,8 @@ def lessons(grid: Grid) -> list[Block]:
     said = ", ".join(f"{count} {name}" for name, count in counts.items() if count)
     nets = f"{len(grid.rows)} net{'s' * (len(grid.rows) != 1)}"
     blocks: list[Block] = [
-        Verdict(f"{nets}: {states_text([each for found in grid.diagnoses for each in found])}", "warning" if grid.failed else "neutral"),
-        Verdict(f"measured before training, the error signal over depth: {said}", "neutral"),
+        Verdict(states_text([each for found in grid.diagnoses for each in found]), "warning" if grid.failed else "neutral"),
+        Verdict(f"{nets}: {said} (their error signal over depth, measured before training)", "neutral"),
     ]
     bullets = [
         sentence

@@ -56,5 +56,5 @@ register(
     check,
     needs=("dead_fraction", "train_loss"),
     thresholds=[Threshold("share", 0.5, "share of a layer's units that are dead", low=0.0, high=1.0, origin="choice: half; 10 % is usual in healthy nets")],
-    brings_about="A003 G001 G005 N002 W004 L001 L004 B001",
+    brings_about="A003 G001 G005 N002 W004 L001 L004 B001 L009",
 )

@@ -37,7 +37,18 @@ def test_the_untrained_net_and_one_lucky_evaluation_are_no_learning() -> None:
     assert _of(made(evaluations={"train_loss": (1.0, 0.3), "train_error": (0.0, 0.0)})).best == -math.inf
 
 
-@pytest.mark.parametrize(("train", "val", "well"), [(0.9, 0.8, True), (0.9, 0.5, False), (0.7, 0.9, False), (0.9, math.nan, True), (math.nan, 0.9, False)])
+def test_a_run_that_early_stopping_ended_is_judged_by_the_parameters_that_it_kept() -> None:
+    """Its best evaluation had 5 % error, its last 45 %, which nobody has any more."""
+    evaluations = {"train_loss": (2.3, 0.1, 0.0), "val_loss": (2.3, 0.2, 9.0), "train_error": (0.9, 0.05, 0.0), "val_error": (0.9, 0.05, 0.45)}
+    data = {"train_class_counts": [100] * 10, "val_class_counts": [10] * 10}
+    kept = {"best_step": 200, "train_loss": 0.1, "val_loss": 0.2, "train_error": 0.05, "val_error": 0.05}
+    assert _of(made(data=data, evaluations=evaluations, final=kept)).well
+    assert not _of(made(data=data, evaluations=evaluations)).well
+
+
+@pytest.mark.parametrize(
+    ("train", "val", "well"), [(0.9, 0.8, True), (0.9, 0.5, False), (0.7, 0.9, True), (0.7, 0.75, False), (0.9, math.nan, True), (math.nan, 0.9, False)]
+)
 def test_well_means_on_new_samples_too_where_there_are_any(train: float, val: float, well: bool) -> None:
     data = {"train_class_counts": [100] * 10, "val_class_counts": [10] * 10}
     evaluations = {"train_loss": (2.3, 0.1), "train_error": (0.9, 0.9 * (1 - train)), "val_error": (0.9, 0.9 * (1 - val))}

@@ -16,7 +16,7 @@ others and of the order, so that configuration `index` of a seed is always the s
 | optimizer | Adam 54 %, SGD 10 %, momentum 11 %, five others 25 % |
 | learning rate | usual 64 %, else usual × 10^u, u uniform −1.6 … 1.3 |
 | schedule | constant 86 %, cosine 8 %, exponential and step 3 % each |
-| batch size | 32 58 %, 8 … 128 39 %, full 3 % |
+| batch size | 32 58 %, 8 … 256 42 % |
 | regularization | none 77 %; l2 10 % and l1 3 % log-uniform 1e-5 … 0.1; dropout 10 % uniform .1 … .7 |
 | weight decay | 5 % of AdamW, SGD and momentum, log-uniform 1e-5 … 0.1 |
 | loss and output of classes | auto 94 %, squared error of softmax or sigmoid 3 %, an output that does not fit 3 % |
@@ -67,7 +67,7 @@ RESIDUALS = shares("none 94, identity 6")
 OPTIMIZERS = shares("adam 54, sgd 10, momentum 11, rmsprop 8, adamw 8, nadam 4, adagrad 2, nesterov 3")
 USUAL_RATE, RATE_DECADES = 0.64, (-1.6, 1.3)
 SCHEDULES = shares("constant 86, cosine 8, exponential 3, step 3")
-BATCHES = shares("32 58, 8 6, 16 15, 64 14, 128 4, full 3")
+BATCHES = shares("32 58, 8 6, 16 15, 64 14, 128 4, 256 3")
 REGULARIZATIONS = shares("none 77, l2 10, dropout 10, l1 3")
 PENALTY_DECADES, DROPOUTS = (-5.0, -1.0), (0.1, 0.7)
 DECAY, DECAYED = 0.05, ("adamw", "sgd", "momentum")

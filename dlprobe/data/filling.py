@@ -1,0 +1,79 @@
+"""Prepared inputs straight from tiles: fitted in two passes over the training rows, scaled in a third into the arrays that training holds.
+
+The numbers are those of the whole matrix, to the last bit; what is held beside the result is a tile and a few numbers per row.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import numpy as np
+import numpy.typing as npt
+
+from dlprobe.data.dataset import PARTS, Array, Dataset, Floats, Indices, Scaler, Tile, Tiles
+from dlprobe.data.places import quoted
+from dlprobe.data.scaling import Moments
+from dlprobe.data.tiles import Told, added, followed
+from dlprobe.errors import DataError
+
+
+def rows_within(rows: Indices, tile: Tile) -> tuple[slice, Indices]:
+    """Of ascending rows those inside a tile: which of them, and where in the tile."""
+    first, last = np.searchsorted(rows, [tile.rows.start, tile.rows.stop])
+    return slice(int(first), int(last)), rows[first:last] - tile.rows.start
+
+
+def moments_in_tiles(tiles: Tiles, rows: Indices, told: Told | None = None) -> Moments:
+    """The moments of some rows, ascending, as `scaling.moments_of` has them."""
+    columns = tiles.shape[1]
+    low, high, total = np.full(columns, np.inf), np.full(columns, -np.inf), np.zeros(columns)
+    with np.errstate(all="ignore"):
+        for tile in followed(tiles, told, 1, 4):
+            _, chosen = rows_within(rows, tile)
+            if len(chosen):
+                values, at = tile.values[chosen], tile.columns
+                low[at], high[at] = np.minimum(low[at], values.min(axis=0)), np.maximum(high[at], values.max(axis=0))
+                total[at] = added(total[at], values)
+        mean, squares = total / len(rows), np.zeros(columns)
+        for tile in followed(tiles, told, 2, 4):
+            _, chosen = rows_within(rows, tile)
+            if len(chosen):
+                values = tile.values[chosen] - mean[tile.columns]
+                squares[tile.columns] = added(squares[tile.columns], np.multiply(values, values, out=values))
+        return Moments(low, high, mean, np.sqrt(squares / len(rows)))
+
+
+def filled_from_tiles(
+    dataset: Dataset, tiles: Tiles, rows: Mapping[str, Indices], scaler: Scaler, dtype: npt.DTypeLike, told: Told | None = None
+) -> dict[str, Array]:
+    """The scaled inputs of every part, C-contiguous, of that dtype. Raises DataError as `preparation.cast` does."""
+    filled = {part: np.empty((len(rows[part]), tiles.shape[1]), dtype) for part in PARTS}
+    for tile in followed(tiles, told, 3, 4):
+        shift, scale = scaler.shift[tile.columns], scaler.scale[tile.columns]
+        for part in PARTS:
+            kept, chosen = rows_within(rows[part], tile)
+            if not len(chosen):
+                continue
+            raw = tile.values[chosen]
+            with np.errstate(all="ignore"):
+                target = filled[part][kept, tile.columns]
+                target[:] = scaled(raw, shift, scale)
+            if not np.isfinite(target).all():
+                i, j = divmod(int(np.argmin(np.isfinite(target))), target.shape[1])
+                raise misfit(dataset, rows[part][kept.start + i], tile.columns.start + j, tile.values[chosen[i], j], dtype)
+    return filled
+
+
+def scaled(raw: Floats, shift: Floats, scale: Floats) -> Floats:
+    """(raw − shift) · scale, in place."""
+    raw -= shift
+    raw *= scale
+    return raw
+
+
+def misfit(dataset: Dataset, row: int, feature: int, raw: float, dtype: npt.DTypeLike) -> DataError:
+    """Says where a scaled number leaves the engine's dtype."""
+    return DataError(
+        f"{dataset.name}: sample {row + 1}, feature {quoted(dataset.feature_names[feature])}: {raw:g} does not fit {np.dtype(dtype)} "
+        "after scaling: use scaling = standardize, dtype = float64, or rescale the column"
+    )

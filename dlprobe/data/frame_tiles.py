@@ -1,0 +1,96 @@
+"""Columns of Parquet and Feather files as tiles: a few whole columns at a time, since that is how such files lie on the disk."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from dlprobe.data.columns import Column
+from dlprobe.data.dataset import Array, Tile
+from dlprobe.data.frames import number_column, refuse_packed, silent_stderr
+from dlprobe.data.large_files import LargeTable, is_large
+from dlprobe.data.places import problem
+from dlprobe.data.tiles import TILE
+
+if TYPE_CHECKING:
+    import polars
+
+Scan = Callable[[Path], "polars.LazyFrame"]
+
+
+def large_frame(path: Path, scan: Scan, left_out: Callable[[polars.DataFrame], Sequence[str]]) -> LargeTable | None:
+    """A large table of numbers and truth values; None where it is small, or has a column of another kind. `left_out`: names that the file calls an index."""
+    import polars
+
+    try:
+        with silent_stderr():
+            lazy = scan(path)
+            schema, rows = lazy.collect_schema(), int(lazy.select(polars.len()).collect().item())
+            if not is_large(path, rows, len(schema)) or not all(kind.is_numeric() or kind == polars.Boolean for kind in schema.dtypes()):
+                return None
+            refuse_packed(path, schema, rows)
+            names = schema.names()
+            index = left_out(lazy.head(0).collect())
+    except (polars.exceptions.PolarsError, polars.exceptions.PanicException):
+        return None  # the reader of whole files says what is wrong
+
+    def load(numbers: Sequence[int]) -> list[Column]:
+        frame = columns_of(path, scan, [names[number - 1] for number in numbers])
+        return [number_column(frame.to_series(k), names[number - 1], number) for k, number in enumerate(numbers)]
+
+    def tiles(numbers: Sequence[int]) -> FrameTiles:
+        return FrameTiles(path, scan, tuple(names[number - 1] for number in numbers), rows)
+
+    notes = tuple(f"column '{name}' is the index that pandas stored: left out" for name in index)
+    return LargeTable(path, names, rows, load, tiles, counted=True, left_out=[names.index(name) + 1 for name in index], notes=notes)
+
+
+def columns_of(path: Path, scan: Scan, names: Sequence[str]) -> polars.DataFrame:
+    """These columns. polars panics on some damaged files, and a panic is no Exception."""
+    import polars
+
+    try:
+        with silent_stderr():
+            return scan(path).select([polars.col(name) for name in names]).collect()
+    except (polars.exceptions.PolarsError, polars.exceptions.PanicException):
+        raise problem(path, "cannot be read, it looks damaged: write the file again") from None
+
+
+@dataclass(frozen=True)
+class FrameTiles:
+    """Columns of these names, all rows."""
+
+    path: Path
+    scan: Scan
+    names: tuple[str, ...]
+    rows: int
+
+    @property
+    def shape(self) -> tuple[int, int]:
+        return self.rows, len(self.names)
+
+    def __iter__(self) -> Iterator[Tile]:
+        """As many whole columns as a tile has room for, one at least: what polars has freed stays in its pool, so that more would not be free."""
+        width = max(1, TILE // max(1, self.rows))
+        for first in range(0, len(self.names), width):
+            frame = columns_of(self.path, self.scan, self.names[first : first + width])
+            if frame.height != self.rows:
+                raise problem(self.path, f"declares {self.rows} rows and holds {frame.height}: write the file again")
+            columns = [numbers_of(series) for series in frame.get_columns()]
+            step = max(1, TILE // (4 * len(columns)))
+            for row in range(0, self.rows, step):
+                values = np.stack([column[row : row + step] for column in columns], axis=1, dtype=np.float64, casting="unsafe")
+                yield Tile(slice(row, row + len(values)), slice(first, first + len(columns)), values)
+
+
+def numbers_of(series: polars.Series) -> Array:
+    """The numbers of a column as NumPy has them, NaN where missing; without a copy where it can be."""
+    if series.dtype.is_decimal() or series.null_count():
+        numbers = number_column(series, "", 0).numbers
+        assert numbers is not None
+        return numbers
+    return series.to_numpy()

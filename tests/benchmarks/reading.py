@@ -1,0 +1,166 @@
+"""Reading large files: seconds, and the peak of memory beyond the start of the process over what training holds; a CSV against polars.
+
+Each reading is a process of its own, which has read a small file of the same kind before, so that what is imported is no part of it. What training holds:
+the prepared inputs in its precision, and the targets.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from measuring import print_table
+
+FEATURES = 100
+SMALL = 200
+STATUS = Path("/proc/self/status")
+
+
+def blocks(rows: int) -> Any:
+    """Rows of float32 in blocks, the class (0 or 1) in the last column."""
+    rng = np.random.default_rng(0)
+    for first in range(0, rows, 100_000):
+        block = rng.standard_normal((min(100_000, rows - first), FEATURES + 1), dtype=np.float32)
+        block[:, -1] = block[:, -1] > 0
+        yield block
+
+
+def make_npy(path: Path, rows: int) -> None:
+    whole = np.lib.format.open_memmap(path, "w+", np.float32, (rows, FEATURES + 1))
+    first = 0
+    for block in blocks(rows):
+        whole[first : first + len(block)] = block
+        first += len(block)
+    whole.flush()
+
+
+def make_hdf5(path: Path, rows: int) -> None:
+    import h5py
+
+    with h5py.File(path, "w") as file:
+        x, y = file.create_dataset("X", (rows, FEATURES), "f4"), file.create_dataset("y", (rows,), "i8")
+        first = 0
+        for block in blocks(rows):
+            x[first : first + len(block)], y[first : first + len(block)] = block[:, :-1], block[:, -1]
+            first += len(block)
+
+
+def make_parquet(path: Path, rows: int) -> None:
+    import polars
+
+    pieces = [polars.DataFrame(block, schema=[*(f"c{k}" for k in range(FEATURES)), "y"], orient="row") for block in blocks(rows)]
+    polars.concat(pieces).with_columns(polars.col("y").cast(polars.Int8)).write_parquet(path, row_group_size=100_000)
+
+
+def make_csv(path: Path, rows: int) -> None:
+    import polars
+
+    polars.concat([polars.DataFrame(block, schema=[*(f"c{k}" for k in range(FEATURES)), "y"], orient="row") for block in blocks(rows)]).write_csv(path)
+
+
+MAKERS: dict[str, Callable[[Path, int], None]] = {"npy": make_npy, "h5": make_hdf5, "parquet": make_parquet, "csv": make_csv}
+
+
+def memory(key: str) -> int:
+    """Bytes that this process holds (VmRSS, RssAnon), or held at most (VmHWM)."""
+    line = next(line for line in STATUS.read_text().splitlines() if line.startswith(key))
+    return int(line.split()[1]) * 1024
+
+
+def read_once(small: str, large: str) -> dict[str, float]:
+    """In a process of its own: seconds of loading and preparing, the peak beyond the start, and what is held at the end."""
+    from dlprobe.config.records import DataConfig
+    from dlprobe.data import load, prepare
+
+    config = DataConfig(data=small)
+    prepare(load(config, 0), config, 0, "float32")
+    Path("/proc/self/clear_refs").write_text("5")  # the peak counts from here
+    before = memory("VmRSS")
+    config = DataConfig(data=large)
+    began = time.perf_counter()
+    dataset = load(config, 0)
+    loaded = time.perf_counter() - began
+    data = prepare(dataset, config, 0, "float32")
+    seconds = time.perf_counter() - began
+    held = sum(data.inputs[part].nbytes + data.targets[part].nbytes for part in data.inputs)
+    return {"seconds": seconds, "loaded": loaded, "peak": memory("VmHWM") - before, "held": held}
+
+
+def polars_once(large: str) -> dict[str, float]:
+    import polars
+
+    began = time.perf_counter()
+    polars.read_csv(large)
+    return {"loaded": time.perf_counter() - began}
+
+
+def in_a_process(*arguments: str) -> dict[str, float]:
+    done = subprocess.run([sys.executable, __file__, *arguments], check=True, capture_output=True, text=True)
+    return json.loads(done.stdout)  # type: ignore[no-any-return]
+
+
+def memory_row(folder: Path, form: str, rows: int, rounds: int) -> list[str]:
+    small, large = folder / f"small.{form}", folder / f"large.{form}"
+    MAKERS[form](small, SMALL)
+    MAKERS[form](large, rows)
+    found = [in_a_process("--read", str(small), str(large)) for _ in range(rounds)]
+    seconds, ratio = (statistics.median(each) for each in ([one["seconds"] for one in found], [one["peak"] / one["held"] for one in found]))
+    size = large.stat().st_size
+    large.unlink()
+    return [f"{form}, {rows:,} × {FEATURES}", f"{size / 2**20:,.0f}", f"{found[0]['held'] / 2**20:,.0f}", f"{seconds:.2f}", f"{ratio:.2f}", "≤ 1.2"]
+
+
+def csv_row(folder: Path, rows: int, rounds: int) -> list[str]:
+    """Sides by turns: dlprobe until the data set is there, polars until its frame is."""
+    small, large = folder / "small.csv", folder / "large.csv"
+    make_csv(small, SMALL)
+    make_csv(large, rows)
+    ours, theirs = [], []
+    for _ in range(rounds):
+        ours.append(in_a_process("--read", str(small), str(large))["loaded"])
+        theirs.append(in_a_process("--polars", str(large))["loaded"])
+    ratio = statistics.median(a / b for a, b in zip(ours, theirs, strict=True))
+    size = large.stat().st_size
+    return [
+        f"csv, {rows:,} × {FEATURES}",
+        f"{size / 2**20:,.0f}",
+        f"{statistics.median(ours):.2f}",
+        f"{statistics.median(theirs):.2f}",
+        f"{ratio:.2f}",
+        "≤ 1.5",
+    ]
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--rows", type=int, default=1_000_000, help="of npy, h5 and parquet, 100 float32 each")
+    parser.add_argument("--forms", default="npy,h5,parquet,csv")
+    parser.add_argument("--rounds", type=int, default=5)
+    parser.add_argument("--folder", default=None, help="where the files are made; a temporary one by default")
+    parser.add_argument("--read", nargs=2, help=argparse.SUPPRESS)
+    parser.add_argument("--polars", help=argparse.SUPPRESS)
+    given = parser.parse_args()
+    if given.read or given.polars:
+        print(json.dumps(read_once(*given.read) if given.read else polars_once(given.polars)))
+        return
+    with tempfile.TemporaryDirectory(prefix="dlprobe-benchmark-", dir=given.folder) as name:
+        forms, folder = given.forms.split(","), Path(name)
+        rows = [memory_row(folder, form, given.rows, given.rounds) for form in forms if form != "csv"]
+        if rows:
+            columns = ["file", "its MiB", "held MiB", "seconds", "peak/held", "target"]
+            print_table("Reading until training could begin: peak of memory beyond the start over what training holds", columns, rows)
+        if "csv" in forms:
+            print_table("Reading a CSV, seconds", ["file", "its MiB", "dlprobe", "polars", "ratio", "target"], [csv_row(folder, given.rows // 5, given.rounds)])
+
+
+if __name__ == "__main__":
+    main()
