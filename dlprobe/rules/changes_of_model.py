@@ -20,7 +20,7 @@ from dlprobe.rules.scale import off_scale
 
 ENDS = 3  # hidden layers that are left of a net that is too deep
 RAW = 10.0  # times below the usual rate: a rate that was lowered until raw numbers could be borne
-ROOM = 8  # units below which a layer is narrow whatever it is for
+ROOM = 32  # units that a layer has room with, whatever it is for
 
 
 def widths_text(widths: Sequence[int]) -> str:
@@ -219,6 +219,14 @@ def scaling(evidence: Evidence, config: RunConfig) -> Remedy:
         told = f": features have sizes of {short(sizes.min())} to {short(sizes.max())}" if len(sizes) else ""
     patch, rate = _with_usual_rate({"data.scaling": "standardize"}, config)
     return Remedy(patch, f"standardized inputs in place of {config.data.scaling}{rate}{told}")
+
+
+def both_scales(evidence: Evidence, config: RunConfig) -> Remedy | None:
+    """Inputs and targets at once, where neither is of unit size: one alone leaves a net as lost."""
+    if "both_scales" not in off_scale(evidence):
+        return None
+    inputs, targets = scaling(evidence, config), target_scaling(evidence, config)
+    return None if targets is None else Remedy({**inputs.patch, **targets.patch}, f"{inputs.why}; {targets.why}")
 
 
 def target_scaling(evidence: Evidence, config: RunConfig) -> Remedy | None:

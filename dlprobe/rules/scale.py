@@ -102,4 +102,4 @@ def off_scale(evidence: Evidence) -> tuple[str, ...]:
             found += [name] if look(evidence) else []
         except NotEvaluableError:
             continue
-    return tuple(found)
+    return ("both_scales", *found) if len(found) > 1 else tuple(found)

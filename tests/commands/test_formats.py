@@ -19,6 +19,7 @@ CALLS = {
     "dlprobe-check-counts/1": ["check", "run.h5", "--exit-zero", "--counts"],
     "dlprobe-diff/1": ["diff", "run.h5", str(ROOT / "sample_runs" / "healthy.h5")],
     "dlprobe-summary/1": ["summary", "run.h5"],
+    "dlprobe-import/1": ["import", "log.csv", "-o", "imported.h5", "--force"],
     "dlprobe-list/1": ["list"],
     "dlprobe-list/1 kind": ["list", "data"],
     "dlprobe-explain/1": ["explain", "softplus"],
@@ -30,6 +31,7 @@ CALLS = {
 def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     path = tmp_path_factory.mktemp("formats")
     assert dlprobe("train", *TINY, "-o", str(path / "run.h5")).code == 0
+    (path / "log.csv").write_text("step,loss\n1,2.5\n2,2.25\n", encoding="utf-8")
     return path
 
 

@@ -29,13 +29,14 @@ WRITERS: dict[tuple[str, str], list[str]] = {
     ("compare", "-o"): ["compare", "init", "zeros", "ones", *TINY, "--seeds", "1", "--force", "-o"],
     ("diff", "-o"): ["diff", "good.h5", "good.h5", "--force", "-o"],
     ("gradients", "-o"): ["gradients", "--depth", "2", "--seeds", "1", "--data", "wine", "--epochs", "1", "--force", "-o"],
+    ("import", "-o"): ["import", "log.csv", "--force", "-o"],
     ("new", "-o"): ["new", "--force", "-o"],
     ("prescribe", "-o"): ["prescribe", "good.h5", "--force", "-o"],
     ("recipe", "--base"): ["recipe", "sigmoid_stack", "--force", "--base"],
     ("recipe", "-o"): ["recipe", "sigmoid_stack", "--tiny", "--force", "-o"],
     ("train", "-o"): ["train", *TINY, "--force", "-o"],
 }
-RUN_WRITERS = {key for key in WRITERS if key[0] in ("bias-variance", "compare", "gradients", "train") or key == ("recipe", "-o")}
+RUN_WRITERS = {key for key in WRITERS if key[0] in ("bias-variance", "compare", "gradients", "import", "train") or key == ("recipe", "-o")}
 each_writer = pytest.mark.parametrize("writer", WRITERS, ids=" ".join)
 
 
@@ -45,6 +46,7 @@ def made(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("kinds")
     assert dlprobe("train", *TINY, "-o", str(folder / "good.h5")).code == 0
     (folder / "data.csv").write_text("a,y\n" + "\n".join(f"{i},{i % 2}" for i in range(40)))
+    (folder / "log.csv").write_text("step,loss\n1,2.5\n2,2.25\n")
     (folder / "package.json").write_text('{"name": "mine"}')
     (folder / "pyproject.toml").write_text('[project]\nname = "mine"\n')
     (folder / "page.html").write_text("<html></html>")

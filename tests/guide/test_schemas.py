@@ -30,7 +30,7 @@ SCHEMAS = registry.records("schema")
 OUTPUTS = sorted(set(SCHEMAS) - {"run.toml", "dlprobe.toml"})
 SMALL = ("--data", "wine", "--epochs", "1", "--seeds", "2")
 
-# What gives every schema, and every form of those that have several, in this order; run.h5 and study.h5 are made first.
+# What gives every schema, and every form of those that have several, in this order; run.h5, study.h5 and log.csv are made first.
 CALLS = (
     "train --data wine --layers 5,4 --epochs 2 -o new.h5",
     "inspect run.h5",
@@ -51,6 +51,7 @@ CALLS = (
     "prescribe run.h5",
     "summary run.h5",
     "data wine",
+    "import log.csv -o imported.h5",
     "lr-find --data wine --epochs 1",
     "theory --layers 20x3 --sigma-b 0,0.3",
     "theory --against run.h5",
@@ -77,6 +78,7 @@ def records(tmp_path_factory: pytest.TempPathFactory) -> list[dict[str, Any]]:
         patch.chdir(folder)
         assert dlprobe("train", *TINY, "--track-unit", "hidden_1:0", "-o", "run.h5").code == 0
         assert dlprobe("compare", "activation", "relu", "tanh", *SMALL, "-o", "study.h5", "--format", "json").code == 0
+        Path("log.csv").write_text("step,loss\n1,2.5\n2,2.25\n", encoding="utf-8")
         found = [_printed(*shlex.split(call.replace("(", "'(").replace(")", ")'"))) for call in CALLS]
         found.append(_printed("compare", "study.h5"))
         found.append(process("doctor", "--format", "json", folder=folder, DLPROBE_CACHE_DIR=str(folder / "cache")).data)

@@ -37,6 +37,9 @@ def data(**options: Any) -> dict[str, Any]:
     return {"config": {"data": options}}
 
 
+RAW = {"feature_mean": [0.0, 0.0], "feature_std": [500.0, 900.0], "scaler_shift": [0.0, 0.0], "scaler_scale": [1.0, 1.0], "feature_names": ["a", "b"]}
+BOTH_OFF: dict[str, Any] = {"data": {**REGRESSION, **RAW}, "config": {"data": {"scaling": "none", "target_scaling": "none"}}}
+
 PAIRS: dict[str, tuple[dict[str, Any], dict[str, Any]]] = {  # two runs that differ in what the remedy is about
     "lower_rate": (training(lr=0.1), training(lr=0.2)),
     "raise_rate": (training(lr=1e-5), training(lr=1e-6)),
@@ -69,6 +72,7 @@ PAIRS: dict[str, tuple[dict[str, Any], dict[str, Any]]] = {  # two runs that dif
     "no_norm": (model(norm="batch"), model(norm="layer")),
     "residual": (model(layers="32x3"), model(layers="32x4")),
     "scaling": (data(scaling="none"), data(scaling="minmax")),
+    "both_scales": (BOTH_OFF, {**BOTH_OFF, "data": {**BOTH_OFF["data"], "target_std": [9.0]}}),
     "target_scaling": ({"data": REGRESSION, **data(target_scaling="none")}, {"data": {**REGRESSION, "target_std": [9.0]}, **data(target_scaling="none")}),
     "outputs": (model(output_activation="relu"), model(output_activation="linear")),
     "stratify": ({**data(stratify="no"), "data": {"train_class_counts": [9] * 10}}, {**data(stratify="no"), "data": {"train_class_counts": [8] * 10}}),

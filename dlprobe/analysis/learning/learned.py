@@ -22,6 +22,7 @@ CORRECTABLE = 10.0  # times less squared error by an affine change of the output
 GAP = 0.1  # error on new samples above that on the training part from which a net has learned its samples more than what they have in common
 NOTHING = 0.1  # skill below which nothing was learned
 HALF = 0.5  # skill that, reached twice, had been learned; below it a net has not learned most of its training part
+MOVED = 0.01  # share of the loss that went: training did something
 SOMETHING = 0.25  # skill on the training part from which a net learned something of it
 LOST = 0.5  # share of it that is left where it was lost
 FEW = 100  # updates after which a run is judged by its result
@@ -137,7 +138,9 @@ class Learning:
     def well(self) -> bool:
         """Whether the run learned well: most of what there was to learn, on its training part and on its validation part where there is one, by error and by
         loss."""
-        return self.reached >= (OF_KNOWN if self.known else WELL) and not self.shortfall
+        enough = OF_KNOWN if self.known else WELL
+        judged = float(self.judged[-1]) if self.validated and math.isfinite(self.reached) else self.reached
+        return max(self.reached, judged) >= enough and not self.shortfall
 
     @property
     def shortfall(self) -> str:
@@ -187,7 +190,8 @@ class Learning:
     def something(self, least: float = NOTHING) -> bool:
         """Whether the run ends with something that it learned: better than guessing, and by error or by loss than it was untrained."""
         end = float(self.judged[-1])
-        return end >= least and (end - self.untrained >= least or bool(self.loss[-1] < (1.0 - least) * self.loss[0]))
+        fell = 1.0 - float(self.loss[-1]) / float(self.loss[0]) if self.loss[0] > 0.0 else 0.0
+        return end >= least and (end - self.untrained >= least or fell >= least or (end >= SOMETHING and fell >= MOVED))
 
     @property
     def lost(self) -> bool:

@@ -1,22 +1,31 @@
 """The net does not even fit its training part (the textbook reading of high bias).
 
-What it looks for: a training error far above the reference error (what a human, or the best known model, makes), at the end of training.
+What it looks for: a training error far above the reference error (what a human, or the best known
+model, makes), at the end of training.
 
-Why it hurts: no amount of data, penalty or early stopping helps a net that cannot express, or did not find, what is in its own training samples.
+Why it hurts: no amount of data, penalty or early stopping helps a net that cannot express, or did
+not find, what is in its own training samples.
 
-How it is measured: E_train − E_reference in percentage points of wrong classes, at the end; where the validation error is the smaller one, that:
-noise in the training labels is no bias. For regression with known noise, 1 − R²/ceiling in points. Above the first threshold it is an info, the
-textbook's verdict, which is normal on small data. A warning needs 10 points and 70 % of the chance error, because classes may overlap and nobody said
-what the best error is. The reference is 0 unless it is set; error that rows which repeat, or replaced labels, leave to everybody is taken off.
+How it is measured: E_train − E_reference in percentage points of wrong classes, at the end; where
+the validation error is the smaller one, that: noise in the training labels is no bias. For
+regression with known noise, 1 − R²/ceiling in points. Above the first threshold it is an info, the
+textbook's verdict, which is normal on small data. A warning needs 10 points and 70 % of the chance
+error, because classes may overlap and nobody said what the best error is; or 10 points and
+something that is known to hold a net back: a rate far below the usual one, what is done against
+overfitting (where new samples are no worse than the training part), layers of a few units. The
+reference is 0 unless it is set; error that rows which repeat, or replaced labels, leave to
+everybody is taken off.
 
-When it stays silent: below a hundred updates or ten passes; a regression whose noise is not known is not evaluated, because nobody can say what error
-is left over; nor are files without training errors.
+When it stays silent: below a hundred updates or ten passes; a regression whose noise is not known
+is not evaluated, because nobody can say what error is left over; nor are files without training
+errors.
 
 What to try: what dlprobe bias-variance RUN names as the one direction; if that is more capacity,
 more units or layers; training for longer, or faster; less penalty and dropout; and first what the
 other findings say.
 
-References: Ng 2018, Machine Learning Yearning, chapters 20-27; Geman, Bienenstock & Doursat 1992, Neural networks and the bias/variance dilemma.
+References: Ng 2018, Machine Learning Yearning, chapters 20-27; Geman, Bienenstock & Doursat 1992,
+Neural networks and the bias/variance dilemma.
 """
 
 from __future__ import annotations
@@ -30,6 +39,7 @@ from dlprobe.rules.one_direction import going
 from dlprobe.rules.outcome import Finding, NotEvaluableError, Outcome, Passed, fired
 from dlprobe.rules.remedies import remedies
 from dlprobe.rules.rule import Settings, Threshold, register
+from dlprobe.rules.suspects import fitting, held_back
 
 
 def check(evidence: Evidence, settings: Settings) -> Outcome:
@@ -39,12 +49,15 @@ def check(evidence: Evidence, settings: Settings) -> Outcome:
     if gap <= float(settings["points"]):
         return Passed()
     limit = "high_r2" if learned.task == "regression" else "high"
-    high = gap >= float(settings[limit]) and (learned.task == "regression" or 1.0 - learned.reached >= float(settings["left"]))
+    far = learned.task == "regression" or 1.0 - learned.reached >= float(settings["left"])
+    held = held_back(evidence) if gap >= float(settings[limit]) else ""
+    high = gap >= float(settings[limit]) and (far or bool(held))
     what = "1 − R²/ceiling" if learned.task == "regression" else "train_error (val_error where that is smaller)"
     reference = float(settings["reference"])
     against = f"{gap:.1f} above the reference of {reference:g}" if reference else "an upper bound of the bias (no human error given)"
     evident = f"{what} at the end is {gap + reference:.1f} points, {against}"
-    cure = remedies(evidence, "no_penalty", "larger_net", "longer", "usual_optimizer")
+    evident += f"; {held}" if held else ""
+    cure = remedies(evidence, *fitting(evidence))
     compared = float(settings[limit if high else "points"])
     severity: Literal["warning", "info"] = "warning" if high else "info"
     toward = going(evidence, "more capacity", cure, severity, reference)

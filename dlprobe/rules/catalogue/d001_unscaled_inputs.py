@@ -33,7 +33,7 @@ def check(evidence: Evidence, settings: Settings) -> Outcome:
         return Passed()
     severity = "info" if evidence.spared else ""
     evident = f"{'; '.join(each.told for each in found)} (as the net sees them)"
-    return fired(Finding(found[0].number, found[0].limit, evident, remedies=remedies(evidence, "scaling"), severity=severity))  # type: ignore[arg-type]
+    return fired(Finding(found[0].number, found[0].limit, evident, remedies=remedies(evidence, "both_scales", "scaling"), severity=severity))  # type: ignore[arg-type]
 
 
 register(

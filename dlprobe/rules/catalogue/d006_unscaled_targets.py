@@ -41,7 +41,7 @@ def check(evidence: Evidence, settings: Settings) -> Outcome:
         return Passed()
     worst = found[-1] if found[-1].name == "offset" else found[0]
     severity = "" if hinders(evidence) else "info"
-    return fired(Finding(worst.number, worst.limit, worst.told, remedies=remedies(evidence, "target_scaling"), severity=severity))  # type: ignore[arg-type]
+    return fired(Finding(worst.number, worst.limit, worst.told, remedies=remedies(evidence, "both_scales", "target_scaling"), severity=severity))  # type: ignore[arg-type]
 
 
 def hinders(evidence: Evidence) -> bool:

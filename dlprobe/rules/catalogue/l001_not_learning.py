@@ -32,6 +32,7 @@ from dlprobe.rules.outcome import Finding, NotEvaluableError, Outcome, Passed, R
 from dlprobe.rules.remedies import remedies
 from dlprobe.rules.rule import Settings, Threshold, register
 from dlprobe.rules.scale import off_scale
+from dlprobe.rules.suspects import is_odd, passing
 
 ROUNDING = 1e-12  # of 1 − error/chance, which is 0 for a constant answer
 
@@ -56,7 +57,8 @@ def _cure(evidence: Evidence, learned: Learning) -> tuple[Remedy, ...]:
     if learned.reached >= SOMETHING:  # the training part is learned: what is missing is not in how it is trained
         return ()
     linear = [] if evidence.hidden else ["larger_net"]
-    return remedies(evidence, *off_scale(evidence), "outputs", *linear, "usual_optimizer", "batch_norm")
+    odd = passing(evidence)[:1] if is_odd(evidence) else ()
+    return remedies(evidence, *off_scale(evidence), "outputs", *linear, *odd, "raise_rate", "usual_optimizer", "batch_norm")
 
 
 register(

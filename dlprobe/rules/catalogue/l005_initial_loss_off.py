@@ -1,19 +1,25 @@
 """The first loss is far from that of a net that knows nothing.
 
-What it looks for: a training loss before the first update that is many times what a constant answer would have.
+What it looks for: a training loss before the first update that is many times what a constant answer
+would have.
 
-Why it hurts: a net that starts confident and wrong spends its first steps, which are its largest, on forgetting. A loss in the thousands usually
-means targets that nobody scaled, or initial weights far too large.
+Why it hurts: a net that starts confident and wrong spends its first steps, which are its largest,
+on forgetting. A loss in the thousands usually means targets that nobody scaled, or initial weights
+far too large.
 
-How it is measured: for classes with cross-entropy, the entropy of the class shares (ln C for C equal ones); for regression, 1 − R² of the first
-evaluation, which is the error in units of the targets' variance. Severity info; a warning where the run had a hundred updates or ten passes and did not
-come half of the way from chance to perfect.
+How it is measured: for classes with cross-entropy, ln C of C classes; for regression, 1 − R² of the
+first evaluation, which is the error in units of the targets' variance. Severity info; a warning
+where the run had a hundred updates or ten passes and did not come half of the way from chance to
+perfect.
 
-When it stays silent: other losses have no such value, so they are not evaluated; a run that learned well gets nothing.
+When it stays silent: other losses have no such value, so they are not evaluated; a run that learned
+well gets nothing.
 
-What to try: standardized targets; smaller initial weights, at least in the output layer; the output bias set to the mean of the targets.
+What to try: standardized targets; smaller initial weights, at least in the output layer; the output
+bias set to the mean of the targets.
 
-References: Karpathy 2019, A recipe for training neural networks ("verify loss @ init"); Goodfellow et al. 2016, §8.4.
+References: Karpathy 2019, A recipe for training neural networks ("verify loss @ init"); Goodfellow
+et al. 2016, §8.4.
 """
 
 from __future__ import annotations
@@ -37,7 +43,7 @@ def check(evidence: Evidence, settings: Settings) -> Outcome:
     off, told = _off(evidence, learned)
     if learned.well or off <= float(settings["factor"]):
         return Passed()
-    severity = "info" if learned.brief or (learned.reached >= SOMETHING and not learned.shortfall) else "warning"
+    severity = "info" if learned.brief or (learned.reached >= SOMETHING and not learned.overconfident > 1.0) else "warning"
     cure = remedies(evidence, *off_scale(evidence), "init", "batch_norm")
     return fired(Finding(off, float(settings["factor"]), told, steps=(int(learned.steps[0]),), remedies=cure, severity=severity))  # type: ignore[arg-type]
 
@@ -49,10 +55,10 @@ def _off(evidence: Evidence, learned: Learning) -> tuple[float, str]:
             raise NotEvaluableError("train_r2 was not evaluated before the first update")
         off = 1.0 - float(learned.skill[0])
         return off, f"before the first update the squared error is {off:.3g} times the variance of the targets"
-    loss, first, chance = _loss(evidence), float(learned.loss[0]), _entropy(evidence)
+    loss, first, chance = _loss(evidence), float(learned.loss[0]), _uniform(evidence)
     if "cross_entropy" not in loss:
         raise NotEvaluableError(f"the loss {loss or 'in the file'} has no known chance value")
-    return first / chance, f"train_loss before the first update is {first:.4g}, {first / chance:.3g} times the entropy of the class shares, {chance:.4g}"
+    return first / chance, f"train_loss before the first update is {first:.4g}, {first / chance:.3g} times that of giving every class the same, {chance:.4g}"
 
 
 def _loss(evidence: Evidence) -> str:
@@ -60,12 +66,13 @@ def _loss(evidence: Evidence) -> str:
     return "cross_entropy" if loss == "auto" else loss.partition("(")[0]
 
 
-def _entropy(evidence: Evidence) -> float:
+def _uniform(evidence: Evidence) -> float:
+    """The loss of a net that gives every class the same, ln C; rare classes make that no smaller before anything is learned."""
     counts = np.asarray(evidence.run.data.get("train_class_counts", ()), np.float64)
-    shares = counts[counts > 0] / counts.sum() if counts.sum() else counts
-    if len(shares) < 2:
+    classes = int((counts > 0).sum())
+    if classes < 2:
         raise NotEvaluableError("the class counts are not in the file")
-    return float(-(shares * np.log(shares)).sum())
+    return math.log(classes)
 
 
 register(

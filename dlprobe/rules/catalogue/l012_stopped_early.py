@@ -11,8 +11,8 @@ How it is measured: stopped_step in the results, skill on the training part at t
 what is reachable, and the share of the training loss that went between the last two evaluations
 before the end.
 
-When it stays silent: a run that learned its training part was stopped in time; a run that ended by
-its budget passes.
+When it stays silent: a run that learned its training part, or whose validation loss had its best
+before, was stopped in time; a run that ended by its budget passes.
 
 What to try: more patience, no least improvement; no early stopping until the training error is low.
 
@@ -23,18 +23,20 @@ from __future__ import annotations
 
 import numpy as np
 
-from dlprobe.analysis.learning.learned import WELL
+from dlprobe.analysis.learning.learned import WELL, Learning
 from dlprobe.rules.evidence import Evidence
 from dlprobe.rules.outcome import Finding, Outcome, Passed, fired
 from dlprobe.rules.remedies import remedies
 from dlprobe.rules.rule import Settings, Threshold, register
+
+NOISE = 0.02  # of the validation loss between evaluations
 
 
 def check(evidence: Evidence, settings: Settings) -> Outcome:
     learned = evidence.require_evaluations()
     stopped = evidence.run.final.get("stopped_step")
     losses = learned.loss[np.isfinite(learned.loss)]
-    if stopped is None or learned.reached >= WELL or len(losses) < 2:
+    if stopped is None or learned.reached >= WELL or len(losses) < 2 or _turned(learned):
         return Passed()
     before, last = float(losses[-2]), float(losses[-1])
     fell = 1.0 - last / before if before > 0 else 0.0
@@ -45,6 +47,12 @@ def check(evidence: Evidence, settings: Settings) -> Outcome:
     evident = f"ended {how} after {stopped} updates, train_loss at {last:.3g} after {before:.3g} one evaluation before"
     cure = remedies(evidence, "no_early_stopping", "patient_stopping")
     return fired(Finding(fell, float(settings["fall"]), evident, steps=(int(stopped),), remedies=cure))
+
+
+def _turned(learned: Learning) -> bool:
+    """Whether the validation loss had its best before the end: then it was time to stop."""
+    known = learned.val_loss[np.isfinite(learned.val_loss)]
+    return len(known) > 1 and bool(known[-1] > (1.0 + NOISE) * known.min())
 
 
 register(

@@ -46,7 +46,9 @@ def test_a_run_that_early_stopping_ended_is_judged_by_the_parameters_that_it_kep
     assert not _of(made(data=data, evaluations=evaluations)).well
 
 
-@pytest.mark.parametrize(("train", "val", "well"), [(0.9, 0.8, True), (0.9, 0.5, False), (0.7, 0.9, False), (0.9, math.nan, True), (math.nan, 0.9, False)])
+@pytest.mark.parametrize(
+    ("train", "val", "well"), [(0.9, 0.8, True), (0.9, 0.5, False), (0.7, 0.9, True), (0.7, 0.75, False), (0.9, math.nan, True), (math.nan, 0.9, False)]
+)
 def test_well_means_on_new_samples_too_where_there_are_any(train: float, val: float, well: bool) -> None:
     data = {"train_class_counts": [100] * 10, "val_class_counts": [10] * 10}
     evaluations = {"train_loss": (2.3, 0.1), "train_error": (0.9, 0.9 * (1 - train)), "val_error": (0.9, 0.9 * (1 - val))}
