@@ -25,7 +25,8 @@ Maker: TypeAlias = Callable[[Evidence, RunConfig], Remedy | None]
 
 
 def remedies(evidence: Evidence, *names: str) -> tuple[Remedy, ...]:
-    """The named remedies for this run, in this order; none where dlprobe trained it and its configuration cannot be read."""
+    """The named remedies for this run, in this order, each once; none where dlprobe trained it and its configuration cannot be read."""
+    names = tuple(dict.fromkeys(names))
     if evidence.run.origin != OWN:
         return foreign_remedies(evidence, names)
     config = evidence.config

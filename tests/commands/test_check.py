@@ -227,11 +227,11 @@ def test_a_study_is_judged_run_by_run_whatever_one_of_them_is_like(tmp_path: Pat
     assert len(data["runs"]) == 2
     assert all(run["path"].startswith("study.h5#") for run in data["runs"])
     shutil.copy("study.h5", "old.h5")
-    with h5py.File("study.h5", "r+") as file:  # one run loses its layer table: the others are judged, and compared
-        del file[f"runs/{min(file['runs'])}/layers"]
+    with h5py.File("study.h5", "r+") as file:  # what is kept of one run is damaged: the others are judged, and compared
+        file["study/gathered"][40] ^= 1
     found = check("study.h5", "--format", "json")
     assert (found.code, [each["passed"] for each in found.data["runs"]]) == (2, [[], ["N001"]])
-    assert "layers" in found.data["runs"][0]["not_evaluated"][0]["reason"]
+    assert "damaged" in found.data["runs"][0]["not_evaluated"][0]["reason"]
     compared = check("study.h5", "--against", "old.h5", "--format", "json", select="R003")
     assert (compared.code, [each["passed"] for each in compared.data["runs"]]) == (2, [[], ["R003"]])
 

@@ -139,7 +139,8 @@ class Learning:
         """Whether the run learned well: most of what there was to learn, on its training part and on its validation part where there is one, by error and by
         loss."""
         enough = OF_KNOWN if self.known else WELL
-        return (self.reached >= enough or (self.validated and math.isfinite(self.reached) and self.judged[-1] >= enough)) and not self.shortfall
+        judged = float(self.judged[-1]) if self.validated and math.isfinite(self.reached) else self.reached
+        return max(self.reached, judged) >= enough and not self.shortfall
 
     @property
     def shortfall(self) -> str:
