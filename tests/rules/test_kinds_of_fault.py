@@ -154,3 +154,10 @@ def test_the_output_of_a_bounded_activation_and_targets_out_of_its_range_get_one
         config={"model": {"output_activation": "sigmoid"}, "data": {"target_scaling": "none"}},
     )
     assert dict(finding("L006", run).remedies[0].patch) == {"model.output_activation": "auto", "data.target_scaling": "auto"}
+
+
+def test_a_stop_is_judged_by_the_evaluations_before_the_best_parameters_were_put_back() -> None:
+    falling = {"train_loss": (2.3, 1.8, 1.4), "val_loss": (2.3, 1.9, 1.5), "train_error": (0.9, 0.8, 0.7), "val_error": (0.9, 0.8, 0.7)}
+    back = {"stopped_step": 400, "train_loss": 1.8, "val_loss": 1.9}
+    assert finding("L012", made(evaluations=falling, final=back)).measured == pytest.approx(1 - 1.4 / 1.8)
+    assert outcome("L012", made(evaluations={**falling, "val_loss": (2.3, 1.5, 1.9)}, final=back)) == Passed()

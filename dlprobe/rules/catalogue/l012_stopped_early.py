@@ -23,8 +23,8 @@ from __future__ import annotations
 
 import numpy as np
 
-from dlprobe.analysis.learning.learned import WELL, Learning
-from dlprobe.rules.evidence import Evidence
+from dlprobe.analysis.learning.learned import WELL
+from dlprobe.rules.evidence import Evidence, Floats
 from dlprobe.rules.outcome import Finding, Outcome, Passed, fired
 from dlprobe.rules.remedies import remedies
 from dlprobe.rules.rule import Settings, Threshold, register
@@ -35,8 +35,8 @@ NOISE = 0.02  # of the validation loss between evaluations
 def check(evidence: Evidence, settings: Settings) -> Outcome:
     learned = evidence.require_evaluations()
     stopped = evidence.run.final.get("stopped_step")
-    losses = learned.loss[np.isfinite(learned.loss)]
-    if stopped is None or learned.reached >= WELL or len(losses) < 2 or _turned(learned):
+    losses = _evaluated(evidence, "train_loss")  # as they were, before the best parameters were put back
+    if stopped is None or learned.reached >= WELL or len(losses) < 2 or _turned(evidence):
         return Passed()
     before, last = float(losses[-2]), float(losses[-1])
     fell = 1.0 - last / before if before > 0 else 0.0
@@ -49,9 +49,15 @@ def check(evidence: Evidence, settings: Settings) -> Outcome:
     return fired(Finding(fell, float(settings["fall"]), evident, steps=(int(stopped),), remedies=cure))
 
 
-def _turned(learned: Learning) -> bool:
+def _evaluated(evidence: Evidence, name: str) -> Floats:
+    """The finite numbers of an evaluated series."""
+    found = np.asarray(evidence.run.evaluations.get(name, ()), np.float64)
+    return found[np.isfinite(found)]
+
+
+def _turned(evidence: Evidence) -> bool:
     """Whether the validation loss had its best before the end: then it was time to stop."""
-    known = learned.val_loss[np.isfinite(learned.val_loss)]
+    known = _evaluated(evidence, "val_loss")
     return len(known) > 1 and bool(known[-1] > (1.0 + NOISE) * known.min())
 
 
