@@ -39,9 +39,10 @@ def check(evidence: Evidence, settings: Settings) -> Outcome:
     first = float(learned.loss[0])
     batches = evidence.scalar("batch_loss") if evidence.run.is_recorded("batch_loss") else np.empty(0)
     tenths = [float(np.median(part)) for part in np.array_split(batches, 10) if len(part)]
-    if tenths and learned.something() and learned.loss[-1] < first:
-        tenths[0] = 0.0  # it rose in the first steps and came down again: that is L010's
-    highest = max([float(np.nanmax(learned.loss)), *tenths])
+    losses = learned.loss
+    if tenths and learned.something() and learned.loss[-1] < first:  # what rose in the first steps and came down again is L010's
+        tenths, losses = tenths[1:], losses[learned.steps > learned.updates / 10]
+    highest = max([float(np.nanmax(losses)), *tenths])
     if highest > float(settings["rise"]) * first > 0:
         evident = f"the loss rose to {highest:.4g} (evaluated, or median of a tenth of the steps), {highest / first:.3g} times its first {first:.4g}"
         return fired(Finding(highest / first, float(settings["rise"]), evident, steps=evidence.span, remedies=cure))
