@@ -654,6 +654,7 @@ with dlprobe.recorders.torch.record(parallel, optimizer, f"{sys.argv[2]}/run.h5"
         if len(sys.argv) > 3:
             torch.nn.utils.clip_grad_norm_(model.parameters(), 0.05)
         optimizer.step(); optimizer.zero_grad(); rec.loss(loss)
+dist.barrier()  # who leaves first would break the connection of the other
 dist.destroy_process_group()
 """
 
