@@ -52,10 +52,13 @@ def test_every_configuration_trains(tmp_path: Path, monkeypatch: pytest.MonkeyPa
 def test_the_python_example_reads_a_run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
     main(["train", "--layers", "8,8", "--steps", "3", "-o", "sigmoid.h5", "--quiet"])
-    (text,) = blocks("python")
+    dlprobe_reads, xarray_reads = blocks("python", ROOT / "dlprobe" / "guide" / "run-file.md")
     names: dict[str, object] = {}
-    exec(compile(text, "example", "exec"), names)
+    exec(compile(dlprobe_reads, "example", "exec"), names)
     assert getattr(names["profile"], "shape", None) == (3,)
+    pytest.importorskip("xarray")
+    exec(compile(xarray_reads, "example", "exec"), names)
+    assert getattr(names["signal"], "shape", None) == (3, 3)
 
 
 def test_the_workflow_runs_as_written(project: Path) -> None:

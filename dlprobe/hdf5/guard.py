@@ -58,6 +58,7 @@ class GuardedFile:
     def __init__(self, path: Path, superblocks: tuple[int, ...] = CHECKSUMMED_SUPERBLOCKS, budget: int = BUDGET) -> None:
         self.name, self._budget, self._id = printable(path), budget, None
         self._sets: dict[str, Any] = {}
+        self._unmeasured: dict[str, list[tuple[int, ...]]] = {}
         self._groups: dict[str, Any] = {}
         self._counted: set[str] = set()
         self._descriptor = open_regular(path)
@@ -238,17 +239,30 @@ class GuardedFile:
         if len(set(filters)) != len(filters) or not set(filters) <= set(_FILTERS):
             raise self._refuse(f"{path} uses filters {filters}; only deflate, shuffle and fletcher32, each once, are read")
         if h5z.FILTER_DEFLATE in filters and found.size:
-            self._check_streams(handle, chunk, path)
+            self._unmeasured[path] = self._large_streams(handle, chunk, path)
 
-    def _check_streams(self, handle: Any, chunk: int, path: str) -> None:
-        """No compressed chunk may unpack to more than a chunk: HDF5 itself would unpack without end."""
+    def _large_streams(self, handle: Any, chunk: int, path: str) -> list[tuple[int, ...]]:
+        """Where the compressed chunks stand that could unpack to a lot."""
         places: list[tuple[tuple[int, ...], int]] = []
         handle.chunk_iter(lambda info: places.append((info.chunk_offset, info.size)))
-        for offset, size in places:
+        for _, size in places:
             if size > chunk + chunk // 100 + 4096:
                 raise self._refuse(f"{path} has a chunk that stores {size} bytes for {chunk}")
-            if size * _RATIO > _SAFE_INFLATED and not _unpacks_within(handle.read_direct_chunk(offset), chunk + 4):
-                raise self._refuse(f"{path} has a chunk that unpacks to more than its {chunk} bytes")
+        return [offset for offset, size in places if size * _RATIO > _SAFE_INFLATED]
+
+    def _measure_streams(self, handle: Any, path: str, found: Stored, start: tuple[int, ...], count: tuple[int, ...]) -> None:
+        """Before a slab is read: no chunk of it may unpack to more than a chunk, for HDF5 itself would unpack without end. Each is measured once."""
+        waiting = self._unmeasured.get(printable(path))
+        if not waiting:
+            return
+        sides = handle.get_create_plist().get_chunk()
+        size, left = math.prod(sides) * found.dtype.itemsize, []
+        for offset in waiting:
+            if not all(at < first + length and first < at + side for at, side, first, length in zip(offset, sides, start, count, strict=True)):
+                left.append(offset)
+            elif not _unpacks_within(handle.read_direct_chunk(offset), size + 4):
+                raise self._refuse(f"{printable(path)} has a chunk that unpacks to more than its {size} bytes")
+        self._unmeasured[printable(path)] = left
 
     def _dtype(self, type: Any, path: str) -> np.dtype[Any]:
         """Integer, float or fixed-length text; everything else is refused by class before NumPy sees it."""
@@ -275,6 +289,7 @@ class GuardedFile:
             memory = h5s.create_simple(count)
             space.select_hyperslab(start, count)
         with self._hdf5(path):
+            self._measure_streams(handle, path, found, start, count)
             handle.read(memory, space, piece, mtype=handle.get_type() if found.dtype.kind == "S" else None)
         return piece
 

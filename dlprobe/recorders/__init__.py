@@ -14,7 +14,9 @@ _MODULES = ("arrays", "torch")
 def __getattr__(name: str) -> Any:
     """The recorders, loaded when they are first used: importing dlprobe loads no framework."""
     if name == "Probe":
-        return importlib.import_module(f"{__name__}.probe").Probe
+        from dlprobe.recorders.probe import Probe
+
+        return Probe
     if name in _MODULES:
         return importlib.import_module(f"{__name__}.{name}")
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

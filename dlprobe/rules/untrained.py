@@ -60,7 +60,6 @@ class Start:
 
     seeds: tuple[int, ...]
     layers: tuple[str, ...]
-    activation: str
     error_signal: Range
     slope: float
     weight: float
@@ -93,8 +92,7 @@ def start_of(runs: Sequence[Run]) -> Start:
     net = initial_net(first, specs)
     breaks = None if net is None else breaking_depth(net)
     trainable = math.nan if net is None else math.inf if breaks is None else float(breaks - 1)
-    activation = first.layer_facts[first.hidden_layers[0]].activation if names else None
-    return Start(tuple(_seed(run) for run in runs), names, activation or "", Range.of(ratios), slope, weight, rest * norm, trainable)
+    return Start(tuple(_seed(run) for run in runs), names, Range.of(ratios), slope, weight, rest * norm, trainable)
 
 
 def _seed(run: Run) -> int:

@@ -2,7 +2,7 @@
 
 A scale is a data set of the group where there is one (`stats/step`), else a copy of the one that counts the axis (`scalars/step` of `stats/step`), else
 a dimension without values. A scale of another group could not be read by netCDF, one at the root would have to fit all groups. Copies are no content: they
-are not hashed, and dlprobe does not read them.
+are not hashed, and this package does not read them.
 """
 
 from __future__ import annotations

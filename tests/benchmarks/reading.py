@@ -1,7 +1,7 @@
 """Reading large files: seconds, and the peak of memory beyond the start of the process over what training holds; a CSV against polars.
 
-Each reading is a process of its own, which has read a small file of the same kind before, so that what is imported is no part of it. What training holds:
-the prepared inputs in its precision, and the targets.
+Each reading of these is a process of its own, which has read a small file of the same kind before, so that what is imported is no part of it.
+What training holds: the prepared inputs in its precision, and the targets.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from measuring import print_table
+from measuring import by_turns, median_ratio, print_table
 
 FEATURES = 100
 SMALL = 200
@@ -87,20 +87,10 @@ def read_once(small: str, large: str) -> dict[str, float]:
     before = memory("VmRSS")
     config = DataConfig(data=large)
     began = time.perf_counter()
-    dataset = load(config, 0)
-    loaded = time.perf_counter() - began
-    data = prepare(dataset, config, 0, "float32")
+    data = prepare(load(config, 0), config, 0, "float32")
     seconds = time.perf_counter() - began
     held = sum(data.inputs[part].nbytes + data.targets[part].nbytes for part in data.inputs)
-    return {"seconds": seconds, "loaded": loaded, "peak": memory("VmHWM") - before, "held": held}
-
-
-def polars_once(large: str) -> dict[str, float]:
-    import polars
-
-    began = time.perf_counter()
-    polars.read_csv(large)
-    return {"loaded": time.perf_counter() - began}
+    return {"seconds": seconds, "peak": memory("VmHWM") - before, "held": held}
 
 
 def in_a_process(*arguments: str) -> dict[str, float]:
@@ -120,24 +110,18 @@ def memory_row(folder: Path, form: str, rows: int, rounds: int) -> list[str]:
 
 
 def csv_row(folder: Path, rows: int, rounds: int) -> list[str]:
-    """Sides by turns: dlprobe until the data set is there, polars until its frame is."""
-    small, large = folder / "small.csv", folder / "large.csv"
-    make_csv(small, SMALL)
+    """dlprobe until the data set is there, polars until its frame is, by turns in this process: CPU time of all threads."""
+    import polars
+
+    from dlprobe.config.records import DataConfig
+    from dlprobe.data import load
+
+    large = folder / "large.csv"
     make_csv(large, rows)
-    ours, theirs = [], []
-    for _ in range(rounds):
-        ours.append(in_a_process("--read", str(small), str(large))["loaded"])
-        theirs.append(in_a_process("--polars", str(large))["loaded"])
-    ratio = statistics.median(a / b for a, b in zip(ours, theirs, strict=True))
-    size = large.stat().st_size
-    return [
-        f"csv, {rows:,} × {FEATURES}",
-        f"{size / 2**20:,.0f}",
-        f"{statistics.median(ours):.2f}",
-        f"{statistics.median(theirs):.2f}",
-        f"{ratio:.2f}",
-        "≤ 1.5",
-    ]
+    found = by_turns({"dlprobe": lambda: load(DataConfig(data=str(large)), 0), "polars": lambda: polars.read_csv(large)}, rounds)
+    ours, theirs = (f"{statistics.median(found[side]):.2f}" for side in ("dlprobe", "polars"))
+    ratio = median_ratio(found["dlprobe"], found["polars"])
+    return [f"csv, {rows:,} × {FEATURES}", f"{large.stat().st_size / 2**20:,.0f}", ours, theirs, f"{ratio:.2f}", "≤ 1.5"]
 
 
 def main() -> None:
@@ -147,10 +131,9 @@ def main() -> None:
     parser.add_argument("--rounds", type=int, default=5)
     parser.add_argument("--folder", default=None, help="where the files are made; a temporary one by default")
     parser.add_argument("--read", nargs=2, help=argparse.SUPPRESS)
-    parser.add_argument("--polars", help=argparse.SUPPRESS)
     given = parser.parse_args()
-    if given.read or given.polars:
-        print(json.dumps(read_once(*given.read) if given.read else polars_once(given.polars)))
+    if given.read:
+        print(json.dumps(read_once(*given.read)))
         return
     with tempfile.TemporaryDirectory(prefix="dlprobe-benchmark-", dir=given.folder) as name:
         forms, folder = given.forms.split(","), Path(name)
@@ -159,7 +142,8 @@ def main() -> None:
             columns = ["file", "its MiB", "held MiB", "seconds", "peak/held", "target"]
             print_table("Reading until training could begin: peak of memory beyond the start over what training holds", columns, rows)
         if "csv" in forms:
-            print_table("Reading a CSV, seconds", ["file", "its MiB", "dlprobe", "polars", "ratio", "target"], [csv_row(folder, given.rows // 5, given.rounds)])
+            columns = ["file", "its MiB", "dlprobe", "polars", "ratio", "target"]
+            print_table("Reading a CSV, CPU seconds of all threads", columns, [csv_row(folder, given.rows // 5, given.rounds)])
 
 
 if __name__ == "__main__":

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import random
 import subprocess
 import sys
@@ -62,12 +63,14 @@ def _train(options: list[str], path: Path) -> None:
 
 
 def _killed(path: Path, options: dict[str, str], early: bool, seconds: float) -> str:
-    """How a kill leaves the run: after `seconds` of training, or `early`, of all that comes before it."""
+    """How a kill leaves the run: after `seconds` of work from its first written byte on, or `early`, from its start on."""
     before = _written(path)
     process = subprocess.Popen([sys.executable, "-m", "dlprobe", "train", "--quiet", *_command(options, path)], stdout=subprocess.DEVNULL)
     while not early and _written(path) == before and process.poll() is None:
         time.sleep(0.02)
-    time.sleep(seconds)
+    end = _worked(process) + seconds
+    while _worked(process) < end and process.poll() is None:
+        time.sleep(0.02)
     process.kill()
     process.wait()
     if not (path.exists() or journal_path(path).exists()):
@@ -80,6 +83,15 @@ def _killed(path: Path, options: dict[str, str], early: bool, seconds: float) ->
     except RunFileError:
         journal_path(path).unlink()  # before its first frame; the message asks for it
         return "not begun"
+
+
+def _worked(process: subprocess.Popen[bytes]) -> float:
+    """Seconds of processor time that a process has had, so that a busy machine moves no kill; where the system does not tell, those of the clock."""
+    try:
+        fields = Path(f"/proc/{process.pid}/stat").read_text().rpartition(")")[2].split()
+    except OSError:
+        return time.monotonic()
+    return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
 
 
 def _written(path: Path) -> tuple[int, int]:

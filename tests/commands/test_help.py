@@ -55,6 +55,9 @@ def test_every_configuration_key_is_an_option_of_train_with_its_help_and_default
 def test_examples_of_the_help_run(name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
     assert dlprobe("train", *TINY[2:]).code == 0  # the runs/digits-1.h5 of the examples
+    (tmp_path / "trainer_state.json").write_text('{"log_history": [{"step": 1, "loss": 2.5}]}', encoding="utf-8")  # the logs of others
+    (tmp_path / "history.csv").write_text("epoch,loss\n0,2.5\n", encoding="utf-8")
+    (tmp_path / "metrics.jsonl").write_text('{"step": 1, "loss": 2.5}\n', encoding="utf-8")
     for line in split_examples(docstring(name))[1]:
         program, *arguments = shlex.split(line)
         outcome = dlprobe(*arguments)

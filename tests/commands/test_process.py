@@ -19,7 +19,7 @@ from command_line import TINY, command_of, dlprobe, environment, process
 from dlprobe.commands import main
 from dlprobe.runs import open_single
 
-ENDLESS = ("train", "--data", "wine", "--layers", "50x3", "--epochs", "1000000")
+ENDLESS = ("train", "--data", "wine", "--layers", "50x3", "--epochs", "1000000", "--record-every", "1")
 
 
 def test_results_go_to_stdout_and_everything_else_to_stderr(tmp_path: Path) -> None:

@@ -104,11 +104,13 @@ def test_a_run_without_rows_opens(engine: str, tmp_path: Path, xarray: Any) -> N
         assert tree["stats/gradient_rms"].shape == (0, synthetic_runs.LAYERS)
 
 
-@pytest.mark.parametrize("command", [["h5ls", "-r"], ["h5dump"], ["h5dump", "-pBH"]], ids=" ".join)
-@pytest.mark.parametrize("name", ["float32", "study"])
-def test_the_tools_of_hdf5_read_everything(command: list[str], name: str, files: dict[str, Path]) -> None:
-    if shutil.which(command[0]) is None:
-        pytest.skip(f"{command[0]} is not installed: apt-get install hdf5-tools")
-    told = subprocess.run([*command, str(files[name])], capture_output=True, text=True, check=True)
-    assert told.stderr == ""
-    assert "gradient_rms" in told.stdout
+TOOLS = [command for command in (["h5ls", "-r"], ["h5dump"], ["h5dump", "-pBH"]) if shutil.which(command[0])]
+
+if TOOLS:  # of Debian's hdf5-tools, where they are installed
+
+    @pytest.mark.parametrize("command", TOOLS, ids=" ".join)
+    @pytest.mark.parametrize("name", ["float32", "study"])
+    def test_the_tools_of_hdf5_read_everything(command: list[str], name: str, files: dict[str, Path]) -> None:
+        told = subprocess.run([*command, str(files[name])], capture_output=True, text=True, check=True)
+        assert told.stderr == ""
+        assert "gradient_rms" in told.stdout

@@ -509,7 +509,7 @@ def test_a_failing_recorder_warns_once_and_the_training_ends_as_without_it(tmp_p
         with dlprobe.recorders.torch.record(model, optimizer, tmp_path / "run.h5") as rec:
             for x, y in batches(0, 6):
                 plain_step(model, optimizer, x, y, rec)
-    expected = "dlprobe stopped recording at step 2, the training goes on: RuntimeError: out of luck"
+    expected = "the recorder of dlprobe: stopped recording at step 2, the training goes on: RuntimeError: out of luck"
     assert [(each.category, str(each.message)) for each in told] == [(DlprobeWarning, expected)]
     train_plainly(other, 6)
     assert all(torch.equal(one, two) for one, two in zip(model.parameters(), other.parameters(), strict=True))
@@ -654,6 +654,7 @@ with dlprobe.recorders.torch.record(parallel, optimizer, f"{sys.argv[2]}/run.h5"
         if len(sys.argv) > 3:
             torch.nn.utils.clip_grad_norm_(model.parameters(), 0.05)
         optimizer.step(); optimizer.zero_grad(); rec.loss(loss)
+dist.barrier()  # who leaves first would break the connection of the other
 dist.destroy_process_group()
 """
 

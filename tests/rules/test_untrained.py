@@ -34,7 +34,7 @@ def vanishing(measured: float) -> Finding:
 
 
 def start(low: float, median: float, high: float, trainable: float = 2.0) -> Start:
-    return Start((0, 1, 2), tuple(f"hidden_{index}" for index in range(1, 10)), "sigmoid", Range(low, median, high), 0.05, 1.0, 1.0, trainable)
+    return Start((0, 1, 2), tuple(f"hidden_{index}" for index in range(1, 10)), Range(low, median, high), 0.05, 1.0, 1.0, trainable)
 
 
 def test_the_seed_in_the_middle_speaks_for_most() -> None:

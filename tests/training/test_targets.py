@@ -205,8 +205,8 @@ def test_a_fleet_gives_what_each_replica_gives_alone() -> None:
     for each in plan[:3]:
         alone = replicas.run_one(replicas.begun(each, sampler.prepared), common, Stop())
         assert alone is not None
-        np.testing.assert_allclose(together[each.id].outputs, alone.outputs, rtol=1e-4)
-    assert 100.0 < np.mean([made.outputs.mean() for made in together.values()]) < 200.0  # disease progression: 152 on average
+        np.testing.assert_allclose(together[each.id].answer.outputs, alone.answer.outputs, rtol=1e-4)
+    assert 100.0 < np.mean([made.answer.outputs.mean() for made in together.values()]) < 200.0  # disease progression: 152 on average
 
 
 def test_out_of_reach_targets_are_told_before_training() -> None:

@@ -15,7 +15,8 @@ Examples:
   dlprobe check runs/digits-1.h5 --baseline known.json
   dlprobe check runs/digits-1.h5 --against runs/digits-1.h5
   dlprobe check runs/digits-1.h5 --gate "val_error<=50%" --gate "val_loss<2.3"
-  dlprobe check run.toml
+  dlprobe new --layers 100x20 --activation sigmoid -o net.toml
+  dlprobe check net.toml
 """
 
 from __future__ import annotations

@@ -5,7 +5,7 @@ Rules about losses and the norm of the gradient then judge it; those that need l
 
 Examples:
   dlprobe import trainer_state.json -o run.h5
-  dlprobe import history.csv --steps-per-epoch 44 -o run.h5
+  dlprobe import history.csv --steps-per-epoch 44 -o keras.h5
   dlprobe import metrics.jsonl -o run.h5 --force --format json
 """
 

@@ -18,7 +18,6 @@ from dlprobe.version import version
 PROBED = "every row is of one extra pass on a fixed batch, so updates are not recorded"
 NORMS = ("batch", "layer", "group", "rms")
 OPTIMIZERS = {"Adam": "adam", "AdamW": "adamw", "NAdam": "nadam", "Adamax": "adamax", "Adagrad": "adagrad", "RMSprop": "rmsprop"}
-RENAMED = {"eps": "epsilon", "lr_decay": "lr_decay", "alpha": "alpha", "centered": "centered", "momentum_decay": "momentum_decay"}
 
 
 def layer_facts(passes: Passes, batch: int = 0) -> list[LayerFacts]:

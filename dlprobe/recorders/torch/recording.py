@@ -121,7 +121,7 @@ class Recording:
         self._end("interrupted")
         if self._strict:
             raise error
-        _tell(f"dlprobe stopped recording at step {self._step}, the training goes on: {type(error).__name__}: {error}")
+        _tell(f"the recorder of dlprobe: stopped recording at step {self._step}, the training goes on: {type(error).__name__}: {error}")
 
     # --- hooks -------------------------------------------------------------------------------------------------------------------------------------------
 
@@ -322,7 +322,7 @@ class Recording:
         except ValueError as error:
             if self._strict:
                 raise
-            _tell(f"dlprobe left out {getattr(action, '__name__', '')}: {error}")
+            _tell(f"the recorder of dlprobe: left out {getattr(action, '__name__', '')}: {error}")
         except Exception as error:
             self.fail(error)
 

@@ -85,7 +85,6 @@ ACTIVATIONS: dict[str, Callable[..., str | None]] = {
     "log_softmax": _last_axis("log_softmax"),
     "prelu": _prelu,
 }
-BY_ROW = ("softmax", "log_softmax")
 
 
 @dataclass(frozen=True)

@@ -68,9 +68,8 @@ def family_of(name: str, noise: str) -> str:
 
 
 def data_options(name: str, noise: str) -> dict[str, str]:
-    """Data, split and length as options."""
-    one = DATA_SETS[name]
-    found = {"data": one.data, "data_seed": "0", "epochs": str(one.epochs)}
+    """Data and length as options."""
+    found = {"data": DATA_SETS[name].data, "data_seed": "0", "epochs": str(DATA_SETS[name].epochs)}
     return found if noise == "0" else {**found, "label_noise": noise}
 
 
