@@ -511,3 +511,9 @@ def test_a001_does_not_call_a_net_of_nan_dead() -> None:
 def test_w002_takes_every_usual_initializer(init: float) -> None:
     """Glorot, PyTorch, He and LeCun at fan_in = fan_out = 100."""
     assert outcome("W002", made({"weight_rms": init**0.5}, evaluations=FAILED)) == Passed()
+
+
+def test_a_run_that_was_evaluated_in_its_first_steps_only_is_judged() -> None:
+    """Its last evaluation lies before the steps at which a rise would be the whole training's: there is none to look at."""
+    early = made(evaluations={"train_loss": (2.3, 1.2), "train_error": (0.9, 0.5)}, final={"steps_done": 100_000})
+    assert isinstance(outcome("L002", early), Passed)

@@ -42,7 +42,7 @@ def check(evidence: Evidence, settings: Settings) -> Outcome:
     losses = learned.loss
     if tenths and learned.something() and learned.loss[-1] < first:  # what rose in the first steps and came down again is L010's
         tenths, losses = tenths[1:], losses[learned.steps > learned.updates / 10]
-    highest = max([float(np.nanmax(losses)), *tenths])
+    highest = max([float(np.nanmax(losses)) if len(losses) else 0.0, *tenths])
     if highest > float(settings["rise"]) * first > 0:
         evident = f"the loss rose to {highest:.4g} (evaluated, or median of a tenth of the steps), {highest / first:.3g} times its first {first:.4g}"
         return fired(Finding(highest / first, float(settings["rise"]), evident, steps=evidence.span, remedies=cure))
