@@ -115,6 +115,9 @@ def test_initialize_starts_over() -> None:
 def test_any_small_net_trains_to_the_same_bits_whatever_the_blocks(
     sizes: list[int], activation: str, optimizer: str, norm: Any, bias: bool, batch: int, seed: int, dtype: str, cuts: list[int]
 ) -> None:
+    share = registry.records("activation")[activation].inputs_per_unit
+    sizes = [sizes[0], *(share * units for units in sizes[1:-1]), sizes[-1]]  # a unit of GLU takes two columns, as configurations are held to
+
     def fresh() -> Network:
         return network(sizes, activation=activation, optimizer=optimizer, norm=norm, bias=bias, batch=batch, seed=seed, dtype=dtype)
 
