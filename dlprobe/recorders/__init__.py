@@ -1,4 +1,4 @@
-"""Run files of networks that other programs train: `arrays` (NumPy, the contract), `torch` (PyTorch), `keras` (Keras 3), `Probe` (any framework).
+"""Run files of networks that other programs train: `arrays` (NumPy, the contract), `torch` (PyTorch), `Probe` (one extra pass of a PyTorch model).
 
 May import `runs` and `data`, and the frameworks themselves, each only when its recorder is used.
 """
