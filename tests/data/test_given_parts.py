@@ -84,7 +84,15 @@ def images(rows: slice) -> np.ndarray:
     return (np.arange(60 * 6).reshape(60, 2, 3) * 7 % 256).astype(np.uint8)[rows]
 
 
-@pytest.mark.parametrize("names", [("x_train", "y_train", "x_test", "y_test"), ("X_train", "y_train", "X_test", "y_test")])
+@pytest.mark.parametrize(
+    "names",
+    [
+        ("x_train", "y_train", "x_test", "y_test"),
+        ("X_train", "y_train", "X_test", "y_test"),
+        ("train_images", "train_labels", "test_images", "test_labels"),
+        ("train/X", "train/y", "test/X", "test/y"),
+    ],
+)
 @pytest.mark.parametrize("end", [".npz", ".h5"])
 def test_arrays_with_the_usual_names_bring_their_split(prepared: Prepared, names: tuple[str, ...], end: str) -> None:
     train, test = slice(0, 48), slice(48, 60)
