@@ -141,12 +141,19 @@ def _depth(evidence: Evidence, config: RunConfig) -> Brake:
 
 
 def has_room(evidence: Evidence) -> bool:
-    """Whether the net has 2n + d weights for n training samples of d features, with which any labels of theirs can be had (Zhang et al. 2017, theorem 1)."""
+    """Whether the net can have any labels of its training samples."""
+    weights, needed = weights_for_all(evidence)
+    return bool(needed) and weights >= needed
+
+
+def weights_for_all(evidence: Evidence) -> tuple[int, int]:
+    """Weights of the net, and the 2n + d with which any values of n training samples of d features can be had (Zhang et al. 2017, theorem 1); the latter 0
+    where that is not known."""
     shapes = [(layer.fan_in, layer.fan_out) for layer in evidence.layers]
     samples = len(evidence.run.data.get("train_indices", ()))
     if not samples or any(None in shape for shape in shapes):
-        return False
-    return sum(int(fan_in or 0) * int(fan_out or 0) for fan_in, fan_out in shapes) >= 2 * samples + int(shapes[0][0] or 0)
+        return 0, 0
+    return sum(int(fan_in or 0) * int(fan_out or 0) for fan_in, fan_out in shapes), 2 * samples + int(shapes[0][0] or 0)
 
 
 def _residual(evidence: Evidence, config: RunConfig) -> Brake | None:

@@ -209,6 +209,15 @@ def weight_penalty(evidence: Evidence, config: RunConfig) -> Remedy | None:
     return Remedy({"training.l2": short(new_l2)}, f"an L2 penalty of {short(new_l2)} in place of {training.l2:g}{told}")
 
 
+def ridge(evidence: Evidence, config: RunConfig) -> Remedy | None:
+    """An L2 penalty of d/n for d features and n samples, that of `_ridge` where as much of the targets can be explained as not."""
+    features, samples = evidence.layers[0].fan_in, len(evidence.run.data.get("train_indices", ()))
+    if not features or not samples or config.training.l2 >= features / samples:
+        return None
+    new = short(features / samples)
+    return Remedy({"training.l2": new}, f"an L2 penalty of {new} in place of {config.training.l2:g}: {samples} samples of {features} features have noise too")
+
+
 def _ridge(evidence: Evidence) -> float:
     """The ridge penalty of Hoerl, Kennard & Baldwin 1975, d σ²/(n ‖β‖²) of d standardized features and n samples, with the unexplained and the explained
     share of the variance of new targets for σ² and ‖β‖²; 0 where there are none, or for classes."""
