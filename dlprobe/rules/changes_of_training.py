@@ -206,7 +206,7 @@ def weight_penalty(evidence: Evidence, config: RunConfig) -> Remedy | None:
     if training.l2 > 0 and not _faint(evidence):
         return None
     new_l2 = max(10 * training.l2 if training.l2 > 0 else 1e-4, _ridge(evidence))
-    return Remedy({"training.l2": short(new_l2)}, f"an L2 penalty of {short(new_l2)} in place of {training.l2:g}{told}")
+    return Remedy({"training.l2": short(new_l2), **_coupled(config)}, f"an L2 penalty of {short(new_l2)} in place of {training.l2:g}{told}")
 
 
 def ridge(evidence: Evidence, config: RunConfig) -> Remedy | None:
@@ -215,7 +215,15 @@ def ridge(evidence: Evidence, config: RunConfig) -> Remedy | None:
     if not features or not samples or config.training.l2 >= features / samples:
         return None
     new = short(features / samples)
-    return Remedy({"training.l2": new}, f"an L2 penalty of {new} in place of {config.training.l2:g}: {samples} samples of {features} features have noise too")
+    return Remedy(
+        {"training.l2": new, **_coupled(config)},
+        f"an L2 penalty of {new} in place of {config.training.l2:g}: {samples} samples of {features} features have noise too",
+    )
+
+
+def _coupled(config: RunConfig) -> dict[str, str]:
+    """Adam in place of AdamW, whose decay is there in place of a penalty in the loss."""
+    return {"training.optimizer": "adam"} if config.training.optimizer.name == "adamw" else {}
 
 
 def _ridge(evidence: Evidence) -> float:
