@@ -42,10 +42,11 @@ def tone_of(found: Diagnosis) -> Tone:
 
 def cause_blocks(found: Diagnosis, most: int = MOST_TRIED) -> list[Block]:
     """The cause, or that it is not known and what was excluded; what to try."""
-    heads = [found.cause] if found.cause is not None else list(found.symptoms)
+    heads = list(found.together or [found.cause]) if found.cause is not None else list(found.symptoms)
     if not heads and not found.cause_unknown:
         return []
     blocks: list[Block] = [] if found.cause is not None else unknown_lines(found)
+    blocks += [Verdict(f"{len(found.together)} causes together:", "neutral", apart=True)] if found.together else []
     said = ""
     for finding in heads:
         line = head(finding)
@@ -141,7 +142,8 @@ def brings_about(found: Diagnosis) -> str:
 
 
 def _other_faults(found: Diagnosis) -> list[Finding]:
-    return [finding for finding in found.others if finding.severity != "info"]
+    told = [(each.code, each.evidence) for each in found.together]
+    return [finding for finding in found.others if finding.severity != "info" and (finding.code, finding.evidence) not in told]
 
 
 def spoken(found: Diagnosis) -> list[Finding]:

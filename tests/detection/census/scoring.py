@@ -18,7 +18,7 @@ AIMS = {"recall": 0.90, "accused": 0.02, "cause_proved": 0.80, "action_cures": 0
 WORDS = {
     "recall": "ill configurations that got an error or a warning",
     "accused": "healthy configurations that got an error or a warning",
-    "cause_proved": "ill configurations whose named cause, undone alone, cures while a sham does not, in 2 of 3 seeds",
+    "cause_proved": "ill configurations whose named causes, undone step by step as `check --prove` does, cure while a sham does not, in 2 of 3 seeds",
     "action_cures": "ill configurations that the first action cures in 2 of 3 new seeds",
 }
 
