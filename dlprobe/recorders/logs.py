@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from dlprobe.errors import DataError
+from dlprobe.registry import nearby
 
 LARGEST = 256_000_000  # bytes of a log
 SCALARS = {  # names in logs -> of record.scalars
@@ -95,7 +96,7 @@ def _step(entry: Mapping[str, float]) -> int | None:
 def _text(path: Path) -> str:
     try:
         if not path.is_file():
-            raise DataError(f"{path}: no such file: name a log, e.g. trainer_state.json or metrics.csv")
+            raise DataError(f"{path}: no such file: {nearby(path)}name a log, e.g. trainer_state.json or metrics.csv")
         if path.stat().st_size > LARGEST:
             raise DataError(f"{path} has {path.stat().st_size:,} bytes, a log has up to {LARGEST:,}")
         return path.read_text(encoding="utf-8-sig")
