@@ -222,6 +222,15 @@ def is_short(names: Sequence[str]) -> bool:
     return len(", ".join(names)) <= TWO_LINES
 
 
+def counted(number: int, noun: str, plural: str = "") -> str:
+    """A number of things in words.
+
+    >>> counted(1, "run"), counted(0, "run"), counted(2, "class", "classes")
+    ('1 run', '0 runs', '2 classes')
+    """
+    return f"{number} {noun if number == 1 else plural or noun + 's'}"
+
+
 def did_you_mean(name: str, known: Iterable[str], also_called: Mapping[str, str] = MappingProxyType({}), most: int = 1) -> str:
     """`did you mean 'x' or 'y'? ` with at most so many names that may have been meant; empty where nothing is near.
 

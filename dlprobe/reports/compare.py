@@ -8,6 +8,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from dlprobe.registry import counted
 from dlprobe.render.document import Block, Bullets, Cell, Chart, Column, Document, Hint, LayerSeries, Profile, Series, Table, Tone, Toned, Verdict
 from dlprobe.reports.diagnosis import cause_blocks, named, opening, states_record, worst_first
 from dlprobe.reports.run import quoted
@@ -83,7 +84,7 @@ def _ranking(found: Comparison) -> Table:
         [value.label, value.metrics[f"final_{by}"].value, _span(value.metrics[f"final_{by}"]), _best(value, by), _against(found, value), _standing(value)]
         for value in found.values
     ]
-    return Table(columns, rows, caption=f"{_words(by)}, median of {found.power.seeds} seeds with its bootstrap interval.")
+    return Table(columns, rows, caption=f"{_words(by)}, median of {counted(found.power.seeds, 'seed')} with its bootstrap interval.")
 
 
 def _best(value: ValueResult, by: str) -> Cell:
@@ -240,7 +241,7 @@ def _remarks(compared: Compared, seeds: Seeds) -> list[str]:
 def _learned(found: Comparison, seeds: Seeds) -> str:
     """What most seeds came to, of the values of which they did not learn well: the best of them may be the best of nothing."""
     told = [
-        f"{value.label} ({name} in {count} of {len(value.outcomes)} seeds){_cause(seeds.diagnoses.get(value.label, ()))}"
+        f"{value.label} ({name} in {count} of {counted(len(value.outcomes), 'seed')}){_cause(seeds.diagnoses.get(value.label, ()))}"
         for value in found.values
         for name, count in list(value.states.items())[:1]
         if name != "learned well"
@@ -277,10 +278,10 @@ def _power(found: Comparison) -> str:
     if not found.pairs:
         return ""
     if power.seeds < power.needed:
-        return f"{power.seeds} seeds cannot show any difference among {len(found.values)} values: --seeds {power.needed} is the least"
+        return f"{counted(power.seeds, 'seed')} cannot show any difference among {counted(len(found.values), 'value')}: --seeds {power.needed} is the least"
     if not math.isfinite(power.detectable):
         return ""
-    more = f"; half of that would take {power.for_half} seeds" if power.for_half else ""
+    more = f"; half of that would take {counted(power.for_half, 'seed')}" if power.for_half else ""
     return f"as much as seeds scatter here, {power.seeds} of them find a difference of {_size(power.detectable, found.ratio)} in four of five cases{more}"
 
 

@@ -11,6 +11,7 @@ from dlprobe import registry
 from dlprobe.config import to_mapping
 from dlprobe.record.description import ORIGINS, OWN, known_facts
 from dlprobe.record.sizes import power_of_ten
+from dlprobe.registry import counted
 from dlprobe.render.document import Block, Chart, Column, Document, Facts, Hint, LayerSeries, Profile, Series, Table, Toned, Verdict
 from dlprobe.reports.diagnosis import diagnosis_blocks
 from dlprobe.reports.tones import BROKEN, STATUS_TONES, VERDICT_TONES
@@ -142,7 +143,7 @@ def targets_line(run: Run) -> list[tuple[str, str]]:
     if kind == "none":
         return []
     names = list(run.data.get("target_names", ()))
-    several = f"{len(names)} columns ({', '.join(names[:4])}{', …' if len(names) > 4 else ''}), " if len(names) > 1 else ""
+    several = f"{counted(len(names), 'column')} ({', '.join(names[:4])}{', …' if len(names) > 4 else ''}), " if len(names) > 1 else ""
     return [("targets", f"{several}{SCALED[kind]}: losses are of scaled targets, errors and metrics in their own units")]
 
 
@@ -169,7 +170,7 @@ def net_line(run: Run) -> str:
     made += [f"{norm} norm {position} the activation" if position else f"{norm} norm" for norm, position in norms]
     made += [f"{residual} residual connections" for residual in _told(layer.residual for layer in layers) if residual != "none"]
     made += [f"{first.normalization} norm of the input"] if of_input else []
-    size = shortened(widths) if len(widths) == len(sizes) else f"{len(layers)} layers, {layers[0].name} … {layers[-1].name}"
+    size = shortened(widths) if len(widths) == len(sizes) else f"{counted(len(layers), 'layer')}, {layers[0].name} … {layers[-1].name}"
     return ", ".join(filter(None, [size, *made]))
 
 
@@ -241,7 +242,7 @@ def results_table(run: Run) -> Table:
     columns = [Column("part"), Column("samples", align="right"), *(Column(chosen[key], "%" if key in shares else "", "right") for key in keys)]
     rows = [[word, part_size(run, part), *(_in_percent(result(run, f"{part}_{key}"), key in shares) for key in keys)] for part, word in parts.items()]
     evaluated: Sequence[int] = list(run.evaluations.get("step", ()))
-    caption = "" if run.final or not len(evaluated) else f"At the last evaluation, after {evaluated[-1]} steps"
+    caption = "" if run.final or not len(evaluated) else f"At the last evaluation, after {counted(evaluated[-1], 'step')}"
     return Table(columns, rows, caption)
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from dlprobe.registry import counted
 from dlprobe.render.document import Block, Document, Hint, Verdict
 from dlprobe.reports.diagnosis import worst_first
 from dlprobe.reports.gradients import pictures
@@ -38,7 +39,7 @@ def document(experiment: GridResult, *, steps: int, data_name: str, threads: int
     rows = [(cell, result) for cell, result, _ in ended]
     blocks: list[Block] = []
     if not experiment.complete:
-        blocks.append(Verdict(f"stopped early: {len(rows)} of {len(experiment.cells)} cells have results", "warning"))
+        blocks.append(Verdict(f"stopped early: {len(rows)} of {counted(len(experiment.cells), 'cell')} have results", "warning"))
     if rows and steps > 1:
         blocks += [Verdict(line, "neutral") for line in experiment.advice]
     if rows:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from typing import TYPE_CHECKING, Any
 
+from dlprobe.registry import counted
 from dlprobe.render.document import Cell, Column, HeatCell, HeatTable, LayerSeries, Profile, Table, Toned
 from dlprobe.reports.gradients.grid import Grid
 from dlprobe.reports.tones import VERDICT_TONES
@@ -18,7 +19,7 @@ def heat(grid: Grid) -> HeatTable:
     """The error signal's ratio and verdict before training, rows by depths."""
     cells = [[_heat_cell(grid.at(label, depth)) for depth in grid.depths] for label in grid.labels]
     widths, seeds = sorted({cell.width for cell, _ in grid.rows}), len(grid.rows[0][1].seeds)
-    of_seeds = "one seed" if seeds == 1 else f"median of {seeds} seeds"
+    of_seeds = "one seed" if seeds == 1 else f"median of {counted(seeds, 'seed')}"
     units = "one unit" if widths == [1] else f"{', '.join(map(str, widths))} units"
     return HeatTable(
         grid.labels,
@@ -70,8 +71,8 @@ def trainable(experiment: GridResult, steps: int) -> Table:
     for (label, width), found in experiment.trainable.items():
         name = f"{label} · {width} wide" if several else label
         rows.append([name, _short(found.theory), found.measured or "none", "-" if found.fails_at is None else found.fails_at])
-    text = f"How deep it can be: six correlation depths (Schoenholz et al. 2017), and depths of this grid that learned half of what can be, in {steps} steps."
-    return Table(columns, rows, caption=text)
+    text = "How deep it can be: six correlation depths (Schoenholz et al. 2017), and depths of this grid that learned half of what can be"
+    return Table(columns, rows, caption=f"{text}, in {counted(steps, 'step')}.")
 
 
 def decay(grid: Grid) -> Table:
