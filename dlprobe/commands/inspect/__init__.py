@@ -117,7 +117,9 @@ def _run(run: Run, path: Path, id: str, view: View) -> Document:
     if view.track:
         return _tracked(run, where)
     if view.show == "layers":
-        return inspect_run.layers(run, where)
+        from dlprobe.analysis.profiles.idle_units import dead_units
+
+        return inspect_run.layers(run, where, dead_units(run).tolist())
     if view.show == "metrics":
         return inspect_run.metrics(run, where)
     if view.show == "config":
