@@ -2,8 +2,9 @@
 
 A range test raises the rate from --from to --to at every step of one short run and shows where the loss begins to fall and where training breaks down. Then
 whole runs are made at ten candidate rates below the break, four per decade (more where the best stands at the end of them), and the one with the smallest
-loss at the end is suggested: on the validation part where there is one, else, or with --by train_loss, on the training part. The answer is that of the configuration: other lengths, batches or schedules have other best rates. It costs ten or more times
-one training; --quick stops after the range test and guesses.
+loss at the end is suggested: on the validation part where there is one, else, or with --by train_loss, on the training part. The answer is that of the
+configuration: other lengths, batches or schedules have other best rates. It costs ten or more times one training; --quick stops after the range test and
+guesses.
 
 Examples:
   dlprobe lr-find
@@ -41,7 +42,7 @@ By = Annotated[
     typer.Option(
         "--by",
         metavar="|".join(LOSSES),
-        help="loss at the end that is compared [default: val_loss, without a validation part train_loss]",
+        help="loss at the end that is compared [default: val_loss where there is one]",
         rich_help_panel=SEARCH,
     ),
 ]

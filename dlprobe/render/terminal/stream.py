@@ -8,7 +8,7 @@ from typing import Literal, TextIO
 
 from rich import box
 
-from dlprobe.render import density
+from dlprobe.render import density, heat
 from dlprobe.render.terminal import line_chart, sparkline
 
 
@@ -34,6 +34,7 @@ class Glyphs:
     """The characters that a stream can carry. braille: whether a curve may be drawn in dots."""
 
     marks: dict[str, str]
+    verdicts: dict[str, str]
     line: str
     double: str
     corner: str
@@ -50,6 +51,7 @@ class Glyphs:
 
 UNICODE = Glyphs(
     marks={"good": "✓ ", "bad": "✗ ", "warning": "! ", "neutral": ""},
+    verdicts=heat.MARKS,
     line="─",
     double="═",
     corner="└",
@@ -65,6 +67,7 @@ UNICODE = Glyphs(
 )
 ASCII = Glyphs(
     marks={"good": "ok: ", "bad": "BAD: ", "warning": "! ", "neutral": ""},
+    verdicts=heat.ASCII_MARKS,
     line="-",
     double="=",
     corner="+",
@@ -83,7 +86,7 @@ ASCII = Glyphs(
 def glyphs_for(encoding: str) -> Glyphs:
     """The characters for a stream of this encoding."""
     try:
-        "⠿█▁░▒▓•×○─═└│✓✗━".encode(encoding)
+        "⠿█▁░▒▓•×○─═└│✓✗━▼▲≡".encode(encoding)
     except UnicodeEncodeError:
         return ASCII
     return UNICODE
