@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import math
 
-from dlprobe.render.document import HeatCell
-from dlprobe.render.heat import HIGH_COLOR, LOW_COLOR, MIDDLE_COLOR, MISSING_COLOR, cell_texts, ink, shade, shortenings
+import pytest
+
+from dlprobe.render.document import HeatCell, HeatMap
+from dlprobe.render.heat import HIGH_COLOR, LOW_COLOR, MIDDLE_COLOR, MISSING_COLOR, cell_texts, drawn_map, ink, shade, shortenings
 
 
 def test_the_scale_is_neutral_at_zero_and_clipped_at_its_ends() -> None:
@@ -43,3 +45,15 @@ def test_numbers_stand_under_each_other_with_the_verdict_behind() -> None:
     ]
     words = {"vanishing": "van", "exploding": "exp", "diverged": "div", "level": "lev", "": ""}
     assert [row[0] for row in cell_texts(column, words)] == [" -5.7 van", "+12.0 exp", "      div", "    -", "  0.0 lev"]
+
+
+@pytest.mark.parametrize("width", [40, 80, 200])
+@pytest.mark.parametrize("count", [0, 1, 20, 500])
+def test_a_map_keeps_to_the_width_and_shows_both_ends(count: int, width: int) -> None:
+    block = HeatMap(["hidden_1", "out\x1b"], list(range(count)), [[-2.6] * (count - 1) + [1.0] * (count > 0), [0.0] * count], "decades")
+    picture = drawn_map(block, width)
+    marks = min(count, width - 9)
+    assert [text for _, text, _ in picture.rows] == ["3" * (marks - 1) + "a" * (marks > 0), "·" * marks]
+    assert [name for name, _, _ in picture.rows] == ["hidden_1", "out\\x1b "]
+    assert picture.steps.split() == ["step", *["0"][:count], *([str(count - 1)] if count > 1 else [])]
+    assert len(picture.steps) <= width

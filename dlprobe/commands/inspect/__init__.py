@@ -9,6 +9,7 @@ Examples:
   dlprobe inspect runs/digits-1.h5 --statistic error_signal_rms --over layer
   dlprobe inspect runs/digits-1.h5 --statistic val_loss --format json
   dlprobe inspect runs/digits-1.h5 --histograms --what weight --layer hidden_1
+  dlprobe inspect runs/digits-1.h5 --follow
 """
 
 from __future__ import annotations
@@ -21,13 +22,14 @@ import typer
 
 from dlprobe.commands.base.arguments import one_of
 from dlprobe.commands.base.screen import Screen
-from dlprobe.errors import ConfigError
+from dlprobe.errors import ConfigError, ExitCode
 from dlprobe.runs.reading import reading
 
 if TYPE_CHECKING:
     from dlprobe.render.document import Document
     from dlprobe.runs import Run, Study
 
+SCHEMA = "dlprobe-inspect/1"
 SHOW = ("metrics", "layers", "config", "environment")
 OVER = ("step", "layer")
 STRETCHES = 40  # of tracked units' curves: a batch's own percentiles jump
@@ -39,8 +41,11 @@ Statistic = Annotated[str | None, typer.Option("--statistic", metavar="NAME", he
 Over = Annotated[str | None, typer.Option("--over", metavar="|".join(OVER), help="how the statistic is laid out [default: step]", callback=one_of(OVER))]
 Id = Annotated[str | None, typer.Option("--run", metavar="ID", help="one run of a study")]
 Pack = Annotated[bool, typer.Option("--pack", help="turn what a killed run left, its journal, into a run file first")]
-
-
+Follow = Annotated[bool, typer.Option("--follow", help="watch it while it is trained, to its end")]
+UNTIL = ("error",)
+Until = Annotated[
+    str | None, typer.Option("--until", metavar="|".join(UNTIL), help="with --follow: exit with 1 once an error is certain, else 0", callback=one_of(UNTIL))
+]
 Histograms = Annotated[bool, typer.Option("--histograms", help="distributions of each layer over the steps")]
 What = Annotated[str | None, typer.Option("--what", metavar="|".join(WHAT), help="of what [default: preactivation]", callback=one_of(WHAT))]
 Layer = Annotated[str | None, typer.Option("--layer", metavar="NAME", help="one layer's histograms with its percentiles")]
@@ -87,13 +92,19 @@ def command(
     track: Track = False,
     id: Id = None,
     pack: Pack = False,
+    follow: Follow = False,
+    until: Until = None,
     *,
     screen: Screen,
-) -> None:
+) -> ExitCode:
     """Open, choose, show."""
     from dlprobe.runs import Run, open_run, pack_journal
 
     view = View(show, statistic, over, histograms, what, layer, track)
+    _refuse_to_follow(follow, until, view.of_one_run or pack or id is not None)
+    if follow and (certain := _followed(run, until is not None, screen)):
+        screen.show(certain)
+        return ExitCode.FINDINGS
     path = pack_journal(run) if pack else run
     with reading(path), open_run(path) as found:
         if isinstance(found, Run):
@@ -103,6 +114,24 @@ def command(
         else:
             document = _study(found, path, id, view)
         screen.show(document)
+    return ExitCode.DONE
+
+
+def _refuse_to_follow(follow: bool, until: str | None, views: bool) -> None:
+    if until is not None and not follow:
+        raise ConfigError("--until says when --follow ends: give --follow too")
+    if follow and views:
+        raise ConfigError("--follow shows a whole run or study while it is written: leave the other options out, and look closer in a second terminal")
+
+
+def _followed(path: Path, until: bool, screen: Screen) -> Document | None:
+    """Follow to the end; what made --until end it earlier."""
+    from dlprobe.commands.inspect.following import follow
+    from dlprobe.reports.follow import stopped
+
+    with reading(path):
+        certain = follow(path, until, screen)
+    return None if certain is None else stopped(certain.where, certain.look, certain.finding, certain.diagnosis)
 
 
 def _run(run: Run, path: Path, id: str, view: View) -> Document:
