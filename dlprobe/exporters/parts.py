@@ -26,25 +26,15 @@ _PIECE = 2**18  # numbers that are read at once
 
 @dataclass(frozen=True)
 class Steps:
-    """Which recorded steps: from `start` up to but not including `stop`, of these every `every`-th row."""
+    """Which recorded steps: between `first` and `last`, both included, of these every `every`-th row."""
 
-    start: int = 0
-    stop: int | None = None
+    first: int = 0
+    last: int = 2**62
     every: int = 1
-
-    @classmethod
-    def from_text(cls, text: str) -> Steps:
-        """START:STOP or START:STOP:EVERY, each of which may be left out. Raises ConfigError."""
-        pieces = text.split(":")
-        if not 2 <= len(pieces) <= 3 or not all(piece.isdecimal() or not piece for piece in pieces) or pieces[2:] == ["0"]:
-            raise ConfigError(f"{text!r} is no range of steps: expected START:STOP or START:STOP:EVERY, e.g. 0:500 or 1000: or ::10")
-        start, stop, every = ([int(piece) if piece else None for piece in pieces] + [None])[:3]
-        return cls(start or 0, stop, every or 1)
 
     def rows(self, steps: NDArray[Any]) -> NDArray[np.int64]:
         """The rows of them, (chosen row,)."""
-        last = np.inf if self.stop is None else self.stop
-        return np.flatnonzero((steps >= self.start) & (steps < last))[:: self.every]
+        return np.flatnonzero((steps >= self.first) & (steps <= self.last))[:: self.every]
 
 
 @dataclass(frozen=True)

@@ -19,7 +19,7 @@ from dlprobe.runs import Run, RunWriter, StudyWriter, open_single
 
 NAMES = ("gradient_rms", "weight_l2")
 STEPS = range(100, 180, 3)
-CHOICE = ("--statistic", ",".join(NAMES), "--layers", "hidden_2,output", "--steps", "100:180:3")
+CHOICE = ("--statistic", ",".join(NAMES), "--layers", "hidden_2,output", "--steps", "100:179:3")
 Read = Callable[[Path], dict[str, np.ndarray[Any, Any]]]
 
 
@@ -177,7 +177,7 @@ def test_nothing_is_overwritten_unasked_and_a_failed_export_leaves_what_was_ther
         (("-o", "out.txt"), "expected one of"),
         (("-o", "run.csv", "--statistic", "gradient_rm"), "did you mean 'gradient_rms'"),
         (("-o", "run.csv", "--layers", "hidden_9"), "unknown layer"),
-        (("-o", "run.csv", "--steps", "5"), "no range of steps"),
+        (("-o", "run.csv", "--steps", "5"), "expected FIRST:LAST"),
         (("-o", "run.csv", "--what", "scalars", "--layers", "hidden_1"), "leave the layers out"),
         (("-o", "run.csv", "--what", "results"), "give a study"),
         (("-o", "run.csv", "--run", "a"), "is a single run"),

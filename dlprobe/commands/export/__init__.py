@@ -19,19 +19,21 @@ from typing import Annotated
 import typer
 
 from dlprobe.commands.base.arguments import Force, one_of
+from dlprobe.commands.base.completing import complete_runs
 from dlprobe.commands.base.screen import Screen
+from dlprobe.commands.inspect.quantities import complete_statistic
 from dlprobe.errors import ConfigError
 from dlprobe.runs.reading import reading
 
 RESULTS = "results"
 WHAT = ("statistics", "scalars", "evaluations", "evaluation_layers", RESULTS)
 
-RunFile = Annotated[Path, typer.Argument(metavar="RUN", help="run or study file, or its journal; STUDY#ID for a run of a study")]
+RunFile = Annotated[Path, typer.Argument(metavar="RUN", help="run or study file, its journal, or STUDY#RUN", autocompletion=complete_runs)]
 Output = Annotated[Path, typer.Option("-o", "--output", metavar="FILE", help="file to write: .csv, .parquet, .npz, .nc or .tfevents")]
 What = Annotated[str | None, typer.Option("--what", metavar="KIND", help=f"{' | '.join(WHAT)} [default: statistics]", callback=one_of(WHAT))]
-Statistic = Annotated[list[str] | None, typer.Option("--statistic", metavar="NAMES", help="which of them, with commas or repeated [default: all]")]
-Layers = Annotated[list[str] | None, typer.Option("--layers", metavar="NAMES", help="which layers [default: all]")]
-Steps = Annotated[str | None, typer.Option("--steps", metavar="A:B:N", help="recorded steps from A up to B, every Nth [default: all]")]
+Statistic = Annotated[list[str] | None, typer.Option("--statistic", metavar="NAME,NAME", help="these of them only", autocompletion=complete_statistic)]
+Layers = Annotated[list[str] | None, typer.Option("--layers", metavar="NAME,NAME", help="these layers only")]
+Steps = Annotated[str | None, typer.Option("--steps", metavar="FIRST:LAST", help="these steps only; FIRST:LAST:N every Nth of the recorded ones")]
 Ids = Annotated[list[str] | None, typer.Option("--run", metavar="ID", help="runs of a study; * stands for anything; may be repeated [default: all]")]
 Parameters = Annotated[bool, typer.Option("--parameters", help="the last parameters of the net by layer, as .npz")]
 

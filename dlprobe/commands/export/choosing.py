@@ -13,6 +13,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from dlprobe.api.tables import results_of
+from dlprobe.commands.inspect.selection import selection
+from dlprobe.config import split_list
 from dlprobe.errors import ConfigError, RunFileError
 from dlprobe.exporters.parts import Part, Source, Steps, Wanted, part_of
 from dlprobe.hdf5.files import printable
@@ -35,12 +37,24 @@ def asked(what: str | None, names: Sequence[str] | None, layers: Sequence[str] |
         if names or layers or steps:
             raise ConfigError("--what results gives the final results of every run: leave --statistic, --layers and --steps out")
         return None
-    wanted = Wanted(names=tuple(map(tidied, _listed(names))), layers=tuple(_listed(layers)), steps=Steps() if steps is None else Steps.from_text(steps))
+    several, every = _every(steps)
+    chosen = selection(None, several, layers or ())
+    wanted = Wanted(names=tuple(map(tidied, _listed(names))), layers=chosen.layers, steps=Steps(chosen.first, chosen.last, every))
     return wanted if what is None else replace(wanted, what=what)  # type: ignore[arg-type]
 
 
+def _every(steps: str | None) -> tuple[str | None, int]:
+    """FIRST:LAST of FIRST:LAST:EVERY, and EVERY. Raises ConfigError."""
+    if steps is None or steps.count(":") < 2:
+        return steps, 1
+    several, _, every = steps.rpartition(":")
+    if not every.strip().isdecimal() or not int(every):
+        raise ConfigError(f"--steps {steps!r}: expected FIRST:LAST:EVERY, e.g. 0:500:10 or ::10")
+    return several, int(every)
+
+
 def _listed(texts: Sequence[str] | None) -> list[str]:
-    return [piece.strip() for text in texts or () for piece in text.split(",") if piece.strip()]
+    return [piece for text in texts or () for piece in split_list(text)]
 
 
 @contextlib.contextmanager

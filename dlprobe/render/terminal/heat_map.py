@@ -7,7 +7,7 @@ import math
 from rich.text import Text
 
 from dlprobe.render import document as doc
-from dlprobe.render import heat
+from dlprobe.render import heat_map as heat_maps
 from dlprobe.render.terminal.heat_table import shade_style
 from dlprobe.render.terminal.page import WIDEST_PICTURE, Page
 
@@ -15,7 +15,7 @@ from dlprobe.render.terminal.page import WIDEST_PICTURE, Page
 def heat_map(page: Page, block: doc.HeatMap) -> None:
     """Time across, the layer nearest the input on top."""
     page.caption(block.caption)
-    picture = heat.drawn_map(block, min(page.width, WIDEST_PICTURE))
+    picture = heat_maps.drawn_map(block, min(page.width, WIDEST_PICTURE))
     for name, marks, values in picture.rows:
         line = Text.assemble((f"{name} ", "dim"))
         for mark, value in zip(marks, values, strict=True):
@@ -23,4 +23,4 @@ def heat_map(page: Page, block: doc.HeatMap) -> None:
             line.append(mark, shade_style(value, block.low, block.high) if painted else "")
         page.line(line)
     page.line(picture.steps, "dim")
-    page.note(f"{block.meaning}: {heat.MARKS}")
+    page.note(f"{block.meaning}: {heat_maps.MARKS}")
