@@ -65,7 +65,7 @@ def command(
     found, failed = ill.diagnosis, ill.diagnosis.state.name in FAILED
     proof = None if ill.kept is None else ill.kept.proof()
     proved = None if proof is None else Proved(proof.cause.patch, tuple(proof.pairs))
-    prescription = Prescription(ill.config, ill.findings, range(first, first + seeds), tries, sets, found.cause, failed, proved)
+    prescription = Prescription(ill.config, ill.findings, range(first, first + seeds), tries, sets, found.cause, failed, proved, found.together)
     refuse_changed_data(run, ill.config, ill.fingerprint, sets)
     finished, keep = _known(prescription, ill), partial(_keep, prescription, ill, screen)
     return carry_out(prescription, Execution(workers), screen, partial(_show, ill=ill, target=target), finished, keep)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
@@ -16,22 +17,37 @@ from dlprobe.registry import counted
 CURE = "--missing median fills gaps (or mean, indicator)"
 
 
-def rows_without_gaps(table: Table, needed: Sequence[Column], features: bool) -> tuple[Indices, tuple[str, ...]]:
+@dataclass(frozen=True)
+class FeatureGaps:
+    """Gaps in columns of a table that are not held. first: int64 (rows,), the number of the first of them without a value in the row, 0 where none is.
+
+    counts: rows without a value, of each column that has any.
+    """
+
+    first: Indices
+    counts: Sequence[tuple[Column, int]]
+
+
+def rows_without_gaps(table: Table, needed: Sequence[Column], features: bool, beside: FeatureGaps | None = None) -> tuple[Indices, tuple[str, ...]]:
     """Rows without a missing value in the `needed` columns, int64, and a note that counts the others. Refuses to leave out more than half the rows.
 
-    features: whether the needed columns are features too, or only such as no row can be without.
+    features: whether the needed columns are features too, or only such as no row can be without. beside: of features that are not held.
     """
     gaps = np.zeros(table.rows, dtype=np.int64)
     for column in reversed(needed):
         gaps[column.missing] = column.number  # ends as the first missing column of the row
+    counts = [(column, int(column.missing.sum())) for column in needed]
+    if beside is not None:
+        gaps = np.where((beside.first > 0) & ((gaps == 0) | (beside.first < gaps)), beside.first, gaps)
+        counts = sorted([*counts, *beside.counts], key=lambda one: one[0].number)
     kept = np.flatnonzero(gaps == 0)
     lost = table.rows - len(kept)
     if not lost:
         return kept, ()
     first = int(np.argmax(gaps > 0))
-    column = next(c for c in needed if c.number == gaps[first])
+    column = next(c for c, many in counts if many and c.number == gaps[first])
     if 2 * lost > table.rows:
-        worst = max(needed, key=lambda c: int(c.missing.sum()))
+        worst = max(counts, key=lambda one: one[1])[0]
         cure = f"--drop {pasted([worst])} leaves that column out, {CURE}" if features else "name another target"
         what = f"missing value; {lost} of {counted(table.rows, 'row')} have one, most in {quoted(worst.name)}: {cure}"
         raise problem(table.path_at(first), what, table.row_of(first), column.number, column.name)
@@ -79,12 +95,16 @@ def fit_fill(raw: Floats, missing: str, names: Sequence[str], data: str) -> Floa
 
     raw: (samples, features), NaN where missing. Raises DataError where a feature has no value there.
     """
-    holes = np.isnan(raw)
-    if (empty := holes.all(axis=0)).any():
-        name = names[int(np.argmax(empty))]
-        raise DataError(f"{data}: feature {quoted(name)} has no value in the training part, expected one to fill gaps by: leave it out with drop")
+    refuse_empty(np.asarray(np.isnan(raw).all(axis=0)), names, data)
     with np.errstate(all="ignore"):
         return np.nanmedian(raw, axis=0) if missing == "median" else np.nanmean(raw, axis=0)
+
+
+def refuse_empty(empty: Mask, names: Sequence[str], data: str) -> None:
+    """Raise DataError where a feature, bool (features,), has no value in the training part."""
+    if empty.any():
+        name = names[int(np.argmax(empty))]
+        raise DataError(f"{data}: feature {quoted(name)} has no value in the training part, expected one to fill gaps by: leave it out with drop")
 
 
 def filled(raw: Floats, values: Floats) -> Floats:

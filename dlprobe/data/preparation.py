@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from itertools import combinations
 
@@ -12,14 +12,16 @@ import numpy.typing as npt
 
 from dlprobe.data.corruption import corruption_notes, with_noisy_labels, with_outliers
 from dlprobe.data.dataset import PARTS, Array, Dataset, Floats, Indices, Options, PreparedData, Repeats, Scaler, ScannedTiles, no_rows
-from dlprobe.data.filling import filled_from_tiles, misfit, moments_in_tiles
+from dlprobe.data.filling import filled_from_tiles, fit_fill_in_tiles, misfit, moments_in_tiles
 from dlprobe.data.gaps import filled, fit_fill
 from dlprobe.data.images import of_moving_images, side_of
 from dlprobe.data.places import quoted_list
 from dlprobe.data.repeats import possible_in_tiles, repeats, repeats_of
-from dlprobe.data.scaling import Moments, fit_moments, moments_of, robust
+from dlprobe.data.scaling import Moments, fit_moments, moments_of, robust, robust_of
 from dlprobe.data.splitting import fewer, split, split_given
-from dlprobe.data.tiles import Told, whole
+from dlprobe.data.tile_quantiles import robust_in_tiles
+from dlprobe.data.tile_views import Filled
+from dlprobe.data.tiles import Told, digests_of, whole
 from dlprobe.errors import DataError
 from dlprobe.registry import counted
 
@@ -36,7 +38,7 @@ def prepare(dataset: Dataset, options: Options, seed: int, dtype: npt.DTypeLike,
     rows = parted(dataset, options, seed)
     targets = {part: np.ascontiguousarray(dataset.targets[rows[part]]) for part in PARTS}
     targets["train"], noise = with_noisy_labels(dataset, targets["train"], options.label_noise, seed)
-    if dataset.tiles is not None and (options.outliers > 0 or options.scaling == "robust"):  # these need whole columns
+    if dataset.tiles is not None and options.outliers > 0:
         dataset = held(dataset)
     made = (
         from_array(dataset, options, rows, targets, seed, dtype)
@@ -117,7 +119,7 @@ def from_array(dataset: Dataset, options: Options, rows: Mapping[str, Indices], 
     raw["train"], far = with_outliers(raw["train"], options.outliers, seed)
     repeated = repeats(raw, targets, dataset.task == "classification")
     moments = moments_of(raw["train"])
-    scaler = fit_inputs(dataset, options, moments, raw["train"])
+    scaler = fit_inputs(dataset, options, moments, lambda: robust(raw["train"]))
     inputs = {part: cast(dataset, rows[part], raw[part], scaler, dtype) for part in PARTS}
     return Made(inputs, scaler, moments, repeated, fill, far)
 
@@ -132,12 +134,17 @@ def from_tiles(
     told: Told | None,
 ) -> Made:
     """Prepared inputs of a large file, the same to the last bit; nothing is held beside them."""
+    tiles, digests, fill = held.tiles, held.digests, np.zeros(0)
+    if held.gaps:
+        fill = fit_fill_in_tiles(dataset, tiles, rows["train"], options.missing)
+        tiles = Filled(tiles, fill)
+        digests = digests_of(tiles)
     every = np.sort(np.concatenate([rows[part] for part in PARTS]))
-    digests = {part: held.digests[rows[part]] for part in PARTS}
-    repeated = repeats_of(digests, lambda: possible_in_tiles(held.tiles, every), targets, dataset.task == "classification")
-    moments = moments_in_tiles(held.tiles, rows["train"], told)
-    scaler = fit_inputs(dataset, options, moments, dataset.inputs)
-    return Made(filled_from_tiles(dataset, held.tiles, rows, scaler, dtype, told), scaler, moments, repeated)
+    of_parts = {part: digests[rows[part]] for part in PARTS}
+    repeated = repeats_of(of_parts, lambda: possible_in_tiles(tiles, every), targets, dataset.task == "classification")
+    moments = moments_in_tiles(tiles, rows["train"], told)
+    scaler = fit_inputs(dataset, options, moments, lambda: robust_of(robust_in_tiles(tiles, rows["train"])))
+    return Made(filled_from_tiles(dataset, tiles, rows, scaler, dtype, told), scaler, moments, repeated, fill)
 
 
 def held(dataset: Dataset) -> Dataset:
@@ -145,10 +152,10 @@ def held(dataset: Dataset) -> Dataset:
     return dataset if dataset.tiles is None else replace(dataset, inputs=whole(dataset.tiles.tiles), tiles=None)
 
 
-def fit_inputs(dataset: Dataset, options: Options, moments: Moments, raw: Floats) -> Scaler:
-    """The scaler of a raw training part with these moments, of its images as they move where they do."""
+def fit_inputs(dataset: Dataset, options: Options, moments: Moments, quartiles: Callable[[], tuple[Floats, Floats]]) -> Scaler:
+    """The scaler of a raw training part with these moments, of its images as they move where they do. quartiles: as in `fit_moments`."""
     moving = of_moving_images(moments, side_of(dataset, options), options)
-    return fit_moments(options.scaling, moving, lambda: robust(raw), dataset.feature_names, dataset.name)
+    return fit_moments(options.scaling, moving, quartiles, dataset.feature_names, dataset.name)
 
 
 def words(percents: tuple[float, float, float]) -> str:

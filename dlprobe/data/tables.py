@@ -12,7 +12,7 @@ from dlprobe.data import labels
 from dlprobe.data.columns import Column, Table, choose_targets, is_asked_for, pasted, special_columns
 from dlprobe.data.dataset import LARGEST_ELEMENTS, Dataset, Floats, Indices, Options
 from dlprobe.data.dates import date_forms, with_dates
-from dlprobe.data.gaps import gap_note, indicators, rows_without_gaps
+from dlprobe.data.gaps import FeatureGaps, gap_note, indicators, rows_without_gaps
 from dlprobe.data.given_parts import groups_in, parts_in
 from dlprobe.data.places import problem, quoted, quoted_list, visible
 from dlprobe.data.written_numbers import hint
@@ -23,8 +23,11 @@ MOST_CATEGORIES = 100
 COPIED_ROWS = 512
 
 
-def dataset_from_table(table: Table, options: Options) -> Dataset:
-    """Dataset of a table: rows with missing values dropped, text columns one-hot, the target decided. Everything inferred is in its notes."""
+def dataset_from_table(table: Table, options: Options, beside: FeatureGaps | None = None) -> Dataset:
+    """Dataset of a table: rows with missing values dropped, text columns one-hot, the target decided. Everything inferred is in its notes.
+
+    beside: gaps in features that are not in the table.
+    """
     if len(table.columns) < 2:
         raise problem(table.path, "has a single column, expected features and a target")
     if not table.rows:
@@ -39,7 +42,7 @@ def dataset_from_table(table: Table, options: Options) -> Dataset:
     if len(targets) == len(rest.columns):
         raise problem(table.path, f"every column is a target, expected a feature beside {quoted_list([column.name for column in targets])}")
     whole = table.columns if options.missing == "drop" else (*targets, *special.values())
-    kept, missing_notes = rows_without_gaps(table, whole, features=options.missing == "drop")
+    kept, missing_notes = rows_without_gaps(table, whole, features=options.missing == "drop", beside=beside)
     if missing_notes:
         table = table.keep(kept)
 
