@@ -63,7 +63,7 @@ OWNERS: dict[str, set[str]] = {
     "xarray": {"api"},
     "torch": {"recorders.torch", "recorders.keras"},
     "keras": {"recorders.keras"},
-    "jax": set(),
+    "jax": {"recorders.keras"},
     "dask": {"executors"},
     "distributed": {"executors"},
     "plotly": {"render"},
@@ -251,6 +251,7 @@ def test_every_module_can_be_the_first_one_imported() -> None:
     imported in functions, so none is needed here; but the recorder of a
     framework stands on it."""
     lacking = tuple(f"recorders.{name}." for name in ("torch", "keras") if find_spec(name) is None)
+    lacking += ("recorders.keras.jax_probe",) if find_spec("jax") is None else ()
     names = [f"dlprobe.{name}" for name in modules() if name not in ("__init__", "__main__") and not name.startswith(lacking)]
     result = subprocess.run([sys.executable, "-c", ALONE, *names], cwd=ROOT, capture_output=True, text=True, timeout=300, check=False)
     assert (result.stdout, result.stderr, result.returncode) == ("", "", 0)

@@ -86,7 +86,7 @@ def fault_blocks(found: Diagnosis, finding: Finding) -> list[Block]:
 
 def choices(found: Diagnosis, actions: Sequence[Action], most: int, prescribe: bool = True) -> list[Block]:
     """What to try, and the command that tries it all."""
-    entries = [Choice("or" if number else "Try", action.command, action.remedy.why) for number, action in enumerate(actions[:most])]
+    entries = [Choice("or" if number else "Try", action.command, action.remedy.why, action.remedy.lines) for number, action in enumerate(actions[:most])]
     if prescribe and found.trained and any(action.command for action in actions):
         entries.append(Choice("all", f"dlprobe prescribe {_typed(found.path)}", f"trains these and says which one cures it{_duration(found)}"))
     return [Choices(entries)] if entries else []
@@ -186,6 +186,6 @@ def states_text(found: Sequence[Diagnosis]) -> str:
 
 def diagnosis_line(found: Diagnosis) -> DiagnosisLine:
     """The diagnosis as the formats for machines draw it."""
-    tries = tuple((action.command, action.remedy.why, action.code) for action in found.actions)
+    tries = tuple((action.command or "; ".join(action.remedy.lines), action.remedy.why, action.code) for action in found.actions)
     cause = None if found.cause is None else Caused(found.cause.code, brings_about(found), tuple(finding.code for finding in found.follows))
     return DiagnosisLine(found.sentence, found.state.name, tone_of(found), unknown_cause(found) if found.cause_unknown else "", cause, tries, found.caveats)

@@ -45,15 +45,28 @@ OF_ACTIVATION = (
 class Recording:
     """What `record` returns. Its methods raise nothing, unless it is strict."""
 
-    def __init__(self, model: Any, optimizers: Sequence[Any], path: Path, *, every: int, force: bool, strict: bool, probes: bool = False) -> None:
+    def __init__(
+        self,
+        model: Any,
+        optimizers: Sequence[Any],
+        path: Path,
+        *,
+        every: int,
+        force: bool,
+        strict: bool,
+        probes: bool = False,
+        origin: str = "torch",
+        loss: tuple[str | None, str] | None = None,
+    ) -> None:
         if every < 1:
             raise ConfigError(f"every is {every}, expected 1 or more")
         self._silent = torch.distributed.is_available() and torch.distributed.is_initialized() and torch.distributed.get_rank() > 0
         self._optimizers, self._every, self._strict = list(optimizers), every, strict
         self._distributed = type(model).__name__ == "DistributedDataParallel" or type(getattr(model, "_orig_mod", None)).__name__ == "DistributedDataParallel"
         self._model = unwrapped(model)
-        self._file = None if self._silent else RunFile(path, "torch", force)
+        self._file = None if self._silent else RunFile(path, origin, force)
         self._passes = Passes(self._model, self, self._begin_pass, self._backward_begun)
+        self._passes.known_loss, self.versions = loss, dict[str, str]()
         self._scratch, self._wide = Scratch(), set[Any]()
         self._capture = Capture(self._model, self._passes, self._optimizers, self._scratch, self._wide, probes)
         self._plans: dict[Any, Plan] = {}
@@ -72,6 +85,16 @@ class Recording:
         self._diverged = False
         if not self._silent:
             self._attach()
+
+    @property
+    def armed(self) -> bool:
+        """Whether the coming step is to be recorded."""
+        return self._armed and not self._over
+
+    @property
+    def passes(self) -> Passes:
+        """What is kept of the passes."""
+        return self._passes
 
     # --- what the user calls -----------------------------------------------------------------------------------------------------------------------------
 
@@ -97,12 +120,12 @@ class Recording:
             self._guarded(self._flush_rows)
             self._attempt(self._file.evaluation, self._step if step is None else step, values)
 
-    def data(self, x_train: Any, y_train: Any, x_val: Any = None, y_val: Any = None) -> None:
+    def data(self, x_train: Any, y_train: Any, x_val: Any = None, y_val: Any = None, *, keep: bool = False) -> None:
         """What the net is trained on, before the first step: shapes, ranges, class counts and a
-        fingerprint are kept, not the arrays. Later it is left out, with a
-        warning."""
+        fingerprint are kept; the arrays only with `keep`: they make the file as large as they are, and
+        whoever gets it has them. Later it is left out, with a warning."""
         if self._file is not None and not self._over:
-            self._attempt(self._file.data, x_train, y_train, x_val, y_val)
+            self._attempt(self._file.data, x_train, y_train, x_val, y_val, keep)
 
     def close(self, status: str = "finished") -> Path | None:
         """The run is over; the path of its file, None where no step was recorded."""
@@ -267,7 +290,7 @@ class Recording:
         passes = self._passes
         passes.settle_loss(row.losses[-1] if row.losses else None)
         facts = run_facts(self._model, None if self._probes else self._optimizers[0], passes, self._samples, self._distributed)
-        self._file.begin(layer_facts(passes), facts, environment(self._model))
+        self._file.begin(layer_facts(passes), facts, {**environment(self._model, passes), **self.versions})
         once, unsplit = special_ranks(passes)
         self._rows = Rows(len(passes.ranks), once, unsplit, self._file.rows)
         if self._late:
