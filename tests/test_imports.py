@@ -45,7 +45,7 @@ MAY_IMPORT: dict[str, set[str]] = {
     "reports": {"render.document", "render.checked"},
     "exporters": {"runs"},
     "recorders": {"runs", "data"},  # data: the fingerprint of the arrays that a recorded net sees
-    "pytest_plugin": {"training", "data", "runs", "rules", "reports"},
+    "pytest_plugin": {"training", "data", "runs", "rules", "reports", "recorders"},
 }
 MAY_IMPORT["api"] = set(MAY_IMPORT) - {"__main__", "__init__", "pytest_plugin"}
 MAY_IMPORT["commands"] = {*MAY_IMPORT, "api"} - {"__main__", "pytest_plugin"}

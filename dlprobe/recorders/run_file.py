@@ -65,13 +65,18 @@ class RunFile:
         self._writer.rows(int(steps[0]), steps, statistics, scalars, math.nan)
         self._last_finite = not (statistics[-1][:, NONFINITE] > 0).any() and not math.isinf(scalars[-1, BATCH_LOSS])
 
-    def evaluation(self, step: int, values: Mapping[str, float]) -> None:
-        """One evaluation after `step` updates. Raises ValueError for names that the layout table does not have."""
+    @property
+    def train_samples(self) -> int:
+        """Samples of the training part; 0 where nobody said what they are."""
+        return len(self._data.get("train_indices", ()))
+
+    def evaluation(self, step: int, values: Mapping[str, float], layers: Mapping[str, NDArray[np.float64]] | None = None) -> None:
+        """One evaluation after `step` updates. layers: by name (layer,). Raises ValueError for names that the layout table does not have."""
         numbers = {name: float(value) for name, value in values.items()}
         if self._writer is None:
             self._evaluations.append((step, numbers))
         else:
-            self._writer.evaluation(step, numbers)
+            self._writer.evaluation(step, numbers, layers or None)
 
     def close(self, status: str, final: Mapping[str, Any] | None = None) -> Path | None:
         """Pack what there is; the path, or None where no step was recorded. A finished run whose last recorded step was not finite diverged."""

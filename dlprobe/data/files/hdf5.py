@@ -13,7 +13,7 @@ from dlprobe.data.arrays import NUMBERS, Arrays, refuse_several
 from dlprobe.data.columns import Table
 from dlprobe.data.dataset import Options, Tile
 from dlprobe.data.file_format import FileFormat
-from dlprobe.data.given_parts import PART_WORDS, array_pairs, arrays_of_parts
+from dlprobe.data.given_parts import array_pairs, arrays_of_parts, usual_names
 from dlprobe.data.large_files import LargeArrays, is_large
 from dlprobe.data.packing import refuse_bomb
 from dlprobe.data.places import in_one_line, problem, quoted, visible
@@ -48,7 +48,7 @@ def _pairs(path: Path) -> dict[str, tuple[str, str]]:
     """Names of the inputs and targets of each part: at the root, or where a run file holds what its recorder was given to keep."""
     from dlprobe.hdf5 import there
 
-    usual = [f"{letter}_{word}" for words in PART_WORDS.values() for word in words for letter in ("x", "X", "y")]
+    usual = list(usual_names())
     found = array_pairs(there(path, usual))
     if found:
         return found

@@ -24,7 +24,7 @@ from dlprobe.recorders.run_file import RunFile
 from dlprobe.recorders.torch.calls import Call
 from dlprobe.recorders.torch.capture import Capture
 from dlprobe.recorders.torch.facts import environment, layer_facts, run_facts, special_ranks
-from dlprobe.recorders.torch.groups import Scratch
+from dlprobe.recorders.torch.groups import Floats, Scratch
 from dlprobe.recorders.torch.hooks import FirstClosure, Hook
 from dlprobe.recorders.torch.modules import unwrapped
 from dlprobe.recorders.torch.passes import Passes
@@ -80,7 +80,7 @@ class Recording:
         self._losses: list[torch.Tensor] = []
         self._waiting: Row | None = None
         self._late: list[Call] = []
-        self._samples = 0
+        self._samples = self._seen = 0
         self._skipped, self._probes = 0, probes
         self._diverged = False
         if not self._silent:
@@ -118,7 +118,18 @@ class Recording:
         train_error, val_error, … Another name is left out with a warning."""
         if self._file is not None and not self._over:
             self._guarded(self._flush_rows)
-            self._attempt(self._file.evaluation, self._step if step is None else step, values)
+            self._attempt(self._file.evaluation, self._step if step is None else step, values, self._of_layers())
+
+    def _of_layers(self) -> dict[str, Floats]:
+        """What an evaluation tells of layers: how far weights went; where batches of a whole training part were recorded since the last one, dead units."""
+        if self._probes or self._first or self._file is None:
+            return {}
+        layers, whole = len(self._passes.ranks), self._file.train_samples
+        with torch.no_grad():
+            dead, distances = self._scratch.dead(layers), self._capture.distances(layers)
+        seen, self._seen = self._seen, 0
+        dead[-1] = math.nan  # of the output layer, as in dlprobe's own runs
+        return {"weight_distance": distances, **({"dead_fraction": dead} if whole and seen >= whole else {})}
 
     def data(self, x_train: Any, y_train: Any, x_val: Any = None, y_val: Any = None, *, keep: bool = False) -> None:
         """What the net is trained on, before the first step: shapes, ranges, class counts and a
@@ -230,6 +241,7 @@ class Recording:
         self._taken = plan.measure(sums, capture.scale, self._wide)
         plan.release()
         self._samples = max((call.samples for call in calls), default=0)
+        self._seen += self._samples
         self._late = [call for call in calls if passes.layers[call.place].needs_loss]
 
     def _after_step(self, index: int, optimizer: Any, args: Any, kwargs: Any) -> None:
