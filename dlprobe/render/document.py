@@ -310,11 +310,15 @@ class Verdict:
 
 @dataclass(frozen=True)
 class Choice:
-    """Something to try: a short word before it ("Try", "or"), the command on one line so that it can be copied (empty: words alone), and why."""
+    """Something to try: a short word before it ("Try", "or"), the command on one line so that it can be copied (empty: words alone), and why.
+
+    lines: of a program, in place of a command.
+    """
 
     word: str
     command: str
     why: str = ""
+    lines: Sequence[str] = ()
 
 
 @dataclass(frozen=True)

@@ -85,7 +85,8 @@ def _verdict(block: doc.Verdict) -> str:
 
 
 def _choices(block: doc.Choices) -> str:
-    told = [": ".join(filter(None, [code(each.command) if each.command else "", escaped(each.why)])) for each in block.entries]
+    typed = [", ".join(map(code, [each.command] if each.command else each.lines)) for each in block.entries]
+    told = [": ".join(filter(None, [text, escaped(each.why)])) for text, each in zip(typed, block.entries, strict=True)]
     return "\n".join(f"- {escaped(each.word)} {text}".strip() for each, text in zip(block.entries, told, strict=True))
 
 
