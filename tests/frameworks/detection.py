@@ -65,7 +65,7 @@ def compared(case: Case, seed: int, folder: Path) -> dict[str, Any]:
             judgement = judge(opened_run)
             diagnosis = diagnose(opened_run, judgement, "")
             fired = {finding.code for finding in judgement.findings if finding.severity != "info"}
-            outcome = {code: "not evaluated" for code in judgement.not_evaluated} | {code: "passed" for code in judgement.passed}
+            outcome = dict.fromkeys(judgement.not_evaluated, "not evaluated") | dict.fromkeys(judgement.passed, "passed")
             outcome |= {finding.code: "passed" for finding in judgement.findings} | dict.fromkeys(fired, "fired")
             verdicts.append((diagnosis.state.name, "" if diagnosis.cause is None else diagnosis.cause.code, outcome))
         path.unlink()
