@@ -66,7 +66,7 @@ OWNERS: dict[str, set[str]] = {
     "jax": set(),
     "dask": {"executors"},
     "distributed": {"executors"},
-    "plotly": {"render"},
+    "vl_convert": {"render.vega"},
     "sklearn": set(),
     "pickle": set(),
 }

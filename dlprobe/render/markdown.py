@@ -8,6 +8,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Sequence
 from typing import Any, TextIO
+from urllib.parse import quote
 
 from dlprobe.render import density, formats
 from dlprobe.render import document as doc
@@ -151,6 +152,21 @@ def _profile(block: doc.Profile) -> str:
     return _captioned(block.caption, _rows(["layer", *map(escaped, judged)], ["left", *["right"] * len(judged)], rows))
 
 
+def _step_map(block: doc.StepMap) -> str:
+    """The first quantity at a few steps."""
+    last = len(block.steps) - 1
+    columns = sorted({round(index * last / (_SHOWN_POINTS - 1)) for index in range(_SHOWN_POINTS)}) if last >= 0 else []
+    quantity = block.quantities[0]
+    rows = [[escaped(name), *(value_text(float(quantity.values[column][row]), 3) for column in columns)] for row, name in enumerate(block.layers)]
+    heads = [escaped(quantity.name), *(f"step {block.steps[column]}" for column in columns)]
+    return _captioned(block.caption, _rows(heads, ["left", *["right"] * len(columns)], rows))
+
+
+def _image(block: doc.Image) -> str:
+    """A link to the file; its name is ours but for the stem, which is encoded."""
+    return f"![{escaped(block.title)}]({quote(block.path)})"
+
+
 _DRAWINGS: dict[type, Callable[[Any], str]] = {
     doc.Heading: _heading,
     doc.Paragraph: lambda block: escaped(block.text),
@@ -164,6 +180,8 @@ _DRAWINGS: dict[type, Callable[[Any], str]] = {
     doc.Chart: _chart,
     doc.Density: _density,
     doc.Profile: _profile,
+    doc.StepMap: _step_map,
+    doc.Image: _image,
     doc.Verdict: _verdict,
     doc.Choices: _choices,
     doc.Hint: lambda block: f"next: {code(block.command)}",

@@ -165,17 +165,20 @@ def _chart(found: Comparison, curves: Mapping[str, tuple[Sequence[float], Sequen
     finite = [y for each in series for y in each.y if math.isfinite(y) and y > 0]
     log = bool(finite) and max(finite) > 20 * min(finite)
     more = f"; the best {DRAWN} of {len(found.values)}" if len(found.values) > DRAWN else ""
-    return Chart(series, "updates", _words(found.by), log_y=log, caption=f"{_words(found.by)} as training goes on, median over seeds{more}.")
+    return Chart(series, "updates", _words(found.by), log_y=log, caption=f"{_words(found.by)} as training goes on, median over seeds{more}.", name="curves")
 
 
 def _profiles(found: Comparison) -> list[Block]:
     blocks: list[Block] = []
-    for when, moments in (("before training", [value.start for value in found.values]), ("at the end", [value.end for value in found.values])):
+    for name, when, moments in (
+        ("first", "before training", [value.start for value in found.values]),
+        ("last", "at the end", [value.end for value in found.values]),
+    ):
         chosen = [(value.label, moment) for value, moment in zip(found.values, moments, strict=True) if len(moment.error_signal_rms) > 1]
         if chosen:
             series = [LayerSeries(label, moment.error_signal_rms.tolist(), moment.verdict, VERDICT_TONES[moment.verdict]) for label, moment in chosen]
             blocks.append(
-                Profile(series, shared_scale=False, caption=f"Error signal from the first hidden layer to the last, {when}, each on its own log scale.")
+                Profile(series, shared_scale=False, caption=f"Error signal from the first hidden layer to the last, {when}.", name=f"error_signal_{name}")
             )
     return blocks
 

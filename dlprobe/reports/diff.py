@@ -194,7 +194,7 @@ def _count(count: tuple[int, int]) -> str:
 def _profile(diff: ProfileDiff) -> Block:
     series = [LayerSeries("a", diff.a.tolist()), LayerSeries("b", diff.b.tolist())]
     layers = diff.a_layers if diff.a_layers == diff.b_layers else ()
-    return Profile(series, layers, caption=f"{diff.statistic} {MOMENTS[diff.moment]}")
+    return Profile(series, layers, caption=f"{diff.statistic} {MOMENTS[diff.moment]}", name=diff.statistic)
 
 
 def _pair_data(pair: PairDiff) -> dict[str, Any]:

@@ -36,7 +36,7 @@ def _chart(test: RangeTest) -> Chart:
     positive = [value for value in test.smoothed.tolist() if math.isfinite(value) and value > 0]
     log_y = bool(positive) and max(positive) > 20 * min(positive)
     caption = f"Range test: the batch loss while the rate rises over {len(test.rates)} steps"
-    return Chart(series, "learning rate", "loss", log_y=log_y, log_x=True, caption=caption)
+    return Chart(series, "learning rate", "loss", log_y=log_y, log_x=True, caption=caption, name="rates")
 
 
 def _facts(test: RangeTest) -> list[tuple[str, Cell]]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 from dlprobe import registry
@@ -281,7 +281,7 @@ def loss_chart(run: Run, curve: Curve | None) -> list[Block]:
     if part_size(run, "val") and "val_loss" in run.evaluations:
         series.append(Series("validation", run.evaluations["step"].tolist(), run.evaluations["val_loss"].tolist()))
     positive = [value for each in series for value in each.y if 0 < value < math.inf]
-    return [Chart(series, "step", loss_title(run), log_y=bool(positive) and max(positive) > 20 * min(positive), caption="Loss")]
+    return [Chart(series, "step", loss_title(run), log_y=bool(positive) and max(positive) > 20 * min(positive), caption="Loss", name="loss")]
 
 
 def depth_profiles(profile: RunProfile) -> list[Block]:
@@ -292,9 +292,18 @@ def depth_profiles(profile: RunProfile) -> list[Block]:
 
     def drawn(caption: str, values: str, judged: bool) -> Profile:
         series = [_series(moment, getattr(moment, values).tolist(), judged) for moment in moments]
-        return Profile(series, profile.layers, caption=caption)
+        expected = _expected(profile) if judged else []
+        return Profile([replace(series[0], band=expected), *series[1:]], profile.layers, caption=caption, name=values)
 
     return [drawn("Activation variance", "activation_variance", False), drawn("Error signal (RMS)", "error_signal_rms", True)]
+
+
+def _expected(profile: RunProfile) -> list[tuple[float, float]]:
+    """The band of theory for the error signal of each hidden layer before training, seen from the last one as it was measured; empty where there is none."""
+    if profile.theory is None or not profile.theory.applicable or profile.first.step:
+        return []
+    last = float(profile.first.error_signal_rms[-1])
+    return [(last * band.low, last * band.high) for band in profile.theory.error_signal_bands()]
 
 
 def _series(moment: StepProfile, values: list[float], judged: bool) -> LayerSeries:

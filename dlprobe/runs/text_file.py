@@ -1,4 +1,4 @@
-"""Writing a text file whole: whoever reads its name finds the old content or the new one, whatever happens in between."""
+"""Writing a file whole: whoever reads its name finds the old content or the new one, whatever happens in between."""
 
 from __future__ import annotations
 
@@ -12,8 +12,8 @@ from pathlib import Path
 from dlprobe.hdf5.files import sync_folder
 
 
-def write_whole(path: Path, text: str) -> None:
-    """Make `text` (UTF-8, lines as they are) the content of a file, its folder first; an existing file keeps its permissions, a link stays a link.
+def write_whole(path: Path, content: str | bytes) -> None:
+    """Make `content` (a text as UTF-8, lines as they are) the content of a file, its folder first; an existing file keeps its permissions, a link stays a link.
 
     Raises OSError, which leaves what was there: where the disk is full, and where the name is that of a pipe, device or folder, or of a file that may not
     be written.
@@ -25,7 +25,7 @@ def write_whole(path: Path, text: str) -> None:
     descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL | getattr(os, "O_CLOEXEC", 0) | getattr(os, "O_BINARY", 0), 0o666)
     try:
         with os.fdopen(descriptor, "wb") as file:
-            file.write(text.encode("utf-8", "backslashreplace"))
+            file.write(content.encode("utf-8", "backslashreplace") if isinstance(content, str) else content)
             file.flush()
             os.fsync(file.fileno())
         if mode is not None:

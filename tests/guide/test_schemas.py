@@ -43,6 +43,8 @@ CALLS = (
     "inspect run.h5 --statistic gradient_rms",
     "inspect run.h5 --histograms",
     "inspect run.h5 --track",
+    "report run.h5",
+    "report study.h5",
     "check run.h5 --exit-zero --advise",
     "check run.h5 --exit-zero --counts",
     "diff run.h5 new.h5",

@@ -8,6 +8,7 @@ from typing import Annotated, Any
 
 import typer
 
+from dlprobe.commands.base.figure import figure_options, take_figure
 from dlprobe.commands.base.screen import COMMON, Screen
 from dlprobe.registry import unknown
 from dlprobe.render.formats import formats_for
@@ -15,7 +16,7 @@ from dlprobe.render.formats import formats_for
 LISTED = 3  # formats that fit into the metavar
 
 
-def format_option(schema: str = "") -> Any:
+def format_option(schema: str = "", default: str = "table") -> Any:
     """The annotation of --format for a command that prints this record: the formats that print every record, and those made for it."""
     names = tuple(formats_for(schema))
     short = len(names) <= LISTED
@@ -30,7 +31,7 @@ def format_option(schema: str = "") -> Any:
         typer.Option(
             "--format",
             metavar="|".join(names) if short else "FORMAT",
-            help=f"how the result is printed{'' if short else ': ' + ', '.join(names)} [default: table]",
+            help=f"how the result is printed{'' if short else ': ' + ', '.join(names)} [default: {default}]",
             callback=known,
             autocompletion=lambda incomplete: [name for name in names if name.startswith(incomplete)],
             rich_help_panel=COMMON,
@@ -45,17 +46,22 @@ Debug = Annotated[bool, typer.Option("--debug", help="show where an error came f
 SHARED = {"quiet": (Quiet, False), "no_color": (NoColor, False), "debug": (Debug, False)}
 
 
-def declare(function: Callable[..., Any], schema: str = "") -> Callable[..., Any]:
-    """`function(..., screen: Screen)` as typer wants it: every shared option instead of `screen`; `schema` names the record that it prints."""
+def declare(function: Callable[..., Any], schema: str = "", draws: bool = False, format: str = "table") -> Callable[..., Any]:
+    """`function(..., screen: Screen)` as typer wants it: every shared option instead of `screen`; `schema` names the record that it prints.
+
+    draws: whether its results have pictures, which its options write to files; format: the one that is used unasked.
+    """
     own = [parameter for parameter in inspect.signature(function, eval_str=True).parameters.values() if parameter.name != "screen"]
 
-    shared = {"format": (format_option(schema), "table"), **SHARED}
+    shared = {"format": (format_option(schema, format), format), **SHARED}
+    drawn = figure_options(own) if draws else {}
 
     def command(**values: Any) -> Any:
         format, quiet, no_color, debug = (values.pop(name) for name in shared)
-        return function(**values, screen=Screen(format, quiet, False if no_color else None, debug))
+        figure = take_figure(values) if draws else None
+        return function(**values, screen=Screen(format, quiet, False if no_color else None, debug, figure=figure))
 
-    return with_signature(command, [*own, *(option(name, annotation, default) for name, (annotation, default) in shared.items())])
+    return with_signature(command, [*own, *(option(name, annotation, default) for name, (annotation, default) in {**drawn, **shared}.items())])
 
 
 def option(name: str, annotation: Any, default: Any) -> inspect.Parameter:

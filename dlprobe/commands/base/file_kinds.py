@@ -15,7 +15,9 @@ CONFIGURATION = "a configuration"
 BASELINE = "a findings baseline"
 PROOF = "a proof"
 RESULT, LINES, SARIF, JUNIT, TEXT = "a result as JSON", "findings as JSON lines", "a SARIF log", "a JUnit report", "a text"
-OF_FORMAT = {"json": RESULT, "json-lines": LINES, "json_lines": LINES, "sarif": SARIF, "junit": JUNIT}  # every other format prints text
+PICTURES = {"svg": "an SVG picture", "png": "a PNG picture", "pdf": "a PDF", "json": "a Vega-Lite picture"}  # by what their names end in
+REPORT = "a report of dlprobe"
+OF_FORMAT = {"html": REPORT, "json": RESULT, "json-lines": LINES, "json_lines": LINES, "sarif": SARIF, "junit": JUNIT}  # every other format prints text
 TABLES = {"data", "model", "training", "recording"}
 UNREADABLE = {".toml": CONFIGURATION, ".json": RESULT, ".jsonl": LINES, ".sarif": SARIF, ".xml": JUNIT, ".csv": "a table of data", ".tsv": "a table of data"}
 LARGEST = 64_000_000  # bytes of a text; dlprobe writes none like it
@@ -31,6 +33,8 @@ def kind_of(path: Path) -> str | None:
         return RUN
     if content.startswith(b"\x89HDF\r\n\x1a\n"):
         return _kind_of_hdf5(path)
+    if content.startswith((b"\x89PNG\r\n\x1a\n", b"%PDF-")):
+        return PICTURES["pdf" if content.startswith(b"%") else "png"]
     try:
         text = content.decode("utf-8-sig")
     except UnicodeDecodeError:
@@ -70,7 +74,8 @@ def _kind_of_json(text: str) -> str | None:
     for kind, name in ((BASELINE, "baseline"), (PROOF, "proof"), (RESULT, "")):
         if schema.startswith(f"dlprobe-{name}{'/' * bool(name)}"):
             return kind
-    return SARIF if "sarif" in str(found.get("$schema", "")) else "a JSON file"
+    names = {"sarif": SARIF, "vega-lite": PICTURES["json"]}
+    return next((kind for word, kind in names.items() if word in str(found.get("$schema", ""))), "a JSON file")
 
 
 def _json(text: str) -> Any:
@@ -83,6 +88,12 @@ def _json(text: str) -> Any:
 def _kind_of_xml(text: str) -> str | None:
     if not text.lstrip().startswith("<"):
         return None
+    if text.startswith("<svg"):
+        return PICTURES["svg"]
+    from dlprobe.render.html import GENERATOR
+
+    if GENERATOR in text[:2000]:
+        return REPORT
     return JUNIT if "<testsuites" in text[:1000] else "an XML or HTML file"
 
 

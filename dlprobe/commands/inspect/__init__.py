@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     from dlprobe.render.document import Document
     from dlprobe.runs import Run, Study
 
+DRAWS = True  # its results have pictures, which --figure writes to files
 SHOW = ("metrics", "layers", "config", "environment")
 OVER = ("step", "layer")
 STRETCHES = 40  # of tracked units' curves: a batch's own percentiles jump
@@ -106,7 +107,7 @@ def command(
 
 
 def _run(run: Run, path: Path, id: str, view: View) -> Document:
-    from dlprobe.commands.base.telling import told_of
+    from dlprobe.api.telling import told_of
     from dlprobe.reports import inspect_run
 
     where = inspect_run.shell_name(path, id)

@@ -30,6 +30,7 @@ def heat(grid: Grid) -> HeatTable:
         stub="activation · initializer",
         across="depth",
         caption=f"At initialization, {of_seeds}, {units} per layer. Verdicts compare with what chance alone does.",
+        name="map",
     )
 
 
@@ -135,4 +136,4 @@ def profiles(grid: Grid) -> Profile:
         for cell, result in grid.rows
         if cell.depth == grid.deepest
     ]
-    return Profile(series, shared_scale=False, caption=f"Error signal from hidden_1 to hidden_{grid.deepest} at initialization, each on its own log scale.")
+    return Profile(series, shared_scale=False, caption=f"Error signal from hidden_1 to hidden_{grid.deepest} at initialization.", name="error_signal")
