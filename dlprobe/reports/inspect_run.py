@@ -18,7 +18,6 @@ from dlprobe.reports.run import (
     metric_names,
     part_size,
     profile_data,
-    quoted,
     result,
     results,
     state_data,
@@ -33,7 +32,7 @@ WIDEST_CONFUSION = 12  # classes of a confusion matrix that is printed; JSON has
 
 
 def overview(told: Told, where: str) -> Document:
-    """The whole run on one page. `where` is what to type to see this run again, e.g. "runs/digits-1.h5" or "study.h5 --run seed_1"."""
+    """The whole run on one page. `where` is what to type to see this run again, e.g. "runs/digits-1.h5" or "study.h5#seed_1"."""
     run = told.run
     blocks: list[Block] = [*diagnosis_blocks(told.diagnosis, 1), Facts([*facts(run), *_file(run)]), *results(run), *told.pictures(), _contents(run)]
     if len(run.steps):
@@ -169,8 +168,3 @@ def environment(run: Run, where: str) -> Document:
     """Versions, machine, command line."""
     pairs = [(key.replace("_", " "), value if isinstance(value, str | int | float) else json.dumps(value)) for key, value in run.environment.items()]
     return Document(f"{where}: environment", [Facts(pairs)], {"schema": SCHEMA, "path": str(run.path), "environment": run.environment})
-
-
-def shell_name(path: Any, run_id: str = "") -> str:
-    """How a run is named on the command line."""
-    return quoted(str(path)) + (f" --run {quoted(run_id)}" if run_id else "")

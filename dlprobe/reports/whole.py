@@ -143,7 +143,7 @@ def study_report(path: str, answers: Sequence[Document], overview: Document, dia
     runs: list[Block] = []
     for found in shown:
         id = found.path.rpartition("#")[2]
-        runs += [Heading(id, 2), *opening(found), *cause_blocks(found, 1), Hint(f"dlprobe report {quoted(path)} --run {quoted(id)}")]
+        runs += [Heading(id, 2), *opening(found), *cause_blocks(found, 1), Hint(f"dlprobe report {quoted(found.path)}")]
     if len(diagnoses) > len(shown):
         runs.append(Paragraph(f"{len(diagnoses) - len(shown)} more runs are not told of here: dlprobe check {quoted(path)} tells of all."))
     sections = [

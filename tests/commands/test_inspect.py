@@ -128,7 +128,7 @@ def test_one_run_of_a_study() -> None:
     assert data["steps"] == [0, 1, 2]
 
 
-@pytest.mark.parametrize("arguments", [["--run", "run_2"], ["--statistic", "gradient_rms"], ["--show", "layers"]])
+@pytest.mark.parametrize("arguments", [["--run", "run_2"], ["--statistic", "weight_histogram"], ["--show", "layers"]])
 def test_study_without_the_run_that_is_asked_for_is_one_line(arguments: list[str]) -> None:
     outcome = dlprobe("inspect", "study.h5", *arguments)
     assert outcome.code == 2

@@ -54,7 +54,7 @@ def test_a_study_is_told_by_its_own_command_and_run_by_run(folder: Path) -> None
     assert [page.count(f">{id}</h3>") for id in ids] == [1] * len(ids)
     links = dict(re.findall(r'<a href="#(s\d+)">([^<]*)</a>', page))
     assert set(ids) <= set(links.values())
-    assert dlprobe("report", "initializers.h5", "--run", ids[0], "--format", "json").data["path"] == f"initializers.h5#{ids[0]}"
+    assert dlprobe("report", f"initializers.h5#{ids[0]}", "--format", "json").data["path"] == f"initializers.h5#{ids[0]}"
 
 
 def test_a_report_for_a_pull_request_links_every_picture_that_lies_beside_it(folder: Path) -> None:

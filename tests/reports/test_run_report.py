@@ -87,11 +87,6 @@ def test_shown_configuration_is_toml() -> None:
     assert tomllib.loads("\n".join(inspect_run.toml_lines(config))) == config
 
 
-def test_path_with_blanks_can_be_typed() -> None:
-    assert inspect_run.shell_name("my runs/a b.h5") == "'my runs/a b.h5'"
-    assert inspect_run.shell_name("study.h5", "relu-0") == "study.h5 --run relu-0"
-
-
 def test_layer_without_norm_or_bias_shows_none() -> None:
     columns = {"name": ("hidden_1",), "fan_in": [3], "units": [4], "activation": ("relu",), "initializer": ("he_normal",), "bias_initializer": ("",)}
     columns |= {"normalization": ("none",), "norm_position": ("",), "parameter_count": [12]}

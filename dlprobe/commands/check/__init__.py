@@ -29,6 +29,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from dlprobe.commands.base.arguments import one_of
+from dlprobe.commands.base.completing import complete_configurations
 from dlprobe.commands.base.file_kinds import BASELINE as BASELINE_FILE
 from dlprobe.commands.base.named_files import allow_file_option
 from dlprobe.commands.base.screen import Screen
@@ -50,7 +51,12 @@ CONFIGURATION_SUFFIX = ".toml"
 GREEDY = ("--against",)  # takes all that follows, as shells expand --against old/*.h5
 RULES, BASELINE, RESULT, PROOF = "Rules", "Baseline", "Result", "Proof"
 
-Runs = Annotated[list[Path], typer.Argument(metavar="RUN", help="run or study files, their journals, folders of them, or configurations (.toml)")]
+Runs = Annotated[
+    list[Path],
+    typer.Argument(
+        metavar="RUN", help="run or study files, their journals, folders of them, or configurations (.toml)", autocompletion=complete_configurations
+    ),
+]
 Select = Annotated[list[str] | None, typer.Option("--select", metavar="CODES", help="judge by these rules only: codes or prefixes", rich_help_panel=RULES)]
 Ignore = Annotated[list[str] | None, typer.Option("--ignore", metavar="CODES", help="leave these rules out", rich_help_panel=RULES)]
 Extend = Annotated[list[str] | None, typer.Option("--extend-select", metavar="CODES", help="judge by these rules too", rich_help_panel=RULES)]

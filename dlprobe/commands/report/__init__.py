@@ -17,6 +17,7 @@ from typing import Annotated
 import typer
 
 from dlprobe.commands.base.arguments import Force
+from dlprobe.commands.base.completing import complete_runs
 from dlprobe.commands.base.named_files import allow_file_option
 from dlprobe.commands.base.screen import Screen
 from dlprobe.commands.base.writing import claim, read_as
@@ -27,13 +28,12 @@ FORMAT = "html"
 DRAWS = True  # its results have pictures, which --figure writes to files
 FILES = {"html": "report.html", "markdown": "report.md"}  # what is written where no -o is given; other formats are printed
 
-File = Annotated[Path, typer.Argument(metavar="RUN", help="run or study file, or its journal")]
+File = Annotated[Path, typer.Argument(metavar="RUN", help="run or study file, its journal, or STUDY#RUN", autocompletion=complete_runs)]
 Output = Annotated[Path | None, typer.Option("-o", "--output", metavar="FILE", help="the file to write [default: report.html, or report.md]")]
-Id = Annotated[str | None, typer.Option("--run", metavar="ID", help="one run of a study")]
 
 
 @allow_file_option
-def command(run: File, id: Id = None, output: Output = None, force: Force = False, *, screen: Screen) -> None:
+def command(run: File, output: Output = None, force: Force = False, *, screen: Screen) -> None:
     """Read, put together, write."""
     from dlprobe.commands.report.contents import report_of
     from dlprobe.commands.report.markdown import with_pictures
@@ -45,5 +45,5 @@ def command(run: File, id: Id = None, output: Output = None, force: Force = Fals
     if screen.format in FILES:
         renderer()  # says at once that it is missing
     with reading(run), open_run(run) as found:
-        document = report_of(found, run, id, screen)
+        document = report_of(found, run, screen)
         screen.write(document if screen.format != "markdown" or target is None else with_pictures(document, target), target)

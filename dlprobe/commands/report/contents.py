@@ -8,8 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from dlprobe.commands.base.screen import Screen
-from dlprobe.errors import ConfigError, DlprobeError
-from dlprobe.registry import unknown
+from dlprobe.errors import DlprobeError
 
 if TYPE_CHECKING:
     from dlprobe.render.document import Document
@@ -33,20 +32,12 @@ class Collecting(Screen):
         self.shown.append(document)
 
 
-def report_of(found: Run | Study, path: Path, id: str | None, screen: Screen) -> Document:
-    """The report of a run, of a study, or of one run of it. Raises ConfigError for a run that is not there."""
+def report_of(found: Run | Study, path: Path, screen: Screen) -> Document:
+    """The report of a run or of a study."""
     from dlprobe.api.reporting import run_document
     from dlprobe.runs import Run
 
-    if isinstance(found, Run):
-        if id is not None:
-            raise ConfigError(f"{path} is a single run: --run is for studies, leave it out")
-        return run_document(found, str(path))
-    if id is None:
-        return study_document(found, path, screen)
-    if id not in found.runs:
-        raise ConfigError(unknown("run", id, found.runs, f"those that dlprobe inspect {path} shows"))
-    return run_document(found.runs[id], f"{path}#{id}")
+    return run_document(found, str(path)) if isinstance(found, Run) else study_document(found, path, screen)
 
 
 def study_document(study: Study, path: Path, screen: Screen) -> Document:
@@ -67,17 +58,19 @@ def study_document(study: Study, path: Path, screen: Screen) -> Document:
 
 def answers(study: Study, path: Path, screen: Screen) -> list[Document]:
     """What the experiment's own command shows of the study; none where it cannot, which is said."""
+    from dlprobe.commands import recipe
     from dlprobe.commands.base.study_driver import show_saved
 
     name = str(study.description.get("experiment"))
-    if name not in EXPERIMENTS:
-        return []
-    command, kind = EXPERIMENTS[name]
-    module, _, experiment = kind.partition(".")
-    found = getattr(import_module(f"dlprobe.experiments.{module}"), experiment)
     kept = Collecting(screen.format, screen.quiet, screen.color, screen.debug, screen.allowed)
     try:
-        show_saved(found, path, kept, import_module(f"dlprobe.commands.{command}").show)
+        if name == "recipe":
+            recipe.show_again(path, kept)
+        elif name in EXPERIMENTS:
+            command, kind = EXPERIMENTS[name]
+            module, _, experiment = kind.partition(".")
+            found = getattr(import_module(f"dlprobe.experiments.{module}"), experiment)
+            show_saved(found, path, kept, import_module(f"dlprobe.commands.{command}").show)
     except DlprobeError as error:
         screen.warn(f"{error}; the report leaves that part out")
     return kept.shown
