@@ -25,7 +25,7 @@ LARGEST_SCALE = 10.0
 File = Annotated[
     Path | None, typer.Option("--figure", metavar="FILE", help="write the pictures to FILE.svg, .png, .pdf or .json (Vega-Lite)", rich_help_panel=PANEL)
 ]
-Only = Annotated[str | None, typer.Option("--only", metavar="NAME", help="this picture alone; a wrong name lists them", rich_help_panel=PANEL)]
+Only = Annotated[str | None, typer.Option("--only", metavar="NAME,NAME", help="these pictures alone; a wrong name lists them", rich_help_panel=PANEL)]
 Scale = Annotated[
     float | None, typer.Option("--scale", metavar="X", min=0.1, max=LARGEST_SCALE, help="enlarge the picture, PNG too [default: 1]", rich_help_panel=PANEL)
 ]

@@ -18,7 +18,7 @@ from dlprobe.render.safe_text import visible
 from dlprobe.render.vega.themes import THEMES
 
 MARKS = {"good": "✓", "bad": "✗", "warning": "!", "neutral": "·"}
-WIDTH = 560  # pixels of a plot
+WIDTH = 480  # pixels of a plot: its letters are still read where the page is 380 pixels wide
 COLUMNS = 64  # of maps and densities without scripts
 DRAWN = doc.Bars | doc.HeatTable | doc.Chart | doc.Density | doc.Profile | doc.StepMap
 

@@ -96,7 +96,7 @@
     slider.min = 0;
     slider.max = columns - 1;
     slider.value = 0;
-    const chooser = element("label", "", "Quantity "), cursor = element("label", "", "Step ");
+    const chooser = element("label", "", "Quantity "), cursor = element("label", "", "Step, marked in every picture ");
     chooser.append(select);
     cursor.append(slider);
     controls.append(chooser, cursor, told);

@@ -53,15 +53,18 @@ def pictures(document: doc.Document, theme: Theme, width: int, columns: int = CO
 
 
 def picked(found: Sequence[Picture], only: str | None) -> list[Picture]:
-    """The one called `only`, all profiles for "depth_profile", or all. Raises ConfigError where there is none."""
+    """Those that `only` names, separated by commas ("depth_profile" stands for all profiles), or all. Raises ConfigError where there is none."""
     if not found:
         raise ConfigError("this result has no picture to write: leave --figure out")
     if only is None:
         return list(found)
-    kind = doc.Profile if tidied(only) == "depth_profile" else ()
-    chosen = [each for each in found if each.name == tidied(only) or isinstance(each.block, kind)]
-    if not chosen:
-        raise ConfigError(unknown("picture", only, [each.name for each in found]))
+    chosen: list[Picture] = []
+    for name in only.split(","):
+        kind = doc.Profile if tidied(name) == "depth_profile" else ()
+        named = [each for each in found if each.name == tidied(name) or isinstance(each.block, kind)]
+        if not named:
+            raise ConfigError(unknown("picture", name, [each.name for each in found]))
+        chosen += named
     return chosen
 
 

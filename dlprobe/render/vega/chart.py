@@ -38,7 +38,7 @@ def chart(block: Chart, frame: Frame) -> dict[str, Any]:
     if points:
         seen = {"data": {"values": [row for row in rows if row["y"] is not None]}, "mark": {"type": "point", "filled": True, "size": 70, "opacity": 1}}
         layers.append({**seen, "encoding": {**both, "color": apart["color"], "shape": apart["shape"]}})
-    return {**frame.head(block.caption, [note]), "width": frame.width, "height": frame.height, "layer": layers}
+    return {**frame.head(block.caption, [*_told(block.series), note]), "width": frame.width, "height": frame.height, "layer": layers}
 
 
 def _rows(series: Series, block: Chart, index: int) -> list[dict[str, Any]]:
@@ -65,6 +65,14 @@ def _areas(block: Chart) -> list[dict[str, Any]]:
             if _can_be_drawn(x, block.log_x) and _can_be_drawn(y, block.log_y) and _can_be_drawn(other, block.log_y):
                 found.append({"series": visible(name), "pair": index, "x": float(x), "y": float(y), "y2": float(other)})
     return found
+
+
+def _told(series: Sequence[Series]) -> list[str]:
+    """What is shaded around which line."""
+    edges: dict[str, list[str]] = {}
+    for name, low, high in _pairs(series):
+        edges.setdefault(name, []).append(f"{low.name} to {high.name}")
+    return [f"line: {name}, shaded: {' and '.join(texts)}" for name, texts in edges.items()]
 
 
 def _pairs(series: Sequence[Series]) -> list[tuple[str, Series, Series]]:

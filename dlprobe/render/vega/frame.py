@@ -15,7 +15,7 @@ from dlprobe.render.vega.marks import Marks, dash
 from dlprobe.render.vega.themes import Theme
 
 SCHEMA = "https://vega.github.io/schema/vega-lite/v6.json"
-SHAPE = 9 / 16  # height of a plot beside its width
+SHAPE = 0.5  # height of a plot beside its width: with title and axes it fills a slide of 16 to 9
 MOST_TICKS = 8
 LEAST_SPAN = 0.1  # of the larger end: what a linear y axis shows at least
 LETTERS_OF_TITLE = 9  # pixels of the plot's width that a letter of the title takes

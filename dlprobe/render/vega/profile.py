@@ -14,6 +14,7 @@ from dlprobe.render.vega.frame import Frame, named_scales, named_ticks, scale_an
 from dlprobe.render.vega.marks import shape
 
 MOST_NAMES = 12  # layers whose names stand below the axis
+LABEL = 24  # characters of a caption that fits along the axis
 LEAST_SPAN = 1.0  # decades: a profile that hardly moves must look flat
 
 
@@ -28,7 +29,7 @@ def profile(block: Profile, frame: Frame) -> dict[str, Any]:
     depth = max((len(series.values) for series in block.series), default=0)
     points = depth <= FEW
     apart = named_scales(frame, [series.name for series in block.series])
-    y = scale_and_axis(_widened(values), True, "")
+    y = scale_and_axis(_widened(values), True, block.caption if len(block.caption) <= LABEL else "")
     x: dict[str, Any] = {"field": "layer", "type": "quantitative", "scale": {"zero": False, "nice": False}}
     x |= {"axis": {"title": "layer, from the input to the output", "grid": False, **_layer_ticks(block.layers, depth)}}
     both = {"x": x, "y": {"field": "y", "type": "quantitative", **y}}
