@@ -9,16 +9,36 @@ from typing import TYPE_CHECKING, Any
 from dlprobe import registry
 from dlprobe.record.description import OWN
 from dlprobe.render.checked import note_lines
-from dlprobe.render.document import Block, Chart, Column, Density, Document, Facts, Heading, Hint, LayerValues, Lines, Paragraph, Series, StepMap, Table
+from dlprobe.render.document import (
+    Block,
+    Chart,
+    Column,
+    Density,
+    Document,
+    Facts,
+    Heading,
+    Hint,
+    LayerSeries,
+    LayerValues,
+    Lines,
+    Paragraph,
+    Profile,
+    Series,
+    StepMap,
+    Table,
+)
 from dlprobe.reports.check import checked_run
 from dlprobe.reports.diagnosis import cause_blocks, fault_blocks, opening
 from dlprobe.reports.inspect_run import toml_lines
-from dlprobe.reports.run import PARTS, Told, depth_profiles, facts, loss_chart, part_size, quoted, results, verdict_lines
+from dlprobe.reports.run import PARTS, Told, facts, loss_chart, part_size, quoted, results, verdict_lines
 from dlprobe.reports.statistic import LINES, spans_decades, spread
+from dlprobe.reports.strips import QUANTITIES
+from dlprobe.reports.tones import VERDICT_TONES
 
 if TYPE_CHECKING:
     from dlprobe.analysis.learning.loss_curve import Curve
     from dlprobe.analysis.profiles.distributions import Densities
+    from dlprobe.analysis.profiles.run_profile import RunProfile
     from dlprobe.analysis.profiles.step_maps import StepMaps
     from dlprobe.rules import Diagnosis
     from dlprobe.rules.files import JudgedRun
@@ -46,11 +66,10 @@ class Shown:
 def run_report(shown: Shown, where: str) -> Document:
     """A run, section by section; what was not recorded is left out. where: the run as it is typed."""
     run, told = shown.told.run, shown.told
-    profile = told.profile
     sections: list[tuple[str, list[Block]]] = [
         ("Diagnosis", diagnosis_section(told)),
         ("Findings", findings(told.diagnosis, shown.judged)),
-        ("Through the layers", [] if profile is None else [*depth_profiles(profile), *verdict_lines(profile, told.diagnosis.state.name == "learned well")]),
+        ("Through the layers", [*_profiles(told), *_verdicts(told)]),
         ("Learning", [*loss_chart(run, told.curve), *_error_chart(run)]),
         ("Layer by step", [] if shown.maps is None else [_step_map(shown.maps)]),
         ("Updates and gradients", [*_norms(shown.norms), *_updates(shown.maps)]),
@@ -85,6 +104,36 @@ def findings(found: Diagnosis, judged: JudgedRun) -> list[Block]:
         rows = [[code, titles.get(code, code), reason] for code, reason in run.not_evaluated.items()]
         blocks.append(Table([Column("code"), Column("rule"), Column("why it was not evaluated")], rows))
     return blocks
+
+
+def _profiles(told: Told) -> list[Block]:
+    """The three quantities at the first and the last recorded step; the error signal before training with theory's band."""
+    run = told.run
+    names = [*(run.layers.names[index] for index in run.hidden_layers), run.layers.names[-1]]
+    verdicts = {moment.step: moment.verdict.verdict for moment in ([] if told.profile is None else [told.profile.first, told.profile.last])}
+    blocks: list[Block] = []
+    for quantity, title in QUANTITIES.items():
+        series = []
+        for step, flow in told.flows.items():
+            judged = verdicts.get(step, "") if quantity == FIRST else ""
+            band = _expected(told.profile) if quantity == FIRST and step == 0 else []
+            series.append(LayerSeries(f"step {step:,}", getattr(flow, quantity).tolist(), judged, VERDICT_TONES.get(judged, "neutral"), band))
+        longest = max((len(each.values) for each in series), default=0)
+        blocks += [Profile(series, names[:longest], caption=title, name=quantity)] if longest else []
+    return blocks
+
+
+def _verdicts(told: Told) -> list[Block]:
+    """What the error signal's way is judged to be."""
+    return [] if told.profile is None else verdict_lines(told.profile, told.diagnosis.state.name == "learned well", told.healed)
+
+
+def _expected(profile: RunProfile | None) -> list[tuple[float, float]]:
+    """The band of theory for the error signal of each hidden layer, seen from the last one as it was measured; empty where there is none."""
+    if profile is None or profile.theory is None or not profile.theory.applicable:
+        return []
+    last = float(profile.first.flow.error_signal_rms[-1])
+    return [(last * band.low, last * band.high) for band in profile.theory.error_signal_bands()]
 
 
 def _error_chart(run: Run) -> list[Block]:
@@ -157,4 +206,4 @@ def study_report(path: str, answers: Sequence[Document], overview: Document, dia
 
 
 def _without_hints(document: Document) -> list[Block]:
-    return [block for block in document.blocks if not isinstance(block, Hint)]
+    return [block for block in (*document.blocks, *document.details) if not isinstance(block, Hint)]

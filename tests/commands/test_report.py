@@ -132,8 +132,8 @@ def test_options_of_pictures_are_there_once_whatever_a_command_calls_its_own() -
 def test_a_run_hands_out_its_pictures_and_shows_itself_in_notebooks(folder: Path) -> None:
     with open_run(folder / "vanishing.h5") as run, open_run(folder / "initializers.h5") as study:
         spec = run.figure("depth_profile", theme="dark", width=300)
-        assert [part["width"] for part in spec["vconcat"]] == [300, 300]
-        drawn = [row["y"] for row in spec["vconcat"][1]["layer"][-1]["data"]["values"] if row["series"] == "step 0"]
+        assert [part["width"] for part in spec["vconcat"]] == [300, 300, 300]
+        drawn = [row["y"] for row in spec["vconcat"][2]["layer"][-1]["data"]["values"] if row["series"] == "step 0"]
         assert drawn == run.statistic("error_signal_rms")[0, :-1].tolist()
         with pytest.raises(ConfigError, match="known: "):
             run.figure("nothing")

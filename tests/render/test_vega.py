@@ -93,6 +93,21 @@ def test_powers_on_a_log_axis_are_written_as_powers() -> None:
     assert dict(zip(axis["values"], texts, strict=True))[1e-12] == "10⁻¹²"
 
 
+def test_each_quantity_of_strips_is_a_picture_with_theory_beside_it_and_layers_that_a_strip_lacks_left_open() -> None:
+    groups = [
+        doc.StripGroup("weight-gradient RMS", [doc.Strip("step 0", [1.0, 2.0, 3.0])], name="gradient_rms"),
+        doc.StripGroup("error signal RMS", [doc.Strip("step 0", [4.0, 5.0], [6.0, 7.0, 8.0])]),
+        doc.StripGroup("loss", [doc.Strip("training", [1.0])], ["step 0"]),
+    ]
+    drawn = vega.pictures(doc.Document("", [], details=[doc.Strips(groups, ["a", "b", "c"])]), LIGHT, 400)
+    assert [each.name for each in drawn] == ["gradient_rms", "error_signal_rms"]
+    assert [(row["series"], row["y"]) for row in drawn[1].spec["layer"][0]["data"]["values"]] == [
+        *(("step 0", 4.0), ("step 0", 5.0), ("step 0", None)),
+        *(("step 0, theory", 6.0), ("step 0, theory", 7.0), ("step 0, theory", 8.0)),
+    ]
+    assert "subtitle" not in drawn[1].spec["title"]
+
+
 def test_a_map_keeps_first_and_last_column_of_more_than_have_room() -> None:
     block = doc.StepMap(list(range(1000)), ["a"], [doc.LayerValues("x", [[1000.0 + step] for step in range(1000)])])
     drawn = rows(one(block, columns=50).spec)

@@ -43,7 +43,9 @@ Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="no progress, notes o
 NoColor = Annotated[bool, typer.Option("--no-color", help="no colour; the environment variable NO_COLOR does the same", rich_help_panel=COMMON)]
 Debug = Annotated[bool, typer.Option("--debug", help="show where an error came from", rich_help_panel=COMMON)]
 
-SHARED = {"quiet": (Quiet, False), "no_color": (NoColor, False), "debug": (Debug, False)}
+Details = Annotated[bool, typer.Option("--details", help="everything there is to say, not the first screen alone", rich_help_panel=COMMON)]
+
+SHARED = {"details": (Details, False), "quiet": (Quiet, False), "no_color": (NoColor, False), "debug": (Debug, False)}
 
 
 def declare(function: Callable[..., Any], schema: str = "", draws: bool = False, format: str = "table") -> Callable[..., Any]:
@@ -57,9 +59,9 @@ def declare(function: Callable[..., Any], schema: str = "", draws: bool = False,
     drawn = figure_options(own) if draws else {}
 
     def command(**values: Any) -> Any:
-        format, quiet, no_color, debug = (values.pop(name) for name in shared)
+        format, details, quiet, no_color, debug = (values.pop(name) for name in shared)
         figure = take_figure(values) if draws else None
-        return function(**values, screen=Screen(format, quiet, False if no_color else None, debug, figure=figure))
+        return function(**values, screen=Screen(format, quiet, False if no_color else None, debug, details=details, figure=figure))
 
     return with_signature(command, [*own, *(option(name, annotation, default) for name, (annotation, default) in {**drawn, **shared}.items())])
 

@@ -27,7 +27,8 @@ COMMON = "Common options"  # the group that --help puts the options of all comma
 class Screen:
     """The choices that all commands share. format: an output format's name. color: False switches it off, None asks each stream.
 
-    allowed: files that are opened although what names them lies elsewhere, for commands that open any. figure: what is written of a result's pictures.
+    allowed: files that are opened although what names them lies elsewhere, for commands that open any. details: more than the first screen.
+    figure: what is written of a result's pictures.
     """
 
     format: str = "table"
@@ -36,12 +37,13 @@ class Screen:
     debug: bool = False
     allowed: tuple[Path, ...] = ()
     figure: Figure | None = None
+    details: bool = False
 
     def show(self, document: Document) -> None:
         """Print a result on stdout."""
         from dlprobe import registry
 
-        registry.get("output_format", self.format).render(document, sys.stdout, color=self.color)
+        registry.get("output_format", self.format).render(document.shown(self.details), sys.stdout, color=self.color)
         sys.stdout.flush()
         self._draw(document)
 
@@ -59,7 +61,7 @@ class Screen:
 
         content = io.BytesIO()
         with io.TextIOWrapper(content, encoding="utf-8", newline="\n", write_through=True) as stream:
-            registry.get("output_format", self.format).render(document, stream, color=False)
+            registry.get("output_format", self.format).render(document.shown(self.details), stream, color=False)
             write_text(target, content.getvalue().decode("utf-8"))
         self.note(f"the result is in {target.path}")
         return self._draw(document)

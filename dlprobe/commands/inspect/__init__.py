@@ -185,7 +185,9 @@ def _run(run: Run, path: str, view: View) -> Document:
     if view.statistic is not None:
         return _statistic(run, path, view)
     if view.show == "layers":
-        return inspect_run.layers(run, where)
+        from dlprobe.analysis.profiles.idle_units import dead_units
+
+        return inspect_run.layers(run, where, dead_units(run).tolist())
     if view.show == "metrics":
         return inspect_run.metrics(run, where)
     if view.show == "config":

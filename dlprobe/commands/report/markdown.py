@@ -21,9 +21,13 @@ def with_pictures(document: Document, target: Target) -> Document:
     from dlprobe.render.vega.themes import THEMES
 
     theme = THEMES["light"]
-    drawn = vega.pictures(document, theme, WIDTH)
-    names = {id(each.block): Image(f"{target.path.stem}-{each.name}.svg", each.title) for each in drawn}
-    files = [claim(target.path.with_name(names[id(each.block)].path), PICTURES["svg"], target.inputs, force=target.force) for each in drawn]
-    for file, each in zip(files, drawn, strict=True):
-        write_bytes(file, content(vega.specification([each], theme), "svg"))
-    return replace(document, blocks=[names.get(id(block), block) for block in document.blocks])
+    images: dict[int, list[Image]] = {}
+    files = []
+    for each in vega.pictures(document, theme, WIDTH):
+        image = Image(f"{target.path.stem}-{each.name}.svg", each.title)
+        images.setdefault(id(each.block), []).append(image)
+        file = claim(target.path.with_name(image.path), PICTURES["svg"], target.inputs, force=target.force)
+        files.append((file, content(vega.specification([each], theme), "svg")))
+    for file, drawn in files:
+        write_bytes(file, drawn)
+    return replace(document, blocks=[shown for block in document.blocks for shown in images.get(id(block), [block])])

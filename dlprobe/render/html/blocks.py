@@ -20,7 +20,7 @@ from dlprobe.render.vega.themes import THEMES
 MARKS = {"good": "✓", "bad": "✗", "warning": "!", "neutral": "·"}
 WIDTH = 480  # pixels of a plot: its letters are still read where the page is 380 pixels wide
 COLUMNS = 64  # of maps and densities without scripts
-DRAWN = doc.Bars | doc.HeatTable | doc.Chart | doc.Density | doc.Profile | doc.StepMap
+DRAWN = doc.Bars | doc.HeatTable | doc.Chart | doc.Density | doc.Profile | doc.Strips | doc.StepMap
 
 
 def escaped(text: str) -> str:
@@ -39,7 +39,9 @@ class Page:
         self.document = document
         self.headings = {block.text: f"s{index}" for index, block in enumerate(document.blocks) if isinstance(block, doc.Heading)}
         drawn = vega.pictures(document, THEMES["light"], WIDTH, COLUMNS)
-        self.pictures = {id(picture.block): (index, picture) for index, picture in enumerate(drawn)}
+        self.pictures: dict[int, list[tuple[int, vega.Picture]]] = {}
+        for index, picture in enumerate(drawn):
+            self.pictures.setdefault(id(picture.block), []).append((index, picture))
 
     def contents(self) -> str:
         """Links to the sections."""
@@ -84,7 +86,7 @@ class Page:
             return f'<h{level} id="{self.headings[block.text]}">{escaped(block.text)}</h{level}>'
         if isinstance(block, doc.Table):
             return self._table(block)
-        return self._picture(block) if isinstance(block, DRAWN) else _PLAIN[type(block)](block)
+        return "".join(self._picture(*each) for each in self.pictures.get(id(block), ())) if isinstance(block, DRAWN) else _PLAIN[type(block)](block)
 
     def _table(self, block: doc.Table) -> str:
         """A table; a first cell that is called as a heading is a link to it."""
@@ -100,20 +102,17 @@ class Page:
         named = f' aria-label="{escaped(block.caption)}"' if block.caption else ""
         return f'{caption}<div class="scroll" tabindex="0"><table{named}><thead><tr>{heads}</tr></thead><tbody>{"".join(rows)}</tbody></table></div>'
 
-    def _picture(self, block: doc.Block) -> str:
+    def _picture(self, index: int, picture: vega.Picture) -> str:
         """A figure with its caption; what the script needs to place its cursor stands in `data-` attributes."""
-        if id(block) not in self.pictures:
-            return ""
-        index, picture = self.pictures[id(block)]
         lines = [line for part in ("text", "subtitle") for line in picture.spec.get("title", {}).get(part, ())]
         title, *notes = [picture.title, *lines[len(picture.spec.get("title", {}).get("text", ())) :]]
         below = f" <small>{escaped(' '.join(notes))}</small>" if notes else ""
-        kind = "map" if isinstance(block, doc.StepMap) else "picture"
-        facts = "".join(f' data-{name}="{escaped(json.dumps(value))}"' for name, value in self._places(block, picture).items())
+        kind = "map" if isinstance(picture.drawn, doc.StepMap) else "picture"
+        facts = "".join(f' data-{name}="{escaped(json.dumps(value))}"' for name, value in self._places(picture.drawn, picture).items())
         drawn = svg_of(picture, f"p{index}")
         return f'<figure class="{kind}"{facts}><figcaption><b>{escaped(title)}</b>{below}</figcaption><div class="scroll" tabindex="0">{drawn}</div></figure>'
 
-    def _places(self, block: doc.Block, picture: vega.Picture) -> dict[str, Any]:
+    def _places(self, block: Any, picture: vega.Picture) -> dict[str, Any]:
         """The ends of the axes where they are steps, or layers of a quantity that a step map has."""
         if isinstance(block, doc.Profile):
             known = {one.name for each in self.document.blocks if isinstance(each, doc.StepMap) for one in each.quantities}

@@ -17,7 +17,7 @@ _NEEDLESS = re.compile(
 def svg_of(picture: Picture, prefix: str) -> str:
     """The picture's SVG without title. prefix: of the ids in it, so that several pictures on one page do not take each other's gradients."""
     theme = THEMES["light"]
-    bare = Picture(picture.name, picture.title, picture.block, {key: value for key, value in picture.spec.items() if key != "title"})
+    bare = Picture(picture.name, picture.title, picture.drawn, picture.block, {key: value for key, value in picture.spec.items() if key != "title"})
     spec = specification([bare], theme)
     spec["config"] = {**spec["config"], "background": "transparent", "padding": 4}
     found = re.sub(r"<title>.*?</title>", "", svg(spec), count=1, flags=re.S)

@@ -6,6 +6,7 @@ Texts are made visible first and reach a specification as data or as quoted text
 
 from __future__ import annotations
 
+import math
 import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -36,20 +37,45 @@ _SHORT = 40  # characters of a name that is made of a caption
 
 @dataclass(frozen=True)
 class Picture:
-    """A drawn block of a document. name: as `--only` has it, each once in a document; title: what it shows; spec: without theme and schema."""
+    """A drawn block of a document, or one quantity of it. name: as `--only` has it, each once in a document; title: what it shows; drawn: what the drawing
+    is made of; block: of the document; spec: without theme and schema.
+    """
 
     name: str
     title: str
+    drawn: Any
     block: doc.Block
     spec: Spec
 
 
 def pictures(document: doc.Document, theme: Theme, width: int, columns: int = COLUMNS) -> list[Picture]:
     """The pictures of a document, those without anything to draw left out. width: of the plot itself, pixels; columns: of maps and densities, at most."""
-    drawn = [block for block in document.blocks if type(block) in _DRAWINGS and _has_content(block)]
-    frame = Frame(theme, width, marks_of(drawn), columns)
-    names = _names(drawn)
-    return [Picture(name, _title(block) or name, block, _DRAWINGS[type(block)](block, frame)) for name, block in zip(names, drawn, strict=True)]
+    pairs = [(drawn, block) for block in (*document.blocks, *document.details) for drawn in _drawn(block)]
+    frame = Frame(theme, width, marks_of([drawn for drawn, _ in pairs]), columns)
+    names = _names([drawn for drawn, _ in pairs])
+    return [Picture(name, _title(drawn) or name, drawn, block, _DRAWINGS[type(drawn)](drawn, frame)) for name, (drawn, block) in zip(names, pairs, strict=True)]
+
+
+def _drawn(block: doc.Block) -> list[Any]:
+    """The block itself where there is something to draw; of strips a profile for each quantity, none over steps: these have charts."""
+    if isinstance(block, doc.Strips):
+        return [_profile(group, block) for group in block.groups if not group.along and group.strips]
+    return [block] if type(block) in _DRAWINGS and _has_content(block) else []
+
+
+def _profile(group: doc.StripGroup, block: doc.Strips) -> doc.Profile:
+    """The strips of a quantity as a profile, theory's as lines beside them; a strip may end before the last layer."""
+    longest = max(max(len(strip.values), len(strip.theory)) for strip in group.strips)
+    series: list[doc.LayerSeries] = []
+    for strip in group.strips:
+        series.append(doc.LayerSeries(strip.name, _filled(strip.values, longest), strip.verdict, strip.tone))
+        series += [doc.LayerSeries(f"{strip.name}, theory", _filled(strip.theory, longest))] if len(strip.theory) else []
+    caption = f"{block.caption}: {group.quantity}" if block.caption else group.quantity
+    return doc.Profile(series, block.layers[:longest], caption=caption, name=group.name or group.quantity)
+
+
+def _filled(values: Sequence[float], length: int) -> list[float]:
+    return [*map(float, values), *[math.nan] * (length - len(values))]
 
 
 def picked(found: Sequence[Picture], only: str | None) -> list[Picture]:
@@ -61,7 +87,7 @@ def picked(found: Sequence[Picture], only: str | None) -> list[Picture]:
     chosen: list[Picture] = []
     for name in only.split(","):
         kind = doc.Profile if tidied(name) == "depth_profile" else ()
-        named = [each for each in found if each.name == tidied(name) or isinstance(each.block, kind)]
+        named = [each for each in found if each.name == tidied(name) or isinstance(each.drawn, kind)]
         if not named:
             raise ConfigError(unknown("picture", name, [each.name for each in found]))
         chosen += named

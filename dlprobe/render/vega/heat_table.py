@@ -6,7 +6,7 @@ import math
 from typing import Any
 
 from dlprobe.render import heat
-from dlprobe.render.document import HeatTable
+from dlprobe.render.document import HeatCell, HeatTable
 from dlprobe.render.safe_text import visible
 from dlprobe.render.vega.frame import Frame
 
@@ -20,7 +20,7 @@ def heat_table(block: HeatTable, frame: Frame) -> dict[str, Any]:
     for name, cells in zip(rows, block.cells, strict=True):
         for column, cell in zip(columns, cells, strict=True):
             ink = heat.ink(heat.shade(cell.value, block.low, block.high))
-            text = " ".join(filter(None, [heat.number_of(cell), visible(cell.verdict)])).replace("-", "−", 1 if cell.value < 0 else 0)
+            text = " ".join(filter(None, [heat.number_of(cell), visible(cell.verdict), _beside(cell)])).replace("-", "−", 1 if cell.value < 0 else 0)
             value = None if math.isnan(cell.value) else max(block.low, min(block.high, cell.value))
             values.append({"row": name, "column": column, "value": value, "text": text, "ink": _hex(ink)})
     both: dict[str, Any] = {
@@ -46,8 +46,9 @@ def heat_table(block: HeatTable, frame: Frame) -> dict[str, Any]:
         "legend": {"title": None, "orient": "bottom", "direction": "horizontal", "gradientLength": round(frame.width * 0.6), "tickCount": 7},
     }
     text_color = {"field": "ink", "type": "nominal", "scale": None, "legend": None}
+    beside = f"in brackets: {block.beside_meaning}" if block.beside_meaning else ""
     return {
-        **frame.head(block.caption, [f"number and colour: {block.meaning}; below 0 {low}, above 0 {high}"]),
+        **frame.head(block.caption, [f"number and colour: {block.meaning}; below 0 {low}, above 0 {high}", beside]),
         "width": frame.width,
         "height": {"step": ROW},
         "data": {"values": values},
@@ -58,6 +59,11 @@ def heat_table(block: HeatTable, frame: Frame) -> dict[str, Any]:
         ],
         "resolve": {"scale": {"color": "independent"}},
     }
+
+
+def _beside(cell: HeatCell) -> str:
+    """What else the cell says, in brackets."""
+    return f"({visible(cell.beside).strip()})" if cell.beside.strip() else ""
 
 
 def _hex(color: heat.Rgb) -> str:

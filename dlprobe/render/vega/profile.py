@@ -82,6 +82,6 @@ def _verdicts(series: Sequence[LayerSeries]) -> list[str]:
 def _missing(series: LayerSeries) -> str:
     """How many values have no place on a log axis."""
     zero = sum(value == 0 for value in series.values)
-    lost = sum(not 0 < value < math.inf for value in series.values) - zero
-    told = [f"{count} layer{'s' * (count != 1)} {word}" for count, word in ((zero, "exactly zero"), (lost, "not above 0 or not finite")) if count]
+    lost = sum(not (0 < value < math.inf or math.isnan(value)) for value in series.values) - zero
+    told = [f"{count} layer{'s' * (count != 1)} {word}" for count, word in ((zero, "exactly zero"), (lost, "below 0 or infinite")) if count]
     return f"not drawn of {series.name}: {', '.join(told)}" if told else ""
