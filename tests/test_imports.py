@@ -67,7 +67,7 @@ OWNERS: dict[str, set[str]] = {
     "jax": {"recorders.keras"},
     "dask": {"executors"},
     "distributed": {"executors"},
-    "plotly": {"render"},
+    "vl_convert": {"render.vega"},
     "sklearn": set(),
     "pickle": set(),
 }

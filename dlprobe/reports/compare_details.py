@@ -132,6 +132,7 @@ def chart(found: Comparison, curves: Mapping[str, tuple[Sequence[float], Sequenc
         f"{words(found.by)}{'' if found.ratio else ' [%]'}",
         log_y=log,
         caption=f"{words(found.by)} as training goes on, median over seeds{more}.",
+        name="curves",
     )
 
 

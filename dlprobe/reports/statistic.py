@@ -97,7 +97,7 @@ def _chart(quantity: Quantity, curves: Sequence[Curve]) -> list[Block]:
     if not lines or len(lines[0].x) < 2:
         return []
     caption = "means over stretches of steps" if len(lines[0].x) < len(quantity.steps) else ""
-    return [Chart(lines, "step", quantity.title, log_y=spans_decades([value for line in lines for value in line.y]), caption=caption)]
+    return [Chart(lines, "step", quantity.title, log_y=spans_decades([value for line in lines for value in line.y]), caption=caption, name=quantity.name)]
 
 
 def spans_decades(values: Sequence[float]) -> bool:
@@ -116,7 +116,7 @@ def over_layers(quantity: Quantity) -> Document:
         [[name, *(float(quantity.values[row, index]) for row in rows)] for index, name in enumerate(quantity.layers)],
     )
     profiles = [LayerSeries(f"step {step}", quantity.values[row].tolist()) for step, row in zip(steps, rows, strict=True)]
-    return _document(quantity, "layer", [Profile(profiles, quantity.layers), table], steps, quantity.values[rows])
+    return _document(quantity, "layer", [Profile(profiles, quantity.layers, name=quantity.name), table], steps, quantity.values[rows])
 
 
 def _document(quantity: Quantity, over: str, blocks: list[Block], steps: list[int], values: NDArray[Any]) -> Document:
