@@ -9,6 +9,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Literal, TypeAlias
 
+from dlprobe.registry import counted
 from dlprobe.render.document import Document, Tone
 from dlprobe.render.numbers import value_text
 
@@ -171,7 +172,7 @@ class Unevaluated:
         'too few steps: 8, 9 are needed (2)'
         """
         why = self.reasons[0] if len(self.reasons) == 1 else self.kind
-        where = f", in {len(self.runs)} of {of} runs" if len(self.runs) < of else ""
+        where = f", in {len(self.runs)} of {counted(of, 'run')}" if len(self.runs) < of else ""
         return f"{why} ({len(self.codes)}{where})"
 
     def to_json(self) -> dict[str, Any]:
@@ -303,9 +304,10 @@ def patch_text(patch: Mapping[str, Any]) -> str:
 
 
 def remedy_text(remedy: Mapping[str, Any]) -> str:
-    """A remedy in words; one of a run that has no configuration has no patch either.
+    """A remedy in words; of a run that another program trained, the lines of that program, or words alone.
 
     >>> remedy_text({"patch": {"training.lr": "0.01"}, "why": "smaller steps"}), remedy_text({"patch": {}, "why": "smaller steps"})
     ('training.lr = 0.01: smaller steps', 'smaller steps')
     """
-    return ": ".join(filter(None, [patch_text(remedy["patch"]), remedy["why"]]))
+    change = "; ".join(remedy.get("lines", ())) or patch_text(remedy["patch"])
+    return ": ".join(filter(None, [change, remedy["why"]]))

@@ -10,7 +10,7 @@ from collections.abc import Callable, Sequence
 from typing import Any, TextIO
 from urllib.parse import quote
 
-from dlprobe.render import density, formats
+from dlprobe.render import density, formats, heat_map
 from dlprobe.render import document as doc
 from dlprobe.render.heat import number_of
 from dlprobe.render.heights import heights
@@ -86,7 +86,8 @@ def _verdict(block: doc.Verdict) -> str:
 
 
 def _choices(block: doc.Choices) -> str:
-    told = [": ".join(filter(None, [code(each.command) if each.command else "", escaped(each.why)])) for each in block.entries]
+    typed = [", ".join(map(code, [each.command] if each.command else each.lines)) for each in block.entries]
+    told = [": ".join(filter(None, [text, escaped(each.why)])) for text, each in zip(typed, block.entries, strict=True)]
     return "\n".join(f"- {escaped(each.word)} {text}".strip() for each, text in zip(block.entries, told, strict=True))
 
 
@@ -117,6 +118,12 @@ def _heat_table(block: doc.HeatTable) -> str:
     ]
     told = "; ".join([f"number: {block.meaning}", *([f"behind it: {block.beside_meaning}"] if block.beside_meaning else [])])
     return _captioned(block.caption, f"{_rows(names, ['left', *['right'] * len(block.columns)], rows)}\n\n{escaped(told)}")
+
+
+def _heat_map(block: doc.HeatMap) -> str:
+    picture = heat_map.drawn_map(block, 100)
+    meaning = escaped(f"{block.meaning}; {heat_map.MARKS}")
+    return _captioned(block.caption, f"{meaning}\n\n{fenced([*(f'{name} {marks}'.rstrip() for name, marks, _ in picture.rows), picture.steps])}")
 
 
 def _chart(block: doc.Chart) -> str:
@@ -194,6 +201,7 @@ _DRAWINGS: dict[type, Callable[[Any], str]] = {
     doc.Table: _table,
     doc.Bars: _bars,
     doc.HeatTable: _heat_table,
+    doc.HeatMap: _heat_map,
     doc.Chart: _chart,
     doc.Density: _density,
     doc.Profile: _profile,

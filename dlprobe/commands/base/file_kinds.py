@@ -20,6 +20,7 @@ REPORT = "a report of dlprobe"
 OF_FORMAT = {"html": REPORT, "json": RESULT, "json-lines": LINES, "json_lines": LINES, "sarif": SARIF, "junit": JUNIT}  # every other format prints text
 TABLES = {"data", "model", "training", "recording"}
 UNREADABLE = {".toml": CONFIGURATION, ".json": RESULT, ".jsonl": LINES, ".sarif": SARIF, ".xml": JUNIT, ".csv": "a table of data", ".tsv": "a table of data"}
+BINARY = {b"PAR1": "a Parquet table", b"PK\x03\x04": "a NumPy archive"}  # or another archive: nobody asks that of one called .npz
 LARGEST = 64_000_000  # bytes of a text; dlprobe writes none like it
 
 
@@ -33,6 +34,11 @@ def kind_of(path: Path) -> str | None:
         return RUN
     if content.startswith(b"\x89HDF\r\n\x1a\n"):
         return _kind_of_hdf5(path)
+    for beginning, kind in BINARY.items():
+        if content.startswith(beginning):
+            return kind
+    if b"brain.Event:" in content[:64]:
+        return "a TensorBoard event file"
     if content.startswith((b"\x89PNG\r\n\x1a\n", b"%PDF-")):
         return PICTURES["pdf" if content.startswith(b"%") else "png"]
     try:
@@ -46,6 +52,7 @@ def kind_of(path: Path) -> str | None:
 
 def _kind_of_hdf5(path: Path) -> str:
     """A run or study; damaged ones are refused too, since nobody can say what they are."""
+    from dlprobe.exporters.netcdf import SCHEMA as EXPORTED
     from dlprobe.hdf5.guard import GuardedFile
     from dlprobe.record.layout import SCHEMA, STUDY_SCHEMA
 
@@ -54,7 +61,8 @@ def _kind_of_hdf5(path: Path) -> str:
     except RunFileError:
         return "an HDF5 file that cannot be read as a run"
     try:
-        return RUN if file.text("/", "schema") in (SCHEMA, STUDY_SCHEMA) else "an HDF5 file but no run"
+        schema = file.text("/", "schema")
+        return RUN if schema in (SCHEMA, STUDY_SCHEMA) else "a netCDF export" if schema == EXPORTED else "an HDF5 file but no run"
     except RunFileError:
         return "an HDF5 file but no run"
     finally:
