@@ -252,13 +252,17 @@ class StepMap:
 
 @dataclass(frozen=True)
 class LayerSeries:
-    """One value per layer, layer 0 nearest the input, with an optional verdict in one word. band: what each is expected between, [(low, high), …]."""
+    """One value per layer, layer 0 nearest the input, with an optional verdict in one word. band: what each is expected between, [(low, high), …].
+
+    like: the name of the series whose colour it has, being what theory says of it.
+    """
 
     name: str
     values: Sequence[float]
     verdict: str = ""
     tone: Tone = "neutral"
     band: Sequence[tuple[float, float]] = ()
+    like: str = ""
 
 
 @dataclass(frozen=True)
