@@ -43,7 +43,7 @@ MAY_IMPORT: dict[str, set[str]] = {
     "rules": {"analysis", "runs", "parts"},
     "experiments": {"executors", "training", "analysis", "runs", "rules", "parts"},
     "reports": {"render.document", "render.checked"},
-    "exporters": {"runs"},
+    "exporters": {"runs", "hdf5"},
     "recorders": {"runs", "data"},  # data: the fingerprint of the arrays that a recorded net sees
     "pytest_plugin": {"training", "data", "runs", "rules", "reports", "recorders"},
 }
@@ -61,12 +61,13 @@ OWNERS: dict[str, set[str]] = {
     "polars": {"data", "exporters", "api"},
     "pandas": {"api"},
     "xarray": {"api"},
+    "tensorboard": {"exporters"},
     "torch": {"recorders.torch", "recorders.keras"},
     "keras": {"recorders.keras"},
     "jax": {"recorders.keras"},
     "dask": {"executors"},
     "distributed": {"executors"},
-    "plotly": {"render"},
+    "vl_convert": {"render.vega"},
     "sklearn": set(),
     "pickle": set(),
 }

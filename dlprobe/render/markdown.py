@@ -8,8 +8,9 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Sequence
 from typing import Any, TextIO
+from urllib.parse import quote
 
-from dlprobe.render import density, formats
+from dlprobe.render import density, formats, heat_map
 from dlprobe.render import document as doc
 from dlprobe.render.heat import number_of
 from dlprobe.render.heights import heights
@@ -119,6 +120,12 @@ def _heat_table(block: doc.HeatTable) -> str:
     return _captioned(block.caption, f"{_rows(names, ['left', *['right'] * len(block.columns)], rows)}\n\n{escaped(told)}")
 
 
+def _heat_map(block: doc.HeatMap) -> str:
+    picture = heat_map.drawn_map(block, 100)
+    meaning = escaped(f"{block.meaning}; {heat_map.MARKS}")
+    return _captioned(block.caption, f"{meaning}\n\n{fenced([*(f'{name} {marks}'.rstrip() for name, marks, _ in picture.rows), picture.steps])}")
+
+
 def _chart(block: doc.Chart) -> str:
     """A few points of every series, first and last among them."""
     rows = []
@@ -153,6 +160,21 @@ def _profile(block: doc.Profile) -> str:
     return _captioned(block.caption, _rows(["layer", *map(escaped, judged)], ["left", *["right"] * len(judged)], rows))
 
 
+def _step_map(block: doc.StepMap) -> str:
+    """The first quantity at a few steps."""
+    last = len(block.steps) - 1
+    columns = sorted({round(index * last / (_SHOWN_POINTS - 1)) for index in range(_SHOWN_POINTS)}) if last >= 0 else []
+    quantity = block.quantities[0]
+    rows = [[escaped(name), *(value_text(float(quantity.values[column][row]), 3) for column in columns)] for row, name in enumerate(block.layers)]
+    heads = [escaped(quantity.name), *(f"step {block.steps[column]}" for column in columns)]
+    return _captioned(block.caption, _rows(heads, ["left", *["right"] * len(columns)], rows))
+
+
+def _image(block: doc.Image) -> str:
+    """A link to the file; its name is ours but for the stem, which is encoded."""
+    return f"![{escaped(block.title)}]({quote(block.path)})"
+
+
 def _strips(block: doc.Strips) -> str:
     """A table for each quantity, a row for each of its places."""
     texts = [_captioned(block.caption, "")] if block.caption else []
@@ -179,9 +201,12 @@ _DRAWINGS: dict[type, Callable[[Any], str]] = {
     doc.Table: _table,
     doc.Bars: _bars,
     doc.HeatTable: _heat_table,
+    doc.HeatMap: _heat_map,
     doc.Chart: _chart,
     doc.Density: _density,
     doc.Profile: _profile,
+    doc.StepMap: _step_map,
+    doc.Image: _image,
     doc.Strips: _strips,
     doc.Verdict: _verdict,
     doc.Choices: _choices,

@@ -37,6 +37,7 @@ if TYPE_CHECKING:
     from dlprobe.runs import RunWriter
     from dlprobe.training.trainer import Session
 
+DRAWS = True  # its results have pictures, which --figure writes to files
 Output = Annotated[Path | None, typer.Option("-o", "--output", metavar="FILE", help="run file to write [default: runs/<data>-<n>.h5, the next free n]")]
 Resume = Annotated[
     Path | None, typer.Option("--resume", metavar="RUN", help="go on with a run in its own file; --epochs N or --steps N: N in all, also of a finished one")
@@ -106,8 +107,8 @@ def _carry_out(session: Session, opened: RunWriter, repeated: Path | None, scree
 
 
 def _document(path: Path, repeated: Path | None) -> Document:
+    from dlprobe.api.telling import told_of
     from dlprobe.commands.base.configuration import is_run_file
-    from dlprobe.commands.base.telling import told_of
     from dlprobe.reports.run import quoted, train_document
     from dlprobe.runs import open_single
 

@@ -37,6 +37,11 @@ def bullets(page: Page, block: doc.Bullets) -> None:
         page.wrapped(Text(page.glyphs.bullet + visible(item)), indent="  ")
 
 
+def image(page: Page, block: doc.Image) -> None:
+    """What the file shows, and its name."""
+    page.note(f"{block.title}: {block.path}")
+
+
 def verdict(page: Page, block: doc.Verdict) -> None:
     """A judgement behind its mark."""
     page.wrapped(Text(page.glyphs.marks[block.tone] + visible(block.line), TONES[block.tone]), indent="  ")
