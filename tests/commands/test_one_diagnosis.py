@@ -196,20 +196,16 @@ def test_no_line_of_prose_is_wider_than_a_hundred_columns(width: int, monkeypatc
 
 
 def test_a_run_of_a_study_can_be_named_wherever_a_run_is_asked_for() -> None:
-    first = dlprobe("check", "study.h5", "--format", "json", "--exit-zero").data["runs"][0]
+    first, other = dlprobe("check", "study.h5", "--format", "json", "--exit-zero").data["runs"][:2]
     assert checked(first["path"]) == first["diagnosis"]
-    other = dlprobe("check", "study.h5", "--format", "json", "--exit-zero").data["runs"][1]["path"]
-    commands = [
-        ("inspect",),
-        ("diff", other),
-        ("train", "--steps", "2", "-o", "member.h5", "--force"),
-        ("theory", "--against"),
-        ("bias-variance",),
-        ("summary",),
-    ]
+    commands = [("inspect",), ("diff", other["path"]), ("theory", "--against"), ("bias-variance",), ("summary",)]
+    commands.append(("train", "--steps", "2", "-o", "member.h5", "--force"))
     prescribe = ("prescribe", "--seeds", "1", "--tries", "1", "-o", "member.toml", "--force")
     for command in (*commands, prescribe, ("check", "ill.h5", "--exit-zero", "--against")):
         assert dlprobe(*command, first["path"]).code == 0, command
+    for going_on in (("train", "--resume"), ("inspect", "--pack")):
+        outcome = dlprobe(*going_on, first["path"])
+        assert (outcome.code, len(outcome.errors), "a run of a study" in outcome.err) == (2, 1, True)
     for wrong, said in (("study.h5#nobody", "no run nobody"), ("ill.h5#1", "single run")):
         outcome = dlprobe("check", wrong)
         assert (outcome.code, len(outcome.errors), said in outcome.err) == (2, 1, True)
