@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from dlprobe.registry import counted
 from dlprobe.render.document import Block, Bullets, Cell, Chart, Column, Document, Facts, Hint, Paragraph, Series, Table, Toned, Verdict
+from dlprobe.reports.run import quoted
 
 if TYPE_CHECKING:
     from dlprobe.analysis.bias_variance.curve import Point
@@ -40,7 +41,7 @@ def reading_document(reading: Reading, direction: Direction, advice: Sequence[st
         _errors(reading, of),
         Bullets(list(advice)),
         Paragraph(QUESTIONS),
-        Hint(f"dlprobe bias-variance {run or 'CONFIG'} --replicas 20   # the decomposition itself, by retraining"),
+        *([Hint(f"dlprobe bias-variance {quoted(str(run))} --replicas 20   # the decomposition itself, by retraining")] if run else []),
     ]
     data = {
         "schema": SCHEMA,
@@ -115,7 +116,7 @@ def document(
     notes |= dict.fromkeys(["variance from one source is estimated without bias: below 0 it is not distinguishable from 0"] if below else [])
     blocks.append(Bullets([*notes, *([f"{counted(lost, 'replica')} diverged: left out"] if lost else []), *_about(points)]))
     if study:
-        blocks.append(Hint(f"dlprobe bias-variance {study}   # decomposes the saved replicas again, without training"))
+        blocks.append(Hint(f"dlprobe bias-variance {quoted(study)}   # decomposes the saved replicas again, without training"))
     data = {
         "schema": SCHEMA,
         "loss": loss,
