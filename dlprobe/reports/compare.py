@@ -5,14 +5,13 @@ from __future__ import annotations
 import math
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from dlprobe.config import to_mapping
 from dlprobe.record.sizes import factor_text
 from dlprobe.render.document import Block, Bullets, Cell, Column, Document, Facts, Heading, Hint, Paragraph, Table, Toned, Verdict
 from dlprobe.reports.compare_details import DRAWN, STANDING, against_best, chart, costs, margins, span, words
-from dlprobe.reports.compare_record import comparison_record, value_record
+from dlprobe.reports.compare_record import Seeds, comparison_record, value_record
 from dlprobe.reports.diagnosis import brief, cause_blocks, named, opening, worst_first
 from dlprobe.reports.run import quoted, shortened
 from dlprobe.reports.strips import FlowLine, flow_strips
@@ -25,16 +24,6 @@ if TYPE_CHECKING:
     from dlprobe.rules import Diagnosis
 
 WIDE = 0.2  # share of dead or saturated units from which a column shows them
-
-
-@dataclass(frozen=True)
-class Seeds:
-    """What the seeds of each value have come to, by label. diagnoses: the one that has come to least first; healed: steps from which an error signal that was
-    ill at first stayed within the band, of the seeds in which it did.
-    """
-
-    diagnoses: Mapping[str, Sequence[Diagnosis]]
-    healed: Mapping[str, Sequence[int]]
 
 
 def seeds_of(compared: Compared, study: str | None) -> Seeds:

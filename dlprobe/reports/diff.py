@@ -7,15 +7,17 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal
 
-from dlprobe.render.document import Block, Cell, Column, Document, Heading, LayerSeries, Paragraph, Profile, Table, Tone, Toned, Verdict
+from dlprobe.render.document import Block, Cell, Column, Document, Heading, Hint, Paragraph, Strip, StripGroup, Strips, Table, Tone, Toned, Verdict
 from dlprobe.reports.diagnosis import SEVERITY_TONES, cause_blocks, states_text, tone_of
+from dlprobe.reports.run import quoted
+from dlprobe.reports.strips import QUANTITIES
 
 if TYPE_CHECKING:
     from dlprobe.analysis.comparing.run_diff import MetricDiff, ProfileDiff
     from dlprobe.rules import Diagnosis
 
 SCHEMA = "dlprobe-diff/1"
-MOMENTS = {"start": "at the first recorded step", "end": "at the end"}
+NAMED = 2  # findings that the conclusion names
 
 
 @dataclass(frozen=True)
@@ -74,13 +76,17 @@ class PairDiff:
 def diff_document(a: str, b: str, pairs: Sequence[PairDiff], exit_code: int) -> Document:
     """The whole comparison."""
     blocks: list[Block] = []
+    details: list[Block] = []
     for pair in pairs:
-        if len(pairs) > 1:
-            blocks.append(Heading(f"{pair.name} ({pair.a_runs} and {pair.b_runs} runs)", 2))
-        blocks += _pair_blocks(pair)
+        heading = [Heading(f"{pair.name} ({pair.a_runs} and {pair.b_runs} runs)", 2)] if len(pairs) > 1 else []
+        blocks += [*heading, *_pair_blocks(pair)]
+        if behind := _pair_details(pair):
+            details += [*heading, *behind]
+    if details:
+        blocks.append(Hint(f"dlprobe diff {quoted(a)} {quoted(b)} --details", details=True))
     changed = any(pair.changed for pair in pairs)
     data = {"schema": SCHEMA, "a": a, "b": b, "changed": changed, "pairs": [_pair_data(pair) for pair in pairs], "exit_code": exit_code}
-    return Document(f"{a} → {b}", blocks, data)
+    return Document(f"{a} → {b}" if len(pairs) != 1 else "", blocks, data, details)
 
 
 def _pair_blocks(pair: PairDiff) -> list[Block]:
@@ -88,8 +94,27 @@ def _pair_blocks(pair: PairDiff) -> list[Block]:
         return [Verdict(f"only in the {'first' if pair.a_runs else 'second'} file", "warning")]
     if pair.identical:
         return [*_states(pair), Verdict("identical: the content hashes are the same", "neutral")]
-    blocks: list[Block] = [*_states(pair), *_findings(pair), *_configuration(pair), *_metrics(pair), *_verdicts(pair), *map(_profile, pair.profiles)]
+    blocks: list[Block] = [*_states(pair), _summary(pair), *_strips(pair), *_metrics(pair), *_configuration(pair)]
     return [*blocks, Paragraph("Something changed." if pair.changed else "Nothing changed beyond chance.")]
+
+
+def _pair_details(pair: PairDiff) -> list[Block]:
+    """The cause of the later side's fault, every finding with its evidence, and how often each rule fired."""
+    if pair.identical or not (pair.a_runs and pair.b_runs):
+        return []
+    return [*(cause_blocks(pair.after[0], 1) if pair.after else []), *_findings(pair), *_verdicts(pair)]
+
+
+def _summary(pair: PairDiff) -> Block:
+    """How many findings are fixed and new, those that are no remark by name."""
+    told = []
+    for change in ("fixed", "new", "same"):
+        codes = pair.codes(change)
+        named = [f"{each.name} ({each.code})" for each in pair.verdicts if each.code in codes and each.severity != "info"]
+        if codes:
+            told.append(f"{len(codes)} {change}{': ' if named else ''}{', '.join(named[:NAMED])}{' …' if len(named) > NAMED else ''}")
+    worse = any(each.change == "appeared" and each.severity == "error" for each in pair.verdicts)
+    return Verdict(f"findings: {'; '.join(told) or 'none on either side'}", "bad" if worse else "neutral")
 
 
 def _states(pair: PairDiff) -> list[Block]:
@@ -99,7 +124,7 @@ def _states(pair: PairDiff) -> list[Block]:
         if found:
             several = f" ({states_text(found)})" if len(found) > 1 else ""
             lines.append(Verdict(f"{word}: {found[0].sentence}{several}", tone_of(found[0])))
-    return [*lines, *(cause_blocks(pair.after[0], 1) if pair.after else [])]
+    return lines
 
 
 def _findings(pair: PairDiff) -> list[Block]:
@@ -191,10 +216,17 @@ def _count(count: tuple[int, int]) -> str:
     return ("yes" if fired else "no") if evaluated == 1 else f"{fired} of {evaluated}"
 
 
-def _profile(diff: ProfileDiff) -> Block:
-    series = [LayerSeries("a", diff.a.tolist()), LayerSeries("b", diff.b.tolist())]
-    layers = diff.a_layers if diff.a_layers == diff.b_layers else ()
-    return Profile(series, layers, caption=f"{diff.statistic} {MOMENTS[diff.moment]}")
+def _strips(pair: PairDiff) -> list[Block]:
+    """The quantities that both sides have through their layers, each side at both moments."""
+    groups: dict[str, list[Strip]] = {}
+    for each in pair.profiles:
+        strips = [Strip(f"{side}, {each.moment}", values.tolist()) for side, values in (("a", each.a), ("b", each.b))]
+        groups.setdefault(QUANTITIES.get(each.statistic, each.statistic), []).extend(strips)
+    if not groups:
+        return []
+    sides = pair.profiles[0].a_layers, pair.profiles[0].b_layers
+    names = sides[0] if sides[0] == sides[1] else [f"layer {index + 1}" for index in range(max(map(len, sides)))]
+    return [Strips([StripGroup(name, sorted(strips, key=lambda strip: strip.name)) for name, strips in groups.items()], names)]
 
 
 def _pair_data(pair: PairDiff) -> dict[str, Any]:
