@@ -81,7 +81,7 @@ def cause_blocks(found: Diagnosis, most: int = MOST_TRIED, tried: bool = False) 
         blocks.append(Paragraph(_sentence(finding.evidence), below=True))
         said = line
     blocks += [Paragraph(told, below=True)] if (told := brings_about(found)) else []
-    codes = {finding.code for finding in heads}
+    codes = {"", *(finding.code for finding in heads)}
     actions = [action for action in found.actions if action.code in codes]
     return [*blocks, *choices(found, actions, most, tried=tried)]
 

@@ -29,6 +29,7 @@ from dlprobe.commands.inspect.quantities import HISTOGRAM, TRACKED, complete_sta
 from dlprobe.commands.inspect.selection import ENDS, Selection, conditions, selection
 from dlprobe.config import split_list
 from dlprobe.errors import ConfigError
+from dlprobe.registry import counted
 from dlprobe.runs.reading import reading
 
 if TYPE_CHECKING:
@@ -264,5 +265,5 @@ def _study(study: Study, path: Path, id: str | None, view: View) -> Document:
     if view.statistic is not None and distribution(view.statistic) is None:
         return extreme_values(study, str(path), view.question()) if view.extreme else answer(study, str(path), view.question(), view.over)
     if view.show or view.statistic:
-        raise ConfigError(f"{path} is a study of {len(study.runs)} runs, one is needed here: give {path}#ID; dlprobe inspect {path} lists them")
+        raise ConfigError(f"{path} is a study of {counted(len(study.runs), 'run')}, one is needed here: give {path}#ID; dlprobe inspect {path} lists them")
     return inspect_study.overview(study, [run_line(study, each) for each in study.runs])
