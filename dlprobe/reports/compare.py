@@ -47,7 +47,7 @@ def document(
     blocks: list[Block] = [] if compared.complete else [Verdict("stopped early: the numbers are those of the runs that had ended", "warning")]
     blocks += [*_conclusion(found, seeds), *_strips(compared, start=True), _ranking(found)]
     if told := [f"{value.label}: {because(found, value)}" for value in found.values[:DRAWN]]:
-        blocks += [Heading("Because before training the error signal, on its way from the last hidden layer to the first, is", 2), Bullets(told)]
+        blocks += [Heading("Because before training, from layer to layer towards the input, the error signal is", 2), Bullets(told)]
     blocks += [Facts(list(lines.items())), *([Paragraph(note)] if (note := caveat(compared)) else [])]
     details: list[Block] = [against_best(found), costs(compared), chart(found, curves), *_strips(compared, start=False), *margins(compared)]
     details += [Bullets(_remarks(compared, seeds)), *_worst(found, seeds)]
