@@ -30,6 +30,7 @@ from dlprobe.commands.base.screen import Screen
 from dlprobe.commands.base.study_driver import carry_out
 from dlprobe.commands.base.writing import claim, inputs_of, read_as, write_text
 from dlprobe.errors import ExitCode
+from dlprobe.registry import counted
 
 if TYPE_CHECKING:
     from dlprobe.commands.base.writing import Target
@@ -154,7 +155,7 @@ def _write(target: Target, ill: Ill, tried: Tried, chosen: Result) -> None:
 
     config = chosen.treatment.config
     changed = [(key, value_text(ill.config, key)) for key in changed_values(ill.config, config)]
-    so_far = "" if tried.complete else f" as far as was tried ({len(tried.changes)} of {tried.planned} changes)"
+    so_far = "" if tried.complete else f" as far as was tried ({len(tried.changes)} of {counted(tried.planned, 'change')})"
     lines = [line for text in head_of_cure(str(ill.path), chosen, tried.results[0], so_far) for line in wrap(visible(text), 98)]
     head = "".join(f"# {line}\n" for line in lines)
     write_text(target, f"{head}\n{to_toml(config, reasons_of(chosen, changed), brief=True)}")

@@ -7,8 +7,8 @@ Text may come from files (layer names, error texts); formats escape it, so nobod
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
-from typing import Any, Literal, TypeAlias
+from dataclasses import dataclass, field, replace
+from typing import Any, Literal, Self, TypeAlias
 
 Tone: TypeAlias = Literal["good", "bad", "warning", "neutral"]
 Alignment: TypeAlias = Literal["left", "right"]
@@ -104,12 +104,16 @@ class Table:
 
 @dataclass(frozen=True)
 class Bars:
-    """A bar for each row, as long as its value is large beside the largest; `texts` stand behind the bars: counts, shares. Values are 0 or more."""
+    """A bar for each row, as long as its value is large beside the largest; `texts` stand behind the bars: counts, shares. Values are 0 or more.
+
+    name, here and in other pictures: what `--only` calls it; empty: made of the caption.
+    """
 
     names: Sequence[str]
     values: Sequence[float]
     texts: Sequence[str]
     caption: str = ""
+    name: str = ""
 
     def __post_init__(self) -> None:
         _require(len(self.names) == len(self.values) == len(self.texts), f"{len(self.values)} bars, {len(self.names)} names and {len(self.texts)} texts")
@@ -117,21 +121,25 @@ class Bars:
 
 @dataclass(frozen=True)
 class HeatCell:
-    """One cell of a heat table: `value` on the log10 scale (NaN: nothing to show), its verdict in one word, and the text shown instead of the value."""
+    """One cell of a heat table: `value` on the log10 scale (NaN: nothing to show), its verdict in one word, and the text shown instead of the value.
+
+    beside: a second number as text, e.g. an accuracy.
+    """
 
     value: float
     verdict: str = ""
     tone: Tone = "neutral"
     text: str = ""
+    beside: str = ""
 
 
 @dataclass(frozen=True)
 class HeatTable:
     """Numbers on a diverging log10 scale around 0, rows by columns, each with a verdict.
 
-    `meaning` says what the number is, e.g. "log10 of error signal at hidden_1 over hidden_n". Values below `low` or above `high` take the end colours;
-    the number printed stays as it is. `low_means` and `high_means` name the two ends ("vanishing", "exploding"). `stub` names what the rows are, `across`
-    what the columns are ("depth").
+    `meaning` says what the number is, e.g. "log10 of error signal at hidden_1 over hidden_n", `beside_meaning` what stands beside it. Values below `low` or
+    above `high` take the end colours; the number printed stays as it is. `low_means` and `high_means` name the two ends ("vanishing", "exploding"). `stub`
+    names what the rows are, `across` what the columns are ("depth").
     """
 
     rows: Sequence[str]
@@ -145,6 +153,8 @@ class HeatTable:
     stub: str = ""
     across: str = ""
     caption: str = ""
+    name: str = ""
+    beside_meaning: str = ""
 
     def __post_init__(self) -> None:
         _require(self.low < 0 < self.high, f"a heat scale runs from below 0 to above 0, not from {self.low} to {self.high}")
@@ -155,11 +165,16 @@ class HeatTable:
 
 @dataclass(frozen=True)
 class Series:
-    """One line of a chart: `x` and `y` of equal length; NaN and infinite values leave a gap."""
+    """One line of a chart: `x` and `y` of equal length; NaN and infinite values leave a gap.
+
+    bounds: the name of the series that this one is an edge of: the first edge with the last, the second with the last but one … are the two sides of an
+    area where a picture can draw one.
+    """
 
     name: str
     x: Sequence[float]
     y: Sequence[float]
+    bounds: str = ""
 
     def __post_init__(self) -> None:
         _require(len(self.x) == len(self.y), f"series {self.name!r} has {len(self.x)} x and {len(self.y)} y")
@@ -179,6 +194,7 @@ class Chart:
     caption: str = ""
     log_x: bool = False
     x_names: Mapping[float, str] = field(default_factory=dict)
+    name: str = ""
 
 
 @dataclass(frozen=True)
@@ -195,6 +211,7 @@ class Density:
     x_label: str = ""
     y_label: str = ""
     caption: str = ""
+    name: str = ""
 
     def __post_init__(self) -> None:
         _require(len(self.shares) == len(self.x), f"{len(self.shares)} columns for {len(self.x)} x")
@@ -203,13 +220,49 @@ class Density:
 
 
 @dataclass(frozen=True)
+class LayerValues:
+    """One quantity of a step map: `values` is (column, layer), NaN where there is none. meaning: what it is, in a sentence."""
+
+    name: str
+    values: Sequence[Sequence[float]]
+    meaning: str = ""
+
+
+@dataclass(frozen=True)
+class StepMap:
+    """Quantities of every layer as training goes on: a column per step of `steps`, a row per layer of `layers`, layer 0 nearest the input.
+
+    The first quantity is drawn; a page lets its reader choose another one.
+    """
+
+    steps: Sequence[int]
+    layers: Sequence[str]
+    quantities: Sequence[LayerValues]
+    caption: str = ""
+    name: str = ""
+
+    def __post_init__(self) -> None:
+        _require(bool(self.quantities), "a step map needs a quantity")
+        for one in self.quantities:
+            shapes = {len(column) for column in one.values}
+            _require(
+                len(one.values) == len(self.steps) and shapes <= {len(self.layers)}, f"{one.name!r} is not {len(self.steps)} steps by {len(self.layers)} layers"
+            )
+
+
+@dataclass(frozen=True)
 class LayerSeries:
-    """One value per layer, layer 0 nearest the input, with an optional verdict in one word."""
+    """One value per layer, layer 0 nearest the input, with an optional verdict in one word. band: what each is expected between, [(low, high), …].
+
+    like: the name of the series whose colour it has, being what theory says of it.
+    """
 
     name: str
     values: Sequence[float]
     verdict: str = ""
     tone: Tone = "neutral"
+    band: Sequence[tuple[float, float]] = ()
+    like: str = ""
 
 
 @dataclass(frozen=True)
@@ -224,10 +277,63 @@ class Profile:
     layers: Sequence[str] = ()
     shared_scale: bool = True
     caption: str = ""
+    name: str = ""
 
     def __post_init__(self) -> None:
         for one in self.series:
             _require(not self.layers or len(one.values) == len(self.layers), f"series {one.name!r} has {len(one.values)} values for {len(self.layers)} layers")
+
+
+@dataclass(frozen=True)
+class Image:
+    """A picture that is a file of its own, beside the document. path: relative to it."""
+
+    path: str
+    title: str
+
+
+@dataclass(frozen=True)
+class Strip:
+    """One line of a strip group: a moment of a run, or a net. values: (layer,), or (moment,) of a group over steps, NaN where there is none.
+
+    theory: (layer,) what theory expects of the same, on the same scale; empty for none. verdict: on these values, in one word.
+    """
+
+    name: str
+    values: Sequence[float]
+    theory: Sequence[float] = ()
+    verdict: str = ""
+    tone: Tone = "neutral"
+
+
+@dataclass(frozen=True)
+class StripGroup:
+    """One quantity on one log scale that all its strips share. along: names of the places where they are not the layers of the block, e.g. steps.
+
+    extreme: which end is named with its place. name: what `--only` calls it; empty: made of the quantity.
+    """
+
+    quantity: str
+    strips: Sequence[Strip]
+    along: Sequence[str] = ()
+    extreme: Literal["largest", "smallest"] = "largest"
+    name: str = ""
+
+
+@dataclass(frozen=True)
+class Strips:
+    """Several quantities below each other, layer under layer, one group for each. A strip that is shorter than `layers` ends before the output layer."""
+
+    groups: Sequence[StripGroup]
+    layers: Sequence[str] = ()
+    caption: str = ""
+
+    def __post_init__(self) -> None:
+        for group in self.groups:
+            places = group.along or self.layers
+            for strip in group.strips:
+                longest = max(len(strip.values), len(strip.theory))
+                _require(longest <= len(places), f"strip {strip.name!r} of {group.quantity} has {longest} values for {len(places)} places")
 
 
 @dataclass(frozen=True)
@@ -241,11 +347,15 @@ class Verdict:
 
 @dataclass(frozen=True)
 class Choice:
-    """Something to try: a short word before it ("Try", "or"), the command on one line so that it can be copied (empty: words alone), and why."""
+    """Something to try: a short word before it ("Try", "or"), the command on one line so that it can be copied (empty: words alone), and why.
+
+    lines: of a program, in place of a command.
+    """
 
     word: str
     command: str
     why: str = ""
+    lines: Sequence[str] = ()
 
 
 @dataclass(frozen=True)
@@ -257,24 +367,41 @@ class Choices:
 
 @dataclass(frozen=True)
 class Hint:
-    """What to type next, e.g. `Hint("dlprobe inspect run.h5")`; printed on one line so that it can be copied."""
+    """What to type next, e.g. `Hint("dlprobe inspect run.h5")`; printed on one line so that it can be copied.
+
+    details: whether it is the way to the details, so that it is left out beside them.
+    """
 
     command: str
+    details: bool = False
 
 
-Block: TypeAlias = Heading | Paragraph | Lines | Markdown | Bullets | Facts | Table | Bars | HeatTable | Chart | Density | Profile | Verdict | Choices | Hint
+Picture: TypeAlias = Bars | HeatTable | Chart | Density | StepMap | Profile | Strips
+Block: TypeAlias = Heading | Paragraph | Lines | Markdown | Bullets | Facts | Table | Picture | Image | Verdict | Choices | Hint
 
 
 @dataclass(frozen=True)
 class Document:
-    """Title and blocks for people, `data` for programs: the record that `--format json` prints, with its `schema` key (e.g. "dlprobe-inspect/1")."""
+    """Title and blocks for people, `data` for programs: the record that `--format json` prints, with its `schema` key (e.g. "dlprobe-inspect/1").
+
+    blocks: the first screen; details: what `--details` adds to it.
+    """
 
     title: str
     blocks: Sequence[Block]
     data: Mapping[str, Any] = field(default_factory=dict)
+    details: Sequence[Block] = ()
 
     def __post_init__(self) -> None:
         _require(not self.data or isinstance(self.data.get("schema"), str), "the data of a document needs a 'schema' text")
+
+    def shown(self, details: bool) -> Self:
+        """The document with its details among the blocks, before what to type next, or without them."""
+        if not self.details:
+            return self
+        kept = [block for block in self.blocks if not isinstance(block, Hint)] if details else self.blocks
+        hints = [block for block in self.blocks if isinstance(block, Hint) and not block.details] if details else []
+        return replace(self, blocks=[*kept, *(self.details if details else ()), *hints], details=())
 
 
 def _require(condition: bool, message: str) -> None:

@@ -15,16 +15,51 @@ if TYPE_CHECKING:
     from dlprobe.rules import Action, Diagnosis, Finding
 
 SEVERITY_TONES: dict[str, Tone] = {"error": "bad", "warning": "warning", "info": "neutral"}
+WIDEST_LINE = 98  # characters of a line of the conclusion behind its mark
+FEW_LINES = 3  # of a program, that a conclusion shows
 MOST_TRIED = 3  # actions of the cause that a screen shows; `prescribe` and JSON have all
 PRESCRIBED = 3  # seeds of each change, as `prescribe` trains them by default
 
 
+def conclusion(found: Diagnosis) -> list[Block]:
+    """The answer in three lines: what the run has come to, its cause with one number, and the command to type first."""
+    heads = [found.cause] if found.cause is not None else [*found.symptoms, *_other_faults(found), *spoken(found)][:1]
+    causes: list[Block] = [Verdict(brief(finding), SEVERITY_TONES[finding.severity or "info"]) for finding in heads]
+    if found.cause_unknown and not heads:
+        causes = [Verdict("cause unknown: no rule that could look explains it", "bad")]
+    first = [Choices([_first(action)]) for action in found.actions[:1]]
+    return [*opening(found), *causes, *first]
+
+
+def _first(action: Action) -> Choice:
+    """The first thing to try as the conclusion shows it: a command, a few lines of a program, or words."""
+    lines = action.remedy.lines if len(action.remedy.lines) <= FEW_LINES else ()
+    return Choice("Try", action.command, "" if action.command or lines else action.remedy.why, lines)
+
+
+def brief(finding: Finding, most: int = WIDEST_LINE) -> str:
+    """A finding with the first clause of its evidence, which states the number; further ones where they do not fit into one line are left out.
+
+    >>> from dlprobe.rules.outcome import Finding
+    >>> brief(Finding(1.0, 2.0, "5 of 8 units are dead, from step 3 on; so in 4 steps", code="A001", name="dead-units"), most=60)
+    'dead-units (A001): 5 of 8 units are dead, from step 3 on'
+    """
+    text = f"{named(finding)}: {finding.evidence.partition('; ')[0]}"
+    for separator in (", ", " ("):
+        while len(text) > most and separator in text[len(named(finding)) :]:
+            text = text.rpartition(separator)[0]
+    return text
+
+
 def diagnosis_blocks(found: Diagnosis, most: int = MOST_TRIED) -> list[Block]:
-    """The whole answer: what the run has come to, the cause with its evidence and what follows, what to try, other faults, and what else there is to say."""
-    blocks = opening(found)
-    blocks += cause_blocks(found, most)
+    """The whole answer: the conclusion, and what is behind it."""
+    return [*conclusion(found), *explained(found, most)]
+
+
+def explained(found: Diagnosis, most: int = MOST_TRIED) -> list[Block]:
+    """What is behind a conclusion: the cause with its whole evidence and what follows, what else to try, and other faults."""
     told = _other_faults(found) or spoken(found)
-    return [*blocks, *(block for finding in told for block in fault_blocks(found, finding))]
+    return [*cause_blocks(found, most, tried=True), *(block for finding in told for block in fault_blocks(found, finding))]
 
 
 def opening(found: Diagnosis) -> list[Block]:
@@ -40,8 +75,8 @@ def tone_of(found: Diagnosis) -> Tone:
     return "warning" if tone == "good" and (found.cause or found.symptoms or _other_faults(found)) else tone
 
 
-def cause_blocks(found: Diagnosis, most: int = MOST_TRIED) -> list[Block]:
-    """The cause, or that it is not known and what was excluded; what to try."""
+def cause_blocks(found: Diagnosis, most: int = MOST_TRIED, tried: bool = False) -> list[Block]:
+    """The causes, or that none is known and what was excluded; what to try. tried: whether the first command stands above already."""
     heads = list(found.together or [found.cause]) if found.cause is not None else list(found.symptoms)
     if not heads and not found.cause_unknown:
         return []
@@ -56,7 +91,7 @@ def cause_blocks(found: Diagnosis, most: int = MOST_TRIED) -> list[Block]:
     blocks += [Paragraph(told, below=True)] if (told := brings_about(found)) else []
     codes = {"", *(finding.code for finding in heads)}
     actions = [action for action in found.actions if action.code in codes]
-    return [*blocks, *choices(found, actions, most)]
+    return [*blocks, *choices(found, actions, most, tried=tried)]
 
 
 def unknown_lines(found: Diagnosis) -> list[Block]:
@@ -85,9 +120,12 @@ def fault_blocks(found: Diagnosis, finding: Finding) -> list[Block]:
     return [Verdict(head(finding), tone, apart=True), Paragraph(_sentence(finding.evidence), below=True), *choices(found, actions, 1, prescribe=False)]
 
 
-def choices(found: Diagnosis, actions: Sequence[Action], most: int, prescribe: bool = True) -> list[Block]:
-    """What to try, and the command that tries it all."""
-    entries = [Choice("or" if number else "Try", action.command, action.remedy.why) for number, action in enumerate(actions[:most])]
+def choices(found: Diagnosis, actions: Sequence[Action], most: int, prescribe: bool = True, tried: bool = False) -> list[Block]:
+    """What to try, and the command that tries it all. tried: whether the first command stands above already, so that only its reason is missing."""
+    entries = [Choice("or" if number else "Try", action.command, action.remedy.why, action.remedy.lines) for number, action in enumerate(actions[:most])]
+    if tried and entries:
+        above = _first(actions[0])
+        entries[:1] = [Choice("why", "", entries[0].why)] if above.command or above.lines else entries[:1] if entries[0].lines else []
     if prescribe and found.trained and any(action.command for action in actions):
         entries.append(Choice("all", f"dlprobe prescribe {_typed(found.path)}", f"trains these and says which one cures it{_duration(found)}"))
     return [Choices(entries)] if entries else []
@@ -188,6 +226,6 @@ def states_text(found: Sequence[Diagnosis]) -> str:
 
 def diagnosis_line(found: Diagnosis) -> DiagnosisLine:
     """The diagnosis as the formats for machines draw it."""
-    tries = tuple((action.command, action.remedy.why, action.code) for action in found.actions)
+    tries = tuple((action.command or "; ".join(action.remedy.lines), action.remedy.why, action.code) for action in found.actions)
     cause = None if found.cause is None else Caused(found.cause.code, brings_about(found), tuple(finding.code for finding in found.follows))
     return DiagnosisLine(found.sentence, found.state.name, tone_of(found), unknown_cause(found) if found.cause_unknown else "", cause, tries, found.caveats)

@@ -52,7 +52,8 @@ def test_overview_tells_status_data_results_and_verdicts() -> None:
     assert "status    finished" in out
     assert "wine, classification: 107 training + 36 validation + 35 test" in out
     assert "net       13-5-4-3, relu, he_normal" in out
-    assert "step 0: level" in out
+    assert "✓ level" in out
+    assert "step 0: level" in dlprobe("inspect", "run.h5", "--details").out
 
 
 def test_statistic_over_steps_is_what_the_file_holds() -> None:
