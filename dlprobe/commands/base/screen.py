@@ -39,6 +39,10 @@ class Screen:
         """Print a result on stdout."""
         from dlprobe import registry
 
+        if self.format == "table":
+            from dlprobe.reports.words import with_words
+
+            document = with_words(document, registry.records("concept").values())
         registry.get("output_format", self.format).render(document, sys.stdout, color=self.color)
         sys.stdout.flush()
 

@@ -1,4 +1,4 @@
-"""Look into a saved run or study, packed or still being written.
+"""Look into a saved run or study, also while it is written.
 
 Without options: an overview with results, loss curve, depth profiles and verdicts. A statistic is shown over the steps or through the layers; histograms
 show how the distribution of preactivations, activations, weights or gradients changes as training goes on.
@@ -27,6 +27,8 @@ from dlprobe.runs.reading import reading
 if TYPE_CHECKING:
     from dlprobe.render.document import Document
     from dlprobe.runs import Run, Study
+
+LISTED = ("Read", 1)
 
 SHOW = ("metrics", "layers", "config", "environment")
 OVER = ("step", "layer")
