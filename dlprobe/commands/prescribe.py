@@ -23,6 +23,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from dlprobe.commands.base.arguments import Force
+from dlprobe.commands.base.completing import complete_runs
 from dlprobe.commands.base.executing import Execution, workers_option
 from dlprobe.commands.base.file_kinds import CONFIGURATION
 from dlprobe.commands.base.kept_trials import keep_more, kept_file, refuse_changed_data
@@ -42,7 +43,7 @@ if TYPE_CHECKING:
 
 LISTED = ("Fix and guard", 2)
 
-RunFile = Annotated[Path, typer.Argument(metavar="RUN", help="run file")]
+RunFile = Annotated[Path, typer.Argument(metavar="RUN", help="run file, or STUDY#RUN", autocompletion=complete_runs)]
 Seeds = Annotated[int, typer.Option("--seeds", metavar="N", min=1, max=100, help="runs of each change, from --seed upwards [default: 3]")]
 Seed = Annotated[int | None, typer.Option("--seed", metavar="N", min=0, help="first seed [default: the run's own]")]
 Tries = Annotated[int, typer.Option("--tries", metavar="N", min=1, help="changes that are tried at most, and as many combinations [default: 8]")]

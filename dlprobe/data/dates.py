@@ -13,10 +13,12 @@ from dlprobe.data.columns import Column, Table
 from dlprobe.data.dataset import Floats
 from dlprobe.data.places import problem, quoted
 
-CLOCK = r"(?:[ T](?P<hour>\d{1,2}):(?P<minute>\d\d)(?::(?P<second>\d\d(?:\.\d+)?))?\s*(?P<zone>Z|[+-]\d\d:?\d\d)?)?"
+CLOCK = r"(?:[ T](?P<hour>\d{1,2}):(?P<minute>\d\d)(?::(?P<second>\d\d(?:\.\d+)?))?\s*(?P<half>[AaPp][Mm])?\s*(?P<zone>Z|[+-]\d\d:?\d\d)?)?"
 YEAR_FIRST = re.compile(rf"(?P<year>\d{{4}})(?P<sign>[-/.])(?P<month>\d{{1,2}})(?P=sign)(?P<day>\d{{1,2}}){CLOCK}")
 DAY_FIRST = re.compile(rf"(?P<day>\d{{1,2}})(?P<sign>[-/.])(?P<month>\d{{1,2}})(?P=sign)(?P<year>\d{{4}}){CLOCK}")
 MONTH_FIRST = re.compile(rf"(?P<month>\d{{1,2}})(?P<sign>[-/])(?P<day>\d{{1,2}})(?P=sign)(?P<year>\d{{4}}){CLOCK}")
+MONTHS = ("jan", "feb", "mar", "apr", "may", "jun", "jul", "aug", "sep", "oct", "nov", "dec")
+MONTH_NAMED = re.compile(rf"(?P<day>\d{{1,2}})(?P<sign>[-/. ])(?P<month>[A-Za-z]{{3}})[a-z]*(?P=sign)(?P<year>\d{{4}}){CLOCK}")
 EPOCH = datetime(1970, 1, 1)
 
 
@@ -51,7 +53,7 @@ def date_forms(column: Column) -> list[re.Pattern[str]]:
     """The forms in which every text of a column is a date; none where some is not."""
     if column.codes is None or not column.texts:
         return []
-    return [form for form in (YEAR_FIRST, DAY_FIRST, MONTH_FIRST) if all(days_of(text, form) is not None for text in column.texts)]
+    return [form for form in (YEAR_FIRST, DAY_FIRST, MONTH_FIRST, MONTH_NAMED) if all(days_of(text, form) is not None for text in column.texts)]
 
 
 def days_in(texts: Sequence[str], form: re.Pattern[str]) -> Floats:
@@ -66,11 +68,22 @@ def days_of(text: str, form: re.Pattern[str]) -> float | None:
         return None
     second = float(found["second"] or 0)
     try:
-        day = datetime(int(found["year"]), int(found["month"]), int(found["day"]), int(found["hour"] or 0), int(found["minute"] or 0))
+        month = int(found["month"]) if found["month"].isdigit() else 1 + MONTHS.index(found["month"].lower())
+        day = datetime(int(found["year"]), month, int(found["day"]), hour_of(found["hour"], found["half"]), int(found["minute"] or 0))
     except ValueError:
         return None
     since = day - EPOCH + timedelta(seconds=second) - zone(found["zone"])
     return since / timedelta(days=1) if second < 60 else None
+
+
+def hour_of(text: str | None, half: str | None) -> int:
+    """0 … 23 of an hour, that of the half of the day (am, pm) if there is one. Raises ValueError for 13 pm."""
+    hour = int(text or 0)
+    if half is None:
+        return hour
+    if not 1 <= hour <= 12:
+        raise ValueError
+    return hour % 12 + 12 * (half.lower() == "pm")
 
 
 def zone(text: str | None) -> timedelta:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import itertools
 from collections.abc import Callable, Sequence
 from functools import partial
 from pathlib import Path
@@ -15,7 +16,7 @@ from dlprobe.data.dataset import Indices, Options
 from dlprobe.data.delimited_faults import blank_lines_before, first_fault, first_line, line_numbers
 from dlprobe.data.delimited_typed import typed_table
 from dlprobe.data.frames import number_column, text_column
-from dlprobe.data.places import in_one_line, problem, quoted
+from dlprobe.data.places import in_one_line, problem, quoted, quoted_list
 from dlprobe.data.row_names import without_row_names
 from dlprobe.data.text_file import SEPARATOR_NAMES, TextFile, opened
 from dlprobe.data.written_numbers import all_in_thousands, as_plain, hint
@@ -23,12 +24,13 @@ from dlprobe.data.written_numbers import all_in_thousands, as_plain, hint
 if TYPE_CHECKING:
     import polars
 
-MISSING = ("", "NA", "N/A", "n/a", "#N/A", "<NA>", "NaN", "nan", "null", "NULL", "?")
+MISSING = ("", "NA", "N/A", "n/a", "#N/A", "<NA>", "NaN", "nan", "null", "NULL", "None", "\\N", "?")
 DECIMAL_NOTES = {
     "point": "commas, blanks and apostrophes separate thousands; currency and percent signs were dropped (12 % is 12)",
     "comma": "dots, blanks and apostrophes separate thousands; currency and percent signs were dropped (12 % is 12)",
 }
 HEADER_SAMPLE = 1000
+TITLE_ROWS = 6  # below so many rows of a title no header is looked for
 SURELY_COUNTED = 10  # so many cells in a row that are 0, 1, 2, … are no data
 
 
@@ -196,15 +198,47 @@ def is_empty(series: polars.Series) -> bool:
 
 
 def header(path: Path, frame: polars.DataFrame, like: Table | None = None) -> tuple[list[str] | None, str]:
-    """The names in row 1, or None where row 1 is data; with the note that says which. Beside a table `like` it, row 1 with its names is the header."""
-    same = like is not None and frame.height and {column.name.strip() for column in like.columns} <= {(cell or "").strip() for cell in frame.row(0)}
+    """The names in row 1, or None where row 1 is data; with the note that says which. Beside a table `like` it, row 1 with its names is the header.
+
+    Raises DataError where row 1 looks like a title.
+    """
+    refuse_title(path, frame)
+    names, renamed = distinct([(cell or "").strip() for cell in frame.row(0)] if frame.height else [])
+    same = like is not None and {column.name.strip() for column in like.columns} <= set(names)
     if not frame.height or not (same or has_header(frame)):
         return None, f"row 1 is data: columns are called x1 to x{frame.width}"
-    names = [(cell or "").strip() for cell in frame.row(0)]
+    return names, f"row 1 is the header{renamed}"
+
+
+def distinct(names: Sequence[str]) -> tuple[list[str], str]:
+    """Names that differ: of equal ones all but the first with .1, .2, … behind them, as pandas calls them; and words on that, empty where all differ."""
+    result: list[str] = []
+    renamed = []
     for number, name in enumerate(names, start=1):
-        if name and name in names[: number - 1]:
-            raise problem(path, f"the name is also that of column {names.index(name) + 1}, expected different names", 1, number, name)
-    return names, "row 1 is the header"
+        free = name
+        if name and name in result:
+            free = next(one for k in itertools.count(1) if (one := f"{name}.{k}") not in names and one not in result)
+            renamed.append(f"column {number} is called {quoted(free)}, since column {result.index(name) + 1} is {quoted(name)} already")
+        result.append(free)
+    return result, "".join(f"; {words}" for words in renamed[:3]) + (f"; and {len(renamed) - 3} more" if len(renamed) > 3 else "")
+
+
+def refuse_title(path: Path, frame: polars.DataFrame) -> None:
+    """Raise DataError where row 1 has a single cell and one of the next rows names every column, as in sheets with a title."""
+    if frame.width < 3 or not frame.height or is_filled(polars_row(frame, 0)).sum() != 1:
+        return
+    for k in range(1, min(frame.height, TITLE_ROWS)):
+        row = polars_row(frame, k)
+        if is_filled(row).all() and not as_numbers(row).count() and has_header(frame.slice(k)):
+            what = f"has a single cell, and the row {quoted_list(row.to_list(), 3)} below it names the columns: delete the rows above that one"
+            raise problem(path, what, 1)
+
+
+def polars_row(frame: polars.DataFrame, k: int) -> polars.Series:
+    """The cells of row k."""
+    import polars
+
+    return polars.Series(frame.row(k), dtype=polars.String)
 
 
 def has_header(frame: polars.DataFrame) -> bool:
@@ -294,7 +328,8 @@ def read_column(path: Path, series: polars.Series, stub: Column, row_of: Callabl
     if strange.any():
         i = int(np.argmax(strange.to_numpy()))
         told = hint([series[i]]) or f" (missing is an empty cell or one of {', '.join(MISSING[1:])})"
-        cure = f": mend the cell, or --drop {pasted([stub])} leaves the column out" if told.startswith(" (missing") else ""
+        row = ", or delete the row if it holds units or a total" * (i in (0, len(series) - 1))
+        cure = f": mend the cell{row}, or --drop {pasted([stub])} leaves the column out" if told.startswith(" (missing") else ""
         what = f"found {quoted(series[i])}, expected a number as in {count} of the column's {int(filled.sum())} values{told}{cure}"
         raise problem(path, what, row_of(i), stub.number, stub.name)
     return number_column(numbers.set(~filled, None), stub.name, stub.number)

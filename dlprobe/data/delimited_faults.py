@@ -11,6 +11,8 @@ from dlprobe.data.places import in_one_line, problem, quoted
 from dlprobe.data.text_file import BYTE_ORDER_MARK, TextFile
 from dlprobe.errors import DataError
 
+TO_UTF_8 = "save the file as UTF-8 (what Windows wrote: iconv -f CP1252 -t UTF-8 OLD > NEW)"
+
 
 def first_line(file: TextFile) -> str:
     """The first line with anything on it."""
@@ -61,7 +63,7 @@ def first_undecodable(file: TextFile) -> DataError | None:
                 content.decode("utf-8")
             except UnicodeDecodeError as error:
                 bad = content[error.start : error.start + 1]
-                return problem(file.path, f"holds the byte {quoted(bad.hex())}, which is not UTF-8 text: save the file as UTF-8", line)
+                return problem(file.path, f"holds the byte {quoted(bad.hex())}, which is not UTF-8 text: {TO_UTF_8}", line)
     return None
 
 

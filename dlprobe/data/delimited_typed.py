@@ -7,7 +7,7 @@ instead, which gives the same numbers and says what is wrong.
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -19,7 +19,8 @@ if TYPE_CHECKING:
     import polars
 
 LARGE_TEXT = 2**24  # bytes from which on it is worth it
-SAMPLE = 1000  # rows that decide
+SAMPLE = 1000  # rows that decide, as far as they lie in the first bytes
+SAMPLED_BYTES = 2**22
 
 
 @dataclass(frozen=True)
@@ -47,7 +48,7 @@ def typed_table(
     if file.size < LARGE_TEXT or file.separator == ";":  # where semicolons separate, what dots mean is looked for in the texts
         return None
     try:
-        head = read(file, blank, n_rows=SAMPLE + 1)
+        head = read(beginning(file), blank, n_rows=SAMPLE + 1)
         names, note = header(head)
         first = 0 if names is None else 1
         kinds = [polars.Float64 if is_number(head.to_series(k).slice(first)) else polars.String for k in range(head.width)]
@@ -63,6 +64,13 @@ def typed_table(
     if body.height < SAMPLE or body.to_series(body.width - 1).null_count():
         return None  # nulls at the end may be lines that are too short
     return TypedTable(body, names, note, positions if names is None else np.concatenate([[blank], positions]))
+
+
+def beginning(file: TextFile) -> TextFile:
+    """The whole lines of the first bytes: given a file, polars looks at all of it for a few rows."""
+    with file.open() as stream:
+        content = stream.read(SAMPLED_BYTES)
+    return replace(file, content=content if len(content) < SAMPLED_BYTES else content[: content.rfind(b"\n") + 1])
 
 
 def is_number(texts: polars.Series) -> bool:

@@ -51,6 +51,9 @@ FOREIGN = {
     b"\x28\xb5\x2f\xfd": "compressed with zstd: unpack it first",
     b"BZh": "compressed with bzip2: unpack it first",
     b"\xfd7zXZ": "compressed with xz: unpack it first",
+    b"<": "a page of the web or XML: was the download refused?",
+    b"{": "JSON: in Python, pandas.read_json(FILE, lines=True).to_csv('data.csv', index=False)",
+    b"version https://git-lfs": "a pointer of Git LFS: `git lfs pull` fetches the file itself",
     b"\x80\x04\x95": "a Python pickle, which dlprobe never loads: save the arrays with np.savez",
 }
 

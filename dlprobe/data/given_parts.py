@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
+import re
+from collections.abc import Collection, Iterator
 from dataclasses import replace
+from itertools import chain, product
 from pathlib import Path
 
 import numpy as np
@@ -21,14 +23,26 @@ PART_WORDS = {
 }
 
 
+# and what they call inputs and targets, in names of arrays as x_train, train_images, train/X
+ROLES = {"x": ("x", "inputs", "images", "features", "data"), "y": ("y", "targets", "target", "labels", "label")}
+
+
+def usual_names() -> Iterator[str]:
+    """The names of arrays that `array_pairs` knows, as they are usually written."""
+    for word, role in product(chain(*PART_WORDS.values()), chain(*ROLES.values())):
+        for called in {role, role.upper() if len(role) == 1 else role}:
+            yield from (f"{called}_{word}", f"{word}_{called}", f"{word}/{called}")
+
+
 def array_pairs(found: Collection[str]) -> dict[str, tuple[str, str]]:
     """Names of the inputs and targets of each part, among the names of a file's arrays: x_train, y_train, x_test, … in any case; empty without training."""
-    pairs = {}
-    for part, words in PART_WORDS.items():
-        for word in words:
-            x, y = (next((name for name in found if name.lower() == f"{letter}_{word}"), None) for letter in "xy")
-            if x is not None and y is not None and part not in pairs:
-                pairs[part] = (x, y)
+    named: dict[tuple[str, str], str] = {}
+    for name in found:
+        words = set(re.split("[_/]", name.lower()))
+        part, role = (next((key for key, known in table.items() if words & set(known)), "") for table in (PART_WORDS, ROLES))
+        if part and role and len(words) == 2:
+            named.setdefault((part, role), name)
+    pairs = {part: (named[part, "x"], named[part, "y"]) for part in PART_WORDS if (part, "x") in named and (part, "y") in named}
     return pairs if "train" in pairs else {}
 
 

@@ -16,6 +16,7 @@ from dlprobe.data.named_sets import NamedSet
 from dlprobe.data.preparation import cast, count_classes, fingerprint, fit_inputs, held, prepare
 from dlprobe.data.randomness import generator
 from dlprobe.data.scaling import moments_of
+from dlprobe.data.splitting import dealt, members_of
 from dlprobe.errors import ConfigError
 
 
@@ -38,11 +39,12 @@ class Resampler:
         self.dataset = held(load(options, seed))
         self.base = prepare(self.dataset, options, seed, dtype)
         self.pool: Indices = self.base.indices["train"]
-        self.largest = len(self.pool) // replicas if kind == "disjoint" else len(self.pool)
+        self.groups: Indices | None = None if self.dataset.groups is None else self.dataset.groups[self.pool]
+        self.sets = self._disjoint_sets() if kind == "disjoint" else []
+        self.largest = min(map(len, self.sets)) if self.sets else len(self.pool)
         if not self.largest:
-            raise ConfigError(
-                f"--resample disjoint: {len(self.pool)} training samples give no {replicas} disjoint sets: ask for fewer replicas, or for bootstrap"
-            )
+            many = f"{len(self.pool)} training samples" if self.groups is None else f"{len(np.unique(self.groups))} groups of training samples"
+            raise ConfigError(f"--resample disjoint: {many} give no {replicas} disjoint sets: ask for fewer replicas, or for bootstrap")
 
     def prepared(self, number: int, size: int | None = None) -> PreparedData:
         """The data of a replica, with `size` training samples (None: as many as there are). Raises ConfigError for more than there are."""
@@ -55,15 +57,32 @@ class Resampler:
         return self._with_training(number, dataset, rows)
 
     def _rows(self, number: int, size: int) -> tuple[Dataset, Indices]:
-        """Where the replica's training samples come from, and which rows they are."""
+        """Where the replica's training samples come from, and which rows they are.
+
+        Where rows belong to groups, whole groups are drawn (a cluster bootstrap), the last one as
+        far as `size` goes.
+        """
         if self.kind == "fresh":
-            drawn = load(self.options.model_copy(update={"data_seed": self.seed + 1 + number}), 0)
-            return drawn, np.arange(len(drawn.inputs), dtype=np.int64)[:size]
-        if self.kind == "bootstrap":
-            return self.dataset, generator(self.seed, f"replica {number}").choice(self.pool, size)
-        order = generator(self.seed, "replicas").permutation(self.pool)
-        first = number * self.largest if self.kind == "disjoint" else 0
-        return self.dataset, order[first : first + size]
+            fresh = load(self.options.model_copy(update={"data_seed": self.seed + 1 + number}), 0)
+            return fresh, np.arange(len(fresh.inputs), dtype=np.int64)[:size]
+        if self.kind == "disjoint":
+            return self.dataset, self.sets[number][:size]
+        rng = generator(self.seed, f"replica {number}" if self.kind == "bootstrap" else "replicas")
+        if self.groups is None:
+            return self.dataset, rng.choice(self.pool, size) if self.kind == "bootstrap" else rng.permutation(self.pool)[:size]
+        members = members_of(self.groups)
+        drawn = rng.permutation(len(members)) if self.kind == "same" else rng.integers(len(members), size=size)
+        enough = int(np.searchsorted(np.cumsum([len(members[k]) for k in drawn]), size)) + 1
+        return self.dataset, self.pool[np.concatenate([members[k] for k in drawn[:enough]])[:size]]
+
+    def _disjoint_sets(self) -> list[Indices]:
+        """A replica's rows each, no row in two and, where rows belong to groups, no group."""
+        rng = generator(self.seed, "replicas")
+        if self.groups is not None:
+            equal = np.full(self.replicas, len(self.pool) / self.replicas)
+            return [self.pool[rows] for rows in dealt(self.groups, equal, rng)]
+        order, size = rng.permutation(self.pool), len(self.pool) // self.replicas
+        return [order[k * size : (k + 1) * size] for k in range(self.replicas)]
 
     def _with_training(self, number: int, dataset: Dataset, rows: Indices) -> PreparedData:
         """`base` with other training samples and everything that is fitted on them."""

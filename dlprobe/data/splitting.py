@@ -48,18 +48,23 @@ def split_given(parts: Indices | None, groups: Indices | None, classes: Array | 
 
 
 def split_groups(groups: Indices, percents: tuple[float, float, float], seed: int) -> dict[str, Indices]:
-    """Rows of each part, ascending int64, no group in two parts: groups in random order, each to the part that lacks most of its share.
-
-    Training has a group at least.
-    """
+    """Rows of each part, ascending int64, no group in two parts, and one at least in training."""
     wanted = np.asarray(percents) / sum(percents) * len(groups)
-    members = members_of(groups)
-    chosen: list[list[Indices]] = [[], [], []]
-    for k in generator(seed, "split").permutation(len(members)):
-        part = int(np.argmax(wanted)) if chosen[0] else 0
+    return dict(zip(PARTS, map(np.sort, dealt(groups, wanted, generator(seed, "split"))), strict=True))
+
+
+def dealt(groups: Indices, wanted: Floats, rng: np.random.Generator) -> list[Indices]:
+    """Rows, int64, of as many parts as numbers of rows are `wanted`, no group in two: groups in random order, each to the part that lacks most of its share.
+
+    The first part has a group at least.
+    """
+    members, lacking = members_of(groups), wanted.copy()
+    chosen: list[list[Indices]] = [[np.zeros(0, np.int64)] for _ in wanted]
+    for k in rng.permutation(len(members)):
+        part = int(np.argmax(lacking)) if len(chosen[0]) > 1 else 0
         chosen[part].append(members[k])
-        wanted[part] -= len(members[k])
-    return {name: np.sort(np.concatenate([np.zeros(0, np.int64), *rows])).astype(np.int64) for name, rows in zip(PARTS, chosen, strict=True)}
+        lacking[part] -= len(members[k])
+    return [np.concatenate(rows) for rows in chosen]
 
 
 def part_counts(sizes: list[int], percents: tuple[float, float, float]) -> Indices:

@@ -25,7 +25,8 @@ BYTE_ORDER_MARK = b"\xef\xbb\xbf"
 LARGEST_UNPACKED = 2**31  # bytes of text that a packed file may hold
 LONGEST_FIRST_LINE = 2**20
 LONGEST_LINE = 2**20
-UTF_16 = (b"\xff\xfe", b"\xfe\xff")
+UTF_32 = b"\xff\xfe\0\0"
+UTF_16 = (b"\xff\xfe", b"\xfe\xff")  # what Excel calls Unicode text starts so
 SAMPLED_LINES = 200
 COMMENT_SIGNS = ("#", "%", "//", "|", "!")  # of lines above the table; within it only # starts a comment
 SEPARATOR_LINE = re.compile(r'"?sep=(.|\\t)"?', re.IGNORECASE)  # what Excel writes and reads in the first line
@@ -59,6 +60,7 @@ class TextFile:
 def opened(path: Path, usual: str, asked: str = "auto") -> TextFile:
     """The table of a file whose suffix promises the separator `usual`, and whose `sep` is `asked`. Raises DataError for what is no text."""
     content = unpacked(path) if path.name.lower().endswith(".gz") else None
+    content, encoded = from_utf_16(path, content)
     lines = first_lines(path, content)
     told = separator_told(path, lines[0].strip())
     body = [line for line in lines[bool(told) :] if line.strip()]
@@ -72,7 +74,8 @@ def opened(path: Path, usual: str, asked: str = "auto") -> TextFile:
     header = header_in_comment(lines, above, separator, width)
     comments = [i for i in above if i != header]
     emptied = {*comments, *([0] if told else [])}
-    notes = [f"columns are separated by {SEPARATOR_NAMES[separator]}"] if separator != usual else []
+    notes = ["the text is UTF-16"] if encoded else []
+    notes += [f"columns are separated by {SEPARATOR_NAMES[separator]}"] if separator != usual else []
     notes += [f"skipped row 1, {quoted(lines[0].strip())}, which names the separator"] if told else []
     notes += counted(comments, "above the table", lines)
     commented = has_comments_within(path, content)
@@ -119,15 +122,27 @@ def unpacked(path: Path) -> bytes:
     return b"".join(pieces)
 
 
+def from_utf_16(path: Path, content: bytes | None) -> tuple[bytes | None, bool]:
+    """The content as UTF-8 and True where a byte order mark says that it is UTF-16; else as it was."""
+    with path.open("rb") if content is None else io.BytesIO(content) as stream:
+        head = stream.read(4)
+        if not head.startswith(UTF_16) or head == UTF_32:
+            return content, False
+        if (size := path.stat().st_size if content is None else len(content)) > LARGEST_UNPACKED:
+            raise problem(path, f"is UTF-16 text of {size} bytes, more than {LARGEST_UNPACKED}: save it as UTF-8")
+        try:
+            return (head + stream.read()).decode("utf-16").encode(), True
+        except UnicodeError:
+            raise problem(path, "starts as UTF-16 text and goes on otherwise: save it as UTF-8") from None
+
+
 def first_lines(path: Path, content: bytes | None) -> list[str]:
-    """The lines of the first MiB as text, blank ones too, without byte order mark. Refuses binary files, UTF-16 and a first line beyond 1 MiB."""
+    """The lines of the first MiB as text, blank ones too, without byte order mark. Refuses binary files and a first line beyond 1 MiB."""
     if content is None:
         with path.open("rb") as stream:
             head = stream.read(LONGEST_FIRST_LINE)
     else:
         head = content[:LONGEST_FIRST_LINE]
-    if head.startswith(UTF_16):
-        raise problem(path, "is UTF-16 text, expected UTF-8: save it as UTF-8")
     if b"\0" in head[:4096]:
         raise problem(path, "holds zero bytes, expected text: is it another format under this name?")
     if b"\r" in head and b"\n" not in head:

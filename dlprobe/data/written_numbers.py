@@ -17,7 +17,8 @@ PERCENT = "[%‰]"
 def form(decimal: str, thousands: str) -> str:
     """The pattern of a number with these signs, in a syntax that Python and polars share."""
     whole = rf"(?:[1-9]\d{{0,2}}(?:[{thousands}]\d{{3}})+|\d+)"
-    return rf"[-+−]?\s*{CURRENCY}?\s*[-+−]?(?:{whole}(?:[{decimal}]\d*)?|[{decimal}]\d+)(?:[eE][-+]?\d+)?\s*(?:{CURRENCY}|%)?"
+    bare = rf"(?:{whole}(?:[{decimal}]\d*)?|[{decimal}]\d+)(?:[eE][-+]?\d+)?\s*(?:{CURRENCY}|%)?"
+    return rf"(?:[-+−]?\s*{CURRENCY}?\s*[-+−]?{bare}|\(\s*{CURRENCY}?\s*{bare}\)|{CURRENCY}?\s*\({bare}\))"
 
 
 POINT = form(".", f",'’{BLANKS}")
@@ -26,12 +27,12 @@ FORMS = {"point": POINT, "comma": COMMA}
 
 
 def as_plain(series: polars.Series, decimal: str) -> polars.Series:
-    """Texts with the decimal sign point or comma as plain ones; what has another form stays as it is. 12 % becomes 12."""
+    """Texts with the decimal sign point or comma as plain ones; what has another form stays as it is. 12 % becomes 12, (12) becomes -12."""
     import polars
 
     text = series.str.strip_chars()
     fits = text.str.contains(f"^(?:{FORMS[decimal]})$")
-    bare = text.str.replace_all(rf"{CURRENCY}|%|['’\s{BLANKS}{',' if decimal == 'point' else '.'}]", "").str.replace_all("−", "-")
+    bare = text.str.replace_all(rf"{CURRENCY}|%|['’)\s{BLANKS}{',' if decimal == 'point' else '.'}]", "").str.replace_all("[−(]", "-")
     bare = bare.str.replace_all(",", ".") if decimal == "comma" else bare
     return polars.select(polars.when(fits).then(bare).otherwise(text)).to_series()
 
@@ -46,7 +47,8 @@ def hint(texts: Sequence[str]) -> str:
     if not fitting:
         return ""
     signs = [word for word, pattern in (("currency signs", CURRENCY), ("percent signs", PERCENT)) if any(re.search(pattern, text) for text in odd)]
-    grouped = any(re.search(rf"\d[.,'’{BLANKS}]\d{{3}}(?!\d)", text) for text in odd)
+    signs += [word for word, sign in (("parentheses for negative numbers", "("), ("minus signs of print", "−")) if any(sign in text for text in odd)]
+    grouped = any(is_grouped(text, decimal) for text in odd for decimal in fitting)
     commas = any("," in text for text in odd)
     if len(fitting) == 2 and commas:
         what, options = ["separators of thousands, or decimal commas"], "--decimal point reads the first, --decimal comma the second"

@@ -21,12 +21,26 @@ Verdict: TypeAlias = Literal["proved", "not proved", "unfinished"]
 
 @dataclass(frozen=True)
 class Cause:
-    """What is to be proved. code, name: of the finding; patch: the change that undoes it, by `table.key` as typed; why: the remedy's line."""
+    """What is to be proved. code, name: of the finding; patch: the change that undoes it, by `table.key` as typed; why: the remedy's line.
+
+    beside: (code, name) of the further causes that the patch undoes with it.
+    """
 
     code: str
     name: str
     patch: Mapping[str, str]
     why: str = ""
+    beside: tuple[tuple[str, str], ...] = ()
+
+    @property
+    def sentence(self) -> str:
+        """`poor-initial-scale (W002) and held-back (L013)`."""
+        return " and ".join(dict.fromkeys(f"{name} ({code})" for code, name in ((self.code, self.name), *self.beside)))
+
+    def to_json(self) -> dict[str, Any]:
+        """The cause as data."""
+        beside = [{"code": code, "name": name} for code, name in self.beside]
+        return {"code": self.code, "name": self.name, "patch": dict(self.patch), "why": self.why, "beside": beside}
 
 
 @dataclass(frozen=True)
@@ -35,7 +49,7 @@ class Proof:
 
     change: the patch in words. seeds: that were asked for; pairs: by seed, the trial with the cause
     undone and the restarts of its sham, of the seeds that ended. defaults: trials of the plain
-    defaults, where nothing else says what can be reached.
+    defaults, where nothing else says what can be reached. earlier: what was undone before, of the same causes fewer, and did not prove them.
     """
 
     cause: Cause
@@ -43,6 +57,7 @@ class Proof:
     seeds: tuple[int, ...]
     pairs: Mapping[int, tuple[Trial, tuple[Trial, ...]]]
     defaults: tuple[Trial, ...] = ()
+    earlier: tuple[Proof, ...] = ()
 
     @cached_property
     def reachable(self) -> float:
@@ -111,10 +126,11 @@ class Proof:
 
     def to_json(self) -> dict[str, Any]:
         """The proof as data, without its single trials."""
-        cause = {"code": self.cause.code, "name": self.cause.name, "patch": dict(self.cause.patch), "why": self.cause.why}
         counts = {"seeds": list(self.seeds), "trained": len(self.pairs), "undone": self.undone, "sham": self.sham, "restarts": self.restarts}
         said = {"verdict": self.verdict, "sentence": self.sentence, "reason": self.reason or None}
-        return {**said, "cause": cause, "change": self.change, **counts, "reachable": self.reachable if math.isfinite(self.reachable) else None}
+        reachable = self.reachable if math.isfinite(self.reachable) else None
+        made = {**said, "cause": self.cause.to_json(), "change": self.change, **counts, "reachable": reachable}
+        return {**made, "earlier": [each.to_json() for each in self.earlier]}
 
 
 def verdict_reason(undone: int, sham: int, count: int) -> str:

@@ -111,10 +111,11 @@ def _bars(block: doc.Bars) -> str:
 def _heat_table(block: doc.HeatTable) -> str:
     names = [escaped(block.stub), *(escaped(f"{block.across} {name}".strip()) for name in block.columns)]
     rows = [
-        [escaped(name), *(_MARKS[cell.tone] + escaped(f"{number_of(cell)} {cell.verdict}".strip()) for cell in row)]
+        [escaped(name), *(_MARKS[cell.tone] + escaped(" ".join(filter(None, [number_of(cell), cell.verdict, cell.beside]))) for cell in row)]
         for name, row in zip(block.rows, block.cells, strict=True)
     ]
-    return _captioned(block.caption, f"{_rows(names, ['left', *['right'] * len(block.columns)], rows)}\n\n{escaped(f'number: {block.meaning}')}")
+    told = "; ".join([f"number: {block.meaning}", *([f"behind it: {block.beside_meaning}"] if block.beside_meaning else [])])
+    return _captioned(block.caption, f"{_rows(names, ['left', *['right'] * len(block.columns)], rows)}\n\n{escaped(told)}")
 
 
 def _chart(block: doc.Chart) -> str:
@@ -151,6 +152,22 @@ def _profile(block: doc.Profile) -> str:
     return _captioned(block.caption, _rows(["layer", *map(escaped, judged)], ["left", *["right"] * len(judged)], rows))
 
 
+def _strips(block: doc.Strips) -> str:
+    """A table for each quantity, a row for each of its places."""
+    texts = [_captioned(block.caption, "")] if block.caption else []
+    for group in block.groups:
+        columns = [(strip.name, strip.values) for strip in group.strips]
+        columns += [(f"{strip.name}: theory", strip.theory) for strip in group.strips if len(strip.theory)]
+        longest = max((len(values) for _, values in columns), default=0)
+        rows = [
+            [escaped(place), *(escaped(value_text(float(values[index]), 3)) if index < len(values) else "-" for _, values in columns)]
+            for index, place in enumerate((group.along or block.layers)[:longest])
+        ]
+        names = ["step" if group.along else "layer", *(escaped(name) for name, _ in columns)]
+        texts.append(_captioned(group.quantity, _rows(names, ["left", *["right"] * len(columns)], rows)))
+    return "\n\n".join(text.rstrip() for text in texts)
+
+
 _DRAWINGS: dict[type, Callable[[Any], str]] = {
     doc.Heading: _heading,
     doc.Paragraph: lambda block: escaped(block.text),
@@ -164,6 +181,7 @@ _DRAWINGS: dict[type, Callable[[Any], str]] = {
     doc.Chart: _chart,
     doc.Density: _density,
     doc.Profile: _profile,
+    doc.Strips: _strips,
     doc.Verdict: _verdict,
     doc.Choices: _choices,
     doc.Hint: lambda block: f"next: {code(block.command)}",

@@ -15,11 +15,11 @@ from typing import Any, Literal, TypeAlias
 
 import numpy as np
 
+from dlprobe.analysis.profiles.idle_units import flat_at_both_ends
 from dlprobe.config.presets import Guideline, guidelines
 from dlprobe.config.records import RunConfig
 from dlprobe.errors import RunFileError
 from dlprobe.registry import Value
-from dlprobe.rules.catalogue.a002_saturated_units import flat_at_both_ends
 from dlprobe.rules.evidence import Evidence
 from dlprobe.rules.judging import all_rules, judge
 from dlprobe.rules.outcome import Finding, Fired, NotEvaluableError, NotEvaluated

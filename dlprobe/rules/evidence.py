@@ -168,7 +168,7 @@ class Evidence:
         self.require("error_signal_rms")
         specs = activations_of(self.run)
         found = [step_profile(self.run, row, specs) for row in self.moments if can_be_judged(self.run, row)]
-        if all(np.isnan(each.error_signal_rms).all() for each in found):
+        if all(np.isnan(each.flow.error_signal_rms).all() for each in found):
             raise NotEvaluableError("error_signal_rms was not recorded")
         return found
 

@@ -82,6 +82,10 @@ class Histograms:
     percentiles: NDArray[Any]
     nonfinite: NDArray[Any]
 
+    def part(self, rows: slice) -> Histograms:
+        """The same at some of the steps."""
+        return Histograms(*(array[rows] for array in (self.steps, self.counts, self.edges, self.percentiles, self.nonfinite)))
+
 
 @dataclass(frozen=True)
 class TrackedUnits:
@@ -91,6 +95,10 @@ class TrackedUnits:
     layers: NDArray[Any]
     units: NDArray[Any]
     percentiles: NDArray[Any]
+
+    def part(self, rows: slice, units: list[int]) -> TrackedUnits:
+        """The same at some of the steps, of some of the units."""
+        return TrackedUnits(self.steps[rows], self.layers[units], self.units[units], self.percentiles[rows][:, units])
 
 
 class Run:

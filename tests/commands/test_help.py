@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import shlex
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -26,7 +27,7 @@ LISTED = {
     "Learn": ["explain", "recipe"],
     "also": ["export", "import", "new", "doctor"],
 }
-COMMON = {"--format", "--quiet", "--no-color", "--debug"}
+COMMON = {"--format", "--details", "--quiet", "--no-color", "--debug"}
 
 
 def test_the_commands_are_listed_in_their_groups_and_no_other_one_is() -> None:
@@ -88,6 +89,7 @@ def test_short_help_is_what_people_use_on_one_screen(name: str, monkeypatch: pyt
     text, _, examples = out.partition("\nExamples\n")
     options = re.findall(r"^  (?:-\w, )?(--[a-z-]+)", text, re.M)
     assert len(options) <= MOST_OPTIONS
+    assert {option for each in load(name).params for option in each.opts} >= set(load(name).short)
     assert len(out.splitlines()) <= 40
     assert [line for line in text.splitlines() if len(line) > 80] == []
     assert "dlprobe --help" in examples
@@ -102,7 +104,7 @@ def test_help_names_every_option_in_80_columns_without_breaking_a_word(name: str
         assert examples.strip()
     assert [line for line in texts[80].splitlines() if len(line) > 80] == []
     assert texts[80].split() == texts[200].split()
-    parameters = load(name).params
+    parameters = [each for each in load(name).params if not getattr(each, "hidden", False)]
     assert [option for each in parameters for option in each.opts if option.startswith("-") and option not in re.split(r"[\s,|]+", texts[80])] == []
     assert {option for each in parameters for option in each.opts} >= COMMON
 
@@ -174,3 +176,8 @@ def test_completion_offers_commands_options_and_names(tmp_path: Path) -> None:
     assert "--batch-size" in offered("dlprobe train --batch").split()
     assert "leaky_relu" in offered("dlprobe train --activation leaky").split()
     assert "initializer" in offered("dlprobe explain init").split()
+    (tmp_path / "runs").mkdir()
+    (tmp_path / "rest.csv").touch()
+    shutil.copy(ROOT / "sample_runs" / "healthy.h5", tmp_path / "run.h5")
+    assert offered("dlprobe inspect ru").split() == ["run.h5", "runs/"]
+    assert offered("dlprobe inspect run.h5 --statistic val_l").split() == ["val_loss"]

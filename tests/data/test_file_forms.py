@@ -139,6 +139,17 @@ FORMS = [
     Form("bom.csv", b"\xef\xbb\xbf" + PLAIN.encode(), X, Y, ("row 1 is the header",)),
     Form("bom_comments.csv", b"\xef\xbb\xbf# made today\n" + PLAIN.encode(), X, Y, ("skipped 1 comment line above",)),
     Form("colours.csv", "#ff0000,1.5,0\n#00ff00,2.5,1\n#ff0000,3.5,1\n#00ff00,4.5,0\n", [[0, 1, 1.5], [1, 0, 2.5], [0, 1, 3.5], [1, 0, 4.5]], Y),
+    Form(
+        "excel_unicode.txt",
+        ("\ufeff" + lines("\t", "Gr\u00f6\u00dfe\tb\ty", end="\r\n")).encode("utf-16-le"),
+        X,
+        Y,
+        ("the text is UTF-16", "separated by tabs"),
+    ),
+    Form("utf_16_big.csv", ("\ufeff" + PLAIN).encode("utf-16-be"), X, Y, ("the text is UTF-16",)),
+    Form("names_twice.csv", PLAIN.replace("a,b", "b,b"), X, Y, ("column 2 is called 'b.1', since column 1 is 'b' already",)),
+    Form("names_thrice.csv", "a,a,a.1,a\n1,2,3,4.5\n5,6,7,8.5\n", [[1, 2, 3], [5, 6, 7]], [4.5, 8.5], ("called 'a.2'", "called 'a.3'"), {}, "regression"),
+    Form("none.csv", PLAIN + "None,7,0\n1,\\N,1\n", X, Y, ("dropped 2 of 6 rows",)),
     # what packs
     Form("packed.csv.gz", gzip.compress(PLAIN.encode()), X, Y, ("row 1 is the header",)),
     Form("packed.tsv.gz", gzip.compress(lines("\t", "a\tb\ty").encode()), X, Y),
@@ -175,6 +186,16 @@ FORMS = [
         "regression",
     ),
     Form("dots_read.csv", "a;b\n852.892;0,5\n90.100;1,5\n", [[852892], [90100]], [0.5, 1.5], (), {"decimal": "comma"}, "regression"),
+    Form(
+        "accounting.csv",
+        'a,b\n"(1,234.50)",0.5\n($7.25),1.5\n"$(2,000)",2.5\n(0.5),3.5\n',
+        [[-1234.5], [-7.25], [-2000], [-0.5]],
+        [0.5, 1.5, 2.5, 3.5],
+        (),
+        {"decimal": "point"},
+        "regression",
+    ),
+    Form("minus_of_print.csv", "a,b\n\u22120.126,0.5\n\u221212,1.5\n", [[-0.126], [-12]], [0.5, 1.5], (), {"decimal": "point"}, "regression"),
     # which columns
     Form(
         "drop_names.csv",
@@ -247,6 +268,15 @@ FORMS = [
     Form("german_dates.csv", DATES.format("01.01.2024", "1.3.2024", "01.01.1970", "31.12.1969"), DAYS, Y, (), {"dates": "ordinal"}),
     Form("american_dates.csv", DATES.format("1/1/2024", "3/1/2024", "1/1/1970", "12/31/1969"), DAYS, Y, (), {"dates": "ordinal"}),
     Form("english_dates.csv", DATES.format("1/1/2024", "1/3/2024", "1/1/1970", "31/12/1969"), DAYS, Y, (), {"dates": "ordinal"}),
+    Form("months.csv", DATES.format("01-Jan-2024", "1 March 2024", "01-JAN-1970", "31 Dec 1969"), DAYS, Y, (), {"dates": "ordinal"}),
+    Form(
+        "halves_of_days.csv",
+        DATES.format("1/1/2024 6:00 AM", "3/1/2024 12:00 PM", "1/1/1970 12:30 am", "12/31/1969 6:00:00 pm"),
+        [[19723.25, 7], [19783.5, 8], [30 / 1440, 9.25], [-0.25, 6]],
+        Y,
+        (),
+        {"dates": "ordinal"},
+    ),
     Form("slashes.csv", DATES.format("2024/01/01", "2024/03/01", "1970/01/01", "1969/12/31"), DAYS, Y, (), {"dates": "ordinal"}),
     Form(
         "times.csv",
@@ -367,7 +397,9 @@ REFUSED = [
     Refused("comma_in_name.csv", MANY_TEXTS.replace("id,kind", '"id, old",kind'), "--drop 1,kind leaves them out"),
     Refused("blank_in_name.csv", MANY_TEXTS.replace("id,kind", "the id,kind"), "--drop 'the id,kind' leaves them out"),
     Refused("infinite.csv", "a,b,y\n1,2,0.5\n3,inf,1.5\n", "mend the cell, or --drop b leaves the column out"),
-    Refused("word.csv", "a,b,y\n1,2,0.5\n3,4,1.5\nx,5,2.5\n", "mend the cell, or --drop a leaves the column out"),
+    Refused(
+        "word.csv", "a,b,y\n1,2,0.5\n3,4,1.5\nx,5,2.5\n", "mend the cell, or delete the row if it holds units or a total, or --drop a leaves the column out"
+    ),
     Refused(
         "dates.parquet",
         parquet(a=[1, 2], w=[[1], [2]], v=[[1], [2]], y=[0.5, 1.5]),

@@ -13,6 +13,7 @@ import pytest
 from dlprobe.config import from_mapping
 from dlprobe.config.records import DataConfig
 from dlprobe.data import PreparedData, load, prepare
+from dlprobe.data.resampling import Resampler
 from dlprobe.errors import ConfigError, DataError
 
 RNG = np.random.default_rng(2)
@@ -83,7 +84,15 @@ def images(rows: slice) -> np.ndarray:
     return (np.arange(60 * 6).reshape(60, 2, 3) * 7 % 256).astype(np.uint8)[rows]
 
 
-@pytest.mark.parametrize("names", [("x_train", "y_train", "x_test", "y_test"), ("X_train", "y_train", "X_test", "y_test")])
+@pytest.mark.parametrize(
+    "names",
+    [
+        ("x_train", "y_train", "x_test", "y_test"),
+        ("X_train", "y_train", "X_test", "y_test"),
+        ("train_images", "train_labels", "test_images", "test_labels"),
+        ("train/X", "train/y", "test/X", "test/y"),
+    ],
+)
 @pytest.mark.parametrize("end", [".npz", ".h5"])
 def test_arrays_with_the_usual_names_bring_their_split(prepared: Prepared, names: tuple[str, ...], end: str) -> None:
     train, test = slice(0, 48), slice(48, 60)
@@ -136,6 +145,41 @@ def test_groups_stay_in_one_part_and_are_no_feature(prepared: Prepared, groups: 
     assert [len(data.indices[part]) for part in ("train", "val", "test")] == [36, 12, 12]  # 15 groups of 4
     assert data.feature_names == ("a", "b")
     assert "groups of the parts: 9 train, 3 val, 3 test" in data.notes
+
+
+def groups_of_replicas(kind: str, sizes: list[int], size: int | None = None) -> list[np.ndarray]:
+    """The group of each training row of three replicas, of a file whose groups have these sizes."""
+    groups = np.repeat(np.arange(len(sizes)), sizes)
+    write("t.csv", frame(slice(0, len(groups)), patient=groups).select("patient", "a", "b", "y"))
+    config = DataConfig(data="./t.csv", group_column="patient", split="80,0,20")
+    sampler = Resampler(config, 0, "float64", kind, 3)
+    sets = [groups[sampler.prepared(number, size).indices["train"]] for number in range(3)]
+    assert not set(np.concatenate(sets)) & set(groups[sampler.base.indices["test"]])
+    assert {len(one) for one in sets} == {size or sampler.largest}
+    return sets
+
+
+@pytest.mark.usefixtures("prepared")
+@pytest.mark.parametrize("sizes", [[4] * 15, [1, 9, 2, 8, 3, 7, 4, 6, 5, 5, 5, 5]])
+def test_no_group_is_in_two_disjoint_training_sets(sizes: list[int]) -> None:
+    one, other, third = map(set, groups_of_replicas("disjoint", sizes))
+    assert len(one | other | third) == len(one) + len(other) + len(third)
+
+
+@pytest.mark.usefixtures("prepared")
+@pytest.mark.parametrize(("kind", "size"), [("bootstrap", None), ("bootstrap", 20), ("same", 20)])
+def test_replicas_draw_whole_groups(kind: str, size: int | None) -> None:
+    """Each group as often as it was drawn, 4 rows a time; of the last one what the size has room for."""
+    for drawn in groups_of_replicas(kind, [4] * 15, size):
+        whole = drawn[: len(drawn) // 4 * 4].reshape(-1, 4)
+        assert (whole == whole[:, :1]).all()
+        assert kind == "bootstrap" or len(set(whole[:, 0])) == len(whole)
+
+
+@pytest.mark.usefixtures("prepared")
+def test_fewer_groups_than_disjoint_sets_are_refused() -> None:
+    with pytest.raises(ConfigError, match="2 groups of training samples give no 3 disjoint sets"):
+        groups_of_replicas("disjoint", [4] * 3)
 
 
 def test_the_split_by_groups_depends_on_the_seed_and_repeats(prepared: Prepared) -> None:

@@ -338,8 +338,7 @@ def _state(found: Learning | None, status: str) -> tuple[StateName, str]:
     if found.well:
         return "learned well", numbers
     if found.brief:
-        return "too short to tell", f"{found.updates} updates, {found.needed} are needed; {numbers}"
-    numbers += f", after {found.updates} updates"
+        return "too short to tell", f"{found.updates} updates of the {found.needed} that are needed; {_numbers(found, found.validated)}"
     if found.lost:
         return "learned and lost", f"{numbers}; it once had {_size(found, float(np.nanmin(_errors(found)[1:])))}"
     if found.something():
@@ -351,15 +350,12 @@ def _errors(found: Learning) -> Floats:
     return found.val_error if found.validated else found.error
 
 
-def _numbers(found: Learning) -> str:
-    """The errors of both parts at the end, and that of guessing, in percent or in the unit of the targets."""
-    told = "error (RMS) " if found.task == "regression" else "error "
-    told += f"{_size(found, float(found.error[-1]))} in training"
-    if math.isfinite(found.val_error[-1]):
-        told += f", {_size(found, float(found.val_error[-1]))} in validation"
-    if not math.isfinite(found.guessing):
-        return told
-    return f"{told}; always guessing {'the mean' if found.task == 'regression' else 'one class'} has {_size(found, found.guessing)}"
+def _numbers(found: Learning, new_only: bool = False) -> str:
+    """The errors of both parts at the end, or that on new samples, and that of guessing, in percent or in the unit of the targets."""
+    parts = {"training": float(found.error[-1]), "validation": float(found.val_error[-1])}
+    told = [f"{_size(found, error)} in {part}" for part, error in parts.items() if math.isfinite(error) and not (new_only and part == "training")]
+    guessing = f"; guessing {'the mean ' if found.task == 'regression' else ''}has {_size(found, found.guessing)}" if math.isfinite(found.guessing) else ""
+    return f"{'error (RMS)' if found.task == 'regression' else 'error'} {', '.join(told)}{guessing}"
 
 
 def _size(found: Learning, error: float) -> str:

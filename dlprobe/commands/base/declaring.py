@@ -42,7 +42,9 @@ Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="no progress, notes o
 NoColor = Annotated[bool, typer.Option("--no-color", help="no colour; the environment variable NO_COLOR does the same", rich_help_panel=COMMON)]
 Debug = Annotated[bool, typer.Option("--debug", help="show where an error came from", rich_help_panel=COMMON)]
 
-SHARED = {"quiet": (Quiet, False), "no_color": (NoColor, False), "debug": (Debug, False)}
+Details = Annotated[bool, typer.Option("--details", help="everything there is to say, not the first screen alone", rich_help_panel=COMMON)]
+
+SHARED = {"details": (Details, False), "quiet": (Quiet, False), "no_color": (NoColor, False), "debug": (Debug, False)}
 
 
 def declare(function: Callable[..., Any], schema: str = "") -> Callable[..., Any]:
@@ -52,8 +54,8 @@ def declare(function: Callable[..., Any], schema: str = "") -> Callable[..., Any
     shared = {"format": (format_option(schema), "table"), **SHARED}
 
     def command(**values: Any) -> Any:
-        format, quiet, no_color, debug = (values.pop(name) for name in shared)
-        return function(**values, screen=Screen(format, quiet, False if no_color else None, debug))
+        format, details, quiet, no_color, debug = (values.pop(name) for name in shared)
+        return function(**values, screen=Screen(format, quiet, False if no_color else None, debug, details=details))
 
     return with_signature(command, [*own, *(option(name, annotation, default) for name, (annotation, default) in shared.items())])
 

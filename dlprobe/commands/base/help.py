@@ -100,7 +100,7 @@ def command_help(command: Any, context: Any, brief: bool) -> list[Block]:
     if not brief:
         return blocks
     more = [f"{left} more options, all examples: dlprobe help {command.name}"] if left else []
-    return [*blocks, Lines([*more, "Options of every command: dlprobe --help"])]
+    return [*blocks, Lines([*more, "Options of every command (--details, --format, …): dlprobe --help"])]
 
 
 def usage(command: Any, context: Any) -> str:
@@ -154,7 +154,7 @@ def _facts(rows: Sequence[Row]) -> Facts:
 def _most_used(panels: Mapping[str, Sequence[Row]], short: Sequence[str]) -> tuple[list[Row], int]:
     """The arguments and the options of `short` (else the first) with what they do in few words, and the number of options left out."""
     own = {row[0]: row for panel, rows in panels.items() for row in rows if panel not in ("Arguments", COMMON)}
-    chosen = [own[option] for option in short or list(own)[:MOST_OPTIONS]]
+    chosen = [own[option] for option in ([each for each in short if each in own] or list(own)[:MOST_OPTIONS])]
     told = [(option, name, _briefly(help)) for option, name, help in [*panels.get("Arguments", ()), *chosen]]
     return told, len(own) - len(chosen)
 

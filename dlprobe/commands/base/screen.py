@@ -26,7 +26,7 @@ COMMON = "Common options"  # the group that --help puts the options of all comma
 class Screen:
     """The choices that all commands share. format: an output format's name. color: False switches it off, None asks each stream.
 
-    allowed: files that are opened although what names them lies elsewhere, for commands that open any.
+    allowed: files that are opened although what names them lies elsewhere, for commands that open any. details: more than the first screen.
     """
 
     format: str = "table"
@@ -34,11 +34,13 @@ class Screen:
     color: bool | None = None
     debug: bool = False
     allowed: tuple[Path, ...] = ()
+    details: bool = False
 
     def show(self, document: Document) -> None:
         """Print a result on stdout."""
         from dlprobe import registry
 
+        document = document.shown(self.details)
         if self.format == "table":
             from dlprobe.reports.words import with_words
 
@@ -60,7 +62,7 @@ class Screen:
 
         content = io.BytesIO()
         with io.TextIOWrapper(content, encoding="utf-8", newline="\n", write_through=True) as stream:
-            registry.get("output_format", self.format).render(document, stream, color=False)
+            registry.get("output_format", self.format).render(document.shown(self.details), stream, color=False)
             write_text(target, content.getvalue().decode("utf-8"))
         self.note(f"the result is in {target.path}")
         return None

@@ -13,7 +13,7 @@ from dlprobe.data.arrays import NUMBERS, Arrays, refuse_several
 from dlprobe.data.columns import Table
 from dlprobe.data.dataset import Options, Tile
 from dlprobe.data.file_format import FileFormat
-from dlprobe.data.given_parts import PART_WORDS, array_pairs, arrays_of_parts
+from dlprobe.data.given_parts import array_pairs, arrays_of_parts, usual_names
 from dlprobe.data.large_files import LargeArrays, is_large
 from dlprobe.data.packing import refuse_bomb
 from dlprobe.data.places import in_one_line, problem, quoted, visible
@@ -26,9 +26,8 @@ def read_hdf5(path: Path, options: Options, like: Table | None = None) -> Arrays
 
     refuse_several(path, options.target)
     names = ("X", options.target or "y")
-    usual = [f"{letter}_{word}" for words in PART_WORDS.values() for word in words for letter in ("x", "X", "y")]
     try:
-        pairs = array_pairs(there(path, usual)) if options.target is None else {}
+        pairs = array_pairs(there(path, usual_names())) if options.target is None else {}
         wanted = [name for pair in pairs.values() for name in pair] or names
         for name, stored in declared(path, wanted).items():
             refuse_bomb(path, stored.size, stored.packed, f"data set {quoted(name)} ")

@@ -8,7 +8,7 @@ from typing import Literal, TextIO
 
 from rich import box
 
-from dlprobe.render import density
+from dlprobe.render import density, heat
 from dlprobe.render.terminal import line_chart, sparkline
 
 
@@ -29,6 +29,7 @@ class Glyphs:
     """The characters that a stream can carry. braille: whether a curve may be drawn in dots."""
 
     marks: dict[str, str]
+    verdicts: dict[str, str]
     line: str
     double: str
     corner: str
@@ -45,6 +46,7 @@ class Glyphs:
 
 UNICODE = Glyphs(
     marks={"good": "✓ ", "bad": "✗ ", "warning": "! ", "neutral": ""},
+    verdicts=heat.MARKS,
     line="─",
     double="═",
     corner="└",
@@ -60,6 +62,7 @@ UNICODE = Glyphs(
 )
 ASCII = Glyphs(
     marks={"good": "ok: ", "bad": "BAD: ", "warning": "! ", "neutral": ""},
+    verdicts=heat.ASCII_MARKS,
     line="-",
     double="=",
     corner="+",
@@ -78,7 +81,7 @@ ASCII = Glyphs(
 def glyphs_for(encoding: str) -> Glyphs:
     """The characters for a stream of this encoding."""
     try:
-        "⠿█▁░▒▓•×○─═└│✓✗━".encode(encoding)
+        "⠿█▁░▒▓•×○─═└│✓✗━▼▲≡".encode(encoding)
     except UnicodeEncodeError:
         return ASCII
     return UNICODE

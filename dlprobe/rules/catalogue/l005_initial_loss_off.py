@@ -44,7 +44,7 @@ def check(evidence: Evidence, settings: Settings) -> Outcome:
     if learned.well or off <= float(settings["factor"]):
         return Passed()
     severity = "info" if learned.brief or (learned.reached >= SOMETHING and not learned.overconfident > 1.0) else "warning"
-    cure = remedies(evidence, *off_scale(evidence), "init", "batch_norm")
+    cure = remedies(evidence, *off_scale(evidence), "init")
     return fired(Finding(off, float(settings["factor"]), told, steps=(int(learned.steps[0]),), remedies=cure, severity=severity))  # type: ignore[arg-type]
 
 

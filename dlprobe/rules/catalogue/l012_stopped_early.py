@@ -36,7 +36,7 @@ def check(evidence: Evidence, settings: Settings) -> Outcome:
     learned = evidence.require_evaluations()
     stopped = evidence.run.final.get("stopped_step")
     losses = _evaluated(evidence, "train_loss")  # as they were, before the best parameters were put back
-    if stopped is None or learned.reached >= WELL or len(losses) < 2 or _turned(evidence):
+    if stopped is None or learned.well or learned.reached >= WELL or len(losses) < 2 or _turned(evidence):
         return Passed()
     before, last = float(losses[-2]), float(losses[-1])
     fell = 1.0 - last / before if before > 0 else 0.0
