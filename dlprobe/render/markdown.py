@@ -9,7 +9,7 @@ import re
 from collections.abc import Callable, Sequence
 from typing import Any, TextIO
 
-from dlprobe.render import density, formats
+from dlprobe.render import density, formats, heat_map
 from dlprobe.render import document as doc
 from dlprobe.render.heat import number_of
 from dlprobe.render.heights import heights
@@ -118,6 +118,12 @@ def _heat_table(block: doc.HeatTable) -> str:
     return _captioned(block.caption, f"{_rows(names, ['left', *['right'] * len(block.columns)], rows)}\n\n{escaped(told)}")
 
 
+def _heat_map(block: doc.HeatMap) -> str:
+    picture = heat_map.drawn_map(block, 100)
+    meaning = escaped(f"{block.meaning}; {heat_map.MARKS}")
+    return _captioned(block.caption, f"{meaning}\n\n{fenced([*(f'{name} {marks}'.rstrip() for name, marks, _ in picture.rows), picture.steps])}")
+
+
 def _chart(block: doc.Chart) -> str:
     """A few points of every series, first and last among them."""
     rows = []
@@ -178,6 +184,7 @@ _DRAWINGS: dict[type, Callable[[Any], str]] = {
     doc.Table: _table,
     doc.Bars: _bars,
     doc.HeatTable: _heat_table,
+    doc.HeatMap: _heat_map,
     doc.Chart: _chart,
     doc.Density: _density,
     doc.Profile: _profile,

@@ -8,6 +8,7 @@ from collections.abc import Collection, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from dlprobe.record.description import OWN
+from dlprobe.registry import counted
 from dlprobe.render.document import Block, Cell, Column, Document, Facts, Hint, Lines, Paragraph, Table, Toned
 from dlprobe.reports.run import (
     PARTS,
@@ -69,10 +70,10 @@ def _names(run: Run) -> dict[str, Any]:
 def _contents(run: Run) -> Block:
     names = _names(run)
     rows, evaluations = len(run.steps), len(run.evaluations.get("step", ()))
-    evaluated = f"{evaluations} evaluations {', '.join(_without_parts(names['evaluations']))}" if evaluations else ""
+    evaluated = f"{counted(evaluations, 'evaluation')} {', '.join(_without_parts(names['evaluations']))}" if evaluations else ""
     if not rows:
         return Paragraph(f"No step was recorded{'; ' if evaluated else ''}{evaluated}.")
-    told = [f"{len(names['statistics'])} statistics of {len(run.layers.names)} layers at {rows} steps"]
+    told = [f"{len(names['statistics'])} statistics of {counted(len(run.layers.names), 'layer')} at {counted(rows, 'step')}"]
     told += [f"per step {', '.join(names['scalars'])}"] if names["scalars"] else []
     return Paragraph(f"Recorded: {'; '.join([*told, f'at {evaluated}' if evaluated else 'no evaluations'])}.")
 

@@ -23,7 +23,7 @@ time and did not learn its training part.
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TypeAlias
 
@@ -45,11 +45,15 @@ LEAST = math.sqrt(2.0)  # factor from which a brake is worth a word: two of them
 
 @dataclass(frozen=True)
 class Brake:
-    """remedy: the name of what releases it; factor: how many times the usual option gets further; told: what the run has, in words."""
+    """remedy: the name of what releases it; factor: how many times the usual option gets further; told: what the run has, in words.
+
+    suspect: as much of the factor as speaks against a run by itself; None for all of it. That a net has one hidden layer does not, for most learn.
+    """
 
     remedy: str
     factor: float
     told: str
+    suspect: float | None = None
 
 
 Look: TypeAlias = Callable[[Evidence, RunConfig], Brake | None]
@@ -130,8 +134,8 @@ def _units(evidence: Evidence, config: RunConfig) -> Brake | None:
 def _depth(evidence: Evidence, config: RunConfig) -> Brake:
     model = config.model
     if len(model.layers) == 1:
-        few = max(ROOM / model.layers[0], 1.0)
-        return Brake("larger_net", ONE_LAYER * few, f"the net has one hidden layer, of {model.layers[0]} units")
+        few = ROOM / model.layers[0]
+        return Brake("larger_net", max(few, ONE_LAYER), f"the net has one hidden layer, of {model.layers[0]} units", max(few, 1.0))
     passes = model.residual is not None and model.norm is not None
     return Brake("shallower", 1.0 if passes else len(model.layers) / ENDS, f"an error signal has {len(model.layers)} hidden layers to pass")
 
@@ -158,6 +162,11 @@ def _dropout(evidence: Evidence, config: RunConfig) -> Brake | None:
     dropped = {place: words for place, words in regularizers(config).items() if place in DROPS}
     left = math.prod(1.0 - float(words.split()[-1]) for words in dropped.values())
     return Brake("no_dropout", 1.0 / left, f"{' and '.join(dropped.values())} leaves {left:.0%} of the units in a step") if dropped else None
+
+
+def suspicion(found: Sequence[Brake]) -> float:
+    """The product of what speaks against a run."""
+    return math.prod(brake.factor if brake.suspect is None else brake.suspect for brake in found)
 
 
 LOOKS: Mapping[str, Look] = {

@@ -66,7 +66,7 @@ class Command(TyperCommand):
             raise
 
     def format_help(self, ctx: Any, formatter: Any) -> None:
-        print_blocks(command_help(self, ctx, self.brief), ctx)
+        print_blocks(command_help(self, without_options(), ctx, self.brief), ctx)
 
 
 def spread(arguments: Sequence[str], greedy: Sequence[str]) -> list[str]:
@@ -113,11 +113,16 @@ class Group(TyperGroup):
         return name, load(name), args[1:]
 
     def format_help(self, ctx: Any, formatter: Any) -> None:
-        print_blocks(stories() if self.brief else program_help(made("", allow_file_option(_without_options)), ctx), ctx)
+        print_blocks(stories() if self.brief else program_help(without_options(), ctx), ctx)
 
 
-def _without_options(*, screen: Screen) -> None:
+def without_options() -> Command:
     """A command with the options of all commands and no others."""
+
+    def command(*, screen: Screen) -> None:
+        """Nothing."""
+
+    return made("", allow_file_option(command))
 
 
 def _print_version(wanted: bool) -> None:

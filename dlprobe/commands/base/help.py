@@ -83,8 +83,8 @@ def program_help(common: Any, context: Any) -> list[Block]:
     return [*blocks, Heading("Examples", 2), Lines(["  dlprobe", "  dlprobe help train", "  dlprobe train -h", "  dlprobe explain", "  dlprobe version"])]
 
 
-def command_help(command: Any, context: Any, brief: bool) -> list[Block]:
-    """What -h (brief) or --help says of a subcommand. command: has `short`, the options that -h shows."""
+def command_help(command: Any, common: Any, context: Any, brief: bool) -> list[Block]:
+    """What -h (brief) or --help says of a subcommand. command: has `short`, the options that -h shows; common: a command without options of its own."""
     text, examples = split_examples(command.help or "")
     first, *paragraphs = text.split("\n\n")
     blocks: list[Block] = [Lines([usage(command, context)]), Paragraph(" ".join(first.split()))]
@@ -95,7 +95,7 @@ def command_help(command: Any, context: Any, brief: bool) -> list[Block]:
         examples = examples[:MOST_EXAMPLES]
     else:
         blocks += [Paragraph(" ".join(paragraph.split())) for paragraph in paragraphs if paragraph.strip()]
-        blocks += list(_all_options(panels, _described_elsewhere(command)))
+        blocks += list(_all_options(panels, _described_elsewhere(command), _panels(common, context)[COMMON]))
     blocks += [Heading("Examples", 2), Lines([f"  {line}" for line in examples])]
     if not brief:
         return blocks
@@ -176,15 +176,16 @@ def _described_elsewhere(command: Any) -> dict[str, str]:
     return {} if command.name == HOME else {field.option: help_of(field) for field in fields()}
 
 
-def _all_options(panels: Mapping[str, Sequence[Row]], elsewhere: Mapping[str, str]) -> Iterator[Block]:
+def _all_options(panels: Mapping[str, Sequence[Row]], elsewhere: Mapping[str, str], common: Sequence[Row]) -> Iterator[Block]:
     """Every option under the heading of its group; of what another page describes the names alone."""
     for panel, rows in panels.items():
         if panel == COMMON:
             continue
-        told = [row for row in rows if elsewhere.get(row[0]) != row[2]]
-        if told:
+        if told := [row for row in rows if elsewhere.get(row[0]) != row[2]]:
             yield from (Heading(panel, 2), _facts(told))
         if shared := [option for option, _, help in rows if elsewhere.get(option) == help]:
             yield from (Heading(f"{panel}: as in dlprobe help {HOME}", 2), Paragraph("  ".join(shared), below=True))
-    names = "  ".join(name.replace(", ", "|") for _, name, _ in panels[COMMON])
-    yield from (Heading("Common options: as in dlprobe --help", 2), Paragraph(names, below=True))
+    if told := [row for row in panels[COMMON] if row not in common]:
+        yield from (Heading(COMMON, 2), _facts(told))
+    names = "  ".join(row[1].replace(", ", "|") for row in panels[COMMON] if row in common)
+    yield from (Heading(f"{COMMON}: as in dlprobe --help", 2), Paragraph(names, below=True))

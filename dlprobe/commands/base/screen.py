@@ -92,13 +92,13 @@ class Screen:
 
     @contextlib.contextmanager
     def progress(self, what: str, unit: str = "steps") -> Iterator[Report | None]:
-        """A progress line on stderr while the block runs; its pace is in `unit` per second. None where nobody looks: quiet, or no terminal."""
-        if self.quiet or not sys.stderr.isatty():
+        """A progress line on stderr while the block runs, where stderr is no terminal a line now and then. None where nobody looks: quiet."""
+        if self.quiet:
             yield None
             return
-        from dlprobe.commands.base.progress import progress_line
+        from dlprobe.commands.base.progress import heartbeat, progress_line
 
-        with progress_line(what, unit, self._colored) as report:
+        with progress_line(what, unit, self._colored) if sys.stderr.isatty() else heartbeat(what, unit, self.note) as report:
             yield report
 
     @property
@@ -108,7 +108,7 @@ class Screen:
         return wants_color(sys.stderr) if self.color is None else self.color
 
     def _label(self, word: str, style: str) -> str:
-        return f"\x1b[{style}m{word}\x1b[0m" if sys.stderr.isatty() and self._colored else word
+        return f"\x1b[{style}m{word}\x1b[0m" if self._colored else word
 
 
 def one_line(text: str) -> str:

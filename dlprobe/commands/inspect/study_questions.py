@@ -12,6 +12,7 @@ from dlprobe.analysis.comparing.grouped_runs import Grid, Group, over_runs
 from dlprobe.commands.inspect.quantities import find_quantity
 from dlprobe.commands.inspect.selection import Selection
 from dlprobe.errors import ConfigError, RunFileError
+from dlprobe.registry import counted
 from dlprobe.reports.study_statistic import Asked, Extremes, GroupCurves, Place, curves, extremes, profiles
 
 if TYPE_CHECKING:
@@ -104,7 +105,7 @@ def _read(study: Study, path: str, question: Question, keep: Callable[[Quantity]
         raise failure
     selection.refuse_unknown(list(layers))
     if first is None:
-        raise ConfigError(f"{path}: {selection.empty} of {question.statistic} in any of the {len(grid.coordinates)} runs")
+        raise ConfigError(f"{path}: {selection.empty} of {question.statistic} in any of the {counted(len(grid.coordinates), 'run')}")
     chosen, lacking = len(grid.coordinates), len(grid.coordinates) - len(kept)
     asked = Asked(path, first.name, first.definition, first.group, by, grid.fixed, chosen, len(whole.coordinates), selection.at, lacking)
     return Answered(asked, grid.by(by), kept)

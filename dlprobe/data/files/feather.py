@@ -22,8 +22,8 @@ def read_feather(path: Path, options: Options, like: Table | None = None) -> Tab
     return table_of_frame(path, read_frame(path), options, like=like)
 
 
-def large_feather(path: Path, options: Options) -> LargeTable | None:
-    return large_frame(path, scan, lambda frame: [])
+def large_feather(path: Path, options: Options, beside: bool) -> LargeTable | None:
+    return large_frame(path, scan, beside, lambda frame: [])
 
 
 def scan(path: Path) -> polars.LazyFrame:

@@ -42,7 +42,7 @@ def read_hdf5(path: Path, options: Options, like: Table | None = None) -> Arrays
     return Arrays(path, arrays[names[0]], arrays[names[1]], names)
 
 
-def large_hdf5(path: Path, options: Options) -> LargeArrays | None:
+def large_hdf5(path: Path, options: Options, beside: bool) -> LargeArrays | None:
     """X and y where X is a large array of numbers."""
     from dlprobe.hdf5 import declared, read_arrays
 
@@ -55,12 +55,13 @@ def large_hdf5(path: Path, options: Options) -> LargeArrays | None:
             return None
         rows, *sample = found["X"].shape
         refuse_bomb(path, found["X"].size, found["X"].packed, "data set 'X' ")
-        if not is_large(path, rows, math.prod(sample)):
+        if not is_large(path, rows, math.prod(sample), beside):
             return None
         targets = read_arrays(path, names[1:])[names[1]]
     except RunFileError:
         return None  # the reader of whole files says what is wrong
-    return LargeArrays(path, tuple(sample), targets, names, Hdf5Tiles(path, names[0], (rows, math.prod(sample))))
+    tiles = Hdf5Tiles(path, names[0], (rows, math.prod(sample)))
+    return LargeArrays(path, tuple(sample), targets, names, tiles, found["X"].dtype)
 
 
 @dataclass(frozen=True)

@@ -24,8 +24,8 @@ def read_parquet(path: Path, options: Options, like: Table | None = None) -> Tab
     return table_of_frame(path, frame, options, [] if like else index_of_pandas(path, frame, options.target), like)
 
 
-def large_parquet(path: Path, options: Options) -> LargeTable | None:
-    return large_frame(path, scan, lambda frame: index_of_pandas(path, frame, options.target))
+def large_parquet(path: Path, options: Options, beside: bool) -> LargeTable | None:
+    return large_frame(path, scan, beside, lambda frame: index_of_pandas(path, frame, options.target))
 
 
 def scan(path: Path) -> polars.LazyFrame:
