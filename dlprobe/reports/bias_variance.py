@@ -166,7 +166,7 @@ def _chart(points: Sequence[Point], axis: str | None) -> Chart:
         series.append(Series("training loss", [x[k] for k in order], [_number(points[k].training) for k in order]))
     names = {place: str(value) for place, value in zip(x, at, strict=True)}
     loss = points[0].found.loss
-    return Chart(series, str(axis), loss, caption=f"{loss} loss over {axis}", log_x=log, x_names=names)
+    return Chart(series, str(axis), loss, caption=f"{loss} loss over {axis}", log_x=log, x_names=names, name="parts")
 
 
 def _curves(points: Sequence[Point], axis: str | None, zones: Sequence[str | None]) -> list[Block]:

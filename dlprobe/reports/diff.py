@@ -221,7 +221,7 @@ def _count(count: tuple[int, int]) -> str:
 def _profile(diff: ProfileDiff, names: Sides) -> Block:
     series = [LayerSeries(name, side.tolist()) for name, side in zip(names, (diff.a, diff.b), strict=True)]
     layers = diff.a_layers if diff.a_layers == diff.b_layers else ()
-    return Profile(series, layers, caption=f"{diff.statistic} {MOMENTS[diff.moment]}")
+    return Profile(series, layers, caption=f"{diff.statistic} {MOMENTS[diff.moment]}", name=diff.statistic)
 
 
 def _pair_data(pair: PairDiff) -> dict[str, Any]:

@@ -101,7 +101,7 @@ def result(recipe: Recipe, found: Found, judgement: Judgement, data_name: str, s
 def drawn(picture: Picture) -> Block:
     """A picture as a block of a document."""
     if picture.kind == "lines":
-        series = [Series(name, x, y) for name, x, y in picture.series]
+        series = [Series(name, x, y, picture.bounds.get(name, "")) for name, x, y in picture.series]
         return Chart(series, picture.x_label, picture.y_label, picture.log_y, picture.caption, picture.log_x)
     if picture.kind == "layers":
         return Profile([LayerSeries(name, values) for name, _, values in picture.series], caption=picture.caption)

@@ -76,9 +76,13 @@ def usual_step(evidence: Evidence, config: RunConfig) -> Remedy | None:
 
 
 def furthest(evidence: Evidence) -> float:
-    """How far the layer that moved most went at the end, as a share of its first norm; NaN where that was not evaluated."""
+    """How far the layer that moved most went, as a share of its norm: at the last evaluation; of a run
+    whose evaluations do not say, the length of its way, all updates one behind the other. NaN where neither is known."""
     found = evidence.run.evaluation_layers.get("weight_distance")
     last = np.asarray(found[-1], np.float64) if found is not None and len(found) else np.empty(0)
+    if not np.isfinite(last).any() and evidence.run.is_recorded("update_ratio"):
+        updates = evidence.series("update_ratio").mean
+        last = evidence.learning.updates * updates[np.isfinite(updates).all(axis=1)].mean(axis=0, keepdims=True)
     last = last[np.isfinite(last)]
     return float(last.max()) if len(last) else math.nan
 

@@ -61,6 +61,15 @@ def test_one_moment_runs_through_the_layers(at: str, row: int) -> None:
         np.testing.assert_allclose([layer["median"][0] for layer in group["layers"]], medians, rtol=1e-7)
 
 
+def test_error_rates_are_shown_in_percent_and_given_as_shares() -> None:
+    """Of 36 validation rows k are wrong: k/36 in JSON, 100·k/36 on the screen."""
+    median = asked("val_error", "--by", "seed", "--where", "seed=1", "--at", "end")["groups"][0]["layers"][0]["median"][0]
+    assert (36 * median * 2) % 1 == pytest.approx(0.0, abs=1e-9)  # a median of an even number of runs may lie between two
+    out = dlprobe("inspect", "study.h5", "--statistic", "val_error", "--by", "seed", "--where", "seed=1", "--at", "end").out
+    assert "val_error [%]" in out
+    assert f"  {100 * median:.3g} (" in out
+
+
 def test_without_axes_the_groups_are_the_configurations() -> None:
     data = asked("batch_loss", "--at", "end")
     assert data["by"] == ["depth", "activation"]

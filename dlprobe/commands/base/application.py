@@ -9,6 +9,7 @@ import warnings
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from importlib import import_module
+from types import SimpleNamespace
 from typing import Annotated, Any, TextIO
 
 import typer
@@ -39,7 +40,9 @@ def made(name: str, function: Callable[..., Any], text: str | None = None, modul
     """A subcommand of a function, with what its module says of it."""
     app = typer.Typer(add_completion=False)
     settings = {"help_option_names": ["-h", "--help"]}
-    app.command(name, cls=Command, help=text, context_settings=settings)(declare(function, getattr(module, "SCHEMA", "")))
+    app.command(name, cls=Command, help=text, context_settings=settings)(
+        declare(function, getattr(module, "SCHEMA", ""), getattr(module, "DRAWS", False), getattr(module, "FORMAT", "table"))
+    )
     command = typer.main.get_command(app)
     assert isinstance(command, Command)
     command.greedy, command.short = getattr(module, "GREEDY", ()), getattr(module, "SHORT", "").split()
@@ -117,12 +120,12 @@ class Group(TyperGroup):
 
 
 def without_options() -> Command:
-    """A command with the options of all commands and no others."""
+    """A command with the options that commands share, and no others."""
 
     def command(*, screen: Screen) -> None:
         """Nothing."""
 
-    return made("", allow_file_option(command))
+    return made("", allow_file_option(command), module=SimpleNamespace(DRAWS=True))
 
 
 def _print_version(wanted: bool) -> None:

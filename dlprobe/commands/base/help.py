@@ -71,15 +71,16 @@ def stories() -> list[Block]:
 
 
 def program_help(common: Any, context: Any) -> list[Block]:
-    """What `dlprobe --help` says: every command by group, and the options of all of them. common: a command that has no others."""
+    """What `dlprobe --help` says: every command by group, and the options that they share. common: a command that has no others."""
     room = max(len(name) for members in listing().values() for name in members)
     blocks: list[Block] = [Lines(["usage: dlprobe COMMAND [options]"]), Paragraph(QUESTION)]
     for group, members in listing().items():
         blocks += [Heading(group, 2), Facts([(f"  {name:{room}}", entry(name).summary) for name in members])]
-    blocks += [Heading("Options of every command", 2), _facts(_panels(common, context)[COMMON])]
-    own = {panel: rows for panel, rows in _panels(context.command, context).items() if panel != COMMON}
-    for rows in own.values():
-        blocks += [Heading("Options of dlprobe itself", 2), _facts(rows)]
+    shared, own = _panels(common, context), _panels(context.command, context)
+    told = {"Options of every command": shared.pop(COMMON), "Options of commands that draw": [row for rows in shared.values() for row in rows]}
+    told["Options of dlprobe itself"] = [row for panel, rows in own.items() if panel != COMMON for row in rows]
+    for title, rows in told.items():
+        blocks += [Heading(title, 2), _facts(rows)]
     return [*blocks, Heading("Examples", 2), Lines(["  dlprobe", "  dlprobe help train", "  dlprobe train -h", "  dlprobe explain", "  dlprobe version"])]
 
 
@@ -90,12 +91,12 @@ def command_help(command: Any, common: Any, context: Any, brief: bool) -> list[B
     blocks: list[Block] = [Lines([usage(command, context)]), Paragraph(" ".join(first.split()))]
     panels = _panels(command, context)
     if brief:
-        rows, left = _most_used(panels, command.short)
+        rows, left = _most_used(panels, command.short, _panels(common, context))
         blocks.append(_facts(rows))
         examples = examples[:MOST_EXAMPLES]
     else:
         blocks += [Paragraph(" ".join(paragraph.split())) for paragraph in paragraphs if paragraph.strip()]
-        blocks += list(_all_options(panels, _described_elsewhere(command), _panels(common, context)[COMMON]))
+        blocks += list(_all_options(panels, _described(command, _panels(common, context))))
     blocks += [Heading("Examples", 2), Lines([f"  {line}" for line in examples])]
     if not brief:
         return blocks
@@ -151,12 +152,14 @@ def _facts(rows: Sequence[Row]) -> Facts:
     return Facts([(f"  {name}", help) for _, name, help in rows])
 
 
-def _most_used(panels: Mapping[str, Sequence[Row]], short: Sequence[str]) -> tuple[list[Row], int]:
-    """The arguments and the options of `short` (else the first) with what they do in few words, and the number of options left out."""
-    own = {row[0]: row for panel, rows in panels.items() for row in rows if panel not in ("Arguments", COMMON)}
-    chosen = [own[option] for option in ([each for each in short if each in own] or list(own)[:MOST_OPTIONS])]
+def _most_used(panels: Mapping[str, Sequence[Row]], short: Sequence[str], common: Mapping[str, Sequence[Row]]) -> tuple[list[Row], int]:
+    """The arguments and the options of `short` (else the command's first own ones) in few words, and the number of options left out."""
+    all_rows = {row[0]: row for panel, rows in panels.items() for row in rows if panel not in ("Arguments", COMMON)}
+    shared = {row for panel, rows in common.items() for row in rows if panel != OPTIONS}
+    own = [option for option, row in all_rows.items() if row not in shared]
+    chosen = [all_rows[option] for option in short or own[:MOST_OPTIONS]]
     told = [(option, name, _briefly(help)) for option, name, help in [*panels.get("Arguments", ()), *chosen]]
-    return told, len(own) - len(chosen)
+    return told, len(all_rows) - len(chosen)
 
 
 def _briefly(help: str) -> str:
@@ -168,24 +171,20 @@ def _briefly(help: str) -> str:
     return re.sub(r" \[(?:[^\[\]]*; )?default: ([^\[\]]*)\]$", r" [\1]", help)
 
 
-def _described_elsewhere(command: Any) -> dict[str, str]:
-    """By option, the help that `HOME --help` gives of it already; empty for that command itself."""
+def _described(command: Any, common: Mapping[str, Sequence[Row]]) -> dict[tuple[str, str], str]:
+    """By option and help, the page that gives this help of it, where that is another one."""
     from dlprobe.commands.base.configuration import help_of
     from dlprobe.config import fields
 
-    return {} if command.name == HOME else {field.option: help_of(field) for field in fields()}
+    pages = {} if command.name == HOME else {(field.option, help_of(field)): f"dlprobe help {HOME}" for field in fields()}
+    return pages | {(option, help): "dlprobe --help" for rows in common.values() for option, _, help in rows}
 
 
-def _all_options(panels: Mapping[str, Sequence[Row]], elsewhere: Mapping[str, str], common: Sequence[Row]) -> Iterator[Block]:
-    """Every option under the heading of its group; of what another page describes the names alone."""
-    for panel, rows in panels.items():
-        if panel == COMMON:
-            continue
-        if told := [row for row in rows if elsewhere.get(row[0]) != row[2]]:
-            yield from (Heading(panel, 2), _facts(told))
-        if shared := [option for option, _, help in rows if elsewhere.get(option) == help]:
-            yield from (Heading(f"{panel}: as in dlprobe help {HOME}", 2), Paragraph("  ".join(shared), below=True))
-    if told := [row for row in panels[COMMON] if row not in common]:
-        yield from (Heading(COMMON, 2), _facts(told))
-    names = "  ".join(row[1].replace(", ", "|") for row in panels[COMMON] if row in common)
-    yield from (Heading(f"{COMMON}: as in dlprobe --help", 2), Paragraph(names, below=True))
+def _all_options(panels: Mapping[str, Sequence[Row]], described: Mapping[tuple[str, str], str]) -> Iterator[Block]:
+    """Every option under the heading of its group, the common ones last; of what another page describes the names alone."""
+    for panel in sorted(panels, key=lambda panel: panel == COMMON):
+        pages = [described.get((option, help), "") for option, _, help in panels[panel]]
+        for page in sorted(set(pages)):
+            rows = [row for row, place in zip(panels[panel], pages, strict=True) if place == page]
+            names = Paragraph("  ".join(option for option, _, _ in rows), below=True)
+            yield from (Heading(f"{panel}: as in {page}", 2), names) if page else (Heading(panel, 2), _facts(rows))

@@ -62,6 +62,7 @@ SHORT = (
 )
 
 
+DRAWS = True  # its results have pictures, which --figure writes to files
 GREEDY = ("--reference",)  # takes all that follows
 
 

@@ -48,7 +48,7 @@ if TYPE_CHECKING:
 
 LISTED = ("Run", 3)
 SHORT = "--config --data --layers --activation --init --optimizer --lr --epochs --seeds --by --tune-lr --equal-parameters --vary-data --output --resume"
-
+DRAWS = True  # its results have pictures, which --figure writes to files
 PANEL = "Comparison"
 EQUAL = ("samples", "updates", "seconds")
 

@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 
 LISTED = ("Predict", 2)
 SHORT = "--target --columns --drop --split --group-column --missing --sep --task --scaling"
-
+DRAWS = True  # its results have pictures, which --figure writes to files
 OTHERS = ("target_scaling", "seed", "dtype")  # what else decides what is prepared
 LEFT_OUT = ("data", *(field.key for field in fields() if field.table != "data" and field.key not in OTHERS))
 

@@ -40,6 +40,7 @@ LISTED = ("Learn", 1)
 
 LISTED = ("Learn", 1)
 ALIASES = {"list": ()}
+DRAWS = True  # its results have pictures, which --figure writes to files
 
 Name = Annotated[
     list[str] | None,

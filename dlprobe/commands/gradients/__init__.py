@@ -46,7 +46,7 @@ if TYPE_CHECKING:
 
 LISTED = ("Run", 2)
 SHORT = "--depth --activation --init --norm --residual --width --axis --seeds --data --epochs --optimizer --lr --find-depth --output --resume"
-
+DRAWS = True  # its results have pictures, which --figure writes to files
 GRID = "Grid"
 Depth = Annotated[list[str] | None, typer.Option("--depth", metavar="N,N,…", help="hidden layers [default: 5,10,20,50]", rich_help_panel=GRID)]
 Width = Annotated[list[str] | None, typer.Option("--width", metavar="N,N,…", help="units of each hidden layer [default: 100]", rich_help_panel=GRID)]

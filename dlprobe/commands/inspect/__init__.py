@@ -41,6 +41,7 @@ if TYPE_CHECKING:
 LISTED = ("Read", 1)
 
 SCHEMA = "dlprobe-inspect/1"
+DRAWS = True  # its results have pictures, which --figure writes to files
 SHOW = ("metrics", "layers", "config", "environment")
 OVER = ("step", "layer")
 ORDERS = ("name", "smallest", "largest")
@@ -208,7 +209,7 @@ def _newer_name(statistic: str | None, histograms: bool, what: str | None, layer
 
 def _run(run: Run, path: str, view: View) -> Document:
     """path: how the run is typed, `STUDY#ID` for one of a study."""
-    from dlprobe.commands.base.telling import told_of
+    from dlprobe.api.telling import told_of
     from dlprobe.reports import inspect_run
     from dlprobe.reports.run import quoted
 

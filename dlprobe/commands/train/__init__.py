@@ -11,6 +11,9 @@ run (one_cycle, cosine without period, polynomial without over) cannot become lo
 --dry-run trains nothing: layers, parameters as Keras counts them (batch norm has four numbers per
 unit, of which the running mean and variance are not trained), memory and operations of a step.
 
+--like trains the net of dlprobe that comes nearest to one that another program trained and
+recorded, on the data that its recorder kept; the run that it writes can be proved and prescribed.
+
 Examples:
   dlprobe train
   dlprobe train --layers 100x20 --activation sigmoid --epochs 5
@@ -43,12 +46,15 @@ if TYPE_CHECKING:
 LISTED = ("Run", 1)
 ALIASES = {"summary": ("--dry-run",)}
 SHORT = "--data --target --layers --activation --init --norm --dropout --optimizer --lr --batch-size --epochs --seed --output --resume --dry-run"
-
+DRAWS = True  # its results have pictures, which --figure writes to files
 Output = Annotated[Path | None, typer.Option("-o", "--output", metavar="FILE", help="run file to write [default: runs/<data>-<n>.h5, the next free n]")]
 Resume = Annotated[
     Path | None, typer.Option("--resume", metavar="RUN", help="go on with a run in its own file; --epochs N or --steps N: N in all, also of a finished one")
 ]
 DryRun = Annotated[bool, typer.Option("--dry-run", help="count parameters, memory and operations, and train nothing")]
+Like = Annotated[
+    Path | None, typer.Option("--like", metavar="RUN", help="train the nearest net to one that another program trained, on the data that its recorder kept")
+]
 
 
 @allow_file_option
@@ -59,6 +65,7 @@ def command(
     force: Force = False,
     resume: Resume = None,
     dry_run: DryRun = False,
+    like: Like = None,
     *,
     options: dict[str, str | None],
     screen: Screen,
@@ -70,7 +77,14 @@ def command(
         if dry_run:
             raise ConfigError(f"--resume goes on with a run: to see what its net takes, type dlprobe train {resume} --dry-run")
         return _go_on(resume, config, output, options, screen)
-    configuration = read_configuration(config, options, screen)
+    if like is not None:
+        from dlprobe.commands.train.nearest_net import nearest
+
+        if config is not None:
+            raise ConfigError(f"--like {like} is the configuration: leave {config} out, and put options on top")
+        configuration = nearest(like, options, screen)
+    else:
+        configuration = read_configuration(config, options, screen)
     inputs = [*read_as("the configuration that is read", config), *inputs_of(configuration)]
     target = None if output is None else claim(output, RUN, inputs, force=force)
     if dry_run:
@@ -111,8 +125,8 @@ def _carry_out(session: Session, opened: RunWriter, repeated: Path | None, scree
 
 
 def _document(path: Path, repeated: Path | None) -> Document:
+    from dlprobe.api.telling import told_of
     from dlprobe.commands.base.configuration import is_run_file
-    from dlprobe.commands.base.telling import told_of
     from dlprobe.reports.run import quoted, train_document
     from dlprobe.runs import open_single
 
