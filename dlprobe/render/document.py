@@ -178,6 +178,7 @@ class HeatMap:
     low: float = -6.0
     high: float = 6.0
     caption: str = ""
+    name: str = ""
 
     def __post_init__(self) -> None:
         _require(len(self.rows) == len(self.values), f"{len(self.values)} rows of numbers for {len(self.rows)} names")
