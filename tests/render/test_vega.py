@@ -32,7 +32,6 @@ BLOCKS = {
     "profile": doc.Profile([doc.LayerSeries(NASTY, [1e-12, 0.0, math.inf], "vanishing", "bad", [(1e-13, 1e-11)] * 3)], [NASTY, "b", "c"]),
     "density": doc.Density([[0.0, 1.0], [0.5, 0.5]], [0, 5], -1.0, 1.0, NASTY, "weight"),
     "heat table": doc.HeatTable([NASTY], ["5", "10"], [[doc.HeatCell(-7.0, NASTY), doc.HeatCell(math.nan, "diverged")]], NASTY, stub=NASTY),
-    "heat map": doc.HeatMap([NASTY], [0, 8], [[-9.0, math.nan]], NASTY),
     "bars": doc.Bars([NASTY, "b"], [3, math.nan], ["3", NASTY]),
     "step map": doc.StepMap([0, 64], [NASTY, "output"], [doc.LayerValues(NASTY, [[1e-9, 1.0], [math.nan, math.inf]], NASTY)]),
 }

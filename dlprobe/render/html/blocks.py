@@ -20,7 +20,7 @@ from dlprobe.render.vega.themes import THEMES
 MARKS = {"good": "✓", "bad": "✗", "warning": "!", "neutral": "·"}
 WIDTH = 480  # pixels of a plot: its letters are still read where the page is 380 pixels wide
 COLUMNS = 64  # of maps and densities without scripts
-DRAWN = doc.Bars | doc.HeatTable | doc.HeatMap | doc.Chart | doc.Density | doc.Profile | doc.Strips | doc.StepMap
+DRAWN = doc.Bars | doc.HeatTable | doc.Chart | doc.Density | doc.Profile | doc.Strips | doc.StepMap
 
 
 def escaped(text: str) -> str:

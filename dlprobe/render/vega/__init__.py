@@ -17,7 +17,7 @@ from dlprobe.registry import tidied, unknown
 from dlprobe.render import document as doc
 from dlprobe.render.json import jsonable
 from dlprobe.render.safe_text import visible
-from dlprobe.render.vega import bars, chart, density, heat_map, heat_table, profile, step_map
+from dlprobe.render.vega import bars, chart, density, heat_table, profile, step_map
 from dlprobe.render.vega.frame import SCHEMA, Frame
 from dlprobe.render.vega.marks import Marks, marks_of
 from dlprobe.render.vega.themes import Theme
@@ -26,7 +26,6 @@ Spec = dict[str, Any]
 _DRAWINGS: dict[type, Callable[[Any, Frame], Spec]] = {
     doc.Bars: bars.bars,
     doc.HeatTable: heat_table.heat_table,
-    doc.HeatMap: heat_map.heat_map,
     doc.Chart: chart.chart,
     doc.Density: density.density,
     doc.Profile: profile.profile,

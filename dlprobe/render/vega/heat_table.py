@@ -41,7 +41,7 @@ def heat_table(block: HeatTable, frame: Frame) -> dict[str, Any]:
     color = {
         "field": "value",
         "type": "quantitative",
-        "scale": diverging(block.low, block.high),
+        "scale": _diverging(block.low, block.high),
         "legend": {"title": None, "orient": "bottom", "direction": "horizontal", "gradientLength": round(frame.width * 0.6), "tickCount": 7},
     }
     text_color = {"field": "ink", "type": "nominal", "scale": None, "legend": None}
@@ -60,7 +60,7 @@ def heat_table(block: HeatTable, frame: Frame) -> dict[str, Any]:
     }
 
 
-def diverging(low: float, high: float) -> dict[str, Any]:
+def _diverging(low: float, high: float) -> dict[str, Any]:
     """The colour scale of numbers around 0."""
     return {"domain": [low, 0, high], "range": [_hex(each) for each in (heat.LOW_COLOR, heat.MIDDLE_COLOR, heat.HIGH_COLOR)]}
 
