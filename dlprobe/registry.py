@@ -130,6 +130,7 @@ HOMES: dict[str, str] = {
     "rule": "dlprobe.rules.catalogue",
     "recipe": "dlprobe.experiments.recipes",
     "output_format": "dlprobe.render",
+    "export_format": "dlprobe.exporters",
     "page": "dlprobe.guide.pages",
     "schema": "dlprobe.guide.schemas",
 }

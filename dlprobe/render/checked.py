@@ -274,9 +274,10 @@ def patch_text(patch: Mapping[str, Any]) -> str:
 
 
 def remedy_text(remedy: Mapping[str, Any]) -> str:
-    """A remedy in words; one of a run that has no configuration has no patch either.
+    """A remedy in words; of a run that another program trained, the lines of that program, or words alone.
 
     >>> remedy_text({"patch": {"training.lr": "0.01"}, "why": "smaller steps"}), remedy_text({"patch": {}, "why": "smaller steps"})
     ('training.lr = 0.01: smaller steps', 'smaller steps')
     """
-    return ": ".join(filter(None, [patch_text(remedy["patch"]), remedy["why"]]))
+    change = "; ".join(remedy.get("lines", ())) or patch_text(remedy["patch"])
+    return ": ".join(filter(None, [change, remedy["why"]]))

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from dlprobe.registry import counted
 from dlprobe.render.document import Block, Bullets, Cell, Chart, Column, Document, Facts, Hint, Paragraph, Series, Table, Toned, Verdict
+from dlprobe.reports.run import quoted
 
 if TYPE_CHECKING:
     from dlprobe.analysis.bias_variance.curve import Point
@@ -39,7 +40,7 @@ def reading_document(reading: Reading, direction: Direction, advice: Sequence[st
         Paragraph(f"One direction: {direction.way}. {direction.reason[:1].upper()}{direction.reason[1:]}."),
         _errors(reading, of),
         Bullets(list(advice)),
-        Hint(f"dlprobe bias-variance {run or 'CONFIG'} --replicas 20   # the decomposition itself, by retraining"),
+        *([Hint(f"dlprobe bias-variance {quoted(str(run))} --replicas 20   # the decomposition itself, by retraining")] if run else []),
     ]
     data = {
         "schema": SCHEMA,
@@ -119,7 +120,7 @@ def document(
     notes |= dict.fromkeys(["variance from one source is estimated without bias: below 0 it is not distinguishable from 0"] if below else [])
     details.append(Bullets([*notes, *([f"{counted(lost, 'replica')} diverged: left out"] if lost else []), *_about(points)]))
     if study:
-        blocks.append(Hint(f"dlprobe bias-variance {study}   # decomposes the saved replicas again, without training"))
+        blocks.append(Hint(f"dlprobe bias-variance {quoted(study)}   # decomposes the saved replicas again, without training"))
     data = {
         "schema": SCHEMA,
         "loss": loss,
@@ -180,7 +181,7 @@ def _chart(points: Sequence[Point], axis: str | None) -> Chart:
         series.append(Series("training loss", [x[k] for k in order], [_number(points[k].training) for k in order]))
     names = {place: str(value) for place, value in zip(x, at, strict=True)}
     loss = points[0].found.loss
-    return Chart(series, str(axis), loss, caption=f"{loss} loss over {axis}", log_x=log, x_names=names)
+    return Chart(series, str(axis), loss, caption=f"{loss} loss over {axis}", log_x=log, x_names=names, name="parts")
 
 
 def _curves(points: Sequence[Point], axis: str | None, zones: Sequence[str | None]) -> list[Block]:

@@ -11,7 +11,7 @@ from dlprobe.config import to_mapping
 from dlprobe.record.sizes import factor_text
 from dlprobe.registry import counted
 from dlprobe.render.document import Block, Bullets, Cell, Column, Document, Facts, Heading, Hint, Paragraph, Table, Toned, Verdict
-from dlprobe.reports.compare_details import DRAWN, STANDING, against_best, chart, costs, margins, span, words
+from dlprobe.reports.compare_details import DRAWN, STANDING, against_best, chart, costs, margins, scale, size, span, unit, words
 from dlprobe.reports.compare_record import Seeds, comparison_record, value_record
 from dlprobe.reports.diagnosis import brief, cause_blocks, named, opening, worst_first
 from dlprobe.reports.run import quoted, shortened
@@ -124,7 +124,7 @@ def _answer(found: Comparison) -> Verdict:
 
 def _number(found: Comparison, value: ValueResult) -> str:
     median = value.metrics[f"final_{found.by}"].value
-    return f"{median:.3g}" if found.ratio else f"{100 * median:.1f} %"
+    return size(found, median)
 
 
 def _listed(texts: Sequence[str]) -> str:
@@ -185,14 +185,14 @@ def _strips(compared: Compared, start: bool) -> list[Block]:
 def _ranking(found: Comparison) -> Table:
     by, loss = found.by, loss_name(found)
     idle = [name for name in ("dead", "saturated") if any(value.middle(name) >= WIDE for value in found.values)]
-    columns = [Column("value"), Column("first loss", "", "right", 3), Column("end", "", "right", 3), Column("95 %", "", "right")]
+    columns = [Column("value"), Column("first loss", "", "right", 3), Column("end", unit(found), "right", 3), Column("95 %", unit(found), "right")]
     columns += [*(Column(name, "%", "right", 2) for name in idle), Column("")]
     rows: list[list[Cell]] = [
         [
             value.label,
             _finite(value.first(loss)),
-            value.metrics[f"final_{by}"].value,
-            span(value.metrics[f"final_{by}"]),
+            scale(found) * value.metrics[f"final_{by}"].value,
+            span(value.metrics[f"final_{by}"], scale(found)),
             *(None if math.isnan(value.middle(name)) else 100 * value.middle(name) for name in idle),
             Toned(value.standing, STANDING[value.standing]),
         ]

@@ -103,11 +103,11 @@ def _number(value: float) -> str:
 def _chart(caption: str, bands: Sequence[Band], measured: Any) -> Chart:
     x = [float(index + 1) for index in range(len(bands))]
     names = (("theory", "value"), ("low", "low"), ("high", "high"))
-    series = [Series(name, x, [float(getattr(band, key)) for band in bands]) for name, key in names]
+    series = [Series(name, x, [float(getattr(band, key)) for band in bands], "" if key == "value" else "theory") for name, key in names]
     if measured is not None:
         series.append(Series("measured", x, [float(value) for value in measured]))
     positive = [value for one in series for value in one.y if value > 0 and math.isfinite(value)]
-    return Chart(series, "hidden layer", "", log_y=bool(positive) and max(positive) > 20 * min(positive), caption=caption)
+    return Chart(series, "hidden layer", "", log_y=bool(positive) and max(positive) > 20 * min(positive), caption=caption, name="error_signal")
 
 
 def _table(prediction: Prediction, errors: Sequence[Band], activations: Sequence[Band], against: Measured | None) -> Table:

@@ -19,6 +19,7 @@ from dlprobe.config.records import RunConfig
 from dlprobe.config.typed import train_command
 from dlprobe.errors import ConfigError
 from dlprobe.record.unjudged import Unjudged, grouped
+from dlprobe.rules.agreement import GUARDS
 from dlprobe.rules.causes import Place, excluded_causes, ranked
 from dlprobe.rules.changes_of_model import plain_settings
 from dlprobe.rules.judging import Judgement, judge
@@ -190,7 +191,8 @@ def diagnosis_of(seen: Observed, judgement: Judgement, path: str) -> Diagnosis:
     failed = seen.state.name in FAILED
     remarks = [each for each in judgement.findings if each.severity == "info"] if seen.state.name == "learned in part" else []
     wanting = failed or seen.state.name == "learned in part"
-    together = undone_together(causes, seen.config) if wanting else []
+    guards = [each for each in judgement.findings if each.code in GUARDS and causes]
+    together = undone_together([*causes, *guards], seen.config) if wanting else []
     actions = _first_together(together, actions_of([*causes, *symptoms] or remarks, seen.config, path), seen.config, path)
     plain = plain_settings(seen.config) if wanting and not actions and seen.config is not None else None
     return Diagnosis(

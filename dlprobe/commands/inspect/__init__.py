@@ -12,6 +12,7 @@ Examples:
   dlprobe inspect runs/digits-1.h5 --statistic weight_histogram --layers hidden_1
   dlprobe inspect runs/digits-1.h5 --statistic gradient_rms --layers hidden_1,output --steps 0:100
   dlprobe inspect runs/digits-1.h5 --statistic update_ratio --extreme
+  dlprobe inspect runs/digits-1.h5 --follow
 """
 
 from __future__ import annotations
@@ -28,7 +29,7 @@ from dlprobe.commands.base.screen import Screen
 from dlprobe.commands.inspect.quantities import HISTOGRAM, TRACKED, complete_statistic, distribution, find_quantity
 from dlprobe.commands.inspect.selection import ENDS, Selection, conditions, selection
 from dlprobe.config import split_list
-from dlprobe.errors import ConfigError
+from dlprobe.errors import ConfigError, ExitCode
 from dlprobe.registry import counted
 from dlprobe.runs.reading import reading
 
@@ -37,6 +38,8 @@ if TYPE_CHECKING:
     from dlprobe.render.document import Document
     from dlprobe.runs import Run, Study
 
+SCHEMA = "dlprobe-inspect/1"
+DRAWS = True  # its results have pictures, which --figure writes to files
 SHOW = ("metrics", "layers", "config", "environment")
 OVER = ("step", "layer")
 ORDERS = ("name", "smallest", "largest")
@@ -75,6 +78,11 @@ Sort = Annotated[
 ]
 Id = Annotated[str | None, typer.Option("--run", metavar="ID", help="one run of a study, as STUDY#ID", hidden=True)]
 Pack = Annotated[bool, typer.Option("--pack", help="turn what a killed run left, its journal, into a run file first")]
+Follow = Annotated[bool, typer.Option("--follow", help="watch it while it is trained, to its end")]
+UNTIL = ("error",)
+Until = Annotated[
+    str | None, typer.Option("--until", metavar="|".join(UNTIL), help="with --follow: exit with 1 once an error is certain, else 0", callback=one_of(UNTIL))
+]
 Histograms = Annotated[bool, typer.Option("--histograms", hidden=True)]  # older names of --statistic WHAT_histogram and unit_percentiles
 What = Annotated[str | None, typer.Option("--what", callback=one_of(WHAT), hidden=True)]
 Layer = Annotated[str | None, typer.Option("--layer", hidden=True)]
@@ -141,9 +149,11 @@ def command(
     track: Track = False,
     id: Id = None,
     pack: Pack = False,
+    follow: Follow = False,
+    until: Until = None,
     *,
     screen: Screen,
-) -> None:
+) -> ExitCode:
     """Open, choose, show."""
     from dlprobe.runs import Run, open_run, pack_journal
 
@@ -151,6 +161,10 @@ def command(
     chosen = selection(at, steps, [*(layers or ()), *([layer] if layer else [])])
     axes = None if by is None else tuple(axis for text in by for axis in split_list(text))
     view = View(show, statistic, over, chosen, extreme, axes, tuple(where or ()), sort)
+    _refuse_to_follow(follow, until, view != View() or pack or id is not None)
+    if follow and (certain := _followed(run, until is not None, screen)):
+        screen.show(certain)
+        return ExitCode.FINDINGS
     path = pack_journal(run) if pack else run
     with reading(path), open_run(path) as found:
         if isinstance(found, Run):
@@ -160,6 +174,24 @@ def command(
         else:
             document = _study(found, path, id, view)
         screen.show(document)
+    return ExitCode.DONE
+
+
+def _refuse_to_follow(follow: bool, until: str | None, views: bool) -> None:
+    if until is not None and not follow:
+        raise ConfigError("--until says when --follow ends: give --follow too")
+    if follow and views:
+        raise ConfigError("--follow shows a whole run or study while it is written: leave the other options out, and look closer in a second terminal")
+
+
+def _followed(path: Path, until: bool, screen: Screen) -> Document | None:
+    """Follow to the end; what made --until end it earlier."""
+    from dlprobe.commands.inspect.following import follow
+    from dlprobe.reports.follow import stopped
+
+    with reading(path):
+        certain = follow(path, until, screen)
+    return None if certain is None else stopped(certain.where, certain.look, certain.finding, certain.diagnosis)
 
 
 def _newer_name(statistic: str | None, histograms: bool, what: str | None, layer: str | None, track: bool) -> str | None:
@@ -175,7 +207,7 @@ def _newer_name(statistic: str | None, histograms: bool, what: str | None, layer
 
 def _run(run: Run, path: str, view: View) -> Document:
     """path: how the run is typed, `STUDY#ID` for one of a study."""
-    from dlprobe.commands.base.telling import told_of
+    from dlprobe.api.telling import told_of
     from dlprobe.reports import inspect_run
     from dlprobe.reports.run import quoted
 

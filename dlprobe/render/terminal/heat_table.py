@@ -37,11 +37,12 @@ def _paint(page: Page, text: Text, cell: doc.HeatCell, room: int, block: doc.Hea
     """Give a cell its background over the whole width of its column."""
     if page.color:
         text.pad_right(room - text.cell_len)
-        text.stylize(_shade_style(cell.value, block))
+        text.stylize(shade_style(cell.value, block.low, block.high))
 
 
-def _shade_style(value: float, block: doc.HeatTable) -> str:
-    background = heat.shade(value, block.low, block.high)
+def shade_style(value: float, low: float, high: float) -> str:
+    """The colours of a number on a scale."""
+    background = heat.shade(value, low, high)
     return f"rgb({_rgb(heat.ink(background))}) on rgb({_rgb(background)})"
 
 
@@ -53,7 +54,7 @@ def _legend(page: Page, block: doc.HeatTable) -> None:
     low, high = block.low_means or "smaller", block.high_means or "larger"
     page.note(f"number: {block.meaning}; below 0 {low}, above 0 {high}{f'; behind the mark: {block.beside_meaning}' if block.beside_meaning else ''}")
     if page.color:
-        scale = [(f" {value:+g} " if value else " 0 ", _shade_style(value, block)) for value in _steps(block.low, block.high)]
+        scale = [(f" {value:+g} " if value else " 0 ", shade_style(value, block.low, block.high)) for value in _steps(block.low, block.high)]
         page.line(Text.assemble(("colour: ", "dim"), *scale))
     if marks := heat.legend((cell.verdict for row in block.cells for cell in row), page.glyphs.verdicts):
         page.note(marks)
