@@ -7,9 +7,12 @@ Rules build the remedies of such a run from it, as they do from the configuratio
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import TypeAlias
 
 import numpy as np
+import numpy.typing as npt
 
 from dlprobe.config import parse_spec, with_values
 from dlprobe.config.records import RunConfig
@@ -17,6 +20,7 @@ from dlprobe.errors import ConfigError
 from dlprobe.record.description import OWN, LayerFacts
 from dlprobe.runs import Run
 
+Floats: TypeAlias = npt.NDArray[np.float64]
 SAME_SCALE = 0.1  # relative: so far is the root mean square of drawn weights from an initializer's at most
 USUAL = ("pytorch_linear", "he_normal", "glorot_normal", "lecun_normal")  # of equal variances the likelier comes first
 UNIFORM = {"he_normal": "he_uniform", "glorot_normal": "glorot_uniform", "lecun_normal": "lecun_uniform"}
@@ -120,26 +124,25 @@ def initializer_of(run: Run) -> str | None:
         return None
     sizes = run.row(0)["weight_rms"].astype(np.float64)
     fans = [(layer.fan_in, layer.fan_out) for layer in run.layer_facts]
+    largest = run.row(0)["weight_max_abs"].astype(np.float64) if run.is_recorded("weight_max_abs") else np.full_like(sizes, math.inf)
     if not np.isfinite(sizes).all() or any(fan is None for pair in fans for fan in pair):
         return None
+    return initializer_like(sizes, largest, [(int(fan_in or 1), int(fan_out or 1)) for fan_in, fan_out in fans])
+
+
+def initializer_like(sizes: Floats, largest: Floats, fans: Sequence[tuple[int, int]]) -> str:
+    """The initializer that draws weights of these root mean squares and largest sizes, (layer,), of layers with these fan_in and fan_out."""
     if not sizes.any():
         return "zeros"
     for name in USUAL:
         record = parse_spec("initializer", name).record
         wanted = np.sqrt([float(record.variance(*pair)) for pair in fans])
         if np.all(np.abs(sizes / wanted - 1.0) < SAME_SCALE):
-            return UNIFORM[name] if name in UNIFORM and _uniform(run, sizes) else name
-    gains = sizes * np.sqrt([float(fan_in or 1) for fan_in, _ in fans])
+            return UNIFORM[name] if name in UNIFORM and bool(np.all(largest / sizes < UNIFORM_PEAK)) else name
+    gains = sizes * np.sqrt([float(fan_in) for fan_in, _ in fans])
     if np.ptp(np.log(sizes)) <= np.ptp(np.log(gains)):
         return f"normal(std={_short(float(np.median(sizes)))})"
     return f"mean_field(sigma_w={_short(float(np.median(gains)))})"
-
-
-def _uniform(run: Run, sizes: np.ndarray[tuple[int, ...], np.dtype[np.float64]]) -> bool:
-    """Whether no weight is larger than those of a uniform distribution of this size are."""
-    if not run.is_recorded("weight_max_abs"):
-        return False
-    return bool(np.all(run.row(0)["weight_max_abs"] / sizes < UNIFORM_PEAK))
 
 
 def _short(number: float) -> str:

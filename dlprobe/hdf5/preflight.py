@@ -22,8 +22,9 @@ def examine(descriptor: int, name: str, superblocks: tuple[int, ...]) -> None:
         raise RunFileError(f"{name} is empty: the program that should have written it stopped before it began")
     if head.startswith(ZIP):
         raise RunFileError(
-            f"{name} is a zip archive, as torch.save and np.savez write them, and no run file: a trained state_dict goes into "
-            'init = "file(path=weights.npz)" after np.savez("weights.npz", **{k: v.cpu().numpy() for k, v in model.state_dict().items()}); '
+            f"{name} is a zip archive, as torch.save and np.savez write them, and no run file: of a state_dict "
+            'np.savez("weights.npz", **{k: v.cpu().numpy() for k, v in model.state_dict().items()}) makes what `dlprobe theory weights.npz`, '
+            "`dlprobe train weights.npz` and --init 'file(path=weights.npz)' take; "
             "a training is recorded by dlprobe.recorders.torch.record(model, optimizer, path)"
         )
     if not head.startswith(SIGNATURE):

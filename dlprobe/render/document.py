@@ -164,27 +164,6 @@ class HeatTable:
 
 
 @dataclass(frozen=True)
-class HeatMap:
-    """Numbers on a diverging log10 scale around 0 as time goes on: `values` is (row, column), a row per layer, a column per `x`; NaN: nothing to show.
-
-    Each number is drawn as one character. `meaning` says what the number is.
-    """
-
-    rows: Sequence[str]
-    x: Sequence[float]
-    values: Sequence[Sequence[float]]
-    meaning: str
-    x_label: str = "step"
-    low: float = -6.0
-    high: float = 6.0
-    caption: str = ""
-
-    def __post_init__(self) -> None:
-        _require(len(self.rows) == len(self.values), f"{len(self.values)} rows of numbers for {len(self.rows)} names")
-        _require(all(len(row) == len(self.x) for row in self.values), "every row of a heat map has a number for each x")
-
-
-@dataclass(frozen=True)
 class Series:
     """One line of a chart: `x` and `y` of equal length; NaN and infinite values leave a gap.
 
@@ -273,13 +252,17 @@ class StepMap:
 
 @dataclass(frozen=True)
 class LayerSeries:
-    """One value per layer, layer 0 nearest the input, with an optional verdict in one word. band: what each is expected between, [(low, high), …]."""
+    """One value per layer, layer 0 nearest the input, with an optional verdict in one word. band: what each is expected between, [(low, high), …].
+
+    like: the name of the series whose colour it has, being what theory says of it.
+    """
 
     name: str
     values: Sequence[float]
     verdict: str = ""
     tone: Tone = "neutral"
     band: Sequence[tuple[float, float]] = ()
+    like: str = ""
 
 
 @dataclass(frozen=True)
@@ -393,7 +376,7 @@ class Hint:
     details: bool = False
 
 
-Picture: TypeAlias = Bars | HeatTable | HeatMap | Chart | Density | StepMap | Profile | Strips
+Picture: TypeAlias = Bars | HeatTable | Chart | Density | StepMap | Profile | Strips
 Block: TypeAlias = Heading | Paragraph | Lines | Markdown | Bullets | Facts | Table | Picture | Image | Verdict | Choices | Hint
 
 

@@ -10,7 +10,7 @@ from collections.abc import Callable, Sequence
 from typing import Any, TextIO
 from urllib.parse import quote
 
-from dlprobe.render import density, formats, heat_map
+from dlprobe.render import density, formats
 from dlprobe.render import document as doc
 from dlprobe.render.heat import number_of
 from dlprobe.render.heights import heights
@@ -120,12 +120,6 @@ def _heat_table(block: doc.HeatTable) -> str:
     return _captioned(block.caption, f"{_rows(names, ['left', *['right'] * len(block.columns)], rows)}\n\n{escaped(told)}")
 
 
-def _heat_map(block: doc.HeatMap) -> str:
-    picture = heat_map.drawn_map(block, 100)
-    meaning = escaped(f"{block.meaning}; {heat_map.MARKS}")
-    return _captioned(block.caption, f"{meaning}\n\n{fenced([*(f'{name} {marks}'.rstrip() for name, marks, _ in picture.rows), picture.steps])}")
-
-
 def _chart(block: doc.Chart) -> str:
     """A few points of every series, first and last among them."""
     rows = []
@@ -201,7 +195,6 @@ _DRAWINGS: dict[type, Callable[[Any], str]] = {
     doc.Table: _table,
     doc.Bars: _bars,
     doc.HeatTable: _heat_table,
-    doc.HeatMap: _heat_map,
     doc.Chart: _chart,
     doc.Density: _density,
     doc.Profile: _profile,

@@ -104,6 +104,7 @@ REMEDIES: dict[str, Maker] = {
     "patient_stopping": training.patient_stopping,
     "dropout": training.dropout,
     "weight_penalty": training.weight_penalty,
+    "ridge": training.ridge,
     "no_penalty": training.no_penalty,
     "no_dropout": training.no_dropout,
     "class_weights": training.class_weights,

@@ -31,13 +31,23 @@ KEPT = Path(__file__).with_name("detection.json")
 
 
 def run(count: int, seed: int, folder: Path) -> dict[str, Any]:
-    """Train `count` cases of the grid both ways, all of them in their order or a random choice; results of the whole grid are kept."""
+    """Train `count` cases of the grid both ways; results are kept, those of the cases done so far while it runs."""
     import torch
 
     torch.set_num_threads(1)
     cases = grid()
-    chosen = cases if count >= len(cases) else random.Random(seed).sample(cases, count)
-    rows = [compared(case, seed, folder) for case in chosen]
+    rows: list[dict[str, Any]] = []
+    for case in random.Random(seed).sample(cases, min(count, len(cases))):  # in a random order, so that those done so far are a fair share
+        rows.append(compared(case, seed, folder))
+        found, share = counted(rows)
+        KEPT.write_text(json.dumps(found, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
+    return {**found, "failed": [] if share >= SHARE else [f"{share:.1%} of the rules' outcomes are the same, expected {SHARE:.0%}"]}
+
+
+def counted(rows: list[dict[str, Any]]) -> tuple[dict[str, Any], float]:
+    """What is kept of the cases done, and the share of the rules' outcomes that are the same."""
+    import torch
+
     headlines, rules = ([row[kind] for row in rows] for kind in ("same_diagnosis", "same_rules"))
     same, looked = sum(len(each) - len(row["different"]) for each, row in zip(rules, rows, strict=True)), sum(map(len, rules))
     found = {
@@ -47,10 +57,7 @@ def run(count: int, seed: int, folder: Path) -> dict[str, Any]:
         "same_outcome_of_rules": f"{same} of {looked}",
         "different": {row["case"]: row["told"] for row in rows if row["told"]},
     }
-    if count >= len(cases):
-        KEPT.write_text(json.dumps(found, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
-    share = same / looked
-    return {**found, "failed": [] if share >= SHARE else [f"{share:.1%} of the rules' outcomes are the same, expected {SHARE:.0%}"]}
+    return found, same / looked
 
 
 def compared(case: Case, seed: int, folder: Path) -> dict[str, Any]:

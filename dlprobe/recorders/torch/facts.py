@@ -77,6 +77,12 @@ def optimizer_text(optimizer: Any) -> str:
     return f"{name}(beta1={group['betas'][0]:g}, beta2={group['betas'][1]:g})"
 
 
+def decays(optimizer: Any) -> bool:
+    """Whether a weight decay is part of the gradient that an optimizer goes by: a penalty by another name; AdamW's is not."""
+    apart = getattr(optimizer, "kind", type(optimizer).__name__) == "AdamW"
+    return not apart and any(group.get("weight_decay") for group in optimizer.param_groups)
+
+
 def notes(model: nn.Module, passes: Passes, distributed: bool) -> list[str]:
     """What is not in the file, and why."""
     layers = [passes.layers[place] for place in passes.ranks]

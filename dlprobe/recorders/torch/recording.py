@@ -23,7 +23,7 @@ from dlprobe.errors import ConfigError, DlprobeWarning
 from dlprobe.recorders.run_file import RunFile
 from dlprobe.recorders.torch.calls import Call
 from dlprobe.recorders.torch.capture import Capture
-from dlprobe.recorders.torch.facts import environment, layer_facts, run_facts, special_ranks
+from dlprobe.recorders.torch.facts import decays, environment, layer_facts, run_facts, special_ranks
 from dlprobe.recorders.torch.groups import Floats, Scratch
 from dlprobe.recorders.torch.hooks import FirstClosure, Hook
 from dlprobe.recorders.torch.modules import unwrapped
@@ -277,7 +277,8 @@ class Recording:
         group = self._optimizers[0].param_groups[0]
         group = group.get("noted", {"lr": math.nan, "momentum": math.nan} if self._probes else group)
         rate, momentum = float(group["lr"]), float(group.get("momentum", group.get("betas", (math.nan,))[0]))
-        row = Row(self._step, taken, after, capture.scale, rate, momentum, capture.changed, capture.lacking, self._losses, self._passes.passes)
+        penalty = math.nan if self._probes or any(map(decays, self._optimizers)) else 0.0
+        row = Row(self._step, taken, after, capture.scale, rate, momentum, penalty, capture.changed, capture.lacking, self._losses, self._passes.passes)
         self._waiting, self._losses = row, []
         self._passes.forget()
         capture.row_is_over()

@@ -69,7 +69,7 @@ def _profile(group: doc.StripGroup, block: doc.Strips) -> doc.Profile:
     series: list[doc.LayerSeries] = []
     for strip in group.strips:
         series.append(doc.LayerSeries(strip.name, _filled(strip.values, longest), strip.verdict, strip.tone))
-        series += [doc.LayerSeries(f"{strip.name}, theory", _filled(strip.theory, longest))] if len(strip.theory) else []
+        series += [doc.LayerSeries(f"{strip.name}, theory", _filled(strip.theory, longest), like=strip.name)] if len(strip.theory) else []
     caption = f"{block.caption}: {group.quantity}" if block.caption else group.quantity
     return doc.Profile(series, block.layers[:longest], caption=caption, name=group.name or group.quantity)
 

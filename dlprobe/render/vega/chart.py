@@ -29,7 +29,7 @@ def chart(block: Chart, frame: Frame) -> dict[str, Any]:
     note = f"{lost} value{'s' * (lost != 1)} cannot be drawn (not finite{', or not above 0' if block.log_x or block.log_y else ''})" if lost else ""
     both = {"x": {"field": "x", "type": "quantitative", **x}, "y": {"field": "y", "type": "quantitative", **y}}
     layers: list[dict[str, Any]] = []
-    apart = named_scales(frame, [series.name for series in lines])
+    apart = named_scales(frame, lines)
     if areas:
         of_area = {**both, "y2": {"field": "y2"}, "detail": {"field": "pair", "type": "nominal"}, "color": apart["color"]}
         layers.append({"data": {"values": areas}, "mark": {"type": "area", "opacity": 0.22}, "encoding": of_area})

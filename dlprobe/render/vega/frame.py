@@ -8,6 +8,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from dlprobe.render.document import LayerSeries, Series
 from dlprobe.render.numbers import value_text
 from dlprobe.render.safe_text import visible
 from dlprobe.render.terminal.line_chart import Scale, axis_ticks
@@ -58,17 +59,22 @@ class Frame:
         return textwrap.wrap(text, max(20, int(self.width * smaller / LETTERS_OF_TITLE)))
 
 
-def named_ticks(names: Mapping[float, str]) -> dict[str, Any]:
-    """Part of an axis: ticks at these values, with these texts. The texts stand in an expression of Vega as JSON texts, which cannot leave their quotes."""
-    values, texts = list(names), [visible(text) for text in names.values()]
-    return {"values": values, "labelExpr": f"{json.dumps(texts)}[indexof({json.dumps(values)}, datum.value)] || ''"}
+def named_ticks(names: Mapping[float, str], log: bool = False) -> dict[str, Any]:
+    """Part of an axis: ticks at these values, with these texts. The texts stand in an expression of Vega as JSON texts, which cannot leave their quotes.
+
+    On a log scale values are found by their millionths of a decade: there Vega's own ticks differ from ours in the last bit.
+    """
+    texts = json.dumps([visible(text) for text in names.values()])
+    keys = [round(math.log10(value) * 1e6) for value in names] if log else list(names)
+    value = "round(log(datum.value) / LN10 * 1000000)" if log else "datum.value"
+    return {"values": list(names), "labelExpr": f"{texts}[indexof({json.dumps(keys)}, {value})] || ''"}
 
 
 def scale_and_axis(values: Sequence[float], log: bool, title: str, names: Mapping[float, str] | None = None, ends: bool = False) -> dict[str, Any]:
     """Scale and axis of numbers: round numbers, powers of ten on a log scale that spans decades, or the given names. ends: a linear axis ends with them."""
     axis: dict[str, Any] = {"title": visible(title) or None}
     if names:
-        return {"scale": {"type": "log" if log else "linear", "zero": False, "nice": False}, "axis": {**axis, **named_ticks(names)}}
+        return {"scale": {"type": "log" if log else "linear", "zero": False, "nice": False}, "axis": {**axis, **named_ticks(names, log)}}
     if not log or not values:
         fixed = _linear_domain(values, ends) if values else {}
         return {"scale": {"type": "linear", "zero": False, **fixed}, "axis": {**axis, "tickCount": MOST_TICKS, **_whole_ticks(values)}}
@@ -77,7 +83,7 @@ def scale_and_axis(values: Sequence[float], log: bool, title: str, names: Mappin
         low, high = low - 0.5, high + 0.5
     ticks = axis_ticks(Scale(low - 1e-9, high + 1e-9, True), MOST_TICKS)
     texts = {tick: power_text(tick) for tick in ticks}
-    return {"scale": {"type": "log", "domain": [10**low, 10**high], "nice": False}, "axis": {**axis, **named_ticks(texts)}}
+    return {"scale": {"type": "log", "domain": [10**low, 10**high], "nice": False}, "axis": {**axis, **named_ticks(texts, True)}}
 
 
 def _linear_domain(values: Sequence[float], ends: bool) -> dict[str, Any]:
@@ -107,9 +113,9 @@ def power_text(value: float) -> str:
     return f"10{str(exponent).translate(_POWERS)}" if is_power and abs(exponent) > 2 else value_text(float(value))
 
 
-def named_scales(frame: Frame, names: Sequence[str]) -> dict[str, Any]:
+def named_scales(frame: Frame, series: Sequence[Series | LayerSeries]) -> dict[str, Any]:
     """Encodings of what tells series apart: colour, dash, and shape of points; one legend for all, on top, none for a single series."""
-    marks, shown = frame.marks, [visible(name) for name in names]
+    shown = [visible(each.name) for each in series]
     legend = {
         "orient": "top",
         "title": None,
@@ -119,9 +125,9 @@ def named_scales(frame: Frame, names: Sequence[str]) -> dict[str, Any]:
         "symbolStrokeWidth": 3,
         "symbolOpacity": 1,
     }
-    colors = {"domain": shown, "range": [marks.color(name) for name in names]}
-    dashes = {"domain": shown, "range": [dash(index) for index in range(len(names))]}
-    field: dict[str, Any] = {"field": "series", "type": "nominal", "sort": None, "legend": legend if len(names) > 1 else None}
+    colors = {"domain": shown, "range": [frame.marks.color(each) for each in series]}
+    dashes = {"domain": shown, "range": [dash(index) for index in range(len(series))]}
+    field: dict[str, Any] = {"field": "series", "type": "nominal", "sort": None, "legend": legend if len(series) > 1 else None}
     return {"color": {**field, "scale": colors}, "strokeDash": {**field, "scale": dashes}, "shape": {"field": "shape", "type": "nominal", "scale": None}}
 
 

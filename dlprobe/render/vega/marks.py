@@ -17,9 +17,9 @@ class Marks:
 
     places: Mapping[str, int]
 
-    def color(self, name: str) -> str:
-        """Of the line."""
-        return LINES[self.places[name] % len(LINES)]
+    def color(self, series: Any) -> str:
+        """Of the line of a series."""
+        return LINES[self.places[getattr(series, "like", "") or series.name] % len(LINES)]
 
 
 def dash(index: int) -> list[int]:
@@ -38,7 +38,7 @@ def marks_of(blocks: Sequence[Any]) -> Marks:
     for block in blocks:
         if not isinstance(block, Chart | Profile):
             continue
-        names = list(dict.fromkeys(series.name for series in block.series if not getattr(series, "bounds", "")))
+        names = list(dict.fromkeys(series.name for series in block.series if not (getattr(series, "bounds", "") or getattr(series, "like", ""))))
         here = {places[name] for name in names if name in places}
         for name in names:
             if name not in places:

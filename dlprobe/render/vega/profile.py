@@ -20,15 +20,17 @@ LEAST_SPAN = 1.0  # decades: a profile that hardly moves must look flat
 
 def profile(block: Profile, frame: Frame) -> dict[str, Any]:
     """One plot with a line per series. What has no logarithm is told below the title: how many values of which series are 0, or not finite."""
-    rows = [row for index, series in enumerate(block.series) for row in _rows(series, index)]
+    lines, expected = ([series for series in block.series if bool(series.like) is of_theory] for of_theory in (False, True))
+    rows = [row for index, series in enumerate(lines) for row in _rows(series, index)]
+    theory = [{**row, "color": frame.marks.color(series)} for series in expected for row in _rows(series, 0)]
     bands = [row for series in block.series for row in _band(series)]
-    values = [row["y"] for row in rows if row["y"] is not None]
+    values = [row["y"] for row in [*rows, *theory] if row["y"] is not None]
     values += [row[end] for row in bands for end in ("y", "y2")]
     if not values:
         return frame.empty(block.caption)
     depth = max((len(series.values) for series in block.series), default=0)
     points = depth <= FEW
-    apart = named_scales(frame, [series.name for series in block.series])
+    apart = named_scales(frame, lines)
     y = scale_and_axis(_widened(values), True, block.caption if len(block.caption) <= LABEL else "")
     x: dict[str, Any] = {"field": "layer", "type": "quantitative", "scale": {"zero": False, "nice": False}}
     x |= {"axis": {"title": "layer, from the input to the output", "grid": False, **_layer_ticks(block.layers, depth)}}
@@ -39,10 +41,18 @@ def profile(block: Profile, frame: Frame) -> dict[str, Any]:
         layers.append({"data": {"values": bands}, "mark": {"type": "area", "opacity": 0.2}, "encoding": of_band})
     mark = {"type": "line", "strokeWidth": 2.5, "invalid": "break-paths-show-domains"}
     layers.append({"data": {"values": rows}, "mark": mark, "encoding": {**both, **{key: apart[key] for key in ("color", "strokeDash")}}})
+    if theory:
+        dotted = {"type": "line", "strokeWidth": 2, "strokeDash": [1, 3], "invalid": "break-paths-show-domains"}
+        colored = {"color": {"field": "color", "type": "nominal", "scale": None}, "detail": {"field": "series", "type": "nominal"}}
+        layers.append({"data": {"values": theory}, "mark": dotted, "encoding": {**both, **colored}})
     if points:
         seen = {"data": {"values": [row for row in rows if row["y"] is not None]}, "mark": {"type": "point", "filled": True, "size": 70, "opacity": 1}}
         layers.append({**seen, "encoding": {**both, "color": apart["color"], "shape": apart["shape"]}})
-    notes = [_missing(series) for series in block.series] + (["shaded: where theory expects a random net of these widths"] if bands else [])
+    notes = (
+        [_missing(series) for series in lines]
+        + (["dotted: theory"] if theory else [])
+        + (["shaded: where theory expects a random net of these widths"] if bands else [])
+    )
     return {**frame.head(block.caption, [*_verdicts(block.series), *notes]), "width": frame.width, "height": frame.height, "layer": layers}
 
 
