@@ -40,7 +40,7 @@ def test_findings_are_counted_as_fixed_new_and_same_and_the_sides_are_named() ->
     assert (found["fixed"], found["new"], found["same"]) == (back["new"], back["fixed"], back["same"])
     counted = re.search(r"findings: (.+?)\n\n", out, re.DOTALL)
     assert counted is not None
-    assert re.findall(r"(\d+) (fixed|new|same)", counted[1]) == [(str(len(codes)), change) for change, codes in found.items() if codes]
+    assert re.findall(r"(\d+)\s+(fixed|new|same)", counted[1]) == [(str(len(codes)), change) for change, codes in found.items() if codes]
     assert re.search(r"code +finding +severity +vanishing +healthy", diff(ill, well, "--details").out)
 
 

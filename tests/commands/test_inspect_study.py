@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import csv
 from pathlib import Path
 from typing import Any
 
@@ -108,6 +109,16 @@ def test_a_part_of_one_run_is_what_the_file_holds() -> None:
     data = dlprobe("inspect", f"study.h5#{id}", "--statistic", "update_ratio", "--layers", "output,hidden_2", "--steps", "3:", "--format", "json").data
     assert (data["layers"], data["steps"]) == (["output", "hidden_2"], list(range(3, 8)))
     np.testing.assert_array_equal(np.float32(data["values"]), values[3:, [3, 1]])
+
+
+def test_csv_has_a_row_for_each_group_layer_and_step() -> None:
+    out = dlprobe("inspect", "study.h5", "--statistic", "weight_rms", "--by", "activation", "--where", "depth=2", "--steps", "3:4", "--format", "csv").out
+    rows = list(csv.DictReader(out.splitlines()))
+    assert len(rows) == 2 * 2 * 2  # activations, first and last hidden layer, steps
+    for row in rows:
+        values = stored("weight_rms", depth=2, activation=row["activation"])[:, int(row["step"]), int(row["layer"][-1]) - 1]
+        assert float(row["median"]) == pytest.approx(np.median(values), rel=1e-7)
+        assert int(row["runs"]) == 3
 
 
 def test_old_spellings_answer_as_before() -> None:
