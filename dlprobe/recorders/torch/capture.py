@@ -15,7 +15,8 @@ from typing import Any
 import torch
 from torch import nn
 
-from dlprobe.recorders.torch.groups import Gradients, Group, Norms, Others, Scratch, Sums, Updates, Weights
+from dlprobe.recorders.torch.groups import Group, Scratch, Sums
+from dlprobe.recorders.torch.parameter_groups import Gradients, Norms, Others, Updates, Weights
 from dlprobe.recorders.torch.passes import Passes
 
 SCALER_STEP = torch.amp.GradScaler.step.__code__
