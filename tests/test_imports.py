@@ -43,7 +43,7 @@ MAY_IMPORT: dict[str, set[str]] = {
     "rules": {"analysis", "runs", "parts"},
     "experiments": {"executors", "training", "analysis", "runs", "rules", "parts"},
     "reports": {"render.document", "render.checked"},
-    "exporters": {"runs"},
+    "exporters": {"runs", "hdf5"},
     "recorders": {"runs", "data"},  # data: the fingerprint of the arrays that a recorded net sees
     "pytest_plugin": {"training", "data", "runs", "rules", "reports"},
 }
@@ -61,6 +61,7 @@ OWNERS: dict[str, set[str]] = {
     "polars": {"data", "exporters", "api"},
     "pandas": {"api"},
     "xarray": {"api"},
+    "tensorboard": {"exporters"},
     "torch": {"recorders.torch", "recorders.keras"},
     "keras": {"recorders.keras"},
     "jax": set(),

@@ -8,8 +8,9 @@ from typing import TYPE_CHECKING, Any
 
 from dlprobe import runs
 from dlprobe.api import conversions
-from dlprobe.api.tables import What, columns_of, results_of
+from dlprobe.api.tables import columns_of, results_of
 from dlprobe.errors import RunFileError
+from dlprobe.exporters.parts import What
 from dlprobe.runs.study import Runs
 
 if TYPE_CHECKING:

@@ -4,17 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from typing import Any, Literal, TypeAlias, get_args
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from dlprobe.errors import ConfigError
-from dlprobe.record.scalars import SCALARS
+from dlprobe.exporters.parts import PER_LAYER, WHAT, Source, What, chosen
 from dlprobe.registry import unknown
 from dlprobe.runs import Run, Study
-
-What: TypeAlias = Literal["statistics", "scalars", "evaluations", "evaluation_layers"]
 
 
 @dataclass(frozen=True)
@@ -37,32 +35,13 @@ class Columns:
 
 def columns_of(run: Run, what: What, names: Iterable[str] | None) -> Columns:
     """Some or all arrays of one kind. Raises ConfigError for a kind or name that there is not."""
-    if what not in get_args(What):
-        raise ConfigError(unknown("kind of columns", str(what), get_args(What)))
-    known = _known(run, what)
-    chosen = list(known) if names is None else list(names)
-    for name in chosen:
-        if name not in known:
-            raise ConfigError(unknown(f"name among the {what}", name, known))
-    step = run.evaluations["step"] if what.startswith("evaluation") else run.steps
-    labels = {"step": step, "layer": np.array(run.layers.names, dtype=np.str_)}
-    dims = ("step", "layer") if what in ("statistics", "evaluation_layers") else ("step",)
-    return Columns(dims, {dim: labels[dim] for dim in dims}, {name: _array(run, what, name) for name in chosen})
-
-
-def _known(run: Run, what: What) -> tuple[str, ...]:
-    by_kind = {"statistics": lambda: run.statistics, "scalars": lambda: tuple(name for name in SCALARS if run.is_recorded(name))}
-    if what in by_kind:
-        return by_kind[what]()
-    return tuple(name for name in (run.evaluations if what == "evaluations" else run.evaluation_layers) if name != "step")
-
-
-def _array(run: Run, what: What, name: str) -> NDArray[Any]:
-    if what == "statistics":
-        return run.statistic(name)
-    if what == "scalars":
-        return run.scalar(name)
-    return run.evaluations[name] if what == "evaluations" else run.evaluation_layers[name]
+    if what not in WHAT:
+        raise ConfigError(unknown("kind of columns", str(what), WHAT))
+    source = Source(run, what)
+    asked = chosen(f"name among the {what}", () if names is None else list(names), source.names)
+    labels = {"step": source.steps, "layer": np.array(run.layers.names, dtype=np.str_)}
+    dims = ("step", "layer") if what in PER_LAYER else ("step",)
+    return Columns(dims, {dim: labels[dim] for dim in dims}, {name: source.rows(name, 0, len(source.steps)) for name in asked})
 
 
 def results_of(study: Study) -> Columns:

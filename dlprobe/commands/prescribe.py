@@ -21,6 +21,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from dlprobe.commands.base.arguments import Force
+from dlprobe.commands.base.completing import complete_runs
 from dlprobe.commands.base.executing import Execution, workers_option
 from dlprobe.commands.base.file_kinds import CONFIGURATION
 from dlprobe.commands.base.kept_trials import keep_more, kept_file, refuse_changed_data
@@ -29,6 +30,7 @@ from dlprobe.commands.base.screen import Screen
 from dlprobe.commands.base.study_driver import carry_out
 from dlprobe.commands.base.writing import claim, inputs_of, read_as, write_text
 from dlprobe.errors import ExitCode
+from dlprobe.registry import counted
 
 if TYPE_CHECKING:
     from dlprobe.commands.base.writing import Target
@@ -38,7 +40,7 @@ if TYPE_CHECKING:
     from dlprobe.experiments.trials import Trial
     from dlprobe.rules import Diagnosis, Finding
 
-RunFile = Annotated[Path, typer.Argument(metavar="RUN", help="run file")]
+RunFile = Annotated[Path, typer.Argument(metavar="RUN", help="run file, or STUDY#RUN", autocompletion=complete_runs)]
 Seeds = Annotated[int, typer.Option("--seeds", metavar="N", min=1, max=100, help="runs of each change, from --seed upwards [default: 3]")]
 Seed = Annotated[int | None, typer.Option("--seed", metavar="N", min=0, help="first seed [default: the run's own]")]
 Tries = Annotated[int, typer.Option("--tries", metavar="N", min=1, help="changes that are tried at most, and as many combinations [default: 8]")]
@@ -63,7 +65,7 @@ def command(
     found, failed = ill.diagnosis, ill.diagnosis.state.name in FAILED
     proof = None if ill.kept is None else ill.kept.proof()
     proved = None if proof is None else Proved(proof.cause.patch, tuple(proof.pairs))
-    prescription = Prescription(ill.config, ill.findings, range(first, first + seeds), tries, sets, found.cause, failed, proved)
+    prescription = Prescription(ill.config, ill.findings, range(first, first + seeds), tries, sets, found.cause, failed, proved, found.together)
     refuse_changed_data(run, ill.config, ill.fingerprint, sets)
     finished, keep = _known(prescription, ill), partial(_keep, prescription, ill, screen)
     return carry_out(prescription, Execution(workers), screen, partial(_show, ill=ill, target=target), finished, keep)
@@ -153,7 +155,7 @@ def _write(target: Target, ill: Ill, tried: Tried, chosen: Result) -> None:
 
     config = chosen.treatment.config
     changed = [(key, value_text(ill.config, key)) for key in changed_values(ill.config, config)]
-    so_far = "" if tried.complete else f" as far as was tried ({len(tried.changes)} of {tried.planned} changes)"
+    so_far = "" if tried.complete else f" as far as was tried ({len(tried.changes)} of {counted(tried.planned, 'change')})"
     lines = [line for text in head_of_cure(str(ill.path), chosen, tried.results[0], so_far) for line in wrap(visible(text), 98)]
     head = "".join(f"# {line}\n" for line in lines)
     write_text(target, f"{head}\n{to_toml(config, reasons_of(chosen, changed), brief=True)}")

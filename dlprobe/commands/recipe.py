@@ -2,7 +2,7 @@
 
 Without a name, lists the claims; --wrong lists those that do not simply hold, with what is so. With a name, runs what the claim is about, draws it and says
 whether the claim holds, holds only in some cases, or does not hold. The verdict follows from the inequalities that are printed with it. -o keeps every run in
-a study, for inspect, check and diff.
+a study, for inspect, check and diff; a saved study in place of NAME is shown again.
 
 Examples:
   dlprobe recipe
@@ -10,6 +10,7 @@ Examples:
   dlprobe recipe sigmoid_unit_normal --tiny
   dlprobe recipe he_for_smooth --tiny --seeds 2 --format json
   dlprobe recipe data_size --tiny --data breast_cancer -o sizes.h5
+  dlprobe recipe sizes.h5
 """
 
 from __future__ import annotations
@@ -20,12 +21,15 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from dlprobe.commands.base.arguments import LARGEST_SEEDS, Force
+from dlprobe.commands.base.configuration import is_run_file
 from dlprobe.commands.base.executing import Execution, workers_option
 from dlprobe.commands.base.file_kinds import CONFIGURATION
+from dlprobe.commands.base.named_files import tell_of_named_files
 from dlprobe.commands.base.screen import Screen
 from dlprobe.commands.base.study_driver import carry_out
 from dlprobe.commands.base.writing import claim, inputs_of, write_text
 from dlprobe.errors import ConfigError, ExitCode
+from dlprobe.runs.reading import reading
 
 if TYPE_CHECKING:
     from dlprobe.commands.base import writing
@@ -77,6 +81,12 @@ def command(
             raise ConfigError("--data, --tiny, --base and -o are for one recipe: expected its name, e.g. dlprobe recipe sigmoid_stack --tiny")
         screen.show(report.listing(registry.records("recipe"), wrong))
         return None
+    if is_run_file(Path(name)):
+        if given := [
+            option for option, value in {"--data": data, "--tiny": tiny, "--seeds": seeds, "--base": base, "-o": output, "--wrong": wrong}.items() if value
+        ]:
+            raise ConfigError(f"{name} is shown as it is: leave {', '.join(given)} out")
+        return show_again(Path(name), screen)
     chosen = registry.get("recipe", name)
     if wrong:
         raise ConfigError(f"--wrong lists recipes: expected no name beside it; type dlprobe recipe {chosen.name} or dlprobe recipe --wrong")
@@ -92,6 +102,21 @@ def command(
     numbers = range(seed, seed + (seeds or (1 if tiny else 3)))
     laboratory = Laboratory(configuration, PreparedSets(told=screen.note), numbers, tiny, given=data is not None)
     return carry_out(RecipeExperiment(chosen, laboratory), execution, screen, show)
+
+
+def show_again(path: Path, screen: Screen) -> ExitCode:
+    """Measure what a saved study holds, without training."""
+    from dlprobe.experiments.experiment import Means
+    from dlprobe.experiments.recipe_study import RecipeExperiment
+    from dlprobe.experiments.study import open_study
+
+    with reading(path), open_study(path, RecipeExperiment.name) as study:
+        experiment = RecipeExperiment.restore(study, screen.note)
+        tell_of_named_files(path, [experiment.laboratory.base], screen)
+        result = experiment.run(Means())
+        assert result is not None, "nothing stops it"
+        show(experiment, result, Execution(resume=path), screen)
+    return ExitCode.DONE
 
 
 def show(experiment: RecipeExperiment, result: Measured, execution: Execution, screen: Screen) -> None:

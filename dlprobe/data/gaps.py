@@ -12,6 +12,7 @@ from dlprobe.data.columns import Column, Table, pasted
 from dlprobe.data.dataset import Array, Floats, Indices, Mask
 from dlprobe.data.places import problem, quoted, quoted_list
 from dlprobe.errors import DataError
+from dlprobe.registry import counted
 
 CURE = "--missing median fills gaps (or mean, indicator)"
 
@@ -48,10 +49,10 @@ def rows_without_gaps(table: Table, needed: Sequence[Column], features: bool, be
     if 2 * lost > table.rows:
         worst = max(counts, key=lambda one: one[1])[0]
         cure = f"--drop {pasted([worst])} leaves that column out, {CURE}" if features else "name another target"
-        what = f"missing value; {lost} of {table.rows} rows have one, most in {quoted(worst.name)}: {cure}"
+        what = f"missing value; {lost} of {counted(table.rows, 'row')} have one, most in {quoted(worst.name)}: {cure}"
         raise problem(table.path_at(first), what, table.row_of(first), column.number, column.name)
     where = f"row {table.row_of(first)}, column {column.number} {quoted(column.name)}"
-    return kept, (f"dropped {lost} of {table.rows} rows with missing values (the first: {where})",)
+    return kept, (f"dropped {lost} of {counted(table.rows, 'row')} with missing values (the first: {where})",)
 
 
 def whole_rows(path: Path, matrix: Floats, targets: Array, missing: str) -> tuple[Indices, tuple[str, ...]]:
@@ -68,8 +69,8 @@ def whole_rows(path: Path, matrix: Floats, targets: Array, missing: str) -> tupl
     first = f"row {int(np.argmax(gaps)) + 1}"
     if 2 * lost > len(gaps):
         cure = CURE if missing == "drop" and 2 * of_targets.sum() <= len(gaps) else "expected a target in most rows"
-        raise problem(path, f"{lost} of {len(gaps)} rows hold NaN, {first} is the first: {cure}")
-    return np.flatnonzero(~gaps), (f"dropped {lost} of {len(gaps)} rows with missing values (the first: {first})",)
+        raise problem(path, f"{lost} of {counted(len(gaps), 'row')} hold NaN, {first} is the first: {cure}")
+    return np.flatnonzero(~gaps), (f"dropped {lost} of {counted(len(gaps), 'row')} with missing values (the first: {first})",)
 
 
 def gap_note(missing: str, names: Sequence[str], gaps: int) -> tuple[str, ...]:
@@ -78,7 +79,7 @@ def gap_note(missing: str, names: Sequence[str], gaps: int) -> tuple[str, ...]:
         return ()
     by = "the median of the training part" if missing == "median" else "the mean of the training part"
     flag = ", and a column for each says where they were" if missing == "indicator" else ""
-    columns = f"{len(names)} columns ({quoted_list(list(names))})" if len(names) > 1 else f"column {quoted(names[0])}"
+    columns = f"{counted(len(names), 'column')} ({quoted_list(list(names))})" if len(names) > 1 else f"column {quoted(names[0])}"
     many = f"{gaps} missing values in {columns} are" if gaps > 1 else f"1 missing value in {columns} is"
     return (f"{many} filled by {by}{flag}",)
 

@@ -14,6 +14,7 @@ from dlprobe.data.arrays import Arrays
 from dlprobe.data.columns import Column, Table
 from dlprobe.data.dataset import PARTS, Array, Indices
 from dlprobe.data.places import problem, quoted, visible
+from dlprobe.registry import counted
 
 # how people call the parts, in names of arrays and in cells
 PART_WORDS = {
@@ -111,7 +112,7 @@ def appended(parts: Indices | None, count: int, more: int, part: int) -> Indices
 
 
 def told(path: Path, part: int, rows: int) -> tuple[str, ...]:
-    return (f"the {PARTS[part]} part is given: {rows} rows of {visible(path.name)}",)
+    return (f"the {PARTS[part]} part is given: {counted(rows, 'row')} of {visible(path.name)}",)
 
 
 def parts_in(table: Table, column: Column) -> Indices:

@@ -23,6 +23,7 @@ from dlprobe.data.tile_quantiles import robust_in_tiles
 from dlprobe.data.tile_views import Filled
 from dlprobe.data.tiles import Told, digests_of, whole
 from dlprobe.errors import DataError
+from dlprobe.registry import counted
 
 SUMMED = 2**16  # numbers whose squares are made at a time
 
@@ -88,11 +89,11 @@ def parted(dataset: Dataset, options: Options, seed: int) -> dict[str, Indices]:
     given = dataset.parts is not None or dataset.groups is not None
     rows = split_given(dataset.parts, dataset.groups, classes, options.split, seed) if given else split(dataset.samples, classes, options.split, seed)
     if not len(rows["train"]):
-        found = f"the training part of split {words(options.split)} is empty with {dataset.samples} rows"
+        found = f"the training part of split {words(options.split)} is empty with {counted(dataset.samples, 'row')}"
         raise DataError(f"{dataset.name}: {found}: give training a larger share")
     if options.train_size is not None:
         if options.train_size > len(rows["train"]):
-            found = f"train_size = {options.train_size}, and the training part of split {words(options.split)} has {len(rows['train'])} rows"
+            found = f"train_size = {options.train_size}, and the training part of split {words(options.split)} has {counted(len(rows['train']), 'row')}"
             raise DataError(f"{dataset.name}: {found}: take fewer, or give training a larger share")
         rows["train"] = fewer(rows["train"], None if classes is None else classes[rows["train"]], options.train_size, seed)
     return rows
@@ -228,12 +229,15 @@ def given_notes(dataset: Dataset, rows: Mapping[str, Indices], duplicates: Mappi
 def split_notes(dataset: Dataset, options: Options, rows: Mapping[str, Indices], scaler: Scaler) -> list[str]:
     """What the split and the scaling could not do as asked."""
     empty = [part for part, percent in zip(PARTS, options.split, strict=True) if percent > 0 and not len(rows[part])]
-    notes = [f"the {part} part is empty: {dataset.samples} rows are too few for split {words(options.split)}" for part in empty]
+    notes = [
+        f"the {part} part is empty: {counted(dataset.samples, 'row')} {'is' if dataset.samples == 1 else 'are'} too few for split {words(options.split)}"
+        for part in empty
+    ]
     constant = int((scaler.scale == 0).sum())
     if constant:
-        notes.append(f"{constant} of {len(scaler.scale)} features are constant in the training part and scaled to 0")
+        notes.append(f"{constant} of {counted(len(scaler.scale), 'feature')} are constant in the training part and scaled to 0")
     if dataset.task == "classification":
         counts = count_classes(dataset.targets, len(dataset.class_names))
         if few := int((counts == 1).sum()):
-            notes.append(f"{few} classes have a single row" if few > 1 else "1 class has a single row")
+            notes.append(f"{counted(few, 'class', 'classes')} have a single row" if few > 1 else "1 class has a single row")
     return notes

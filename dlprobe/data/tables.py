@@ -17,6 +17,7 @@ from dlprobe.data.given_parts import groups_in, parts_in
 from dlprobe.data.places import problem, quoted, quoted_list, visible
 from dlprobe.data.written_numbers import hint
 from dlprobe.errors import DataError
+from dlprobe.registry import counted
 
 MOST_CATEGORIES = 100
 COPIED_ROWS = 512
@@ -146,7 +147,9 @@ def encode(path: Path, columns: list[Column], missing: str) -> tuple[Floats, tup
             block, values = one_hot(column)
             blocks.append(block)
             names += [f"{column.name}={value}" for value in values]
-            encoded.append(f"{quoted(column.name)} ({len(values)} values{', dates: --dates ordinal makes numbers of them' if date_forms(column) else ''})")
+            encoded.append(
+                f"{quoted(column.name)} ({counted(len(values), 'value')}{', dates: --dates ordinal makes numbers of them' if date_forms(column) else ''})"
+            )
     if missing == "indicator":
         more, flags = indicators([(column.name, column.missing) for column in columns])
         blocks, names = blocks + more, names + flags
@@ -193,7 +196,7 @@ def no_categories(column: Column) -> str:
         return f"holds {quoted(first_text(column))}, expected numbers or categories{told}"
     used, rows = len(used_codes(column)), int((~column.missing).sum())
     if used > MOST_CATEGORIES or (used > 10 and 2 * used > rows):
-        found = f"has {used} different texts in {rows} rows, {quoted(first_text(column))} is one"
+        found = f"has {used} different texts in {counted(rows, 'row')}, {quoted(first_text(column))} is one"
         kind = ", a date" if date_forms(column) else ", so it names the rows" if used == rows else ""
         return f"{found}{kind}, expected numbers or at most {MOST_CATEGORIES} categories"
     return ""

@@ -17,6 +17,7 @@ from dlprobe.analysis.comparing import comparison, paired
 from dlprobe.analysis.comparing.comparison import Margin, Outcome
 from dlprobe.analysis.model_size import layer_size
 from dlprobe.analysis.profiles.run_profile import run_profile
+from dlprobe.analysis.theory.mean_field import Prediction
 from dlprobe.config import RunConfig, completed, from_mapping, to_mapping, with_values
 from dlprobe.errors import ConfigError
 from dlprobe.experiments.axes import Axis, named
@@ -66,11 +67,14 @@ class Cell:
 
 @dataclass(frozen=True)
 class RunOutcome(Outcome):
-    """What is compared of one run, with what it has come to. healed: the step from which an error signal that was ill at first stayed within the band."""
+    """What is compared of one run, with what it has come to. healed: the step from which an error signal that was ill at first stayed within the band; theory:
+    what it expects of the net before training.
+    """
 
     id: str = ""
     examined: Examined | None = None
     healed: int | None = None
+    theory: Prediction | None = None
 
 
 @dataclass(frozen=True)
@@ -118,8 +122,14 @@ class CompareExperiment(SeededExperiment[RunOutcome, "Compared"]):
     def read(self, planned: PlannedRun, run: Run) -> RunOutcome:
         """What is compared of a run."""
         outcome, examined = comparison.outcome(int(planned.coordinates["seed"]), run), examine(run)
-        healed = healed_step(run, run_profile(run))
-        return RunOutcome(**{**vars(outcome), "state": examined.seen.state.name}, id=planned.id, examined=examined, healed=healed)
+        profile = run_profile(run)
+        return RunOutcome(
+            **{**vars(outcome), "state": examined.seen.state.name},
+            id=planned.id,
+            examined=examined,
+            healed=healed_step(run, profile),
+            theory=None if profile is None else profile.theory,
+        )
 
     def conclude(self, found: Mapping[str, RunOutcome], complete: bool) -> Compared | None:
         """The comparison of what ended; None where nothing did."""

@@ -12,13 +12,14 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from dlprobe import registry
 from dlprobe.config import RunConfig, with_values
 from dlprobe.errors import ConfigError
 from dlprobe.executors import threads as executor
-from dlprobe.experiments.study import run_id
+from dlprobe.experiments.study import refuse_other_data, run_id
 from dlprobe.record.recorder import Both, Snapshots
-from dlprobe.record.scalars import BATCH_LOSS
-from dlprobe.runs import RunWriter, StudyWriter
+from dlprobe.record.scalars import BATCH_LOSS, SCALARS
+from dlprobe.runs import RunWriter, Study, StudyWriter
 from dlprobe.training import trainer
 from dlprobe.training.describe import describe
 from dlprobe.training.prepared_sets import PreparedSets
@@ -85,6 +86,7 @@ class Trained:
     def outputs(self, inputs: Array) -> Array:
         """The net's outputs (samples, outputs) for inputs scaled as those it was trained on."""
         network = self.session.network
+        assert self.session.step or not network.trained.state.size, "what is read from a study has no running statistics"
         fitting = np.ascontiguousarray(inputs, network.dtype)
         return network.evaluate(fitting, np.zeros((len(inputs), self.session.model.outputs), network.dtype)).outputs
 
@@ -105,7 +107,8 @@ class Stopped(KeyboardInterrupt):
 class Laboratory:
     """Trains the variants that a recipe asks for. progress(done, all) counts the runs of the present call.
 
-    given: whether the data are the user's choice and not the recipe's. writer: keeps every run in a study file; numbers: of the variants in it.
+    given: whether the data are the user's choice and not the recipe's. writer: keeps every run in a study file; numbers: of the variants in it. saved: a study
+    whose runs are read in place of training.
     """
 
     base: RunConfig
@@ -118,6 +121,7 @@ class Laboratory:
     given: bool = False
     writer: StudyWriter | None = None
     numbers: Iterator[int] = field(default_factory=count)
+    saved: Study | None = None
 
     def size(self, usual: Any, tiny: Any) -> Any:
         """What the size at hand asks for."""
@@ -145,6 +149,8 @@ class Laboratory:
         values = {"training.seed": seed, "data.data_seed": self.seeds[0] if same_data else seed}
         config = with_values(self.base, {**values, **changes})
         session, kept = trainer.start(config, self.sets.of(config)), Watched()
+        if self.saved is not None:
+            return Trained(session, replayed(self.saved, id, session, kept))
         if self.writer is None:
             trainer.run(session, kept, stop=self.stop)
             return Trained(session, kept)
@@ -152,6 +158,27 @@ class Laboratory:
         if trainer.run(session, Both(kept, stored), stop=self.stop) != "interrupted":
             self.writer.run(id, stored.bytes(), {"variant": variant, "seed": seed})
         return Trained(session, kept)
+
+
+def replayed(study: Study, id: str, session: trainer.Session, kept: Watched) -> Watched:
+    """Put a session that has just started where a stored run ended, and hand its numbers to `kept`. Raises ConfigError for a run that is not there or other."""
+    if id not in study.runs:
+        raise ConfigError(f"{study.path} has no run {id}: the recipe was stopped, or asks for other runs now; measure it again with -o")
+    run = study.runs.open(id)
+    refuse_other_data(study, run, session.data)
+    assert run.final_parameters is not None, "a run that ended has its parameters"
+    session.network.parameters[:] = run.final_parameters  # running statistics are not kept: no recipe asks a normalized net for outputs
+    if len(run.steps):
+        statistics = np.stack([run.statistic(name) for name in registry.records("statistic")], axis=-1)
+        kept.rows(0, run.steps, statistics, np.stack([run.scalar(name) for name in SCALARS], axis=-1), 0.0)
+    for row, step in enumerate(run.evaluations.get("step", ())):
+        kept.evaluation(int(step), {name: float(values[row]) for name, values in run.evaluations.items() if name != "step"}, {})
+    for percentiles in () if run.tracked is None else run.tracked.percentiles:
+        kept.instruments(0, {"tracked/percentiles": percentiles})
+    for parameters in run.checkpoints["parameters"]:
+        kept.checkpoint(0, parameters)
+    kept.end(run.status, run.final, {})
+    return kept
 
 
 def median(runs: Sequence[Trained], of: Callable[[Trained], float]) -> float:

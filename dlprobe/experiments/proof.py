@@ -16,6 +16,10 @@ so much more often than with the sham that chance does that in 1 of 20 cases at 
 test, one-sided): 5 of 5 against 1 of 5 at most, 3 of 3 against none; two seeds prove nothing.
 *Learn* is the outcome of a run, measured without any rule (`trials`).
 
+**Several causes.** Where causes stand beside each other, the top one is undone alone first, then with
+the next one, until that is proved: `causes_to_prove` says the steps. Each step has its own sham, and
+is said, so that a reader sees how often it was tried.
+
 Sources: random restarts as the control of equal cost: Hutter, Hoos & Leyton-Brown 2013, LION (algorithm
 configuration); Fisher 1935, The design of experiments, chapter 2.
 """
@@ -34,12 +38,14 @@ from dlprobe.experiments.proof_file import KeptTrial
 from dlprobe.experiments.proof_record import CURED_SHARE, Cause, Proof
 from dlprobe.experiments.study import PlannedRun
 from dlprobe.experiments.trials import LEARNED, Measure, Trial, trial_of
+from dlprobe.rules.diagnosis import Diagnosis, joined
 from dlprobe.runs import Run
 from dlprobe.training.prepared_sets import PreparedSets
 
 SEEDS = 5
 MOST_RESTARTS = 4  # of one sham, whatever the cure costs
 APART = 1_000_000  # between the seeds of the cure and those of the shams
+SEEDED = {"training.seed", "data.data_seed"}  # another start is what the sham is
 REFERENCES = 3  # seeds of the plain defaults, where nobody knows what can be reached
 
 
@@ -126,6 +132,21 @@ class ProofExperiment(PlannedExperiment[Trial, Proof]):
                 pairs[seed] = (found[undone], tuple(found[id] for id in shams))
         defaults = tuple(trial for id, trial in found.items() if id.startswith("defaults-"))
         return Proof(self.cause, self.change, tuple(self.seeds), pairs, defaults) if pairs else None
+
+
+def causes_to_prove(diagnosis: Diagnosis) -> list[Cause]:
+    """What to undo, step by step: the top cause alone, then with the next of those that stand beside it, up to all; nothing where no change undoes it."""
+    top = diagnosis.cause
+    remedy = next((each for each in top.remedies if each.patch and not each.patch.keys() <= SEEDED), None) if top is not None else None
+    if top is None or remedy is None:
+        return []
+    steps = [Cause(top.code, top.name, remedy.patch, remedy.why)]
+    for count in range(1, len(diagnosis.together) + 1):
+        undone, all_at_once = diagnosis.together[:count], joined(diagnosis.together[:count])
+        first, *beside = [(each.code, each.name) for each in undone]
+        if all_at_once.patch != steps[-1].patch:
+            steps.append(Cause(*first, all_at_once.patch, all_at_once.why, tuple(beside)))
+    return steps
 
 
 def kept_trials(plan: Iterable[PlannedRun], found: Mapping[str, Trial]) -> dict[str, KeptTrial]:

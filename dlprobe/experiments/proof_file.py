@@ -10,7 +10,7 @@ from __future__ import annotations
 import json
 import math
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -28,7 +28,9 @@ T = TypeVar("T")
 
 @dataclass(frozen=True)
 class KeptTrial:
-    """A trial and where it belongs. arm: undone, sham, defaults, or change for one of `prescribe`; seed: of the pair; restart: which one of the sham."""
+    """A trial and where it belongs. arm: undone, sham, defaults, earlier for one of an earlier step of the proof, or change for one of `prescribe`; seed: of
+    the pair; restart: which one of the sham, or which earlier step.
+    """
 
     arm: str
     seed: int
@@ -37,10 +39,20 @@ class KeptTrial:
 
 
 @dataclass(frozen=True)
+class Step:
+    """A change that was tried before the one that the proof ends with. restarts: of each of its shams."""
+
+    cause: Cause
+    change: str
+    restarts: int
+
+
+@dataclass(frozen=True)
 class ProofFile:
     """What the file says. content_sha256: of the run; dlprobe: the version that wrote it; trials: by `key_of` their configuration.
 
-    cause, change, seeds: of the proof, None and empty where only trials are kept.
+    cause, change, seeds: of the proof, None and empty where only trials are kept. restarts: of each of its shams, 0 for all that are there; earlier:
+    steps before it, which did not prove their cause.
     """
 
     content_sha256: str
@@ -49,21 +61,27 @@ class ProofFile:
     change: str = ""
     seeds: tuple[int, ...] = ()
     dlprobe: str = field(default_factory=version)
+    restarts: int = 0
+    earlier: tuple[Step, ...] = ()
 
     def proof(self) -> Proof | None:
         """The proof that the trials make; None where there is none."""
         if self.cause is None:
             return None
-        arms: dict[tuple[str, int], list[KeptTrial]] = {}
-        for kept in self.trials.values():
-            arms.setdefault((kept.arm, kept.seed), []).append(kept)
+        earlier = tuple(filter(None, (self._of_step(step, "earlier", at) for at, step in enumerate(self.earlier))))
+        found = self._of_step(Step(self.cause, self.change, self.restarts), "undone", 0)
+        return None if found is None else replace(found, defaults=tuple(each.trial for each in self.trials.values() if each.arm == "defaults"), earlier=earlier)
+
+    def _of_step(self, step: Step, arm: str, restart: int) -> Proof | None:
+        """One step with its shams; None where no seed has ended in both arms."""
         pairs = {}
         for seed in self.seeds:
-            undone, shams = arms.get(("undone", seed)), arms.get(("sham", seed))
+            of_seed = [kept for kept in self.trials.values() if kept.seed == seed]
+            undone = [kept.trial for kept in of_seed if kept.arm == arm and kept.restart == restart]
+            shams = sorted((kept for kept in of_seed if kept.arm == "sham"), key=lambda kept: kept.restart)
             if undone and shams:
-                pairs[seed] = (undone[0].trial, tuple(each.trial for each in sorted(shams, key=lambda each: each.restart)))
-        defaults = tuple(each.trial for (arm, _), found in arms.items() if arm == "defaults" for each in found)
-        return Proof(self.cause, self.change, self.seeds, pairs, defaults) if pairs else None
+                pairs[seed] = (undone[0], tuple(kept.trial for kept in shams[: step.restarts or None]))
+        return Proof(step.cause, step.change, self.seeds, pairs) if pairs else None
 
     def text(self) -> str:
         """The content of the file."""
@@ -127,10 +145,18 @@ def _file_of(data: Any) -> ProofFile:
     proof, made_by = data.get("proof"), _of(data.get("dlprobe"), str)
     if proof is None:
         return ProofFile(*head, dlprobe=made_by)
-    cause = _of(_of(proof, dict).get("cause"), dict)
-    patch, texts = _texts(cause.get("patch")), [_of(cause.get(name), str) for name in ("code", "name", "why")]
+    last = _step(_of(proof, dict))
     seeds = tuple(_of(each, int) for each in _of(proof.get("seeds"), list))
-    return ProofFile(*head, Cause(texts[0], texts[1], patch, texts[2]), _of(proof.get("change"), str), seeds, made_by)
+    earlier = tuple(_step(_of(each, dict)) for each in _of(proof.get("earlier", []), list))
+    return ProofFile(*head, last.cause, last.change, seeds, made_by, last.restarts, earlier)
+
+
+def _step(proof: Mapping[str, Any]) -> Step:
+    cause = _of(proof.get("cause"), dict)
+    code, name, why = (_of(cause.get(key), str) for key in ("code", "name", "why"))
+    beside = [_of(each, dict) for each in _of(cause.get("beside", []), list)]
+    others = tuple((_of(each.get("code"), str), _of(each.get("name"), str)) for each in beside)
+    return Step(Cause(code, name, _texts(cause.get("patch")), why, others), _of(proof.get("change"), str), _of(proof.get("restarts"), int))
 
 
 def _kept(data: Mapping[str, Any]) -> tuple[str, KeptTrial]:

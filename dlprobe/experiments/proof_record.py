@@ -10,6 +10,7 @@ from typing import Any, Literal, TypeAlias
 
 from dlprobe.analysis.comparing.count_tests import p_more_errors
 from dlprobe.experiments.trials import Trial, reachable_skill
+from dlprobe.registry import counted
 
 CURED_SHARE = 0.8  # of the seeds, e.g. 4 of 5
 LEVEL = 0.05  # of the exact test
@@ -21,12 +22,26 @@ Verdict: TypeAlias = Literal["proved", "not proved", "unfinished"]
 
 @dataclass(frozen=True)
 class Cause:
-    """What is to be proved. code, name: of the finding; patch: the change that undoes it, by `table.key` as typed; why: the remedy's line."""
+    """What is to be proved. code, name: of the finding; patch: the change that undoes it, by `table.key` as typed; why: the remedy's line.
+
+    beside: (code, name) of the further causes that the patch undoes with it.
+    """
 
     code: str
     name: str
     patch: Mapping[str, str]
     why: str = ""
+    beside: tuple[tuple[str, str], ...] = ()
+
+    @property
+    def sentence(self) -> str:
+        """`poor-initial-scale (W002) and held-back (L013)`."""
+        return " and ".join(dict.fromkeys(f"{name} ({code})" for code, name in ((self.code, self.name), *self.beside)))
+
+    def to_json(self) -> dict[str, Any]:
+        """The cause as data."""
+        beside = [{"code": code, "name": name} for code, name in self.beside]
+        return {"code": self.code, "name": self.name, "patch": dict(self.patch), "why": self.why, "beside": beside}
 
 
 @dataclass(frozen=True)
@@ -35,7 +50,7 @@ class Proof:
 
     change: the patch in words. seeds: that were asked for; pairs: by seed, the trial with the cause
     undone and the restarts of its sham, of the seeds that ended. defaults: trials of the plain
-    defaults, where nothing else says what can be reached.
+    defaults, where nothing else says what can be reached. earlier: what was undone before, of the same causes fewer, and did not prove them.
     """
 
     cause: Cause
@@ -43,6 +58,7 @@ class Proof:
     seeds: tuple[int, ...]
     pairs: Mapping[int, tuple[Trial, tuple[Trial, ...]]]
     defaults: tuple[Trial, ...] = ()
+    earlier: tuple[Proof, ...] = ()
 
     @cached_property
     def reachable(self) -> float:
@@ -88,7 +104,7 @@ class Proof:
     def reason(self) -> str:
         """Why it is not proved; empty where it is."""
         if not self.complete:
-            return f"{len(self.pairs)} of {len(self.seeds)} seeds have ended"
+            return f"{len(self.pairs)} of {counted(len(self.seeds), 'seed')} have ended"
         return " ".join(filter(None, [verdict_reason(self.undone, self.sham, len(self.pairs)), self._helps]))
 
     @property
@@ -105,16 +121,19 @@ class Proof:
     def sentence(self) -> str:
         """`proved: 5 of 5 seeds learn with init = he_normal, 0 of 5 with the sham`, and why where it is not."""
         count = len(self.pairs)
-        counts = f"{self.undone} of {count} seeds {'learns' if self.undone == 1 else 'learn'} with {self.change}, {self.sham} of {count} with the sham"
+        counts = (
+            f"{self.undone} of {counted(count, 'seed')} {'learns' if self.undone == 1 else 'learn'} with {self.change}, {self.sham} of {count} with the sham"
+        )
         word = "not proved" if self.verdict == "unfinished" else self.verdict
         return f"{word}: {counts}{f'; {self.reason}' if self.reason else ''}"
 
     def to_json(self) -> dict[str, Any]:
         """The proof as data, without its single trials."""
-        cause = {"code": self.cause.code, "name": self.cause.name, "patch": dict(self.cause.patch), "why": self.cause.why}
         counts = {"seeds": list(self.seeds), "trained": len(self.pairs), "undone": self.undone, "sham": self.sham, "restarts": self.restarts}
         said = {"verdict": self.verdict, "sentence": self.sentence, "reason": self.reason or None}
-        return {**said, "cause": cause, "change": self.change, **counts, "reachable": self.reachable if math.isfinite(self.reachable) else None}
+        reachable = self.reachable if math.isfinite(self.reachable) else None
+        made = {**said, "cause": self.cause.to_json(), "change": self.change, **counts, "reachable": reachable}
+        return {**made, "earlier": [each.to_json() for each in self.earlier]}
 
 
 def verdict_reason(undone: int, sham: int, count: int) -> str:

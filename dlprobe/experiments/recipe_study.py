@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
+from dlprobe import registry
 from dlprobe.config import RunConfig, parse_toml, with_values
 from dlprobe.errors import ConfigError
 from dlprobe.experiments.experiment import Experiment, Means
 from dlprobe.experiments.laboratory import Laboratory, Stopped
 from dlprobe.experiments.recipe import Found, Judgement, Recipe, judge
 from dlprobe.experiments.study import StudyResult
+from dlprobe.runs import Study
+from dlprobe.training.prepared_sets import PreparedSets
 
 
 def base_of(recipe: Recipe, tiny: bool, data: str | None, target: str | None = None) -> RunConfig:
@@ -45,6 +48,16 @@ class RecipeExperiment(Experiment[Found, Measured]):
     recipe: Recipe
     laboratory: Laboratory
 
+    @classmethod
+    def restore(cls, study: Study, told: Callable[[str], None]) -> RecipeExperiment:
+        """The recipe whose runs a study holds, to be measured again without training. Raises ConfigError where the file does not say enough."""
+        options, seeds = study.description.get("options", {}), study.axes.get("seed", [])
+        if not isinstance(options, dict) or not isinstance(options.get("tiny"), bool) or "given" not in options or not all(type(seed) is int for seed in seeds):
+            raise ConfigError(f"{study.path} does not say how it was made: it was written by an older dlprobe; measure the recipe again with -o")
+        recipe, given = registry.get("recipe", str(options.get("recipe"))), bool(options["given"])
+        base = base_of(recipe, options["tiny"], str(options.get("data")) if given else None, options.get("target") if given else None)
+        return cls(recipe, Laboratory(base, PreparedSets(told=told), seeds, options["tiny"], given=given, saved=study))
+
     @property
     def doing(self) -> str:  # type: ignore[override]  # names the recipe
         """What the progress line says."""
@@ -64,7 +77,8 @@ class RecipeExperiment(Experiment[Found, Measured]):
 
     def describe(self) -> dict[str, Any]:
         """The recipe whose runs are kept."""
-        options = {"recipe": self.recipe.name, "data": self.laboratory.base.data.data, "tiny": self.laboratory.tiny}
+        data = self.laboratory.base.data
+        options = {"recipe": self.recipe.name, "data": data.data, "target": data.target, "given": self.laboratory.given, "tiny": self.laboratory.tiny}
         claim = {"says": self.recipe.claim, "source": self.recipe.source}
         return {"experiment": self.name, "axes": {"seed": list(self.laboratory.seeds)}, "options": options, "claim": claim}
 

@@ -28,6 +28,7 @@ from dlprobe.record.scalars import SCALARS
 from dlprobe.recorders import definitions
 from dlprobe.recorders.run_file import RunFile
 from dlprobe.recorders.slopes import elementwise, flat_below, slopes_of
+from dlprobe.registry import counted
 
 Array: TypeAlias = npt.NDArray[Any]
 
@@ -100,7 +101,7 @@ class Recorder:
         Raises ValueError for another number of layers, for shapes that do not fit each other, and for unknown scalars.
         """
         if len(layers) != len(self._layers):
-            raise ValueError(f"step {step} has {len(layers)} layers, expected {len(self._layers)}")
+            raise ValueError(f"step {step} has {counted(len(layers), 'layer')}, expected {len(self._layers)}")
         rows = statistics_of(layers, self._layers)
         if not self._file.begun:
             self._file.begin(self._layers, self._facts, self._environment)

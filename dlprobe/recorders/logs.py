@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from dlprobe.errors import DataError
+from dlprobe.registry import counted, nearby
 
 LARGEST = 256_000_000  # bytes of a log
 SCALARS = {  # names in logs -> of record.scalars
@@ -56,7 +57,9 @@ def read_log(path: Path, steps_per_epoch: int | None = None) -> Log:
         found = ", ".join(sorted({name for entry in entries for name in entry})[:12]) or "no columns"
         raise DataError(f"{path}: no training loss in this log: found {found}; expected a column loss or train_loss, and step or epoch")
     if not by_step:
-        of_epochs = "its epochs count as steps: give --steps-per-epoch" if steps_per_epoch is None else f"an epoch is {steps_per_epoch} steps, as given"
+        of_epochs = (
+            "its epochs count as steps: give --steps-per-epoch" if steps_per_epoch is None else f"an epoch is {counted(steps_per_epoch, 'step')}, as given"
+        )
         log.notes.append(f"the log counts epochs, not steps: {of_epochs}; losses of the training part are means over the epoch")
     return log
 
@@ -95,7 +98,7 @@ def _step(entry: Mapping[str, float]) -> int | None:
 def _text(path: Path) -> str:
     try:
         if not path.is_file():
-            raise DataError(f"{path}: no such file: name a log, e.g. trainer_state.json or metrics.csv")
+            raise DataError(f"{path}: no such file: {nearby(path)}name a log, e.g. trainer_state.json or metrics.csv")
         if path.stat().st_size > LARGEST:
             raise DataError(f"{path} has {path.stat().st_size:,} bytes, a log has up to {LARGEST:,}")
         return path.read_text(encoding="utf-8-sig")

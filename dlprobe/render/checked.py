@@ -9,6 +9,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Literal, TypeAlias
 
+from dlprobe.registry import counted
 from dlprobe.render.document import Document, Tone
 from dlprobe.render.numbers import value_text
 
@@ -171,7 +172,7 @@ class Unevaluated:
         'too few steps: 8, 9 are needed (2)'
         """
         why = self.reasons[0] if len(self.reasons) == 1 else self.kind
-        where = f", in {len(self.runs)} of {of} runs" if len(self.runs) < of else ""
+        where = f", in {len(self.runs)} of {counted(of, 'run')}" if len(self.runs) < of else ""
         return f"{why} ({len(self.codes)}{where})"
 
     def to_json(self) -> dict[str, Any]:

@@ -7,8 +7,8 @@ Text may come from files (layer names, error texts); formats escape it, so nobod
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
-from typing import Any, Literal, TypeAlias
+from dataclasses import dataclass, field, replace
+from typing import Any, Literal, Self, TypeAlias
 
 Tone: TypeAlias = Literal["good", "bad", "warning", "neutral"]
 Alignment: TypeAlias = Literal["left", "right"]
@@ -117,21 +117,25 @@ class Bars:
 
 @dataclass(frozen=True)
 class HeatCell:
-    """One cell of a heat table: `value` on the log10 scale (NaN: nothing to show), its verdict in one word, and the text shown instead of the value."""
+    """One cell of a heat table: `value` on the log10 scale (NaN: nothing to show), its verdict in one word, and the text shown instead of the value.
+
+    beside: a second number as text, e.g. an accuracy.
+    """
 
     value: float
     verdict: str = ""
     tone: Tone = "neutral"
     text: str = ""
+    beside: str = ""
 
 
 @dataclass(frozen=True)
 class HeatTable:
     """Numbers on a diverging log10 scale around 0, rows by columns, each with a verdict.
 
-    `meaning` says what the number is, e.g. "log10 of error signal at hidden_1 over hidden_n". Values below `low` or above `high` take the end colours;
-    the number printed stays as it is. `low_means` and `high_means` name the two ends ("vanishing", "exploding"). `stub` names what the rows are, `across`
-    what the columns are ("depth").
+    `meaning` says what the number is, e.g. "log10 of error signal at hidden_1 over hidden_n", `beside_meaning` what stands beside it. Values below `low` or
+    above `high` take the end colours; the number printed stays as it is. `low_means` and `high_means` name the two ends ("vanishing", "exploding"). `stub`
+    names what the rows are, `across` what the columns are ("depth").
     """
 
     rows: Sequence[str]
@@ -145,12 +149,34 @@ class HeatTable:
     stub: str = ""
     across: str = ""
     caption: str = ""
+    beside_meaning: str = ""
 
     def __post_init__(self) -> None:
         _require(self.low < 0 < self.high, f"a heat scale runs from below 0 to above 0, not from {self.low} to {self.high}")
         _require(len(self.cells) == len(self.rows), f"{len(self.cells)} rows of cells for {len(self.rows)} row names")
         for name, row in zip(self.rows, self.cells, strict=True):
             _require(len(row) == len(self.columns), f"row {name!r} has {len(row)} cells for {len(self.columns)} columns")
+
+
+@dataclass(frozen=True)
+class HeatMap:
+    """Numbers on a diverging log10 scale around 0 as time goes on: `values` is (row, column), a row per layer, a column per `x`; NaN: nothing to show.
+
+    Each number is drawn as one character. `meaning` says what the number is.
+    """
+
+    rows: Sequence[str]
+    x: Sequence[float]
+    values: Sequence[Sequence[float]]
+    meaning: str
+    x_label: str = "step"
+    low: float = -6.0
+    high: float = 6.0
+    caption: str = ""
+
+    def __post_init__(self) -> None:
+        _require(len(self.rows) == len(self.values), f"{len(self.values)} rows of numbers for {len(self.rows)} names")
+        _require(all(len(row) == len(self.x) for row in self.values), "every row of a heat map has a number for each x")
 
 
 @dataclass(frozen=True)
@@ -231,6 +257,49 @@ class Profile:
 
 
 @dataclass(frozen=True)
+class Strip:
+    """One line of a strip group: a moment of a run, or a net. values: (layer,), or (moment,) of a group over steps, NaN where there is none.
+
+    theory: (layer,) what theory expects of the same, on the same scale; empty for none. verdict: on these values, in one word.
+    """
+
+    name: str
+    values: Sequence[float]
+    theory: Sequence[float] = ()
+    verdict: str = ""
+    tone: Tone = "neutral"
+
+
+@dataclass(frozen=True)
+class StripGroup:
+    """One quantity on one log scale that all its strips share. along: names of the places where they are not the layers of the block, e.g. steps.
+
+    extreme: which end is named with its place.
+    """
+
+    quantity: str
+    strips: Sequence[Strip]
+    along: Sequence[str] = ()
+    extreme: Literal["largest", "smallest"] = "largest"
+
+
+@dataclass(frozen=True)
+class Strips:
+    """Several quantities below each other, layer under layer, one group for each. A strip that is shorter than `layers` ends before the output layer."""
+
+    groups: Sequence[StripGroup]
+    layers: Sequence[str] = ()
+    caption: str = ""
+
+    def __post_init__(self) -> None:
+        for group in self.groups:
+            places = group.along or self.layers
+            for strip in group.strips:
+                longest = max(len(strip.values), len(strip.theory))
+                _require(longest <= len(places), f"strip {strip.name!r} of {group.quantity} has {longest} values for {len(places)} places")
+
+
+@dataclass(frozen=True)
 class Verdict:
     """One line of judgement. apart: it begins something new, so it does not stand right below the verdict before it."""
 
@@ -257,24 +326,58 @@ class Choices:
 
 @dataclass(frozen=True)
 class Hint:
-    """What to type next, e.g. `Hint("dlprobe inspect run.h5")`; printed on one line so that it can be copied."""
+    """What to type next, e.g. `Hint("dlprobe inspect run.h5")`; printed on one line so that it can be copied.
+
+    details: whether it is the way to the details, so that it is left out beside them.
+    """
 
     command: str
+    details: bool = False
 
 
-Block: TypeAlias = Heading | Paragraph | Lines | Markdown | Bullets | Facts | Table | Bars | HeatTable | Chart | Density | Profile | Verdict | Choices | Hint
+Block: TypeAlias = (
+    Heading
+    | Paragraph
+    | Lines
+    | Markdown
+    | Bullets
+    | Facts
+    | Table
+    | Bars
+    | HeatTable
+    | HeatMap
+    | Chart
+    | Density
+    | Profile
+    | Strips
+    | Verdict
+    | Choices
+    | Hint
+)
 
 
 @dataclass(frozen=True)
 class Document:
-    """Title and blocks for people, `data` for programs: the record that `--format json` prints, with its `schema` key (e.g. "dlprobe-inspect/1")."""
+    """Title and blocks for people, `data` for programs: the record that `--format json` prints, with its `schema` key (e.g. "dlprobe-inspect/1").
+
+    blocks: the first screen; details: what `--details` adds to it.
+    """
 
     title: str
     blocks: Sequence[Block]
     data: Mapping[str, Any] = field(default_factory=dict)
+    details: Sequence[Block] = ()
 
     def __post_init__(self) -> None:
         _require(not self.data or isinstance(self.data.get("schema"), str), "the data of a document needs a 'schema' text")
+
+    def shown(self, details: bool) -> Self:
+        """The document with its details among the blocks, before what to type next, or without them."""
+        if not self.details:
+            return self
+        kept = [block for block in self.blocks if not isinstance(block, Hint)] if details else self.blocks
+        hints = [block for block in self.blocks if isinstance(block, Hint) and not block.details] if details else []
+        return replace(self, blocks=[*kept, *(self.details if details else ()), *hints], details=())
 
 
 def _require(condition: bool, message: str) -> None:

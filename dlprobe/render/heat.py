@@ -1,9 +1,9 @@
-"""The two things every drawing of a heat table needs: a diverging colour for a number, and verdict words short enough for a cell."""
+"""The two things every drawing of a heat table needs: a diverging colour for a number, and a mark for a verdict."""
 
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 
 from dlprobe.render.document import HeatCell
 from dlprobe.render.numbers import value_text
@@ -15,6 +15,9 @@ LOW_COLOR: Rgb = (33, 102, 172)
 MIDDLE_COLOR: Rgb = (240, 240, 240)
 HIGH_COLOR: Rgb = (178, 24, 43)
 MISSING_COLOR: Rgb = (110, 110, 110)
+
+MARKS = {"level": "✓", "vanishing": "▼", "exploding": "▲", "diverged": "✗", "collapsed": "≡", "not evaluated": "?"}
+ASCII_MARKS = {"level": "=", "vanishing": "v", "exploding": "^", "diverged": "x", "collapsed": "c", "not evaluated": "?"}
 
 
 def shade(value: float, low: float, high: float) -> Rgb:
@@ -42,24 +45,22 @@ def number_of(cell: HeatCell) -> str:
     return f"{cell.value:+.1f}" if abs(cell.value) >= 0.05 else "0.0"
 
 
-def shortenings(words: Iterable[str]) -> list[dict[str, str]]:
-    """Ways to write the verdict words, longest first; a way in which two words would look the same is left out.
-
-    >>> [way["vanishing"] for way in shortenings(["vanishing", "level"])]
-    ['vanishing', 'vanish', 'vani', 'van', 'v']
-    """
-    distinct = sorted(set(words))
-    ways = [{word: word[:length] for word in distinct} for length in (max(map(len, distinct), default=1), 6, 4, 3, 1)]
-    return [way for index, way in enumerate(ways) if len(set(way.values())) == len(distinct) and way not in ways[:index]]
-
-
-def cell_texts(cells: Sequence[Sequence[HeatCell]], words: dict[str, str]) -> list[list[str]]:
-    """What each cell says, `-5.7 vanishing`: in every column the numbers stand right-aligned and the verdicts below each other."""
-    columns = [_column_texts([row[index] for row in cells], words) for index in range(len(cells[0]) if cells else 0)]
+def cell_texts(cells: Sequence[Sequence[HeatCell]], marks: Mapping[str, str]) -> list[list[str]]:
+    """What each cell says, `-5.7 ▼ 10`: in every column numbers, marks and what stands beside them are below each other. marks: by verdict; else the word."""
+    columns = [_column_texts([row[index] for row in cells], marks) for index in range(len(cells[0]) if cells else 0)]
     return [list(row) for row in zip(*columns, strict=True)]
 
 
-def _column_texts(column: Sequence[HeatCell], words: dict[str, str]) -> list[str]:
+def _column_texts(column: Sequence[HeatCell], marks: Mapping[str, str]) -> list[str]:
     numbers = [number_of(cell) for cell in column]
-    room = max(map(len, numbers), default=0)
-    return [f"{number:>{room}} {words[cell.verdict]}".rstrip() for number, cell in zip(numbers, column, strict=True)]
+    room, beside = max(map(len, numbers), default=0), max((len(cell.beside) for cell in column), default=0)
+    words = [marks.get(cell.verdict, cell.verdict) for cell in column]
+    longest = max(map(len, words), default=0)
+    behind = [f"{word:{longest}} {cell.beside:>{beside}}" if beside else word for word, cell in zip(words, column, strict=True)]
+    return [f"{number:>{room}} {text}".rstrip() for number, text in zip(numbers, behind, strict=True)]
+
+
+def legend(verdicts: Iterable[str], marks: Mapping[str, str]) -> str:
+    """What the marks that occur mean: `▼ vanishing  ✓ level`, in the order of the marks."""
+    met = set(verdicts)
+    return "  ".join(f"{mark} {verdict}" for verdict, mark in marks.items() if verdict in met)

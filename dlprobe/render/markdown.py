@@ -9,7 +9,7 @@ import re
 from collections.abc import Callable, Sequence
 from typing import Any, TextIO
 
-from dlprobe.render import density, formats
+from dlprobe.render import density, formats, heat_map
 from dlprobe.render import document as doc
 from dlprobe.render.heat import number_of
 from dlprobe.render.heights import heights
@@ -111,10 +111,17 @@ def _bars(block: doc.Bars) -> str:
 def _heat_table(block: doc.HeatTable) -> str:
     names = [escaped(block.stub), *(escaped(f"{block.across} {name}".strip()) for name in block.columns)]
     rows = [
-        [escaped(name), *(_MARKS[cell.tone] + escaped(f"{number_of(cell)} {cell.verdict}".strip()) for cell in row)]
+        [escaped(name), *(_MARKS[cell.tone] + escaped(" ".join(filter(None, [number_of(cell), cell.verdict, cell.beside]))) for cell in row)]
         for name, row in zip(block.rows, block.cells, strict=True)
     ]
-    return _captioned(block.caption, f"{_rows(names, ['left', *['right'] * len(block.columns)], rows)}\n\n{escaped(f'number: {block.meaning}')}")
+    told = "; ".join([f"number: {block.meaning}", *([f"behind it: {block.beside_meaning}"] if block.beside_meaning else [])])
+    return _captioned(block.caption, f"{_rows(names, ['left', *['right'] * len(block.columns)], rows)}\n\n{escaped(told)}")
+
+
+def _heat_map(block: doc.HeatMap) -> str:
+    picture = heat_map.drawn_map(block, 100)
+    meaning = escaped(f"{block.meaning}; {heat_map.MARKS}")
+    return _captioned(block.caption, f"{meaning}\n\n{fenced([*(f'{name} {marks}'.rstrip() for name, marks, _ in picture.rows), picture.steps])}")
 
 
 def _chart(block: doc.Chart) -> str:
@@ -151,6 +158,22 @@ def _profile(block: doc.Profile) -> str:
     return _captioned(block.caption, _rows(["layer", *map(escaped, judged)], ["left", *["right"] * len(judged)], rows))
 
 
+def _strips(block: doc.Strips) -> str:
+    """A table for each quantity, a row for each of its places."""
+    texts = [_captioned(block.caption, "")] if block.caption else []
+    for group in block.groups:
+        columns = [(strip.name, strip.values) for strip in group.strips]
+        columns += [(f"{strip.name}: theory", strip.theory) for strip in group.strips if len(strip.theory)]
+        longest = max((len(values) for _, values in columns), default=0)
+        rows = [
+            [escaped(place), *(escaped(value_text(float(values[index]), 3)) if index < len(values) else "-" for _, values in columns)]
+            for index, place in enumerate((group.along or block.layers)[:longest])
+        ]
+        names = ["step" if group.along else "layer", *(escaped(name) for name, _ in columns)]
+        texts.append(_captioned(group.quantity, _rows(names, ["left", *["right"] * len(columns)], rows)))
+    return "\n\n".join(text.rstrip() for text in texts)
+
+
 _DRAWINGS: dict[type, Callable[[Any], str]] = {
     doc.Heading: _heading,
     doc.Paragraph: lambda block: escaped(block.text),
@@ -161,9 +184,11 @@ _DRAWINGS: dict[type, Callable[[Any], str]] = {
     doc.Table: _table,
     doc.Bars: _bars,
     doc.HeatTable: _heat_table,
+    doc.HeatMap: _heat_map,
     doc.Chart: _chart,
     doc.Density: _density,
     doc.Profile: _profile,
+    doc.Strips: _strips,
     doc.Verdict: _verdict,
     doc.Choices: _choices,
     doc.Hint: lambda block: f"next: {code(block.command)}",

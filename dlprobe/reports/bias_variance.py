@@ -6,6 +6,7 @@ import math
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
+from dlprobe.registry import counted
 from dlprobe.render.document import Block, Bullets, Cell, Chart, Column, Document, Facts, Hint, Paragraph, Series, Table, Toned, Verdict
 
 if TYPE_CHECKING:
@@ -112,7 +113,7 @@ def document(
     lost = sum(point.lost for point in points)
     below = any(min(point.sources.training_data, point.sources.seed) < 0 for point in points if point.sources)
     notes |= dict.fromkeys(["variance from one source is estimated without bias: below 0 it is not distinguishable from 0"] if below else [])
-    blocks.append(Bullets([*notes, *([f"{lost} replicas diverged and are left out"] if lost else []), *_about(points)]))
+    blocks.append(Bullets([*notes, *([f"{counted(lost, 'replica')} diverged: left out"] if lost else []), *_about(points)]))
     if study:
         blocks.append(Hint(f"dlprobe bias-variance {study}   # decomposes the saved replicas again, without training"))
     data = {
@@ -148,7 +149,7 @@ def _caption(found: Decomposition) -> str:
         "zero-one": "Domingos's bias and variance",
         "cross-entropy": "Heskes's bias and variance, in nats",
     }
-    return f"{found.loss} loss on {found.samples} samples: {what[found.loss]}"
+    return f"{found.loss} loss on {counted(found.samples, 'sample')}: {what[found.loss]}"
 
 
 def _chart(points: Sequence[Point], axis: str | None) -> Chart:
@@ -197,7 +198,7 @@ def _one(point: Point) -> Table:
     if point.sources:
         rows += [["variance from training data", point.sources.training_data, "", ""], ["variance from seeds", point.sources.seed, "", ""]]
     columns = [Column("part"), Column("estimate", align="right"), Column("low", align="right", digits=3), Column("high", align="right", digits=3)]
-    return Table(columns, rows, caption=f"{_caption(found)}, of {found.replicas} replicas; low and high: 95 %.")
+    return Table(columns, rows, caption=f"{_caption(found)}, of {counted(found.replicas, 'replica')}; low and high: 95 %.")
 
 
 def _between(found: Decomposition, name: str) -> list[Cell]:

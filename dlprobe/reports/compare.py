@@ -1,4 +1,4 @@
-"""What `compare` says: the ranking with intervals, what is distinguishable, curves and profiles per value, and what the seeds could have found."""
+"""What `compare` says: which values can be told apart, why the worst is the worst, the three quantities of each through its layers, and the ranking."""
 
 from __future__ import annotations
 
@@ -6,23 +6,26 @@ import math
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
-from dlprobe.render.document import Block, Bullets, Cell, Chart, Column, Document, Hint, LayerSeries, Profile, Series, Table, Tone, Toned, Verdict
-from dlprobe.reports.diagnosis import cause_blocks, named, opening, states_record, worst_first
-from dlprobe.reports.run import quoted
-from dlprobe.reports.tones import BROKEN, VERDICT_TONES
+from dlprobe.config import to_mapping
+from dlprobe.record.sizes import factor_text
+from dlprobe.registry import counted
+from dlprobe.render.document import Block, Bullets, Cell, Column, Document, Facts, Heading, Hint, Paragraph, Table, Toned, Verdict
+from dlprobe.reports.compare_details import DRAWN, STANDING, against_best, chart, costs, margins, span, words
+from dlprobe.reports.compare_record import comparison_record, value_record
+from dlprobe.reports.diagnosis import brief, cause_blocks, named, opening, worst_first
+from dlprobe.reports.run import quoted, shortened
+from dlprobe.reports.strips import FlowLine, flow_strips
+from dlprobe.reports.tones import BROKEN
 
 if TYPE_CHECKING:
-    from dlprobe.analysis.comparing.comparison import Comparison, Health, Margin, Pair, ValueResult
-    from dlprobe.analysis.comparing.paired import Interval
-    from dlprobe.experiments.compare import Cell as GridCell
+    from dlprobe.analysis.comparing.comparison import Comparison, ValueResult
+    from dlprobe.config import RunConfig
     from dlprobe.experiments.compare import Compared
     from dlprobe.rules import Diagnosis
 
-SCHEMA = "dlprobe-compare/1"
-STANDING: dict[str, Tone] = {"best": "good", "not distinguishable": "neutral", "worse": "bad"}
-DRAWN = 6  # lines that one chart tells apart
+WIDE = 0.2  # share of dead or saturated units from which a column shows them
 
 
 @dataclass(frozen=True)
@@ -46,167 +49,173 @@ def seeds_of(compared: Compared, study: str | None) -> Seeds:
 
 
 def document(
-    compared: Compared, *, data_name: str, curves: Mapping[str, tuple[Sequence[float], Sequence[float]]], study: str | None, keep: str = ""
+    compared: Compared, *, data_name: str, curves: Mapping[str, tuple[Sequence[float], Sequence[float]]], study: str | None, keep: str = "", more: str = ""
 ) -> Document:
-    """The whole answer. curves: by label (steps, median of the ranking metric) over the evaluations. keep: the command that keeps every run, where none was."""
-    found, request, seeds = compared.all, compared.request, seeds_of(compared, study)
+    """The whole answer. curves: by label (steps, median of the ranking metric) over the evaluations. keep: the command that keeps every run, where none was;
+    more: the same for the command with enough seeds.
+    """
+    found, seeds, lines = compared.all, seeds_of(compared, study), shared_lines([cell.config for cell in compared.request.cells], data_name)
     blocks: list[Block] = [] if compared.complete else [Verdict("stopped early: the numbers are those of the runs that had ended", "warning")]
-    blocks += [_ranking(found), _costs(compared), _chart(found, curves), *_profiles(found), *_margins(compared)]
-    blocks += [_answer(found), Bullets(_remarks(compared, seeds)), *_worst(found, seeds)]
-    blocks.append(Hint(_next(compared, study, keep)))
-    return Document(f"{' × '.join(request.axes)} on {data_name}", blocks, _data(compared, data_name, curves, seeds))
+    blocks += [*_conclusion(found, seeds), *_strips(compared, start=True), _ranking(found)]
+    if told := [f"{value.label}: {because(found, value)}" for value in found.values[:DRAWN]]:
+        blocks += [Heading("Because before training the error signal, on its way from the last hidden layer to the first, is", 2), Bullets(told)]
+    blocks += [Facts(list(lines.items())), *([Paragraph(note)] if (note := caveat(compared)) else [])]
+    details: list[Block] = [against_best(found), costs(compared), chart(found, curves), *_strips(compared, start=False), *margins(compared)]
+    details += [Bullets(_remarks(compared, seeds)), *_worst(found, seeds)]
+    if study and compared.complete:
+        blocks.append(Hint(f"dlprobe compare {quoted(study)} --details", details=True))
+    blocks.append(Hint(_next(compared, study, keep, more)))
+    records = [value_record(compared, value, curves[value.label], seeds) for value in found.values]
+    cautions = [each for each in (caveat(compared), _edges(compared)) if each]
+    return Document("", blocks, comparison_record(compared, data_name, lines, records, cautions), details)
 
 
-def _next(compared: Compared, study: str | None, keep: str) -> str:
-    """What to type next: what keeps the runs, goes on with those that lack, or shows them again."""
+def _next(compared: Compared, study: str | None, keep: str, more: str) -> str:
+    """What to type next: what goes on with runs or seeds that lack, keeps the runs, or looks into them."""
+    seeds = compared.all.power.needed
     if study is None:
-        return f"{keep}   # keeps every run"
-    return f"dlprobe compare {quoted(study)}" if compared.complete else f"dlprobe compare --resume {quoted(study)}"
+        return f"{more}   # enough seeds to tell" if compared.all.too_few_seeds and more else f"{keep}   # keeps every run"
+    if not compared.complete:
+        return f"dlprobe compare --resume {quoted(study)}"
+    return f"dlprobe compare --resume {quoted(study)} --seeds {seeds}" if compared.all.too_few_seeds else f"dlprobe inspect {quoted(study)}"
 
 
-def _words(metric: str) -> str:
-    part, _, name = metric.partition("_")
-    return f"{ {'train': 'training', 'val': 'validation'}.get(part, part) } {name.replace('_', ' ')}"
+def shared_lines(configs: Sequence[RunConfig], data_name: str) -> dict[str, str]:
+    """Data, net and training that all values share, in words; what is compared is said to be."""
+    tables = [to_mapping(config) for config in configs]
+
+    def told(table: str, key: str, word: str = "", usual: object = None) -> str:
+        values = list(dict.fromkeys(str(each[table][key]) for each in tables))
+        if len(values) > 1:
+            return f"{word or key} compared"
+        return "" if values[0].lower() == str(usual).lower() else f"{f'{word} ' if word else ''}{values[0]}"
+
+    layers = list(dict.fromkeys(config.model.layers for config in configs))
+    rates = list(dict.fromkeys(config.training.resolved_lr for config in configs))
+    net = ["hidden layers compared" if len(layers) > 1 else f"{shortened(layers[0]) or 'no'} hidden units", told("model", "activation"), told("model", "init")]
+    net += [told("model", key, key, usual) for key, usual in (("norm", "none"), ("residual", "none"), ("dropout", 0.0))]
+    training = [told("training", "optimizer"), "learning rate compared" if len(rates) > 1 else f"learning rate {rates[0]:g}"]
+    training += [told("training", "batch_size", "batch size"), told("training", "epochs", "epochs", None), told("training", "steps", "steps", None)]
+    return {"data": data_name, "net": ", ".join(filter(None, net)), "training": ", ".join(filter(None, training))}
 
 
-def _ranking(found: Comparison) -> Table:
-    by = found.by
-    columns = [
-        Column("value"),
-        Column("at the end", "", "right", 3),
-        Column("95 %", "", "right"),
-        Column("best", "", "right", 3),
-        Column("against the best"),
-        Column(""),
-    ]
-    rows = [
-        [value.label, value.metrics[f"final_{by}"].value, _span(value.metrics[f"final_{by}"]), _best(value, by), _against(found, value), _standing(value)]
-        for value in found.values
-    ]
-    return Table(columns, rows, caption=f"{_words(by)}, median of {found.power.seeds} seeds with its bootstrap interval.")
-
-
-def _best(value: ValueResult, by: str) -> Cell:
-    return value.metrics[f"best_{by}"].value if f"best_{by}" in value.metrics else None
-
-
-def _standing(value: ValueResult) -> Cell:
-    return Toned(value.standing, STANDING[value.standing])
-
-
-def _span(interval: Interval) -> str:
-    return "-" if math.isnan(interval.low) else f"{interval.low:.3g} … {interval.high:.3g}"
-
-
-def _against(found: Comparison, value: ValueResult) -> str:
-    pair = pair_of(found.pairs, value.label, found.values[0].label)
-    if pair is None:
-        return ""
-    effect = pair.effect
-    return f"{'×' if found.ratio else ''}{_signed(effect.value, found.ratio)} [{_signed(effect.low, found.ratio)}, {_signed(effect.high, found.ratio)}]"
-
-
-def _signed(number: float, ratio: bool) -> str:
-    if math.isnan(number):
-        return "-"
-    return "∞" if number > 1e6 else (f"{number:.3g}" if ratio else f"{number:+.3f}")
-
-
-def pair_of(pairs: Sequence[Pair], a: str, b: str) -> Pair | None:
-    """The comparison of a against b, turned round where it is kept as b against a; None for a value with itself."""
-    for pair in pairs:
-        if {pair.a, pair.b} == {a, b}:
-            return pair if pair.a == a else pair.turned()
-    return None
-
-
-def _costs(compared: Compared) -> Table:
-    found = compared.all
-    cells = {cell.label: cell for cell in compared.request.cells}
-    lost = any(value.diverged for value in found.values)
-    columns = [
-        Column("value"),
-        Column("rate", "", "right", 3),
-        Column("updates", "", "right"),
-        Column("weights", "", "right"),
-        Column("µs/step", "", "right", 3),
-        Column("to target", "", "right", 4),
-        Column("gradient at first"),
-        Column("at last"),
-        *([Column("diverged", "", "right")] if lost else []),
-    ]
-    rows = [_cost_row(value, cells[value.label], lost) for value in found.values]
-    caption = f"To target: updates until the {_words(found.by)} is {found.target:.3g} or less, median over seeds." if math.isfinite(found.target) else ""
-    return Table(columns, rows, caption=caption)
-
-
-def _cost_row(value: ValueResult, cell: GridCell, lost: bool) -> list[Cell]:
-    run, target = value.outcomes[0], value.steps_to_target.value
-    return [
-        value.label,
-        float(cell.config.training.resolved_lr),
-        run.updates,
-        run.parameters,
-        1e6 * value.step_seconds,
-        target if math.isfinite(target) else "never",
-        _health(value.start),
-        _health(value.end),
-        *([f"{value.diverged} of {len(value.outcomes)}"] if lost else []),
-    ]
-
-
-def _health(health: Health) -> Cell:
-    return Toned(health.verdict, VERDICT_TONES[health.verdict]) if health.verdict else None
-
-
-def _chart(found: Comparison, curves: Mapping[str, tuple[Sequence[float], Sequence[float]]]) -> Chart:
-    shown = [value.label for value in found.values][:DRAWN]
-    series = [Series(label, *curves[label]) for label in shown]
-    finite = [y for each in series for y in each.y if math.isfinite(y) and y > 0]
-    log = bool(finite) and max(finite) > 20 * min(finite)
-    more = f"; the best {DRAWN} of {len(found.values)}" if len(found.values) > DRAWN else ""
-    return Chart(series, "updates", _words(found.by), log_y=log, caption=f"{_words(found.by)} as training goes on, median over seeds{more}.")
-
-
-def _profiles(found: Comparison) -> list[Block]:
-    blocks: list[Block] = []
-    for when, moments in (("before training", [value.start for value in found.values]), ("at the end", [value.end for value in found.values])):
-        chosen = [(value.label, moment) for value, moment in zip(found.values, moments, strict=True) if len(moment.error_signal_rms) > 1]
-        if chosen:
-            series = [LayerSeries(label, moment.error_signal_rms.tolist(), moment.verdict, VERDICT_TONES[moment.verdict]) for label, moment in chosen]
-            blocks.append(
-                Profile(series, shared_scale=False, caption=f"Error signal from the first hidden layer to the last, {when}, each on its own log scale.")
-            )
-    return blocks
-
-
-def _margins(compared: Compared) -> list[Block]:
-    return [_margin(axis, margin, compared.all) for axis, margin in compared.marginals.items()]
-
-
-def _margin(axis: str, margin: Margin, found: Comparison) -> Table:
-    ordered = sorted(margin.values.items(), key=lambda item: item[1].value)
-    rows: list[list[Cell]] = []
-    for label, interval in ordered:
-        pair = pair_of(margin.pairs, label, ordered[0][0])
-        standing = "best" if pair is None else "worse" if pair.different else "not distinguishable"
-        rows.append([label, interval.value, _span(interval), Toned(standing, STANDING[standing])])
-    mean = "geometric mean" if found.ratio else "mean"
-    columns = [Column(axis), Column(mean, "", "right", 3), Column("95 %", "", "right"), Column("")]
-    return Table(columns, rows, caption=f"{axis} alone: {_words(found.by)}, {mean} over all values of the other axes, median over seeds.")
+def _conclusion(found: Comparison, seeds: Seeds) -> list[Block]:
+    """Which values can be told apart, and why the worst is the worst."""
+    lines: list[Block] = [_answer(found)]
+    if len(found.values) > 1:
+        worst = found.values[-1]
+        failed = _failed(seeds.diagnoses.get(worst.label, ()))
+        lines.append(Verdict(f"{'worst' if worst.standing == 'worse' else 'last'}: {worst.label}: {_why(found, worst, seeds)}", "bad" if failed else "neutral"))
+    return lines
 
 
 def _answer(found: Comparison) -> Verdict:
-    best, others = found.values[0], found.values[1:]
-    tied = [value.label for value in others if value.standing == "not distinguishable"]
-    tone: Tone = "good" if next(iter(best.states)) == "learned well" else "neutral"
+    best, others, seeds = found.values[0], found.values[1:], found.power.seeds
+    tied = [value.label for value in others if value.standing != "worse"]
+    worse = [value for value in others if value.standing == "worse"]
+    learned = next(iter(best.states)) == "learned well"
+    numbers = f"{words(found.by)} {_number(found, best)}"
     if not others:
         return Verdict(f"only {best.label} has runs", "warning")
-    if not tied:
-        return Verdict(f"{best.label} is the best", tone)
-    if len(tied) == len(others):
-        return Verdict(f"no value is distinguishable from the best: {', '.join([best.label, *tied])}", "neutral")
-    return Verdict(f"{best.label} is the best, not distinguishable from {', '.join(tied)}", tone)
+    if found.too_few_seeds:
+        return Verdict(
+            f"too few seeds to tell: {seeds} cannot show any difference among {counted(len(found.values), 'value')}, {found.power.needed} can", "warning"
+        )
+    alike = f"{_listed([best.label, *tied])} cannot be told apart with {counted(seeds, 'seed')}"
+    if not worse:
+        return Verdict(alike, "neutral")
+    behind = f"{_listed([value.label for value in worse])} {'is' if len(worse) == 1 else 'are'} worse: {_number(found, worse[0])}"
+    if len(worse) > 1:
+        behind += f" to {_number(found, worse[-1])}"
+    rest = f"{behind} against {_number(found, best)} {words(found.by)}"
+    return Verdict(
+        f"{alike}; {rest}" if tied else f"{best.label} is the best of {counted(seeds, 'seed')} ({numbers}); {behind}", "good" if learned else "neutral"
+    )
+
+
+def _number(found: Comparison, value: ValueResult) -> str:
+    median = value.metrics[f"final_{found.by}"].value
+    return f"{median:.3g}" if found.ratio else f"{100 * median:.1f} %"
+
+
+def _listed(texts: Sequence[str]) -> str:
+    return texts[0] if len(texts) == 1 else f"{', '.join(texts[:-1])} and {texts[-1]}"
+
+
+def _why(found: Comparison, value: ValueResult, seeds: Seeds) -> str:
+    """The cause that the diagnosis names, of a value that did not learn, unless the profile itself is broken; else what the profile says."""
+    diagnoses = [each for each in seeds.diagnoses.get(value.label, ()) if each.cause is not None]
+    if value.start.verdict not in BROKEN and _failed(seeds.diagnoses.get(value.label, ())) and diagnoses:
+        cause = diagnoses[0].cause
+        assert cause is not None
+        return brief(cause)
+    if value.start.verdict == "level" and value.because:
+        return f"its error signal is level ({value.because} per layer), which does not explain it"
+    return _per_layer(value)
+
+
+def _per_layer(value: ValueResult) -> str:
+    """`exploding, mean square ×52 = slope factor 0.51 × weight factor 100 per layer`."""
+    factors = f"{value.because} per layer" if value.because else ""
+    return ", ".join(filter(None, [value.start.verdict, factors])) or "no error signal was recorded"
+
+
+def because(found: Comparison, value: ValueResult) -> str:
+    """What one layer does to the error signal before training, what that makes of it on its way, and the loss before training where it is off."""
+    signal = value.start.flow.error_signal_rms
+    told = [_per_layer(value)]
+    if value.because and len(signal) > 1 and signal[-1] > 0:
+        told.append(f"×{factor_text(float(signal[0] / signal[-1]))} over {counted(len(signal), 'layer')}")
+    first, chance = value.first(loss_name(found)), found.chance if found.by == loss_name(found) else math.nan
+    if math.isfinite(first) and math.isfinite(chance) and not 0.5 < first / chance < 2.0:
+        told.append(f"first loss {first:.3g}, guessing has {chance:.3g}")
+    return "; ".join(told)
+
+
+def loss_name(found: Comparison) -> str:
+    """The loss of the part that ranks."""
+    return f"{found.by.partition('_')[0]}_loss"
+
+
+def _strips(compared: Compared, start: bool) -> list[Block]:
+    """The three quantities of every value through its layers, before training beside theory, or at the end."""
+    values = compared.all.values[:DRAWN]
+    lines = []
+    for value in values:
+        health = value.start if start else value.end
+        theory = next((run.theory for run in compared.runs.get(value.label, ()) if run.theory is not None), None) if start else None
+        lines.append(FlowLine(value.label, health.flow, health.verdict, theory))
+    depths = {len(line.flow.gradient_rms) for line in lines if len(line.flow.gradient_rms)}
+    deepest = max(depths, default=0)
+    last = "output" if len(depths) == 1 else f"layer {deepest}"
+    names = [*(f"{'hidden_' if len(depths) == 1 else 'layer '}{index + 1}" for index in range(deepest - 1)), last]
+    more = f"; the first {DRAWN} of {counted(len(compared.all.values), 'value')}" if len(compared.all.values) > DRAWN else ""
+    return flow_strips(lines, names, f"{'Before training' if start else 'At the end'}, median over {counted(compared.all.power.seeds, 'seed')}{more}")
+
+
+def _ranking(found: Comparison) -> Table:
+    by, loss = found.by, loss_name(found)
+    idle = [name for name in ("dead", "saturated") if any(value.middle(name) >= WIDE for value in found.values)]
+    columns = [Column("value"), Column("first loss", "", "right", 3), Column("end", "", "right", 3), Column("95 %", "", "right")]
+    columns += [*(Column(name, "%", "right", 2) for name in idle), Column("")]
+    rows: list[list[Cell]] = [
+        [
+            value.label,
+            _finite(value.first(loss)),
+            value.metrics[f"final_{by}"].value,
+            span(value.metrics[f"final_{by}"]),
+            *(None if math.isnan(value.middle(name)) else 100 * value.middle(name) for name in idle),
+            Toned(value.standing, STANDING[value.standing]),
+        ]
+        for value in found.values
+    ]
+    return Table(
+        columns, rows, caption=f"Loss before training, and {words(by)} at the end, median of {counted(found.power.seeds, 'seed')} with its bootstrap interval."
+    )
+
+
+def _finite(number: float) -> float | None:
+    return number if math.isfinite(number) else None
 
 
 def _worst(found: Comparison, seeds: Seeds) -> list[Block]:
@@ -229,7 +238,6 @@ def _remarks(compared: Compared, seeds: Seeds) -> list[str]:
             _test(compared.all),
             _power(compared.all),
             *_identical(compared.all),
-            _caveat(compared),
             _edges(compared),
             _equal(compared),
         )
@@ -240,7 +248,7 @@ def _remarks(compared: Compared, seeds: Seeds) -> list[str]:
 def _learned(found: Comparison, seeds: Seeds) -> str:
     """What most seeds came to, of the values of which they did not learn well: the best of them may be the best of nothing."""
     told = [
-        f"{value.label} ({name} in {count} of {len(value.outcomes)} seeds){_cause(seeds.diagnoses.get(value.label, ()))}"
+        f"{value.label} ({name} in {count} of {counted(len(value.outcomes), 'seed')}){_cause(seeds.diagnoses.get(value.label, ()))}"
         for value in found.values
         for name, count in list(value.states.items())[:1]
         if name != "learned well"
@@ -277,10 +285,10 @@ def _power(found: Comparison) -> str:
     if not found.pairs:
         return ""
     if power.seeds < power.needed:
-        return f"{power.seeds} seeds cannot show any difference among {len(found.values)} values: --seeds {power.needed} is the least"
+        return f"{counted(power.seeds, 'seed')} cannot show any difference among {counted(len(found.values), 'value')}: --seeds {power.needed} is the least"
     if not math.isfinite(power.detectable):
         return ""
-    more = f"; half of that would take {power.for_half} seeds" if power.for_half else ""
+    more = f"; half of that would take {counted(power.for_half, 'seed')}" if power.for_half else ""
     return f"as much as seeds scatter here, {power.seeds} of them find a difference of {_size(power.detectable, found.ratio)} in four of five cases{more}"
 
 
@@ -301,13 +309,7 @@ def caveat(compared: Compared) -> str:
     axes = compared.request.axes
     if any(cell.tuning for cell in compared.request.cells) or "learning_rate" in axes:
         return ""
-    return (
-        "the learning rate was not tuned per value: a value may look worse only because this rate suits it less; --tune-lr gives each an equal budget of rates"
-    )
-
-
-def _caveat(compared: Compared) -> str:
-    return caveat(compared)
+    return "the learning rate was not tuned per value: one may look worse because this rate suits it less; --tune-lr gives each the same budget of rates"
 
 
 def _edges(compared: Compared) -> str:
@@ -322,82 +324,3 @@ def _equal(compared: Compared) -> str:
         "updates": "every value made the same number of updates, so larger batches saw more samples",
         "seconds": "every value got the wall time that the configuration without the axis takes, by a measurement before; other machines give other numbers",
     }.get(compared.request.equal, "")
-
-
-def _data(compared: Compared, data_name: str, curves: Mapping[str, tuple[Sequence[float], Sequence[float]]], seeds: Seeds) -> dict[str, Any]:
-    request, found = compared.request, compared.all
-    cells = {cell.label: cell for cell in request.cells}
-    power = found.power
-    return {
-        "schema": SCHEMA,
-        "data": data_name,
-        "complete": compared.complete,
-        "axes": {axis: list(values) for axis, values in request.axes.items()},
-        "seeds": list(request.seeds),
-        "by": found.by,
-        "effect": "factor" if found.ratio else "difference",
-        "target": found.target,
-        "equal": request.equal,
-        "equal_parameters": request.equal_parameters,
-        "vary_data": request.vary_data,
-        "tuned": any(cell.tuning for cell in request.cells),
-        "caveats": [each for each in (caveat(compared), _edges(compared)) if each],
-        "values": [_value_record(value, cells[value.label], curves[value.label], found.by, seeds) for value in found.values],
-        "comparisons": [_pair_record(pair) for pair in found.pairs],
-        "power": {
-            "seeds": power.seeds,
-            "comparisons": power.comparisons,
-            "seeds_needed": power.needed,
-            "spread": power.spread,
-            "detectable": power.detectable,
-            "seeds_for_half": power.for_half,
-        },
-        "marginals": [
-            {
-                "axis": axis,
-                "values": [{"value": label, **_interval(each)} for label, each in margin.values.items()],
-                "comparisons": [_pair_record(pair) for pair in margin.pairs],
-            }
-            for axis, margin in compared.marginals.items()
-        ],
-    }
-
-
-def _value_record(value: ValueResult, cell: GridCell, curve: tuple[Sequence[float], Sequence[float]], by: str, seeds: Seeds) -> dict[str, Any]:
-    run = value.outcomes[0]
-    tuning = None if cell.tuning is None else [{"rate": rate, "mean": mean} for rate, mean in cell.tuning.tried]
-    return {
-        "label": value.label,
-        "axes": dict(cell.coordinates),
-        "rank": value.rank,
-        "standing": value.standing,
-        "seeds": [each.seed for each in value.outcomes],
-        "layers": list(cell.config.model.layers),
-        "learning_rate": cell.config.training.resolved_lr,
-        "tuning": tuning,
-        "updates": run.updates,
-        "parameters": run.parameters,
-        "step_seconds": value.step_seconds,
-        "metrics": {name: _interval(each) for name, each in value.metrics.items()},
-        "per_seed": [each.last_of(by) for each in value.outcomes],
-        "steps_to_target": {**_interval(value.steps_to_target, "median"), "reached": value.reached},
-        "diverged": {"runs": value.diverged, "share": value.diverged / len(value.outcomes), "low": value.diverged_low, "high": value.diverged_high},
-        **states_record(seeds.diagnoses.get(value.label, ())),
-        "healed": list(seeds.healed.get(value.label, ())),
-        "initial": _health_record(value.start),
-        "final": _health_record(value.end),
-        "curve": {"steps": [int(step) for step in curve[0]], "median": list(curve[1])},
-    }
-
-
-def _health_record(health: Health) -> dict[str, Any]:
-    return {"verdict": health.verdict or None, "counts": dict(health.counts), "error_signal_rms": health.error_signal_rms.tolist()}
-
-
-def _interval(interval: Interval, name: str = "median") -> dict[str, float]:
-    return {name: interval.value, "low": interval.low, "high": interval.high}
-
-
-def _pair_record(pair: Pair) -> dict[str, Any]:
-    effect = _interval(pair.effect, "effect")
-    return {"a": pair.a, "b": pair.b, **effect, "p": pair.p, "p_adjusted": pair.p_adjusted, "different": pair.different, "seeds": pair.seeds}

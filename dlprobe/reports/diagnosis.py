@@ -15,16 +15,44 @@ if TYPE_CHECKING:
     from dlprobe.rules import Action, Diagnosis, Finding
 
 SEVERITY_TONES: dict[str, Tone] = {"error": "bad", "warning": "warning", "info": "neutral"}
+WIDEST_LINE = 98  # characters of a line of the conclusion behind its mark
 MOST_TRIED = 3  # actions of the cause that a screen shows; `prescribe` and JSON have all
 PRESCRIBED = 3  # seeds of each change, as `prescribe` trains them by default
 
 
+def conclusion(found: Diagnosis) -> list[Block]:
+    """The answer in three lines: what the run has come to, its cause with one number, and the command to type first."""
+    heads = [found.cause] if found.cause is not None else [*found.symptoms, *_other_faults(found), *spoken(found)][:1]
+    causes: list[Block] = [Verdict(brief(finding), SEVERITY_TONES[finding.severity or "info"]) for finding in heads]
+    if found.cause_unknown and not heads:
+        causes = [Verdict("cause unknown: no rule that could look explains it", "bad")]
+    first = [Choices([Choice("Try", action.command, "" if action.command else action.remedy.why)]) for action in found.actions[:1]]
+    return [*opening(found), *causes, *first]
+
+
+def brief(finding: Finding, most: int = WIDEST_LINE) -> str:
+    """A finding with the first clause of its evidence, which states the number; further ones where they do not fit into one line are left out.
+
+    >>> from dlprobe.rules.outcome import Finding
+    >>> brief(Finding(1.0, 2.0, "5 of 8 units are dead, from step 3 on; so in 4 steps", code="A001", name="dead-units"), most=60)
+    'dead-units (A001): 5 of 8 units are dead, from step 3 on'
+    """
+    text = f"{named(finding)}: {finding.evidence.partition('; ')[0]}"
+    for separator in (", ", " ("):
+        while len(text) > most and separator in text[len(named(finding)) :]:
+            text = text.rpartition(separator)[0]
+    return text
+
+
 def diagnosis_blocks(found: Diagnosis, most: int = MOST_TRIED) -> list[Block]:
-    """The whole answer: what the run has come to, the cause with its evidence and what follows, what to try, other faults, and what else there is to say."""
-    blocks = opening(found)
-    blocks += cause_blocks(found, most)
+    """The whole answer: the conclusion, and what is behind it."""
+    return [*conclusion(found), *explained(found, most)]
+
+
+def explained(found: Diagnosis, most: int = MOST_TRIED) -> list[Block]:
+    """What is behind a conclusion: the cause with its whole evidence and what follows, what else to try, and other faults."""
     told = _other_faults(found) or spoken(found)
-    return [*blocks, *(block for finding in told for block in fault_blocks(found, finding))]
+    return [*cause_blocks(found, most, tried=True), *(block for finding in told for block in fault_blocks(found, finding))]
 
 
 def opening(found: Diagnosis) -> list[Block]:
@@ -40,8 +68,8 @@ def tone_of(found: Diagnosis) -> Tone:
     return "warning" if tone == "good" and (found.cause or found.symptoms or _other_faults(found)) else tone
 
 
-def cause_blocks(found: Diagnosis, most: int = MOST_TRIED) -> list[Block]:
-    """The cause, or that it is not known and what was excluded; what to try."""
+def cause_blocks(found: Diagnosis, most: int = MOST_TRIED, tried: bool = False) -> list[Block]:
+    """The cause, or that it is not known and what was excluded; what to try. tried: whether the first command stands above already."""
     heads = [found.cause] if found.cause is not None else list(found.symptoms)
     if not heads and not found.cause_unknown:
         return []
@@ -53,9 +81,9 @@ def cause_blocks(found: Diagnosis, most: int = MOST_TRIED) -> list[Block]:
         blocks.append(Paragraph(_sentence(finding.evidence), below=True))
         said = line
     blocks += [Paragraph(told, below=True)] if (told := brings_about(found)) else []
-    codes = {finding.code for finding in heads}
+    codes = {"", *(finding.code for finding in heads)}
     actions = [action for action in found.actions if action.code in codes]
-    return [*blocks, *choices(found, actions, most)]
+    return [*blocks, *choices(found, actions, most, tried=tried)]
 
 
 def unknown_lines(found: Diagnosis) -> list[Block]:
@@ -84,9 +112,11 @@ def fault_blocks(found: Diagnosis, finding: Finding) -> list[Block]:
     return [Verdict(head(finding), tone, apart=True), Paragraph(_sentence(finding.evidence), below=True), *choices(found, actions, 1, prescribe=False)]
 
 
-def choices(found: Diagnosis, actions: Sequence[Action], most: int, prescribe: bool = True) -> list[Block]:
-    """What to try, and the command that tries it all."""
+def choices(found: Diagnosis, actions: Sequence[Action], most: int, prescribe: bool = True, tried: bool = False) -> list[Block]:
+    """What to try, and the command that tries it all. tried: whether the first command stands above already, so that only its reason is missing."""
     entries = [Choice("or" if number else "Try", action.command, action.remedy.why) for number, action in enumerate(actions[:most])]
+    if tried and entries:
+        entries[:1] = [Choice("why", "", entries[0].why)] if entries[0].command else []
     if prescribe and found.trained and any(action.command for action in actions):
         entries.append(Choice("all", f"dlprobe prescribe {_typed(found.path)}", f"trains these and says which one cures it{_duration(found)}"))
     return [Choices(entries)] if entries else []

@@ -1,4 +1,4 @@
-"""What `inspect --histograms` and `inspect --track` show: distributions as they change over the steps."""
+"""What `inspect --statistic weight_histogram` and `unit_percentiles` show: distributions as they change over the steps."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 from dlprobe.render.document import Block, Cell, Chart, Column, Density, Document, Heading, Hint, Paragraph, Series, Table
+from dlprobe.reports.run import quoted
 from dlprobe.reports.statistic import SCHEMA, spread
 
 if TYPE_CHECKING:
@@ -18,8 +19,14 @@ ROWS, FEW_ROWS = 14, 8  # of one layer alone, of several
 MOMENTS = 8
 
 
-def histograms(where: str, what: str, found: Histograms, names: Sequence[str], shown: Sequence[int], pictures: Sequence[Densities | None]) -> Document:
-    """The layers `shown` (indices), their densities in the same order; one layer alone gets its percentiles over the steps too."""
+def histograms(
+    where: str, what: str, found: Histograms, names: Sequence[str], shown: Sequence[int], pictures: Sequence[Densities | None], *, asked: bool
+) -> Document:
+    """The layers `shown` (indices), their densities in the same order; one layer alone gets its percentiles over the steps too. asked: whether somebody chose
+    them; else the data have all layers.
+    """
+    if not len(found.steps):
+        return Document(f"{where}: {what} over the steps", [Paragraph("No step of it was recorded.")], _histogram_data(where, what, found, names, ()))
     steps = found.steps.tolist()
     blocks: list[Block] = [Paragraph("The darker, the larger the share of a layer's values at that step (shade grows with the root of the share).")]
     for index, picture in zip(shown, pictures, strict=True):
@@ -31,8 +38,8 @@ def histograms(where: str, what: str, found: Histograms, names: Sequence[str], s
         percentiles = found.percentiles[:, shown[0]]
         blocks += [_bands([steps] * percentiles.shape[1], percentiles.T.tolist(), what), _moments(steps, percentiles, what)]
     else:
-        blocks += [_summary(found, names, what), Hint(f"dlprobe inspect {where} --histograms --what {what} --layer {names[shown[-1]]}")]
-    return Document(f"{where}: {what} over the steps", blocks, _histogram_data(where, what, found, names, shown))
+        blocks += [_summary(found, names, what), Hint(f"dlprobe inspect {quoted(where)} --statistic {what}_histogram --layers {quoted(names[shown[-1]])}")]
+    return Document(f"{where}: {what} over the steps", blocks, _histogram_data(where, what, found, names, shown if asked else range(len(names))))
 
 
 def drawn_layers(count: int) -> list[int]:
@@ -74,7 +81,7 @@ def _histogram_data(where: str, what: str, found: Histograms, names: Sequence[st
             "percentiles": found.percentiles[:, index],
             "nonfinite": found.nonfinite[:, index],
         }
-        for index in (shown if len(shown) == 1 else range(len(names)))
+        for index in shown
     ]
     return {"schema": SCHEMA, "path": where, "histograms": what, "steps": found.steps, "percents": _percents(), "layers": layers}
 

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping, Sequence
+import math
+from collections.abc import Collection, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from dlprobe.record.description import OWN
-from dlprobe.render.document import Block, Column, Document, Facts, Hint, Lines, Paragraph, Table, Toned
-from dlprobe.reports.diagnosis import diagnosis_blocks
+from dlprobe.registry import counted
+from dlprobe.render.document import Block, Cell, Column, Document, Facts, Hint, Lines, Paragraph, Table, Toned
 from dlprobe.reports.run import (
     PARTS,
     Told,
@@ -18,9 +19,7 @@ from dlprobe.reports.run import (
     metric_names,
     part_size,
     profile_data,
-    quoted,
     result,
-    results,
     state_data,
     train_data,
 )
@@ -33,9 +32,11 @@ WIDEST_CONFUSION = 12  # classes of a confusion matrix that is printed; JSON has
 
 
 def overview(told: Told, where: str) -> Document:
-    """The whole run on one page. `where` is what to type to see this run again, e.g. "runs/digits-1.h5" or "study.h5 --run seed_1"."""
+    """The whole run on one page. `where` is what to type to see this run again, e.g. "runs/digits-1.h5" or "study.h5#seed_1"."""
     run = told.run
-    blocks: list[Block] = [*diagnosis_blocks(told.diagnosis, 1), Facts([*facts(run), *_file(run)]), *results(run), *told.pictures(), _contents(run)]
+    blocks: list[Block] = [*told.first_screen(), Facts([*facts(run), *_file(run)])]
+    if told.details():
+        blocks.append(Hint(f"dlprobe inspect {where} --details", details=True))
     if len(run.steps):
         blocks.append(Hint(f"dlprobe inspect {where} --statistic error_signal_rms"))
     blocks.append(Hint(f"dlprobe inspect {where} --show layers"))
@@ -48,7 +49,7 @@ def overview(told: Told, where: str) -> Document:
         "profile": profile_data(told.profile),
         "damage": run.damage,
     }
-    return Document("", blocks, data)
+    return Document("", blocks, data, [*told.details(), _contents(run)])
 
 
 def _file(run: Run) -> list[tuple[str, Any]]:
@@ -69,10 +70,10 @@ def _names(run: Run) -> dict[str, Any]:
 def _contents(run: Run) -> Block:
     names = _names(run)
     rows, evaluations = len(run.steps), len(run.evaluations.get("step", ()))
-    evaluated = f"{evaluations} evaluations {', '.join(_without_parts(names['evaluations']))}" if evaluations else ""
+    evaluated = f"{counted(evaluations, 'evaluation')} {', '.join(_without_parts(names['evaluations']))}" if evaluations else ""
     if not rows:
         return Paragraph(f"No step was recorded{'; ' if evaluated else ''}{evaluated}.")
-    told = [f"{len(names['statistics'])} statistics of {len(run.layers.names)} layers at {rows} steps"]
+    told = [f"{len(names['statistics'])} statistics of {counted(len(run.layers.names), 'layer')} at {counted(rows, 'step')}"]
     told += [f"per step {', '.join(names['scalars'])}"] if names["scalars"] else []
     return Paragraph(f"Recorded: {'; '.join([*told, f'at {evaluated}' if evaluated else 'no evaluations'])}.")
 
@@ -88,15 +89,44 @@ def _without_parts(names: Sequence[str]) -> list[str]:
     return [*((f"of train and val {name}" if name == pairs[0] else name) for name in pairs), *others]
 
 
-def layers(run: Run, where: str) -> Document:
-    """One row per layer."""
+MEASURED = {"activation_variance": "variance", "gradient_rms": "gradient", "update_ratio": "update"}  # statistics of the last recorded step, by column
+
+
+def layers(run: Run, where: str, dead: Sequence[float]) -> Document:
+    """One row per layer: what it is made of, and what was measured of it at the last recorded step. dead: (layer,) share of its units, NaN unknown."""
     columns = [Column("layer"), Column("fan-in", align="right"), Column("units", align="right"), *map(Column, ("activation", "initializer", "bias"))]
     columns += [Column("norm"), Column("parameters", align="right")]
     records = [{name: getattr(layer, name) for name in run.layers} for layer in run.layer_facts]
     counts = [layer.parameter_count for layer in run.layer_facts]
     total = None if None in counts else sum(count or 0 for count in counts)
-    data = {"schema": SCHEMA, "path": str(run.path), "layers": records, "parameters": total}
-    return Document(f"{where}: layers", [Table(columns, [_layer_row(record) for record in records]), Facts([("trained parameters", total)])], data)
+    made = Table(columns, [_layer_row(record) for record in records])
+    row = run.row(-1) if len(run.steps) else None
+    known = {name: row[name] for name in MEASURED if row is not None and row.is_recorded(name)}
+    for record, share, *values in zip(records, dead, *known.values(), strict=True):
+        record["measured"] = {**dict(zip(known, map(float, values), strict=True)), "dead_fraction": float(share)}
+    data = {"schema": SCHEMA, "path": str(run.path), "layers": records, "parameters": total, "measured_step": None if row is None else row.step}
+    blocks: list[Block] = [_measured(records, run, known), made] if known else [made]
+    return Document(f"{where}: layers", [*blocks, Facts([("trained parameters", total)])], data)
+
+
+def _measured(records: Sequence[Mapping[str, Any]], run: Run, known: Collection[str]) -> Table:
+    """Each layer's activation beside the variance of its output, its weight gradient, its relative update and its dead units."""
+    columns = [Column("layer"), Column("activation"), Column("initializer"), *(Column(MEASURED[name], align="right", digits=3) for name in known)]
+    rows = [
+        [record["name"], record.get("activation"), record.get("initializer"), *(_known(record["measured"][name]) for name in known), _dead(record["measured"])]
+        for record in records
+    ]
+    meaning = "variance of the activation, RMS of the weight gradient, ‖ΔW‖/‖W‖ of the update, units with slope 0 on all samples"
+    return Table([*columns, Column("dead", "%", "right", 3)], rows, f"Measured at step {int(run.steps[-1]):,}: {meaning}.")
+
+
+def _known(value: float) -> float | None:
+    return None if math.isnan(value) else value
+
+
+def _dead(measured: Mapping[str, float]) -> Cell:
+    share = 100.0 * measured["dead_fraction"]
+    return None if math.isnan(share) else Toned(share, "bad") if share > 50.0 else share
 
 
 def _layer_row(record: Mapping[str, Any]) -> list[Any]:
@@ -169,8 +199,3 @@ def environment(run: Run, where: str) -> Document:
     """Versions, machine, command line."""
     pairs = [(key.replace("_", " "), value if isinstance(value, str | int | float) else json.dumps(value)) for key, value in run.environment.items()]
     return Document(f"{where}: environment", [Facts(pairs)], {"schema": SCHEMA, "path": str(run.path), "environment": run.environment})
-
-
-def shell_name(path: Any, run_id: str = "") -> str:
-    """How a run is named on the command line."""
-    return quoted(str(path)) + (f" --run {quoted(run_id)}" if run_id else "")

@@ -17,6 +17,8 @@ from dlprobe.reports.tones import STATE_TONES, STATUS_TONES, VERDICT_TONES
 if TYPE_CHECKING:
     from dlprobe.runs import Study
 
+COMMANDS = ("gradients", "compare", "bias-variance", "recipe")  # experiments whose command shows a saved study again
+
 
 @dataclass(frozen=True)
 class RunLine:
@@ -39,7 +41,7 @@ def overview(study: Study, lines: Sequence[RunLine]) -> Document:
     where = quoted(str(study.path))
     blocks: list[Block] = [Facts(_facts(study, lines))]
     if lines:
-        blocks += [_table(lines), Hint(f"dlprobe inspect {where} --run {quoted(lines[0].id)}")]
+        blocks += [_table(lines), *_next(study, where, lines[0].id)]
     data = {
         "schema": SCHEMA,
         "kind": "study",
@@ -52,6 +54,13 @@ def overview(study: Study, lines: Sequence[RunLine]) -> Document:
         "table": study.table,
     }
     return Document(f"{study.path}", blocks, data)
+
+
+def _next(study: Study, where: str, first: str) -> list[Block]:
+    """The command that shows the experiment again, and one run."""
+    experiment = str(study.description.get("experiment", ""))
+    again = [Hint(f"dlprobe {experiment} {where}")] if experiment in COMMANDS else []
+    return [*again, Hint(f"dlprobe inspect {quoted(f'{study.path}#{first}')}")]
 
 
 def _facts(study: Study, lines: Sequence[RunLine]) -> list[tuple[str, Cell]]:
@@ -129,7 +138,7 @@ def _line(name: str, value: Any) -> str:
 
 def _entries(name: str, entries: Sequence[Mapping[str, Any]]) -> list[str]:
     """A block per entry; whole configurations are left to the runs, which hold them too."""
-    lines = ["", f"# {name}: the configuration of each is in its runs, --run ID --show config"]
+    lines = ["", f"# {name}: the configuration of each is in its runs, inspect STUDY#ID --show config"]
     for entry in entries:
         lines += ["", f"[[{name}]]", *(_line(key, value) for key, value in entry.items() if key != "config")]
     return lines

@@ -12,12 +12,15 @@ if TYPE_CHECKING:
 
 def proof_blocks(proof: Proof) -> list[Block]:
     """`proved: 5 of 5 seeds learn with init = he_normal, 0 of 5 with the sham (vanishing-gradient, G001)`, and how it was found out."""
-    return [Verdict(proof_line(proof), "good" if proof.verdict == "proved" else "warning"), Paragraph(sham_text(proof), below=True)]
+    verdict = Verdict(proof_line(proof), "good" if proof.verdict == "proved" else "warning")
+    steps = [Paragraph(f"before, with fewer causes undone: {proof_line(each)}", below=True) for each in proof.earlier]
+    return [verdict, *steps, Paragraph(sham_text(proof), below=True)]
 
 
 def proof_line(proof: Proof) -> str:
     """The sentence and the cause that it is about."""
-    return f"{proof.sentence} ({proof.cause.name}, {proof.cause.code})"
+    together = f"{len(proof.cause.beside) + 1} causes together: " if proof.cause.beside else ""
+    return f"{proof.sentence}; {together}{proof.cause.sentence}" if together else f"{proof.sentence} ({proof.cause.name}, {proof.cause.code})"
 
 
 def sham_text(proof: Proof) -> str:

@@ -1,23 +1,28 @@
-"""What `train` says at its end: whether the run learned, results, loss curve, depth profiles at the first and last recorded step, verdicts."""
+"""What `train` says at its end: whether the run learned and why, how signal and gradient flow through its layers, results."""
 
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
+
+import numpy as np
 
 from dlprobe import registry
 from dlprobe.config import to_mapping
 from dlprobe.record.description import ORIGINS, OWN, known_facts
-from dlprobe.record.sizes import power_of_ten
-from dlprobe.render.document import Block, Chart, Column, Document, Facts, Hint, LayerSeries, Profile, Series, Table, Toned, Verdict
-from dlprobe.reports.diagnosis import diagnosis_blocks
+from dlprobe.record.sizes import factor_text, power_of_ten
+from dlprobe.registry import counted
+from dlprobe.render.document import Block, Cell, Chart, Column, Document, Facts, Hint, Series, Strip, StripGroup, Strips, Table, Toned, Verdict
+from dlprobe.reports.diagnosis import conclusion, explained
+from dlprobe.reports.strips import FlowLine, flow_strips
 from dlprobe.reports.tones import BROKEN, STATUS_TONES, VERDICT_TONES
 
 if TYPE_CHECKING:
     from dlprobe.analysis.learning.loss_curve import Curve
     from dlprobe.analysis.profiles.depth_profiles import Verdict as Judgement
+    from dlprobe.analysis.profiles.flow import Flow
     from dlprobe.analysis.profiles.run_profile import RunProfile, StepProfile
     from dlprobe.analysis.theory.mean_field import Prediction
     from dlprobe.rules import Diagnosis
@@ -28,32 +33,43 @@ PARTS = {"train": "training", "val": "validation", "test": "test"}
 
 @dataclass(frozen=True)
 class Told:
-    """What is told of one run. profile, curve: None where no step was recorded; healed: the step from which an ill error signal stayed within the band,
-    None where there is none.
+    """What is told of one run. profile, curve: None where no step was recorded; flows: the three quantities at the first and last recorded step, by step;
+    healed: the step from which an ill error signal stayed within the band, None where there is none.
     """
 
     run: Run
     diagnosis: Diagnosis
     profile: RunProfile | None
     curve: Curve | None
+    flows: Mapping[int, Flow] = field(default_factory=dict)
     healed: int | None = None
 
-    def pictures(self) -> list[Block]:
-        """Loss, depth profiles, and what these say."""
-        blocks = loss_chart(self.run, self.curve)
-        if self.profile is None:
-            return blocks
-        return [*blocks, *depth_profiles(self.profile), *verdict_lines(self.profile, self.diagnosis.state.name == "learned well", self.healed)]
+    def first_screen(self) -> list[Block]:
+        """The conclusion, how signal and gradient flow with the loss below, and the results."""
+        return [*conclusion(self.diagnosis), *self.strips(), *results(self.run)]
+
+    def strips(self) -> list[Block]:
+        """The three quantities at the first and last recorded step, and the loss; nothing where neither was recorded."""
+        run, loss = self.run, loss_strips(self.run, self.curve)
+        verdicts = {moment.step: moment.verdict.verdict for moment in ([] if self.profile is None else [self.profile.first, self.profile.last])}
+        lines = [FlowLine(f"step {step:,}", flow, verdicts.get(step, "")) for step, flow in self.flows.items()]
+        names = [*(run.layers.names[index] for index in run.hidden_layers), run.layers.names[-1]]
+        return flow_strips(lines, names, more=loss) or ([Strips(loss)] if loss else [])
+
+    def details(self) -> list[Block]:
+        """What is behind the conclusion, the loss curve, and what the profiles say."""
+        verdicts = [] if self.profile is None else verdict_lines(self.profile, self.diagnosis.state.name == "learned well", self.healed)
+        return [*explained(self.diagnosis), *loss_chart(self.run, self.curve), *verdicts]
 
 
 def train_document(told: Told, before: str = "") -> Document:
     """The report of a run that has just ended. before: the run that it repeats with changes, as it is typed; empty for none."""
     run = told.run
     here = quoted(str(run.path))
-    blocks: list[Block] = [*diagnosis_blocks(told.diagnosis, 1), Facts(facts(run)), *results(run), *told.pictures()]
+    blocks: list[Block] = [*told.first_screen(), Facts(facts(run))]
     blocks += [Hint(f"dlprobe diff {before} {here}")] if before else []
-    blocks.append(Hint(f"dlprobe inspect {here}"))
-    return Document("", blocks, {**train_data(run, told.profile), **state_data(told.diagnosis)})
+    blocks.append(Hint(f"dlprobe inspect {here} --details", details=True))
+    return Document("", blocks, {**train_data(run, told.profile), **state_data(told.diagnosis)}, told.details())
 
 
 def state_data(diagnosis: Diagnosis) -> dict[str, Any]:
@@ -142,7 +158,7 @@ def targets_line(run: Run) -> list[tuple[str, str]]:
     if kind == "none":
         return []
     names = list(run.data.get("target_names", ()))
-    several = f"{len(names)} columns ({', '.join(names[:4])}{', …' if len(names) > 4 else ''}), " if len(names) > 1 else ""
+    several = f"{counted(len(names), 'column')} ({', '.join(names[:4])}{', …' if len(names) > 4 else ''}), " if len(names) > 1 else ""
     return [("targets", f"{several}{SCALED[kind]}: losses are of scaled targets, errors and metrics in their own units")]
 
 
@@ -169,7 +185,7 @@ def net_line(run: Run) -> str:
     made += [f"{norm} norm {position} the activation" if position else f"{norm} norm" for norm, position in norms]
     made += [f"{residual} residual connections" for residual in _told(layer.residual for layer in layers) if residual != "none"]
     made += [f"{first.normalization} norm of the input"] if of_input else []
-    size = shortened(widths) if len(widths) == len(sizes) else f"{len(layers)} layers, {layers[0].name} … {layers[-1].name}"
+    size = shortened(widths) if len(widths) == len(sizes) else f"{counted(len(layers), 'layer')}, {layers[0].name} … {layers[-1].name}"
     return ", ".join(filter(None, [size, *made]))
 
 
@@ -219,12 +235,7 @@ def training_seconds(run: Run) -> float:
 
 
 SCALED = {"standardize": "standardized", "minmax": "min-max scaled"}
-CHOSEN = {  # the metrics of the table, with their titles; JSON and inspect --show metrics have all
-    "regression": {"error": "error (RMS)", "mean_absolute_error": "mean |error|", "r2": "R²"},
-    "classification": {"error": "error", "balanced_accuracy": "balanced accuracy", "macro_f1": "macro F1", "calibration_error": "calibration error"},
-}
-
-SHARES = ("error", "balanced_accuracy")  # of samples or classes: told in percent
+CHOSEN = {"regression": {"error": "error (RMS)", "r2": "R²"}}  # the metrics of the table by title; JSON and inspect --show metrics have all
 
 
 def results(run: Run) -> list[Block]:
@@ -237,12 +248,31 @@ def results_table(run: Run) -> Table:
     chosen = {"loss": loss_title(run), **CHOSEN.get(str(run.data.get("task")), {"error": "error"})}
     parts = {part: word for part, word in PARTS.items() if part_size(run, part)}
     keys = [key for key in chosen if key in ("loss", "error") or any(result(run, f"{part}_{key}") is not None for part in parts)]
-    shares = SHARES if run.data.get("task") == "classification" else ()
-    columns = [Column("part"), Column("samples", align="right"), *(Column(chosen[key], "%" if key in shares else "", "right") for key in keys)]
-    rows = [[word, part_size(run, part), *(_in_percent(result(run, f"{part}_{key}"), key in shares) for key in keys)] for part, word in parts.items()]
+    share = run.data.get("task") == "classification"
+    columns = [Column("part"), Column("samples", align="right"), *(_column(chosen[key], share and key == "error") for key in keys)]
+    rows: list[list[Cell]] = [
+        [word, part_size(run, part), *(_in_percent(result(run, f"{part}_{key}"), share and key == "error") for key in keys)] for part, word in parts.items()
+    ]
+    best = [smallest_error(run, part) for part in parts]
+    if any(best):
+        columns += [_column("smallest error", share), Column("after step", "", "right")]
+        rows = [[*row, *((None, None) if each is None else (_in_percent(each[1], share), each[0]))] for row, each in zip(rows, best, strict=True)]
     evaluated: Sequence[int] = list(run.evaluations.get("step", ()))
-    caption = "" if run.final or not len(evaluated) else f"At the last evaluation, after {evaluated[-1]} steps"
+    caption = "" if run.final or not len(evaluated) else f"At the last evaluation, after {counted(evaluated[-1], 'step')}"
     return Table(columns, rows, caption)
+
+
+def _column(name: str, share: bool) -> Column:
+    return Column(name, "%" if share else "", "right")
+
+
+def smallest_error(run: Run, part: str) -> tuple[int, float] | None:
+    """The evaluation with the smallest error of a part: after how many updates, and the error; None where none was evaluated."""
+    errors = np.asarray(run.evaluations.get(f"{part}_error", ()), np.float64)
+    if not np.isfinite(errors).any():
+        return None
+    best = int(np.nanargmin(errors))
+    return int(run.evaluations["step"][best]), float(errors[best])
 
 
 def _in_percent(value: float | None, share: bool) -> float | None:
@@ -273,6 +303,15 @@ def metric_names(run: Run, *, per_column: bool) -> list[str]:
     return [name for name, each in suited.items() if each.is_one_number != per_column and (several or not each.per_target)]
 
 
+def loss_strips(run: Run, curve: Curve | None) -> list[StripGroup]:
+    """The loss over the evaluations, of a run without them that of its batches, averaged over stretches of steps."""
+    steps, losses = run.evaluations.get("step", ()), {word: run.evaluations.get(f"{part}_loss") for part, word in PARTS.items() if part_size(run, part)}
+    strips = [Strip(word, values.tolist()) for word, values in losses.items() if values is not None]
+    if not strips and curve is not None:
+        steps, strips = curve.steps, [Strip("batches", curve.values.tolist())]
+    return [StripGroup(loss_title(run), strips, [f"step {step:,.0f}" for step in steps], "smallest")] if strips and len(steps) > 1 else []
+
+
 def loss_chart(run: Run, curve: Curve | None) -> list[Block]:
     """Training loss of the batches, averaged over stretches of steps, and the validation loss at its evaluations."""
     if curve is None or len(curve.values) < 2:
@@ -282,24 +321,6 @@ def loss_chart(run: Run, curve: Curve | None) -> list[Block]:
         series.append(Series("validation", run.evaluations["step"].tolist(), run.evaluations["val_loss"].tolist()))
     positive = [value for each in series for value in each.y if 0 < value < math.inf]
     return [Chart(series, "step", loss_title(run), log_y=bool(positive) and max(positive) > 20 * min(positive), caption="Loss")]
-
-
-def depth_profiles(profile: RunProfile) -> list[Block]:
-    """Activation variance and error signal through the hidden layers at the first and last recorded step."""
-    moments = [profile.first] if profile.first.step == profile.last.step else [profile.first, profile.last]
-    if not profile.layers:
-        return []
-
-    def drawn(caption: str, values: str, judged: bool) -> Profile:
-        series = [_series(moment, getattr(moment, values).tolist(), judged) for moment in moments]
-        return Profile(series, profile.layers, caption=caption)
-
-    return [drawn("Activation variance", "activation_variance", False), drawn("Error signal (RMS)", "error_signal_rms", True)]
-
-
-def _series(moment: StepProfile, values: list[float], judged: bool) -> LayerSeries:
-    name, verdict = f"step {moment.step}", moment.verdict.verdict
-    return LayerSeries(name, values, verdict, VERDICT_TONES[verdict]) if judged else LayerSeries(name, values)
 
 
 def verdict_lines(profile: RunProfile, learned: bool = False, healed: int | None = None) -> list[Block]:
@@ -324,7 +345,7 @@ def expectation(prediction: Prediction) -> str:
 
 
 def _factor(exponent: float) -> str:
-    return f"{10**exponent:.2g}" if abs(exponent) < 4 else power_of_ten(exponent)
+    return factor_text(10.0**exponent) if abs(exponent) < 300 else power_of_ten(exponent)
 
 
 def verdict_line(moment: StepProfile, learned: bool = False, more: str = "") -> Verdict:
@@ -381,9 +402,10 @@ def moment_data(moment: StepProfile) -> dict[str, Any]:
         "reason": verdict.reason,
         "log10_error_signal_ratio": verdict.log10_ratio,
         "band": verdict.band,
-        "activation_variance": moment.activation_variance,
-        "error_signal_rms": moment.error_signal_rms,
-        "gradient_rms": moment.gradient_rms,
+        "activation_variance": moment.flow.activation_variance,
+        "error_signal_rms": moment.flow.error_signal_rms,
+        "gradient_rms": moment.flow.gradient_rms[:-1],
+        "output_gradient_rms": float(moment.flow.gradient_rms[-1]),
     }
 
 

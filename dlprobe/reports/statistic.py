@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence, Sized
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 from dlprobe.render.document import Block, Chart, Column, Document, LayerSeries, Paragraph, Profile, Series, Table
@@ -22,7 +22,10 @@ MOMENTS = 5
 
 @dataclass(frozen=True)
 class Quantity:
-    """A recorded quantity. steps: (row,); values: (row,), or (row, layer) where `layers` names the columns."""
+    """A recorded quantity, or a part of one.
+
+    steps: (row,); values: (row,), or (row, layer) where `layers` names the columns. all_layers: the columns of the whole.
+    """
 
     path: str
     name: str
@@ -31,6 +34,7 @@ class Quantity:
     values: NDArray[Any]
     layers: tuple[str, ...] = ()
     group: str = "statistics"
+    all_layers: tuple[str, ...] = ()
 
     @property
     def names(self) -> tuple[str, ...]:
@@ -42,11 +46,25 @@ class Quantity:
         """The values as (row, column)."""
         return self.values if self.layers else self.values.reshape(-1, 1)
 
+    @property
+    def picked(self) -> bool:
+        """Whether somebody chose these columns."""
+        return bool(self.all_layers) and len(self.layers) < len(self.all_layers)
+
+    @property
+    def empty(self) -> bool:
+        """Whether there is no value."""
+        return not self.values.size
+
+    def columns_only(self, chosen: Sequence[int]) -> Quantity:
+        """The same with these columns."""
+        return replace(self, values=self.values[:, list(chosen)], layers=tuple(self.layers[index] for index in chosen))
+
 
 def over_steps(quantity: Quantity, curves: Sequence[Curve]) -> Document:
     """How the quantity runs over the steps: a chart of `curves`, one per column, and a table of a few steps; JSON has all of them."""
     names, rows = quantity.names, spread(len(quantity.steps), ROWS)
-    chosen = spread(len(names), LINES)
+    chosen = spread(len(names), len(names) if quantity.picked else LINES)
     table = Table(
         [Column("step", align="right"), *(Column(names[index], align="right") for index in chosen)],
         [[int(quantity.steps[row]), *(float(value) for value in quantity.columns[row, chosen])] for row in rows],

@@ -10,10 +10,10 @@ from itertools import groupby
 
 import numpy as np
 
-from dlprobe.config import parse_spec
+from dlprobe.config import parse_spec, with_values
 from dlprobe.config.records import RunConfig
 from dlprobe.errors import ConfigError
-from dlprobe.rules.changes_of_training import short, usual_rate
+from dlprobe.rules.changes_of_training import OFF, short, usual_rate
 from dlprobe.rules.evidence import Evidence
 from dlprobe.rules.outcome import NotEvaluableError, Remedy
 from dlprobe.rules.scale import off_scale
@@ -49,8 +49,10 @@ def smaller_net(evidence: Evidence, config: RunConfig) -> Remedy | None:
 
 
 def larger_net(evidence: Evidence, config: RunConfig) -> Remedy | None:
-    """Four times the units, at least 32; two layers of 100 where there is none."""
-    widths = widths_text([max(4 * width, 32) for width in config.model.layers]) or "100,100"
+    """Four times the units, at least 32; for a single layer two of its units, at least 64, since a function that turns often costs a deeper net far fewer
+    units (Telgarsky 2016); two layers of 100 where there is none."""
+    layers = config.model.layers
+    widths = widths_text([max(layers[0], 64)] * 2 if len(layers) == 1 else [max(4 * width, 32) for width in layers]) or "100,100"
     return Remedy({"model.layers": widths}, f"layers of {widths} in place of {_widths(config)}: {_left(evidence)}")
 
 
@@ -59,6 +61,35 @@ def _left(evidence: Evidence) -> str:
     if learned.task == "regression":
         return f"R² on the training part is {learned.skill[-1]:.2f}"
     return f"{learned.error[-1]:.1%} of the training part is wrong"
+
+
+PLAIN: dict[str, str] = {  # what dlprobe train does by itself
+    **dict.fromkeys(("data.target_scaling", "model.init", "model.bias_init", "model.output_activation", "training.lr", "training.loss"), "auto"),
+    "data.scaling": "standardize",
+    "model.activation": "relu",
+    "training.optimizer": "adam",
+    "training.schedule": "constant",
+    "training.batch_size": "32",
+    "model.norm": "none",
+    "model.residual": "none",
+    **OFF,
+}
+
+
+def plain_settings(config: RunConfig) -> Remedy | None:
+    """dlprobe's own settings for the data of a run, its layers kept where there are at most three and none is narrow; None where the run has them."""
+    layers = config.model.layers
+    shape = widths_text([max(layers[index], ROOM) for index in _widest(layers, ENDS)]) or "100,100"
+    changed = {key: value for key, value in {**PLAIN, "model.layers": shape}.items() if _differs(config, key, value)}
+    told = "plain settings for these data, since nothing that was found says what else to do"
+    return Remedy(changed, f"{told}: {', '.join(changed)}") if changed else None
+
+
+def _differs(config: RunConfig, key: str, value: str) -> bool:
+    try:
+        return with_values(config, {key: value}) != config
+    except ConfigError:
+        return False
 
 
 def shallower(evidence: Evidence, config: RunConfig) -> Remedy | None:
@@ -208,6 +239,12 @@ def residual(evidence: Evidence, config: RunConfig) -> Remedy | None:
     if len(layers) < 2 or len(set(layers)) > 1 or config.model.residual is not None:
         return None
     return Remedy({"model.residual": "identity"}, f"residual connections around {len(layers)} layers{_across(evidence)}")
+
+
+def no_residual(evidence: Evidence, config: RunConfig) -> Remedy | None:
+    if config.model.residual is None:
+        return None
+    return Remedy({"model.residual": "none"}, f"without the {config.model.residual} connections around {len(config.model.layers)} layers{_spread(evidence)}")
 
 
 def scaling(evidence: Evidence, config: RunConfig) -> Remedy:

@@ -69,6 +69,12 @@ def raise_rate(evidence: Evidence, config: RunConfig) -> Remedy:
     return Remedy({"training.lr": f"{new:g}"}, f"a learning rate of {new:g} in place of {rate:g}{_because(told)}")
 
 
+def usual_step(evidence: Evidence, config: RunConfig) -> Remedy | None:
+    """The optimizer's usual rate, in place of a smaller one."""
+    rate, usual = config.training.resolved_lr, usual_rate(config)
+    return Remedy({"training.lr": "auto"}, f"the usual learning rate of {usual:g} in place of {rate:g}") if rate < usual else None
+
+
 def furthest(evidence: Evidence) -> float:
     """How far the layer that moved most went at the end, as a share of its first norm; NaN where that was not evaluated."""
     found = evidence.run.evaluation_layers.get("weight_distance")
@@ -94,6 +100,11 @@ def longer(evidence: Evidence, config: RunConfig) -> Remedy | None:
     return Remedy({f"training.{key}": str(4 * (count or 1))}, f"{4 * (count or 1)} {key} in place of {count}: {fell}")
 
 
+def usual_batch(evidence: Evidence, config: RunConfig) -> Remedy:
+    size = config.training.batch_size
+    return Remedy({"training.batch_size": "32"}, f"batches of 32 in place of {size}: more than the {evidence.learning.updates} updates that the run made")
+
+
 def larger_batch(evidence: Evidence, config: RunConfig) -> Remedy | None:
     size = config.training.batch_size
     samples = len(evidence.run.data.get("train_indices", ())) or math.inf
@@ -114,6 +125,15 @@ def constant_schedule(evidence: Evidence, config: RunConfig) -> Remedy | None:
         return None
     told = f"the rate went from {first:g} to {highest:g}"
     return Remedy({"training.schedule": "constant", "training.warmup": "0"}, f"a constant rate in place of {config.training.schedule}: {told}")
+
+
+def full_rate(evidence: Evidence, config: RunConfig) -> Remedy | None:
+    """The rate as it was at its highest, to the end."""
+    if str(config.training.schedule) == "constant" and not config.training.warmup:
+        return None
+    return Remedy(
+        {"training.schedule": "constant", "training.warmup": "0"}, f"a constant rate of {config.training.resolved_lr:g} in place of {config.training.schedule}"
+    )
 
 
 def warmup(evidence: Evidence, config: RunConfig) -> Remedy | None:
@@ -241,6 +261,10 @@ def no_penalty(evidence: Evidence, config: RunConfig) -> Remedy | None:
     if decay <= 0.01 and "training.optimizer" in has:
         has.remove("training.optimizer")
     return without(config, has, _fit(evidence))
+
+
+def no_dropout(evidence: Evidence, config: RunConfig) -> Remedy | None:
+    return without(config, ("model.dropout", "model.input_dropout", "model.drop_connect"), _fit(evidence))
 
 
 def class_weights(evidence: Evidence, config: RunConfig) -> Remedy | None:

@@ -34,9 +34,9 @@ def fall_of(evidence: Evidence, profile: StepProfile, choose: Callable[[tuple[fl
     evidence.require("activation_variance", "activation_sample_variance")
     row = int(evidence.steps.searchsorted(profile.step))
     between = evidence.row("activation_sample_variance", row)[evidence.hidden]
-    decades = [(_decades(float(values[0]), float(values[-1])), name) for values, name in ((profile.activation_variance, POOLED), (between, BETWEEN))]
+    decades = [(_decades(float(values[0]), float(values[-1])), name) for values, name in ((profile.flow.activation_variance, POOLED), (between, BETWEEN))]
     found, what = choose(decades[0], decades[1])
-    start = profile.activation_variance[0] if what == POOLED else between[0]
+    start = profile.flow.activation_variance[0] if what == POOLED else between[0]
     return Fall(profile.step, found, profile.verdict.band, what, float(start))
 
 

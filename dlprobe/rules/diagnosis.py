@@ -14,9 +14,12 @@ from typing import Any
 import numpy as np
 
 from dlprobe.analysis.learning.learned import State, learning, state
+from dlprobe.config import with_values
 from dlprobe.config.records import RunConfig
 from dlprobe.config.typed import train_command
+from dlprobe.errors import ConfigError
 from dlprobe.rules.causes import Place, excluded_causes, ranked
+from dlprobe.rules.changes_of_model import plain_settings
 from dlprobe.rules.judging import Judgement, judge
 from dlprobe.rules.outcome import Finding, Remedy
 from dlprobe.runs import Run
@@ -41,8 +44,8 @@ class Observed:
 
 @dataclass(frozen=True)
 class Action:
-    """Something to try. remedy: the change of the configuration and why, words alone for a run of another origin; code: of the finding that names it;
-    command: what to type, empty where there is nothing that dlprobe could train.
+    """Something to try. remedy: the change of the configuration and why, words alone for a run of another origin; code: of the finding that names it, empty for
+    plain settings where nothing is named; command: what to type, empty where there is nothing that dlprobe could train.
     """
 
     remedy: Remedy
@@ -74,7 +77,8 @@ class Diagnosis:
     path: of the run, with `#id` in a study, empty where it has no file that could be named. cause: the error or warning furthest upstream; None where there
     is none, or where all that was found only says again how the run ended (`symptoms`, e.g. not-learning). follows: what the cause brings about, of the same
     layers and time. others: everything else. excluded: where a run failed without a cause, codes of the rules that looked for one and passed.
-    seconds: that the run was trained for, NaN where that is not known.
+    seconds: that the run was trained for, NaN where that is not known. together: where several causes stand beside each other, those that the first
+    action undoes at once, the top one first, each with the only remedy that it contributes; empty for one.
     """
 
     path: str
@@ -89,6 +93,7 @@ class Diagnosis:
     passed: tuple[str, ...] = ()
     excluded: tuple[str, ...] = ()
     seconds: float = math.nan
+    together: tuple[Finding, ...] = ()
 
     @property
     def sentence(self) -> str:
@@ -117,6 +122,7 @@ class Diagnosis:
             "reason": self.state.reason,
             "cause": None if self.cause is None else self.cause.to_json(),
             "cause_unknown": self.cause_unknown,
+            "together": [{"code": each.code, "name": each.name, "evidence": each.evidence, **each.remedies[0].to_json()} for each in self.together],
             "excluded": list(self.excluded),
             **{name: [finding.code for finding in getattr(self, name)] for name in ("follows", "symptoms", "others")},
             "actions": [action.to_json() for action in self.actions],
@@ -195,6 +201,10 @@ def diagnosis_of(seen: Observed, judgement: Judgement, path: str) -> Diagnosis:
     others = tuple(each for each in judgement.findings if not any(each is one for one in told))
     failed = seen.state.name in FAILED
     remarks = [each for each in judgement.findings if each.severity == "info"] if seen.state.name == "learned in part" else []
+    wanting = failed or seen.state.name == "learned in part"
+    together = undone_together(causes, seen.config) if wanting else []
+    actions = _first_together(together, actions_of([*causes, *symptoms] or remarks, seen.config, path), seen.config, path)
+    plain = plain_settings(seen.config) if wanting and not actions and seen.config is not None else None
     return Diagnosis(
         path,
         seen.state,
@@ -202,13 +212,19 @@ def diagnosis_of(seen: Observed, judgement: Judgement, path: str) -> Diagnosis:
         follows,
         tuple(symptoms) if cause is None else (),
         others,
-        actions_of([*causes, *symptoms] or remarks, seen.config, path),
+        actions if plain is None else (_action(plain, "", seen.config, path),),
         seen.caveats,
         not_looked(judgement.not_evaluated),
         judgement.passed,
         excluded_causes(judgement.passed) if failed and cause is None else (),
         seen.seconds,
+        tuple(together) if len(together) > 1 else (),
     )
+
+
+def _first_together(together: Sequence[Finding], actions: tuple[Action, ...], config: RunConfig | None, path: str) -> tuple[Action, ...]:
+    """The actions, and before them what undoes several causes at once."""
+    return (_action(joined(together), together[0].code, config, path), *actions) if len(together) > 1 else actions
 
 
 def actions_of(findings: Iterable[Finding], config: RunConfig | None, path: str) -> tuple[Action, ...]:
@@ -218,9 +234,43 @@ def actions_of(findings: Iterable[Finding], config: RunConfig | None, path: str)
         asked = [action.remedy.patch for action in actions]
         for remedy in finding.remedies:
             if not _known(remedy, actions) and not _undoes(remedy.patch, asked):
-                command = train_command(path, config, remedy.patch) if config is not None and path and remedy.patch else ""
-                actions.append(Action(remedy, finding.code, command))
+                actions.append(_action(remedy, finding.code, config, path))
     return tuple(actions)
+
+
+def _action(remedy: Remedy, code: str, config: RunConfig | None, path: str) -> Action:
+    return Action(remedy, code, train_command(path, config, remedy.patch) if config is not None and path and remedy.patch else "")
+
+
+def undone_together(causes: Sequence[Finding], config: RunConfig | None) -> list[Finding]:
+    """The causes that can be undone at once, the top one first: each with its first remedy that leaves alone what those before it set; the only remedy
+    of each is what to undo. Empty where the configuration is not known.
+    """
+    chosen: list[Finding] = []
+    patch: dict[str, str] = {}
+    if config is None:
+        return chosen
+    for cause in causes:
+        fitting = (each for each in cause.remedies if each.patch and not _undoes(each.patch, [patch]) and _possible(config, {**patch, **each.patch}))
+        remedy = next(fitting, None)
+        if remedy is not None and not remedy.patch.items() <= patch.items():
+            chosen.append(replace(cause, remedies=(remedy,)))
+            patch |= remedy.patch
+    return chosen
+
+
+def joined(causes: Sequence[Finding]) -> Remedy:
+    """The remedies of `undone_together` as one."""
+    remedies = [cause.remedies[0] for cause in causes]
+    patch = {key: value for remedy in remedies for key, value in remedy.patch.items()}
+    return Remedy(patch, "; ".join(remedy.why for remedy in remedies))
+
+
+def _possible(config: RunConfig, patch: Mapping[str, str]) -> bool:
+    try:
+        return with_values(config, patch) != config
+    except ConfigError:
+        return False
 
 
 def _known(remedy: Remedy, actions: Sequence[Action]) -> bool:

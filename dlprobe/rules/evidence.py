@@ -20,6 +20,7 @@ from dlprobe.analysis.profiles.run_profile import StepProfile, activations_of, c
 from dlprobe.config.records import RunConfig
 from dlprobe.record import layout
 from dlprobe.record.description import LayerFacts, RunFacts
+from dlprobe.registry import counted
 from dlprobe.rules.outcome import NotEvaluableError
 from dlprobe.runs import Run
 
@@ -153,7 +154,8 @@ class Evidence:
     def require_time(self) -> Learning:
         """How well the run learned, of a run that had the time to: a run of a few updates is not judged by its result."""
         if self.learning.brief:
-            raise NotEvaluableError(f"too short to tell: {self.learning.updates} updates were made, {self.learning.needed} are needed")
+            made = self.learning.updates
+            raise NotEvaluableError(f"too short to tell: {counted(made, 'update')} {'was' if made == 1 else 'were'} made, {self.learning.needed} are needed")
         return self.learning
 
     @cached_property
@@ -168,7 +170,7 @@ class Evidence:
         self.require("error_signal_rms")
         specs = activations_of(self.run)
         found = [step_profile(self.run, row, specs) for row in self.moments if can_be_judged(self.run, row)]
-        if all(np.isnan(each.error_signal_rms).all() for each in found):
+        if all(np.isnan(each.flow.error_signal_rms).all() for each in found):
             raise NotEvaluableError("error_signal_rms was not recorded")
         return found
 

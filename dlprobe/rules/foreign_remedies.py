@@ -9,6 +9,7 @@ from collections.abc import Callable
 
 import numpy as np
 
+from dlprobe.registry import counted
 from dlprobe.rules.evidence import Evidence
 from dlprobe.rules.outcome import Remedy
 
@@ -113,7 +114,7 @@ def _stopping(evidence: Evidence) -> str:
     learned = evidence.learning
     if np.isnan(learned.val_loss).all():
         return ""
-    return f"early stopping: val_loss was smallest, {learned.val_loss[learned.best_val]:.3g}, after {learned.steps[learned.best_val]} updates"
+    return f"early stopping: val_loss was smallest, {learned.val_loss[learned.best_val]:.3g}, after {counted(learned.steps[learned.best_val], 'update')}"
 
 
 def _shares(evidence: Evidence, what: str) -> str:

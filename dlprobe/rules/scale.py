@@ -32,7 +32,7 @@ class Off:
 
 def inputs_off(evidence: Evidence, limits: Mapping[str, float] = INPUTS) -> list[Off]:
     """What is off about the inputs as the net sees them, the worst kind first; raises NotEvaluableError where the file does not say."""
-    mean, deviation = _scaled_inputs(evidence)
+    mean, deviation = scaled_inputs(evidence)
     varying = deviation > 0
     if not varying.any() or ("input" in evidence.names and evidence.run.origin == OWN):  # a layer of its own that normalizes them
         return []
@@ -47,7 +47,7 @@ def inputs_off(evidence: Evidence, limits: Mapping[str, float] = INPUTS) -> list
     return [each for each in said if each.number > each.limit]
 
 
-def _scaled_inputs(evidence: Evidence) -> tuple[Floats, Floats]:
+def scaled_inputs(evidence: Evidence) -> tuple[Floats, Floats]:
     """Mean and deviation of every feature after scaling, (features,)."""
     data = evidence.run.data
     missing = [name for name in ("feature_mean", "feature_std", "scaler_shift", "scaler_scale") if name not in data]

@@ -8,6 +8,7 @@ import math
 
 import numpy as np
 
+from dlprobe.analysis.learning.learned import HALF, WELL
 from dlprobe.analysis.theory.gaussian import moments
 from dlprobe.config import parse_spec
 from dlprobe.errors import ConfigError
@@ -20,6 +21,7 @@ SLOW = 3.0  # times below the optimizer's usual rate
 DROPS = ("model.dropout", "model.input_dropout", "model.drop_connect")
 STRONG = 0.3  # share that is dropped
 FEW_UNITS = 8  # of a layer below which units that are off together are no accident: (1/2)^n a sample (Lu et al. 2020)
+DEEP = 6  # hidden layers beyond which gradients of two samples have less than 1 % in common, (1/2)^n (Balduzzi et al. 2017)
 USUAL = 2.0  # factor by which the variance of weights may leave the range of the usual initializers
 
 
@@ -35,6 +37,8 @@ def passing(evidence: Evidence) -> tuple[str, ...]:
             first.append("relu")
         if few(evidence):
             first.append("wider" if len(config.model.layers) > 2 else "larger_net")
+        if len(config.model.layers) > DEEP:
+            first.append("shallower")
     return tuple(dict.fromkeys([*first, "batch_norm", "layer_norm", "shallower", "init", "relu"]))
 
 
@@ -58,6 +62,16 @@ def fitting(evidence: Evidence) -> tuple[str, ...]:
         first += ["no_penalty"] if held_back(evidence) else []
         first += [name for name in passing(evidence)[:1] if name in ("biases", "init", "relu", "wider")]
     return tuple(dict.fromkeys([*first, "no_penalty", "larger_net", "longer", "usual_optimizer"]))
+
+
+def unlearned(evidence: Evidence) -> bool:
+    """Whether much of the training part is left to learn; of a regression whose noise nobody knows more than half of it."""
+    learned = evidence.learning
+    if learned.task != "regression" or learned.known:
+        return learned.reached < WELL
+    if evidence.run.data.get("noise_variance") is not None:
+        return float(learned.skill[-1]) / learned.ceiling < WELL
+    return learned.reached < HALF
 
 
 def held_back(evidence: Evidence) -> str:
@@ -88,12 +102,16 @@ def squashes(text: str) -> bool:
 
     σ_w² E φ² = 1 keeps the activations; σ_w² E φ'² is then what a layer passes on (Schoenholz et al. 2017): 0.15 of a sigmoid, 1 of ReLU, 1.2 of tanh.
     """
+    return passed_on(text) < 0.5
+
+
+def passed_on(text: str) -> float:
+    """That share; NaN where it cannot be told."""
     try:
-        spec = parse_spec("activation", text)
-        found = moments(spec, 1.0)
-        return bool(found.slope_mean_square < 0.5 * found.mean_square)
+        found = moments(parse_spec("activation", text), 1.0)
+        return float(found.slope_mean_square / found.mean_square)
     except (ConfigError, AttributeError, TypeError, ValueError, ArithmeticError):
-        return False
+        return math.nan
 
 
 NARROW = 0.5

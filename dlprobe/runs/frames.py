@@ -19,7 +19,7 @@ import re
 import secrets
 import struct
 import zlib
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from enum import IntEnum
 from typing import Any
@@ -71,6 +71,11 @@ class Frame:
     length: int
     checksum: int = 0
     link: int = 0
+
+    @property
+    def end(self) -> int:
+        """The offset behind it."""
+        return self.offset + self.length
 
 
 @dataclass(frozen=True)
@@ -201,19 +206,29 @@ def journal_of(records: Iterable[Record]) -> bytes:
     return b"".join(parts)
 
 
-def scan(source: Source, types: frozenset[FrameType] = RUN_FRAMES) -> Scan:
-    """All good frames from the start. `types` are those that this kind of journal holds, to tell a torn frame from damage in the middle."""
-    frames: list[Frame] = []
-    end, is_chain = 0, False
-    while (frame := _frame_at(source, end)) is not None:
-        is_chain = is_chain or frame.link != 0
-        if is_chain and frames and frame.link != frames[-1].checksum:
-            gap = f"{source.name} is damaged at byte {end} of {source.size}: a frame is missing or out of its place there; what follows is not read"
-            return Scan(tuple(frames), end, source.size - end, gap)
-        frames.append(frame)
-        end = frame.offset + frame.length
+def scan(source: Source, types: frozenset[FrameType] = RUN_FRAMES, before: Frame | None = None) -> Scan:
+    """All good frames from the start, or those behind the good frame `before`, and what is wrong behind them.
+
+    types: those that this kind of journal holds, to tell a torn frame from damage in the middle.
+    """
+    frames = tuple(walk(source, before))
+    last = frames[-1] if frames else before
+    end = last.end if last else 0
     torn = source.size - end
-    return Scan(tuple(frames), end, torn, _damage(source, end, types) if torn else None)
+    if torn and _frame_at(source, end) is not None:
+        gap = f"{source.name} is damaged at byte {end} of {source.size}: a frame is missing or out of its place there; what follows is not read"
+        return Scan(frames, end, torn, gap)
+    return Scan(frames, end, torn, _damage(source, end, types) if torn else None)
+
+
+def walk(source: Source, before: Frame | None = None) -> Iterator[Frame]:
+    """The good frames one after the other, up to the first that does not check or does not follow the one before it."""
+    last, end = before, before.end if before else 0
+    while (frame := _frame_at(source, end)) is not None:
+        if last is not None and (frame.link or last.link) and frame.link != last.checksum:
+            return
+        yield frame
+        last, end = frame, frame.end
 
 
 def first_frame(source: Source) -> Frame | None:

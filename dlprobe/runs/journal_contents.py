@@ -23,7 +23,7 @@ _SLAB = 2**20  # bytes of statistics that are gathered before they are handed on
 
 
 @dataclass
-class _Rows:
+class Rows:
     """One frame of rows and its steps; `kept` of them count, the later ones are void since a resume."""
 
     payload: Payload
@@ -65,19 +65,14 @@ class JournalContents:
         self._statistics = self._columns("statistics", "stats")
         self._scalars = self._columns("scalars", "scalars")
         self._layer_count = self._count_layers()
-        self._rows: list[_Rows] = []
+        self._rows: list[Rows] = []
         self._evaluations: dict[int, Payload] = {}
         self._checkpoints: dict[int, Payload] = {}
-        self._measured = {dim: Measurements(source, dim) for dim in ("histogram", "tracked")}
+        self._measured = {dim: Measurements(source, dim, self._payload) for dim in ("histogram", "tracked")}
         self._states: list[tuple[int, Payload]] = []
         self._resumed: list[Payload] = []
         self._end: Payload | None = None
-        scan = frames.scan(source)
-        for frame in scan.frames[1:]:
-            self._take(frame)
-        self.tail: frames.Tail = scan.tail
-        """Where a writer goes on."""
-        self.facts = self._make_facts(running, scan.damage)
+        self.facts = self._make_facts(running, self._take_all())
 
     def has(self, path: str) -> bool:
         return path in self.shapes()
@@ -117,6 +112,15 @@ class JournalContents:
             yield from measured.slabs()
         for payload in self._checkpoints.values():
             yield "checkpoints/parameters", payload.array("checkpoints/parameters")[None]
+
+    def _take_all(self) -> str | None:
+        """Read all frames; what is damaged behind them."""
+        scan = frames.scan(self._source)
+        for frame in scan.frames[1:]:
+            self._take(frame)
+        self.tail: frames.Tail = scan.tail
+        """Where a writer goes on."""
+        return scan.damage
 
     @property
     def copied_from(self) -> str | None:
@@ -202,7 +206,10 @@ class JournalContents:
             FrameType.END: self._take_end,
         }
         if frame.type in takers:
-            takers[frame.type](frame.first_step, Payload(self._source, frame))
+            takers[frame.type](frame.first_step, self._payload(frame))
+
+    def _payload(self, frame: frames.Frame) -> Payload:
+        return Payload(self._source, frame)
 
     def _take_rows(self, first_step: int, payload: Payload) -> None:
         steps = payload.array("step")
@@ -215,7 +222,7 @@ class JournalContents:
         before = self._last_step()
         if n and (steps[0] <= before or (np.diff(steps) <= 0).any()):
             raise self._wrong(f"steps do not rise after step {before}")
-        self._rows.append(_Rows(payload, steps, n, self._source.size <= _SMALL))
+        self._rows.append(Rows(payload, steps, n, self._source.size <= _SMALL))
 
     def _take_checkpoint(self, step: int, payload: Payload) -> None:
         self._checkpoints[step] = payload
@@ -259,16 +266,16 @@ class JournalContents:
         shapes |= {path: (np.dtype("<f8"), (count,)) for path in self._scalars}
         return {path: shapes[path] for path in self._row_paths}
 
-    def _row_array(self, rows: _Rows, path: str) -> NDArray[Any]:
+    def _row_array(self, rows: Rows, path: str) -> NDArray[Any]:
         if path == "stats/step":
             return rows.steps[: rows.kept]
         if path in self._statistics:
             return rows.array("statistics")[:, :, self._statistics.index(path)]
         return rows.array("scalars")[:, self._scalars.index(path)]
 
-    def _gathered(self) -> Iterator[list[_Rows]]:
+    def _gathered(self) -> Iterator[list[Rows]]:
         """Frames in groups of about a MiB: a slow run's journal has a frame for every few rows."""
-        group: list[_Rows] = []
+        group: list[Rows] = []
         for rows in self._rows:
             group.append(rows)
             if sum(each.payload.place("statistics").size for each in group) >= _SLAB:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from functools import cached_property
 from typing import Any
 
@@ -22,15 +22,17 @@ _SLAB = 2**20  # bytes that are gathered before they are handed on
 class Measurements:
     """The frames that hold data sets counted by one dimension, `histogram` or `tracked`. Raises RunFileError where frames do not fit each other."""
 
-    def __init__(self, source: Source, dim: str) -> None:
-        self._source, self._step_path = source, _STEPS[dim]
+    def __init__(self, source: Source, dim: str, payload: Callable[[Frame], Payload]) -> None:
+        """payload: how a frame of the source is read."""
+        self._source, self._step_path, self._read = source, _STEPS[dim], payload
         self._paths = tuple(path for path, line in layout.data_sets().items() if line.dims[:1] == (dim,) and path != self._step_path)
         self._frames: dict[int, Frame] = {}
 
     def take(self, frame: Frame) -> None:
         """The next frame of this type in the journal; one without our data sets is passed over."""
-        if any(path in self._paths for path in Payload(self._source, frame).places):
+        if any(path in self._paths for path in self._read(frame).places):
             self._frames[frame.first_step] = frame
+            self.__dict__.pop("_shapes", None)  # of a journal that grows
 
     def cut(self, step: int) -> None:
         """Measurements from `step` on are void: the run went on from an earlier checkpoint."""
@@ -74,13 +76,13 @@ class Measurements:
         count = len(self._frames)
         if not count:
             return {}
-        places = Payload(self._source, next(iter(self._frames.values()))).places
+        places = self._read(next(iter(self._frames.values()))).places
         found: Shapes = {self._step_path: (np.dtype("<i8"), (count,))}
         return found | {path: (places[path].dtype, (count, *places[path].shape)) for path in self._paths if path in places}
 
     def _payload(self, frame: Frame) -> Payload:
         """A frame's payload, after a look whether it holds what the first one holds."""
-        payload = Payload(self._source, frame)
+        payload = self._read(frame)
         for path, (dtype, shape) in self._shapes.items():
             if path != self._step_path and (path not in payload.places or (payload.places[path].dtype, payload.places[path].shape) != (dtype, shape[1:])):
                 raise RunFileError(f"{self._source.name} is damaged or was not written by dlprobe: the measurements of {path} differ in shape")

@@ -10,6 +10,7 @@ from pathlib import Path
 from dlprobe.errors import DlprobeWarning, RunFileError
 from dlprobe.hdf5.files import open_regular, printable, read_at
 from dlprobe.record import layout
+from dlprobe.registry import counted
 from dlprobe.runs import frames, journal
 from dlprobe.runs.journal_contents import JournalContents, first_payload
 from dlprobe.runs.reader import Run
@@ -60,7 +61,7 @@ def open_single(path: Path | str) -> Run:
     if isinstance(found, Study):
         found.close()
         one = f"give a file that `dlprobe train` wrote, or {printable(path)}#ID"
-        raise RunFileError(f"{printable(Path(path))} is a study of {len(found.runs)} runs, one run is needed here: {one}")
+        raise RunFileError(f"{printable(Path(path))} is a study of {counted(len(found.runs), 'run')}, one run is needed here: {one}")
     return found
 
 

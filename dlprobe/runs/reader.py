@@ -82,6 +82,10 @@ class Histograms:
     percentiles: NDArray[Any]
     nonfinite: NDArray[Any]
 
+    def part(self, rows: slice) -> Histograms:
+        """The same at some of the steps."""
+        return Histograms(*(array[rows] for array in (self.steps, self.counts, self.edges, self.percentiles, self.nonfinite)))
+
 
 @dataclass(frozen=True)
 class TrackedUnits:
@@ -91,6 +95,10 @@ class TrackedUnits:
     layers: NDArray[Any]
     units: NDArray[Any]
     percentiles: NDArray[Any]
+
+    def part(self, rows: slice, units: list[int]) -> TrackedUnits:
+        """The same at some of the steps, of some of the units."""
+        return TrackedUnits(self.steps[rows], self.layers[units], self.units[units], self.percentiles[rows][:, units])
 
 
 class Run:
@@ -117,6 +125,8 @@ class Run:
         self.schema_version: tuple[int, int] = facts.schema_version
         self.writer: dict[str, Any] = facts.writer
         """Of a journal: pid, host and start time of its writer."""
+        self.coordinates: dict[str, Any] = {}
+        """The run's place on the axes of its study, where it was opened from one."""
         self.close_study: Callable[[], None] | None = None
         """Gives the study's file back with the run, where the run alone was opened from it."""
         self.damage: str | None = facts.damage

@@ -106,7 +106,7 @@ def journal_study(source: FileSource, running: bool, path: Path) -> Study:
     check_version(meta.get("schema_version"), source.name)
     scan = frames.scan(source, frames.STUDY_FRAMES)
     payloads = [(frame.type, Payload(source, frame)) for frame in scan.frames[1:] if frame.type in frames.STUDY_FRAMES]
-    by_id = {_id(payload.meta.get("id"), source.name): payload for type, payload in payloads if type == FrameType.RUN}
+    by_id = {run_id(payload.meta.get("id"), source.name): payload for type, payload in payloads if type == FrameType.RUN}
     last = next((each for each in reversed(payloads) if each[0] in (FrameType.END, FrameType.RESUME)), None)
     end = last[1] if last and last[0] == FrameType.END else None
     meta = next((payload.meta for type, payload in reversed(payloads) if type == FrameType.RESUME), meta)
@@ -117,8 +117,8 @@ def journal_study(source: FileSource, running: bool, path: Path) -> Study:
     status = str(end.meta.get("status")) if end else "running" if running else "interrupted"
     if status not in (*layout.STATUSES, "running"):
         raise RunFileError(f"{source.name} is damaged or was not written by dlprobe: its status is unknown")
-    study = Study(path, Runs(list(by_id), open_one), _mapping(meta.get("description")), status, source.close)
-    study.coordinates = {id: _mapping(by_id[id].meta.get("coordinates")) for id in study.runs}
+    study = Study(path, Runs(list(by_id), open_one), mapping(meta.get("description")), status, source.close)
+    study.coordinates = {id: mapping(by_id[id].meta.get("coordinates")) for id in study.runs}
     study.damage = scan.damage
     if end:
         study.table = {name.removeprefix("table/"): _loaded(array) for name, array in end.arrays().items()}
@@ -131,13 +131,13 @@ def packed_study(file: GuardedFile, path: Path) -> Study:
 
     schema_version(file, "", layout.STUDY_SCHEMA)
     facts = parse_json(file.text("study", "json") or "", file.name)
-    ids = [_id(id, file.name) for id in untexts(file.read("study/run_id"))]
+    ids = [run_id(id, file.name) for id in untexts(file.read("study/run_id"))]
     piece_of = _pieces(file, ids)
     runs = Runs(ids, lambda id: Run(PackedContents(file, f"runs/{id}", piece_of(id))))
     status = file.text("/", "status")
     if status not in layout.STATUSES:
         raise RunFileError(f"{file.name} is damaged or was not written by dlprobe: its status is unknown")
-    study = Study(path, runs, _mapping(facts.get("description")), status, file.close)
+    study = Study(path, runs, mapping(facts.get("description")), status, file.close)
     coordinates = dict(zip(ids, untexts(file.read(COORDINATES)), strict=False)) if file.has(COORDINATES) else {}
     study.coordinates = {id: parse_json(coordinates.get(id) or file.text(f"runs/{id}", "coordinates") or "{}", file.name) for id in runs}
     names = facts.get("columns")
@@ -170,13 +170,15 @@ def _natural(id: str) -> list[tuple[int, int | str]]:
     return [(0, int(part)) if part.isdigit() else (1, part) for part in re.split(r"([0-9]+)", id)]
 
 
-def _id(value: Any, name: str) -> str:
+def run_id(value: Any, name: str) -> str:
+    """A run's id. Raises RunFileError for what is none."""
     if not isinstance(value, str) or not RUN_ID.fullmatch(value):
         raise RunFileError(f"{name} is damaged or was not written by dlprobe: a run's id cannot be read")
     return value
 
 
-def _mapping(value: Any) -> dict[str, Any]:
+def mapping(value: Any) -> dict[str, Any]:
+    """What a file says under a name, nothing where that is no mapping."""
     return value if isinstance(value, dict) else {}
 
 

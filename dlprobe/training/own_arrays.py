@@ -14,7 +14,7 @@ from dlprobe.data.file_format import first_bytes, one_clear_line
 from dlprobe.data.npz_archive import read_arrays
 from dlprobe.errors import ConfigError
 from dlprobe.nn.network import Network
-from dlprobe.registry import Spec
+from dlprobe.registry import Spec, nearby
 from dlprobe.training.model import Model
 
 Array = npt.NDArray[Any]
@@ -37,7 +37,7 @@ def _pinned_spec(key: str, spec: Spec) -> Spec:
     if not spec.parameters["path"]:
         raise ConfigError(f"{key} = {spec}: no file is named: write {key} = file(path=weights.npz)")
     if not path.exists():
-        raise ConfigError(f"{key} = {spec}: there is no such file: expected an .npz made with np.savez(path, hidden_1_weights=…, …, output_weights=…)")
+        raise ConfigError(f"{key} = {spec}: no such file: {nearby(path)}expected an .npz from np.savez(path, hidden_1_weights=…, …, output_weights=…)")
     with one_clear_line(path):
         first_bytes(path)  # refuses a pipe, which would be waited for
         digest = hashlib.sha256(path.read_bytes()).hexdigest()

@@ -59,6 +59,23 @@ def test_the_cause_of_a_net_of_equal_weights_is_proved_kept_and_shown(zeros: str
     assert check(zeros, "--prove", "--seeds", "3", "--exit-zero").code == 0
 
 
+def test_two_causes_are_undone_one_after_the_other(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Equal weights stay equal at any rate (Rumelhart et al. 1986), and drawn ones go nowhere in 160 steps of 1e-6: neither alone is enough."""
+    options = ("--data", "blobs(samples=200, classes=3)", "--layers", "32,32", "--lr", "1e-6", "--init", "zeros", "--epochs", "40", "--record-every", "8")
+    assert dlprobe("train", *options, "-o", "two.h5").code == 0
+    proved = dlprobe("check", "two.h5", "--prove", "--seeds", "3", "--format", "json")
+    proof = proved.data["runs"][0]["proof"]
+    (step,) = proof["earlier"]
+    assert (proof["verdict"], proof["undone"], proof["sham"], step["verdict"], step["undone"]) == ("proved", 3, 0, "not proved", 0)
+    named = [proof["cause"]["code"], *(each["code"] for each in proof["cause"]["beside"])]
+    assert sorted(named) == ["L013", "W001"]
+    assert proof["cause"]["patch"].keys() == {"model.init", "model.bias_init", "training.lr"}
+    forbid_training(monkeypatch)
+    text = " ".join(dlprobe("check", "two.h5").out.split())
+    assert "2 causes together" in text
+    assert "before, with fewer causes undone: not proved" in text
+
+
 def test_a_proof_of_another_run_is_not_believed(folder: Path) -> None:
     Path("diverged.proof.json").write_text(_proof_text("ab" * 32), encoding="utf-8")
     outcome = dlprobe("check", "diverged.h5", "--format", "json")

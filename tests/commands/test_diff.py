@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import shutil
 from pathlib import Path
 
@@ -28,6 +29,18 @@ def test_a_run_is_identical_to_itself_under_any_name(tmp_path: Path) -> None:
     shutil.copy(SAMPLES / "healthy.h5", tmp_path / "copy.h5")
     outcome = diff(str(SAMPLES / "healthy.h5"), str(tmp_path / "copy.h5"), "--fail-on-change", "--format", "json")
     assert (outcome.code, outcome.data["changed"], outcome.data["pairs"][0]["identical"]) == (0, False, True)
+
+
+def test_findings_are_counted_as_fixed_new_and_same_and_the_sides_are_named() -> None:
+    """The same two runs the other way round have fixed and new exchanged."""
+    ill, well = (str(SAMPLES / f"{name}.h5") for name in ("vanishing", "healthy"))
+    out = diff(ill, well).out
+    found, back = (diff(*pair, "--format", "json").data["pairs"][0]["findings"] for pair in ((ill, well), (well, ill)))
+    assert "G001" in found["fixed"]
+    assert (found["fixed"], found["new"], found["same"]) == (back["new"], back["fixed"], back["same"])
+    told = ", ".join(f"{len(codes)} {change}" for change, codes in found.items() if codes)
+    assert out.rstrip().endswith(f"Findings: {told}.")
+    assert re.search(r"code +finding +severity +vanishing +healthy", out)
 
 
 def test_configuration_metrics_and_profiles_stand_side_by_side() -> None:
@@ -89,7 +102,7 @@ def test_the_table_fits(width: int, monkeypatch: pytest.MonkeyPatch) -> None:
 
 def test_markdown_suits_a_pull_request() -> None:
     text = diff(str(SAMPLES / "healthy.h5"), str(SAMPLES / "diverged.h5"), "--format", "markdown").out
-    assert "| configuration | a | b |" in text
+    assert "| configuration | healthy | diverged |" in text
     assert "❌ new: non-finite" in text
     assert "\x1b" not in text
 

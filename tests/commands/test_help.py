@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shlex
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -96,3 +97,8 @@ def test_completion_offers_commands_options_and_names(tmp_path: Path) -> None:
     assert "--batch-size" in offered("dlprobe train --batch").split()
     assert "leaky_relu" in offered("dlprobe train --activation leaky").split()
     assert "initializer" in offered("dlprobe list init").split()
+    (tmp_path / "runs").mkdir()
+    (tmp_path / "rest.csv").touch()
+    shutil.copy(ROOT / "sample_runs" / "healthy.h5", tmp_path / "run.h5")
+    assert offered("dlprobe inspect ru").split() == ["run.h5", "runs/"]
+    assert offered("dlprobe inspect run.h5 --statistic val_l").split() == ["val_loss"]

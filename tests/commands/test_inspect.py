@@ -52,7 +52,8 @@ def test_overview_tells_status_data_results_and_verdicts() -> None:
     assert "status    finished" in out
     assert "wine, classification: 107 training + 36 validation + 35 test" in out
     assert "net       13-5-4-3, relu, he_normal" in out
-    assert "step 0: level" in out
+    assert "✓ level" in out
+    assert "step 0: level" in dlprobe("inspect", "run.h5", "--details").out
 
 
 def test_statistic_over_steps_is_what_the_file_holds() -> None:
@@ -128,7 +129,7 @@ def test_one_run_of_a_study() -> None:
     assert data["steps"] == [0, 1, 2]
 
 
-@pytest.mark.parametrize("arguments", [["--run", "run_2"], ["--statistic", "gradient_rms"], ["--show", "layers"]])
+@pytest.mark.parametrize("arguments", [["--run", "run_2"], ["--statistic", "weight_histogram"], ["--show", "layers"]])
 def test_study_without_the_run_that_is_asked_for_is_one_line(arguments: list[str]) -> None:
     outcome = dlprobe("inspect", "study.h5", *arguments)
     assert outcome.code == 2

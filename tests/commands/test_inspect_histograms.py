@@ -1,4 +1,4 @@
-"""inspect --histograms, --track and --statistic of instruments."""
+"""inspect --statistic of histograms, tracked units and instruments; --histograms and --track are their older names."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ def _there(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 
 @pytest.mark.parametrize("what", WHATS)
 def test_a_few_layers_are_drawn_and_all_are_summed_up(what: str) -> None:
-    out = dlprobe("inspect", "run.h5", "--histograms", "--what", what).out
+    out = dlprobe("inspect", "run.h5", "--statistic", f"{what}_histogram").out
     assert [line for line in out.splitlines() if line.endswith(f": {what}")] == [f"{name}: {what}" for name in ("hidden_1", "hidden_3", "hidden_4", "output")]
     table = out[out.index("all layers, steps 0 and 29") :]
     assert all(name in table for name in ("hidden_1", "hidden_2", "hidden_5", "output"))
@@ -40,7 +40,7 @@ def test_a_few_layers_are_drawn_and_all_are_summed_up(what: str) -> None:
 
 @pytest.mark.parametrize("what", WHATS)
 def test_json_holds_what_the_file_holds(what: str) -> None:
-    data = dlprobe("inspect", "run.h5", "--histograms", "--what", what, "--format", "json").data
+    data = dlprobe("inspect", "run.h5", "--statistic", f"{what}_histogram", "--format", "json").data
     with open_single(Path("run.h5")) as run:
         found = run.histograms(what)
         names = run.layers.names
@@ -53,15 +53,16 @@ def test_json_holds_what_the_file_holds(what: str) -> None:
 
 
 def test_one_layer_gets_its_percentiles() -> None:
-    out = dlprobe("inspect", "run.h5", "--histograms", "--layer", "hidden_2").out
+    out = dlprobe("inspect", "run.h5", "--statistic", "preactivation_histogram", "--layers", "hidden_2").out
     assert "percentiles of the preactivation" in out
     assert "• 5 %" in out
     assert "hidden_1" not in out
+    assert out == dlprobe("inspect", "run.h5", "--histograms", "--layer", "hidden_2").out
 
 
 @pytest.mark.parametrize("format", ["table", "markdown", "json"])
 def test_tracked_units_are_shown(format: str) -> None:
-    out = dlprobe("inspect", "run.h5", "--track", "--format", format).out.replace("\\_", "_")  # Markdown escapes it
+    out = dlprobe("inspect", "run.h5", "--statistic", "unit_percentiles", "--format", format).out.replace("\\_", "_")  # Markdown escapes it
     assert "hidden_1:2" in out
     assert "output:0" in out
 
@@ -88,8 +89,9 @@ def test_explain_says_what_switches_an_instrument_on_and_what_shows_it(name: str
     ("options", "message"),
     [
         (("without.h5", "--histograms"), "holds no histograms: train again with histogram_every"),
-        (("without.h5", "--track"), "tracks no units: train again with --track-unit LAYER:UNIT"),
-        (("run.h5", "--histograms", "--layer", "hidden_9"), "did you mean 'hidden_"),
+        (("without.h5", "--statistic", "unit_percentiles"), "tracks no units: train again with --track-unit LAYER:UNIT"),
+        (("run.h5", "--statistic", "weight_histogram", "--layers", "hidden_9"), "did you mean 'hidden_"),
+        (("run.h5", "--statistic", "weight_histogram", "--at", "end"), "leave --at out"),
         (("run.h5", "--layer", "hidden_1"), "give --histograms too"),
         (("run.h5", "--histograms", "--track"), "--histograms and --track are 2 views"),
     ],

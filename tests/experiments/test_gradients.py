@@ -52,7 +52,7 @@ def test_relu_with_glorot_vanishes_although_its_weight_gradients_do_not_show_it(
     assert result is not None
     # theory.md-free statement of He et al. 2015: mean square halves per layer, so 19 steps give 10^(-19·log10(2)/2)
     assert result.initial.log10_error_signal_ratio.median == pytest.approx(-19 * math.log10(2) / 2, abs=0.4)
-    weights = result.initial.profiles["gradient_rms"]
+    weights = result.initial.flow.gradient_rms[:-1]
     assert 1 / 3 < weights[1] / weights[-1] < 3
 
 
@@ -96,7 +96,7 @@ def test_any_number_of_threads_gives_the_same_numbers() -> None:
         assert left is not None
         assert right is not None
         assert left.train_loss == right.train_loss
-        np.testing.assert_array_equal(left.final.profiles["error_signal_rms"], right.final.profiles["error_signal_rms"])
+        np.testing.assert_array_equal(left.final.flow.error_signal_rms, right.final.flow.error_signal_rms)
 
 
 def test_a_stop_keeps_what_ended_and_says_so() -> None:

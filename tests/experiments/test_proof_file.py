@@ -13,7 +13,7 @@ import pytest
 from json_schemas import problems
 
 from dlprobe.errors import RunFileError
-from dlprobe.experiments.proof_file import KeptTrial, ProofFile, believed, proof_path, read_proof_file
+from dlprobe.experiments.proof_file import KeptTrial, ProofFile, Step, believed, proof_path, read_proof_file
 from dlprobe.experiments.proof_record import Cause
 from dlprobe.experiments.trials import Trial
 from dlprobe.rules import Finding, Remedy
@@ -26,9 +26,11 @@ TRIALS = {
     "b": KeptTrial("sham", 0, 1, FAILED),  # restarts in any order
     "c": KeptTrial("sham", 0, 0, WELL),
     "d": KeptTrial("undone", 1, 0, WELL),  # its sham had not ended
+    "f": KeptTrial("earlier", 0, 0, FAILED),
     "e": KeptTrial("change", 0, 0, Trial("did not learn", 0.0, 0.9)),
 }
-FILE = ProofFile("ab" * 32, TRIALS, CAUSE, "init = he_normal", (0, 1))
+BOTH = Cause("W001", "symmetric-weights", {"model.init": "auto"}, "draws", (("L013", "held-back"),))
+FILE = ProofFile("ab" * 32, TRIALS, BOTH, "init = he_normal", (0, 1), earlier=(Step(CAUSE, "norm = batch", 1),))
 
 
 @pytest.fixture
@@ -41,7 +43,7 @@ def path(tmp_path: Path) -> Path:
 def test_what_is_written_reads_back_the_same(path: Path) -> None:
     found = read_proof_file(path)
     assert found.text() == FILE.text()  # NaN is not itself, so texts are compared
-    assert {key: kept.trial.findings for key, kept in found.trials.items() if key != "b"} == {"a": (), "c": (), "d": (), "e": None}
+    assert {key: kept.trial.findings for key, kept in found.trials.items() if key not in "bf"} == {"a": (), "c": (), "d": (), "e": None}
     assert problems(json.loads(FILE.text())) == []
 
 
@@ -53,6 +55,9 @@ def test_the_counts_are_made_of_the_trials_and_not_of_what_the_file_claims(path:
     assert proof is not None
     assert repr(dict(proof.pairs)) == repr({0: (WELL, (WELL, FAILED))})  # NaN in a finding equals itself in print
     assert (proof.verdict, proof.undone, proof.sham, proof.seeds) == ("unfinished", 1, 1, (0, 1))
+    (step,) = proof.earlier  # one restart of the two
+    assert (step.cause, step.undone, dict(step.pairs)[0][1]) == (CAUSE, 0, (WELL,))
+    assert proof.cause.sentence == "symmetric-weights (W001) and held-back (L013)"
 
 
 @pytest.mark.parametrize(("name", "beside"), [("a.h5", "a.proof.json"), ("a.h5.journal", "a.proof.json"), ("a.b.h5", "a.b.proof.json"), ("a", "a.proof.json")])

@@ -41,8 +41,10 @@ CALLS = (
     "inspect study.h5 --show config",
     "inspect run.h5 --show environment",
     "inspect run.h5 --statistic gradient_rms",
-    "inspect run.h5 --histograms",
-    "inspect run.h5 --track",
+    "inspect study.h5 --statistic gradient_rms",
+    "inspect study.h5 --statistic gradient_rms --extreme",
+    "inspect run.h5 --statistic weight_histogram",
+    "inspect run.h5 --statistic unit_percentiles",
     "check run.h5 --exit-zero --advise",
     "check run.h5 --exit-zero --counts",
     "diff run.h5 new.h5",
@@ -52,6 +54,7 @@ CALLS = (
     "summary run.h5",
     "data wine",
     "import log.csv -o imported.h5",
+    "export run.h5 -o run.csv",
     "lr-find --data wine --epochs 1",
     "theory --layers 20x3 --sigma-b 0,0.3",
     "theory --against run.h5",
@@ -85,6 +88,7 @@ def records(tmp_path_factory: pytest.TempPathFactory) -> list[dict[str, Any]]:
         assert dlprobe("check", "run.h5", str(ROOT / "sample_runs" / "vanishing.h5"), "--exit-zero", "--write-baseline", "known.json").code == 0
         found.append(json.loads(Path("known.json").read_text(encoding="utf-8")))
         shutil.copy(ROOT / "sample_runs" / "diverged.h5", "ill.h5")
+        found.append(dlprobe("inspect", "ill.h5", "--follow", "--until", "error", "--format", "json").data)
         assert dlprobe("check", "ill.h5", "--exit-zero", "--prove", "--seeds", "1").code == 0
         found.append(json.loads(Path("ill.proof.json").read_text(encoding="utf-8")))
     return found

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 
 from dlprobe.render.document import HeatCell
-from dlprobe.render.heat import HIGH_COLOR, LOW_COLOR, MIDDLE_COLOR, MISSING_COLOR, cell_texts, ink, shade, shortenings
+from dlprobe.render.heat import HIGH_COLOR, LOW_COLOR, MIDDLE_COLOR, MISSING_COLOR, cell_texts, ink, legend, shade
 
 
 def test_the_scale_is_neutral_at_zero_and_clipped_at_its_ends() -> None:
@@ -28,18 +28,14 @@ def test_ink_is_readable_on_every_shade() -> None:
         assert (light + 0.05) / (dark + 0.05) >= 4.5
 
 
-def test_words_that_would_look_the_same_are_not_shortened_so_far() -> None:
-    ways = shortenings(["diverged", "divided", "level"])
-    assert [sorted(way.values()) for way in ways] == [["diverged", "divided", "level"], ["diverg", "divide", "level"], ["dive", "divi", "leve"]]
-
-
-def test_numbers_stand_under_each_other_with_the_verdict_behind() -> None:
+def test_numbers_stand_under_each_other_with_mark_and_accuracy_behind() -> None:
     column = [
-        [HeatCell(-5.73, "vanishing")],
-        [HeatCell(12.0, "exploding")],
+        [HeatCell(-5.73, "vanishing", beside="10")],
+        [HeatCell(12.0, "exploding", beside="100")],
         [HeatCell(math.nan, "diverged")],
         [HeatCell(math.nan)],
-        [HeatCell(-0.01, "level")],
+        [HeatCell(-0.01, "level", beside="97")],
     ]
-    words = {"vanishing": "van", "exploding": "exp", "diverged": "div", "level": "lev", "": ""}
-    assert [row[0] for row in cell_texts(column, words)] == [" -5.7 van", "+12.0 exp", "      div", "    -", "  0.0 lev"]
+    marks = {"level": "✓", "vanishing": "▼", "exploding": "▲", "diverged": "✗"}
+    assert [row[0] for row in cell_texts(column, marks)] == [" -5.7 ▼  10", "+12.0 ▲ 100", "      ✗", "    -", "  0.0 ✓  97"]
+    assert legend((row[0].verdict for row in column[:2]), marks) == "▼ vanishing  ▲ exploding"

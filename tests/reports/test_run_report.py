@@ -12,17 +12,18 @@ import pytest
 
 from dlprobe.analysis.learning.learned import StateName
 from dlprobe.analysis.profiles.depth_profiles import VERDICTS, Verdict
+from dlprobe.analysis.profiles.flow import Flow
 from dlprobe.analysis.profiles.run_profile import RunProfile, StepProfile
 from dlprobe.record import layout
 from dlprobe.record.description import layer_facts
-from dlprobe.render.document import Chart, Profile, Table
+from dlprobe.render.document import Chart, Table
 from dlprobe.reports import inspect_run, run
 from dlprobe.reports.tones import STATE_TONES, STATUS_TONES, VERDICT_TONES
 
 
 def moment(step: int, verdict: Any) -> StepProfile:
     ones = np.ones(2)
-    return StepProfile(step, ones, ones, ones, Verdict(verdict, 0.0, 1.0, "because"))
+    return StepProfile(step, Flow(ones, np.ones(3), ones), Verdict(verdict, 0.0, 1.0, "because"))
 
 
 @pytest.mark.parametrize(
@@ -38,12 +39,9 @@ def test_verdict_is_that_of_the_first_step_unless_that_was_unbroken(first: str, 
     assert run.overall(RunProfile(("hidden_1", "hidden_2"), moment(0, first), moment(9, last), None)).verdict == overall
 
 
-def test_run_of_a_single_recorded_step_is_drawn_and_judged_once() -> None:
+def test_run_of_a_single_recorded_step_is_judged_once() -> None:
     profile = RunProfile(("hidden_1", "hidden_2"), moment(0, "level"), moment(0, "level"), None)
     assert len(run.verdict_lines(profile)) == 1
-    for block in run.depth_profiles(profile):
-        assert isinstance(block, Profile)
-        assert len(block.series) == 1
 
 
 def stub(task: str = "classification", **final: float) -> Any:
@@ -87,15 +85,11 @@ def test_shown_configuration_is_toml() -> None:
     assert tomllib.loads("\n".join(inspect_run.toml_lines(config))) == config
 
 
-def test_path_with_blanks_can_be_typed() -> None:
-    assert inspect_run.shell_name("my runs/a b.h5") == "'my runs/a b.h5'"
-    assert inspect_run.shell_name("study.h5", "relu-0") == "study.h5 --run relu-0"
-
-
 def test_layer_without_norm_or_bias_shows_none() -> None:
     columns = {"name": ("hidden_1",), "fan_in": [3], "units": [4], "activation": ("relu",), "initializer": ("he_normal",), "bias_initializer": ("",)}
     columns |= {"normalization": ("none",), "norm_position": ("",), "parameter_count": [12]}
-    document = inspect_run.layers(SimpleNamespace(path="run.h5", layers=columns, layer_facts=layer_facts(columns)), "run.h5")  # type: ignore[arg-type]
+    unrecorded: Any = SimpleNamespace(path="run.h5", layers=columns, layer_facts=layer_facts(columns), steps=())
+    document = inspect_run.layers(unrecorded, "run.h5", [math.nan])
     table = document.blocks[0]
     assert isinstance(table, Table)
     assert table.rows == [["hidden_1", 3, 4, "relu", "he_normal", None, None, 12]]

@@ -10,8 +10,9 @@ import pytest
 import rule_runs
 
 from dlprobe.analysis.learning.learned import State
-from dlprobe.config import RunConfig
+from dlprobe.config import RunConfig, from_options
 from dlprobe.config.typed import train_command
+from dlprobe.experiments.proof import causes_to_prove
 from dlprobe.rules import Finding, Judgement, Remedy, all_rules, judge
 from dlprobe.rules.causes import Place, consequences, excluded_causes
 from dlprobe.rules.diagnosis import Diagnosis, Observed, diagnose, diagnosis_of, not_looked
@@ -119,3 +120,38 @@ def test_a_stopped_run_is_interrupted_unless_it_had_learned(evaluations: Any, st
     run = rule_runs.made(evaluations=evaluations, status="interrupted")
     said = diagnose(run, Judgement(), "net.h5")
     assert (said.state.name, "stopped after 400 steps" in said.state.reason) == (state, True)
+
+
+TWO = (found("W002", "warning", patch={"model.init": "auto"}), found("D001", "warning", patch={"data.scaling": "standardize"}))
+RAW = from_options(None, {"data": "wine", "scaling": "none", "init": "normal(std=1)", "lr": "0.1"})
+
+
+def test_causes_beside_each_other_are_named_and_undone_together_first() -> None:
+    said = diagnosed(*TWO, found("L001"), config=RAW)
+    assert sorted(codes(said.together)) == ["D001", "W002"]
+    first, *others = [dict(action.remedy.patch) for action in said.actions]
+    assert first == {"model.init": "auto", "data.scaling": "standardize"}
+    assert {key for patch in others for key in patch} == set(first)  # the single ones stay
+    assert [each["code"] for each in said.to_json()["together"]] == codes(said.together)
+    steps = [dict(each.patch) for each in causes_to_prove(said)]
+    assert (len(steps), steps[-1]) == (2, first)
+    assert steps[0].items() < first.items()
+
+
+def test_a_cause_that_would_undo_another_or_changes_nothing_is_not_joined() -> None:
+    against = found("W004", "warning", patch={"model.init": "zeros"})
+    nothing = found("G003", "warning", patch={"training.lr": "0.1"})
+    said = diagnosed(TWO[0], against, nothing, config=RAW)
+    assert (said.together, [dict(each.patch) for each in causes_to_prove(said)]) == ((), [{"model.init": "auto"}])
+
+
+def test_a_run_that_learned_has_nothing_to_undo_together() -> None:
+    assert diagnosed(*TWO, state=State("learned well", ""), config=RAW).together == ()
+
+
+def test_where_nothing_is_named_plain_settings_are_offered() -> None:
+    (action,) = diagnosed(config=RAW).actions
+    assert action.code == ""
+    assert dict(action.remedy.patch) == {"data.scaling": "standardize", "model.init": "auto", "training.lr": "auto"}
+    assert diagnosed(config=from_options(None, {"data": "wine", "scaling": "standardize", "batch_size": "32"})).actions == ()
+    assert diagnosed(state=State("learned well", ""), config=RAW).actions == ()

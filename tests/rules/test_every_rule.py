@@ -331,6 +331,15 @@ STORIES = {
         blind=run(**UNTOLD),
         because="never evaluated",
     ),
+    # a tenth of Adam's usual rate; three layers of 100, batches of 32, a constant rate and ReLU are no brakes
+    "L013": Story(
+        fires=run(**ILL, config={"training": {"lr": 1e-4}}),
+        measured=10.0,
+        threshold=3.0,
+        passes=run(**ILL, config={"training": {"lr": 4e-4}}),
+        blind=run(**UNTOLD),
+        because="never evaluated",
+    ),
     # two standard errors of guessing one class of ten on 1,000 samples: 2·√(.1/.9/1000)
     "B005": Story(
         fires=run(evaluations={**LEARNED, "val_error": (0.9, 0.9)}, data=TEN),

@@ -43,6 +43,10 @@ BOTH_OFF: dict[str, Any] = {"data": {**REGRESSION, **RAW}, "config": {"data": {"
 PAIRS: dict[str, tuple[dict[str, Any], dict[str, Any]]] = {  # two runs that differ in what the remedy is about
     "lower_rate": (training(lr=0.1), training(lr=0.2)),
     "raise_rate": (training(lr=1e-5), training(lr=1e-6)),
+    "usual_rate": (training(lr=1e-5), training(lr=1e-6)),
+    "usual_batch": (training(batch_size=64), training(batch_size=128)),
+    "full_rate": (training(schedule="cosine"), training(schedule="exponential")),
+    "no_dropout": (model(dropout=0.3), model(dropout=0.4)),
     "usual_optimizer": (training(optimizer="sgd"), training(optimizer="rmsprop")),
     "longer": ({"evaluations": FALLING, **training(epochs=20)}, {"evaluations": FALLING, **training(epochs=30)}),
     "larger_batch": (training(batch_size=4), training(batch_size=8)),
@@ -72,6 +76,7 @@ PAIRS: dict[str, tuple[dict[str, Any], dict[str, Any]]] = {  # two runs that dif
     "no_norm": (model(norm="batch"), model(norm="layer")),
     "residual": (model(layers="32x3"), model(layers="32x4")),
     "scaling": (data(scaling="none"), data(scaling="minmax")),
+    "no_residual": (model(layers="32x3", residual="identity"), model(layers="32x4", residual="identity")),
     "both_scales": (BOTH_OFF, {**BOTH_OFF, "data": {**BOTH_OFF["data"], "target_std": [9.0]}}),
     "target_scaling": ({"data": REGRESSION, **data(target_scaling="none")}, {"data": {**REGRESSION, "target_std": [9.0]}, **data(target_scaling="none")}),
     "outputs": (model(output_activation="relu"), model(output_activation="linear")),

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from itertools import combinations
 from typing import TypeAlias
 
@@ -16,8 +16,11 @@ from dlprobe.analysis.comparing import paired
 from dlprobe.analysis.comparing.paired import LEVEL, Interval
 from dlprobe.analysis.learning import learned
 from dlprobe.analysis.learning.learned import StateName
-from dlprobe.analysis.profiles import depth_profiles, run_profile
+from dlprobe.analysis.profiles import run_profile
+from dlprobe.analysis.profiles.decomposition import Decomposition, median_factors
 from dlprobe.analysis.profiles.depth_profiles import VERDICTS
+from dlprobe.analysis.profiles.flow import NOTHING, Flow, median_flow
+from dlprobe.analysis.profiles.idle_units import dead_units, saturated_units
 from dlprobe.analysis.proportions import wilson
 from dlprobe.runs import Run
 
@@ -30,8 +33,10 @@ LARGEST, SMALLEST = 1e300, 1e-12  # stand for infinite and zero, so that quotien
 class Outcome:
     """What is compared of one run. `curves`: every evaluated number (evaluation,), by name; `steps` (evaluation,): after how many updates each was.
 
-    final: results at the end. first, last: verdict on the profile of the first and last recorded step ("" where none was recorded), with the error signal
-    of its hidden layers, (n,). state: whether it learned, as `learning.state` says.
+    final: results at the end. first, last: verdict on the profile of the first and last recorded step ("" where none was recorded); first_flow, last_flow:
+    the quantities behind it. factors: what the error signal's way is made of before training. chance: by metric what the best constant answer has, as far
+    as it is known. step_seconds: of the fastest block of steps, which other programs disturbed least. dead, saturated: share of the hidden units at the
+    end, NaN where not known. state: whether it learned, as `learning.state` says.
     """
 
     seed: int
@@ -41,12 +46,16 @@ class Outcome:
     final: Mapping[str, float]
     first: str
     last: str
-    first_signal: Floats
-    last_signal: Floats
+    first_flow: Flow
+    last_flow: Flow
     updates: int
     step_seconds: float
     parameters: int
     state: StateName
+    factors: Decomposition | None = None
+    chance: Mapping[str, float] = field(default_factory=dict)
+    dead: float = math.nan
+    saturated: float = math.nan
 
     @property
     def diverged(self) -> bool:
@@ -81,7 +90,7 @@ def outcome(seed: int, run: Run) -> Outcome:
     moments = [run_profile.step_profile(run, row, run_profile.activations_of(run)) for row in rows]
     numbers = {name: float(value) for name, value in run.final.items() if isinstance(value, int | float | np.number)}
     evaluations = dict(run.evaluations)
-    seconds = run.timing.get("step_seconds", np.empty(0))
+    seconds, known = run.timing.get("step_seconds", np.empty(0)), learned.learning(run)
     return Outcome(
         seed=seed,
         status=run.status,
@@ -90,22 +99,40 @@ def outcome(seed: int, run: Run) -> Outcome:
         final=numbers,
         first=moments[0].verdict.verdict if moments else "",
         last=moments[-1].verdict.verdict if moments else "",
-        first_signal=moments[0].error_signal_rms if moments else np.empty(0),
-        last_signal=moments[-1].error_signal_rms if moments else np.empty(0),
+        first_flow=moments[0].flow if moments else NOTHING,
+        last_flow=moments[-1].flow if moments else NOTHING,
         updates=int(numbers.get("steps_done", 0)),
-        step_seconds=float(np.median(seconds)) if len(seconds) else math.nan,
+        step_seconds=float(np.min(seconds)) if len(seconds) else math.nan,
         parameters=0 if run.initial_parameters is None else len(run.initial_parameters),
-        state=learned.state(learned.learning(run), run.status).name,
+        state=learned.state(known, run.status).name,
+        factors=moments[0].factors if moments else None,
+        chance={} if known is None else _chance(known),
+        dead=_hidden_mean(run, dead_units(run)),
+        saturated=_hidden_mean(run, saturated_units(run)),
     )
+
+
+def _chance(known: learned.Learning) -> dict[str, float]:
+    """What the best constant answer has, by the metrics that may rank."""
+    found = {"train_loss": known.guessing_loss, "val_loss": known.val_guessing_loss, "train_error": known.guessing, "val_error": known.guessing}
+    return {name: value for name, value in found.items() if math.isfinite(value)}
+
+
+def _hidden_mean(run: Run, shares: Floats) -> float:
+    """The share of the units of all hidden layers; NaN where no layer has one."""
+    hidden = shares[run.hidden_layers]
+    units = np.array([run.layer_facts[index].units or 1 for index in run.hidden_layers], np.float64)
+    known = np.isfinite(hidden)
+    return float(np.average(hidden[known], weights=units[known])) if known.any() else math.nan
 
 
 @dataclass(frozen=True)
 class Health:
-    """Verdicts of several seeds at one moment: how many of each, the most frequent (ties to the worse), the median error signal per hidden layer (n,)."""
+    """Verdicts of several seeds at one moment: how many of each, the most frequent (ties to the worse), and the medians of the quantities behind them."""
 
     counts: Mapping[str, int]
     verdict: str
-    error_signal_rms: Floats
+    flow: Flow
 
 
 @dataclass(frozen=True)
@@ -133,6 +160,20 @@ class ValueResult:
     @property
     def step_seconds(self) -> float:
         return float(np.median([each.step_seconds for each in self.outcomes])) if self.outcomes else math.nan
+
+    @property
+    def because(self) -> str:
+        """What one layer does to the error signal before training, in words; empty where that is not known."""
+        return median_factors([each.factors for each in self.outcomes if each.factors is not None])
+
+    def first(self, metric: str) -> float:
+        """The metric before the first update, median over seeds; infinite where it was not evaluated."""
+        return middle_of([each.first_of(metric) for each in self.outcomes]) if self.outcomes else math.inf
+
+    def middle(self, name: str) -> float:
+        """The median over seeds of `dead` or `saturated`; NaN where no seed has it."""
+        known = [share for each in self.outcomes if math.isfinite(share := getattr(each, name))]
+        return float(np.median(known)) if known else math.nan
 
 
 @dataclass(frozen=True)
@@ -184,6 +225,22 @@ class Comparison:
     pairs: tuple[Pair, ...]
     power: Power
 
+    @property
+    def chance(self) -> float:
+        """What the best constant answer has of the metric that ranks; NaN where it is not known."""
+        return min((each.chance[self.by] for value in self.values for each in value.outcomes if self.by in each.chance), default=math.nan)
+
+    @property
+    def too_few_seeds(self) -> bool:
+        """Whether the exact test cannot call any pair different, whatever the runs show."""
+        return _too_few_seeds(self.pairs)
+
+    @property
+    def differs_in_time(self) -> bool:
+        """Whether a step of one value takes longer in every seed than one of another value in any."""
+        spans = [[each.step_seconds for each in value.outcomes] for value in self.values if len(value.outcomes) > 1]
+        return bool(spans) and max(map(min, spans)) > min(map(max, spans))
+
 
 def compare(outcomes: Mapping[str, Sequence[Outcome]], by: str, target: float | None = None) -> Comparison:
     """Compare values (labels with their runs) by a metric, e.g. val_loss at the end. target: None is what the median seed of every value that learns reaches.
@@ -212,6 +269,15 @@ class Margin:
     values: Mapping[str, Interval]
     pairs: tuple[Pair, ...]
 
+    @property
+    def too_few_seeds(self) -> bool:
+        """Whether the exact test cannot call any pair different, whatever the runs show."""
+        return _too_few_seeds(self.pairs)
+
+
+def _too_few_seeds(pairs: Sequence[Pair]) -> bool:
+    return bool(pairs) and paired.least_p(max(pair.seeds for pair in pairs)) * len(pairs) > LEVEL
+
 
 def compare_margins(cells: Mapping[str, Sequence[Sequence[Outcome]]], by: str) -> Margin | None:
     """`cells`: by value of the axis the runs of each cell that has it. Only seeds that all cells have are averaged; None where there is none."""
@@ -229,11 +295,14 @@ def compare_margins(cells: Mapping[str, Sequence[Sequence[Outcome]]], by: str) -
 def common_target(outcomes: Mapping[str, Sequence[Outcome]], by: str) -> float:
     """The worst of the values' medians of the best evaluation, so that most seeds reach it.
 
-    Values that learn nothing are passed over where others do: what all have before the first update is no target.
+    Values that learn nothing are passed over where others do: what all have before the first update is no target. Nor is what guessing has, or more: NaN
+    where no value gets below that.
     """
     medians = {label: middle_of([run.best_of(by) for run in runs]) for label, runs in outcomes.items()}
-    learned = [best for label, best in medians.items() if best < LEARNED * middle_of([run.first_of(by) for run in outcomes[label]])]
-    return max((each for each in learned or medians.values() if math.isfinite(each)), default=math.nan)
+    chance = min((run.chance.get(by, math.inf) for runs in outcomes.values() for run in runs), default=math.inf)
+    below = {label: best for label, best in medians.items() if best < chance}
+    learned = [best for label, best in below.items() if best < LEARNED * middle_of([run.first_of(by) for run in outcomes[label]])]
+    return max((each for each in learned or below.values() if math.isfinite(each)), default=math.nan)
 
 
 def middle_of(values: Sequence[float]) -> float:
@@ -255,18 +324,18 @@ def summarize(label: str, runs: Sequence[Outcome], by: str, target: float) -> Va
         metrics,
         sum(map(math.isfinite, steps)),
         paired.median_interval(steps),
-        health([run.first for run in runs], [run.first_signal for run in runs]),
-        health([run.last for run in runs], [run.last_signal for run in runs]),
+        health([run.first for run in runs], [run.first_flow for run in runs]),
+        health([run.last for run in runs], [run.last_flow for run in runs]),
         lost,
         *wilson(lost, len(runs)),
     )
 
 
-def health(verdicts: Sequence[str], signals: Sequence[Floats]) -> Health:
+def health(verdicts: Sequence[str], flows: Sequence[Flow]) -> Health:
     """The verdicts of several seeds as one."""
     counts = Counter(each for each in verdicts if each)
     worst = max(counts, key=lambda name: (counts[name], VERDICTS.index(name)), default="")
-    return Health(dict(counts), worst, depth_profiles.seed_medians(signals) if signals and len(signals[0]) else np.empty(0))
+    return Health(dict(counts), worst, median_flow(flows))
 
 
 def scores(runs: Sequence[Outcome], by: str, ratio: bool) -> dict[int, float]:
@@ -303,12 +372,15 @@ def effect_of(found: Floats, ratio: bool) -> Interval:
 
 
 def rank(values: Sequence[ValueResult], pairs: Sequence[Pair], by: str) -> list[ValueResult]:
-    """The values, smallest median first. standing: "best", "not distinguishable" from the best, or "worse" than it."""
+    """The values, smallest median first. standing: "best", "not distinguishable" from the best, "worse" than it, or "too few seeds to tell"."""
     ordered = sorted(values, key=lambda value: value.metrics[f"final_{by}"].value)
     apart = {frozenset((pair.a, pair.b)) for pair in pairs if pair.different}
+    seeds = {frozenset((pair.a, pair.b)): pair.seeds for pair in pairs}
     found = []
     for place, value in enumerate(ordered, start=1):
-        standing = "worse" if frozenset((ordered[0].label, value.label)) in apart else "not distinguishable"
+        both = frozenset((ordered[0].label, value.label))
+        reachable = paired.least_p(seeds.get(both, 0)) * len(pairs) <= LEVEL
+        standing = "worse" if both in apart else "not distinguishable" if reachable else "too few seeds to tell"
         found.append(replace(value, rank=place, standing="best" if place == 1 else standing))
     return found
 

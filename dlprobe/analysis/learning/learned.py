@@ -10,6 +10,7 @@ import numpy as np
 import numpy.typing as npt
 
 from dlprobe.analysis.learning.reachable import chance_error, correctable, floor_ceiling, guessing_loss, label_noise_ceiling, noise_ceiling, target_variance
+from dlprobe.registry import counted
 from dlprobe.runs import Run
 
 Floats: TypeAlias = npt.NDArray[np.float64]
@@ -329,7 +330,7 @@ def _state(found: Learning | None, status: str) -> tuple[StateName, str]:
     if found is None:
         return "not evaluated", "neither an evaluation nor batch_loss was recorded"
     if status == "diverged":
-        return "diverged", f"numbers are not finite after {found.updates} updates"
+        return "diverged", f"numbers are not finite after {counted(found.updates, 'update')}"
     if not np.isfinite(found.error).any():
         return "not evaluated", f"{found.loss_name} went from {found.loss[0]:.4g} to {found.loss[-1]:.4g}; errors are not known"
     numbers = _numbers(found)
@@ -338,8 +339,7 @@ def _state(found: Learning | None, status: str) -> tuple[StateName, str]:
     if found.well:
         return "learned well", numbers
     if found.brief:
-        return "too short to tell", f"{found.updates} updates, {found.needed} are needed; {numbers}"
-    numbers += f", after {found.updates} updates"
+        return "too short to tell", f"{counted(found.updates, 'update')} of the {found.needed} that are needed; {_numbers(found, found.validated)}"
     if found.lost:
         return "learned and lost", f"{numbers}; it once had {_size(found, float(np.nanmin(_errors(found)[1:])))}"
     if found.something():
@@ -351,15 +351,12 @@ def _errors(found: Learning) -> Floats:
     return found.val_error if found.validated else found.error
 
 
-def _numbers(found: Learning) -> str:
-    """The errors of both parts at the end, and that of guessing, in percent or in the unit of the targets."""
-    told = "error (RMS) " if found.task == "regression" else "error "
-    told += f"{_size(found, float(found.error[-1]))} in training"
-    if math.isfinite(found.val_error[-1]):
-        told += f", {_size(found, float(found.val_error[-1]))} in validation"
-    if not math.isfinite(found.guessing):
-        return told
-    return f"{told}; always guessing {'the mean' if found.task == 'regression' else 'one class'} has {_size(found, found.guessing)}"
+def _numbers(found: Learning, new_only: bool = False) -> str:
+    """The errors of both parts at the end, or that on new samples, and that of guessing, in percent or in the unit of the targets."""
+    parts = {"training": float(found.error[-1]), "validation": float(found.val_error[-1])}
+    told = [f"{_size(found, error)} in {part}" for part, error in parts.items() if math.isfinite(error) and not (new_only and part == "training")]
+    guessing = f"; guessing {'the mean ' if found.task == 'regression' else ''}has {_size(found, found.guessing)}" if math.isfinite(found.guessing) else ""
+    return f"{'error (RMS)' if found.task == 'regression' else 'error'} {', '.join(told)}{guessing}"
 
 
 def _size(found: Learning, error: float) -> str:

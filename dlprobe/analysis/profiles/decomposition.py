@@ -103,8 +103,26 @@ def geometric_mean(factors: Floats) -> float:
         return float(np.exp(np.mean(np.log(kept))))
 
 
+def median_factors(parts: Sequence[Decomposition]) -> str:
+    """The factors per layer over seeds, in words: geometric means over the layers of the medians over seeds; empty where there is nothing to say."""
+    known = [part for part in parts if len(part.slope) and math.isfinite(part.decay_factor) and part.decay_factor > 0.0]
+    known = [part for part in known if len(part.slope) == len(known[0].slope)]
+    if not known:
+        return ""
+    columns = [np.median([getattr(part, name) for part in known], axis=0) for name in ("slope", "weight", "normalization", "remainder")]
+    decay = math.exp(float(np.median([math.log(part.decay_factor) for part in known])))
+    return _factors(decay, columns[0], columns[1], columns[2], columns[3])
+
+
 def _sentence(decay: float, slope: Floats, weight: Floats, normalization: Floats, remainder: Floats) -> str:
     """In words, with geometric means over the layers; the printed factors multiply to the printed change of the mean square."""
+    told = _factors(decay, slope, weight, normalization, remainder)
+    moves = "keeps its size" if told and short(decay) == "1.0" else f"{'falls' if decay < 1.0 else 'grows'} ×{short(decay)}"
+    return f"error signal {moves} per layer towards the input: {told}" if told else ""
+
+
+def _factors(decay: float, slope: Floats, weight: Floats, normalization: Floats, remainder: Floats) -> str:
+    """`mean square ×0.053 = slope factor 0.055 × weight factor 1.0`."""
     if not len(slope) or not math.isfinite(decay) or decay <= 0.0:
         return ""
     parts = [("slope factor", geometric_mean(slope)), ("weight factor", geometric_mean(weight)), ("norm factor", geometric_mean(normalization))]
@@ -114,8 +132,7 @@ def _sentence(decay: float, slope: Floats, weight: Floats, normalization: Floats
     told = [f"{name} {short(value)}" for name, value in parts if name != "norm factor" or (normalization != 1.0).any()]
     if abs(rest - 1.0) > NOTABLE:
         told.append(f"remainder {short(rest)}")
-    moves = "keeps its size" if short(decay) == "1.0" else f"{'falls' if decay < 1.0 else 'grows'} ×{short(decay)}"
-    return f"error signal {moves} per layer towards the input: mean square ×{short(decay**2)} = {' × '.join(told)}"
+    return f"mean square ×{short(decay**2)} = {' × '.join(told)}"
 
 
 def short(value: float) -> str:

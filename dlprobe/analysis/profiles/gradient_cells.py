@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TypeAlias
 
@@ -11,15 +11,17 @@ import numpy as np
 import numpy.typing as npt
 
 from dlprobe.analysis.profiles import depth_profiles
+from dlprobe.analysis.profiles.decomposition import median_factors
 from dlprobe.analysis.profiles.depth_profiles import SeedRange, Verdict
 from dlprobe.analysis.profiles.development import Course, Development, develop
+from dlprobe.analysis.profiles.flow import Flow, flow_of, median_flow
 from dlprobe.analysis.profiles.row_verdict import RowVerdict, judge_row
 from dlprobe.analysis.theory import mean_field
 from dlprobe.record.step import StepRow
+from dlprobe.registry import counted
 
 Floats: TypeAlias = npt.NDArray[np.float64]
 EMPTY = Course(np.empty(0), np.empty(0))
-PROFILE_STATISTICS = ("activation_variance", "activation_sample_variance", "error_signal_rms", "gradient_rms")
 
 
 @dataclass(frozen=True)
@@ -44,17 +46,21 @@ class SeedResult:
 
 @dataclass(frozen=True)
 class Moment:
-    """The profiles of a cell at one moment; arrays are medians over seeds per hidden layer, factors (hidden − 1,) of mean squares."""
+    """The profiles of a cell at one moment; arrays are medians over seeds per hidden layer, factors (hidden − 1,) of mean squares. because: the factors of one
+    layer in words.
+    """
 
     log10_error_signal_ratio: SeedRange
     decay_factor: float
     e_folding_depth: float
-    profiles: Mapping[str, Floats]
+    flow: Flow
+    activation_sample_variance: Floats
     slope_factor: Floats
     weight_factor: Floats
     backward_ratio: Floats
     forward_ratio: Floats
     verdict: Verdict
+    because: str = ""
 
 
 @dataclass(frozen=True)
@@ -98,7 +104,7 @@ def summarize(results: Sequence[SeedResult], net: mean_field.InitialNet) -> Cell
 def conclude(initial: Verdict, results: Sequence[SeedResult]) -> tuple[str, str]:
     """The cell's verdict is that of initialization, where the cause lies; a net that starts unbroken and ends non-finite in most seeds is diverged."""
     lost = [r for r in results if r.diverged and not r.diverged_at_start]
-    note = f"{len(lost)} of {len(results)} runs became non-finite while training, first at {lost[0].diverged}" if lost else ""
+    note = f"{len(lost)} of {counted(len(results), 'run')} became non-finite while training, first at {lost[0].diverged}" if lost else ""
     if initial.verdict not in depth_profiles.BROKEN and 2 * len(lost) > len(results):
         return "diverged", note
     return initial.verdict, "; ".join(filter(None, (initial.reason, note)))
@@ -108,7 +114,6 @@ def moment(seeds: Sequence[tuple[StepRow | None, str]], net: mean_field.InitialN
     """Profiles, factors and verdict over seeds at one moment; each seed gives its row (or None) and where it diverged."""
     hidden = len(net.units)
     tables = [StepRow.blank(hidden + 1) if row is None else row for row, _ in seeds]
-    found = {name: depth_profiles.seed_medians([t.hidden[name] for t in tables]) for name in PROFILE_STATISTICS}
     judged = [judge(table, where, net, prediction) for table, (_, where) in zip(tables, seeds, strict=True)]
     parts = [each.decomposition for each in judged]
     ratios = depth_profiles.seed_range([depth_profiles.log10_ratio(t.hidden["error_signal_rms"]) for t in tables])
@@ -117,12 +122,14 @@ def moment(seeds: Sequence[tuple[StepRow | None, str]], net: mean_field.InitialN
         ratios,
         decay,
         depth,
-        found,
+        median_flow([flow_of(table) for table in tables]),
+        depth_profiles.seed_medians([t.hidden["activation_sample_variance"] for t in tables]),
         slope_factor=depth_profiles.seed_medians([part.slope for part in parts]),
         weight_factor=depth_profiles.seed_medians([part.weight for part in parts]),
         backward_ratio=depth_profiles.seed_medians([part.backward for part in parts]),
         forward_ratio=depth_profiles.seed_medians([part.forward for part in parts]),
         verdict=depth_profiles.combine_seeds([each.verdict for each in judged]),
+        because=median_factors(parts),
     )
 
 

@@ -5,12 +5,12 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from typing import TypeAlias
 
 import numpy as np
-import numpy.typing as npt
 
+from dlprobe.analysis.profiles.decomposition import Decomposition
 from dlprobe.analysis.profiles.depth_profiles import Verdict
+from dlprobe.analysis.profiles.flow import Flow, flow_of
 from dlprobe.analysis.profiles.row_verdict import judge_row, where_diverged
 from dlprobe.analysis.theory import mean_field
 from dlprobe.config import parse_spec
@@ -19,19 +19,17 @@ from dlprobe.record.description import LayerFacts
 from dlprobe.registry import Spec
 from dlprobe.runs import Run
 
-Floats: TypeAlias = npt.NDArray[np.float64]
 FEWEST_UNITS = 16  # of layers whose width is not known: nets that narrow fluctuate so much that no wider one is accused by chance
 
 
 @dataclass(frozen=True)
 class StepProfile:
-    """One recorded step. Profiles are (n,), hidden_1 … hidden_n; `step` is counted from 0 and describes the net before its update."""
+    """One recorded step; `step` is counted from 0 and describes the net before its update. factors: what the error signal's way is made of."""
 
     step: int
-    activation_variance: Floats
-    error_signal_rms: Floats
-    gradient_rms: Floats
+    flow: Flow
     verdict: Verdict
+    factors: Decomposition | None = None
 
 
 @dataclass(frozen=True)
@@ -66,20 +64,21 @@ def can_be_judged(run: Run, index: int) -> bool:
 def step_profile(run: Run, index: int, activations: Sequence[Spec] | None) -> StepProfile:
     """The profile of one recorded row. `activations` None: unknown, so the usual κ is assumed."""
     row = run.row(index)
-    hidden, layers = row.hidden, [run.layer_facts[each] for each in run.hidden_layers]
+    layers = [run.layer_facts[each] for each in run.hidden_layers]
     units = widths(layers)
     ended = run.status == "diverged" and row.step == run.steps[-1]
-    verdict = judge_row(
+    judged = judge_row(
         row,
         units,
         activations=activations,
         norm_before=bool(layers) and layers[0].norm_position == "before",
         diverged=where_diverged(row, run.layers.names) if ended else "",
         names=[layer.name for layer in layers],
-    ).verdict
+    )
+    verdict = judged.verdict
     if len(layers) > 1 and verdict.verdict != "diverged" and any(layer.units is None for layer in layers):
         verdict = replace(verdict, reason=f"{verdict.reason} (of layers of {FEWEST_UNITS} units: the file does not say how wide they are)")
-    return StepProfile(row.step, hidden["activation_variance"], hidden["error_signal_rms"], hidden["gradient_rms"], verdict)
+    return StepProfile(row.step, flow_of(row), verdict, judged.decomposition)
 
 
 def widths(layers: Sequence[LayerFacts]) -> list[int]:

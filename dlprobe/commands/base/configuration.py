@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from dlprobe.commands.base.completing import complete_configurations
 from dlprobe.commands.base.declaring import option, with_signature
 from dlprobe.commands.base.named_files import tell_of_named_files
 from dlprobe.config import OptionField, fields
@@ -38,7 +39,12 @@ RUN_FILE_STARTS = (b"\x89HDF\r\n\x1a\n", b"\x89DLP")
 
 ConfigFile = Annotated[
     Path | None,
-    typer.Argument(metavar="CONFIG", help="TOML file, or a run file whose configuration is repeated; options go before it", show_default=False),
+    typer.Argument(
+        metavar="CONFIG",
+        help="TOML file, or a run file whose configuration is repeated; options go before it",
+        show_default=False,
+        autocompletion=complete_configurations,
+    ),
 ]
 
 

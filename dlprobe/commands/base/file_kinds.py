@@ -18,6 +18,7 @@ RESULT, LINES, SARIF, JUNIT, TEXT = "a result as JSON", "findings as JSON lines"
 OF_FORMAT = {"json": RESULT, "json-lines": LINES, "json_lines": LINES, "sarif": SARIF, "junit": JUNIT}  # every other format prints text
 TABLES = {"data", "model", "training", "recording"}
 UNREADABLE = {".toml": CONFIGURATION, ".json": RESULT, ".jsonl": LINES, ".sarif": SARIF, ".xml": JUNIT, ".csv": "a table of data", ".tsv": "a table of data"}
+BINARY = {b"PAR1": "a Parquet table", b"PK\x03\x04": "a NumPy archive"}  # or another archive: nobody asks that of one called .npz
 LARGEST = 64_000_000  # bytes of a text; dlprobe writes none like it
 
 
@@ -31,6 +32,11 @@ def kind_of(path: Path) -> str | None:
         return RUN
     if content.startswith(b"\x89HDF\r\n\x1a\n"):
         return _kind_of_hdf5(path)
+    for beginning, kind in BINARY.items():
+        if content.startswith(beginning):
+            return kind
+    if b"brain.Event:" in content[:64]:
+        return "a TensorBoard event file"
     try:
         text = content.decode("utf-8-sig")
     except UnicodeDecodeError:
@@ -42,6 +48,7 @@ def kind_of(path: Path) -> str | None:
 
 def _kind_of_hdf5(path: Path) -> str:
     """A run or study; damaged ones are refused too, since nobody can say what they are."""
+    from dlprobe.exporters.netcdf import SCHEMA as EXPORTED
     from dlprobe.hdf5.guard import GuardedFile
     from dlprobe.record.layout import SCHEMA, STUDY_SCHEMA
 
@@ -50,7 +57,8 @@ def _kind_of_hdf5(path: Path) -> str:
     except RunFileError:
         return "an HDF5 file that cannot be read as a run"
     try:
-        return RUN if file.text("/", "schema") in (SCHEMA, STUDY_SCHEMA) else "an HDF5 file but no run"
+        schema = file.text("/", "schema")
+        return RUN if schema in (SCHEMA, STUDY_SCHEMA) else "a netCDF export" if schema == EXPORTED else "an HDF5 file but no run"
     except RunFileError:
         return "an HDF5 file but no run"
     finally:

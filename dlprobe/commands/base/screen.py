@@ -26,7 +26,7 @@ COMMON = "Common options"  # the group that --help puts the options of all comma
 class Screen:
     """The choices that all commands share. format: an output format's name. color: False switches it off, None asks each stream.
 
-    allowed: files that are opened although what names them lies elsewhere, for commands that open any.
+    allowed: files that are opened although what names them lies elsewhere, for commands that open any. details: more than the first screen.
     """
 
     format: str = "table"
@@ -34,12 +34,13 @@ class Screen:
     color: bool | None = None
     debug: bool = False
     allowed: tuple[Path, ...] = ()
+    details: bool = False
 
     def show(self, document: Document) -> None:
         """Print a result on stdout."""
         from dlprobe import registry
 
-        registry.get("output_format", self.format).render(document, sys.stdout, color=self.color)
+        registry.get("output_format", self.format).render(document.shown(self.details), sys.stdout, color=self.color)
         sys.stdout.flush()
 
     @property
@@ -56,7 +57,7 @@ class Screen:
 
         content = io.BytesIO()
         with io.TextIOWrapper(content, encoding="utf-8", newline="\n", write_through=True) as stream:
-            registry.get("output_format", self.format).render(document, stream, color=False)
+            registry.get("output_format", self.format).render(document.shown(self.details), stream, color=False)
             write_text(target, content.getvalue().decode("utf-8"))
         self.note(f"the result is in {target.path}")
         return None
@@ -86,13 +87,13 @@ class Screen:
 
     @contextlib.contextmanager
     def progress(self, what: str, unit: str = "steps") -> Iterator[Report | None]:
-        """A progress line on stderr while the block runs; its pace is in `unit` per second. None where nobody looks: quiet, or no terminal."""
-        if self.quiet or not sys.stderr.isatty():
+        """A progress line on stderr while the block runs, where stderr is no terminal a line now and then. None where nobody looks: quiet."""
+        if self.quiet:
             yield None
             return
-        from dlprobe.commands.base.progress import progress_line
+        from dlprobe.commands.base.progress import heartbeat, progress_line
 
-        with progress_line(what, unit, self._colored) as report:
+        with progress_line(what, unit, self._colored) if sys.stderr.isatty() else heartbeat(what, unit, self.note) as report:
             yield report
 
     @property
@@ -102,7 +103,7 @@ class Screen:
         return wants_color(sys.stderr) if self.color is None else self.color
 
     def _label(self, word: str, style: str) -> str:
-        return f"\x1b[{style}m{word}\x1b[0m" if sys.stderr.isatty() and self._colored else word
+        return f"\x1b[{style}m{word}\x1b[0m" if self._colored else word
 
 
 def one_line(text: str) -> str:

@@ -8,7 +8,7 @@ from __future__ import annotations
 import errno
 import os
 import stat
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, NamedTuple
 from dlprobe.commands.base.file_kinds import RUN, kind_of, same_file
 from dlprobe.errors import ConfigError
 from dlprobe.runs.journal import journal_path, packing_path
-from dlprobe.runs.text_file import write_whole
+from dlprobe.runs.text_file import replaced, write_whole
 
 if TYPE_CHECKING:
     from dlprobe.config import RunConfig
@@ -105,7 +105,21 @@ def write_text(target: Target, text: str) -> None:
     try:
         write_whole(target.path, text)
     except OSError as error:
-        raise ConfigError(f"{target.path} cannot be written: {error.strerror or error}: give another place") from None
+        raise _unwritten(target, error) from None
+
+
+def write_by(target: Target, write: Callable[[Path], None]) -> None:
+    """As `write_text`, by a function that makes a new file. Raises ConfigError that names the file, and what the function raises."""
+    target.check()
+    try:
+        with replaced(target.path) as temporary:
+            write(temporary)
+    except OSError as error:
+        raise _unwritten(target, error) from None
+
+
+def _unwritten(target: Target, error: OSError) -> ConfigError:
+    return ConfigError(f"{target.path} cannot be written: {error.strerror or error}: give another place")
 
 
 def inputs_of(*configs: RunConfig) -> list[Input]:

@@ -29,6 +29,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from dlprobe.commands.base.arguments import one_of
+from dlprobe.commands.base.completing import complete_configurations
 from dlprobe.commands.base.file_kinds import BASELINE as BASELINE_FILE
 from dlprobe.commands.base.named_files import allow_file_option
 from dlprobe.commands.base.screen import Screen
@@ -50,7 +51,12 @@ CONFIGURATION_SUFFIX = ".toml"
 GREEDY = ("--against",)  # takes all that follows, as shells expand --against old/*.h5
 RULES, BASELINE, RESULT, PROOF = "Rules", "Baseline", "Result", "Proof"
 
-Runs = Annotated[list[Path], typer.Argument(metavar="RUN", help="run or study files, their journals, folders of them, or configurations (.toml)")]
+Runs = Annotated[
+    list[Path],
+    typer.Argument(
+        metavar="RUN", help="run or study files, their journals, folders of them, or configurations (.toml)", autocompletion=complete_configurations
+    ),
+]
 Select = Annotated[list[str] | None, typer.Option("--select", metavar="CODES", help="judge by these rules only: codes or prefixes", rich_help_panel=RULES)]
 Ignore = Annotated[list[str] | None, typer.Option("--ignore", metavar="CODES", help="leave these rules out", rich_help_panel=RULES)]
 Extend = Annotated[list[str] | None, typer.Option("--extend-select", metavar="CODES", help="judge by these rules too", rich_help_panel=RULES)]
@@ -70,7 +76,6 @@ FailOn = Annotated[
 ]
 ExitZero = Annotated[bool, typer.Option("--exit-zero", help="exit with 0 in spite of findings", rich_help_panel=RESULT)]
 Counts = Annotated[bool, typer.Option("--counts", help="how often each rule fired, in place of the findings", rich_help_panel=RESULT)]
-Details = Annotated[bool, typer.Option("--details", help="every finding whole, with its numbers and all that may help", rich_help_panel=RESULT)]
 Advise = Annotated[bool, typer.Option("--advise", help="lay the runs beside the practical guidelines too; never changes the exit code", rich_help_panel=RESULT)]
 Output = Annotated[Path | None, typer.Option("-o", "--output", metavar="FILE", help="write the result to FILE in place of stdout", rich_help_panel=RESULT)]
 Force = Annotated[bool, typer.Option("--force", help="overwrite FILE", rich_help_panel=RESULT)]
@@ -103,7 +108,6 @@ def command(
     fail_on: FailOn = None,
     exit_zero: ExitZero = False,
     counts: Counts = False,
-    details: Details = False,
     advise: Advise = False,
     baseline: Baseline = None,
     against: Against = None,
@@ -121,7 +125,7 @@ def command(
     from dlprobe.commands.check.proving import claimed, kept_proofs, proved
     from dlprobe.rules.files import COMPARING, run_files
 
-    if details and counts:
+    if screen.details and counts:
         raise ConfigError("--counts shows no single run, --details shows every finding of each: expected one of the two")
     if advise and counts:
         raise ConfigError("--counts shows no single run, --advise goes through them one by one: expected one of the two")
@@ -158,7 +162,7 @@ def command(
     code = exit_code(judged, fails_on, exit_zero or bool(project.options.get("exit-zero")) or write_baseline is not None)
     if learned is not None and code == ExitCode.DONE:
         _write(learned, judged, screen)
-    screen.write(_document(judged, chosen, code, fails_on, counts, details, settings, proofs.found), target)
+    screen.write(_document(judged, chosen, code, fails_on, counts, screen.details, settings, proofs.found), target)
     return screen.interrupted(proofs.interrupted) if proofs.interrupted else code
 
 
@@ -261,7 +265,7 @@ def _document(
     settings: ProjectSettings | None,
     proofs: Mapping[str, Proof],
 ) -> CheckDocument:
-    from dlprobe.commands.check.rule_counts import counts_of
+    from dlprobe.commands.check.rule_counts import configurations_of, counts_of
     from dlprobe.reports.check import check_document
 
     counts = counts_of(judged, chosen, together=counted)
@@ -276,4 +280,5 @@ def _document(
         version=version(),
         project=settings,
         proofs=proofs,
+        configurations=configurations_of(judged, chosen),
     )

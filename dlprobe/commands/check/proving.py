@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from dlprobe.commands.base.writing import Input
     from dlprobe.config import RunConfig
     from dlprobe.experiments.proof import ProofExperiment
+    from dlprobe.experiments.proof_file import ProofFile
     from dlprobe.experiments.proof_record import Cause, Proof
     from dlprobe.experiments.study import StudyResult
     from dlprobe.experiments.trials import Trial
@@ -33,7 +34,6 @@ UNPROVABLE = {  # states of runs whose cause cannot be proved, and why
     "too short to tell": "it is too short to tell whether it learned",
     "not evaluated": "it does not tell whether it learned",
 }
-SEEDED = {"training.seed", "data.data_seed"}  # another start is what the sham is
 
 
 @dataclass
@@ -96,7 +96,7 @@ def proved(judged: Sequence[JudgedRun], targets: Mapping[str, Target], seeds: in
 
 def _proved(judged: JudgedRun, target: Target, seeds: int | None, screen: Screen) -> tuple[Proof | None, str]:
     """The proof of one run, and what to say where it was stopped."""
-    from dlprobe.experiments.proof import kept_trials, known_trials
+    from dlprobe.experiments.proof import known_trials
     from dlprobe.experiments.proof_file import ProofFile
     from dlprobe.rules import diagnose
     from dlprobe.runs import open_single
@@ -105,25 +105,50 @@ def _proved(judged: JudgedRun, target: Target, seeds: int | None, screen: Screen
     path = Path(judged.path)
     with reading(path), open_single(path) as run:
         config, hash = run.required_configuration(), run.content_sha256
-        cause, missing = cause_of(judged.diagnosis or diagnose(run, judged.judgement, judged.path))
+        causes, missing = causes_of(judged.diagnosis or diagnose(run, judged.judgement, judged.path))
         fingerprint, kept = str(run.data.get("fingerprint", "")), kept_file(path, run, screen)
-    if cause is None:
+    if not causes:
         screen.announce(f"{path}: nothing to prove: {missing}")
         return None, ""
     tell_of_named_files(path, [config], screen)
     claim(target.path, PROOF, inputs_of(config), force=True)
-    experiment = _experiment(path, config, cause, seeds, fingerprint)
-    trials = {key: replace(each, arm="change") for key, each in kept.trials.items()} if kept is not None else {}
-    ended = _trained(experiment, known_trials(experiment.plan({}), trials), screen)
-    plan = experiment.plan(ended.found)
-    trials |= kept_trials(plan, ended.found)
-    proof = experiment.conclude(ended.found, ended.complete)
-    if ended.found:
-        write_text(target, ProofFile(hash, trials, cause, experiment.change, tuple(experiment.seeds)).text())
-    if ended.complete:
-        return proof, ""
-    count = f"{len(ended.found)} of {len(plan)} trainings of the proof of {path} had ended"
-    return proof, f": {count}{f'; {target.path} keeps them, and the same command goes on' if ended.found else ''}"
+    trials = {key: each if each.arm == "sham" else replace(each, arm="change") for key, each in kept.trials.items()} if kept is not None else {}
+    file = ProofFile(hash, trials)
+    for number, cause in enumerate(causes, 1):
+        experiment = _experiment(path, config, cause, seeds, fingerprint)
+        ended = _trained(experiment, known_trials(experiment.plan({}), file.trials), screen, f" ({number} of up to {len(causes)})" if len(causes) > 1 else "")
+        file = _with_step(file, experiment, ended.found)
+        if ended.found:
+            write_text(target, file.text())
+        proof = file.proof() if experiment.conclude(ended.found, ended.complete) is not None else None
+        if not ended.complete:
+            count = f"{len(ended.found)} of {len(experiment.plan(ended.found))} trainings of the proof of {path} had ended"
+            return proof, f": {count}{f'; {target.path} keeps them, and the same command goes on' if ended.found else ''}"
+        if proof is not None and proof.verdict == "proved":
+            break
+    return proof, ""
+
+
+def _with_step(file: ProofFile, experiment: ProofExperiment, found: Mapping[str, Trial]) -> ProofFile:
+    """The file with what a step trained; the step that it ended with before is an earlier one now."""
+    from dlprobe.experiments.proof import kept_trials
+    from dlprobe.experiments.proof_file import Step
+
+    before, earlier = dict(file.trials), file.earlier
+    if file.cause is not None:
+        at = len(earlier)
+        before = {key: replace(each, arm="earlier", restart=at) if each.arm == "undone" else each for key, each in before.items() if each.arm != "defaults"}
+        earlier = (*earlier, Step(file.cause, file.change, file.restarts))
+    trials = {**before, **kept_trials(experiment.plan(found), found)}
+    return replace(
+        file,
+        trials=trials,
+        cause=experiment.cause,
+        change=experiment.change,
+        seeds=tuple(experiment.seeds),
+        restarts=experiment.restarts,
+        earlier=earlier,
+    )
 
 
 def _experiment(path: Path, config: RunConfig, cause: Cause, seeds: int | None, fingerprint: str) -> ProofExperiment:
@@ -136,26 +161,22 @@ def _experiment(path: Path, config: RunConfig, cause: Cause, seeds: int | None, 
     return experiment
 
 
-def cause_of(diagnosis: Diagnosis) -> tuple[Cause | None, str]:
-    """The top cause and the change that undoes it; or why there is nothing to prove."""
-    from dlprobe.experiments.proof_record import Cause
+def causes_of(diagnosis: Diagnosis) -> tuple[list[Cause], str]:
+    """What to undo, step by step; or why there is nothing to prove."""
+    from dlprobe.experiments.proof import causes_to_prove
 
     if reason := UNPROVABLE.get(diagnosis.state.name):
-        return None, reason
+        return [], reason
     found = diagnosis.cause
     if found is None:
-        return None, f"it {diagnosis.state.name}, and no finding names a cause"
-    remedy = next((each for each in found.remedies if not each.patch.keys() <= SEEDED), None)
-    if remedy is None:
-        return None, f"{found.name} ({found.code}) names no change that would undo it alone"
-    return Cause(found.code, found.name, remedy.patch, remedy.why), ""
+        return [], f"it {diagnosis.state.name}, and no finding names a cause"
+    return causes_to_prove(diagnosis), f"{found.name} ({found.code}) names no change that would undo it alone"
 
 
-def _trained(experiment: ProofExperiment, finished: Mapping[str, Trial], screen: Screen) -> StudyResult[Trial]:
+def _trained(experiment: ProofExperiment, finished: Mapping[str, Trial], screen: Screen, step: str) -> StudyResult[Trial]:
     count = sum(each.id not in finished for each in experiment.plan({}))
     execution = Execution()
     if count:
-        cause = experiment.cause
-        screen.note(f"proving {cause.name} ({cause.code}): {count} trainings like this one, {min(execution.threads, count)} side by side")
+        screen.note(f"proving {experiment.cause.sentence}{step}: {count} trainings like this one, {min(execution.threads, count)} side by side")
     with training(experiment.doing, experiment.unit, execution, screen) as means:
         return experiment.train(means, finished)

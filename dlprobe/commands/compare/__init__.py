@@ -179,7 +179,10 @@ def show(experiment: CompareExperiment, result: Compared, execution: Execution, 
     plain = {label: (steps.tolist(), middle.tolist()) for label, (steps, middle) in curves.items()}
     study = execution.file
     keep = again("-o", free_file("study.h5"))
-    screen.show(document(result, data_name=experiment.cells[0].config.data.data, curves=plain, study=str(study) if study else None, keep=keep))
+    more = again("--seeds", str(result.all.power.needed))
+    names = list(dict.fromkeys(cell.config.data.data for cell in experiment.cells))
+    called = names[0] if len(names) == 1 else "compared"
+    screen.show(document(result, data_name=called, curves=plain, study=str(study) if study else None, keep=keep, more=more))
     if (said := caveat(result)) and screen.format != "table":
         screen.warn(said)
 

@@ -29,12 +29,11 @@ OTHERS = ("target_scaling", "seed", "dtype")  # what else decides what is prepar
 LEFT_OUT = ("data", *(field.key for field in fields() if field.table != "data" and field.key not in OTHERS))
 
 What = Annotated[str | None, typer.Argument(metavar="DATA", help="data file, name of a data set, or TOML configuration [default: digits]", show_default=False)]
-Details = Annotated[bool, typer.Option("--details", help="all columns and all classes")]
 
 
 @allow_file_option
 @configuration_options(exclude=LEFT_OUT)
-def command(data: What = None, details: Details = False, *, options: dict[str, str | None], screen: Screen) -> None:
+def command(data: What = None, *, options: dict[str, str | None], screen: Screen) -> None:
     """Read, prepare, look, judge, show."""
     from dlprobe.commands.base.preparing import prepare_with_source
     from dlprobe.data.survey import survey
@@ -51,7 +50,7 @@ def command(data: What = None, details: Details = False, *, options: dict[str, s
     found = survey(prepared, dataset, source, configuration.data)
     scaler = fitted(resolve(configuration, prepared).target_scaling, prepared)
     judgement = judge_data(configuration, describe_data(prepared) | describe_targets(prepared, scaler))
-    screen.show(document(found, judgement, train_line(configuration, toml, options), details=details))
+    screen.show(document(found, judgement, train_line(configuration, toml, options), details=screen.details))
 
 
 def train_line(configuration: RunConfig, toml: Path | None, options: dict[str, str | None]) -> str:

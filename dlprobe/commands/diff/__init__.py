@@ -15,12 +15,13 @@ from typing import Annotated
 import typer
 
 from dlprobe.commands.base.arguments import Force
+from dlprobe.commands.base.completing import complete_runs
 from dlprobe.commands.base.screen import Screen
 from dlprobe.commands.base.writing import claim, read_as
 from dlprobe.errors import ExitCode
 
-First = Annotated[Path, typer.Argument(metavar="A", help="run or study file before")]
-Second = Annotated[Path, typer.Argument(metavar="B", help="run or study file after")]
+First = Annotated[Path, typer.Argument(metavar="A", help="run or study file before", autocompletion=complete_runs)]
+Second = Annotated[Path, typer.Argument(metavar="B", help="run or study file after", autocompletion=complete_runs)]
 FailOnChange = Annotated[bool, typer.Option("--fail-on-change", help="exit with 1 where something changed beyond chance")]
 Output = Annotated[Path | None, typer.Option("-o", "--output", metavar="FILE", help="write the result to FILE in place of stdout")]
 

@@ -1,14 +1,18 @@
 """Look into a saved run or study, packed or still being written.
 
-Without options: an overview with results, loss curve, depth profiles and verdicts. A statistic is shown over the steps or through the layers; histograms
-show how the distribution of preactivations, activations, weights or gradients changes as training goes on.
+Without options: an overview with results, loss curve, depth profiles and verdicts. --statistic shows any recorded quantity: statistics, the scalars of
+each step, evaluations, instruments, histograms (weight_histogram …) and tracked units (unit_percentiles). Of a study it shows medians and ranges over
+the runs of a group; STUDY#RUN is one run of it.
 
 Examples:
   dlprobe inspect runs/digits-1.h5
   dlprobe inspect runs/digits-1.h5 --show layers
   dlprobe inspect runs/digits-1.h5 --statistic error_signal_rms --over layer
   dlprobe inspect runs/digits-1.h5 --statistic val_loss --format json
-  dlprobe inspect runs/digits-1.h5 --histograms --what weight --layer hidden_1
+  dlprobe inspect runs/digits-1.h5 --statistic weight_histogram --layers hidden_1
+  dlprobe inspect runs/digits-1.h5 --statistic gradient_rms --layers hidden_1,output --steps 0:100
+  dlprobe inspect runs/digits-1.h5 --statistic update_ratio --extreme
+  dlprobe inspect runs/digits-1.h5 --follow
 """
 
 from __future__ import annotations
@@ -20,60 +24,110 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from dlprobe.commands.base.arguments import one_of
+from dlprobe.commands.base.completing import complete_runs
 from dlprobe.commands.base.screen import Screen
-from dlprobe.errors import ConfigError
+from dlprobe.commands.inspect.quantities import HISTOGRAM, TRACKED, complete_statistic, distribution, find_quantity
+from dlprobe.commands.inspect.selection import ENDS, Selection, conditions, selection
+from dlprobe.config import split_list
+from dlprobe.errors import ConfigError, ExitCode
+from dlprobe.registry import counted
 from dlprobe.runs.reading import reading
 
 if TYPE_CHECKING:
+    from dlprobe.commands.inspect.study_questions import Question
     from dlprobe.render.document import Document
     from dlprobe.runs import Run, Study
 
+SCHEMA = "dlprobe-inspect/1"
 SHOW = ("metrics", "layers", "config", "environment")
 OVER = ("step", "layer")
+ORDERS = ("name", "smallest", "largest")
 STRETCHES = 40  # of tracked units' curves: a batch's own percentiles jump
 WHAT = ("preactivation", "activation", "weight", "gradient")
+STATISTIC, STUDY = "A recorded quantity", "Of a study"
 
-RunFile = Annotated[Path, typer.Argument(metavar="RUN", help="run or study file, or its journal")]
+RunFile = Annotated[Path, typer.Argument(metavar="RUN", help="run or study file, its journal, or STUDY#RUN", autocompletion=complete_runs)]
 Show = Annotated[str | None, typer.Option("--show", metavar="|".join(SHOW), help="one part of the file", callback=one_of(SHOW))]
-Statistic = Annotated[str | None, typer.Option("--statistic", metavar="NAME", help="a recorded statistic, scalar or evaluation")]
-Over = Annotated[str | None, typer.Option("--over", metavar="|".join(OVER), help="how the statistic is laid out [default: step]", callback=one_of(OVER))]
-Id = Annotated[str | None, typer.Option("--run", metavar="ID", help="one run of a study")]
+Statistic = Annotated[
+    str | None,
+    typer.Option(
+        "--statistic",
+        metavar="NAME",
+        help="a statistic, scalar, evaluation, instrument, histogram …",
+        autocompletion=complete_statistic,
+        rich_help_panel=STATISTIC,
+    ),
+]
+Over = Annotated[
+    str | None, typer.Option("--over", metavar="|".join(OVER), help="how it is laid out [default: step]", callback=one_of(OVER), rich_help_panel=STATISTIC)
+]
+At = Annotated[
+    str | None, typer.Option("--at", metavar="|".join((*ENDS, "STEP")), help="one recorded step, of a study through the layers", rich_help_panel=STATISTIC)
+]
+Steps = Annotated[str | None, typer.Option("--steps", metavar="FIRST:LAST", help="these steps only", rich_help_panel=STATISTIC)]
+Layers = Annotated[list[str] | None, typer.Option("--layers", metavar="NAME,NAME", help="these layers only", rich_help_panel=STATISTIC)]
+Extreme = Annotated[bool, typer.Option("--extreme", help="which run, layer and step hold the smallest and the largest value", rich_help_panel=STATISTIC)]
+By = Annotated[
+    list[str] | None, typer.Option("--by", metavar="AXIS,AXIS", help="axes that make groups [default: those on which the runs differ]", rich_help_panel=STUDY)
+]
+Where = Annotated[list[str] | None, typer.Option("--where", metavar="AXIS=VALUE,VALUE", help="these runs only; repeatable", rich_help_panel=STUDY)]
+Sort = Annotated[
+    str | None,
+    typer.Option("--sort", metavar="|".join(ORDERS), help="order of the groups, by median [default: name]", callback=one_of(ORDERS), rich_help_panel=STUDY),
+]
+Id = Annotated[str | None, typer.Option("--run", metavar="ID", help="one run of a study, as STUDY#ID", hidden=True)]
 Pack = Annotated[bool, typer.Option("--pack", help="turn what a killed run left, its journal, into a run file first")]
-
-
-Histograms = Annotated[bool, typer.Option("--histograms", help="distributions of each layer over the steps")]
-What = Annotated[str | None, typer.Option("--what", metavar="|".join(WHAT), help="of what [default: preactivation]", callback=one_of(WHAT))]
-Layer = Annotated[str | None, typer.Option("--layer", metavar="NAME", help="one layer's histograms with its percentiles")]
-Track = Annotated[bool, typer.Option("--track", help="percentiles of the units given to train --track-unit")]
+Follow = Annotated[bool, typer.Option("--follow", help="watch it while it is trained, to its end")]
+UNTIL = ("error",)
+Until = Annotated[
+    str | None, typer.Option("--until", metavar="|".join(UNTIL), help="with --follow: exit with 1 once an error is certain, else 0", callback=one_of(UNTIL))
+]
+Histograms = Annotated[bool, typer.Option("--histograms", hidden=True)]  # older names of --statistic WHAT_histogram and unit_percentiles
+What = Annotated[str | None, typer.Option("--what", callback=one_of(WHAT), hidden=True)]
+Layer = Annotated[str | None, typer.Option("--layer", hidden=True)]
+Track = Annotated[bool, typer.Option("--track", hidden=True)]
 
 
 @dataclass(frozen=True)
 class View:
-    """What is asked for; all empty: the overview. Raises ConfigError for two views at once."""
+    """What is asked for; all empty: the overview. Raises ConfigError for what does not go together."""
 
     show: str | None = None
     statistic: str | None = None
     over: str | None = None
-    histograms: bool = False
-    what: str | None = None
-    layer: str | None = None
-    track: bool = False
+    selection: Selection = Selection()
+    extreme: bool = False
+    by: tuple[str, ...] | None = None
+    where: tuple[str, ...] = ()
+    sort: str | None = None
 
     def __post_init__(self) -> None:
-        views = {"--show": self.show, "--statistic": self.statistic, "--histograms": self.histograms, "--track": self.track}
-        given = [name for name, value in views.items() if value]
-        if len(given) > 1:
-            raise ConfigError(f"{' and '.join(given)} are {len(given)} views: give one of them")
-        if (self.what or self.layer) and not self.histograms:
-            raise ConfigError("--what and --layer choose among histograms: give --histograms too")
-
-        if self.over and not self.statistic:
-            raise ConfigError("--over says how a statistic is laid out: give --statistic NAME too")
+        if self.show and self.statistic:
+            raise ConfigError("--show and --statistic are 2 views: give one of them")
+        if self.statistic is None and (given := self._given):
+            raise ConfigError(f"{given[0]} is about a recorded quantity: give --statistic NAME too")
+        if self.extreme and (self.over or self.sort):
+            raise ConfigError(f"--extreme shows two values: leave {'--over' if self.over else '--sort'} out")
+        if self.statistic and distribution(self.statistic) and (given := [name for name in self._given if name not in ("--layers", "--steps")]):
+            raise ConfigError(f"{self.statistic} is a distribution at every step: leave {given[0]} out")
 
     @property
-    def of_one_run(self) -> bool:
-        """Whether it needs a single run."""
-        return bool(self.show or self.statistic or self.histograms or self.track)
+    def _given(self) -> list[str]:
+        """The options that are about a quantity."""
+        chosen, whole = self.selection, Selection()
+        given = {"--over": self.over, "--at": chosen.at, "--steps": (chosen.first, chosen.last) != (whole.first, whole.last), "--layers": chosen.layers}
+        return [name for name, value in {**given, "--extreme": self.extreme, **self.of_studies}.items() if value not in (None, (), False)]
+
+    @property
+    def of_studies(self) -> dict[str, object]:
+        """What only a study can be asked."""
+        return {"--by": self.by, "--where": self.where, "--sort": self.sort}
+
+    def question(self) -> Question:
+        """What a study is asked. Raises ConfigError for a condition that is none."""
+        from dlprobe.commands.inspect.study_questions import Question
+
+        return Question(self.statistic or "", self.selection, conditions(self.where), self.by, self.sort or ORDERS[0])
 
 
 def command(
@@ -81,68 +135,135 @@ def command(
     show: Show = None,
     statistic: Statistic = None,
     over: Over = None,
+    at: At = None,
+    steps: Steps = None,
+    layers: Layers = None,
+    extreme: Extreme = False,
+    by: By = None,
+    where: Where = None,
+    sort: Sort = None,
     histograms: Histograms = False,
     what: What = None,
     layer: Layer = None,
     track: Track = False,
     id: Id = None,
     pack: Pack = False,
+    follow: Follow = False,
+    until: Until = None,
     *,
     screen: Screen,
-) -> None:
+) -> ExitCode:
     """Open, choose, show."""
     from dlprobe.runs import Run, open_run, pack_journal
 
-    view = View(show, statistic, over, histograms, what, layer, track)
+    statistic = _newer_name(statistic, histograms, what, layer, track)
+    chosen = selection(at, steps, [*(layers or ()), *([layer] if layer else [])])
+    axes = None if by is None else tuple(axis for text in by for axis in split_list(text))
+    view = View(show, statistic, over, chosen, extreme, axes, tuple(where or ()), sort)
+    _refuse_to_follow(follow, until, view != View() or pack or id is not None)
+    if follow and (certain := _followed(run, until is not None, screen)):
+        screen.show(certain)
+        return ExitCode.FINDINGS
     path = pack_journal(run) if pack else run
     with reading(path), open_run(path) as found:
         if isinstance(found, Run):
             if id is not None:
                 raise ConfigError(f"{path} is a single run: --run is for studies, leave it out")
-            document = _run(found, path, "", view)
+            document = _run(found, str(path), view)
         else:
             document = _study(found, path, id, view)
         screen.show(document)
+    return ExitCode.DONE
 
 
-def _run(run: Run, path: Path, id: str, view: View) -> Document:
+def _refuse_to_follow(follow: bool, until: str | None, views: bool) -> None:
+    if until is not None and not follow:
+        raise ConfigError("--until says when --follow ends: give --follow too")
+    if follow and views:
+        raise ConfigError("--follow shows a whole run or study while it is written: leave the other options out, and look closer in a second terminal")
+
+
+def _followed(path: Path, until: bool, screen: Screen) -> Document | None:
+    """Follow to the end; what made --until end it earlier."""
+    from dlprobe.commands.inspect.following import follow
+    from dlprobe.reports.follow import stopped
+
+    with reading(path):
+        certain = follow(path, until, screen)
+    return None if certain is None else stopped(certain.where, certain.look, certain.finding, certain.diagnosis)
+
+
+def _newer_name(statistic: str | None, histograms: bool, what: str | None, layer: str | None, track: bool) -> str | None:
+    """The quantity that older options mean. Raises ConfigError where they do not go together."""
+    views = {"--statistic": statistic, "--histograms": histograms, "--track": track}
+    given = [name for name, value in views.items() if value]
+    if len(given) > 1:
+        raise ConfigError(f"{' and '.join(given)} are {len(given)} views: give one of them")
+    if (what or layer) and not histograms:
+        raise ConfigError("--what and --layer choose among histograms: give --histograms too")
+    return f"{what or WHAT[0]}{HISTOGRAM}" if histograms else TRACKED if track else statistic
+
+
+def _run(run: Run, path: str, view: View) -> Document:
+    """path: how the run is typed, `STUDY#ID` for one of a study."""
     from dlprobe.commands.base.telling import told_of
     from dlprobe.reports import inspect_run
+    from dlprobe.reports.run import quoted
 
-    where = inspect_run.shell_name(path, id)
+    where = quoted(path)
+    if given := [name for name, value in view.of_studies.items() if value]:
+        raise ConfigError(f"{given[0]} is for studies, and {path} is a single run: leave it out")
     if view.statistic is not None:
-        return _statistic(run, where, view.statistic, view.over or OVER[0])
-    if view.histograms:
-        return _histograms(run, where, view.what or WHAT[0], view.layer)
-    if view.track:
-        return _tracked(run, where)
+        return _statistic(run, path, view)
     if view.show == "layers":
-        return inspect_run.layers(run, where)
+        from dlprobe.analysis.profiles.idle_units import dead_units
+
+        return inspect_run.layers(run, where, dead_units(run).tolist())
     if view.show == "metrics":
         return inspect_run.metrics(run, where)
     if view.show == "config":
         return inspect_run.configuration(run)
     if view.show == "environment":
         return inspect_run.environment(run, where)
-    return inspect_run.overview(told_of(run, f"{path}#{id}" if id else str(path)), where)
+    return inspect_run.overview(told_of(run, path), where)
 
 
-def _histograms(run: Run, where: str, what: str, layer: str | None) -> Document:
+def _statistic(run: Run, path: str, view: View) -> Document:
+    from dlprobe.analysis.learning.loss_curve import smoothed
+    from dlprobe.reports.statistic import over_layers, over_steps
+
+    name, chosen = view.statistic or "", view.selection
+    if (what := distribution(name)) is not None:
+        return _tracked(run, path, chosen) if what == TRACKED else _histograms(run, path, what, chosen)
+    quantity = find_quantity(run, name, path, chosen)
+    chosen.refuse_unknown(quantity.all_layers)
+    if quantity.empty and len(run.steps) and chosen != Selection():
+        raise ConfigError(f"{path}: {chosen.empty} of {quantity.name}")
+    if view.extreme:
+        from dlprobe.commands.inspect.study_questions import extreme_values_of_run
+
+        return extreme_values_of_run(quantity)
+    if view.over == "layer" and not quantity.layers:
+        raise ConfigError(f"{quantity.name} is one number per step, not one per layer: leave --over out")
+    if view.over == "layer" or (view.over is None and chosen.at is not None and len(quantity.layers) > 1):
+        return over_layers(quantity)
+    return over_steps(quantity, [smoothed(quantity.steps, column) for column in quantity.columns.T])
+
+
+def _histograms(run: Run, path: str, what: str, chosen: Selection) -> Document:
     from dlprobe.analysis.profiles.distributions import densities
-    from dlprobe.registry import unknown
     from dlprobe.reports import distributions
 
     names = run.layers.names
-    if layer is not None and layer not in names:
-        raise ConfigError(unknown("layer", layer, names))
-    found = run.histograms(what)
-    shown = distributions.drawn_layers(len(names)) if layer is None else [names.index(layer)]
-    rows = distributions.FEW_ROWS if layer is None else distributions.ROWS
+    chosen.refuse_unknown(names)
+    found = run.histograms(what).part(chosen.rows(run.contents.read("histograms/step")))
+    shown = chosen.columns(names) if chosen.layers else distributions.drawn_layers(len(names))
+    rows = distributions.ROWS if len(shown) == 1 else distributions.FEW_ROWS
     pictures = [densities(found.counts[:, index], found.edges[:, index], found.percentiles[:, index], rows) for index in shown]
-    return distributions.histograms(where, what, found, names, shown, pictures)
+    return distributions.histograms(path, what, found, names, shown, pictures, asked=bool(chosen.layers))
 
 
-def _tracked(run: Run, where: str) -> Document:
+def _tracked(run: Run, path: str, chosen: Selection) -> Document:
     from dlprobe.analysis.learning.loss_curve import smoothed
     from dlprobe.errors import RunFileError
     from dlprobe.record.description import OWN
@@ -151,35 +272,29 @@ def _tracked(run: Run, where: str) -> Document:
     found = run.tracked
     if found is None:
         again = f"train again with --track-unit LAYER:UNIT, e.g. --track-unit {run.layers.names[0]}:0"
-        raise RunFileError(f"{where} tracks no units: {again if run.origin == OWN else 'they were not recorded'}")
+        raise RunFileError(f"{path} tracks no units: {again if run.origin == OWN else 'they were not recorded'}")
+    chosen.refuse_unknown([run.layers.names[layer] for layer in found.layers])
+    units = [unit for unit, layer in enumerate(found.layers) if not chosen.layers or run.layers.names[layer] in chosen.layers]
+    found = found.part(chosen.rows(found.steps), units)
     curves = [[smoothed(found.steps, band, STRETCHES) for band in found.percentiles[:, unit].T] for unit in range(len(found.units))]
-    return tracked(where, found, run.layers.names, curves)
-
-
-def _statistic(run: Run, where: str, name: str, over: str) -> Document:
-    from dlprobe.analysis.learning.loss_curve import smoothed
-    from dlprobe.commands.inspect.quantities import find_quantity
-    from dlprobe.reports.statistic import over_layers, over_steps
-
-    quantity = find_quantity(run, name, where)
-    if over == "layer" and not quantity.layers:
-        raise ConfigError(f"{quantity.name} is one number per step, not one per layer: leave --over out")
-    if over == "layer":
-        return over_layers(quantity)
-    return over_steps(quantity, [smoothed(quantity.steps, column) for column in quantity.columns.T])
+    return tracked(path, found, run.layers.names, curves)
 
 
 def _study(study: Study, path: Path, id: str | None, view: View) -> Document:
     from dlprobe.commands.inspect.study_lines import run_line
-    from dlprobe.registry import unknown
+    from dlprobe.commands.inspect.study_questions import answer, extreme_values
     from dlprobe.reports import inspect_study
 
     if id is not None:
+        from dlprobe.registry import unknown
+
         if id not in study.runs:
             raise ConfigError(unknown("run", id, study.runs, f"those that dlprobe inspect {path} shows"))
-        return _run(study.runs[id], path, id, view)
+        return _run(study.runs[id], f"{path}#{id}", view)
     if view.show == "config":
         return inspect_study.description(study)
-    if view.of_one_run:
-        raise ConfigError(f"{path} is a study of {len(study.runs)} runs: choose one with --run ID; dlprobe inspect {path} lists them")
+    if view.statistic is not None and distribution(view.statistic) is None:
+        return extreme_values(study, str(path), view.question()) if view.extreme else answer(study, str(path), view.question(), view.over)
+    if view.show or view.statistic:
+        raise ConfigError(f"{path} is a study of {counted(len(study.runs), 'run')}, one is needed here: give {path}#ID; dlprobe inspect {path} lists them")
     return inspect_study.overview(study, [run_line(study, each) for each in study.runs])

@@ -13,6 +13,7 @@ from dlprobe.commands.base.preparing import prepare_data
 from dlprobe.commands.base.screen import Screen
 from dlprobe.commands.train.recorded_run import start
 from dlprobe.errors import ConfigError, RunFileError
+from dlprobe.registry import counted
 
 if TYPE_CHECKING:
     from dlprobe.config import RunConfig
@@ -142,4 +143,4 @@ def _length(config: RunConfig) -> str:
     '20 epochs'
     """
     training = config.training
-    return f"{training.steps} steps" if training.steps else f"{training.epochs} epochs"
+    return counted(training.steps, "step") if training.steps else counted(training.epochs or 1, "epoch")

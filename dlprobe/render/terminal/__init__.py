@@ -14,7 +14,7 @@ from typing import Any, TextIO
 from dlprobe.render import document as doc
 from dlprobe.render import formats
 from dlprobe.render.safe_text import encodable
-from dlprobe.render.terminal import bars, chart, density, heat_table, markdown, profile, table, text
+from dlprobe.render.terminal import bars, chart, density, heat_map, heat_table, markdown, profile, strips, table, text
 from dlprobe.render.terminal.page import Page
 from dlprobe.render.terminal.stream import glyphs_for, wants_color
 
@@ -32,9 +32,11 @@ _DRAWINGS: dict[type, Callable[[Page, Any], None]] = {
     doc.Table: table.table,
     doc.Bars: bars.bars,
     doc.HeatTable: heat_table.heat_table,
+    doc.HeatMap: heat_map.heat_map,
     doc.Chart: chart.chart,
     doc.Density: density.density,
     doc.Profile: profile.profile,
+    doc.Strips: strips.strips,
 }
 
 
@@ -64,7 +66,8 @@ def _draw(page: Page, document: doc.Document) -> None:
 
 def _belong(previous: doc.Block, block: doc.Block) -> bool:
     alike = isinstance(block, doc.Verdict | doc.Hint) and type(block) is type(previous) and not getattr(block, "apart", False)
-    return isinstance(previous, doc.Heading) or alike or (isinstance(block, doc.Paragraph) and block.below)
+    tried = isinstance(block, doc.Choices) and isinstance(previous, doc.Verdict)
+    return isinstance(previous, doc.Heading) or tried or alike or (isinstance(block, doc.Paragraph) and block.below)
 
 
 formats.register("table", "tables and pictures for people, as wide as the terminal", render)

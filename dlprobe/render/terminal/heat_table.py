@@ -14,28 +14,15 @@ from dlprobe.render.terminal.table import Column, draw_columns, pieces
 
 
 def heat_table(page: Page, block: doc.HeatTable) -> None:
-    """The table, and below it what its numbers, colours and shortened words mean."""
+    """The table, its row names broken where there is no other room, and below it what numbers, marks and colours mean."""
     page.caption(block.caption)
-    words, columns = _columns_that_fit(page, block)
-    draw_columns(page, columns)
-    _legend(page, block, words)
+    columns = _columns(page, block, whole=True)
+    draw_columns(page, columns if len(pieces(page, columns)) == 1 else _columns(page, block, whole=False))
+    _legend(page, block)
 
 
-def _columns_that_fit(page: Page, block: doc.HeatTable) -> tuple[dict[str, str], list[Column]]:
-    """The table in one piece with the longest words for which there is room: rather shorter verdicts than broken row names, rather broken row names than
-    single letters. If nothing fits, the table comes in several pieces with words of three letters.
-    """
-    ways = heat.shortenings(cell.verdict for row in block.cells for cell in row)
-    readable = [way for way in ways if max(map(len, way.values()), default=0) >= 3] or ways
-    for words, whole in [*((way, True) for way in readable), *((way, False) for way in ways)]:
-        columns = _columns(page, block, words, whole)
-        if len(pieces(page, columns)) == 1:
-            return words, columns
-    return readable[-1], _columns(page, block, readable[-1], whole=False)
-
-
-def _columns(page: Page, block: doc.HeatTable, words: dict[str, str], whole: bool) -> list[Column]:
-    texts = heat.cell_texts(block.cells, words)
+def _columns(page: Page, block: doc.HeatTable, whole: bool) -> list[Column]:
+    texts = heat.cell_texts(block.cells, page.glyphs.verdicts)
     columns = [Column(visible(block.stub), "left", [Text(visible(name)) for name in block.rows], whole)]
     for index, name in enumerate(block.columns):
         cells = [Text(visible(row[index])) for row in texts]
@@ -50,11 +37,12 @@ def _paint(page: Page, text: Text, cell: doc.HeatCell, room: int, block: doc.Hea
     """Give a cell its background over the whole width of its column."""
     if page.color:
         text.pad_right(room - text.cell_len)
-        text.stylize(_shade_style(cell.value, block))
+        text.stylize(shade_style(cell.value, block.low, block.high))
 
 
-def _shade_style(value: float, block: doc.HeatTable) -> str:
-    background = heat.shade(value, block.low, block.high)
+def shade_style(value: float, low: float, high: float) -> str:
+    """The colours of a number on a scale."""
+    background = heat.shade(value, low, high)
     return f"rgb({_rgb(heat.ink(background))}) on rgb({_rgb(background)})"
 
 
@@ -62,15 +50,14 @@ def _rgb(color: heat.Rgb) -> str:
     return ",".join(map(str, color))
 
 
-def _legend(page: Page, block: doc.HeatTable, words: dict[str, str]) -> None:
+def _legend(page: Page, block: doc.HeatTable) -> None:
     low, high = block.low_means or "smaller", block.high_means or "larger"
-    page.note(f"number: {block.meaning}; below 0 {low}, above 0 {high}")
+    page.note(f"number: {block.meaning}; below 0 {low}, above 0 {high}{f'; behind the mark: {block.beside_meaning}' if block.beside_meaning else ''}")
     if page.color:
-        scale = [(f" {value:+g} " if value else " 0 ", _shade_style(value, block)) for value in _steps(block.low, block.high)]
+        scale = [(f" {value:+g} " if value else " 0 ", shade_style(value, block.low, block.high)) for value in _steps(block.low, block.high)]
         page.line(Text.assemble(("colour: ", "dim"), *scale))
-    shortened = [f"{short}={word}" for word, short in words.items() if short != word]
-    if shortened:
-        page.note("verdict: " + ", ".join(shortened))
+    if marks := heat.legend((cell.verdict for row in block.cells for cell in row), page.glyphs.verdicts):
+        page.note(marks)
 
 
 def _steps(low: float, high: float) -> Iterable[float]:

@@ -8,13 +8,18 @@ from typing import Literal, TextIO
 
 from rich import box
 
-from dlprobe.render import density
+from dlprobe.render import density, heat
 from dlprobe.render.terminal import line_chart, sparkline
 
 
 def wants_color(stream: TextIO) -> bool:
-    """Whether a stream should be coloured when nobody said so: a terminal, no NO_COLOR (https://no-color.org), not a dumb one."""
-    return stream.isatty() and not os.environ.get("NO_COLOR") and os.environ.get("TERM") != "dumb"
+    """Whether a stream should be coloured when nobody said so: a terminal that is not dumb, or FORCE_COLOR; NO_COLOR goes before both.
+
+    See https://no-color.org and https://force-color.org; FORCE_COLOR=0 is as none.
+    """
+    if os.environ.get("NO_COLOR"):
+        return False
+    return os.environ.get("FORCE_COLOR", "") not in ("", "0") or (stream.isatty() and os.environ.get("TERM") != "dumb")
 
 
 def color_system() -> Literal["standard", "256", "truecolor"]:
@@ -29,6 +34,7 @@ class Glyphs:
     """The characters that a stream can carry. braille: whether a curve may be drawn in dots."""
 
     marks: dict[str, str]
+    verdicts: dict[str, str]
     line: str
     double: str
     corner: str
@@ -45,6 +51,7 @@ class Glyphs:
 
 UNICODE = Glyphs(
     marks={"good": "✓ ", "bad": "✗ ", "warning": "! ", "neutral": ""},
+    verdicts=heat.MARKS,
     line="─",
     double="═",
     corner="└",
@@ -60,6 +67,7 @@ UNICODE = Glyphs(
 )
 ASCII = Glyphs(
     marks={"good": "ok: ", "bad": "BAD: ", "warning": "! ", "neutral": ""},
+    verdicts=heat.ASCII_MARKS,
     line="-",
     double="=",
     corner="+",
@@ -78,7 +86,7 @@ ASCII = Glyphs(
 def glyphs_for(encoding: str) -> Glyphs:
     """The characters for a stream of this encoding."""
     try:
-        "⠿█▁░▒▓•×○─═└│✓✗━".encode(encoding)
+        "⠿█▁░▒▓•×○─═└│✓✗━▼▲≡".encode(encoding)
     except UnicodeEncodeError:
         return ASCII
     return UNICODE

@@ -1,14 +1,15 @@
-"""The picture of the vanishing/exploding-gradient experiment: heat table, accuracies, per-layer decay beside theory, depth profiles, and what they say."""
+"""The vanishing/exploding-gradient experiment: what to use, what breaks and why, the worst and the best net, the map; behind it decay and depth profiles."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from dlprobe.render.document import Block, Document, Hint, Verdict
+from dlprobe.registry import counted
+from dlprobe.render.document import Block, Bullets, Document, Hint, Verdict
 from dlprobe.reports.diagnosis import worst_first
 from dlprobe.reports.gradients import pictures
 from dlprobe.reports.gradients.grid import Grid
-from dlprobe.reports.gradients.lessons import lessons
+from dlprobe.reports.gradients.lessons import conclusion, lessons
 from dlprobe.reports.gradients.records import choice_record, record, trainable_records
 from dlprobe.reports.run import quoted
 
@@ -37,16 +38,20 @@ def document(experiment: GridResult, *, steps: int, data_name: str, threads: int
     ended = [(cell, result, diagnoses(cell, examined, study)) for cell, result, examined in told if result is not None]
     rows = [(cell, result) for cell, result, _ in ended]
     blocks: list[Block] = []
+    details: list[Block] = []
+    choices = experiment.choices if steps > 1 else ()
     if not experiment.complete:
-        blocks.append(Verdict(f"stopped early: {len(rows)} of {len(experiment.cells)} cells have results", "warning"))
-    if rows and steps > 1:
-        blocks += [Verdict(line, "neutral") for line in experiment.advice]
+        blocks.append(Verdict(f"stopped early: {len(rows)} of {counted(len(experiment.cells), 'cell')} have results", "warning"))
     if rows:
         grid = Grid(rows, [found for _, _, found in ended])
+        blocks += [*conclusion(grid, choices), *pictures.worst_and_best(grid, choices, steps), pictures.heat(grid, choices, steps, data_name)]
         trainable = [pictures.trainable(experiment, steps)] if steps > 1 else []
-        blocks += [pictures.heat(grid), pictures.accuracy(grid, steps, data_name), *trainable, pictures.decay(grid), pictures.profiles(grid), *lessons(grid)]
+        advice = [Bullets(experiment.advice)] if choices else []
+        details = [*advice, *trainable, pictures.decay(grid), pictures.profiles(grid), *lessons(grid)]
+    if study and details:
+        blocks.append(Hint(f"dlprobe gradients {quoted(study)} --details", details=True))
     blocks.append(Hint(f"dlprobe inspect {quoted(study)}" if study else f"{keep}   # keeps every run, for dlprobe inspect"))
     facts = {"data": data_name, "steps": steps, "threads": threads, "complete": experiment.complete}
     cells = {"cells": [record(*each) for each in ended], "trainable_depth": trainable_records(experiment)}
     cells["use"] = [choice_record(each) for each in experiment.choices] if steps > 1 else []
-    return Document("does the gradient reach the first layer?", blocks, {"schema": SCHEMA, **facts, **cells})
+    return Document("", blocks, {"schema": SCHEMA, **facts, **cells}, details)

@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
+from dlprobe.reports.tones import BROKEN
+
 if TYPE_CHECKING:
+    from dlprobe.analysis.profiles.depth_choice import DepthChoice
     from dlprobe.analysis.profiles.gradient_cells import CellResult
     from dlprobe.experiments.gradients import Cell
     from dlprobe.rules import Diagnosis
@@ -57,6 +61,29 @@ class Grid:
         """The largest depth."""
         return max(self.depths)
 
+    @property
+    def worst(self) -> Row:
+        """Of the deepest nets the one whose error signal is furthest from its band; of those without a number only where there are no others."""
+        return max(self._deepest_rows, key=_outside)
+
+    def best(self, choices: Sequence[DepthChoice]) -> Row | None:
+        """Of the deepest nets the one to use, or that came closest; without training the one whose error signal changes least. None of a single one."""
+        rows = self._deepest_rows
+        if len(rows) < 2:
+            return None
+        chosen = [(choice.use or choice.best).label for choice in choices if choice.depth == self.deepest]
+        return next((row for row in rows if self.label(row[0]) in chosen), min(rows, key=_outside))
+
+    @property
+    def _deepest_rows(self) -> list[Row]:
+        return [row for row in self.rows if row[0].depth == self.deepest]
+
+    @property
+    def first_broken(self) -> Row | None:
+        """The shallowest net whose error signal is outside its band before training, of those alike the one furthest outside; None where there is none."""
+        broken = [row for row in self.rows if row[1].initial.verdict.verdict in BROKEN]
+        return min(broken, key=lambda row: (row[0].depth, -_outside(row)), default=None)
+
     @cached_property
     def _by_place(self) -> dict[tuple[str, int], CellResult]:
         return {(self.label(cell), cell.depth): result for cell, result in self.rows}
@@ -64,6 +91,12 @@ class Grid:
     def at(self, label: str, depth: int) -> CellResult | None:
         """The result of a cell; None where it has none."""
         return self._by_place.get((label, depth))
+
+
+def _outside(row: Row) -> float:
+    """By how many decades the error signal before training is outside its band; −∞ where it is not a number."""
+    ratio = row[1].initial.log10_error_signal_ratio.median
+    return -math.inf if math.isnan(ratio) else abs(ratio) - row[1].initial.verdict.band
 
 
 def place(cell: Cell) -> dict[str, Any]:

@@ -4,13 +4,48 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from typing import TYPE_CHECKING
 
-from dlprobe.render.document import Block, Bullets, Verdict
+from dlprobe.record.sizes import factor_text
+from dlprobe.registry import counted
+from dlprobe.render.document import Block, Bullets, Paragraph, Verdict
 from dlprobe.reports.diagnosis import cause_blocks, opening, states_text
 from dlprobe.reports.gradients.grid import Grid, Row
 from dlprobe.reports.tones import BROKEN, VERDICT_TONES
 
+if TYPE_CHECKING:
+    from dlprobe.analysis.profiles.depth_choice import DepthChoice
+
 SPOKEN_OF = 2  # failed cells whose cause is told
+
+
+def conclusion(grid: Grid, choices: Sequence[DepthChoice]) -> list[Block]:
+    """In three lines: what to use at the largest depth at which anything learned, what breaks first and where, and why."""
+    return [Verdict(_use(choices), "neutral"), *_breaks(grid)] if choices else _breaks(grid)
+
+
+def _use(choices: Sequence[DepthChoice]) -> str:
+    """The advice for the deepest nets that learned, and from which depth on there is none."""
+    advised = [choice for choice in choices if choice.use is not None]
+    failing = min((choice.depth for choice in choices if choice.use is None), default=None)
+    rest = "" if failing is None else f"; at {failing} nothing learned in every seed"
+    if not advised:
+        return f"nothing of this learned in every seed, at {failing} hidden layer{'s' * (failing != 1)} or more"
+    deepest = max(advised, key=lambda choice: choice.depth)
+    assert deepest.use is not None
+    return f"at {deepest.depth} layer{'s' * (deepest.depth != 1)} use {deepest.use.label} ({100 * deepest.use.score:.0f} % on new samples){rest}"
+
+
+def _breaks(grid: Grid) -> list[Block]:
+    """What breaks first, where, and the factors of one layer."""
+    row = grid.first_broken
+    if row is None:
+        return [Verdict(f"every error signal stays within its band, down to {grid.deepest} hidden layer{'s' * (grid.deepest != 1)}", "neutral")]
+    cell, result = row
+    ratio, initial = result.initial.log10_error_signal_ratio.median, result.initial
+    size = initial.verdict.verdict if math.isnan(ratio) else f"hidden_1 gets {factor_text(10.0 ** min(ratio, 300.0))} × hidden_{cell.depth}'s error signal"
+    lines: list[Block] = [Verdict(f"{grid.label(cell)} breaks first, at {counted(cell.depth, 'layer')}: {size}", VERDICT_TONES[initial.verdict.verdict])]
+    return [*lines, Paragraph(f"because per layer towards the input {initial.because}", below=True)] if initial.because else lines
 
 
 def lessons(grid: Grid) -> list[Block]:
@@ -54,7 +89,7 @@ def _hidden_by_weights(grid: Grid) -> str:
     """Vanishing that the weight gradients' first/last ratio would not show."""
     found = []
     for cell, result in grid.rows:
-        gradients = result.initial.profiles["gradient_rms"]
+        gradients = result.initial.flow.gradient_rms[:-1]
         if result.verdict == "vanishing" and len(gradients) > 2 and gradients[-1] > 0 and 1 / 3 < gradients[1] / gradients[-1] < 3:
             found.append((cell, result))
     return f"vanishing that the ratio of weight gradients hides (it stays within a factor of 3): {_names(found, grid)}" if found else ""

@@ -1,60 +1,67 @@
-"""What the grid looks like: heat table, accuracies, trainable depths, per-layer decay beside theory, depth profiles."""
+"""What the grid looks like: worst and best net, the map, trainable depths, per-layer decay beside theory, depth profiles."""
 
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
-from dlprobe.render.document import Cell, Column, HeatCell, HeatTable, LayerSeries, Profile, Table, Toned
+from dlprobe.registry import counted
+from dlprobe.render.document import Block, Cell, Column, HeatCell, HeatTable, LayerSeries, Profile, Table
 from dlprobe.reports.gradients.grid import Grid
+from dlprobe.reports.strips import FlowLine, flow_strips
 from dlprobe.reports.tones import VERDICT_TONES
 
 if TYPE_CHECKING:
+    from dlprobe.analysis.profiles.depth_choice import DepthChoice
     from dlprobe.analysis.profiles.gradient_cells import CellResult
     from dlprobe.experiments.gradients import GridResult
 
 
-def heat(grid: Grid) -> HeatTable:
-    """The error signal's ratio and verdict before training, rows by depths."""
-    cells = [[_heat_cell(grid.at(label, depth)) for depth in grid.depths] for label in grid.labels]
+def heat(grid: Grid, choices: Sequence[DepthChoice], steps: int, data_name: str) -> HeatTable:
+    """The error signal's ratio and verdict before training with what training made of it, rows by depths; what to use at a depth has a star."""
+    used = {(choice.use.label, choice.depth) for choice in choices if choice.use is not None}
+    classes = any(not math.isnan(result.train_accuracy.median) for _, result in grid.rows)
+    cells = [[_heat_cell(grid.at(label, depth), classes, (label, depth) in used) for depth in grid.depths] for label in grid.labels]
     widths, seeds = sorted({cell.width for cell, _ in grid.rows}), len(grid.rows[0][1].seeds)
-    of_seeds = "one seed" if seeds == 1 else f"median of {seeds} seeds"
+    of_seeds = "one seed" if seeds == 1 else f"median of {counted(seeds, 'seed')}"
     units = "one unit" if widths == [1] else f"{', '.join(map(str, widths))} units"
+    what = "training accuracy in %" if classes else "training loss"
     return HeatTable(
         grid.labels,
         [str(depth) for depth in grid.depths],
         cells,
         meaning="log10 of the error signal (RMS of dℓ/dz) at hidden_1 over that at the last hidden layer, before training",
+        beside_meaning=f"{what} after {steps} step{'s' * (steps != 1)}{', * what to use at that depth' if used else ''}",
         low_means="vanishing",
         high_means="exploding",
         stub="activation · initializer",
         across="depth",
-        caption=f"At initialization, {of_seeds}, {units} per layer. Verdicts compare with what chance alone does.",
+        caption=f"Error signal at the start, and training on {data_name}; {of_seeds}, {units} per layer.",
     )
 
 
-def _heat_cell(result: CellResult | None) -> HeatCell:
+def _heat_cell(result: CellResult | None, classes: bool, used: bool) -> HeatCell:
     if result is None:
         return HeatCell(math.nan, "-")
-    return HeatCell(result.initial.log10_error_signal_ratio.median, result.verdict, VERDICT_TONES[result.verdict])
+    outcome = f"{100 * result.train_accuracy.median:.0f}" if classes else f"{result.train_loss.median:.2g}"
+    beside = f"{outcome}{'*' if used else ' '}"
+    return HeatCell(result.initial.log10_error_signal_ratio.median, result.verdict, VERDICT_TONES[result.verdict], beside=beside)
 
 
-def accuracy(grid: Grid, steps: int, data_name: str) -> Table:
-    """What training came to, rows by depths: accuracy, or the loss where there are no classes."""
-    classes = any(not math.isnan(result.train_accuracy.median) for _, result in grid.rows)
-    table = [[label, *(_outcome(grid.at(label, depth), classes) for depth in grid.depths)] for label in grid.labels]
-    what = "training accuracy in %" if classes else "training loss"
-    columns = [Column("activation · initializer"), *(Column(str(depth), align="right", digits=3) for depth in grid.depths)]
-    return Table(columns, table, caption=f"After {steps} step{'s' * (steps != 1)} on {data_name}: {what} by hidden layers, median over seeds.")
-
-
-def _outcome(result: CellResult | None, classes: bool) -> Cell:
-    if result is None:
-        return "-"
-    if not classes:
-        return float(f"{result.train_loss.median:.3g}")
-    accuracy = result.train_accuracy.median
-    return Toned(f"{100 * accuracy:.0f}", "good" if accuracy >= 0.9 else "bad" if accuracy < 0.5 else "neutral")
+def worst_and_best(grid: Grid, choices: Sequence[DepthChoice], steps: int) -> list[Block]:
+    """All three quantities through the layers of the deepest nets: the one whose error signal is furthest from its band, and the one to use."""
+    worst, best = grid.worst, grid.best(choices)
+    shown = {"worst": worst} if best is None or best is worst else {"worst": worst, "best": best}
+    lines = [
+        FlowLine(f"{name}, step {step:,}", moment.flow, moment.verdict.verdict)
+        for name, (_, result) in shown.items()
+        for step, moment in ((0, result.initial), (steps - 1, result.final))[: 1 + (steps > 1)]
+    ]
+    called = ", ".join(f"{name}: {grid.label(cell)}" for name, (cell, _) in shown.items())
+    depth = grid.deepest
+    names = [*(f"hidden_{index + 1}" for index in range(depth)), "output"]
+    return flow_strips(lines, names, f"{called}, of {depth} hidden layer{'s' * (depth != 1)}")
 
 
 def trainable(experiment: GridResult, steps: int) -> Table:
@@ -70,8 +77,8 @@ def trainable(experiment: GridResult, steps: int) -> Table:
     for (label, width), found in experiment.trainable.items():
         name = f"{label} · {width} wide" if several else label
         rows.append([name, _short(found.theory), found.measured or "none", "-" if found.fails_at is None else found.fails_at])
-    text = f"How deep it can be: six correlation depths (Schoenholz et al. 2017), and depths of this grid that learned half of what can be, in {steps} steps."
-    return Table(columns, rows, caption=text)
+    text = "How deep it can be: six correlation depths (Schoenholz et al. 2017), and depths of this grid that learned half of what can be"
+    return Table(columns, rows, caption=f"{text}, in {counted(steps, 'step')}.")
 
 
 def decay(grid: Grid) -> Table:
@@ -108,7 +115,7 @@ def _decay_cells(result: CellResult) -> list[Cell]:
 
 def decay_band(result: CellResult) -> tuple[float, float]:
     """Theory's band of the ratio over all layers, as a factor per layer; NaN where it does not apply."""
-    band, steps = result.prediction.log10_error_signal_ratio, len(result.initial.profiles["error_signal_rms"]) - 1
+    band, steps = result.prediction.log10_error_signal_ratio, len(result.initial.flow.error_signal_rms) - 1
     if not result.prediction.applicable or steps < 1:
         return math.nan, math.nan
     return 10 ** min(band.low / steps, 300.0), 10 ** min(band.high / steps, 300.0)
@@ -131,7 +138,7 @@ def _short(number: float) -> Cell:
 def profiles(grid: Grid) -> Profile:
     """The error signal layer by layer in the deepest nets."""
     series = [
-        LayerSeries(grid.label(cell), [float(v) for v in result.initial.profiles["error_signal_rms"]], result.verdict, VERDICT_TONES[result.verdict])
+        LayerSeries(grid.label(cell), [float(v) for v in result.initial.flow.error_signal_rms], result.verdict, VERDICT_TONES[result.verdict])
         for cell, result in grid.rows
         if cell.depth == grid.deepest
     ]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 from dlprobe.reports.diagnosis import states_record
@@ -73,19 +73,20 @@ def development_record(found: Development) -> dict[str, Any]:
 
 def moment_record(moment: Moment) -> dict[str, Any]:
     """Profiles of a cell at one moment; arrays run over hidden_1 … hidden_n, factors over the pairs of neighbours."""
-    profiles: Mapping[str, Any] = moment.profiles
     return {
         "log10_error_signal_ratio": range_record(moment.log10_error_signal_ratio),
         "decay_factor": moment.decay_factor,
         "e_folding_depth": moment.e_folding_depth,
-        "activation_variance": [float(v) for v in profiles["activation_variance"]],
-        "activation_sample_variance": [float(v) for v in profiles["activation_sample_variance"]],
-        "error_signal_rms": [float(v) for v in profiles["error_signal_rms"]],
-        "gradient_rms": [float(v) for v in profiles["gradient_rms"]],
+        "activation_variance": moment.flow.activation_variance.tolist(),
+        "activation_sample_variance": moment.activation_sample_variance.tolist(),
+        "error_signal_rms": moment.flow.error_signal_rms.tolist(),
+        "gradient_rms": moment.flow.gradient_rms[:-1].tolist(),
+        "output_gradient_rms": float(moment.flow.gradient_rms[-1]),
         "slope_factor": [float(v) for v in moment.slope_factor],
         "weight_factor": [float(v) for v in moment.weight_factor],
         "backward_ratio": [float(v) for v in moment.backward_ratio],
         "forward_ratio": [float(v) for v in moment.forward_ratio],
+        "because": moment.because,
         "verdict": moment.verdict.verdict,
         "band": moment.verdict.band,
     }

@@ -17,20 +17,15 @@ References: LeCun, Bottou, Orr & Müller 1998, Efficient backprop, §4; Glorot &
 
 from __future__ import annotations
 
-import math
-
 import numpy as np
 
-from dlprobe.config import parse_spec
-from dlprobe.errors import ConfigError
+from dlprobe.analysis.profiles.idle_units import flat_at_both_ends
 from dlprobe.rules.evidence import Evidence
 from dlprobe.rules.outcome import Finding, NotEvaluableError, Outcome, Passed, fired
 from dlprobe.rules.remedies import remedies
 from dlprobe.rules.rule import Settings, Threshold, register
 from dlprobe.rules.scale import off_scale
 from dlprobe.rules.suspects import passing
-
-FAR = 50.0  # where an activation that flattens has done so
 
 
 def check(evidence: Evidence, settings: Settings) -> Outcome:
@@ -51,17 +46,6 @@ def check(evidence: Evidence, settings: Settings) -> Outcome:
     evident = f"{level[worst]:.0%} of the elements of {evidence.names[hidden[worst]]} are flat (flat_fraction: at step {evidence.steps[0]}, or typically)"
     cure = remedies(evidence, *off_scale(evidence), *passing(evidence))
     return fired(Finding(float(level[worst]), float(settings["share"]), evident, layers, evidence.span, cure))
-
-
-def flat_at_both_ends(text: str) -> bool:
-    """Whether an activation's slope dies out on both sides."""
-    try:
-        spec = parse_spec("activation", text)
-        value, slope, values = spec.record.value, spec.record.slope, list(spec.parameters.values())
-        ends = [abs(float(slope(z, value(z, *values), *values))) for z in (-FAR, FAR)]
-    except (ConfigError, AttributeError, TypeError, ArithmeticError):  # written by a dlprobe that knows more, or an activation of whole rows
-        return False
-    return all(math.isfinite(end) and end < 0.01 for end in ends)
 
 
 register(

@@ -28,7 +28,7 @@ from dlprobe.rules.evidence import Evidence
 from dlprobe.rules.outcome import Finding, NotEvaluableError, Outcome, Passed, fired
 from dlprobe.rules.remedies import remedies
 from dlprobe.rules.rule import Settings, Threshold, register
-from dlprobe.rules.suspects import NARROW, is_odd, narrowness
+from dlprobe.rules.suspects import NARROW, is_odd, narrowness, unlearned
 
 
 def check(evidence: Evidence, settings: Settings) -> Outcome:
@@ -37,7 +37,7 @@ def check(evidence: Evidence, settings: Settings) -> Outcome:
     if math.isnan(total):
         raise NotEvaluableError("the file does not say how wide the layers are")
     odd = is_odd(evidence)
-    if evidence.require_time().well or total <= float(settings["sum"]):
+    if evidence.require_time().well or not unlearned(evidence) or total <= float(settings["sum"]):
         return Passed()
     widths = [int(evidence.layers[index].units or 1) for index in hidden]
     narrowest = min(range(len(widths)), key=widths.__getitem__)

@@ -30,7 +30,7 @@ from dlprobe.rules.outcome import Finding, NotEvaluableError, Outcome, Passed, f
 from dlprobe.rules.profiling import profile_finding, share_of
 from dlprobe.rules.remedies import remedies
 from dlprobe.rules.rule import Settings, Threshold, register
-from dlprobe.rules.suspects import calming, passing
+from dlprobe.rules.suspects import DEEP, calming, passing
 
 
 def check(evidence: Evidence, settings: Settings) -> Outcome:
@@ -51,7 +51,7 @@ def _in_depth(evidence: Evidence, share: float) -> list[Finding]:
     if not share_of(found, profiles, share):
         return []
     normalized = any(layer.is_normalized for layer in evidence.layers)
-    names = ("no_norm", "layer_norm", "shallower") if normalized else (*passing(evidence), "clip")
+    names = (*(["shallower"] if len(evidence.hidden) > DEEP else []), "no_norm", "layer_norm", "shallower") if normalized else (*passing(evidence), "clip")
     return [profile_finding(evidence, found, profiles, 1.0, remedies(evidence, *names))]
 
 

@@ -24,6 +24,7 @@ from __future__ import annotations
 import numpy as np
 
 from dlprobe.analysis.learning.learned import WELL
+from dlprobe.registry import counted
 from dlprobe.rules.evidence import Evidence, Floats
 from dlprobe.rules.outcome import Finding, Outcome, Passed, fired
 from dlprobe.rules.remedies import remedies
@@ -36,7 +37,7 @@ def check(evidence: Evidence, settings: Settings) -> Outcome:
     learned = evidence.require_evaluations()
     stopped = evidence.run.final.get("stopped_step")
     losses = _evaluated(evidence, "train_loss")  # as they were, before the best parameters were put back
-    if stopped is None or learned.reached >= WELL or len(losses) < 2 or _turned(evidence):
+    if stopped is None or learned.well or learned.reached >= WELL or len(losses) < 2 or _turned(evidence):
         return Passed()
     before, last = float(losses[-2]), float(losses[-1])
     fell = 1.0 - last / before if before > 0 else 0.0
@@ -44,7 +45,7 @@ def check(evidence: Evidence, settings: Settings) -> Outcome:
         return Passed()
     config = evidence.config
     how = f"by {config.training.early_stopping}" if config is not None and config.training.early_stopping is not None else "early"
-    evident = f"ended {how} after {stopped} updates, train_loss at {last:.3g} after {before:.3g} one evaluation before"
+    evident = f"ended {how} after {counted(stopped, 'update')}, train_loss at {last:.3g} after {before:.3g} one evaluation before"
     cure = remedies(evidence, "no_early_stopping", "patient_stopping")
     return fired(Finding(fell, float(settings["fall"]), evident, steps=(int(stopped),), remedies=cure))
 

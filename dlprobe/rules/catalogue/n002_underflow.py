@@ -6,8 +6,8 @@ above is not.
 Why it hurts: what has become zero has lost its sign. Layers below get nothing however the optimizer scales, and subnormal numbers are computed many
 times more slowly.
 
-How it is measured: underflow_count (zeros and subnormals of dL/da in rows whose next layer's error signal is not zero) over batch × units, per layer:
-the median of nine rows from the first to the last.
+How it is measured: underflow_count (zeros and subnormals of dL/da in rows whose next layer's error signal is not zero) over batch × units, without the
+share that dropout drops, per layer: the median of nine rows from the first to the last.
 
 When it stays silent: a run that learned well is not accused. ReLU's zeros do not count, because dL/da is taken before the slope. The output layer has
 no such count.
@@ -36,6 +36,7 @@ def check(evidence: Evidence, settings: Settings) -> Outcome:
         return Passed()
     units = np.array([float(evidence.layer_fact("units", index)) for index in hidden])
     share = np.median(np.nan_to_num(counts), axis=0) / (units * evidence.fact("batch_size"))
+    share -= evidence.facts.dropout or 0.0  # what is dropped gets nothing by intention
     worst = int(np.argmax(share))
     if share[worst] <= float(settings["share"]):
         return Passed()

@@ -1,12 +1,13 @@
 """Units of a layer are copies of each other.
 
-What it looks for: hidden layers in which all units have the same incoming weights, at the start and still at the end.
+What it looks for: hidden layers in which all units have the same incoming weights at the start, and still at the end or, of a run that did not learn,
+told apart by nothing but noise such as dropout.
 
 Why it hurts: units with the same weights compute the same thing, get the same gradient and stay the same for ever: a layer of 100 of them is a layer
 of one. With weights of 0, ReLU and tanh layers have no gradient at all.
 
-How it is measured: the columns of W in the first and in the last stored parameters: the share of units of a layer whose column equals the first
-unit's to 1e-6 of the largest weight.
+How it is measured: the columns of W in the first and in the last stored parameters (of a run that did not learn in the first alone): the share of units
+of a layer whose column equals the first unit's to 1e-6 of the largest weight.
 
 When it stays silent: units that differ at the start; a net with one unit per layer; files without parameters are not evaluated. A run that learned
 well anyway, as a nearly linear problem lets it, gets an info.
@@ -33,13 +34,16 @@ def check(evidence: Evidence, settings: Settings) -> Outcome:
     first, last = evidence.run.initial_parameters, evidence.run.final_parameters
     if first is None or last is None or not len(evidence.run.checkpoints["step"]):
         raise NotEvaluableError("no parameters were stored")
-    shares = [min(alike(_weights(evidence, first, index)), alike(_weights(evidence, last, index))) for index in hidden]
+    begun, ended = ([alike(_weights(evidence, parameters, index)) for index in hidden] for parameters in (first, last))
+    shares = [min(one, other if evidence.spared else 1.0) for one, other in zip(begun, ended, strict=True)]
     touched = [index for index, share in zip(hidden, shares, strict=True) if share >= float(settings["share"])]
     if not touched:
         return fired()
     names = tuple(evidence.names[index] for index in touched)
     worst = hidden[int(np.argmax(shares))]
-    evident = f"{max(shares):.0%} of the units of {evidence.names[worst]} have the same incoming weights in the first and in the last stored parameters"
+    still = ended[hidden.index(worst)]
+    evident = f"{max(shares):.0%} of the units of {evidence.names[worst]} have the same incoming weights in the first stored parameters"
+    evident += " and in the last" if still >= float(settings["share"]) else f", {still:.0%} in the last: noise alone told them apart"
     steps = (0, int(evidence.run.checkpoints["step"][-1]))
     severity = "info" if evidence.well else ""
     return fired(Finding(max(shares), float(settings["share"]), evident, names, steps, remedies(evidence, "init"), severity=severity))  # type: ignore[arg-type]

@@ -11,6 +11,7 @@ import pytest
 
 from dlprobe.analysis.comparing.comparison import Comparison, Outcome, compare, compare_margins, curve
 from dlprobe.analysis.comparing.paired import LEAST_SEEDS
+from dlprobe.analysis.profiles.flow import Flow
 
 REPEATS = 200
 
@@ -26,8 +27,8 @@ def run(seed: int, loss: float, curve: Sequence[float] = (), **more: float) -> O
         final=MappingProxyType({"val_loss": loss, **more}),
         first="level",
         last="vanishing" if seed % 3 else "level",
-        first_signal=np.array([1.0, 2.0]),
-        last_signal=np.array([1.0, 10.0 ** (1 + seed % 2)]),
+        first_flow=Flow(np.ones(2), np.ones(3), np.array([1.0, 2.0])),
+        last_flow=Flow(np.ones(2), np.ones(3), np.array([1.0, 10.0 ** (1 + seed % 2)])),
         updates=100,
         step_seconds=1e-4,
         parameters=12,
@@ -122,7 +123,7 @@ def test_what_learns_nothing_sets_no_target() -> None:
 def test_health_is_the_most_frequent_verdict_with_the_median_profile() -> None:
     (value,) = compare({"a": [run(s, 1.0) for s in range(3)]}, "val_loss").values
     assert (value.start.verdict, value.end.verdict, dict(value.end.counts)) == ("level", "vanishing", {"level": 1, "vanishing": 2})
-    assert value.end.error_signal_rms.tolist() == pytest.approx([1.0, 10.0])
+    assert value.end.flow.error_signal_rms.tolist() == pytest.approx([1.0, 10.0])
 
 
 def test_only_seeds_that_both_have_are_paired() -> None:

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TypeAlias
 
+from dlprobe.experiments.proof import causes_to_prove
 from dlprobe.rules import judge
 from dlprobe.rules.diagnosis import diagnose
 from dlprobe.runs import Run
@@ -18,7 +19,8 @@ class Answer:
     """The diagnosis of one run.
 
     state: learned well, did not learn, …. codes: (code, severity) of its findings, worst first. cause: the code that is blamed, empty
-    for none; evidence: in words. undo: what undoes the cause, its first remedy; None where it has none. action: what is advised first,
+    for none; evidence: in words. undo: what `check --prove` undoes, step by step until it cures: the cause alone, then with the next
+    beside it; empty for nothing. action: what is advised first,
     None for nothing; actions: all of them.
     """
 
@@ -26,7 +28,7 @@ class Answer:
     codes: tuple[tuple[str, str], ...] = ()
     cause: str = ""
     evidence: str = ""
-    undo: Patch | None = None
+    undo: tuple[Patch, ...] = ()
     action: Patch | None = None
     actions: tuple[Patch, ...] = ()
 
@@ -36,7 +38,7 @@ def answer_of(run: Run) -> Answer:
     judgement = judge(run)
     found = diagnose(run, judgement, "")
     cause, patches = found.cause, [dict(action.remedy.patch) for action in found.actions if action.remedy.patch]
-    undo = next((dict(remedy.patch) for remedy in cause.remedies if remedy.patch), None) if cause else None
+    undo = tuple(dict(each.patch) for each in causes_to_prove(found))
     blamed = cause or next(iter(found.symptoms), None)
     return Answer(
         found.state.name,

@@ -130,12 +130,19 @@ class Census:
             return False
 
     def _proof(self, family: str, config: RunConfig, answer: Answer) -> dict[str, Any] | None:
-        """The cause undone against the sham, seed by seed, the run's own first; the sham is asked only where the other learned."""
-        if answer.undo is None:
-            return None
+        """The cause undone against the sham, then with the next beside it, until that cures: the last step that was tried, and how many."""
+        proof: dict[str, Any] | None = None
+        for step, undo in enumerate(answer.undo, 1):
+            proof = {**self._proof_of(family, config, undo), "steps": step}
+            if proof["undone"] >= ENOUGH:
+                break
+        return proof
+
+    def _proof_of(self, family: str, config: RunConfig, undo: Patch) -> dict[str, Any]:
+        """One change against the sham, seed by seed, the run's own first; the sham is asked only where the other learned."""
         seeds = [config.training.seed, *(NEW + step for step in range(1, TRIES))]
-        undone = [self.learns(family, config, answer.undo, seed) for seed in seeds]
-        fails = [learned and self._sham_fails(family, config, answer.undo, seed) for seed, learned in zip(seeds, undone, strict=True)]
+        undone = [self.learns(family, config, undo, seed) for seed in seeds]
+        fails = [learned and self._sham_fails(family, config, undo, seed) for seed, learned in zip(seeds, undone, strict=True)]
         return {"undone": sum(undone), "seeds": sum(fails)}
 
     def _sham_fails(self, family: str, config: RunConfig, undo: Patch, seed: int) -> bool:

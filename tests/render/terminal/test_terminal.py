@@ -43,6 +43,18 @@ def wide_table() -> doc.Table:
     return doc.Table(columns, [[f"hidden_{row}", "64 × 100", *(1.2345e-5 * row * n for n in range(6))] for row in range(1, 4)], "layers")
 
 
+def strips() -> doc.Strips:
+    """Two moments of a net of 20 hidden layers, one of them beside theory, and a loss over steps."""
+    falling = [10.0**-k for k in range(20, 0, -1)]
+    signal = doc.StripGroup(
+        "error signal RMS",
+        [doc.Strip("step 0", falling, [2 * value for value in falling], "vanishing", "bad"), doc.Strip("step 679", [math.nan] * 20)],
+    )
+    gradient = doc.StripGroup("weight-gradient RMS", [doc.Strip("step 0", [*falling, 1.0])])
+    loss = doc.StripGroup("loss", [doc.Strip("training", [2.3, 0.0, 0.5])], ["step 0", "step 34", "step 68"], "smallest")
+    return doc.Strips([gradient, signal, loss], [*(f"hidden_{k}" for k in range(1, 21)), "output"])
+
+
 def everything() -> list[doc.Block]:
     steps = list(range(100))
     return [
@@ -64,6 +76,7 @@ def everything() -> list[doc.Block]:
         doc.Profile(
             [doc.LayerSeries("step 0", [10.0**-k for k in range(20)], "vanishing", "bad")], [f"hidden_{k}" for k in range(1, 21)], caption="error signal"
         ),
+        strips(),
         doc.Verdict("the gradient vanishes " * 5, "bad"),
         doc.Heading("Part", 2),
     ]
@@ -89,19 +102,13 @@ def test_a_table_too_wide_names_its_rows_in_every_piece() -> None:
     assert drawn(wide_table(), width=200).count("hidden_1") == 1
 
 
-def test_a_heat_table_of_ten_rows_and_four_depths_fits_eighty_columns_and_says_everything() -> None:
-    lines = drawn(heat_table(), color=False).splitlines()
+@pytest.mark.parametrize("width", [80, 120])
+def test_a_heat_table_of_ten_rows_and_four_depths_fits_eighty_columns_and_explains_its_marks(width: int) -> None:
+    lines = drawn(heat_table(), width=width, color=False).splitlines()
     (first,) = (line for line in lines if line.startswith("sigmoid + normal(std=1)"))
-    assert re.fullmatch(r"sigmoid \+ normal\(std=1\) +-5\.7 vanish +\+12\.3 explod +-0\.4 level +diverg", first)
-    legend = " ".join(lines[-4:])
-    for explained in ("vanish=vanishing", "explod=exploding", "collap=collapsed", "log10 of error signal"):
-        assert explained in legend
-
-
-def test_a_wide_heat_table_spells_its_verdicts_out() -> None:
-    text = drawn(heat_table(), width=120)
-    assert "-5.7 vanishing" in text
-    assert "verdict:" not in text
+    assert re.fullmatch(r"sigmoid \+ normal\(std=1\) +-5\.7 ▼ +\+12\.3 ▲ +-0\.4 ✓ +✗", first)
+    assert lines[-1] == "✓ level  ▼ vanishing  ▲ exploding  ✗ diverged  ≡ collapsed"
+    assert "log10 of error signal" in " ".join(lines[-4:])
 
 
 def test_every_row_of_a_heat_table_is_there_at_forty_columns() -> None:
@@ -142,10 +149,18 @@ def test_a_pipe_gets_plain_text_and_a_terminal_colour(monkeypatch: pytest.Monkey
 def test_a_terminal_that_wants_no_colour_gets_none(monkeypatch: pytest.MonkeyPatch, name: str, value: str) -> None:
     monkeypatch.setenv("TERM", "xterm-256color")
     monkeypatch.setenv(name, value)
-    monkeypatch.setenv("FORCE_COLOR", "1")
+    monkeypatch.setenv("FORCE_COLOR", "1" if name == "NO_COLOR" else "0")
     stream = FakeTerminal()
     terminal.render(doc.Document("t", everything()), stream)
     assert "\x1b" not in stream.getvalue()
+
+
+def test_a_pipe_is_coloured_where_that_is_forced(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("NO_COLOR", raising=False)
+    monkeypatch.setenv("FORCE_COLOR", "1")
+    stream = io.StringIO()
+    terminal.render(doc.Document("", [doc.Verdict("ill", "bad")]), stream)
+    assert "\x1b[" in stream.getvalue()
 
 
 def test_verdicts_are_told_apart_without_colour() -> None:

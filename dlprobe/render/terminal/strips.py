@@ -1,0 +1,119 @@
+"""Strips: several quantities through the layers below each other, one mark a layer, between the numbers of the first and the last layer."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+from rich.text import Text
+
+from dlprobe.record.sizes import factor_text
+from dlprobe.render import document as doc
+from dlprobe.render.heat import legend
+from dlprobe.render.numbers import value_text
+from dlprobe.render.safe_text import visible
+from dlprobe.render.terminal import sparkline
+from dlprobe.render.terminal.page import TONES, Page
+
+GAP = 2
+LONGEST_NAME = 28
+LEAST_BARS = 10
+RATIO = "first/last"
+
+
+@dataclass(frozen=True)
+class Row:
+    """One line ready to draw: its name, the numbers at both ends, their ratio, and which place has the extreme."""
+
+    name: str
+    first: str
+    last: str
+    ratio: str
+    extreme: str
+    values: Sequence[float]
+    style: str
+
+
+def strips(page: Page, block: doc.Strips) -> None:
+    """Each group below its quantity and scale, all columns aligned over the whole block."""
+    page.caption(block.caption)
+    groups = [(group, _rows(group, block.layers, page.glyphs.verdicts)) for group in block.groups]
+    rows = [row for _, each in groups for row in each]
+    if not rows:
+        return
+    widths = {key: max(len(getattr(row, key)) for row in rows) for key in ("name", "first", "last", "extreme")}
+    widths["ratio"] = max(len(RATIO), *(len(row.ratio) for row in rows))
+    beside = sum(widths.values()) + 2 + 6 * GAP
+    if page.width - beside < LEAST_BARS:  # narrow page: the extremes go
+        widths["extreme"], beside = 0, beside - widths["extreme"] - GAP
+    length = max(4, min(80, page.width - beside))
+    longest = max((len(row.values) for group, each in groups if not group.along for row in each), default=0)
+    drawn = {
+        id(row): sparkline.sparkline(row.values, _scale(group), _width(row, length, 0 if group.along else longest), page.glyphs.blocks)
+        for group, each in groups
+        for row in each
+    }
+    bars = max(map(len, drawn.values()))
+    head = f"{'':{widths['name'] + GAP}}  {'first':>{widths['first']}}  {'':{bars}}  {'last':{widths['last']}}  {RATIO:>{widths['ratio']}}"
+    page.line(head, "dim")
+    for group, each in groups:
+        page.line(_title(group, block.layers))
+        for row in each:
+            line = Text.assemble(f"  {row.name:{widths['name']}}  {row.first:>{widths['first']}}  ", (f"{drawn[id(row)]:{bars}}", row.style or "cyan"))
+            line.append(f"  {row.last:{widths['last']}}  {row.ratio:>{widths['ratio']}}")
+            page.line(line.append(f"  {row.extreme}" if widths["extreme"] else "", "dim"))
+    marks = [f"{mark} {sparkline.SPECIAL[mark]}" for mark in sparkline.specials("".join(drawn.values()), page.glyphs.blocks)]
+    judged = legend((strip.verdict for group in block.groups for strip in group.strips), page.glyphs.verdicts)
+    if told := "  ".join(filter(None, [judged, *marks])):
+        page.note(told)
+
+
+def _width(row: Row, length: int, longest: int) -> int:
+    """Characters of a strip: so many that its layers stand below those of the longest one; `length` where longest is 0."""
+    if not longest:
+        return length
+    each = min(4, length // longest)
+    return each * len(row.values) if each else max(1, round(length * len(row.values) / longest))
+
+
+def _title(group: doc.StripGroup, layers: Sequence[str]) -> Text:
+    """The quantity, where its strips run, and the two ends of their scale."""
+    low, high = _scale(group)
+    places = group.along or layers
+    ends = [max((len(strip.values) for strip in group.strips), default=0)]
+    last = f", {visible(places[0])} … {visible(places[ends[0] - 1])}" if ends[0] and places else ""
+    return Text.assemble((visible(group.quantity), "bold"), (f"{last}; bars from {10**low:.2g} to {10**high:.2g}", "dim"))
+
+
+def _rows(group: doc.StripGroup, layers: Sequence[str], marks: Mapping[str, str]) -> list[Row]:
+    """The strips of a group, below each what theory expects of it."""
+    rows = []
+    for strip in group.strips:
+        rows.append(_row(_short(strip.name), strip.values, group, layers, TONES[strip.tone], marks.get(strip.verdict, "")))
+        if len(strip.theory):
+            rows.append(_row("  theory", strip.theory, group, layers, "dim", ""))
+    return rows
+
+
+def _row(name: str, values: Sequence[float], group: doc.StripGroup, layers: Sequence[str], style: str, mark: str) -> Row:
+    ends = [float(values[0]), float(values[-1])] if len(values) else [math.nan, math.nan]
+    ratio = ends[0] / ends[1] if ends[1] > 0 and math.isfinite(ends[0]) else math.nan
+    known = [index for index, value in enumerate(values) if math.isfinite(value)]
+    extreme = ""
+    if len(known) > 1 and len(set(values)) > 1:
+        largest = group.extreme == "largest"
+        place = (max if largest else min)(known, key=lambda index: values[index])
+        extreme = f"{'max' if largest else 'min'} {visible((group.along or layers)[place])}"
+    first, last = (value_text(end, 3) if not math.isnan(end) else "nan" for end in ends)
+    factor = "" if math.isnan(ratio) else f"×{factor_text(ratio)}"
+    return Row(name, first, last, " ".join(filter(None, [mark, factor])), extreme, values, style)
+
+
+def _scale(group: doc.StripGroup) -> tuple[float, float]:
+    return sparkline.log_scale([value for strip in group.strips for value in (*strip.values, *strip.theory)])
+
+
+def _short(name: str) -> str:
+    text = visible(name)
+    return text if len(text) <= LONGEST_NAME else f"{text[: LONGEST_NAME // 2]}…{text[-(LONGEST_NAME // 2 - 1) :]}"

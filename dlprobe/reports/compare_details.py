@@ -1,0 +1,127 @@
+"""What stands behind a comparison: effects seed by seed, costs, curves, and the axes of several each alone."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING
+
+from dlprobe.render.document import Block, Cell, Chart, Column, Series, Table, Tone, Toned
+from dlprobe.reports.tones import VERDICT_TONES
+
+if TYPE_CHECKING:
+    from dlprobe.analysis.comparing.comparison import Comparison, Health, Margin, Pair, ValueResult
+    from dlprobe.analysis.comparing.paired import Interval
+    from dlprobe.experiments.compare import Cell as GridCell
+    from dlprobe.experiments.compare import Compared
+
+STANDING: dict[str, Tone] = {"best": "good", "not distinguishable": "neutral", "worse": "bad", "too few seeds to tell": "warning"}
+DRAWN = 6  # values that one picture tells apart
+
+
+def words(metric: str) -> str:
+    part, _, name = metric.partition("_")
+    return f"{ {'train': 'training', 'val': 'validation'}.get(part, part) } {name.replace('_', ' ')}"
+
+
+def against_best(found: Comparison) -> Table:
+    by = found.by
+    columns = [Column("value"), Column("best", "", "right", 3), Column("against the best"), Column("")]
+    rows: list[list[Cell]] = [
+        [value.label, _best(value, by), _against(found, value), Toned(value.standing, STANDING[value.standing])] for value in found.values
+    ]
+    return Table(columns, rows, caption=f"Smallest {words(by)} on the way, and the {'factor' if found.ratio else 'difference'} seed by seed.")
+
+
+def _best(value: ValueResult, by: str) -> Cell:
+    return value.metrics[f"best_{by}"].value if f"best_{by}" in value.metrics else None
+
+
+def span(interval: Interval) -> str:
+    return "-" if math.isnan(interval.low) else f"{interval.low:.3g} … {interval.high:.3g}"
+
+
+def _against(found: Comparison, value: ValueResult) -> str:
+    pair = pair_of(found.pairs, value.label, found.values[0].label)
+    if pair is None:
+        return ""
+    effect = pair.effect
+    return f"{'×' if found.ratio else ''}{_signed(effect.value, found.ratio)} [{_signed(effect.low, found.ratio)}, {_signed(effect.high, found.ratio)}]"
+
+
+def _signed(number: float, ratio: bool) -> str:
+    if math.isnan(number):
+        return "-"
+    return "∞" if number > 1e6 else (f"{number:.3g}" if ratio else f"{number:+.3f}")
+
+
+def pair_of(pairs: Sequence[Pair], a: str, b: str) -> Pair | None:
+    """The comparison of a against b, turned round where it is kept as b against a; None for a value with itself."""
+    for pair in pairs:
+        if {pair.a, pair.b} == {a, b}:
+            return pair if pair.a == a else pair.turned()
+    return None
+
+
+def costs(compared: Compared) -> Table:
+    found = compared.all
+    cells = {cell.label: cell for cell in compared.request.cells}
+    lost, timed = any(value.diverged for value in found.values), found.differs_in_time
+    columns = [
+        Column("value"),
+        Column("rate", "", "right", 3),
+        Column("updates", "", "right"),
+        Column("weights", "", "right"),
+        *([Column("µs/step", "", "right", 3)] if timed else []),
+        Column("to target", "", "right", 4),
+        Column("gradient at first"),
+        Column("at last"),
+        *([Column("diverged", "", "right")] if lost else []),
+    ]
+    rows = [_cost_row(value, cells[value.label], lost, timed) for value in found.values]
+    caption = f"To target: updates until the {words(found.by)} is {found.target:.3g} or less, median over seeds." if math.isfinite(found.target) else ""
+    return Table(columns, rows, caption=caption)
+
+
+def _cost_row(value: ValueResult, cell: GridCell, lost: bool, timed: bool) -> list[Cell]:
+    run, target = value.outcomes[0], value.steps_to_target.value
+    return [
+        value.label,
+        float(cell.config.training.resolved_lr),
+        run.updates,
+        run.parameters,
+        *([1e6 * value.step_seconds] if timed else []),
+        target if math.isfinite(target) else "never",
+        _health(value.start),
+        _health(value.end),
+        *([f"{value.diverged} of {len(value.outcomes)}"] if lost else []),
+    ]
+
+
+def _health(health: Health) -> Cell:
+    return Toned(health.verdict, VERDICT_TONES[health.verdict]) if health.verdict else None
+
+
+def chart(found: Comparison, curves: Mapping[str, tuple[Sequence[float], Sequence[float]]]) -> Chart:
+    shown = [value.label for value in found.values][:DRAWN]
+    series = [Series(label, *curves[label]) for label in shown]
+    finite = [y for each in series for y in each.y if math.isfinite(y) and y > 0]
+    log = bool(finite) and max(finite) > 20 * min(finite)
+    more = f"; the best {DRAWN} of {len(found.values)}" if len(found.values) > DRAWN else ""
+    return Chart(series, "updates", words(found.by), log_y=log, caption=f"{words(found.by)} as training goes on, median over seeds{more}.")
+
+
+def margins(compared: Compared) -> list[Block]:
+    return [_margin(axis, margin, compared.all) for axis, margin in compared.marginals.items()]
+
+
+def _margin(axis: str, margin: Margin, found: Comparison) -> Table:
+    ordered = sorted(margin.values.items(), key=lambda item: item[1].value)
+    rows: list[list[Cell]] = []
+    for label, interval in ordered:
+        pair = pair_of(margin.pairs, label, ordered[0][0])
+        standing = "best" if pair is None else "worse" if pair.different else "too few seeds to tell" if margin.too_few_seeds else "not distinguishable"
+        rows.append([label, interval.value, span(interval), Toned(standing, STANDING[standing])])
+    mean = "geometric mean" if found.ratio else "mean"
+    columns = [Column(axis), Column(mean, "", "right", 3), Column("95 %", "", "right"), Column("")]
+    return Table(columns, rows, caption=f"{axis} alone: {words(found.by)}, {mean} over all values of the other axes, median over seeds.")
