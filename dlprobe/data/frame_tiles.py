@@ -1,4 +1,4 @@
-"""Columns of Parquet and Feather files as tiles: a few whole columns at a time, since that is how such files lie on the disk."""
+"""Parquet and Feather files: whole, or as tiles of a few whole columns, since that is how such files lie on the disk."""
 
 from __future__ import annotations
 
@@ -10,15 +10,15 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from dlprobe.data.columns import Column
-from dlprobe.data.dataset import Array, Tile
+from dlprobe.data.dataset import LARGEST_ELEMENTS, Array, Tile
 from dlprobe.data.frames import column_of, is_readable, number_column, refuse_packed, silent_stderr
 from dlprobe.data.large_files import LargeTable, is_large
-from dlprobe.data.places import problem
-from dlprobe.data.tiles import TILE
+from dlprobe.data.places import in_one_line, problem
 
 if TYPE_CHECKING:
     import polars
 
+TILE = 2**20  # numbers of whole columns that are read at a time, about: 8 MiB as float64
 Scan = Callable[[Path], "polars.LazyFrame"]
 
 
@@ -51,6 +51,25 @@ def large_frame(path: Path, scan: Scan, beside: bool, left_out: Callable[[polars
     numeric = [number for number, kind in kinds.items() if kind.is_numeric() or kind == polars.Boolean]
     indexed = [names.index(name) + 1 for name in index]
     return LargeTable(path, names, rows, load, tiles, readable, numeric, counted=True, left_out=indexed, notes=notes)
+
+
+def whole_frame(path: Path, scan: Scan, called: str) -> polars.DataFrame:
+    """All of a file, its declared size checked first. polars panics on some damaged files, and a panic is no Exception."""
+    import polars
+
+    try:
+        with silent_stderr():
+            lazy = scan(path)
+            rows, schema = int(lazy.select(polars.len()).collect().item()), lazy.collect_schema()
+            if rows * len(schema) > LARGEST_ELEMENTS:
+                raise problem(path, f"declares {rows} rows × {len(schema)} columns, dlprobe takes up to {LARGEST_ELEMENTS} numbers")
+            refuse_packed(path, schema, rows)
+            frame = lazy.collect()
+    except (polars.exceptions.PolarsError, polars.exceptions.PanicException) as error:
+        raise problem(path, f"cannot be read as {called}, it looks damaged ({in_one_line(error)}): write the file again") from None
+    if frame.height != rows:
+        raise problem(path, f"declares {rows} rows and holds {frame.height}: write the file again")
+    return frame
 
 
 def columns_of(path: Path, scan: Scan, names: Sequence[str]) -> polars.DataFrame:
