@@ -91,9 +91,10 @@ class Recorder:
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
         self.close("finished" if kind is None else "failed" if issubclass(kind, Exception) else "interrupted")
 
-    def data(self, x_train: Any, y_train: Any, x_val: Any = None, y_val: Any = None) -> None:
-        """What the net is trained on, before the first step: ranges, class counts and a fingerprint are kept, not the arrays. Raises ValueError later."""
-        self._file.data(x_train, y_train, x_val, y_val)
+    def data(self, x_train: Any, y_train: Any, x_val: Any = None, y_val: Any = None, *, keep: bool = False) -> None:
+        """What the net is trained on, before the first step: shapes, ranges, class counts and a fingerprint are kept; the arrays only with `keep`, in
+        the file, for whoever gets it. Raises ValueError later."""
+        self._file.data(x_train, y_train, x_val, y_val, keep=keep)
 
     def step(self, step: int, layers: Sequence[LayerArrays], **scalars: float) -> None:
         """One step, counted from 0. layers: one entry per layer. scalars: by the names of `record.scalars`, e.g. batch_loss, learning_rate.

@@ -70,15 +70,24 @@ def _take(log: Log, entry: Mapping[str, float], by_step: bool, steps_per_epoch: 
     if step is None:
         return
     scalars = _named(entry, SCALARS)
-    evaluated = _named(entry, LOSSES) | {name: 1.0 - value for name, value in _named(entry, ACCURACIES).items()}
+    values = evaluated(entry)
     if scalars:
         log.rows.setdefault(max(step - 1, 0), {}).update(scalars)
-    if by_step and "val_loss" not in evaluated:
-        evaluated = {}
+    if by_step and "val_loss" not in values:
+        values = {}
     elif by_step:
-        evaluated.pop("train_loss", None)
-    if evaluated:
-        log.evaluations.setdefault(step, {}).update(evaluated)
+        values.pop("train_loss", None)
+    if values:
+        log.evaluations.setdefault(step, {}).update(values)
+
+
+def evaluated(entry: Mapping[str, float]) -> dict[str, float]:
+    """Losses and errors of the parts, by the names of evaluations; errors are 1 − accuracies.
+
+    >>> evaluated({"loss": 0.5, "val_accuracy": 0.75})
+    {'train_loss': 0.5, 'val_error': 0.25}
+    """
+    return _named(entry, LOSSES) | {name: 1.0 - value for name, value in _named(entry, ACCURACIES).items()}
 
 
 def _named(entry: Mapping[str, float], table: Mapping[str, Iterable[str]]) -> dict[str, float]:

@@ -5,15 +5,14 @@ from __future__ import annotations
 import math
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from dlprobe.config import to_mapping
 from dlprobe.record.sizes import factor_text
 from dlprobe.registry import counted
 from dlprobe.render.document import Block, Bullets, Cell, Column, Document, Facts, Heading, Hint, Paragraph, Table, Toned, Verdict
-from dlprobe.reports.compare_details import DRAWN, STANDING, against_best, chart, costs, margins, span, words
-from dlprobe.reports.compare_record import comparison_record, value_record
+from dlprobe.reports.compare_details import DRAWN, STANDING, against_best, chart, costs, margins, scale, size, span, unit, words
+from dlprobe.reports.compare_record import Seeds, comparison_record, value_record
 from dlprobe.reports.diagnosis import brief, cause_blocks, named, opening, worst_first
 from dlprobe.reports.run import quoted, shortened
 from dlprobe.reports.strips import FlowLine, flow_strips
@@ -26,16 +25,6 @@ if TYPE_CHECKING:
     from dlprobe.rules import Diagnosis
 
 WIDE = 0.2  # share of dead or saturated units from which a column shows them
-
-
-@dataclass(frozen=True)
-class Seeds:
-    """What the seeds of each value have come to, by label. diagnoses: the one that has come to least first; healed: steps from which an error signal that was
-    ill at first stayed within the band, of the seeds in which it did.
-    """
-
-    diagnoses: Mapping[str, Sequence[Diagnosis]]
-    healed: Mapping[str, Sequence[int]]
 
 
 def seeds_of(compared: Compared, study: str | None) -> Seeds:
@@ -58,7 +47,7 @@ def document(
     blocks: list[Block] = [] if compared.complete else [Verdict("stopped early: the numbers are those of the runs that had ended", "warning")]
     blocks += [*_conclusion(found, seeds), *_strips(compared, start=True), _ranking(found)]
     if told := [f"{value.label}: {because(found, value)}" for value in found.values[:DRAWN]]:
-        blocks += [Heading("Because before training the error signal, on its way from the last hidden layer to the first, is", 2), Bullets(told)]
+        blocks += [Heading("Because before training, from layer to layer towards the input, the error signal is", 2), Bullets(told)]
     blocks += [Facts(list(lines.items())), *([Paragraph(note)] if (note := caveat(compared)) else [])]
     details: list[Block] = [against_best(found), costs(compared), chart(found, curves), *_strips(compared, start=False), *margins(compared)]
     details += [Bullets(_remarks(compared, seeds)), *_worst(found, seeds)]
@@ -135,7 +124,7 @@ def _answer(found: Comparison) -> Verdict:
 
 def _number(found: Comparison, value: ValueResult) -> str:
     median = value.metrics[f"final_{found.by}"].value
-    return f"{median:.3g}" if found.ratio else f"{100 * median:.1f} %"
+    return size(found, median)
 
 
 def _listed(texts: Sequence[str]) -> str:
@@ -196,14 +185,14 @@ def _strips(compared: Compared, start: bool) -> list[Block]:
 def _ranking(found: Comparison) -> Table:
     by, loss = found.by, loss_name(found)
     idle = [name for name in ("dead", "saturated") if any(value.middle(name) >= WIDE for value in found.values)]
-    columns = [Column("value"), Column("first loss", "", "right", 3), Column("end", "", "right", 3), Column("95 %", "", "right")]
+    columns = [Column("value"), Column("first loss", "", "right", 3), Column("end", unit(found), "right", 3), Column("95 %", unit(found), "right")]
     columns += [*(Column(name, "%", "right", 2) for name in idle), Column("")]
     rows: list[list[Cell]] = [
         [
             value.label,
             _finite(value.first(loss)),
-            value.metrics[f"final_{by}"].value,
-            span(value.metrics[f"final_{by}"]),
+            scale(found) * value.metrics[f"final_{by}"].value,
+            span(value.metrics[f"final_{by}"], scale(found)),
             *(None if math.isnan(value.middle(name)) else 100 * value.middle(name) for name in idle),
             Toned(value.standing, STANDING[value.standing]),
         ]

@@ -141,12 +141,24 @@ def metrics(run: Run, where: str) -> Document:
     parts = {part: word for part, word in PARTS.items() if part_size(run, part)}
     names = {"loss": loss_title(run), **{name: name for name in metric_names(run, per_column=False)}}
     columns = [Column("metric"), *(Column(word, align="right") for word in parts.values())]
-    blocks: list[Block] = [Table(columns, [[title, *(result(run, f"{part}_{name}") for part in parts)] for name, title in names.items()])]
+    share = run.data.get("task") == "classification"
+    rows: list[list[Cell]] = [[_titled(name, title, share), *(_shown(run, part, name, share) for part in parts)] for name, title in names.items()]
+    blocks: list[Block] = [Table(columns, rows)]
     for part, word in parts.items():
         blocks += [*_column_tables(run, part, word), *_confusion(run, part, word)]
     data = {name: value for name, value in train_data(run, None).items() if name.partition("_")[0] in PARTS}
     confusions = {f"{part}_confusion": run.final.get(f"{part}_confusion") for part in PARTS}
     return Document(f"{where}: metrics", blocks, {"schema": SCHEMA, "path": str(run.path), **_columns(run), **data, **confusions})
+
+
+def _titled(name: str, title: str, share: bool) -> str:
+    return f"{title} [%]" if share and name == "error" else title
+
+
+def _shown(run: Run, part: str, name: str, share: bool) -> Cell:
+    """A metric at the end; the error of classes in percent, as everywhere."""
+    value = result(run, f"{part}_{name}")
+    return f"{100 * value:.1f}" if share and name == "error" and value is not None else value
 
 
 def _columns(run: Run) -> dict[str, Any]:

@@ -43,7 +43,7 @@ def _chart(found: Found) -> Chart:
         series += [Series(f"{name}: {rate:.3g}", [rate, rate], ends) for name, rate in marks.items() if math.isfinite(rate)]
     log_y = bool(positive) and max(positive) > 20 * min(positive)
     caption = f"Range test: the batch loss while the rate rises over {counted(len(test.rates), 'step')}"
-    return Chart(series, "learning rate", "loss", log_y=log_y, log_x=True, caption=caption)
+    return Chart(series, "learning rate", "loss", log_y=log_y, log_x=True, caption=caption, name="rates")
 
 
 def _facts(test: RangeTest) -> list[tuple[str, Cell]]:

@@ -320,7 +320,7 @@ def loss_chart(run: Run, curve: Curve | None) -> list[Block]:
     if part_size(run, "val") and "val_loss" in run.evaluations:
         series.append(Series("validation", run.evaluations["step"].tolist(), run.evaluations["val_loss"].tolist()))
     positive = [value for each in series for value in each.y if 0 < value < math.inf]
-    return [Chart(series, "step", loss_title(run), log_y=bool(positive) and max(positive) > 20 * min(positive), caption="Loss")]
+    return [Chart(series, "step", loss_title(run), log_y=bool(positive) and max(positive) > 20 * min(positive), caption="Loss", name="loss")]
 
 
 def verdict_lines(profile: RunProfile, learned: bool = False, healed: int | None = None) -> list[Block]:

@@ -16,6 +16,7 @@ import numpy.typing as npt
 
 from dlprobe.analysis.comparing.baseline import Comparison
 from dlprobe.analysis.learning.learned import Learning, learning
+from dlprobe.analysis.likeness import Likeness, likeness
 from dlprobe.analysis.profiles.run_profile import StepProfile, activations_of, can_be_judged, step_profile
 from dlprobe.config.records import RunConfig
 from dlprobe.record import layout
@@ -94,6 +95,11 @@ class Evidence:
     def config(self) -> RunConfig | None:
         """The configuration; None of a run that dlprobe did not train, and of one that this dlprobe cannot read."""
         return self.run.configuration
+
+    @cached_property
+    def likeness(self) -> Likeness:
+        """Of a run of another origin, the configuration that comes nearest."""
+        return likeness(self.run)
 
     def fact(self, name: str) -> Any:
         """How the run was trained: a fact of RunFacts, which must be known."""

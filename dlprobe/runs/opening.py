@@ -41,6 +41,13 @@ def run_of_study(path: Path | str) -> tuple[str, str]:
     return (file, id) if mark and file and not os.path.lexists(_find(Path(path))) else (str(path), "")
 
 
+def refuse_member(path: Path, instead: str) -> None:
+    """Raise RunFileError for STUDY#ID where a file of its own is needed. instead: what is to be done, `{study}` filled in."""
+    study, id = run_of_study(path)
+    if id:
+        raise RunFileError(f"{printable(path)} is a run of a study, which has no file of its own: {instead.format(study=printable(study))}")
+
+
 def _open_member(path: Path, id: str) -> Run:
     """A run of a study, which is closed with it."""
     study = open_run(path)

@@ -182,7 +182,7 @@ class Run:
         if self.origin != OWN:
             raise ConfigError(
                 f"{where} was trained by another program (origin {self.origin}), so it has no configuration that dlprobe could train again: "
-                f"describe net and data in a TOML file (dlprobe new); dlprobe check {where} judges the run as it is"
+                f"dlprobe train --like {where} trains the net of dlprobe that comes nearest; dlprobe check {where} judges the run as it is"
             )
         try:
             return from_mapping(self.config)

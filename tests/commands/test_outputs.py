@@ -34,6 +34,7 @@ WRITERS: dict[tuple[str, str], list[str]] = {
     ("prescribe", "-o"): ["prescribe", "good.h5", "--force", "-o"],
     ("recipe", "--base"): ["recipe", "sigmoid_stack", "--force", "--base"],
     ("recipe", "-o"): ["recipe", "sigmoid_stack", "--tiny", "--force", "-o"],
+    ("report", "-o"): ["report", "good.h5", "--force", "-o"],
     ("train", "-o"): ["train", *TINY, "--force", "-o"],
 }
 RUN_WRITERS = {key for key in WRITERS if key[0] in ("bias-variance", "compare", "gradients", "import", "train") or key == ("recipe", "-o")}

@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+import math
+from dataclasses import replace
+
 import pytest
 
 from dlprobe.rules.certainty import Seen, certain
 from dlprobe.rules.outcome import Finding
 
 
-def looks(*each: tuple[int, str, bool]) -> list[Seen]:
-    """Looks from (last step, codes of its errors, whether the run has not learned)."""
-    return [Seen(step, tuple(Finding(1.0, 0.0, "", code=code) for code in codes.split()), failed) for step, codes, failed in each]
+def looks(*each: tuple[int, str, bool], losses: tuple[float, ...] = ()) -> list[Seen]:
+    """Looks from (last step, codes of its errors, whether the run has not learned), and the loss at each."""
+    found = [Seen(step, tuple(Finding(1.0, 0.0, "", code=code) for code in codes.split()), failed) for step, codes, failed in each]
+    return [replace(seen, loss=loss) for seen, loss in zip(found, losses or [math.nan] * len(found), strict=True)]
 
 
 STOOD = ((99, "G001", True), (249, "G001 L001", True), (349, "G001 L001", True), (499, "L001 G001", True))
@@ -37,3 +41,18 @@ STOOD = ((99, "G001", True), (249, "G001 L001", True), (349, "G001 L001", True),
 def test_an_error_is_certain_once_the_run_had_time_to_disprove_it(seen: tuple[tuple[int, str, bool], ...], planned: int | None, code: str | None) -> None:
     found = certain(looks(*seen), planned)
     assert (found and found.code) == code
+
+
+@pytest.mark.parametrize(
+    ("losses", "is_certain"),
+    [
+        ((2.0, 1.0, 1.0, 1.0), True),
+        ((2.0, 1.0, 0.995, 0.991), True),  # less than a hundredth of it went in the second half
+        ((2.0, 1.0, 0.995, 0.98), False),  # it is slow, and learns
+        ((2.0, 1.0, 5.0, 1.2), True),
+        ((2.0, 1.0, 1.0, math.inf), True),
+        ((-2.0, -1.0, -1.0, -1.02), False),
+    ],
+)
+def test_nothing_is_certain_of_a_run_whose_loss_falls(losses: tuple[float, ...], is_certain: bool) -> None:
+    assert (certain(looks(*STOOD, losses=losses), 1000) is not None) == is_certain

@@ -10,6 +10,7 @@ from typing import Annotated, Any
 import typer
 
 from dlprobe import registry
+from dlprobe.commands.base.figure import figure_options, take_figure
 from dlprobe.commands.base.screen import COMMON, Screen
 from dlprobe.registry import unknown
 from dlprobe.render.formats import formats_for
@@ -18,7 +19,7 @@ FORMAT, QUIET = "DLPROBE_FORMAT", "DLPROBE_QUIET"  # environment variables
 LISTED = 3  # formats that fit into the metavar
 
 
-def format_option(schema: str = "") -> Any:
+def format_option(schema: str = "", default: str = "table") -> Any:
     """The annotation of --format for a command that prints this record: the formats that print every record, and those made for it."""
     names = tuple(formats_for(schema))
     short = len(names) <= LISTED
@@ -28,7 +29,7 @@ def format_option(schema: str = "") -> Any:
             return name
         if getattr(context.get_parameter_source("format"), "name", "") == "DEFAULT":
             if any(name == other.typed for other in registry.records("output_format").values()):  # one for another command, set for all of a session
-                return "table"
+                return default
             raise typer.BadParameter(f"{FORMAT}: {unknown('format', name, names)}")
         raise typer.BadParameter(unknown("format", name, names))
 
@@ -37,7 +38,7 @@ def format_option(schema: str = "") -> Any:
         typer.Option(
             "--format",
             metavar="|".join(names) if short else "FORMAT",
-            help=f"how the result is printed{'' if short else ': ' + ', '.join(names)} [default: {FORMAT}, else table]",
+            help=f"how the result is printed{'' if short else ': ' + ', '.join(names)} [default: {FORMAT}, else {default}]",
             show_default=False,
             callback=known,
             autocompletion=lambda incomplete: [name for name in names if name.startswith(incomplete)],
@@ -57,17 +58,22 @@ Details = Annotated[bool, typer.Option("--details", help="everything there is to
 SHARED = {"details": (Details, False), "quiet": (Quiet, False), "no_color": (NoColor, False), "debug": (Debug, False)}
 
 
-def declare(function: Callable[..., Any], schema: str = "") -> Callable[..., Any]:
-    """`function(..., screen: Screen)` as typer wants it: every shared option instead of `screen`; `schema` names the record that it prints."""
+def declare(function: Callable[..., Any], schema: str = "", draws: bool = False, format: str = "table") -> Callable[..., Any]:
+    """`function(..., screen: Screen)` as typer wants it: every shared option instead of `screen`; `schema` names the record that it prints.
+
+    draws: whether its results have pictures, which its options write to files; format: the one that is used unasked.
+    """
     own = [parameter for parameter in inspect.signature(function, eval_str=True).parameters.values() if parameter.name != "screen"]
 
-    shared = {"format": (format_option(schema), os.environ.get(FORMAT) or "table"), **SHARED}
+    shared = {"format": (format_option(schema, format), os.environ.get(FORMAT) or format), **SHARED}
+    drawn = figure_options(own) if draws else {}
 
     def command(**values: Any) -> Any:
         format, details, quiet, no_color, debug = (values.pop(name) for name in shared)
-        return function(**values, screen=Screen(format, quiet, False if no_color else None, debug, details=details))
+        figure = take_figure(values) if draws else None
+        return function(**values, screen=Screen(format, quiet, False if no_color else None, debug, details=details, figure=figure))
 
-    return with_signature(command, [*own, *(option(name, annotation, default) for name, (annotation, default) in shared.items())])
+    return with_signature(command, [*own, *(option(name, annotation, default) for name, (annotation, default) in {**drawn, **shared}.items())])
 
 
 def option(name: str, annotation: Any, default: Any) -> inspect.Parameter:

@@ -15,7 +15,9 @@ CONFIGURATION = "a configuration"
 BASELINE = "a findings baseline"
 PROOF = "a proof"
 RESULT, LINES, SARIF, JUNIT, TEXT = "a result as JSON", "findings as JSON lines", "a SARIF log", "a JUnit report", "a text"
-OF_FORMAT = {"json": RESULT, "json-lines": LINES, "json_lines": LINES, "sarif": SARIF, "junit": JUNIT}  # every other format prints text
+PICTURES = {"svg": "an SVG picture", "png": "a PNG picture", "pdf": "a PDF", "json": "a Vega-Lite picture"}  # by what their names end in
+REPORT = "a report of dlprobe"
+OF_FORMAT = {"html": REPORT, "json": RESULT, "json-lines": LINES, "json_lines": LINES, "sarif": SARIF, "junit": JUNIT}  # every other format prints text
 TABLES = {"data", "model", "training", "recording"}
 UNREADABLE = {".toml": CONFIGURATION, ".json": RESULT, ".jsonl": LINES, ".sarif": SARIF, ".xml": JUNIT, ".csv": "a table of data", ".tsv": "a table of data"}
 BINARY = {b"PAR1": "a Parquet table", b"PK\x03\x04": "a NumPy archive"}  # or another archive: nobody asks that of one called .npz
@@ -37,6 +39,8 @@ def kind_of(path: Path) -> str | None:
             return kind
     if b"brain.Event:" in content[:64]:
         return "a TensorBoard event file"
+    if content.startswith((b"\x89PNG\r\n\x1a\n", b"%PDF-")):
+        return PICTURES["pdf" if content.startswith(b"%") else "png"]
     try:
         text = content.decode("utf-8-sig")
     except UnicodeDecodeError:
@@ -78,7 +82,8 @@ def _kind_of_json(text: str) -> str | None:
     for kind, name in ((BASELINE, "baseline"), (PROOF, "proof"), (RESULT, "")):
         if schema.startswith(f"dlprobe-{name}{'/' * bool(name)}"):
             return kind
-    return SARIF if "sarif" in str(found.get("$schema", "")) else "a JSON file"
+    names = {"sarif": SARIF, "vega-lite": PICTURES["json"]}
+    return next((kind for word, kind in names.items() if word in str(found.get("$schema", ""))), "a JSON file")
 
 
 def _json(text: str) -> Any:
@@ -91,6 +96,12 @@ def _json(text: str) -> Any:
 def _kind_of_xml(text: str) -> str | None:
     if not text.lstrip().startswith("<"):
         return None
+    if text.startswith("<svg"):
+        return PICTURES["svg"]
+    from dlprobe.render.html import GENERATOR
+
+    if GENERATOR in text[:2000]:
+        return REPORT
     return JUNIT if "<testsuites" in text[:1000] else "an XML or HTML file"
 
 

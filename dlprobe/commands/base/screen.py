@@ -15,6 +15,7 @@ from dlprobe.errors import ExitCode
 from dlprobe.render.safe_text import visible
 
 if TYPE_CHECKING:
+    from dlprobe.commands.base.figure import Figure
     from dlprobe.commands.base.progress import Report
     from dlprobe.commands.base.writing import Target
     from dlprobe.render.document import Document
@@ -27,6 +28,7 @@ class Screen:
     """The choices that all commands share. format: an output format's name. color: False switches it off, None asks each stream.
 
     allowed: files that are opened although what names them lies elsewhere, for commands that open any. details: more than the first screen.
+    figure: what is written of a result's pictures.
     """
 
     format: str = "table"
@@ -34,14 +36,21 @@ class Screen:
     color: bool | None = None
     debug: bool = False
     allowed: tuple[Path, ...] = ()
+    figure: Figure | None = None
     details: bool = False
 
     def show(self, document: Document) -> None:
         """Print a result on stdout."""
         from dlprobe import registry
 
-        registry.get("output_format", self.format).render(document.shown(self.details), sys.stdout, color=self.color)
+        document = document.shown(self.details)
+        if self.format == "table":
+            from dlprobe.reports.words import with_words
+
+            document = with_words(document, registry.records("concept").values())
+        registry.get("output_format", self.format).render(document, sys.stdout, color=self.color)
         sys.stdout.flush()
+        self._draw(document)
 
     @property
     def kind(self) -> str:
@@ -60,7 +69,13 @@ class Screen:
             registry.get("output_format", self.format).render(document.shown(self.details), stream, color=False)
             write_text(target, content.getvalue().decode("utf-8"))
         self.note(f"the result is in {target.path}")
-        return None
+        return self._draw(document)
+
+    def _draw(self, document: Document) -> None:
+        """Write the pictures of a result, where that is asked for."""
+        if self.figure is not None:
+            self.figure.write(document)
+            self.note(f"the picture is in {self.figure.path}")
 
     def note(self, text: str) -> None:
         """Say something in passing on stderr, unless quiet."""

@@ -1,4 +1,4 @@
-"""Look into a saved run or study, packed or still being written.
+"""Look into a saved run or study, also while it is written.
 
 Without options: an overview with results, loss curve, depth profiles and verdicts. --statistic shows any recorded quantity: statistics, the scalars of
 each step, evaluations, instruments, histograms (weight_histogram …) and tracked units (unit_percentiles). Of a study it shows medians and ranges over
@@ -38,7 +38,10 @@ if TYPE_CHECKING:
     from dlprobe.render.document import Document
     from dlprobe.runs import Run, Study
 
+LISTED = ("Read", 1)
+
 SCHEMA = "dlprobe-inspect/1"
+DRAWS = True  # its results have pictures, which --figure writes to files
 SHOW = ("metrics", "layers", "config", "environment")
 OVER = ("step", "layer")
 ORDERS = ("name", "smallest", "largest")
@@ -206,7 +209,7 @@ def _newer_name(statistic: str | None, histograms: bool, what: str | None, layer
 
 def _run(run: Run, path: str, view: View) -> Document:
     """path: how the run is typed, `STUDY#ID` for one of a study."""
-    from dlprobe.commands.base.telling import told_of
+    from dlprobe.api.telling import told_of
     from dlprobe.reports import inspect_run
     from dlprobe.reports.run import quoted
 

@@ -80,7 +80,7 @@ def extreme_values(study: Study, path: str, question: Question) -> Document:
 
 def extreme_values_of_run(quantity: Quantity) -> Document:
     """The same of one run."""
-    asked = Asked(quantity.path, quantity.name, quantity.definition, quantity.group, (), {}, 1, 1)
+    asked = Asked(quantity.path, quantity.name, quantity.definition, quantity.group, (), {}, 1, 1, share=quantity.share)
     return extremes(asked, [_extremes(quantity)], False)
 
 
@@ -107,7 +107,7 @@ def _read(study: Study, path: str, question: Question, keep: Callable[[Quantity]
     if first is None:
         raise ConfigError(f"{path}: {selection.empty} of {question.statistic} in any of the {counted(len(grid.coordinates), 'run')}")
     chosen, lacking = len(grid.coordinates), len(grid.coordinates) - len(kept)
-    asked = Asked(path, first.name, first.definition, first.group, by, grid.fixed, chosen, len(whole.coordinates), selection.at, lacking)
+    asked = Asked(path, first.name, first.definition, first.group, by, grid.fixed, chosen, len(whole.coordinates), selection.at, lacking, first.share)
     return Answered(asked, grid.by(by), kept)
 
 

@@ -31,8 +31,10 @@ def resumed(path: Path, file: Path | None, options: Mapping[str, str | None], sc
     """
     from dlprobe.runs import RunWriter, open_single, pack_journal
     from dlprobe.runs.journal import SUFFIX, journal_path
+    from dlprobe.runs.opening import refuse_member
     from dlprobe.training.describe import describe
 
+    refuse_member(path, "a longer one is a new run, dlprobe train STUDY#RUN --epochs N; dlprobe inspect {study} names what goes on with the study")
     packed = path.with_name(path.name.removesuffix(SUFFIX))
     if packed.is_file() and os.path.lexists(journal_path(packed)):
         pack_journal(packed)  # a crash left both; what it leaves is the file alone

@@ -21,14 +21,16 @@ from dlprobe.data.tiles import TILE
 from dlprobe.errors import DataError, RunFileError
 from dlprobe.registry import register
 
+KEPT = "data/"  # the group of a run file
+
 
 def read_hdf5(path: Path, options: Options, like: Table | None = None) -> Arrays:
-    from dlprobe.hdf5 import declared, read_arrays, there
+    from dlprobe.hdf5 import declared, read_arrays
 
     refuse_several(path, options.target)
     names = ("X", options.target or "y")
     try:
-        pairs = array_pairs(there(path, usual_names())) if options.target is None else {}
+        pairs = _pairs(path) if options.target is None else {}
         wanted = [name for pair in pairs.values() for name in pair] or names
         for name, stored in declared(path, wanted).items():
             refuse_bomb(path, stored.size, stored.packed, f"data set {quoted(name)} ")
@@ -41,6 +43,18 @@ def read_hdf5(path: Path, options: Options, like: Table | None = None) -> Arrays
     if pairs:
         return arrays_of_parts(path, {part: (arrays[x], arrays[y]) for part, (x, y) in pairs.items()}, pairs)
     return Arrays(path, arrays[names[0]], arrays[names[1]], names)
+
+
+def _pairs(path: Path) -> dict[str, tuple[str, str]]:
+    """Names of the inputs and targets of each part: at the root, or where a run file holds what its recorder was given to keep."""
+    from dlprobe.hdf5 import there
+
+    usual = list(usual_names())
+    found = array_pairs(there(path, usual))
+    if found:
+        return found
+    kept = array_pairs([name.removeprefix(KEPT) for name in there(path, [KEPT + name for name in usual])])
+    return {part: (KEPT + x, KEPT + y) for part, (x, y) in kept.items()}
 
 
 def large_hdf5(path: Path, options: Options, beside: bool) -> LargeArrays | None:

@@ -77,6 +77,7 @@ class Activations(OfCalls):
         active = torch.gt(a, 0, out=scratch).sum(1)
         found = {"a_mean": mean, "active": active.sum(1), "a_between": norm(means - mean, 1, 2), "a_within": norm(torch.sub(a, means, out=scratch), 1, 2)}
         if self.slopes == "relu":
+            self.scratch.wake(self.ranks, active)
             found["dead"] = torch.eq(active, 0, out=torch.empty_like(active)).sum(1)
         elif self.slopes == "all" and not self.constant:
             found |= self._slopes(argument)
@@ -89,6 +90,7 @@ class Activations(OfCalls):
             (slopes,) = torch.autograd.grad(self.layer.again(point).sum(), point)
         size = slopes.abs()
         largest = size.amax(1)
+        self.scratch.wake(self.ranks, largest)
         flat = torch.lt(size, self.layer.flat_below, out=self.scratch.like("centred", size.shape, size)).sum((1, 2))
         return {"slope_norm": norm(slopes, 1, 2), "flat": flat, "dead": torch.eq(largest, 0, out=torch.empty_like(largest)).sum(1)}
 

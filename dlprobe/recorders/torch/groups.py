@@ -30,6 +30,7 @@ class Scratch:
 
     def __init__(self) -> None:
         self._known: dict[Any, torch.Tensor] = {}
+        self._woken: dict[tuple[int, ...], torch.Tensor] = {}
 
     def like(self, key: Any, shape: Sequence[int], model: torch.Tensor, dtype: Any = None) -> torch.Tensor:
         """Memory of a shape on the model's device, in its type or another; the same for the same key."""
@@ -51,6 +52,21 @@ class Scratch:
     def widened(self, tensor: torch.Tensor, key: Any = None) -> torch.Tensor:
         """A copy in float64."""
         return self.like((key, "wide"), tensor.shape, tensor, torch.float64).copy_(tensor)
+
+    def wake(self, ranks: Sequence[int], sizes: torch.Tensor) -> None:
+        """Keep the largest of a unit's sizes (layer, unit) over steps: a unit is dead as long as they are 0."""
+        key = tuple(ranks)
+        before = self._woken.get(key)
+        self._woken[key] = sizes.clone() if before is None else torch.maximum(before, sizes, out=before)
+
+    def dead(self, layers: int) -> Floats:
+        """(layer,): the share of units that were dead on every batch since the last call; NaN of layers without a slope of their own."""
+        sizes: dict[int, torch.Tensor] = {}
+        for ranks, woken in self._woken.items():
+            for rank, row in zip(ranks, woken, strict=True):
+                sizes[rank] = row + sizes[rank] if rank in sizes else row
+        self._woken = {}
+        return np.array([float((sizes[rank] == 0).double().mean()) if rank in sizes else math.nan for rank in range(layers)])
 
 
 def norm(values: torch.Tensor, *dims: int) -> torch.Tensor:

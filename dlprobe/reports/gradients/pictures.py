@@ -38,6 +38,7 @@ def heat(grid: Grid, choices: Sequence[DepthChoice], steps: int, data_name: str)
         stub="activation · initializer",
         across="depth",
         caption=f"Error signal at the start, and training on {data_name}; {of_seeds}, {units} per layer.",
+        name="map",
     )
 
 
@@ -142,4 +143,4 @@ def profiles(grid: Grid) -> Profile:
         for cell, result in grid.rows
         if cell.depth == grid.deepest
     ]
-    return Profile(series, shared_scale=False, caption=f"Error signal from hidden_1 to hidden_{grid.deepest} at initialization, each on its own log scale.")
+    return Profile(series, shared_scale=False, caption=f"Error signal from hidden_1 to hidden_{grid.deepest} at initialization.", name="error_signal")

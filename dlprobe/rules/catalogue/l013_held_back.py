@@ -39,10 +39,10 @@ from dlprobe.rules.suspects import unlearned
 def check(evidence: Evidence, settings: Settings) -> Outcome:
     learned = evidence.require_time()
     evidence.require_evaluations()
-    if evidence.config is None:
-        raise NotEvaluableError("the run's configuration is not known")
     if evidence.well or evidence.run.status == "diverged" or learned.lost or not unlearned(evidence):
         return Passed()
+    if evidence.config is None:
+        raise NotEvaluableError("the run's configuration is not known")
     found = brakes(evidence)
     total, limit = math.prod(brake.factor for brake in found), float(settings["product"])
     if suspicion(found) < limit:
