@@ -175,7 +175,7 @@ def first_bytes(path: Path) -> bytes:
         mode = path.stat().st_mode
     except FileNotFoundError:
         where = "" if path.is_absolute() else f" in {visible(Path.cwd())}"
-        raise problem(path, f"there is no such file{where}: {nearby(path)}check the path, or `dlprobe list data` for the sets that have a name") from None
+        raise problem(path, f"there is no such file{where}: {nearby(path)}check the path, or `dlprobe explain data` for the sets that have a name") from None
     except ValueError as error:
         raise problem(path, f"is not a path ({in_one_line(error)})") from None
     if stat.S_ISDIR(mode):

@@ -5,7 +5,6 @@ from __future__ import annotations
 import math
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from dlprobe.config import to_mapping
@@ -13,7 +12,7 @@ from dlprobe.record.sizes import factor_text
 from dlprobe.registry import counted
 from dlprobe.render.document import Block, Bullets, Cell, Column, Document, Facts, Heading, Hint, Paragraph, Table, Toned, Verdict
 from dlprobe.reports.compare_details import DRAWN, STANDING, against_best, chart, costs, margins, scale, size, span, unit, words
-from dlprobe.reports.compare_record import comparison_record, value_record
+from dlprobe.reports.compare_record import Seeds, comparison_record, value_record
 from dlprobe.reports.diagnosis import brief, cause_blocks, named, opening, worst_first
 from dlprobe.reports.run import quoted, shortened
 from dlprobe.reports.strips import FlowLine, flow_strips
@@ -26,16 +25,6 @@ if TYPE_CHECKING:
     from dlprobe.rules import Diagnosis
 
 WIDE = 0.2  # share of dead or saturated units from which a column shows them
-
-
-@dataclass(frozen=True)
-class Seeds:
-    """What the seeds of each value have come to, by label. diagnoses: the one that has come to least first; healed: steps from which an error signal that was
-    ill at first stayed within the band, of the seeds in which it did.
-    """
-
-    diagnoses: Mapping[str, Sequence[Diagnosis]]
-    healed: Mapping[str, Sequence[int]]
 
 
 def seeds_of(compared: Compared, study: str | None) -> Seeds:
@@ -58,7 +47,7 @@ def document(
     blocks: list[Block] = [] if compared.complete else [Verdict("stopped early: the numbers are those of the runs that had ended", "warning")]
     blocks += [*_conclusion(found, seeds), *_strips(compared, start=True), _ranking(found)]
     if told := [f"{value.label}: {because(found, value)}" for value in found.values[:DRAWN]]:
-        blocks += [Heading("Because before training the error signal, on its way from the last hidden layer to the first, is", 2), Bullets(told)]
+        blocks += [Heading("Because before training, from layer to layer towards the input, the error signal is", 2), Bullets(told)]
     blocks += [Facts(list(lines.items())), *([Paragraph(note)] if (note := caveat(compared)) else [])]
     details: list[Block] = [against_best(found), costs(compared), chart(found, curves), *_strips(compared, start=False), *margins(compared)]
     details += [Bullets(_remarks(compared, seeds)), *_worst(found, seeds)]
@@ -210,7 +199,7 @@ def _ranking(found: Comparison) -> Table:
         for value in found.values
     ]
     return Table(
-        columns, rows, caption=f"Loss before training, and {words(by)} at the end, median of {counted(found.power.seeds, 'seed')} with its bootstrap interval."
+        columns, rows, caption=f"First loss, and {words(by)} at the end, median of {counted(found.power.seeds, 'seed')}; worse: by an exact paired test (Holm)."
     )
 
 

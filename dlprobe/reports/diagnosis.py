@@ -24,6 +24,8 @@ PRESCRIBED = 3  # seeds of each change, as `prescribe` trains them by default
 def conclusion(found: Diagnosis) -> list[Block]:
     """The answer in three lines: what the run has come to, its cause with one number, and the command to type first."""
     heads = [found.cause] if found.cause is not None else [*found.symptoms, *_other_faults(found), *spoken(found)][:1]
+    if all(finding.severity != "error" for finding in heads):  # what fails a gate is said before what may have caused it
+        heads = [*[finding for finding in found.others if finding.severity == "error"][:1], *(heads if found.cause or found.symptoms else [])] or heads
     causes: list[Block] = [Verdict(brief(finding), SEVERITY_TONES[finding.severity or "info"]) for finding in heads]
     if found.cause_unknown and not heads:
         causes = [Verdict("cause unknown: no rule that could look explains it", "bad")]

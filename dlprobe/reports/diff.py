@@ -8,16 +8,18 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal, TypeAlias
 
 from dlprobe.registry import counted
-from dlprobe.render.document import Block, Cell, Column, Document, Heading, LayerSeries, Paragraph, Profile, Table, Tone, Toned, Verdict
+from dlprobe.render.document import Block, Cell, Column, Document, Heading, Hint, Paragraph, Strip, StripGroup, Strips, Table, Tone, Toned, Verdict
 from dlprobe.reports.diagnosis import SEVERITY_TONES, cause_blocks, states_text, tone_of
+from dlprobe.reports.run import quoted
+from dlprobe.reports.strips import QUANTITIES
 
 if TYPE_CHECKING:
     from dlprobe.analysis.comparing.run_diff import MetricDiff, ProfileDiff
     from dlprobe.rules import Diagnosis
 
 SCHEMA = "dlprobe-diff/1"
+NAMED = 2  # findings that the conclusion names
 Sides: TypeAlias = tuple[str, str]  # what the files are called in tables
-MOMENTS = {"start": "at the first recorded step", "end": "at the end"}
 
 
 @dataclass(frozen=True)
@@ -76,13 +78,17 @@ class PairDiff:
 def diff_document(a: str, b: str, pairs: Sequence[PairDiff], exit_code: int) -> Document:
     """The whole comparison."""
     blocks, names = list[Block](), sides(a, b)
+    details: list[Block] = []
     for pair in pairs:
-        if len(pairs) > 1:
-            blocks.append(Heading(f"{pair.name} ({pair.a_runs} and {counted(pair.b_runs, 'run')})", 2))
-        blocks += _pair_blocks(pair, names)
+        heading = [Heading(f"{pair.name} ({pair.a_runs} and {counted(pair.b_runs, 'run')})", 2)] if len(pairs) > 1 else []
+        blocks += [*heading, *_pair_blocks(pair, names)]
+        if behind := _pair_details(pair, names):
+            details += [*heading, *behind]
+    if details:
+        blocks.append(Hint(f"dlprobe diff {quoted(a)} {quoted(b)} --details", details=True))
     changed = any(pair.changed for pair in pairs)
     data = {"schema": SCHEMA, "a": a, "b": b, "changed": changed, "pairs": [_pair_data(pair) for pair in pairs], "exit_code": exit_code}
-    return Document(f"{a} → {b}", blocks, data)
+    return Document(f"{a} → {b}" if len(pairs) != 1 else "", blocks, data, details)
 
 
 def sides(a: str, b: str) -> Sides:
@@ -106,16 +112,27 @@ def _pair_blocks(pair: PairDiff, names: Sides) -> list[Block]:
         return [Verdict(f"only in {names[0] if pair.a_runs else names[1]}", "warning")]
     if pair.identical:
         return [*_states(pair), Verdict("identical: the content hashes are the same", "neutral")]
-    blocks: list[Block] = [*_states(pair), *_findings(pair), *_configuration(pair, names), *_metrics(pair, names), *_verdicts(pair, names)]
-    blocks += [_profile(each, names) for each in pair.profiles]
-    return [*blocks, Paragraph(_told(pair))]
+    blocks: list[Block] = [*_states(pair), _summary(pair), *_strips(pair, names), *_metrics(pair, names), *_configuration(pair, names)]
+    return [*blocks, Paragraph("Something changed." if pair.changed else "Nothing changed beyond chance.")]
 
 
-def _told(pair: PairDiff) -> str:
-    """Whether something changed, and how many findings did."""
-    counts = [f"{len(codes)} {change}" for change in ("fixed", "new", "same") if (codes := pair.codes(change))]
-    findings = f" Findings: {', '.join(counts)}." if counts else ""
-    return f"{'Something changed.' if pair.changed else 'Nothing changed beyond chance.'}{findings}"
+def _pair_details(pair: PairDiff, names: Sides) -> list[Block]:
+    """The cause of the later side's fault, every finding with its evidence, and how often each rule fired."""
+    if pair.identical or not (pair.a_runs and pair.b_runs):
+        return []
+    return [*(cause_blocks(pair.after[0], 1) if pair.after else []), *_findings(pair), *_verdicts(pair, names)]
+
+
+def _summary(pair: PairDiff) -> Block:
+    """How many findings are fixed and new, those that are no remark by name."""
+    told = []
+    for change in ("fixed", "new", "same"):
+        codes = pair.codes(change)
+        named = [f"{each.name} ({each.code})" for each in pair.verdicts if each.code in codes and each.severity != "info"]
+        if codes:
+            told.append(f"{len(codes)} {change}{': ' if named else ''}{', '.join(named[:NAMED])}{' …' if len(named) > NAMED else ''}")
+    worse = any(each.change == "appeared" and each.severity == "error" for each in pair.verdicts)
+    return Verdict(f"findings: {'; '.join(told) or 'none on either side'}", "bad" if worse else "neutral")
 
 
 def _states(pair: PairDiff) -> list[Block]:
@@ -125,7 +142,7 @@ def _states(pair: PairDiff) -> list[Block]:
         if found:
             several = f" ({states_text(found)})" if len(found) > 1 else ""
             lines.append(Verdict(f"{word}: {found[0].sentence}{several}", tone_of(found[0])))
-    return [*lines, *(cause_blocks(pair.after[0], 1) if pair.after else [])]
+    return lines
 
 
 def _findings(pair: PairDiff) -> list[Block]:
@@ -218,10 +235,17 @@ def _count(count: tuple[int, int]) -> str:
     return ("yes" if fired else "no") if evaluated == 1 else f"{fired} of {evaluated}"
 
 
-def _profile(diff: ProfileDiff, names: Sides) -> Block:
-    series = [LayerSeries(name, side.tolist()) for name, side in zip(names, (diff.a, diff.b), strict=True)]
-    layers = diff.a_layers if diff.a_layers == diff.b_layers else ()
-    return Profile(series, layers, caption=f"{diff.statistic} {MOMENTS[diff.moment]}", name=diff.statistic)
+def _strips(pair: PairDiff, names: Sides) -> list[Block]:
+    """The quantities that both sides have through their layers, each side at both moments."""
+    groups: dict[str, list[Strip]] = {}
+    for side, key in zip(names, ("a", "b"), strict=True):
+        for each in pair.profiles:
+            groups.setdefault(QUANTITIES.get(each.statistic, each.statistic), []).append(Strip(f"{side}, {each.moment}", getattr(each, key).tolist()))
+    if not groups:
+        return []
+    layers = pair.profiles[0].a_layers, pair.profiles[0].b_layers
+    shown = layers[0] if layers[0] == layers[1] else [f"layer {index + 1}" for index in range(max(map(len, layers)))]
+    return [Strips([StripGroup(name, strips) for name, strips in groups.items()], shown)]
 
 
 def _pair_data(pair: PairDiff) -> dict[str, Any]:

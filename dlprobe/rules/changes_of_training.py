@@ -16,6 +16,7 @@ from dlprobe.rules.outcome import NotEvaluableError, Remedy
 
 ENOUGH = 2.0  # distance that weights would go on a straight way, as a share of their norm, at rates that learn; on the real one they go some 0.4
 ROUGH = 10.0  # times the usual rate up to which plain descent is raised: its usual rate is a careful one
+USUAL_DECAY = 0.01  # of AdamW: what it has without being asked
 FAINT = 0.01  # share of the loss that a penalty may have for ten times of it to be a modest dose
 OFF = {  # what leaves a regularizer out, by key
     "training.l1": "0",
@@ -202,24 +203,34 @@ def dropout(evidence: Evidence, config: RunConfig) -> Remedy | None:
 def weight_penalty(evidence: Evidence, config: RunConfig) -> Remedy | None:
     """Ten times the decay or penalty that the run has, 1e-4 where there is none, of a regression at least that of `_ridge`; None where what it has weighs
     something already."""
-    training, told = config.training, _because(_gap(evidence))
+    training, told, ridge_dose = config.training, _because(_gap(evidence)), _ridge(evidence)
     decay = float(training.optimizer.parameters.get("weight_decay", 0.0))
-    if decay > 0 and not _ridge(evidence) > 0:
+    if decay > (USUAL_DECAY if ridge_dose else 0.0):
         new = with_parameter(training.optimizer, "weight_decay", 10 * decay)
         return Remedy({"training.optimizer": new}, f"weight decay of {10 * decay:g} in place of {decay:g}{told}") if decay < 0.1 else None
     if training.l2 > 0 and not _faint(evidence):
         return None
-    new_l2 = max(10 * training.l2 if training.l2 > 0 else 1e-4, _ridge(evidence))
-    return Remedy({"training.l2": short(new_l2)}, f"an L2 penalty of {short(new_l2)} in place of {training.l2:g}{told}")
+    new_l2 = max(10 * training.l2 if training.l2 > 0 else 1e-4, ridge_dose)
+    patch = {"training.l2": short(new_l2), **(_coupled(config) if ridge_dose else {})}
+    return Remedy(patch, f"an L2 penalty of {short(new_l2)} in place of {training.l2:g}{told}")
 
 
 def ridge(evidence: Evidence, config: RunConfig) -> Remedy | None:
     """An L2 penalty of d/n for d features and n samples, that of `_ridge` where as much of the targets can be explained as not."""
     features, samples = evidence.layers[0].fan_in, len(evidence.run.data.get("train_indices", ()))
-    if not features or not samples or config.training.l2 >= features / samples:
+    decay = float(config.training.optimizer.parameters.get("weight_decay", 0.0))
+    if not features or not samples or config.training.l2 >= features / samples or decay > USUAL_DECAY:
         return None
     new = short(features / samples)
-    return Remedy({"training.l2": new}, f"an L2 penalty of {new} in place of {config.training.l2:g}: {samples} samples of {features} features have noise too")
+    return Remedy(
+        {"training.l2": new, **_coupled(config)},
+        f"an L2 penalty of {new} in place of {config.training.l2:g}: {samples} samples of {features} features have noise too",
+    )
+
+
+def _coupled(config: RunConfig) -> dict[str, str]:
+    """Adam in place of AdamW, whose decay is there in place of a penalty in the loss."""
+    return {"training.optimizer": "adam"} if config.training.optimizer.name == "adamw" else {}
 
 
 def _ridge(evidence: Evidence) -> float:

@@ -68,14 +68,26 @@ def bias_init(change: Change) -> list[str] | None:
 
 
 def norm(change: Change) -> list[str] | None:
-    """A layer cannot be put into a model that is made: where to write it."""
+    """A chain of layers is put together anew with norms before the activations; of another net a line says where."""
     spec = change.after.model.norm
     if spec is None or spec.name not in ("batch", "layer"):
         return None
     kind = "BatchNormalization" if spec.name == "batch" else "LayerNormalization"
-    first, last = change.hidden[0].name, change.hidden[-1].name
-    where = first if first == last else f"each of {first} … {last}"
-    return [f"# where the model is made, behind {where}, whose activation moves behind it: keras.layers.{kind}()"]
+    if any(module.layer.residual != "none" for module in change.hidden):
+        return [f"# where the model is made, between layer and activation of {change.hidden[0].name} …: keras.layers.{kind}()"]
+    names = ", ".join(repr(module.name) for module in change.hidden)
+    rebuilt = (
+        "for layer in model.layers:",
+        f"    if layer.name in [{names}]:",
+        "        activation, layer.activation = layer.activation, keras.activations.linear",
+        f"        output = keras.layers.{kind}()(layer(output))",
+        "        output = keras.layers.Activation(activation)(output)",
+        "    elif not isinstance(layer, keras.layers.InputLayer):",
+        "        output = layer(output)",
+        "model = keras.Model(inputs, output)",
+    )
+    begun = "loss, inputs = model.loss, keras.Input(model.input_shape[1:])\noutput = inputs"
+    return [begun, "\n".join(rebuilt), *(line.replace("model.loss", "loss") for line in compiled(change))]
 
 
 def rate(change: Change) -> list[str]:

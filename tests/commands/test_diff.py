@@ -38,9 +38,10 @@ def test_findings_are_counted_as_fixed_new_and_same_and_the_sides_are_named() ->
     found, back = (diff(*pair, "--format", "json").data["pairs"][0]["findings"] for pair in ((ill, well), (well, ill)))
     assert "G001" in found["fixed"]
     assert (found["fixed"], found["new"], found["same"]) == (back["new"], back["fixed"], back["same"])
-    told = ", ".join(f"{len(codes)} {change}" for change, codes in found.items() if codes)
-    assert out.rstrip().endswith(f"Findings: {told}.")
-    assert re.search(r"code +finding +severity +vanishing +healthy", out)
+    counted = re.search(r"findings: (.+?)\n\n", out, re.DOTALL)
+    assert counted is not None
+    assert re.findall(r"(\d+)\s+(fixed|new|same)", counted[1]) == [(str(len(codes)), change) for change, codes in found.items() if codes]
+    assert re.search(r"code +finding +severity +vanishing +healthy", diff(ill, well, "--details").out)
 
 
 def test_configuration_metrics_and_profiles_stand_side_by_side() -> None:
@@ -63,7 +64,7 @@ def test_fail_on_change_is_exit_1_and_without_it_0() -> None:
 
 def test_findings_that_appeared_or_vanished_are_told_with_their_evidence() -> None:
     paths = [str(SAMPLES / f"{name}.h5") for name in ("healthy", "diverged")]
-    assert "✗ new: non-finite (N001): the batch loss of step 6 is not finite" in " ".join(diff(*paths).out.split())
+    assert "✗ new: non-finite (N001): the batch loss of step 6 is not finite" in " ".join(diff(*paths, "--details").out.split())
     verdicts = diff(*reversed(paths), "--format", "json").data["pairs"][0]["verdicts"]
     assert next(each for each in verdicts if each["code"] == "N001")["change"] == "vanished"
 
@@ -101,7 +102,7 @@ def test_the_table_fits(width: int, monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def test_markdown_suits_a_pull_request() -> None:
-    text = diff(str(SAMPLES / "healthy.h5"), str(SAMPLES / "diverged.h5"), "--format", "markdown").out
+    text = diff(str(SAMPLES / "healthy.h5"), str(SAMPLES / "diverged.h5"), "--details", "--format", "markdown").out
     assert "| configuration | healthy | diverged |" in text
     assert "❌ new: non-finite" in text
     assert "\x1b" not in text

@@ -56,6 +56,11 @@ if TYPE_CHECKING:
     from dlprobe.analysis.bias_variance.curve import Point
     from dlprobe.experiments.bias_variance import BiasVarianceExperiment, Decomposed
 
+LISTED = ("Run", 4)
+SHORT = (
+    "--human-error --train-error --val-error --reference --predictions --replicas --vary --resample --over --values --data --layers --epochs --output --resume"
+)
+
 
 DRAWS = True  # its results have pictures, which --figure writes to files
 GREEDY = ("--reference",)  # takes all that follows

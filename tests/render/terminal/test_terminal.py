@@ -114,7 +114,7 @@ def test_a_heat_table_of_ten_rows_and_four_depths_fits_eighty_columns_and_explai
 def test_every_row_of_a_heat_table_is_there_at_forty_columns() -> None:
     text = " ".join(drawn(heat_table(), width=40).split())
     assert text.count("sigmoid +") >= 3
-    assert all(f"depth {depth}" in text for depth in DEPTHS)
+    assert all(f" {depth} " in text for depth in DEPTHS)
 
 
 def test_colour_paints_cells_on_a_diverging_scale(monkeypatch: pytest.MonkeyPatch) -> None:
