@@ -31,5 +31,5 @@ def __getattr__(name: str) -> Any:
 
 
 def __dir__() -> list[str]:
-    """What is there, the names that are loaded on first use included."""
-    return sorted({*globals(), *__all__})
+    """The public names, those that are loaded on first use included, and what every module has; not what this file itself imports."""
+    return sorted({*__all__, *(name for name in globals() if name.startswith("__"))})

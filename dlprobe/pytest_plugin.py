@@ -3,6 +3,10 @@
     def test_my_network_learns(dlprobe_check):
         dlprobe_check({"model": {"layers": "64,64"}, "training": {"epochs": 5}}, select=["G", "L"])
 
+    def test_my_pytorch_loop_learns(dlprobe_check):
+        with dlprobe_check.record(model, optimizer, select=["G", "L"]) as rec:
+            ...  # your loop, with rec.loss(loss)
+
     @pytest.mark.dlprobe("runs/nightly.h5")
     def test_nightly_run(): ...
 
@@ -15,6 +19,7 @@ from __future__ import annotations
 
 import tempfile
 from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -85,7 +90,7 @@ def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
 
 @pytest.fixture
 def dlprobe_check(request: pytest.FixtureRequest, tmp_path: Path) -> Checker:
-    """Call it with a configuration (a mapping or the path of a TOML file) or a run file: the test fails on findings."""
+    """Call it with a configuration (a mapping or the path of a TOML file) or a run file, a recorder's too, or record with it: the test fails on findings."""
     return Checker(request.node, tmp_path)
 
 
@@ -126,12 +131,53 @@ class Checker:
         ConfigError, DataError or RunFileError where an argument is wrong, or nothing can be trained or read.
         """
         __tracebackhide__ = True
+        path, name = self._run_file(source)
+        return self._check(path, name, select, ignore, settings, gate, fail_on)
+
+    @contextmanager
+    def record(
+        self,
+        model: Any,
+        optimizer: Any,
+        *,
+        every: int = 1,
+        select: str | Sequence[str] = (),
+        ignore: str | Sequence[str] = (),
+        settings: Mapping[str, Any] | None = None,
+        gate: str | Sequence[str] = (),
+        fail_on: str = FAIL_ON_DEFAULT,
+    ) -> Iterator[Any]:
+        """Record a PyTorch model while the `with` block trains it, then check the run; gives what `dlprobe.recorders.torch.record` gives.
+
+        every: record each so many-th step; the others as for a call. A block that fails is not checked. Raises ConfigError for what cannot be recorded.
+        """
+        __tracebackhide__ = True
+        from dlprobe.recorders.torch import record
+
+        self._count += 1
+        path = self._folder / f"run{self._count}.h5"
+        with record(model, optimizer, path, every=every) as recording:
+            yield recording
+        if not path.is_file():
+            pytest.fail("dlprobe: nothing was recorded: the optimizer made no step, or the recorder stopped with a warning", pytrace=False)
+        self._check(path, self._numbered, select, ignore, settings, gate, fail_on)
+
+    def _check(
+        self,
+        path: Path,
+        name: str,
+        select: str | Sequence[str],
+        ignore: str | Sequence[str],
+        settings: Mapping[str, Any] | None,
+        gate: str | Sequence[str],
+        fail_on: str,
+    ) -> Path:
+        __tracebackhide__ = True
         from dlprobe.reports.check import unevaluated_lines
         from dlprobe.rules.files import criteria, judged_files, run_files
         from dlprobe.rules.gate import codes, settings_of, severities
 
         fails_on, chosen = severities(fail_on), criteria(codes(select), codes(ignore), settings_of(settings or {}), codes(gate))
-        path, name = self._run_file(source)
         judged = [self._named(each, path, name) for each in judged_files(run_files([path]), chosen)]
         self._item.user_properties += [(PROPERTY, f"{each.path}: {line}") for each in judged for line in unevaluated_lines(each, chosen.asked)]
         if problem := self._problem(judged, fails_on):
@@ -141,13 +187,17 @@ class Checker:
     def _run_file(self, source: Mapping[str, Any] | str | Path) -> tuple[Path, str]:
         """The file, trained first where a configuration is given, and what the run is called in baseline and messages."""
         self._count += 1
-        number = f"[{self._count}]" if self._count > 1 else ""
         if isinstance(source, Mapping):
-            return train(source, self._folder / f"run{self._count}.h5"), f"{self._test}{number}"
+            return train(source, self._folder / f"run{self._count}.h5"), self._numbered
         path = Path(source)
         if path.suffix == ".toml":
-            return train(path, self._folder / f"run{self._count}.h5"), f"{self._test}{number}"
+            return train(path, self._folder / f"run{self._count}.h5"), self._numbered
         return path, str(path)
+
+    @property
+    def _numbered(self) -> str:
+        """What the run of this call is named: the test, with a number from the second call on."""
+        return f"{self._test}[{self._count}]" if self._count > 1 else self._test
 
     @staticmethod
     def _named(judged: JudgedRun, path: Path, name: str) -> JudgedRun:

@@ -8,11 +8,14 @@ from __future__ import annotations
 
 import importlib
 import json
+import os
 import pkgutil
 import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from difflib import SequenceMatcher
+from itertools import islice
+from pathlib import Path
 from types import MappingProxyType
 from typing import Any, Protocol, TypeAlias, TypeVar
 
@@ -189,6 +192,7 @@ def other_names(kind: str) -> dict[str, str]:
     return {other: name for name, record in records(kind).items() for other in getattr(record, "also_called", ())}
 
 
+MOST_FILES = 2000  # of a folder, in which a name like a missing one is looked for
 TWO_LINES = 160  # characters of a list that an error prints: a longer one hides what the error says
 
 
@@ -219,6 +223,15 @@ def is_short(names: Sequence[str]) -> bool:
     return len(", ".join(names)) <= TWO_LINES
 
 
+def counted(number: int, noun: str, plural: str = "") -> str:
+    """A number of things in words.
+
+    >>> counted(1, "run"), counted(0, "run"), counted(2, "class", "classes")
+    ('1 run', '0 runs', '2 classes')
+    """
+    return f"{number} {noun if number == 1 else plural or noun + 's'}"
+
+
 def did_you_mean(name: str, known: Iterable[str], also_called: Mapping[str, str] = MappingProxyType({}), most: int = 1) -> str:
     """`did you mean 'x' or 'y'? ` with at most so many names that may have been meant; empty where nothing is near.
 
@@ -227,6 +240,18 @@ def did_you_mean(name: str, known: Iterable[str], also_called: Mapping[str, str]
     """
     guesses = [repr(each) for each in nearest(name, known, also_called)[:most]]
     return f"did you mean {' or '.join(guesses)}? " if guesses else ""
+
+
+def nearby(path: str | Path) -> str:
+    """`did you mean 'c.csv'? ` for a path that is not there: a file beside it that is spelled alike or goes on so, `t1` and `t1.h5`; empty without one."""
+    missing = Path(path)
+    try:
+        with os.scandir(missing.parent) as entries:
+            beside = [entry.name for entry in islice(entries, MOST_FILES) if entry.is_file()]
+    except (OSError, ValueError):
+        return ""
+    close = [str(missing.parent / name) for name in nearest(missing.name, sorted(beside))[:1]]
+    return f"did you mean {close[0]!r}? " if close else ""
 
 
 def nearest(name: str, known: Iterable[str], also_called: Mapping[str, str] = MappingProxyType({})) -> list[str]:

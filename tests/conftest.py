@@ -14,7 +14,7 @@ hypothesis.settings.register_profile("local", deadline=None)
 hypothesis.settings.register_profile("ci", deadline=None, derandomize=True)
 hypothesis.settings.load_profile("ci" if os.environ.get("CI") else "local")
 
-collect_ignore_glob = ["campaigns/*", "frameworks/*"]  # they take minutes: python -m tests.campaigns, python -m tests.frameworks
+collect_ignore_glob = ["browser/*", "campaigns/*", "frameworks/*"]  # they take minutes: python -m tests.browser, tests.campaigns, tests.frameworks
 ORACLES = {"sklearn": "scikit-learn", "torch": "torch"}
 _fresh_cache: tempfile.TemporaryDirectory[str] | None = None
 

@@ -75,3 +75,14 @@ def statistics_of(z: Arrays, a: Arrays, signal: Arrays, gradients: Arrays, weigh
         "weight_l2": (weights, np.linalg.norm),
     }
     return {name: [float(measure(each)) for each in arrays] for name, (arrays, measure) in measures.items()}  # type: ignore[no-untyped-call, operator]
+
+
+def hostile(path: Path, text: str) -> Path:
+    """A run whose texts, each layer's name among them, are `text`."""
+    layers = [LayerFacts(f"{text}{k}", 24, None, 24, text, text) for k in range(3)]
+    names = {"statistics": ("error_signal_rms", "gradient_rms", "activation_variance"), "scalars": ("batch_loss",)}
+    data = {"name": text, "class_names": [text, "b"]}
+    with create_run(path, RunDescription(layers, "torch", data=data, environment={"note": text, text: text}, **names), force=True) as writer:
+        for step in range(120):
+            writer.step(step, {name: [1e-3, 1e-2, 0.1] for name in names["statistics"]}, {"batch_loss": 1.0 / (1 + step)})
+        return writer.finish()

@@ -7,6 +7,7 @@ import os
 import shutil
 import subprocess
 import sys
+from importlib.util import find_spec
 
 import pytest
 from command_line import ROOT, environment
@@ -26,6 +27,27 @@ import pytest
 @pytest.mark.dlprobe("ill.h5", select=["N"])
 def test_run():
     pass
+"""
+
+
+RECORDS = """
+import torch
+
+def train(model, optimizer, check, **criteria):
+    torch.manual_seed(0)
+    x, y = torch.randn(64, 8), torch.arange(64) % 3
+    with check.record(model, optimizer, **criteria) as rec:
+        for _ in range({steps}):
+            loss = torch.nn.functional.cross_entropy(model(x), y)
+            loss.backward()
+            optimizer.step()
+            optimizer.zero_grad()
+            rec.loss(loss)
+
+def test_loop(dlprobe_check):
+    hidden = [part for _ in range({depth}) for part in (torch.nn.Linear(8, 8), torch.nn.{activation}())]
+    model = torch.nn.Sequential(*hidden, torch.nn.Linear(8, 3))
+    train(model, torch.optim.SGD(model.parameters(), lr=0.1), dlprobe_check, select=["G001"])
 """
 
 
@@ -52,6 +74,18 @@ def _installed() -> bool:
 
 def test_a_configuration_is_trained_and_checked(folder: pytest.Pytester) -> None:
     run(folder, TRAINS).assert_outcomes(passed=1)
+
+
+@pytest.mark.skipif(find_spec("torch") is None, reason="could not import 'torch'")
+@pytest.mark.parametrize(
+    ("depth", "activation", "steps", "words"),
+    [(12, "Sigmoid", 200, "G001 vanishing-gradient"), (2, "ReLU", 200, ""), (2, "ReLU", 0, "nothing was recorded")],
+)
+def test_a_pytorch_loop_is_recorded_inside_the_test_and_checked(folder: pytest.Pytester, depth: int, activation: str, steps: int, words: str) -> None:
+    result = run(folder, RECORDS.format(depth=depth, activation=activation, steps=steps))
+    result.assert_outcomes(**{"failed" if words else "passed": 1})
+    if words:
+        result.stdout.fnmatch_lines([f"*{words}*"])
 
 
 def test_a_toml_file_is_trained_and_checked(folder: pytest.Pytester) -> None:

@@ -44,11 +44,11 @@ DIAGNOSES: dict[str, tuple[StateName, tuple[str, ...]]] = {
     "vanishing": ("did not learn", ("G001",)),
     "exploding": ("learned in part", ("G002", "W002", "A004")),
     "overfit": ("learned in part", ("B002", "B003")),
-    "underfit": ("learned in part", ("", "B001")),
+    "underfit": ("learned in part", ("B001", "L013")),
     "dead": ("did not learn", ("A001",)),
     "saturated": ("did not learn", ("A002",)),
     "lost": ("learned and lost", ("L002", "W003")),
-    "regressed": ("learned in part", ("", "W004", "L004", "B001")),
+    "regressed": ("learned in part", ("W004", "L004", "B001", "L013")),
     "diverged": ("diverged", ("D006", "G002", "L002", "W003", "N001")),
     "interrupted": ("learned well", ()),
 }

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from dlprobe import runs
-from dlprobe.api import conversions
+from dlprobe.api import conversions, reporting
 from dlprobe.api.tables import columns_of, results_of
 from dlprobe.errors import RunFileError
 from dlprobe.exporters.parts import What
@@ -43,6 +43,17 @@ class Run(runs.Run):
         """A DataFrame with columns `step`, where there is one number per layer `layer`, then one for each name."""
         return conversions.as_polars(columns_of(self, what, names))
 
+    def figure(self, name: str | None = None, theme: str = "light", width: int = 640) -> dict[str, Any]:
+        """A picture of the run as a Vega-Lite specification, e.g. `figure("loss")`; None: all below each other. width: of each plot, pixels.
+
+        Marimo and Jupyter draw it (`altair.Chart.from_dict`); `--figure FILE` writes it. Raises ConfigError with the names that there are.
+        """
+        return reporting.figure(self, name, theme, width)
+
+    def _repr_html_(self) -> str:
+        """The first section of the report, which notebooks show."""
+        return reporting.run_html(self)
+
 
 class Study(runs.Study):
     """A stored study: `runs` by id (each a `Run`, opened when it is asked for), `axes`, `coordinates`, `table`; see `dlprobe.runs.Study`.
@@ -61,6 +72,10 @@ class Study(runs.Study):
     def to_polars(self) -> polars.DataFrame:
         """A DataFrame with columns `run`, `status`, one for each axis, then results."""
         return conversions.as_polars(results_of(self))
+
+    def _repr_html_(self) -> str:
+        """Axes and results, which notebooks show."""
+        return reporting.study_html(self, results_of(self))
 
 
 def open_run(path: Path | str) -> Run | Study:

@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     from dlprobe.registry import Spec
     from dlprobe.reports.explanation import ActivationNumbers
 
+DRAWS = True  # its results have pictures, which --figure writes to files
 Name = Annotated[
     str | None,
     typer.Argument(metavar="NAME", help="a page, or a name with parameters or without, or kind:name; without it, all topics", autocompletion=complete_name),

@@ -2,13 +2,14 @@
 
 A range test raises the rate from --from to --to at every step of one short run and shows where the loss begins to fall and where training breaks down. Then
 whole runs are made at ten candidate rates below the break, four per decade (more where the best stands at the end of them), and the one with the smallest
-loss at the end is suggested. The answer is that of the configuration: other lengths, batches or schedules have other best rates. It costs ten or more times
-one training; --quick stops after the range test and guesses.
+loss at the end is suggested: on the validation part where there is one, else, or with --by train_loss, on the training part. The answer is that of the
+configuration: other lengths, batches or schedules have other best rates. It costs ten or more times one training; --quick stops after the range test and
+guesses.
 
 Examples:
   dlprobe lr-find
   dlprobe lr-find --optimizer momentum --epochs 5
-  dlprobe lr-find --data wine --by val_loss --format json
+  dlprobe lr-find --data wine --by train_loss --format json
   dlprobe lr-find --quick
 """
 
@@ -31,12 +32,21 @@ from dlprobe.errors import ConfigError, ExitCode
 if TYPE_CHECKING:
     from dlprobe.experiments.lr_find import Found, RateSearch
 
+DRAWS = True  # its results have pictures, which --figure writes to files
 SEARCH = "Search"
 LOSSES = ("train_loss", "val_loss")
 From = Annotated[float, typer.Option("--from", metavar="X", help="first rate of the range test [default: 1e-7]", rich_help_panel=SEARCH)]
 To = Annotated[float, typer.Option("--to", metavar="X", help="last rate of the range test [default: 10]", rich_help_panel=SEARCH)]
 RangeSteps = Annotated[int, typer.Option("--range-steps", metavar="N", min=10, help="steps of the range test [default: 100]", rich_help_panel=SEARCH)]
-By = Annotated[str, typer.Option("--by", metavar="|".join(LOSSES), help="loss at the end that is compared [default: train_loss]", rich_help_panel=SEARCH)]
+By = Annotated[
+    str | None,
+    typer.Option(
+        "--by",
+        metavar="|".join(LOSSES),
+        help="loss at the end that is compared [default: val_loss where there is one]",
+        rich_help_panel=SEARCH,
+    ),
+]
 Quick = Annotated[bool, typer.Option("--quick", help="the range test alone, and a guess from it", rich_help_panel=SEARCH)]
 Workers = Annotated[int | None, workers_option(panel=SEARCH)]
 
@@ -48,7 +58,7 @@ def command(
     first: From = 1e-7,
     last: To = 10.0,
     range_steps: RangeSteps = 100,
-    by: By = "train_loss",
+    by: By = None,
     quick: Quick = False,
     workers: Workers = None,
     *,
@@ -58,7 +68,7 @@ def command(
     """Test, train, choose, show."""
     if not 0 < first < last < float("inf"):
         raise ConfigError(f"--from {first:g} --to {last:g}: expected two rates > 0, the first below the last")
-    if by not in LOSSES:
+    if by is not None and by not in LOSSES:
         raise ConfigError(f"--by {by!r}: expected {' or '.join(LOSSES)}")
     configuration = read_configuration(config, options, screen)
     data = prepare_data(configuration, screen)
@@ -66,6 +76,7 @@ def command(
     from dlprobe.experiments.lr_find import RateSearch
     from dlprobe.training.prepared_sets import PreparedSets
 
+    by = by or ("val_loss" if len(data.inputs["val"]) else "train_loss")
     search = RateSearch(configuration, PreparedSets((configuration, data)), (first, last), range_steps, by, quick)
     return carry_out(search, Execution(workers), screen, show)
 

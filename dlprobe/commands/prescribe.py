@@ -30,6 +30,7 @@ from dlprobe.commands.base.screen import Screen
 from dlprobe.commands.base.study_driver import carry_out
 from dlprobe.commands.base.writing import claim, inputs_of, read_as, write_text
 from dlprobe.errors import ExitCode
+from dlprobe.registry import counted
 
 if TYPE_CHECKING:
     from dlprobe.commands.base.writing import Target
@@ -64,7 +65,7 @@ def command(
     found, failed = ill.diagnosis, ill.diagnosis.state.name in FAILED
     proof = None if ill.kept is None else ill.kept.proof()
     proved = None if proof is None else Proved(proof.cause.patch, tuple(proof.pairs))
-    prescription = Prescription(ill.config, ill.findings, range(first, first + seeds), tries, sets, found.cause, failed, proved)
+    prescription = Prescription(ill.config, ill.findings, range(first, first + seeds), tries, sets, found.cause, failed, proved, found.together)
     refuse_changed_data(run, ill.config, ill.fingerprint, sets)
     finished, keep = _known(prescription, ill), partial(_keep, prescription, ill, screen)
     return carry_out(prescription, Execution(workers), screen, partial(_show, ill=ill, target=target), finished, keep)
@@ -154,7 +155,7 @@ def _write(target: Target, ill: Ill, tried: Tried, chosen: Result) -> None:
 
     config = chosen.treatment.config
     changed = [(key, value_text(ill.config, key)) for key in changed_values(ill.config, config)]
-    so_far = "" if tried.complete else f" as far as was tried ({len(tried.changes)} of {tried.planned} changes)"
+    so_far = "" if tried.complete else f" as far as was tried ({len(tried.changes)} of {counted(tried.planned, 'change')})"
     lines = [line for text in head_of_cure(str(ill.path), chosen, tried.results[0], so_far) for line in wrap(visible(text), 98)]
     head = "".join(f"# {line}\n" for line in lines)
     write_text(target, f"{head}\n{to_toml(config, reasons_of(chosen, changed), brief=True)}")

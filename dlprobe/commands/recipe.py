@@ -43,6 +43,7 @@ def complete_recipe(incomplete: str) -> list[str]:
     return [name for name in registry.records("recipe") if name.startswith(incomplete)]
 
 
+DRAWS = True  # its results have pictures, which --figure writes to files
 Name = Annotated[str | None, typer.Argument(metavar="NAME", help="the claim to measure; without it, all claims", autocompletion=complete_recipe)]
 Data = Annotated[str | None, typer.Option("--data", metavar="NAME|PATH", help="measure it on this data instead")]
 Target = Annotated[str | None, typer.Option("--target", metavar="COLUMN", help="label column of a data file [default: as its format says]")]

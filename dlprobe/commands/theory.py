@@ -30,6 +30,7 @@ if TYPE_CHECKING:
     from dlprobe.config import RunConfig
     from dlprobe.runs import Run
 
+DRAWS = True  # its results have pictures, which --figure writes to files
 PANEL = "Theory"
 NEEDED = ("fan_in", "units", "activation", "initializer", "bias_initializer")  # of the layer table, to know the net
 LARGEST_SIGMA_B = 1000.0  # q* is searched up to its square
@@ -83,7 +84,24 @@ def configured_net(configuration: RunConfig, screen: Screen) -> InitialNet:
     from dlprobe.commands.base.preparing import prepare_data
 
     data = prepare_data(configuration, screen)
+    init = configuration.model.init
+    if init is not None and init.record.from_file:
+        configuration = _drawn_like(configuration, Path(str(init.parameters["path"])), len(data.feature_names), screen)
     return configured(configuration, len(data.feature_names), data.input_mean_square)
+
+
+def _drawn_like(configuration: RunConfig, path: Path, features: int, screen: Screen) -> RunConfig:
+    """The configuration with the initializer whose weights have the size of a state_dict's. Raises ConfigError where it takes other inputs than the data."""
+    from dlprobe.analysis.likeness import initializer_like
+    from dlprobe.config import with_values
+    from dlprobe.training.state_dict import sizes
+
+    roots, largest, fans = sizes(path)
+    if fans[0][0] != features:
+        raise ConfigError(f"{path} takes {fans[0][0]} inputs, the data have {features}: give its data with --data")
+    name = initializer_like(roots, largest, fans)
+    screen.note(f"weights of {path} have the size of {name}: theory is of nets that are drawn so")
+    return with_values(configuration, {"model.init": name})
 
 
 def net_of_run(run: Run, config: Path | None, options: dict[str, str | None], path: Path) -> InitialNet:

@@ -98,16 +98,28 @@ def _from_text(kind: str, text: str) -> tuple[str, Given]:
 def _pairs(kind: str, name: str, inner: str) -> dict[str, object]:
     """The key=value pairs between the parentheses. A duplicate is refused here, where both are still seen."""
     pairs: dict[str, object] = {}
-    for item in split_list(inner):
+    items = split_list(inner)
+    for index, item in enumerate(items):
         key, equals, value = item.partition("=")
         key = tidied(key)
         if not equals or not key or not value.strip():
             known = ", ".join(parameter.name for parameter in _find(kind, name).parameters) or "none"
+            if index and not equals:
+                raise ConfigError(f"{name[:LONGEST_NAME]}: {_list_without_quotes(items, index)}; its parameters: {known}")
             raise ConfigError(f"{name[:LONGEST_NAME]}: {show(item)} is not key=value; its parameters: {known}")
         if key in pairs:
             raise ConfigError(f"{name[:LONGEST_NAME]}: {show(key)} is given twice: expected each parameter once")
         pairs[key] = _unquoted(f"{name[:LONGEST_NAME]}: {key}", value.strip())
     return pairs
+
+
+def _list_without_quotes(items: list[str], index: int) -> str:
+    """What to say of `boundaries=10, 20`, whose item at `index` is no pair: which list was meant, and how it is written."""
+    begin = max((earlier for earlier in range(index) if "=" in items[earlier]), default=0)
+    end = next((later for later in range(index, len(items)) if "=" in items[later]), len(items))
+    key, _, first = items[begin].partition("=")
+    values = ",".join([first.strip(), *items[index:end]])
+    return f"{show(items[index])} is not key=value: a list in a parameter needs quotes, {key.strip()}={json.dumps(values, ensure_ascii=False)}"
 
 
 def _clean(name: str, given: Mapping[Any, object]) -> dict[str, object]:

@@ -15,7 +15,7 @@ from dlprobe.config.scalars import show
 from dlprobe.config.toml_text import loads
 from dlprobe.config.writing import to_mapping
 from dlprobe.errors import ConfigError
-from dlprobe.registry import listed, unknown
+from dlprobe.registry import listed, nearby, unknown
 
 LARGEST_FILE = 1_000_000  # bytes; the longest hand-written configuration has a few thousand
 HDF5_SIGNATURE = b"\x89HDF\r\n\x1a\n"
@@ -117,7 +117,7 @@ def _text_of(path: Path) -> str:
     try:
         content = read_start(path, LARGEST_FILE + 1)
     except FileNotFoundError:
-        raise ConfigError(f"{show(str(path))[1:-1]}: no such file: expected a TOML configuration, write one with dlprobe new") from None
+        raise ConfigError(f"{show(str(path))[1:-1]}: no such file: {nearby(path)}expected a TOML configuration, write one with dlprobe new") from None
     except IsADirectoryError:
         raise ConfigError(f"{path}: is a directory, expected a TOML file") from None
     except (OSError, ValueError) as error:

@@ -62,7 +62,7 @@ def dataset_from_arrays(arrays: Arrays, options: Options) -> Dataset:
         feature_names=features,
         class_names=tuple(visible(name) for name in decided.class_names),
         parts=parts,
-        notes=(*arrays.notes, *notes, *chosen, *dropped, *filling, decided.note),
+        notes=(*arrays.notes, *notes, *chosen, *dropped, decided.note, *filling),
         source=visible(path),
         sample_shape=() if chosen else arrays.inputs.shape[1:],
         target_names=numbered(visible(names[1]) or "y", decided.values.shape[1]) if decided.task == "regression" else (),

@@ -12,6 +12,7 @@ import numpy as np
 
 from dlprobe.data.dataset import Floats, Indices, Mask, Options
 from dlprobe.data.places import nearest, problem, quoted, quoted_list, visible
+from dlprobe.registry import counted
 
 TARGET_NAMES = ("target", "label", "class", "y")
 
@@ -104,7 +105,7 @@ def used_columns(table: Table, options: Options, like: Table | None = None) -> t
             raise problem(table.path, f"columns {quoted(','.join(options.columns))} names no feature: the target and dropped columns are none")
         rest = rest.of([column for column in rest.columns if column in features or column in apart])
     left_out = [column for column in table.columns if column not in rest.columns]
-    many = f"{len(left_out)} of {len(table.columns)} columns were left out as asked: " if left_out else ""
+    many = f"{len(left_out)} of {counted(len(table.columns), 'column')} were left out as asked: " if left_out else ""
     return rest, (f"{many}{quoted_list([column.name for column in left_out])}",) if left_out else ()
 
 

@@ -100,10 +100,17 @@ class Tiles(Protocol):
 
 @dataclass(frozen=True)
 class ScannedTiles:
-    """Tiles of finite numbers, and a digest of each row, uint64 (rows,)."""
+    """Tiles of numbers, finite but for NaN where a value is missing and to be filled (`gaps`: some is).
+
+    digests: of each row, uint64 (rows,), where there are no gaps. missing: rows without a value, int64 (features,), among
+    the `rows` of the file, some of which may have been dropped.
+    """
 
     tiles: Tiles
     digests: Indices
+    gaps: bool
+    missing: Indices
+    rows: int
 
 
 @dataclass(frozen=True)

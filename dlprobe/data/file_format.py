@@ -12,19 +12,20 @@ from dlprobe.data.arrays import Arrays, dataset_from_arrays
 from dlprobe.data.columns import Table
 from dlprobe.data.dataset import Dataset, Options
 from dlprobe.data.given_parts import joined, joined_arrays
-from dlprobe.data.large_files import LargeArrays, LargeTable, dataset_in_tiles, suits
+from dlprobe.data.large_files import Large, dataset_in_tiles
 from dlprobe.data.places import at_home, in_one_line, problem, quoted, visible
 from dlprobe.data.tables import dataset_from_table
 from dlprobe.data.tiles import Told
 from dlprobe.errors import DlprobeError
-from dlprobe.registry import Parameter, records
+from dlprobe.registry import Parameter, nearby, records
 
 
 @dataclass(frozen=True)
 class FileFormat:
     """A format that dlprobe reads. `suffixes` are matched with the end of the lower-case file name; a file must start with one of `signatures`, if given.
 
-    text: whether it is text, which has a separator and decimal signs. large: the file where it is so large that it is read in tiles; None where it is not.
+    text: whether it is text, which has a separator and decimal signs. large: the file where it is so large that it is read in
+    tiles, or is to be read beside a large one (the last argument); None where it is not.
     """
 
     name: str
@@ -34,7 +35,7 @@ class FileFormat:
     signatures: tuple[bytes, ...] = ()
     parameters: tuple[Parameter, ...] = ()
     text: bool = False
-    large: Callable[[Path, Options], LargeTable | LargeArrays | None] | None = None
+    large: Callable[[Path, Options, bool], Large | None] | None = None
 
 
 GZIP = b"\x1f\x8b"
@@ -92,21 +93,39 @@ def format_of(path: str | Path) -> FileFormat | None:
 def read_sources(path: Path, options: Options) -> Table | Arrays:
     """What the user's file holds, with the files for validation and test. Raises DataError, one line, whatever is wrong with a file."""
     source = read_source(path, options)
+    for other, part in given_files(path, options):
+        source = with_part(source, read_source(other, options, source if isinstance(source, Table) else None), part)
+    return source
+
+
+def given_files(path: Path, options: Options) -> Iterator[tuple[Path, int]]:
+    """The files that `val_data` and `test_data` name, and the part. Raises DataError where one is the file itself."""
     for key, part in (("val_data", 1), ("test_data", 2)):
         if (named := getattr(options, key)) is not None:
             other = at_home(named.strip())
             if other.exists() and path.exists() and other.samefile(path):
                 raise problem(other, f"is named by {key} and by data, expected another file: its rows would be in both parts")
-            source = with_part(source, read_source(other, options, source if isinstance(source, Table) else None), part)
-    return source
+            yield other, part
 
 
 def large_dataset(path: Path, options: Options, told: Told | None) -> Dataset | None:
     """The data set of a large file, its features read in tiles; None where the file is to be read whole. Raises DataError."""
+    if options.outliers > 0 or (large := large_file(path, options, beside=False)) is None:
+        return None
+    others = []
+    for other, part in given_files(path, options):
+        if (more := large_file(other, options, beside=True)) is None:
+            return None
+        others.append((more, part))
+    with one_clear_line(path):
+        return dataset_in_tiles(large, others, options, told)
+
+
+def large_file(path: Path, options: Options, beside: bool) -> Large | None:
+    """A file that is read in tiles, `beside` a large one however small it is; None where it is to be read whole. Raises DataError."""
     with one_clear_line(path):
         record = chosen_format(path, first_bytes(path))
-        large = record.large(path, options) if record.large is not None and suits(options) else None
-        return None if large is None else dataset_in_tiles(large, options, told)
+        return None if record.large is None else record.large(path, options, beside)
 
 
 def dataset_of(path: Path, source: Table | Arrays, options: Options) -> Dataset:
@@ -156,7 +175,7 @@ def first_bytes(path: Path) -> bytes:
         mode = path.stat().st_mode
     except FileNotFoundError:
         where = "" if path.is_absolute() else f" in {visible(Path.cwd())}"
-        raise problem(path, f"there is no such file{where}: check the path, or `dlprobe list data` for the sets that have a name") from None
+        raise problem(path, f"there is no such file{where}: {nearby(path)}check the path, or `dlprobe list data` for the sets that have a name") from None
     except ValueError as error:
         raise problem(path, f"is not a path ({in_one_line(error)})") from None
     if stat.S_ISDIR(mode):

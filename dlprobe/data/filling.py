@@ -10,37 +10,54 @@ from collections.abc import Mapping
 import numpy as np
 import numpy.typing as npt
 
-from dlprobe.data.dataset import PARTS, Array, Dataset, Floats, Indices, Scaler, Tile, Tiles
+from dlprobe.data.dataset import PARTS, Array, Dataset, Floats, Indices, Scaler, Tiles
+from dlprobe.data.gaps import refuse_empty
 from dlprobe.data.places import quoted
 from dlprobe.data.scaling import Moments
-from dlprobe.data.tiles import Told, added, followed
+from dlprobe.data.tile_quantiles import median_in_tiles
+from dlprobe.data.tiles import Told, added, followed, rows_within
 from dlprobe.errors import DataError
 
 
-def rows_within(rows: Indices, tile: Tile) -> tuple[slice, Indices]:
-    """Of ascending rows those inside a tile: which of them, and where in the tile."""
-    first, last = np.searchsorted(rows, [tile.rows.start, tile.rows.stop])
-    return slice(int(first), int(last)), rows[first:last] - tile.rows.start
-
-
-def moments_in_tiles(tiles: Tiles, rows: Indices, told: Told | None = None) -> Moments:
-    """The moments of some rows, ascending, as `scaling.moments_of` has them."""
+def totals_in_tiles(tiles: Tiles, rows: Indices, told: Told | None = None) -> tuple[Floats, Floats, Floats, Indices]:
+    """Smallest and largest number, and the sum, of each column over some rows, ascending, NaN left out, float64; and how many numbers that are, int64."""
     columns = tiles.shape[1]
     low, high, total = np.full(columns, np.inf), np.full(columns, -np.inf), np.zeros(columns)
+    known = np.full(columns, len(rows))
     with np.errstate(all="ignore"):
         for tile in followed(tiles, told, 1, 4):
             _, chosen = rows_within(rows, tile)
             if len(chosen):
                 values, at = tile.values[chosen], tile.columns
-                low[at], high[at] = np.minimum(low[at], values.min(axis=0)), np.maximum(high[at], values.max(axis=0))
+                gaps = np.isnan(values)
+                least, most = (np.fmin, np.fmax) if (holed := gaps.any()) else (np.minimum, np.maximum)
+                low[at], high[at] = least(low[at], least.reduce(values)), most(high[at], most.reduce(values))
+                if holed:
+                    known[at] -= gaps.sum(axis=0)
+                    values[gaps] = 0.0
                 total[at] = added(total[at], values)
-        mean, squares = total / len(rows), np.zeros(columns)
+    return low, high, total, known
+
+
+def moments_in_tiles(tiles: Tiles, rows: Indices, told: Told | None = None) -> Moments:
+    """The moments of some rows without NaN, ascending, as `scaling.moments_of` has them."""
+    low, high, total, _ = totals_in_tiles(tiles, rows, told)
+    with np.errstate(all="ignore"):
+        mean, squares = total / len(rows), np.zeros(tiles.shape[1])
         for tile in followed(tiles, told, 2, 4):
             _, chosen = rows_within(rows, tile)
             if len(chosen):
                 values = tile.values[chosen] - mean[tile.columns]
                 squares[tile.columns] = added(squares[tile.columns], np.multiply(values, values, out=values))
         return Moments(low, high, mean, np.sqrt(squares / len(rows)))
+
+
+def fit_fill_in_tiles(dataset: Dataset, tiles: Tiles, rows: Indices, missing: str) -> Floats:
+    """As `gaps.fit_fill` of the training rows. Raises DataError where a feature has no value there."""
+    _, _, total, known = totals_in_tiles(tiles, rows)
+    refuse_empty(known == 0, dataset.feature_names, dataset.name)
+    with np.errstate(all="ignore"):
+        return median_in_tiles(tiles, rows, known) if missing == "median" else total / known
 
 
 def filled_from_tiles(

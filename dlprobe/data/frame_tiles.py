@@ -1,4 +1,4 @@
-"""Columns of Parquet and Feather files as tiles: a few whole columns at a time, since that is how such files lie on the disk."""
+"""Parquet and Feather files: whole, or as tiles of a few whole columns, since that is how such files lie on the disk."""
 
 from __future__ import annotations
 
@@ -10,10 +10,10 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from dlprobe.data.columns import Column
-from dlprobe.data.dataset import Array, Tile
-from dlprobe.data.frames import number_column, refuse_packed, silent_stderr
+from dlprobe.data.dataset import LARGEST_ELEMENTS, Array, Tile
+from dlprobe.data.frames import column_of, is_readable, number_column, refuse_packed, silent_stderr
 from dlprobe.data.large_files import LargeTable, is_large
-from dlprobe.data.places import problem
+from dlprobe.data.places import in_one_line, problem
 from dlprobe.data.tiles import TILE
 
 if TYPE_CHECKING:
@@ -22,15 +22,15 @@ if TYPE_CHECKING:
 Scan = Callable[[Path], "polars.LazyFrame"]
 
 
-def large_frame(path: Path, scan: Scan, left_out: Callable[[polars.DataFrame], Sequence[str]]) -> LargeTable | None:
-    """A large table of numbers and truth values; None where it is small, or has a column of another kind. `left_out`: names that the file calls an index."""
+def large_frame(path: Path, scan: Scan, beside: bool, left_out: Callable[[polars.DataFrame], Sequence[str]]) -> LargeTable | None:
+    """A large table, or one beside such; None where it is small. `left_out`: names that the file calls an index."""
     import polars
 
     try:
         with silent_stderr():
             lazy = scan(path)
             schema, rows = lazy.collect_schema(), int(lazy.select(polars.len()).collect().item())
-            if not is_large(path, rows, len(schema)) or not all(kind.is_numeric() or kind == polars.Boolean for kind in schema.dtypes()):
+            if not is_large(path, rows, len(schema), beside):
                 return None
             refuse_packed(path, schema, rows)
             names = schema.names()
@@ -40,13 +40,36 @@ def large_frame(path: Path, scan: Scan, left_out: Callable[[polars.DataFrame], S
 
     def load(numbers: Sequence[int]) -> list[Column]:
         frame = columns_of(path, scan, [names[number - 1] for number in numbers])
-        return [number_column(frame.to_series(k), names[number - 1], number) for k, number in enumerate(numbers)]
+        return [column_of(frame.to_series(k), Column(names[number - 1], number)) for k, number in enumerate(numbers)]
 
     def tiles(numbers: Sequence[int]) -> FrameTiles:
         return FrameTiles(path, scan, tuple(names[number - 1] for number in numbers), rows)
 
     notes = tuple(f"column '{name}' is the index that pandas stored: left out" for name in index)
-    return LargeTable(path, names, rows, load, tiles, counted=True, left_out=[names.index(name) + 1 for name in index], notes=notes)
+    kinds = dict(enumerate(schema.dtypes(), start=1))
+    readable = [number for number, kind in kinds.items() if is_readable(kind, "refuse")]
+    numeric = [number for number, kind in kinds.items() if kind.is_numeric() or kind == polars.Boolean]
+    indexed = [names.index(name) + 1 for name in index]
+    return LargeTable(path, names, rows, load, tiles, readable, numeric, counted=True, left_out=indexed, notes=notes)
+
+
+def whole_frame(path: Path, scan: Scan, called: str) -> polars.DataFrame:
+    """All of a file, its declared size checked first. polars panics on some damaged files, and a panic is no Exception."""
+    import polars
+
+    try:
+        with silent_stderr():
+            lazy = scan(path)
+            rows, schema = int(lazy.select(polars.len()).collect().item()), lazy.collect_schema()
+            if rows * len(schema) > LARGEST_ELEMENTS:
+                raise problem(path, f"declares {rows} rows × {len(schema)} columns, dlprobe takes up to {LARGEST_ELEMENTS} numbers")
+            refuse_packed(path, schema, rows)
+            frame = lazy.collect()
+    except (polars.exceptions.PolarsError, polars.exceptions.PanicException) as error:
+        raise problem(path, f"cannot be read as {called}, it looks damaged ({in_one_line(error)}): write the file again") from None
+    if frame.height != rows:
+        raise problem(path, f"declares {rows} rows and holds {frame.height}: write the file again")
+    return frame
 
 
 def columns_of(path: Path, scan: Scan, names: Sequence[str]) -> polars.DataFrame:

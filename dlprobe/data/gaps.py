@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
@@ -11,31 +12,47 @@ from dlprobe.data.columns import Column, Table, pasted
 from dlprobe.data.dataset import Array, Floats, Indices, Mask
 from dlprobe.data.places import problem, quoted, quoted_list
 from dlprobe.errors import DataError
+from dlprobe.registry import counted
 
 CURE = "--missing median fills gaps (or mean, indicator)"
 
 
-def rows_without_gaps(table: Table, needed: Sequence[Column], features: bool) -> tuple[Indices, tuple[str, ...]]:
+@dataclass(frozen=True)
+class FeatureGaps:
+    """Gaps in columns of a table that are not held. first: int64 (rows,), the number of the first of them without a value in the row, 0 where none is.
+
+    counts: rows without a value, of each column that has any.
+    """
+
+    first: Indices
+    counts: Sequence[tuple[Column, int]]
+
+
+def rows_without_gaps(table: Table, needed: Sequence[Column], features: bool, beside: FeatureGaps | None = None) -> tuple[Indices, tuple[str, ...]]:
     """Rows without a missing value in the `needed` columns, int64, and a note that counts the others. Refuses to leave out more than half the rows.
 
-    features: whether the needed columns are features too, or only such as no row can be without.
+    features: whether the needed columns are features too, or only such as no row can be without. beside: of features that are not held.
     """
     gaps = np.zeros(table.rows, dtype=np.int64)
     for column in reversed(needed):
         gaps[column.missing] = column.number  # ends as the first missing column of the row
+    counts = [(column, int(column.missing.sum())) for column in needed]
+    if beside is not None:
+        gaps = np.where((beside.first > 0) & ((gaps == 0) | (beside.first < gaps)), beside.first, gaps)
+        counts = sorted([*counts, *beside.counts], key=lambda one: one[0].number)
     kept = np.flatnonzero(gaps == 0)
     lost = table.rows - len(kept)
     if not lost:
         return kept, ()
     first = int(np.argmax(gaps > 0))
-    column = next(c for c in needed if c.number == gaps[first])
+    column = next(c for c, many in counts if many and c.number == gaps[first])
     if 2 * lost > table.rows:
-        worst = max(needed, key=lambda c: int(c.missing.sum()))
+        worst = max(counts, key=lambda one: one[1])[0]
         cure = f"--drop {pasted([worst])} leaves that column out, {CURE}" if features else "name another target"
-        what = f"missing value; {lost} of {table.rows} rows have one, most in {quoted(worst.name)}: {cure}"
+        what = f"missing value; {lost} of {counted(table.rows, 'row')} have one, most in {quoted(worst.name)}: {cure}"
         raise problem(table.path_at(first), what, table.row_of(first), column.number, column.name)
     where = f"row {table.row_of(first)}, column {column.number} {quoted(column.name)}"
-    return kept, (f"dropped {lost} of {table.rows} rows with missing values (the first: {where})",)
+    return kept, (f"dropped {lost} of {counted(table.rows, 'row')} with missing values (the first: {where})",)
 
 
 def whole_rows(path: Path, matrix: Floats, targets: Array, missing: str) -> tuple[Indices, tuple[str, ...]]:
@@ -52,8 +69,8 @@ def whole_rows(path: Path, matrix: Floats, targets: Array, missing: str) -> tupl
     first = f"row {int(np.argmax(gaps)) + 1}"
     if 2 * lost > len(gaps):
         cure = CURE if missing == "drop" and 2 * of_targets.sum() <= len(gaps) else "expected a target in most rows"
-        raise problem(path, f"{lost} of {len(gaps)} rows hold NaN, {first} is the first: {cure}")
-    return np.flatnonzero(~gaps), (f"dropped {lost} of {len(gaps)} rows with missing values (the first: {first})",)
+        raise problem(path, f"{lost} of {counted(len(gaps), 'row')} hold NaN, {first} is the first: {cure}")
+    return np.flatnonzero(~gaps), (f"dropped {lost} of {counted(len(gaps), 'row')} with missing values (the first: {first})",)
 
 
 def gap_note(missing: str, names: Sequence[str], gaps: int) -> tuple[str, ...]:
@@ -62,7 +79,7 @@ def gap_note(missing: str, names: Sequence[str], gaps: int) -> tuple[str, ...]:
         return ()
     by = "the median of the training part" if missing == "median" else "the mean of the training part"
     flag = ", and a column for each says where they were" if missing == "indicator" else ""
-    columns = f"{len(names)} columns ({quoted_list(list(names))})" if len(names) > 1 else f"column {quoted(names[0])}"
+    columns = f"{counted(len(names), 'column')} ({quoted_list(list(names))})" if len(names) > 1 else f"column {quoted(names[0])}"
     many = f"{gaps} missing values in {columns} are" if gaps > 1 else f"1 missing value in {columns} is"
     return (f"{many} filled by {by}{flag}",)
 
@@ -78,12 +95,16 @@ def fit_fill(raw: Floats, missing: str, names: Sequence[str], data: str) -> Floa
 
     raw: (samples, features), NaN where missing. Raises DataError where a feature has no value there.
     """
-    holes = np.isnan(raw)
-    if (empty := holes.all(axis=0)).any():
-        name = names[int(np.argmax(empty))]
-        raise DataError(f"{data}: feature {quoted(name)} has no value in the training part, expected one to fill gaps by: leave it out with drop")
+    refuse_empty(np.asarray(np.isnan(raw).all(axis=0)), names, data)
     with np.errstate(all="ignore"):
         return np.nanmedian(raw, axis=0) if missing == "median" else np.nanmean(raw, axis=0)
+
+
+def refuse_empty(empty: Mask, names: Sequence[str], data: str) -> None:
+    """Raise DataError where a feature, bool (features,), has no value in the training part."""
+    if empty.any():
+        name = names[int(np.argmax(empty))]
+        raise DataError(f"{data}: feature {quoted(name)} has no value in the training part, expected one to fill gaps by: leave it out with drop")
 
 
 def filled(raw: Floats, values: Floats) -> Floats:

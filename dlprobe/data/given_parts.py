@@ -14,6 +14,7 @@ from dlprobe.data.arrays import Arrays
 from dlprobe.data.columns import Column, Table
 from dlprobe.data.dataset import PARTS, Array, Indices
 from dlprobe.data.places import problem, quoted, visible
+from dlprobe.registry import counted
 
 # how people call the parts, in names of arrays and in cells
 PART_WORDS = {
@@ -58,6 +59,15 @@ def arrays_of_parts(path: Path, parts: dict[str, tuple[Array, Array]], names: di
 
 def joined_arrays(main: Arrays, other: Arrays, part: int) -> Arrays:
     """`other` behind `main`, its rows given to a part. Raises DataError where shapes of samples, or kinds of targets, differ."""
+    refuse_unlike(main, other)
+    names = (f"{main.names[0]} + {other.names[0]}", f"{main.names[1]} + {other.names[1]}")
+    parts = appended(main.parts, len(main.inputs), len(other.inputs), part)
+    inputs, targets = np.concatenate([main.inputs, other.inputs]), np.concatenate([main.targets, other.targets])
+    return Arrays(main.path, inputs, targets, names if main.path == other.path else main.names, parts, main.notes + told(other.path, part, len(other.inputs)))
+
+
+def refuse_unlike(main: Arrays, other: Arrays) -> None:
+    """Raise DataError where shapes of samples, or kinds of targets, differ."""
     for array, mine, its in ((0, main.inputs, other.inputs), (1, main.targets, other.targets)):
         if mine.ndim == 0 or its.ndim == 0 or mine.shape[1:] != its.shape[1:] or (mine.dtype.kind in "US") != (its.dtype.kind in "US"):
             what = f"array {quoted(other.names[array])} has shape {its.shape} and type {its.dtype}, expected samples as in {quoted(main.names[array])} "
@@ -66,10 +76,6 @@ def joined_arrays(main: Arrays, other: Arrays, part: int) -> Arrays:
         if len(arrays.inputs) != len(arrays.targets):
             what = f"array {quoted(arrays.names[1])} has shape {arrays.targets.shape}, expected ({len(arrays.inputs)},): one for each row of "
             raise problem(arrays.path, f"{what}{quoted(arrays.names[0])}")
-    names = (f"{main.names[0]} + {other.names[0]}", f"{main.names[1]} + {other.names[1]}")
-    parts = appended(main.parts, len(main.inputs), len(other.inputs), part)
-    inputs, targets = np.concatenate([main.inputs, other.inputs]), np.concatenate([main.targets, other.targets])
-    return Arrays(main.path, inputs, targets, names if main.path == other.path else main.names, parts, main.notes + told(other.path, part, len(other.inputs)))
 
 
 def joined(main: Table, other: Table, part: int) -> Table:
@@ -106,7 +112,7 @@ def appended(parts: Indices | None, count: int, more: int, part: int) -> Indices
 
 
 def told(path: Path, part: int, rows: int) -> tuple[str, ...]:
-    return (f"the {PARTS[part]} part is given: {rows} rows of {visible(path.name)}",)
+    return (f"the {PARTS[part]} part is given: {counted(rows, 'row')} of {visible(path.name)}",)
 
 
 def parts_in(table: Table, column: Column) -> Indices:

@@ -15,7 +15,7 @@ from dlprobe.data.places import at_home, visible
 from dlprobe.data.randomness import generator
 from dlprobe.data.tiles import Told
 from dlprobe.errors import ConfigError, DataError
-from dlprobe.registry import Spec, listing, records, tidied, unknown
+from dlprobe.registry import Spec, listing, nearby, nearest, records, tidied, unknown
 
 # keys about what a file holds, with their defaults
 FILE_OPTIONS = {
@@ -56,6 +56,8 @@ def load_with_source(options: Options, seed: int, told: Told | None = None) -> t
             return large, None
         source = read_sources(path, options)
         return dataset_of(path, source, options), source
+    if (file := nearby(text)) and not nearest(tidied(text), records("data")):
+        raise ConfigError(f"{visible(text)}: there is no such file or data set: {file}dlprobe list data shows the sets that have a name")
     raise ConfigError(
         f"{unknown('data set', visible(text), records('data'), listing('data'))}; a file is given as a path with a suffix ({', '.join(suffixes())})"
     )

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from itertools import combinations
 
@@ -12,15 +12,18 @@ import numpy.typing as npt
 
 from dlprobe.data.corruption import corruption_notes, with_noisy_labels, with_outliers
 from dlprobe.data.dataset import PARTS, Array, Dataset, Floats, Indices, Options, PreparedData, Repeats, Scaler, ScannedTiles, no_rows
-from dlprobe.data.filling import filled_from_tiles, misfit, moments_in_tiles
+from dlprobe.data.filling import filled_from_tiles, fit_fill_in_tiles, misfit, moments_in_tiles
 from dlprobe.data.gaps import filled, fit_fill
 from dlprobe.data.images import of_moving_images, side_of
 from dlprobe.data.places import quoted_list
 from dlprobe.data.repeats import possible_in_tiles, repeats, repeats_of
-from dlprobe.data.scaling import Moments, fit_moments, moments_of, robust
+from dlprobe.data.scaling import Moments, fit_moments, moments_of, robust, robust_of
 from dlprobe.data.splitting import fewer, split, split_given
-from dlprobe.data.tiles import Told, whole
+from dlprobe.data.tile_quantiles import robust_in_tiles
+from dlprobe.data.tile_views import Filled
+from dlprobe.data.tiles import Told, digests_of, whole
 from dlprobe.errors import DataError
+from dlprobe.registry import counted
 
 SUMMED = 2**16  # numbers whose squares are made at a time
 
@@ -35,7 +38,7 @@ def prepare(dataset: Dataset, options: Options, seed: int, dtype: npt.DTypeLike,
     rows = parted(dataset, options, seed)
     targets = {part: np.ascontiguousarray(dataset.targets[rows[part]]) for part in PARTS}
     targets["train"], noise = with_noisy_labels(dataset, targets["train"], options.label_noise, seed)
-    if dataset.tiles is not None and (options.outliers > 0 or options.scaling == "robust"):  # these need whole columns
+    if dataset.tiles is not None and options.outliers > 0:
         dataset = held(dataset)
     made = (
         from_array(dataset, options, rows, targets, seed, dtype)
@@ -86,11 +89,11 @@ def parted(dataset: Dataset, options: Options, seed: int) -> dict[str, Indices]:
     given = dataset.parts is not None or dataset.groups is not None
     rows = split_given(dataset.parts, dataset.groups, classes, options.split, seed) if given else split(dataset.samples, classes, options.split, seed)
     if not len(rows["train"]):
-        found = f"the training part of split {words(options.split)} is empty with {dataset.samples} rows"
+        found = f"the training part of split {words(options.split)} is empty with {counted(dataset.samples, 'row')}"
         raise DataError(f"{dataset.name}: {found}: give training a larger share")
     if options.train_size is not None:
         if options.train_size > len(rows["train"]):
-            found = f"train_size = {options.train_size}, and the training part of split {words(options.split)} has {len(rows['train'])} rows"
+            found = f"train_size = {options.train_size}, and the training part of split {words(options.split)} has {counted(len(rows['train']), 'row')}"
             raise DataError(f"{dataset.name}: {found}: take fewer, or give training a larger share")
         rows["train"] = fewer(rows["train"], None if classes is None else classes[rows["train"]], options.train_size, seed)
     return rows
@@ -116,7 +119,7 @@ def from_array(dataset: Dataset, options: Options, rows: Mapping[str, Indices], 
     raw["train"], far = with_outliers(raw["train"], options.outliers, seed)
     repeated = repeats(raw, targets, dataset.task == "classification")
     moments = moments_of(raw["train"])
-    scaler = fit_inputs(dataset, options, moments, raw["train"])
+    scaler = fit_inputs(dataset, options, moments, lambda: robust(raw["train"]))
     inputs = {part: cast(dataset, rows[part], raw[part], scaler, dtype) for part in PARTS}
     return Made(inputs, scaler, moments, repeated, fill, far)
 
@@ -131,12 +134,17 @@ def from_tiles(
     told: Told | None,
 ) -> Made:
     """Prepared inputs of a large file, the same to the last bit; nothing is held beside them."""
+    tiles, digests, fill = held.tiles, held.digests, np.zeros(0)
+    if held.gaps:
+        fill = fit_fill_in_tiles(dataset, tiles, rows["train"], options.missing)
+        tiles = Filled(tiles, fill)
+        digests = digests_of(tiles)
     every = np.sort(np.concatenate([rows[part] for part in PARTS]))
-    digests = {part: held.digests[rows[part]] for part in PARTS}
-    repeated = repeats_of(digests, lambda: possible_in_tiles(held.tiles, every), targets, dataset.task == "classification")
-    moments = moments_in_tiles(held.tiles, rows["train"], told)
-    scaler = fit_inputs(dataset, options, moments, dataset.inputs)
-    return Made(filled_from_tiles(dataset, held.tiles, rows, scaler, dtype, told), scaler, moments, repeated)
+    of_parts = {part: digests[rows[part]] for part in PARTS}
+    repeated = repeats_of(of_parts, lambda: possible_in_tiles(tiles, every), targets, dataset.task == "classification")
+    moments = moments_in_tiles(tiles, rows["train"], told)
+    scaler = fit_inputs(dataset, options, moments, lambda: robust_of(robust_in_tiles(tiles, rows["train"])))
+    return Made(filled_from_tiles(dataset, tiles, rows, scaler, dtype, told), scaler, moments, repeated, fill)
 
 
 def held(dataset: Dataset) -> Dataset:
@@ -144,10 +152,10 @@ def held(dataset: Dataset) -> Dataset:
     return dataset if dataset.tiles is None else replace(dataset, inputs=whole(dataset.tiles.tiles), tiles=None)
 
 
-def fit_inputs(dataset: Dataset, options: Options, moments: Moments, raw: Floats) -> Scaler:
-    """The scaler of a raw training part with these moments, of its images as they move where they do."""
+def fit_inputs(dataset: Dataset, options: Options, moments: Moments, quartiles: Callable[[], tuple[Floats, Floats]]) -> Scaler:
+    """The scaler of a raw training part with these moments, of its images as they move where they do. quartiles: as in `fit_moments`."""
     moving = of_moving_images(moments, side_of(dataset, options), options)
-    return fit_moments(options.scaling, moving, lambda: robust(raw), dataset.feature_names, dataset.name)
+    return fit_moments(options.scaling, moving, quartiles, dataset.feature_names, dataset.name)
 
 
 def words(percents: tuple[float, float, float]) -> str:
@@ -221,12 +229,15 @@ def given_notes(dataset: Dataset, rows: Mapping[str, Indices], duplicates: Mappi
 def split_notes(dataset: Dataset, options: Options, rows: Mapping[str, Indices], scaler: Scaler) -> list[str]:
     """What the split and the scaling could not do as asked."""
     empty = [part for part, percent in zip(PARTS, options.split, strict=True) if percent > 0 and not len(rows[part])]
-    notes = [f"the {part} part is empty: {dataset.samples} rows are too few for split {words(options.split)}" for part in empty]
+    notes = [
+        f"the {part} part is empty: {counted(dataset.samples, 'row')} {'is' if dataset.samples == 1 else 'are'} too few for split {words(options.split)}"
+        for part in empty
+    ]
     constant = int((scaler.scale == 0).sum())
     if constant:
-        notes.append(f"{constant} of {len(scaler.scale)} features are constant in the training part and scaled to 0")
+        notes.append(f"{constant} of {counted(len(scaler.scale), 'feature')} are constant in the training part and scaled to 0")
     if dataset.task == "classification":
         counts = count_classes(dataset.targets, len(dataset.class_names))
         if few := int((counts == 1).sum()):
-            notes.append(f"{few} classes have a single row" if few > 1 else "1 class has a single row")
+            notes.append(f"{counted(few, 'class', 'classes')} have a single row" if few > 1 else "1 class has a single row")
     return notes

@@ -9,8 +9,7 @@ from itertools import combinations
 import numpy as np
 
 from dlprobe.data.dataset import PARTS, Array, Floats, Indices, Repeats, Tiles
-from dlprobe.data.filling import rows_within
-from dlprobe.data.tiles import row_digests, whole
+from dlprobe.data.tiles import row_digests, rows_within, whole
 
 KNOWN = 0.95  # share of a part's rows that also stand in the training part, from which on rows say what is reachable on it
 REPEATED = 0.5  # distinct rows over rows of the training part, up to which they do

@@ -15,7 +15,7 @@ from dlprobe.data.loading import is_set, load
 from dlprobe.data.named_sets import NamedSet
 from dlprobe.data.preparation import cast, count_classes, fingerprint, fit_inputs, held, prepare
 from dlprobe.data.randomness import generator
-from dlprobe.data.scaling import moments_of
+from dlprobe.data.scaling import moments_of, robust
 from dlprobe.data.splitting import dealt, members_of
 from dlprobe.errors import ConfigError
 
@@ -92,7 +92,7 @@ class Resampler:
         raw, far = with_outliers(filled(raw, fill), self.options.outliers, seed)
         targets, noise = with_noisy_labels(dataset, np.ascontiguousarray(dataset.targets[rows]), self.options.label_noise, seed)
         moments = moments_of(raw)
-        scaler = fit_inputs(dataset, self.options, moments, raw)
+        scaler = fit_inputs(dataset, self.options, moments, lambda: robust(raw))
         inputs = {part: cast(self.dataset, rest, filled(self.dataset.inputs[rest], fill), scaler, self.dtype) for part, rest in self.base.indices.items()}
         inputs["train"] = cast(dataset, rows, raw, scaler, self.dtype)
         whole: Floats = inputs["train"].astype(np.float64)

@@ -90,7 +90,12 @@ def fit_targets(kind: str, interval: tuple[float, float], targets: Floats, names
 
 def robust(inputs: Floats) -> tuple[Floats, Floats]:
     """Median and interquartile range of each column; a range of 0 counts as 1 (as scikit-learn): the column is only shifted."""
-    quarter, middle, three_quarters = np.percentile(inputs, (25.0, 50.0, 75.0), axis=0)
+    return robust_of(np.percentile(inputs, (25.0, 50.0, 75.0), axis=0))
+
+
+def robust_of(quartiles: Floats) -> tuple[Floats, Floats]:
+    """As `robust`, of the quartiles (3, columns)."""
+    quarter, middle, three_quarters = quartiles
     spread = three_quarters - quarter
     return middle, np.where(spread == 0.0, 1.0, spread)
 

@@ -9,11 +9,12 @@ import numpy as np
 
 from dlprobe.data.arrays import Arrays
 from dlprobe.data.columns import Column, Table, choose_targets, pasted, special_columns
-from dlprobe.data.dataset import Array, Dataset, Floats, Indices, Options, PreparedData, Tiles
-from dlprobe.data.filling import moments_in_tiles, rows_within
+from dlprobe.data.dataset import Array, Dataset, Floats, Indices, Options, PreparedData, ScannedTiles
+from dlprobe.data.filling import totals_in_tiles
 from dlprobe.data.foretelling import foretold
 from dlprobe.data.places import visible
 from dlprobe.data.row_names import ROW_COUNTER, is_whole
+from dlprobe.data.tiles import rows_within
 
 LOOKED_AT = 100_000  # rows, evenly spaced, that distinct values and histograms are of
 COMPARED = 20_000  # rows, evenly spaced, on which a column is compared with the target
@@ -83,7 +84,7 @@ class Survey:
 def survey(data: PreparedData, dataset: Dataset, source: Table | Arrays | None, options: Options) -> Survey:
     """Look at what was read (None: a named set, or a large file), at the Dataset made of it and at what was prepared from that."""
     if dataset.tiles is not None:
-        return survey_of_tiles(data, dataset, dataset.tiles.tiles, options)
+        return survey_of_tiles(data, dataset, dataset.tiles, options)
     roles = roles_of(source, options) if isinstance(source, Table) else {}
     read = source.columns if isinstance(source, Table) else (*columns_of(dataset, source), *target_columns(dataset))
     columns = tuple(summary(column, roles.get(column.number, "feature") if roles else role_in(column, dataset)) for column in read)
@@ -101,8 +102,9 @@ def survey(data: PreparedData, dataset: Dataset, source: Table | Arrays | None, 
     )
 
 
-def survey_of_tiles(data: PreparedData, dataset: Dataset, tiles: Tiles, options: Options) -> Survey:
-    """As `survey` of evenly spaced rows of a large file; range and mean are those of all rows."""
+def survey_of_tiles(data: PreparedData, dataset: Dataset, held: ScannedTiles, options: Options) -> Survey:
+    """As `survey` of evenly spaced rows of a large file, of those that were not dropped; range, mean and gaps are those of all."""
+    tiles = held.tiles
     rows, features = tiles.shape
     chosen = evenly(np.arange(rows), max(FEWEST, min(LOOKED_AT, SAMPLED // features)))
     sample = np.empty((len(chosen), features))
@@ -110,11 +112,16 @@ def survey_of_tiles(data: PreparedData, dataset: Dataset, tiles: Tiles, options:
         kept, inside = rows_within(chosen, tile)
         sample[kept, tile.columns] = tile.values[inside]
     looked = survey(data, replace(dataset, inputs=sample, targets=dataset.targets[chosen], tiles=None), None, options)
-    moments = moments_in_tiles(tiles, np.arange(rows))
-    ranges = zip(moments.low.tolist(), moments.high.tolist(), moments.mean.tolist(), strict=True)
-    columns = [replace(column, low=low, high=high, mean=mean) for column, (low, high, mean) in zip(looked.columns, ranges, strict=False)]
+    lows, highs, totals, known = totals_in_tiles(tiles, np.arange(rows))
+    missing = np.concatenate([held.missing, np.zeros(features - len(held.missing), np.int64)])  # indicators of gaps have none
+    with np.errstate(all="ignore"):
+        numbers = np.stack([lows, highs, totals / known, missing], axis=1).tolist()
+    columns = [
+        column if column.kind == "empty" else replace(column, low=low, high=high, mean=mean, missing=int(gaps))
+        for column, (low, high, mean, gaps) in zip(looked.columns, numbers, strict=False)
+    ]
     numbering = tuple(column for column in columns if numbers_rows(column, rows, len(chosen)))
-    return replace(looked, rows=rows, columns=(*columns, *looked.columns[features:]), looked_at=len(chosen), numbering=numbering)
+    return replace(looked, rows=held.rows, columns=(*columns, *looked.columns[features:]), looked_at=len(chosen), numbering=numbering)
 
 
 def roles_of(table: Table, options: Options) -> Mapping[int, str]:

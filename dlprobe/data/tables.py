@@ -12,18 +12,22 @@ from dlprobe.data import labels
 from dlprobe.data.columns import Column, Table, choose_targets, is_asked_for, pasted, special_columns
 from dlprobe.data.dataset import LARGEST_ELEMENTS, Dataset, Floats, Indices, Options
 from dlprobe.data.dates import date_forms, with_dates
-from dlprobe.data.gaps import gap_note, indicators, rows_without_gaps
+from dlprobe.data.gaps import FeatureGaps, gap_note, indicators, rows_without_gaps
 from dlprobe.data.given_parts import groups_in, parts_in
 from dlprobe.data.places import problem, quoted, quoted_list, visible
 from dlprobe.data.written_numbers import hint
 from dlprobe.errors import DataError
+from dlprobe.registry import counted
 
 MOST_CATEGORIES = 100
 COPIED_ROWS = 512
 
 
-def dataset_from_table(table: Table, options: Options) -> Dataset:
-    """Dataset of a table: rows with missing values dropped, text columns one-hot, the target decided. Everything inferred is in its notes."""
+def dataset_from_table(table: Table, options: Options, beside: FeatureGaps | None = None) -> Dataset:
+    """Dataset of a table: rows with missing values dropped, text columns one-hot, the target decided. Everything inferred is in its notes.
+
+    beside: gaps in features that are not in the table.
+    """
     if len(table.columns) < 2:
         raise problem(table.path, "has a single column, expected features and a target")
     if not table.rows:
@@ -38,7 +42,7 @@ def dataset_from_table(table: Table, options: Options) -> Dataset:
     if len(targets) == len(rest.columns):
         raise problem(table.path, f"every column is a target, expected a feature beside {quoted_list([column.name for column in targets])}")
     whole = table.columns if options.missing == "drop" else (*targets, *special.values())
-    kept, missing_notes = rows_without_gaps(table, whole, features=options.missing == "drop")
+    kept, missing_notes = rows_without_gaps(table, whole, features=options.missing == "drop", beside=beside)
     if missing_notes:
         table = table.keep(kept)
 
@@ -143,7 +147,9 @@ def encode(path: Path, columns: list[Column], missing: str) -> tuple[Floats, tup
             block, values = one_hot(column)
             blocks.append(block)
             names += [f"{column.name}={value}" for value in values]
-            encoded.append(f"{quoted(column.name)} ({len(values)} values{', dates: --dates ordinal makes numbers of them' if date_forms(column) else ''})")
+            encoded.append(
+                f"{quoted(column.name)} ({counted(len(values), 'value')}{', dates: --dates ordinal makes numbers of them' if date_forms(column) else ''})"
+            )
     if missing == "indicator":
         more, flags = indicators([(column.name, column.missing) for column in columns])
         blocks, names = blocks + more, names + flags
@@ -190,7 +196,7 @@ def no_categories(column: Column) -> str:
         return f"holds {quoted(first_text(column))}, expected numbers or categories{told}"
     used, rows = len(used_codes(column)), int((~column.missing).sum())
     if used > MOST_CATEGORIES or (used > 10 and 2 * used > rows):
-        found = f"has {used} different texts in {rows} rows, {quoted(first_text(column))} is one"
+        found = f"has {used} different texts in {counted(rows, 'row')}, {quoted(first_text(column))} is one"
         kind = ", a date" if date_forms(column) else ", so it names the rows" if used == rows else ""
         return f"{found}{kind}, expected numbers or at most {MOST_CATEGORIES} categories"
     return ""

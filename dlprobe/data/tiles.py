@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from dataclasses import dataclass
 
 import numpy as np
 
-from dlprobe.data.dataset import Floats, Indices, ScannedTiles, Tile, Tiles
+from dlprobe.data.dataset import Array, Floats, Indices, Tile, Tiles
 
 # numbers of a file from which on it is read in tiles; below that it is held whole, 128 MiB as float64
 LARGE = 2**24
@@ -19,14 +20,42 @@ TILE = 2**20
 Told = Callable[[int, int], None]
 
 
-def scanned(tiles: Tiles, told: Told | None = None) -> ScannedTiles | None:
-    """Look at every number once; None where one is not finite."""
-    digests = new_digests(tiles.shape[0])
+@dataclass(frozen=True)
+class Scan:
+    """What one look at every number shows.
+
+    digests: of each row, uint64 (rows,). first: int32 (rows,), which feature, from 1, is the row's first without a value; 0 where none is.
+    missing: rows without a value, int64 (features,).
+    """
+
+    digests: Indices
+    first: Array
+    missing: Indices
+
+
+def scanned(tiles: Tiles, told: Told | None = None) -> Scan | None:
+    """Look at every number once; None where one is infinite."""
+    rows, features = tiles.shape
+    scan = Scan(new_digests(rows), np.zeros(rows, np.int32), np.zeros(features, np.int64))
     for tile in followed(tiles, told, 0, 4):
         if not np.isfinite(tile.values).all():
-            return None
+            if np.isinf(tile.values).any():
+                return None
+            gaps = np.isnan(tile.values)
+            scan.missing[tile.columns] += gaps.sum(axis=0)
+            first = scan.first[tile.rows]
+            new = (first == 0) & gaps.any(axis=1)
+            first[new] = tile.columns.start + 1 + gaps[new].argmax(axis=1)
+        add_to_digests(scan.digests[tile.rows], tile.values)
+    return scan
+
+
+def digests_of(tiles: Tiles) -> Indices:
+    """A digest of each row: uint64 (rows,)."""
+    digests = new_digests(tiles.shape[0])
+    for tile in tiles:
         add_to_digests(digests[tile.rows], tile.values)
-    return ScannedTiles(tiles, digests)
+    return digests
 
 
 def followed(tiles: Tiles, told: Told | None, turn: int, turns: int) -> Iterator[Tile]:
@@ -38,6 +67,12 @@ def followed(tiles: Tiles, told: Told | None, turn: int, turns: int) -> Iterator
         done += tile.values.size
         if told is not None:
             told(done // turns, size)
+
+
+def rows_within(rows: Indices, tile: Tile) -> tuple[slice, Indices]:
+    """Of ascending rows those inside a tile: which of them, and where in the tile."""
+    first, last = np.searchsorted(rows, [tile.rows.start, tile.rows.stop])
+    return slice(int(first), int(last)), rows[first:last] - tile.rows.start
 
 
 def whole(tiles: Tiles) -> Floats:

@@ -29,7 +29,7 @@ from dlprobe.experiments.replicas import Answer, Prepared, Replica, answered, pl
 from dlprobe.experiments.replicas import run as train_replicas
 from dlprobe.experiments.study import NEVER, PlannedRun, StudyResult, finished_runs, refuse_other_data
 from dlprobe.parts.metrics import Scored
-from dlprobe.registry import tidied
+from dlprobe.registry import counted, tidied
 from dlprobe.runs import Run, Study
 from dlprobe.training.prepared_sets import Resampler, is_generated
 
@@ -200,7 +200,7 @@ def design_of(experiment: BiasVarianceExperiment) -> Design:
     loss = asked.loss or ("zero-one" if data.task == "classification" else "squared")
     if asked.noise is not None and loss != "squared":
         raise ConfigError(f"--noise-variance is of targets that are numbers, and of the squared loss: leave it out with {data.name} and {loss}")
-    facts: dict[str, Any] = {"data": data.name, "predicted": f"{part} part, {len(data.inputs[part])} samples", "vary": asked.vary}
+    facts: dict[str, Any] = {"data": data.name, "predicted": f"{part} part, {counted(len(data.inputs[part]), 'sample')}", "vary": asked.vary}
     facts |= {"training_sets": {"same": "one, the training part"}.get(kind, kind)}
     if data.task == "regression" and data.outputs > 1:
         facts["targets"] = f"{data.outputs}, their squared errors summed, each in its own unit"

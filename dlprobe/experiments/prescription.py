@@ -1,10 +1,11 @@
 """Prescriptions: the configuration of an ill run as it is, with each change that may cure it, and plain defaults, over a few seeds on the same data.
 
-**What is tried.** The changes that the cause names, in its own order (the likeliest first), then those of
-other errors, of warnings, and for a run that failed its own choices set back to their defaults; whatever
-makes training dearer comes after all that does not. Never what the cause makes hopeless: more of the same
-(units or updates and nothing else) is tried only where the cause asks for it. Where no change cures alone,
-the one that helped most is joined with what its own findings name and with the others.
+**What is tried.** What undoes all causes that stand beside each other, the changes that the cause
+names, in its own order (the likeliest first), then those of other errors, of warnings, and for a run
+that failed its own choices set back to their defaults; whatever makes training dearer comes after all
+that does not. Never what the cause makes hopeless: more of the same (units or updates and nothing
+else) is tried only where the cause asks for it. Where no change cures alone, the one that helped most
+is joined with what its own findings name and with the others.
 
 **What cures.** Of a run that failed: it learns in CURED_SHARE of the seeds, by its outcome (`trials`), no rule
 asked. Of a run that learned and has findings: they are gone, no new error has come, and it is no worse.
@@ -32,6 +33,7 @@ from dlprobe.experiments.proof_record import CURED_SHARE
 from dlprobe.experiments.study import PlannedRun, run_id
 from dlprobe.experiments.trials import Trial, judged_trial_of, reachable_skill
 from dlprobe.rules import Finding, Remedy
+from dlprobe.rules.diagnosis import joined
 from dlprobe.runs import Run
 from dlprobe.training.prepared_sets import PreparedSets
 
@@ -111,14 +113,24 @@ def treated_codes(findings: Sequence[Finding]) -> tuple[str, ...]:
 
 
 def treatments(
-    config: RunConfig, findings: Sequence[Finding], most: int, *, cause: Finding | None = None, failed: bool = False, sets: PreparedSets | None = None
+    config: RunConfig,
+    findings: Sequence[Finding],
+    most: int,
+    *,
+    cause: Finding | None = None,
+    failed: bool = False,
+    sets: PreparedSets | None = None,
+    together: Sequence[Finding] = (),
 ) -> list[Treatment]:
     """Every different change that may cure, in the order in which they are tried, at most so many.
 
     cause: the finding furthest upstream, where one is known. failed: whether the run did not learn, so that its own choices are suspects too.
+    together: causes beside each other, which are undone at once first (`Diagnosis.together`).
     """
     prepared = sets or PreparedSets()
     asked: dict[tuple[tuple[str, str], ...], list[tuple[str, Remedy]]] = {}
+    for each in together:
+        asked.setdefault(tuple(sorted(joined(together).patch.items())), []).append((each.code, joined(together)))
     for code, remedy in _named(config, findings, cause, failed):
         asked.setdefault(tuple(sorted(remedy.patch.items())), []).append((code, remedy))
     alone = [_treatment(config, tuple(dict.fromkeys(code for code, _ in same if code)), same[0][1]) for same in asked.values()]
@@ -313,7 +325,7 @@ class Prescription(PlannedExperiment[Trial, Tried]):
     """Everything that may cure a run, over some seeds, beside the configuration as it is and plain defaults; where none cures, a second round.
 
     config: the run's, its data seed given. findings: of the run; cause: the one furthest upstream; failed: whether the run did not learn. proved: what
-    need not be trained again.
+    need not be trained again. together: causes beside each other.
     """
 
     name = "prescribe"
@@ -328,6 +340,7 @@ class Prescription(PlannedExperiment[Trial, Tried]):
     cause: Finding | None = None
     failed: bool = True
     proved: Proved | None = None
+    together: Sequence[Finding] = ()
 
     @property
     def codes(self) -> tuple[str, ...]:
@@ -363,7 +376,7 @@ class Prescription(PlannedExperiment[Trial, Tried]):
 
     @cached_property
     def _first(self) -> list[Treatment]:
-        named = treatments(self.config, self.findings, self.tries, cause=self.cause, failed=self.failed, sets=self.sets)
+        named = treatments(self.config, self.findings, self.tries, cause=self.cause, failed=self.failed, sets=self.sets, together=self.together)
         if not named:
             return []
         plain = Treatment(plain_defaults(self.config), role="defaults")

@@ -10,6 +10,7 @@ from typing import Any, Literal, TypeAlias
 
 from dlprobe.analysis.comparing.count_tests import p_more_errors
 from dlprobe.experiments.trials import Trial, reachable_skill
+from dlprobe.registry import counted
 
 CURED_SHARE = 0.8  # of the seeds, e.g. 4 of 5
 LEVEL = 0.05  # of the exact test
@@ -103,7 +104,7 @@ class Proof:
     def reason(self) -> str:
         """Why it is not proved; empty where it is."""
         if not self.complete:
-            return f"{len(self.pairs)} of {len(self.seeds)} seeds have ended"
+            return f"{len(self.pairs)} of {counted(len(self.seeds), 'seed')} have ended"
         return " ".join(filter(None, [verdict_reason(self.undone, self.sham, len(self.pairs)), self._helps]))
 
     @property
@@ -120,7 +121,9 @@ class Proof:
     def sentence(self) -> str:
         """`proved: 5 of 5 seeds learn with init = he_normal, 0 of 5 with the sham`, and why where it is not."""
         count = len(self.pairs)
-        counts = f"{self.undone} of {count} seeds {'learns' if self.undone == 1 else 'learn'} with {self.change}, {self.sham} of {count} with the sham"
+        counts = (
+            f"{self.undone} of {counted(count, 'seed')} {'learns' if self.undone == 1 else 'learn'} with {self.change}, {self.sham} of {count} with the sham"
+        )
         word = "not proved" if self.verdict == "unfinished" else self.verdict
         return f"{word}: {counts}{f'; {self.reason}' if self.reason else ''}"
 

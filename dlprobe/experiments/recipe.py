@@ -39,7 +39,7 @@ class Check:
 @dataclass(frozen=True)
 class Picture:
     """What is drawn, as numbers. lines: series of (name, x, y); layers: series of (name, (), one value per layer); table: columns and rows;
-    drawing: text lines."""
+    drawing: text lines. bounds: of lines that are edges of an area around another one, the name of that one."""
 
     kind: PictureKind
     caption: str
@@ -51,6 +51,7 @@ class Picture:
     y_label: str = ""
     log_x: bool = False
     log_y: bool = False
+    bounds: Mapping[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)

@@ -8,6 +8,7 @@ import stat
 from pathlib import Path
 
 from dlprobe.errors import RunFileError
+from dlprobe.registry import nearby
 
 MAX_TEXT = 2**20  # bytes of one text in a file
 
@@ -23,7 +24,7 @@ def open_regular(path: Path) -> int:
             raise RunFileError(f"{name} is not a regular file: give a run file that dlprobe wrote")
         descriptor = os.open(path, _READ)
     except FileNotFoundError as error:
-        raise RunFileError(f"{name} does not exist: check the path, or train a run with `dlprobe train -o NAME.h5`") from error
+        raise RunFileError(f"{name} does not exist: {nearby(path)}check the path, or train a run with `dlprobe train -o NAME.h5`") from error
     except (OSError, ValueError) as error:  # ValueError: a zero byte in the path
         raise RunFileError(f"{name} cannot be opened: {getattr(error, 'strerror', None) or error}") from error
     if not stat.S_ISREG(os.fstat(descriptor).st_mode):

@@ -8,6 +8,7 @@ from dlprobe.errors import RunFileError
 from dlprobe.hdf5.files import read_at
 
 SIGNATURE = b"\x89HDF\r\n\x1a\n"
+ZIP = b"PK"
 CHECKSUMMED_SUPERBLOCKS = (2, 3)
 ANY_SUPERBLOCK = (0, 2, 3)
 _OFFSETS = 8  # bytes of an address; every file in use has 8
@@ -19,6 +20,13 @@ def examine(descriptor: int, name: str, superblocks: tuple[int, ...]) -> None:
     size = os.fstat(descriptor).st_size
     if not head:
         raise RunFileError(f"{name} is empty: the program that should have written it stopped before it began")
+    if head.startswith(ZIP):
+        raise RunFileError(
+            f"{name} is a zip archive, as torch.save and np.savez write them, and no run file: of a state_dict "
+            'np.savez("weights.npz", **{k: v.cpu().numpy() for k, v in model.state_dict().items()}) makes what `dlprobe theory weights.npz`, '
+            "`dlprobe train weights.npz` and --init 'file(path=weights.npz)' take; "
+            "a training is recorded by dlprobe.recorders.torch.record(model, optimizer, path)"
+        )
     if not head.startswith(SIGNATURE):
         raise RunFileError(f"{name} is not an HDF5 file (it begins with {head[:8]!r}): give a run file that dlprobe wrote")
     if len(head) < 48:

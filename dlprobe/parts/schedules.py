@@ -104,7 +104,7 @@ register(
         rate_at=piecewise,
         source="PyTorch MultiStepLR (factors 1, γ, γ², …); Keras PiecewiseConstantDecay changes one step later (t > b)",
         parameters=(
-            Parameter("boundaries", "10,15", "times of change, rising, with commas"),
+            Parameter("boundaries", "10,15", "times of change, rising, with commas and in quotes"),
             Parameter("factors", "1,0.1,0.01", "what lr is multiplied by before, between and after the boundaries"),
             unit_parameter("epoch"),
         ),

@@ -163,6 +163,11 @@ _DATA = (
     ("noisy_labels", "i8", ("noisy",), "rows of the data set in the training part whose class was replaced (label_noise)"),
     ("label_noise_std", "f8", ("output",), "deviation of the noise added to the training targets (label_noise of a regression)"),
     ("outlier_rows", "i8", ("outlier",), "rows of the data set in the training part whose inputs were replaced by far-off values (outliers)"),
+    *(
+        (f"{letter}_{part}", dtype, (f"{part}_sample", *axes), f"{what} of the {part} part as a recorder was given them with keep=True; absent otherwise")
+        for part in ("train", "val")
+        for letter, dtype, axes, what in (("x", "float", ("feature",), "inputs"), ("y", "number", (), "targets"))
+    ),
     ("input_mean", "f8", ("feature?",), "mean of the prepared training inputs"),
     ("input_mean_square", "f8", ("feature?",), "mean square of the prepared training inputs"),
 )

@@ -1,4 +1,4 @@
-"""Run files of networks that other programs train: `arrays` (NumPy, the contract), `torch` (PyTorch), `Probe` (one extra pass of a PyTorch model).
+"""Run files of networks that other programs train: `arrays` (NumPy, the contract), `torch` (PyTorch), `keras` (Keras 3), `Probe` (one extra pass of a model).
 
 May import `runs` and `data`, and the frameworks themselves, each only when its recorder is used.
 """
@@ -8,7 +8,7 @@ from __future__ import annotations
 import importlib
 from typing import Any
 
-_MODULES = ("arrays", "torch")
+_MODULES = ("arrays", "keras", "torch")
 
 
 def __getattr__(name: str) -> Any:

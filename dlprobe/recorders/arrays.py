@@ -28,6 +28,7 @@ from dlprobe.record.scalars import SCALARS
 from dlprobe.recorders import definitions
 from dlprobe.recorders.run_file import RunFile
 from dlprobe.recorders.slopes import elementwise, flat_below, slopes_of
+from dlprobe.registry import counted
 
 Array: TypeAlias = npt.NDArray[Any]
 
@@ -90,9 +91,10 @@ class Recorder:
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
         self.close("finished" if kind is None else "failed" if issubclass(kind, Exception) else "interrupted")
 
-    def data(self, x_train: Any, y_train: Any, x_val: Any = None, y_val: Any = None) -> None:
-        """What the net is trained on, before the first step: ranges, class counts and a fingerprint are kept, not the arrays. Raises ValueError later."""
-        self._file.data(x_train, y_train, x_val, y_val)
+    def data(self, x_train: Any, y_train: Any, x_val: Any = None, y_val: Any = None, *, keep: bool = False) -> None:
+        """What the net is trained on, before the first step: shapes, ranges, class counts and a fingerprint are kept; the arrays only with `keep`, in
+        the file, for whoever gets it. Raises ValueError later."""
+        self._file.data(x_train, y_train, x_val, y_val, keep=keep)
 
     def step(self, step: int, layers: Sequence[LayerArrays], **scalars: float) -> None:
         """One step, counted from 0. layers: one entry per layer. scalars: by the names of `record.scalars`, e.g. batch_loss, learning_rate.
@@ -100,7 +102,7 @@ class Recorder:
         Raises ValueError for another number of layers, for shapes that do not fit each other, and for unknown scalars.
         """
         if len(layers) != len(self._layers):
-            raise ValueError(f"step {step} has {len(layers)} layers, expected {len(self._layers)}")
+            raise ValueError(f"step {step} has {counted(len(layers), 'layer')}, expected {len(self._layers)}")
         rows = statistics_of(layers, self._layers)
         if not self._file.begun:
             self._file.begin(self._layers, self._facts, self._environment)

@@ -53,6 +53,12 @@ def data_facts(inputs: Mapping[str, Any], targets: Mapping[str, Any]) -> dict[st
     }
 
 
+def kept_arrays(inputs: Mapping[str, Any], targets: Mapping[str, Any]) -> dict[str, Any]:
+    """The arrays themselves by the names that the layout table has for them: x (samples, features) and y (samples,) of each part."""
+    kept = {f"x_{part}": _matrix(part, values) for part, values in inputs.items()}
+    return kept | {f"y_{part}": _array(values) for part, values in targets.items()}
+
+
 def _class_counts(targets: Mapping[str, Array]) -> dict[str, Any]:
     """Names and counts of the classes; nothing of a regression."""
     if not _are_classes(targets["train"]):

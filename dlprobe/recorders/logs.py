@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from dlprobe.errors import DataError
+from dlprobe.registry import counted, nearby
 
 LARGEST = 256_000_000  # bytes of a log
 SCALARS = {  # names in logs -> of record.scalars
@@ -56,7 +57,9 @@ def read_log(path: Path, steps_per_epoch: int | None = None) -> Log:
         found = ", ".join(sorted({name for entry in entries for name in entry})[:12]) or "no columns"
         raise DataError(f"{path}: no training loss in this log: found {found}; expected a column loss or train_loss, and step or epoch")
     if not by_step:
-        of_epochs = "its epochs count as steps: give --steps-per-epoch" if steps_per_epoch is None else f"an epoch is {steps_per_epoch} steps, as given"
+        of_epochs = (
+            "its epochs count as steps: give --steps-per-epoch" if steps_per_epoch is None else f"an epoch is {counted(steps_per_epoch, 'step')}, as given"
+        )
         log.notes.append(f"the log counts epochs, not steps: {of_epochs}; losses of the training part are means over the epoch")
     return log
 
@@ -67,15 +70,24 @@ def _take(log: Log, entry: Mapping[str, float], by_step: bool, steps_per_epoch: 
     if step is None:
         return
     scalars = _named(entry, SCALARS)
-    evaluated = _named(entry, LOSSES) | {name: 1.0 - value for name, value in _named(entry, ACCURACIES).items()}
+    values = evaluated(entry)
     if scalars:
         log.rows.setdefault(max(step - 1, 0), {}).update(scalars)
-    if by_step and "val_loss" not in evaluated:
-        evaluated = {}
+    if by_step and "val_loss" not in values:
+        values = {}
     elif by_step:
-        evaluated.pop("train_loss", None)
-    if evaluated:
-        log.evaluations.setdefault(step, {}).update(evaluated)
+        values.pop("train_loss", None)
+    if values:
+        log.evaluations.setdefault(step, {}).update(values)
+
+
+def evaluated(entry: Mapping[str, float]) -> dict[str, float]:
+    """Losses and errors of the parts, by the names of evaluations; errors are 1 − accuracies.
+
+    >>> evaluated({"loss": 0.5, "val_accuracy": 0.75})
+    {'train_loss': 0.5, 'val_error': 0.25}
+    """
+    return _named(entry, LOSSES) | {name: 1.0 - value for name, value in _named(entry, ACCURACIES).items()}
 
 
 def _named(entry: Mapping[str, float], table: Mapping[str, Iterable[str]]) -> dict[str, float]:
@@ -95,7 +107,7 @@ def _step(entry: Mapping[str, float]) -> int | None:
 def _text(path: Path) -> str:
     try:
         if not path.is_file():
-            raise DataError(f"{path}: no such file: name a log, e.g. trainer_state.json or metrics.csv")
+            raise DataError(f"{path}: no such file: {nearby(path)}name a log, e.g. trainer_state.json or metrics.csv")
         if path.stat().st_size > LARGEST:
             raise DataError(f"{path} has {path.stat().st_size:,} bytes, a log has up to {LARGEST:,}")
         return path.read_text(encoding="utf-8-sig")

@@ -15,7 +15,7 @@ from dlprobe import registry
 from dlprobe.errors import RunFileError
 from dlprobe.record.description import LayerFacts, RunDescription, RunFacts
 from dlprobe.record.scalars import BATCH_LOSS
-from dlprobe.recorders.data_facts import data_facts
+from dlprobe.recorders.data_facts import data_facts, kept_arrays
 from dlprobe.runs import RunWriter
 from dlprobe.runs.journal import journal_path
 
@@ -42,14 +42,14 @@ class RunFile:
         """Whether the layers are known and the journal stands."""
         return self._writer is not None
 
-    def data(self, x_train: Any, y_train: Any, x_val: Any = None, y_val: Any = None) -> None:
-        """What is known of the data, before the first recorded step. Raises ValueError after it, and for arrays that do not fit."""
+    def data(self, x_train: Any, y_train: Any, x_val: Any = None, y_val: Any = None, keep: bool = False) -> None:
+        """What is known of the data, before the first recorded step. keep: the arrays too. Raises ValueError after it, and for arrays that do not fit."""
         if self._writer is not None:
             raise ValueError("data: the first step is recorded already; call it before training")
         inputs, targets = {"train": x_train}, {"train": y_train}
         if x_val is not None:
             inputs["val"], targets["val"] = x_val, y_val
-        self._data = data_facts(inputs, targets)
+        self._data = data_facts(inputs, targets) | (kept_arrays(inputs, targets) if keep else {})
 
     def begin(self, layers: Sequence[LayerFacts], facts: RunFacts, environment: Mapping[str, Any]) -> None:
         """Make the journal. Raises RunFileError where it cannot be made, ValueError for what the layout table does not have."""
@@ -65,13 +65,18 @@ class RunFile:
         self._writer.rows(int(steps[0]), steps, statistics, scalars, math.nan)
         self._last_finite = not (statistics[-1][:, NONFINITE] > 0).any() and not math.isinf(scalars[-1, BATCH_LOSS])
 
-    def evaluation(self, step: int, values: Mapping[str, float]) -> None:
-        """One evaluation after `step` updates. Raises ValueError for names that the layout table does not have."""
+    @property
+    def train_samples(self) -> int:
+        """Samples of the training part; 0 where nobody said what they are."""
+        return len(self._data.get("train_indices", ()))
+
+    def evaluation(self, step: int, values: Mapping[str, float], layers: Mapping[str, NDArray[np.float64]] | None = None) -> None:
+        """One evaluation after `step` updates. layers: by name (layer,). Raises ValueError for names that the layout table does not have."""
         numbers = {name: float(value) for name, value in values.items()}
         if self._writer is None:
             self._evaluations.append((step, numbers))
         else:
-            self._writer.evaluation(step, numbers)
+            self._writer.evaluation(step, numbers, layers or None)
 
     def close(self, status: str, final: Mapping[str, Any] | None = None) -> Path | None:
         """Pack what there is; the path, or None where no step was recorded. A finished run whose last recorded step was not finite diverged."""

@@ -9,6 +9,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Literal, TypeAlias
 
+from dlprobe.record.unjudged import Unjudged, grouped
 from dlprobe.render.document import Document, Tone
 from dlprobe.render.numbers import value_text
 
@@ -155,39 +156,9 @@ class CheckedRun:
         return self.path.partition("#")[0]
 
 
-@dataclass(frozen=True)
-class Unevaluated:
-    """One kind of reason. reasons: as the rules gave them, different only in what follows the first colon; codes: of the rules; runs: paths."""
-
-    kind: str
-    reasons: tuple[str, ...]
-    codes: tuple[str, ...]
-    runs: tuple[str, ...]
-
-    def text(self, of: int) -> str:
-        """Why, how many rules, and in how many `of` so many runs, where that is not all.
-
-        >>> Unevaluated("too few steps", ("too few steps: 8, 9 are needed",), ("A", "B"), ("x.h5",)).text(1)
-        'too few steps: 8, 9 are needed (2)'
-        """
-        why = self.reasons[0] if len(self.reasons) == 1 else self.kind
-        where = f", in {len(self.runs)} of {of} runs" if len(self.runs) < of else ""
-        return f"{why} ({len(self.codes)}{where})"
-
-    def to_json(self) -> dict[str, Any]:
-        """The group as data."""
-        return {"reason": self.kind, "reasons": list(self.reasons), "codes": list(self.codes), "runs": list(self.runs)}
-
-
-def unevaluated(runs: Sequence[CheckedRun]) -> list[Unevaluated]:
+def unevaluated(runs: Sequence[CheckedRun]) -> list[Unjudged]:
     """The groups of all runs that could be read, the one with the most rules first."""
-    found: dict[str, list[tuple[str, str, str]]] = {}
-    for run in runs:
-        if not run.unreadable:
-            for code, reason in run.not_evaluated.items():
-                found.setdefault(reason.partition(":")[0], []).append((reason, code, run.path))
-    groups = [Unevaluated(kind, *(tuple(dict.fromkeys(column)) for column in zip(*entries, strict=True))) for kind, entries in found.items()]
-    return sorted(groups, key=lambda group: -len(group.codes))
+    return grouped((reason, code, run.path) for run in runs if not run.unreadable for code, reason in run.not_evaluated.items())
 
 
 def unevaluated_text(runs: Sequence[CheckedRun]) -> str:
@@ -303,9 +274,10 @@ def patch_text(patch: Mapping[str, Any]) -> str:
 
 
 def remedy_text(remedy: Mapping[str, Any]) -> str:
-    """A remedy in words; one of a run that has no configuration has no patch either.
+    """A remedy in words; of a run that another program trained, the lines of that program, or words alone.
 
     >>> remedy_text({"patch": {"training.lr": "0.01"}, "why": "smaller steps"}), remedy_text({"patch": {}, "why": "smaller steps"})
     ('training.lr = 0.01: smaller steps', 'smaller steps')
     """
-    return ": ".join(filter(None, [patch_text(remedy["patch"]), remedy["why"]]))
+    change = "; ".join(remedy.get("lines", ())) or patch_text(remedy["patch"])
+    return ": ".join(filter(None, [change, remedy["why"]]))

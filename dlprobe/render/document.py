@@ -104,12 +104,16 @@ class Table:
 
 @dataclass(frozen=True)
 class Bars:
-    """A bar for each row, as long as its value is large beside the largest; `texts` stand behind the bars: counts, shares. Values are 0 or more."""
+    """A bar for each row, as long as its value is large beside the largest; `texts` stand behind the bars: counts, shares. Values are 0 or more.
+
+    name, here and in other pictures: what `--only` calls it; empty: made of the caption.
+    """
 
     names: Sequence[str]
     values: Sequence[float]
     texts: Sequence[str]
     caption: str = ""
+    name: str = ""
 
     def __post_init__(self) -> None:
         _require(len(self.names) == len(self.values) == len(self.texts), f"{len(self.values)} bars, {len(self.names)} names and {len(self.texts)} texts")
@@ -149,6 +153,7 @@ class HeatTable:
     stub: str = ""
     across: str = ""
     caption: str = ""
+    name: str = ""
     beside_meaning: str = ""
 
     def __post_init__(self) -> None:
@@ -159,33 +164,17 @@ class HeatTable:
 
 
 @dataclass(frozen=True)
-class HeatMap:
-    """Numbers on a diverging log10 scale around 0 as time goes on: `values` is (row, column), a row per layer, a column per `x`; NaN: nothing to show.
-
-    Each number is drawn as one character. `meaning` says what the number is.
-    """
-
-    rows: Sequence[str]
-    x: Sequence[float]
-    values: Sequence[Sequence[float]]
-    meaning: str
-    x_label: str = "step"
-    low: float = -6.0
-    high: float = 6.0
-    caption: str = ""
-
-    def __post_init__(self) -> None:
-        _require(len(self.rows) == len(self.values), f"{len(self.values)} rows of numbers for {len(self.rows)} names")
-        _require(all(len(row) == len(self.x) for row in self.values), "every row of a heat map has a number for each x")
-
-
-@dataclass(frozen=True)
 class Series:
-    """One line of a chart: `x` and `y` of equal length; NaN and infinite values leave a gap."""
+    """One line of a chart: `x` and `y` of equal length; NaN and infinite values leave a gap.
+
+    bounds: the name of the series that this one is an edge of: the first edge with the last, the second with the last but one … are the two sides of an
+    area where a picture can draw one.
+    """
 
     name: str
     x: Sequence[float]
     y: Sequence[float]
+    bounds: str = ""
 
     def __post_init__(self) -> None:
         _require(len(self.x) == len(self.y), f"series {self.name!r} has {len(self.x)} x and {len(self.y)} y")
@@ -205,6 +194,7 @@ class Chart:
     caption: str = ""
     log_x: bool = False
     x_names: Mapping[float, str] = field(default_factory=dict)
+    name: str = ""
 
 
 @dataclass(frozen=True)
@@ -221,6 +211,7 @@ class Density:
     x_label: str = ""
     y_label: str = ""
     caption: str = ""
+    name: str = ""
 
     def __post_init__(self) -> None:
         _require(len(self.shares) == len(self.x), f"{len(self.shares)} columns for {len(self.x)} x")
@@ -229,13 +220,49 @@ class Density:
 
 
 @dataclass(frozen=True)
+class LayerValues:
+    """One quantity of a step map: `values` is (column, layer), NaN where there is none. meaning: what it is, in a sentence."""
+
+    name: str
+    values: Sequence[Sequence[float]]
+    meaning: str = ""
+
+
+@dataclass(frozen=True)
+class StepMap:
+    """Quantities of every layer as training goes on: a column per step of `steps`, a row per layer of `layers`, layer 0 nearest the input.
+
+    The first quantity is drawn; a page lets its reader choose another one.
+    """
+
+    steps: Sequence[int]
+    layers: Sequence[str]
+    quantities: Sequence[LayerValues]
+    caption: str = ""
+    name: str = ""
+
+    def __post_init__(self) -> None:
+        _require(bool(self.quantities), "a step map needs a quantity")
+        for one in self.quantities:
+            shapes = {len(column) for column in one.values}
+            _require(
+                len(one.values) == len(self.steps) and shapes <= {len(self.layers)}, f"{one.name!r} is not {len(self.steps)} steps by {len(self.layers)} layers"
+            )
+
+
+@dataclass(frozen=True)
 class LayerSeries:
-    """One value per layer, layer 0 nearest the input, with an optional verdict in one word."""
+    """One value per layer, layer 0 nearest the input, with an optional verdict in one word. band: what each is expected between, [(low, high), …].
+
+    like: the name of the series whose colour it has, being what theory says of it.
+    """
 
     name: str
     values: Sequence[float]
     verdict: str = ""
     tone: Tone = "neutral"
+    band: Sequence[tuple[float, float]] = ()
+    like: str = ""
 
 
 @dataclass(frozen=True)
@@ -250,10 +277,19 @@ class Profile:
     layers: Sequence[str] = ()
     shared_scale: bool = True
     caption: str = ""
+    name: str = ""
 
     def __post_init__(self) -> None:
         for one in self.series:
             _require(not self.layers or len(one.values) == len(self.layers), f"series {one.name!r} has {len(one.values)} values for {len(self.layers)} layers")
+
+
+@dataclass(frozen=True)
+class Image:
+    """A picture that is a file of its own, beside the document. path: relative to it."""
+
+    path: str
+    title: str
 
 
 @dataclass(frozen=True)
@@ -274,13 +310,14 @@ class Strip:
 class StripGroup:
     """One quantity on one log scale that all its strips share. along: names of the places where they are not the layers of the block, e.g. steps.
 
-    extreme: which end is named with its place.
+    extreme: which end is named with its place. name: what `--only` calls it; empty: made of the quantity.
     """
 
     quantity: str
     strips: Sequence[Strip]
     along: Sequence[str] = ()
     extreme: Literal["largest", "smallest"] = "largest"
+    name: str = ""
 
 
 @dataclass(frozen=True)
@@ -310,11 +347,15 @@ class Verdict:
 
 @dataclass(frozen=True)
 class Choice:
-    """Something to try: a short word before it ("Try", "or"), the command on one line so that it can be copied (empty: words alone), and why."""
+    """Something to try: a short word before it ("Try", "or"), the command on one line so that it can be copied (empty: words alone), and why.
+
+    lines: of a program, in place of a command.
+    """
 
     word: str
     command: str
     why: str = ""
+    lines: Sequence[str] = ()
 
 
 @dataclass(frozen=True)
@@ -335,25 +376,8 @@ class Hint:
     details: bool = False
 
 
-Block: TypeAlias = (
-    Heading
-    | Paragraph
-    | Lines
-    | Markdown
-    | Bullets
-    | Facts
-    | Table
-    | Bars
-    | HeatTable
-    | HeatMap
-    | Chart
-    | Density
-    | Profile
-    | Strips
-    | Verdict
-    | Choices
-    | Hint
-)
+Picture: TypeAlias = Bars | HeatTable | Chart | Density | StepMap | Profile | Strips
+Block: TypeAlias = Heading | Paragraph | Lines | Markdown | Bullets | Facts | Table | Picture | Image | Verdict | Choices | Hint
 
 
 @dataclass(frozen=True)

@@ -8,8 +8,9 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Sequence
 from typing import Any, TextIO
+from urllib.parse import quote
 
-from dlprobe.render import density, formats, heat_map
+from dlprobe.render import density, formats
 from dlprobe.render import document as doc
 from dlprobe.render.heat import number_of
 from dlprobe.render.heights import heights
@@ -85,7 +86,8 @@ def _verdict(block: doc.Verdict) -> str:
 
 
 def _choices(block: doc.Choices) -> str:
-    told = [": ".join(filter(None, [code(each.command) if each.command else "", escaped(each.why)])) for each in block.entries]
+    typed = [", ".join(map(code, [each.command] if each.command else each.lines)) for each in block.entries]
+    told = [": ".join(filter(None, [text, escaped(each.why)])) for text, each in zip(typed, block.entries, strict=True)]
     return "\n".join(f"- {escaped(each.word)} {text}".strip() for each, text in zip(block.entries, told, strict=True))
 
 
@@ -116,12 +118,6 @@ def _heat_table(block: doc.HeatTable) -> str:
     ]
     told = "; ".join([f"number: {block.meaning}", *([f"behind it: {block.beside_meaning}"] if block.beside_meaning else [])])
     return _captioned(block.caption, f"{_rows(names, ['left', *['right'] * len(block.columns)], rows)}\n\n{escaped(told)}")
-
-
-def _heat_map(block: doc.HeatMap) -> str:
-    picture = heat_map.drawn_map(block, 100)
-    meaning = escaped(f"{block.meaning}; {heat_map.MARKS}")
-    return _captioned(block.caption, f"{meaning}\n\n{fenced([*(f'{name} {marks}'.rstrip() for name, marks, _ in picture.rows), picture.steps])}")
 
 
 def _chart(block: doc.Chart) -> str:
@@ -158,6 +154,21 @@ def _profile(block: doc.Profile) -> str:
     return _captioned(block.caption, _rows(["layer", *map(escaped, judged)], ["left", *["right"] * len(judged)], rows))
 
 
+def _step_map(block: doc.StepMap) -> str:
+    """The first quantity at a few steps."""
+    last = len(block.steps) - 1
+    columns = sorted({round(index * last / (_SHOWN_POINTS - 1)) for index in range(_SHOWN_POINTS)}) if last >= 0 else []
+    quantity = block.quantities[0]
+    rows = [[escaped(name), *(value_text(float(quantity.values[column][row]), 3) for column in columns)] for row, name in enumerate(block.layers)]
+    heads = [escaped(quantity.name), *(f"step {block.steps[column]}" for column in columns)]
+    return _captioned(block.caption, _rows(heads, ["left", *["right"] * len(columns)], rows))
+
+
+def _image(block: doc.Image) -> str:
+    """A link to the file; its name is ours but for the stem, which is encoded."""
+    return f"![{escaped(block.title)}]({quote(block.path)})"
+
+
 def _strips(block: doc.Strips) -> str:
     """A table for each quantity, a row for each of its places."""
     texts = [_captioned(block.caption, "")] if block.caption else []
@@ -184,10 +195,11 @@ _DRAWINGS: dict[type, Callable[[Any], str]] = {
     doc.Table: _table,
     doc.Bars: _bars,
     doc.HeatTable: _heat_table,
-    doc.HeatMap: _heat_map,
     doc.Chart: _chart,
     doc.Density: _density,
     doc.Profile: _profile,
+    doc.StepMap: _step_map,
+    doc.Image: _image,
     doc.Strips: _strips,
     doc.Verdict: _verdict,
     doc.Choices: _choices,

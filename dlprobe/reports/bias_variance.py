@@ -6,7 +6,9 @@ import math
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
+from dlprobe.registry import counted
 from dlprobe.render.document import Block, Bullets, Cell, Chart, Column, Document, Facts, Hint, Paragraph, Series, Table, Toned, Verdict
+from dlprobe.reports.run import quoted
 
 if TYPE_CHECKING:
     from dlprobe.analysis.bias_variance.curve import Point
@@ -38,8 +40,7 @@ def reading_document(reading: Reading, direction: Direction, advice: Sequence[st
         Paragraph(f"One direction: {direction.way}. {direction.reason[:1].upper()}{direction.reason[1:]}."),
         _errors(reading, of),
         Bullets(list(advice)),
-        Paragraph(QUESTIONS),
-        Hint(f"dlprobe bias-variance {run or 'CONFIG'} --replicas 20   # the decomposition itself, by retraining"),
+        *([Hint(f"dlprobe bias-variance {quoted(str(run))} --replicas 20   # the decomposition itself, by retraining")] if run else []),
     ]
     data = {
         "schema": SCHEMA,
@@ -54,7 +55,7 @@ def reading_document(reading: Reading, direction: Direction, advice: Sequence[st
         "doubtful": list(reading.doubtful),
         **context,
     }
-    return Document("bias and variance", blocks, data)
+    return Document("", blocks, data, [Paragraph(QUESTIONS)])
 
 
 def _errors(reading: Reading, of: str) -> Table:
@@ -101,20 +102,25 @@ def document(
     study: the file that keeps the replicas; zones: where each point lies in the textbook's picture.
     """
     loss, places = points[0].found.loss, list(zones) or [None] * len(points)
-    blocks: list[Block] = [Facts([(name.replace("_", " "), _fact(value)) for name, value in facts.items() if value is not None and name not in ADVISED])]
-    along = [_chart(points, axis), *_curves(points, axis, places), _parts(points, axis), _intervals(points, axis)]
-    blocks += along if len(points) > 1 else [_one(points[0])]
     best = min(points, key=lambda point: point.found.expected_loss)
     said = ", ".join(f"{name} {UNKNOWN.get(level, level)}" for name, level in diagnosis.items())
     place = f"at {axis} = {best.at}: " if len(points) > 1 else ""
-    blocks += [Verdict(place + said, "good" if set(diagnosis.values()) == {"low"} else "warning"), Bullets(list(advice))]
+    blocks: list[Block] = [Verdict(place + said, "good" if set(diagnosis.values()) == {"low"} else "warning"), *_around(points, best)]
+    part = next((line for line in advice if line.startswith(("bias is", "variance is"))), "")
+    blocks += [Paragraph(part, below=True)] if part else []
+    blocks += [_chart(points, axis), _parts(points, axis)] if len(points) > 1 else [_one(points[0])]
+    blocks.append(Bullets([line for line in advice if line != part]))
+    details: list[Block] = [
+        Facts([(name.replace("_", " "), _fact(value)) for name, value in facts.items() if value is not None and name not in ADVISED]),
+        *([*_curves(points, axis, places), _intervals(points, axis)] if len(points) > 1 else []),
+    ]
     notes = dict.fromkeys(note for point in points for note in point.found.notes)
     lost = sum(point.lost for point in points)
     below = any(min(point.sources.training_data, point.sources.seed) < 0 for point in points if point.sources)
     notes |= dict.fromkeys(["variance from one source is estimated without bias: below 0 it is not distinguishable from 0"] if below else [])
-    blocks.append(Bullets([*notes, *([f"{lost} replicas diverged and are left out"] if lost else []), *_about(points)]))
+    details.append(Bullets([*notes, *([f"{counted(lost, 'replica')} diverged: left out"] if lost else []), *_about(points)]))
     if study:
-        blocks.append(Hint(f"dlprobe bias-variance {study}   # decomposes the saved replicas again, without training"))
+        blocks.append(Hint(f"dlprobe bias-variance {quoted(study)}   # decomposes the saved replicas again, without training"))
     data = {
         "schema": SCHEMA,
         "loss": loss,
@@ -124,7 +130,17 @@ def document(
         "axis": axis,
         **facts,
     }
-    return Document("bias and variance", blocks, data)
+    return Document("", blocks, data, details)
+
+
+def _around(points: Sequence[Point], best: Point) -> list[Block]:
+    """The smallest expected loss with its interval, and that of the values on either side; nothing of a single decomposition."""
+    if len(points) < 2:
+        return []
+    place = list(points).index(best)
+    sides = [points[index] for index in (place - 1, place + 1) if 0 <= index < len(points)]
+    told = ", ".join(f"{each.found.expected_loss:.3g} at {each.at}" for each in sides)
+    return [Verdict(f"expected loss is lowest there: {best.found.expected_loss:.3g} (95 %: {_interval(best.found, 'expected_loss')}); {told}")]
 
 
 def _fact(value: Any) -> Cell:
@@ -148,7 +164,7 @@ def _caption(found: Decomposition) -> str:
         "zero-one": "Domingos's bias and variance",
         "cross-entropy": "Heskes's bias and variance, in nats",
     }
-    return f"{found.loss} loss on {found.samples} samples: {what[found.loss]}"
+    return f"{found.loss} loss on {counted(found.samples, 'sample')}: {what[found.loss]}"
 
 
 def _chart(points: Sequence[Point], axis: str | None) -> Chart:
@@ -165,7 +181,7 @@ def _chart(points: Sequence[Point], axis: str | None) -> Chart:
         series.append(Series("training loss", [x[k] for k in order], [_number(points[k].training) for k in order]))
     names = {place: str(value) for place, value in zip(x, at, strict=True)}
     loss = points[0].found.loss
-    return Chart(series, str(axis), loss, caption=f"{loss} loss over {axis}", log_x=log, x_names=names)
+    return Chart(series, str(axis), loss, caption=f"{loss} loss over {axis}", log_x=log, x_names=names, name="parts")
 
 
 def _curves(points: Sequence[Point], axis: str | None, zones: Sequence[str | None]) -> list[Block]:
@@ -197,7 +213,7 @@ def _one(point: Point) -> Table:
     if point.sources:
         rows += [["variance from training data", point.sources.training_data, "", ""], ["variance from seeds", point.sources.seed, "", ""]]
     columns = [Column("part"), Column("estimate", align="right"), Column("low", align="right", digits=3), Column("high", align="right", digits=3)]
-    return Table(columns, rows, caption=f"{_caption(found)}, of {found.replicas} replicas; low and high: 95 %.")
+    return Table(columns, rows, caption=f"{_caption(found)}, of {counted(found.replicas, 'replica')}; low and high: 95 %.")
 
 
 def _between(found: Decomposition, name: str) -> list[Cell]:

@@ -34,6 +34,8 @@ if TYPE_CHECKING:
 
 COUNTS_SCHEMA = "dlprobe-check-counts/1"
 FEW_RUNS = 4  # so many are named in a command to type
+FEW_ROWS = 24  # configurations of a study in one table
+FEW_PLACES = 4  # configurations that are named in one sentence
 
 
 @dataclass(frozen=True)
@@ -54,6 +56,32 @@ class RuleCount:
     of: Literal["runs", "comparisons"] = "runs"
 
 
+@dataclass(frozen=True)
+class ConfigurationCount:
+    """The runs of one configuration of a study: its place in words and by axis, paths of its runs, how many have come to what, and the rules that fired.
+
+    repeated: what its runs differ in, seed or replica.
+    """
+
+    study: str
+    label: str
+    place: Mapping[str, Any]
+    runs: Sequence[str]
+    states: Mapping[str, int]
+    rules: Sequence[RuleCount]
+    repeated: str = "run"
+
+    @property
+    def severity(self) -> int:
+        """The place of its worst finding among the severities."""
+        return min((SEVERITIES.index(rule.severity) for rule in self.rules), default=len(SEVERITIES))
+
+    def to_json(self) -> dict[str, Any]:
+        """As data."""
+        rules = [{"code": each.code, "name": each.name, "severity": each.severity, "fired": each.fired, "evaluated": each.evaluated} for each in self.rules]
+        return {"study": self.study, "coordinates": dict(self.place), "runs": list(self.runs), "states": dict(self.states), "findings": rules}
+
+
 def check_document(
     judged: Sequence[JudgedRun],
     criteria: Criteria,
@@ -66,16 +94,18 @@ def check_document(
     version: str = "",
     project: ProjectSettings | None = None,
     proofs: Mapping[str, Proof] | None = None,
+    configurations: Sequence[ConfigurationCount] = (),
 ) -> CheckDocument:
     """The whole answer. counts: of the configurations with several runs; with `counted`, of all runs, and then they are all that is shown; with `details` every
-    finding is shown whole. proofs: of causes, by the path of the run.
+    finding is shown whole. proofs: of causes, by the path of the run. configurations: those of studies, which stand for their runs but for `details`.
     """
     proofs = proofs or {}
     runs = [checked_run(each, criteria.asked, proofs.get(each.path)) for each in judged]
     silent = [group.to_json() for group in unevaluated(runs)]
     listed = [_run_data(each, criteria, proofs.get(each.path)) for each in judged]
-    data: dict[str, Any] = {"schema": SCHEMA, "runs": listed, "not_evaluated": silent, "exit_code": exit_code}
-    blocks = [_count_table(counts, ""), *_silence(runs)] if counted else _blocks(judged, runs, counts, details, proofs)
+    grouped = [each.to_json() for each in configurations]
+    data: dict[str, Any] = {"schema": SCHEMA, "runs": listed, "configurations": grouped, "not_evaluated": silent, "exit_code": exit_code}
+    blocks = [_count_table(counts, ""), *_silence(runs)] if counted else _blocks(judged, runs, counts, details, proofs, configurations)
     if counted:
         listed = [_count_data(each) for each in counts]
         data = {"schema": COUNTS_SCHEMA, "runs": len(judged), "counts": listed, "not_evaluated": silent, "exit_code": exit_code}
@@ -141,9 +171,20 @@ def _asked(run: CheckedRun, before: str = "") -> list[Block]:
     return [Verdict(f"{before}{sentence}", "bad" if code in run.not_compared else "warning") for code, sentence in asked_in_vain(run)]
 
 
-def _blocks(judged: Sequence[JudgedRun], runs: Sequence[CheckedRun], counts: Sequence[RuleCount], details: bool, proofs: Mapping[str, Proof]) -> list[Block]:
-    blocks: list[Block] = []
+def _blocks(
+    judged: Sequence[JudgedRun],
+    runs: Sequence[CheckedRun],
+    counts: Sequence[RuleCount],
+    details: bool,
+    proofs: Mapping[str, Proof],
+    configurations: Sequence[ConfigurationCount],
+) -> list[Block]:
+    blocks: list[Block] = _by_configuration(configurations, details)
+    together = {path for each in configurations for path in each.runs} - proofs.keys()
+    counts = () if together else counts
     for each, run in zip(judged, runs, strict=True):
+        if each.path in together and not (details or each.advice or run.blind):
+            continue
         proof = proof_blocks(proofs[run.path]) if run.path in proofs else []
         blocks += [*proof, *_one_run(each, run)] if len(judged) == 1 else [*_one_of_several(each, run), *proof]
         blocks += [Paragraph(f"{run.path}: {note}" if len(judged) > 1 else note) for note in note_lines(run)]
@@ -154,10 +195,50 @@ def _blocks(judged: Sequence[JudgedRun], runs: Sequence[CheckedRun], counts: Seq
         blocks.append(_count_table(counts, "Runs of one configuration with other seeds: in how many each rule fired, with a 95 % interval."))
     if len(judged) > 1 or judged[0].known or judged[0].unreadable:
         blocks.append(_total(judged))
-    return blocks + _hints(judged, details)
+    return blocks + _hints(judged, details, configurations)
 
 
-def _hints(judged: Sequence[JudgedRun], details: bool) -> list[Block]:
+def _by_configuration(configurations: Sequence[ConfigurationCount], details: bool) -> list[Block]:
+    """What fired in which configurations, rule by rule, and what the runs of each have come to."""
+    blocks: list[Block] = []
+    for study in dict.fromkeys(each.study for each in configurations):
+        mine = [each for each in configurations if each.study == study]
+        fired: dict[str, list[tuple[RuleCount, ConfigurationCount]]] = {}
+        for each in mine:
+            for count in each.rules:
+                fired.setdefault(count.code, []).append((count, each))
+        worst = sorted(fired.values(), key=lambda places: (SEVERITIES.index(places[0][0].severity), -sum(count.fired for count, _ in places)))
+        blocks += [Heading(study, 2)] if study != configurations[0].study or study != configurations[-1].study else []
+        blocks += [Verdict(_fired_in(places), TONES[places[0][0].severity]) for places in worst]
+        columns = [Column("configuration"), Column("runs", align="right"), Column("have come to"), Column("findings")]
+        shown = mine if details or len(mine) <= FEW_ROWS else sorted(mine, key=lambda each: each.severity)[:FEW_ROWS]
+        rows: list[list[Cell]] = [
+            [each.label, len(each.runs), _states(each), ", ".join(f"{rule.code} {_fired(rule)}" for rule in each.rules)] for each in shown
+        ]
+        some = f"; {len(shown)} of {len(mine)}, the worst first, --details shows all" if len(shown) < len(mine) else ""
+        blocks.append(Table(columns, rows, f"The configurations of the study: what their runs have come to, and the rules that fired{some}"))
+    return blocks
+
+
+def _fired_in(places: Sequence[tuple[RuleCount, ConfigurationCount]]) -> str:
+    """`vanishing-gradient (G001) in 3 of 3 seeds of sigmoid · glorot_normal; 2 of 3 of …`."""
+    told = [f"{count.fired} of {count.evaluated} {'' if number else _noun(count, of)}of {of.label}" for number, (count, of) in enumerate(places)]
+    rest = f" and of {len(told) - FEW_PLACES} more" if len(told) > FEW_PLACES else ""
+    return f"{places[0][0].name} ({places[0][0].code}) in {'; '.join(told[:FEW_PLACES])}{rest}"
+
+
+def _noun(count: RuleCount, of: ConfigurationCount) -> str:
+    return f"{of.repeated}{'' if count.evaluated == 1 else 's'} "
+
+
+def _states(each: ConfigurationCount) -> str:
+    """What the runs have come to; one state of all of them without its number."""
+    if len(each.states) == 1:
+        return next(iter(each.states))
+    return ", ".join(f"{state} {count}" for state, count in each.states.items())
+
+
+def _hints(judged: Sequence[JudgedRun], details: bool, configurations: Sequence[ConfigurationCount]) -> list[Block]:
     """What to type next: to see every finding whole, and to read about the first."""
     codes = Counter(finding.code for each in judged for finding in each.judgement.findings)
     if not codes:
@@ -166,7 +247,9 @@ def _hints(judged: Sequence[JudgedRun], details: bool) -> list[Block]:
     first = found.cause.code if len(judged) == 1 and found is not None and found.cause is not None else _first_code(judged, codes)
     typed = " ".join(dict.fromkeys(quoted(each.path) for each in judged if not (each.group or each.unreadable or each.named)))
     whole = [Hint(f"dlprobe check {typed} --details")] if typed and not details and len(judged) <= FEW_RUNS else []
-    return [*whole, Hint(f"dlprobe explain {first}")]
+    members = [each for each in judged if each.study and any(finding.code == first for finding in each.judgement.findings)]
+    one = [Hint(f"dlprobe check {quoted(members[0].path)}")] if members and configurations and len(judged) > 1 else []
+    return [*one, *whole, Hint(f"dlprobe explain {first}")]
 
 
 def _one_run(judged: JudgedRun, run: CheckedRun) -> list[Block]:

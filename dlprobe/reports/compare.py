@@ -5,14 +5,14 @@ from __future__ import annotations
 import math
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from dlprobe.config import to_mapping
 from dlprobe.record.sizes import factor_text
+from dlprobe.registry import counted
 from dlprobe.render.document import Block, Bullets, Cell, Column, Document, Facts, Heading, Hint, Paragraph, Table, Toned, Verdict
-from dlprobe.reports.compare_details import DRAWN, STANDING, against_best, chart, costs, margins, span, words
-from dlprobe.reports.compare_record import comparison_record, value_record
+from dlprobe.reports.compare_details import DRAWN, STANDING, against_best, chart, costs, margins, scale, size, span, unit, words
+from dlprobe.reports.compare_record import Seeds, comparison_record, value_record
 from dlprobe.reports.diagnosis import brief, cause_blocks, named, opening, worst_first
 from dlprobe.reports.run import quoted, shortened
 from dlprobe.reports.strips import FlowLine, flow_strips
@@ -25,16 +25,6 @@ if TYPE_CHECKING:
     from dlprobe.rules import Diagnosis
 
 WIDE = 0.2  # share of dead or saturated units from which a column shows them
-
-
-@dataclass(frozen=True)
-class Seeds:
-    """What the seeds of each value have come to, by label. diagnoses: the one that has come to least first; healed: steps from which an error signal that was
-    ill at first stayed within the band, of the seeds in which it did.
-    """
-
-    diagnoses: Mapping[str, Sequence[Diagnosis]]
-    healed: Mapping[str, Sequence[int]]
 
 
 def seeds_of(compared: Compared, study: str | None) -> Seeds:
@@ -57,7 +47,7 @@ def document(
     blocks: list[Block] = [] if compared.complete else [Verdict("stopped early: the numbers are those of the runs that had ended", "warning")]
     blocks += [*_conclusion(found, seeds), *_strips(compared, start=True), _ranking(found)]
     if told := [f"{value.label}: {because(found, value)}" for value in found.values[:DRAWN]]:
-        blocks += [Heading("Because before training the error signal, on its way from the last hidden layer to the first, is", 2), Bullets(told)]
+        blocks += [Heading("Because before training, from layer to layer towards the input, the error signal is", 2), Bullets(told)]
     blocks += [Facts(list(lines.items())), *([Paragraph(note)] if (note := caveat(compared)) else [])]
     details: list[Block] = [against_best(found), costs(compared), chart(found, curves), *_strips(compared, start=False), *margins(compared)]
     details += [Bullets(_remarks(compared, seeds)), *_worst(found, seeds)]
@@ -117,20 +107,24 @@ def _answer(found: Comparison) -> Verdict:
     if not others:
         return Verdict(f"only {best.label} has runs", "warning")
     if found.too_few_seeds:
-        return Verdict(f"too few seeds to tell: {seeds} cannot show any difference among {len(found.values)} values, {found.power.needed} can", "warning")
-    alike = f"{_listed([best.label, *tied])} cannot be told apart with {seeds} seeds"
+        return Verdict(
+            f"too few seeds to tell: {seeds} cannot show any difference among {counted(len(found.values), 'value')}, {found.power.needed} can", "warning"
+        )
+    alike = f"{_listed([best.label, *tied])} cannot be told apart with {counted(seeds, 'seed')}"
     if not worse:
         return Verdict(alike, "neutral")
     behind = f"{_listed([value.label for value in worse])} {'is' if len(worse) == 1 else 'are'} worse: {_number(found, worse[0])}"
     if len(worse) > 1:
         behind += f" to {_number(found, worse[-1])}"
     rest = f"{behind} against {_number(found, best)} {words(found.by)}"
-    return Verdict(f"{alike}; {rest}" if tied else f"{best.label} is the best of {seeds} seeds ({numbers}); {behind}", "good" if learned else "neutral")
+    return Verdict(
+        f"{alike}; {rest}" if tied else f"{best.label} is the best of {counted(seeds, 'seed')} ({numbers}); {behind}", "good" if learned else "neutral"
+    )
 
 
 def _number(found: Comparison, value: ValueResult) -> str:
     median = value.metrics[f"final_{found.by}"].value
-    return f"{median:.3g}" if found.ratio else f"{100 * median:.1f} %"
+    return size(found, median)
 
 
 def _listed(texts: Sequence[str]) -> str:
@@ -160,7 +154,7 @@ def because(found: Comparison, value: ValueResult) -> str:
     signal = value.start.flow.error_signal_rms
     told = [_per_layer(value)]
     if value.because and len(signal) > 1 and signal[-1] > 0:
-        told.append(f"×{factor_text(float(signal[0] / signal[-1]))} over {len(signal)} layers")
+        told.append(f"×{factor_text(float(signal[0] / signal[-1]))} over {counted(len(signal), 'layer')}")
     first, chance = value.first(loss_name(found)), found.chance if found.by == loss_name(found) else math.nan
     if math.isfinite(first) and math.isfinite(chance) and not 0.5 < first / chance < 2.0:
         told.append(f"first loss {first:.3g}, guessing has {chance:.3g}")
@@ -184,27 +178,29 @@ def _strips(compared: Compared, start: bool) -> list[Block]:
     deepest = max(depths, default=0)
     last = "output" if len(depths) == 1 else f"layer {deepest}"
     names = [*(f"{'hidden_' if len(depths) == 1 else 'layer '}{index + 1}" for index in range(deepest - 1)), last]
-    more = f"; the first {DRAWN} of {len(compared.all.values)} values" if len(compared.all.values) > DRAWN else ""
-    return flow_strips(lines, names, f"{'Before training' if start else 'At the end'}, median over {compared.all.power.seeds} seeds{more}")
+    more = f"; the first {DRAWN} of {counted(len(compared.all.values), 'value')}" if len(compared.all.values) > DRAWN else ""
+    return flow_strips(lines, names, f"{'Before training' if start else 'At the end'}, median over {counted(compared.all.power.seeds, 'seed')}{more}")
 
 
 def _ranking(found: Comparison) -> Table:
     by, loss = found.by, loss_name(found)
     idle = [name for name in ("dead", "saturated") if any(value.middle(name) >= WIDE for value in found.values)]
-    columns = [Column("value"), Column("first loss", "", "right", 3), Column("end", "", "right", 3), Column("95 %", "", "right")]
+    columns = [Column("value"), Column("first loss", "", "right", 3), Column("end", unit(found), "right", 3), Column("95 %", unit(found), "right")]
     columns += [*(Column(name, "%", "right", 2) for name in idle), Column("")]
     rows: list[list[Cell]] = [
         [
             value.label,
             _finite(value.first(loss)),
-            value.metrics[f"final_{by}"].value,
-            span(value.metrics[f"final_{by}"]),
+            scale(found) * value.metrics[f"final_{by}"].value,
+            span(value.metrics[f"final_{by}"], scale(found)),
             *(None if math.isnan(value.middle(name)) else 100 * value.middle(name) for name in idle),
             Toned(value.standing, STANDING[value.standing]),
         ]
         for value in found.values
     ]
-    return Table(columns, rows, caption=f"Loss before training, and {words(by)} at the end, median of {found.power.seeds} seeds with its bootstrap interval.")
+    return Table(
+        columns, rows, caption=f"Loss before training, and {words(by)} at the end, median of {counted(found.power.seeds, 'seed')} with its bootstrap interval."
+    )
 
 
 def _finite(number: float) -> float | None:
@@ -241,7 +237,7 @@ def _remarks(compared: Compared, seeds: Seeds) -> list[str]:
 def _learned(found: Comparison, seeds: Seeds) -> str:
     """What most seeds came to, of the values of which they did not learn well: the best of them may be the best of nothing."""
     told = [
-        f"{value.label} ({name} in {count} of {len(value.outcomes)} seeds){_cause(seeds.diagnoses.get(value.label, ()))}"
+        f"{value.label} ({name} in {count} of {counted(len(value.outcomes), 'seed')}){_cause(seeds.diagnoses.get(value.label, ()))}"
         for value in found.values
         for name, count in list(value.states.items())[:1]
         if name != "learned well"
@@ -278,10 +274,10 @@ def _power(found: Comparison) -> str:
     if not found.pairs:
         return ""
     if power.seeds < power.needed:
-        return f"{power.seeds} seeds cannot show any difference among {len(found.values)} values: --seeds {power.needed} is the least"
+        return f"{counted(power.seeds, 'seed')} cannot show any difference among {counted(len(found.values), 'value')}: --seeds {power.needed} is the least"
     if not math.isfinite(power.detectable):
         return ""
-    more = f"; half of that would take {power.for_half} seeds" if power.for_half else ""
+    more = f"; half of that would take {counted(power.for_half, 'seed')}" if power.for_half else ""
     return f"as much as seeds scatter here, {power.seeds} of them find a difference of {_size(power.detectable, found.ratio)} in four of five cases{more}"
 
 

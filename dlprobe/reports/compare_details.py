@@ -25,20 +25,30 @@ def words(metric: str) -> str:
 
 
 def against_best(found: Comparison) -> Table:
-    by = found.by
-    columns = [Column("value"), Column("best", "", "right", 3), Column("against the best"), Column("")]
+    columns = [Column("value"), Column("best", unit(found), "right", 3), Column("against the best"), Column("")]
     rows: list[list[Cell]] = [
-        [value.label, _best(value, by), _against(found, value), Toned(value.standing, STANDING[value.standing])] for value in found.values
+        [value.label, _best(found, value), _against(found, value), Toned(value.standing, STANDING[value.standing])] for value in found.values
     ]
-    return Table(columns, rows, caption=f"Smallest {words(by)} on the way, and the {'factor' if found.ratio else 'difference'} seed by seed.")
+    return Table(columns, rows, caption=f"Smallest {words(found.by)} on the way, and the {'factor' if found.ratio else 'difference in points'} seed by seed.")
 
 
-def _best(value: ValueResult, by: str) -> Cell:
-    return value.metrics[f"best_{by}"].value if f"best_{by}" in value.metrics else None
+def unit(found: Comparison) -> str:
+    """What the ranking metric is shown in: errors that are shares of samples in percent, as everywhere."""
+    return "" if found.ratio else "%"
 
 
-def span(interval: Interval) -> str:
-    return "-" if math.isnan(interval.low) else f"{interval.low:.3g} … {interval.high:.3g}"
+def scale(found: Comparison) -> float:
+    """What a value is multiplied by to be shown in `unit`."""
+    return 1.0 if found.ratio else 100.0
+
+
+def _best(found: Comparison, value: ValueResult) -> Cell:
+    name = f"best_{found.by}"
+    return scale(found) * value.metrics[name].value if name in value.metrics else None
+
+
+def span(interval: Interval, scaled: float = 1.0) -> str:
+    return "-" if math.isnan(interval.low) else f"{scaled * interval.low:.3g} … {scaled * interval.high:.3g}"
 
 
 def _against(found: Comparison, value: ValueResult) -> str:
@@ -52,7 +62,7 @@ def _against(found: Comparison, value: ValueResult) -> str:
 def _signed(number: float, ratio: bool) -> str:
     if math.isnan(number):
         return "-"
-    return "∞" if number > 1e6 else (f"{number:.3g}" if ratio else f"{number:+.3f}")
+    return "∞" if number > 1e6 else (f"{number:.3g}" if ratio else f"{100 * number:+.1f}")
 
 
 def pair_of(pairs: Sequence[Pair], a: str, b: str) -> Pair | None:
@@ -61,6 +71,11 @@ def pair_of(pairs: Sequence[Pair], a: str, b: str) -> Pair | None:
         if {pair.a, pair.b} == {a, b}:
             return pair if pair.a == a else pair.turned()
     return None
+
+
+def size(found: Comparison, value: float) -> str:
+    """A value of the ranking metric with its unit."""
+    return f"{value:.3g}" if found.ratio else f"{100 * value:.1f} %"
 
 
 def costs(compared: Compared) -> Table:
@@ -79,7 +94,9 @@ def costs(compared: Compared) -> Table:
         *([Column("diverged", "", "right")] if lost else []),
     ]
     rows = [_cost_row(value, cells[value.label], lost, timed) for value in found.values]
-    caption = f"To target: updates until the {words(found.by)} is {found.target:.3g} or less, median over seeds." if math.isfinite(found.target) else ""
+    caption = (
+        f"To target: updates until the {words(found.by)} is {size(found, found.target)} or less, median over seeds." if math.isfinite(found.target) else ""
+    )
     return Table(columns, rows, caption=caption)
 
 
@@ -104,11 +121,19 @@ def _health(health: Health) -> Cell:
 
 def chart(found: Comparison, curves: Mapping[str, tuple[Sequence[float], Sequence[float]]]) -> Chart:
     shown = [value.label for value in found.values][:DRAWN]
-    series = [Series(label, *curves[label]) for label in shown]
+    scaled = scale(found)
+    series = [Series(label, curves[label][0], [scaled * value for value in curves[label][1]]) for label in shown]
     finite = [y for each in series for y in each.y if math.isfinite(y) and y > 0]
     log = bool(finite) and max(finite) > 20 * min(finite)
     more = f"; the best {DRAWN} of {len(found.values)}" if len(found.values) > DRAWN else ""
-    return Chart(series, "updates", words(found.by), log_y=log, caption=f"{words(found.by)} as training goes on, median over seeds{more}.")
+    return Chart(
+        series,
+        "updates",
+        f"{words(found.by)}{'' if found.ratio else ' [%]'}",
+        log_y=log,
+        caption=f"{words(found.by)} as training goes on, median over seeds{more}.",
+        name="curves",
+    )
 
 
 def margins(compared: Compared) -> list[Block]:

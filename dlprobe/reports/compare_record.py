@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from dlprobe.reports.diagnosis import states_record
@@ -13,9 +14,19 @@ if TYPE_CHECKING:
     from dlprobe.analysis.comparing.paired import Interval
     from dlprobe.analysis.theory.mean_field import Prediction
     from dlprobe.experiments.compare import Compared
-    from dlprobe.reports.compare import Seeds
+    from dlprobe.rules import Diagnosis
 
 SCHEMA = "dlprobe-compare/1"
+
+
+@dataclass(frozen=True)
+class Seeds:
+    """What the seeds of each value have come to, by label. diagnoses: the one that has come to least first; healed: steps from which an error signal that was
+    ill at first stayed within the band, of the seeds in which it did.
+    """
+
+    diagnoses: Mapping[str, Sequence[Diagnosis]]
+    healed: Mapping[str, Sequence[int]]
 
 
 def comparison_record(

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
+from dlprobe.registry import counted
 from dlprobe.render.document import Bars, Block, Bullets, Cell, Column, Document, Heights, Hint, Paragraph, Table, Verdict
 
 if TYPE_CHECKING:
@@ -45,8 +46,8 @@ def what(survey: Survey) -> str:
     names = [column.name for column in survey.columns if column.role == "target"]
     of = ", ".join(f"'{name}'" for name in names[:4]) + (" …" if len(names) > 4 else "")
     read = sum(len(rows) for rows in data.indices.values())
-    rows = f"{read} rows" if read == survey.rows else f"{read} of {survey.rows} rows"
-    goal = f"{data.outputs} classes in {of}" if data.task == "classification" else f"a regression of {of}"
+    rows = counted(read, "row") if read == survey.rows else f"{read} of {counted(survey.rows, 'row')}"
+    goal = f"{counted(data.outputs, 'class', 'classes')} in {of}" if data.task == "classification" else f"a regression of {of}"
     return f"{rows} × {len(data.feature_names)} feature{'s' * (len(data.feature_names) != 1)}, {goal}; {parts}"
 
 
@@ -99,7 +100,7 @@ def rare_classes(survey: Survey) -> list[str]:
     count, name = min(rare)
     others = f" and {len(rare) - 1} more are" if len(rare) > 1 else " is"
     share = 100 * (1 - max(rows) / sum(rows))
-    return [f"class '{name}' ({count} of {sum(rows)} rows){others} rare: always naming the commonest has {share:.3g} % error, so look at each class"]
+    return [f"class '{name}' ({count} of {counted(sum(rows), 'row')}){others} rare: always naming the commonest has {share:.3g} % error, so look at each class"]
 
 
 def told(finding: Finding) -> str:
@@ -122,7 +123,7 @@ def picture(survey: Survey, details: bool) -> Block:
     if hidden:  # the commonest and the rarest
         pairs = [*pairs[: SHOWN_CLASSES // 2], *pairs[-(SHOWN_CLASSES - SHOWN_CLASSES // 2) :]]
     total = sum(survey.class_rows)
-    between = f"; {hidden} classes between them: --details" if hidden else ""
+    between = f"; {counted(hidden, 'class', 'classes')} between them: --details" if hidden else ""
     texts = [f"{count} ({100 * count / total:.3g} %)" for _, count in pairs]
     return Bars([name for name, _ in pairs], [float(count) for _, count in pairs], texts, f"Rows of each class{between}")
 
@@ -132,9 +133,9 @@ def columns_table(survey: Survey, details: bool) -> Table:
     named = {each.number for each in survey.numbering} | {each.number for each in survey.foretelling}
     ranked = sorted(survey.columns, key=lambda column: (column.role == "feature", column.number not in named, column.number))
     shown = sorted(ranked if details else ranked[:SHOWN_COLUMNS], key=lambda column: column.number)
-    caption = "Columns" if len(shown) == len(survey.columns) else f"{len(shown)} of {len(survey.columns)} columns (--details: all)"
+    caption = "Columns" if len(shown) == len(survey.columns) else f"{len(shown)} of {counted(len(survey.columns), 'column')} (--details: all)"
     if survey.looked_at < survey.rows:
-        caption += f"; distinct values and histograms of {survey.looked_at} rows, evenly spaced"
+        caption += f"; distinct values and histograms of {counted(survey.looked_at, 'row')}, evenly spaced"
     head = [
         Column("#", align="right"),
         Column("column"),

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
 
 SEVERITY_TONES: dict[str, Tone] = {"error": "bad", "warning": "warning", "info": "neutral"}
 WIDEST_LINE = 98  # characters of a line of the conclusion behind its mark
+FEW_LINES = 3  # of a program, that a conclusion shows
 MOST_TRIED = 3  # actions of the cause that a screen shows; `prescribe` and JSON have all
 PRESCRIBED = 3  # seeds of each change, as `prescribe` trains them by default
 
@@ -26,8 +27,14 @@ def conclusion(found: Diagnosis) -> list[Block]:
     causes: list[Block] = [Verdict(brief(finding), SEVERITY_TONES[finding.severity or "info"]) for finding in heads]
     if found.cause_unknown and not heads:
         causes = [Verdict("cause unknown: no rule that could look explains it", "bad")]
-    first = [Choices([Choice("Try", action.command, "" if action.command else action.remedy.why)]) for action in found.actions[:1]]
+    first = [Choices([_first(action)]) for action in found.actions[:1]]
     return [*opening(found), *causes, *first]
+
+
+def _first(action: Action) -> Choice:
+    """The first thing to try as the conclusion shows it: a command, a few lines of a program, or words."""
+    lines = action.remedy.lines if len(action.remedy.lines) <= FEW_LINES else ()
+    return Choice("Try", action.command, "" if action.command or lines else action.remedy.why, lines)
 
 
 def brief(finding: Finding, most: int = WIDEST_LINE) -> str:
@@ -114,9 +121,10 @@ def fault_blocks(found: Diagnosis, finding: Finding) -> list[Block]:
 
 def choices(found: Diagnosis, actions: Sequence[Action], most: int, prescribe: bool = True, tried: bool = False) -> list[Block]:
     """What to try, and the command that tries it all. tried: whether the first command stands above already, so that only its reason is missing."""
-    entries = [Choice("or" if number else "Try", action.command, action.remedy.why) for number, action in enumerate(actions[:most])]
+    entries = [Choice("or" if number else "Try", action.command, action.remedy.why, action.remedy.lines) for number, action in enumerate(actions[:most])]
     if tried and entries:
-        entries[:1] = [Choice("why", "", entries[0].why)] if entries[0].command else []
+        above = _first(actions[0])
+        entries[:1] = [Choice("why", "", entries[0].why)] if above.command or above.lines else entries[:1] if entries[0].lines else []
     if prescribe and found.trained and any(action.command for action in actions):
         entries.append(Choice("all", f"dlprobe prescribe {_typed(found.path)}", f"trains these and says which one cures it{_duration(found)}"))
     return [Choices(entries)] if entries else []
@@ -216,6 +224,6 @@ def states_text(found: Sequence[Diagnosis]) -> str:
 
 def diagnosis_line(found: Diagnosis) -> DiagnosisLine:
     """The diagnosis as the formats for machines draw it."""
-    tries = tuple((action.command, action.remedy.why, action.code) for action in found.actions)
+    tries = tuple((action.command or "; ".join(action.remedy.lines), action.remedy.why, action.code) for action in found.actions)
     cause = None if found.cause is None else Caused(found.cause.code, brings_about(found), tuple(finding.code for finding in found.follows))
     return DiagnosisLine(found.sentence, found.state.name, tone_of(found), unknown_cause(found) if found.cause_unknown else "", cause, tries, found.caveats)

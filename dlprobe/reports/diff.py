@@ -5,17 +5,21 @@ from __future__ import annotations
 import json
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any, Literal, TypeAlias
 
-from dlprobe.render.document import Block, Cell, Column, Document, Heading, LayerSeries, Paragraph, Profile, Table, Tone, Toned, Verdict
+from dlprobe.registry import counted
+from dlprobe.render.document import Block, Cell, Column, Document, Heading, Hint, Paragraph, Strip, StripGroup, Strips, Table, Tone, Toned, Verdict
 from dlprobe.reports.diagnosis import SEVERITY_TONES, cause_blocks, states_text, tone_of
+from dlprobe.reports.run import quoted
+from dlprobe.reports.strips import QUANTITIES
 
 if TYPE_CHECKING:
     from dlprobe.analysis.comparing.run_diff import MetricDiff, ProfileDiff
     from dlprobe.rules import Diagnosis
 
 SCHEMA = "dlprobe-diff/1"
-MOMENTS = {"start": "at the first recorded step", "end": "at the end"}
+NAMED = 2  # findings that the conclusion names
+Sides: TypeAlias = tuple[str, str]  # what the files are called in tables
 
 
 @dataclass(frozen=True)
@@ -73,23 +77,62 @@ class PairDiff:
 
 def diff_document(a: str, b: str, pairs: Sequence[PairDiff], exit_code: int) -> Document:
     """The whole comparison."""
-    blocks: list[Block] = []
+    blocks, names = list[Block](), sides(a, b)
+    details: list[Block] = []
     for pair in pairs:
-        if len(pairs) > 1:
-            blocks.append(Heading(f"{pair.name} ({pair.a_runs} and {pair.b_runs} runs)", 2))
-        blocks += _pair_blocks(pair)
+        heading = [Heading(f"{pair.name} ({pair.a_runs} and {counted(pair.b_runs, 'run')})", 2)] if len(pairs) > 1 else []
+        blocks += [*heading, *_pair_blocks(pair, names)]
+        if behind := _pair_details(pair, names):
+            details += [*heading, *behind]
+    if details:
+        blocks.append(Hint(f"dlprobe diff {quoted(a)} {quoted(b)} --details", details=True))
     changed = any(pair.changed for pair in pairs)
     data = {"schema": SCHEMA, "a": a, "b": b, "changed": changed, "pairs": [_pair_data(pair) for pair in pairs], "exit_code": exit_code}
-    return Document(f"{a} → {b}", blocks, data)
+    return Document(f"{a} → {b}" if len(pairs) != 1 else "", blocks, data, details)
 
 
-def _pair_blocks(pair: PairDiff) -> list[Block]:
+def sides(a: str, b: str) -> Sides:
+    """What the two files are called in tables: their names without the folders and the suffix that they share; of one file before and after.
+
+    >>> sides("runs/mon/net.h5", "runs/tue/net.h5"), sides("old.h5", "new.h5"), sides("net.h5", "net.h5")
+    (('mon/net', 'tue/net'), ('old', 'new'), ('before', 'after'))
+    """
+    if a == b:
+        return "before", "after"
+    (file, _, one), (other, _, two) = a.partition("#"), b.partition("#")
+    if file == other and one and two:  # runs of one study
+        return one, two
+    ours, theirs = (text.removesuffix(".h5").split("/") for text in (a, b))
+    depth = next((depth for depth in range(1, min(len(ours), len(theirs)) + 1) if ours[-depth] != theirs[-depth]), 0)
+    return ("/".join(ours[-depth:]), "/".join(theirs[-depth:])) if depth else (a, b)
+
+
+def _pair_blocks(pair: PairDiff, names: Sides) -> list[Block]:
     if not (pair.a_runs and pair.b_runs):
-        return [Verdict(f"only in the {'first' if pair.a_runs else 'second'} file", "warning")]
+        return [Verdict(f"only in {names[0] if pair.a_runs else names[1]}", "warning")]
     if pair.identical:
         return [*_states(pair), Verdict("identical: the content hashes are the same", "neutral")]
-    blocks: list[Block] = [*_states(pair), *_findings(pair), *_configuration(pair), *_metrics(pair), *_verdicts(pair), *map(_profile, pair.profiles)]
+    blocks: list[Block] = [*_states(pair), _summary(pair), *_strips(pair, names), *_metrics(pair, names), *_configuration(pair, names)]
     return [*blocks, Paragraph("Something changed." if pair.changed else "Nothing changed beyond chance.")]
+
+
+def _pair_details(pair: PairDiff, names: Sides) -> list[Block]:
+    """The cause of the later side's fault, every finding with its evidence, and how often each rule fired."""
+    if pair.identical or not (pair.a_runs and pair.b_runs):
+        return []
+    return [*(cause_blocks(pair.after[0], 1) if pair.after else []), *_findings(pair), *_verdicts(pair, names)]
+
+
+def _summary(pair: PairDiff) -> Block:
+    """How many findings are fixed and new, those that are no remark by name."""
+    told = []
+    for change in ("fixed", "new", "same"):
+        codes = pair.codes(change)
+        named = [f"{each.name} ({each.code})" for each in pair.verdicts if each.code in codes and each.severity != "info"]
+        if codes:
+            told.append(f"{len(codes)} {change}{': ' if named else ''}{', '.join(named[:NAMED])}{' …' if len(named) > NAMED else ''}")
+    worse = any(each.change == "appeared" and each.severity == "error" for each in pair.verdicts)
+    return Verdict(f"findings: {'; '.join(told) or 'none on either side'}", "bad" if worse else "neutral")
 
 
 def _states(pair: PairDiff) -> list[Block]:
@@ -99,7 +142,7 @@ def _states(pair: PairDiff) -> list[Block]:
         if found:
             several = f" ({states_text(found)})" if len(found) > 1 else ""
             lines.append(Verdict(f"{word}: {found[0].sentence}{several}", tone_of(found[0])))
-    return [*lines, *(cause_blocks(pair.after[0], 1) if pair.after else [])]
+    return lines
 
 
 def _findings(pair: PairDiff) -> list[Block]:
@@ -121,13 +164,13 @@ def _tone(each: VerdictDiff) -> Tone:
     return "good" if each.change == "vanished" else SEVERITY_TONES[each.severity]
 
 
-def _configuration(pair: PairDiff) -> list[Block]:
+def _configuration(pair: PairDiff, names: Sides) -> list[Block]:
     rows: list[list[Cell]] = [[key, _text(a), _text(b)] for key, a, b in pair.configuration]
     if pair.other_data:
         rows.append(["data (fingerprint)", "one", "another"])
     if not rows:
         return [Paragraph("Configuration: the same.")]
-    return [Table([Column("configuration"), Column("a"), Column("b")], rows)]
+    return [Table([Column("configuration"), *map(Column, names)], rows)]
 
 
 def _text(value: Any) -> str:
@@ -136,17 +179,18 @@ def _text(value: Any) -> str:
     return value if isinstance(value, str) else json.dumps(value)
 
 
-def _metrics(pair: PairDiff) -> list[Block]:
+def _metrics(pair: PairDiff, names: Sides) -> list[Block]:
     if not pair.metrics:
         return [Paragraph("Metrics: none that both sides have.")]
     several = pair.a_runs > 1 and pair.b_runs > 1
     spread = "range" if several else "95 %"
-    columns = [Column("metric"), *(Column(name, align="right") for name in ("a", f"a {spread}", "b", f"b {spread}", "b/a")), Column("changed")]
+    a, b = names
+    columns = [Column("metric"), *(Column(name, align="right") for name in (a, spread, b, spread, f"{b} / {a}")), Column("changed")]
     rows: list[list[Cell]] = [
         [each.metric, *_sized(each.a, each.a_interval, share), *_sized(each.b, each.b_interval, share), _factor(each), _verdict(each)]
         for each, share in ((metric, pair.shares and metric.metric.endswith("_error")) for metric in pair.metrics)
     ]
-    caption = f"Medians of {pair.a_runs} and {pair.b_runs} runs; b / a with its 95 % interval." if several else ""
+    caption = f"Medians of {pair.a_runs} and {counted(pair.b_runs, 'run')}; {b} / {a} with its 95 % interval." if several else ""
     return [Table(columns, rows, caption)]
 
 
@@ -174,14 +218,14 @@ def _verdict(metric: MetricDiff) -> Cell:
     return Toned("worse", "bad") if metric.b > metric.a else Toned("better", "good")
 
 
-def _verdicts(pair: PairDiff) -> list[Block]:
+def _verdicts(pair: PairDiff, names: Sides) -> list[Block]:
     if not pair.verdicts:
         return [Paragraph("Findings: none on either side.")]
     words = {"appeared": "new", "vanished": "fixed", "": "the same"}
     rows: list[list[Cell]] = [
         [each.code, each.name, each.severity, _count(each.a), _count(each.b), Toned(words[each.change], _tone(each))] for each in pair.verdicts
     ]
-    return [Table([Column("code"), Column("finding"), Column("severity"), Column("a"), Column("b"), Column("")], rows)]
+    return [Table([Column("code"), Column("finding"), Column("severity"), *map(Column, names), Column("")], rows)]
 
 
 def _count(count: tuple[int, int]) -> str:
@@ -191,10 +235,17 @@ def _count(count: tuple[int, int]) -> str:
     return ("yes" if fired else "no") if evaluated == 1 else f"{fired} of {evaluated}"
 
 
-def _profile(diff: ProfileDiff) -> Block:
-    series = [LayerSeries("a", diff.a.tolist()), LayerSeries("b", diff.b.tolist())]
-    layers = diff.a_layers if diff.a_layers == diff.b_layers else ()
-    return Profile(series, layers, caption=f"{diff.statistic} {MOMENTS[diff.moment]}")
+def _strips(pair: PairDiff, names: Sides) -> list[Block]:
+    """The quantities that both sides have through their layers, each side at both moments."""
+    groups: dict[str, list[Strip]] = {}
+    for side, key in zip(names, ("a", "b"), strict=True):
+        for each in pair.profiles:
+            groups.setdefault(QUANTITIES.get(each.statistic, each.statistic), []).append(Strip(f"{side}, {each.moment}", getattr(each, key).tolist()))
+    if not groups:
+        return []
+    layers = pair.profiles[0].a_layers, pair.profiles[0].b_layers
+    shown = layers[0] if layers[0] == layers[1] else [f"layer {index + 1}" for index in range(max(map(len, layers)))]
+    return [Strips([StripGroup(name, strips) for name, strips in groups.items()], shown)]
 
 
 def _pair_data(pair: PairDiff) -> dict[str, Any]:

@@ -49,8 +49,10 @@ def drawn_layers(count: int) -> list[int]:
 
 def _bands(steps: Sequence[Sequence[float]], values: Sequence[Sequence[float]], what: str, caption: str = "") -> Chart:
     """One curve per percentile."""
-    series = [Series(f"{percent:g} %", x, y) for percent, x, y in zip(_percents(), steps, values, strict=True)]
-    return Chart(series, "step", what, caption=caption)
+    names = [f"{percent:g} %" for percent in _percents()]
+    middle = len(names) // 2
+    series = [Series(name, x, y, "" if index == middle else names[middle]) for index, (name, x, y) in enumerate(zip(names, steps, values, strict=True))]
+    return Chart(series, "step", what, caption=caption, name="percentiles")
 
 
 def _moments(steps: Sequence[int], percentiles: Any, what: str) -> Table:

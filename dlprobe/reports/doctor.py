@@ -6,6 +6,7 @@ import math
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
+from dlprobe.registry import counted
 from dlprobe.render.document import Block, Bullets, Cell, Column, Document, Facts, Hint, Paragraph, Table, Toned, Verdict
 
 if TYPE_CHECKING:
@@ -31,7 +32,7 @@ def _facts(found: Examination) -> Iterator[tuple[str, Cell]]:
     yield "vector instructions", f"{', '.join(here.vector_instructions) or 'none known'}; {used}"
     yield "threads", f"{here.processors_here} of {here.processors} processors may be used; BLAS keeps to {here.blas_threads}"
     yield "kernel cache", str(here.cache.folder)
-    yield "in it", f"{here.cache.kernels} kernels, {_megabytes(here.cache.bytes)}"
+    yield "in it", f"{counted(here.cache.kernels, 'kernel')}, {_megabytes(here.cache.bytes)}"
     if here.cache.older:
         yield "of other versions", f"{_count(here.cache.older, 'folder')}, {_megabytes(here.cache.older_bytes)}; removed a week after their last use"
 
@@ -61,7 +62,7 @@ def _share(value: float) -> str:
 
 def _verdicts(found: Examination, whole: bool) -> list[Block]:
     compared, faults = found.of("agrees", "differs"), found.faults
-    blocks: list[Block] = [] if found.complete else [Verdict(f"stopped early: {len(found.outcomes)} records had been looked at", "warning")]
+    blocks: list[Block] = [] if found.complete else [Verdict(f"stopped early: {counted(len(found.outcomes), 'record')} had been looked at", "warning")]
     if found.uncompared and not faults:
         blocks.append(Paragraph(f"Not compared: {_count(len(found.uncompared), 'kernel')} of no registered record, or without the other half of its pair."))
     if faults:

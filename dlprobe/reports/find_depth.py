@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
+from dlprobe.registry import counted
 from dlprobe.render.document import Block, Cell, Column, Document, Hint, Table, Toned, Verdict
 from dlprobe.reports.gradients import SCHEMA
 from dlprobe.reports.gradients.grid import place
@@ -31,7 +32,9 @@ def document(found: Sequence[BreakingDepth], *, data_name: str, seeds: int, thre
         name = f"{each.cell.label} · {each.cell.width} wide"
         rows.append([name, each.healthy_at, each.breaks_at, breaks, each.theory])
     blocks: list[Block] = [] if all(each.complete for each in found) else [Verdict("stopped early: the depths are those looked at so far", "warning")]
-    blocks.append(Table(columns, rows, caption=f"Hidden layers at which the error signal breaks before training, on {data_name}, {seeds} seeds. {HOW}"))
+    blocks.append(
+        Table(columns, rows, caption=f"Hidden layers at which the error signal breaks before training, on {data_name}, {counted(seeds, 'seed')}. {HOW}")
+    )
     first = next((each for each in found if each.breaks_at), None)
     if first is not None:
         spec = first.cell

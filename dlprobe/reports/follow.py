@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
-from dlprobe.render.document import Block, Document, Facts, HeatMap, Heights, Paragraph, Toned, Verdict
+from dlprobe.render.document import Block, Document, Facts, Heights, LayerValues, Paragraph, StepMap, Toned, Verdict
 from dlprobe.reports.diagnosis import diagnosis_blocks, head, named, tone_of
 from dlprobe.reports.statistic import SCHEMA
 from dlprobe.reports.tones import STATE_TONES
@@ -55,7 +55,7 @@ def clock(seconds: float) -> str:
 class RunLook:
     """A run at one moment. loss: means of the batch loss over stretches of its steps; val_loss: the last one, None where there is none.
 
-    layers, steps, profile: names, steps and log10 of the error signal over that of the last hidden layer, (layer, step). judged: the last step that the
+    layers, steps, profile: names, steps and the error signal's RMS, (step, layer). judged: the last step that the
     diagnosis knows of; None for no diagnosis yet.
     """
 
@@ -128,8 +128,7 @@ def _of_run(look: RunLook) -> list[Block]:
         facts += [("loss", f"{f'{look.loss[-1]:.3g}'}{validation}"), ("", Heights(_heights(look.loss)))]
     blocks: list[Block] = [Verdict(f"{look.path} is being trained"), Facts(facts)]
     if look.layers and len(look.steps):
-        meaning = f"decades of the error signal over that of {look.layers[-1]}"
-        blocks.append(HeatMap(look.layers, look.steps, look.profile, meaning))
+        blocks.append(StepMap(look.steps, look.layers, [LayerValues("error signal RMS", look.profile)]))
     if look.diagnosis is None:
         return [*blocks, Paragraph("no diagnosis yet")]
     found = look.diagnosis

@@ -8,6 +8,7 @@ from collections.abc import Collection, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from dlprobe.record.description import OWN
+from dlprobe.registry import counted
 from dlprobe.render.document import Block, Cell, Column, Document, Facts, Hint, Lines, Paragraph, Table, Toned
 from dlprobe.reports.run import (
     PARTS,
@@ -69,10 +70,10 @@ def _names(run: Run) -> dict[str, Any]:
 def _contents(run: Run) -> Block:
     names = _names(run)
     rows, evaluations = len(run.steps), len(run.evaluations.get("step", ()))
-    evaluated = f"{evaluations} evaluations {', '.join(_without_parts(names['evaluations']))}" if evaluations else ""
+    evaluated = f"{counted(evaluations, 'evaluation')} {', '.join(_without_parts(names['evaluations']))}" if evaluations else ""
     if not rows:
         return Paragraph(f"No step was recorded{'; ' if evaluated else ''}{evaluated}.")
-    told = [f"{len(names['statistics'])} statistics of {len(run.layers.names)} layers at {rows} steps"]
+    told = [f"{len(names['statistics'])} statistics of {counted(len(run.layers.names), 'layer')} at {counted(rows, 'step')}"]
     told += [f"per step {', '.join(names['scalars'])}"] if names["scalars"] else []
     return Paragraph(f"Recorded: {'; '.join([*told, f'at {evaluated}' if evaluated else 'no evaluations'])}.")
 
@@ -140,12 +141,24 @@ def metrics(run: Run, where: str) -> Document:
     parts = {part: word for part, word in PARTS.items() if part_size(run, part)}
     names = {"loss": loss_title(run), **{name: name for name in metric_names(run, per_column=False)}}
     columns = [Column("metric"), *(Column(word, align="right") for word in parts.values())]
-    blocks: list[Block] = [Table(columns, [[title, *(result(run, f"{part}_{name}") for part in parts)] for name, title in names.items()])]
+    share = run.data.get("task") == "classification"
+    rows: list[list[Cell]] = [[_titled(name, title, share), *(_shown(run, part, name, share) for part in parts)] for name, title in names.items()]
+    blocks: list[Block] = [Table(columns, rows)]
     for part, word in parts.items():
         blocks += [*_column_tables(run, part, word), *_confusion(run, part, word)]
     data = {name: value for name, value in train_data(run, None).items() if name.partition("_")[0] in PARTS}
     confusions = {f"{part}_confusion": run.final.get(f"{part}_confusion") for part in PARTS}
     return Document(f"{where}: metrics", blocks, {"schema": SCHEMA, "path": str(run.path), **_columns(run), **data, **confusions})
+
+
+def _titled(name: str, title: str, share: bool) -> str:
+    return f"{title} [%]" if share and name == "error" else title
+
+
+def _shown(run: Run, part: str, name: str, share: bool) -> Cell:
+    """A metric at the end; the error of classes in percent, as everywhere."""
+    value = result(run, f"{part}_{name}")
+    return f"{100 * value:.1f}" if share and name == "error" and value is not None else value
 
 
 def _columns(run: Run) -> dict[str, Any]:

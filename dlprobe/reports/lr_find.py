@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from typing import TYPE_CHECKING, Any
 
+from dlprobe.registry import counted
 from dlprobe.render.document import Block, Cell, Chart, Column, Document, Facts, Hint, Paragraph, Series, Table, Toned, Verdict
 
 if TYPE_CHECKING:
@@ -16,8 +17,8 @@ SCHEMA = "dlprobe-lr-find/1"
 
 def document(found: Found, *, data_name: str, optimizer: str, train: str) -> Document:
     """The whole answer. train: the command that trains the configuration at the rate that was found."""
-    blocks: list[Block] = [] if found.complete else [Verdict(f"stopped early: {len(found.trials)} runs had ended", "warning")]
-    blocks += [_chart(found.test), Facts(_facts(found.test))]
+    blocks: list[Block] = [] if found.complete else [Verdict(f"stopped early: {counted(len(found.trials), 'run')} had ended", "warning")]
+    blocks += [_chart(found), Facts(_facts(found.test))]
     if found.trials:
         blocks.append(_table(found))
     known = math.isfinite(found.rate)
@@ -31,12 +32,18 @@ def document(found: Found, *, data_name: str, optimizer: str, train: str) -> Doc
     return Document(f"learning rate for {optimizer} on {data_name}", blocks, _data(found, data_name, optimizer))
 
 
-def _chart(test: RangeTest) -> Chart:
+def _chart(found: Found) -> Chart:
+    """The loss over the rate, and an upright line at each rate that the answer speaks of."""
+    test = found.test
     series = [Series("smoothed loss", test.rates.tolist(), test.smoothed.tolist())]
     positive = [value for value in test.smoothed.tolist() if math.isfinite(value) and value > 0]
+    marks = {"begins to fall": test.falls, "smallest": test.lowest, "breaks down": test.breaks, "suggested": found.rate}
+    if positive:
+        ends = [min(positive), max(positive)]
+        series += [Series(f"{name}: {rate:.3g}", [rate, rate], ends) for name, rate in marks.items() if math.isfinite(rate)]
     log_y = bool(positive) and max(positive) > 20 * min(positive)
-    caption = f"Range test: the batch loss while the rate rises over {len(test.rates)} steps"
-    return Chart(series, "learning rate", "loss", log_y=log_y, log_x=True, caption=caption)
+    caption = f"Range test: the batch loss while the rate rises over {counted(len(test.rates), 'step')}"
+    return Chart(series, "learning rate", "loss", log_y=log_y, log_x=True, caption=caption, name="rates")
 
 
 def _facts(test: RangeTest) -> list[tuple[str, Cell]]:
@@ -50,7 +57,7 @@ def _rate(value: float) -> str:
 def _table(found: Found) -> Table:
     columns = [Column("rate", align="right"), Column("training loss", align="right", digits=3), Column("validation loss", align="right", digits=3), Column("")]
     rows: list[list[Cell]] = [[f"{trial.rate:g}", trial.train_loss, trial.val_loss, _mark(trial, found)] for trial in found.trials]
-    return Table(columns, rows, caption=f"Runs of {found.steps} steps at candidate rates: losses at their end")
+    return Table(columns, rows, caption=f"Runs of {counted(found.steps, 'step')} at candidate rates: losses at their end")
 
 
 def _mark(trial: Trial, found: Found) -> Cell:

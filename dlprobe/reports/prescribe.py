@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
+from dlprobe.registry import counted
 from dlprobe.render.document import Block, Cell, Choice, Choices, Column, Document, Hint, Paragraph, Table, Toned, Verdict
 from dlprobe.reports.diagnosis import opening
 from dlprobe.reports.proof import proof_line
@@ -42,7 +43,7 @@ class _Words:
 
     def _verdict(self) -> Verdict:
         cure, before, defaults = self.tried.cure, self.tried.results[0], self.tried.defaults
-        so_far = "" if self.tried.complete else f" so far ({len(self.tried.changes)} of {self.tried.planned} changes tried)"
+        so_far = "" if self.tried.complete else f" so far ({len(self.tried.changes)} of {counted(self.tried.planned, 'change')} tried)"
         if cure is not None:
             return Verdict(f"{self.path}: cured{so_far} by {cure.treatment.change}: {self._outcome(cure)}; as it is {self._counts(before)}", "good")
         if self.prescription.failed and before.cures:
@@ -76,7 +77,7 @@ class _Words:
         """`3 of 3 seeds learn, error 8.3 %`."""
         few = result.cured == 1
         word = ("learns" if few else "learn") if self.prescription.failed else ("has none of the findings" if few else "have none of the findings")
-        return f"{result.cured} of {len(result.trials)} seeds {word}, {'error' if self.percent else 'RMS error'} {self._size(result.median)}"
+        return f"{result.cured} of {counted(len(result.trials), 'seed')} {word}, {'error' if self.percent else 'RMS error'} {self._size(result.median)}"
 
     def _counts(self, result: Result) -> str:
         """`0 of 3, 61.1 %`."""
@@ -155,7 +156,7 @@ def head_of_cure(path: str, chosen: Result, before: Result, complete: str = "") 
     codes = f" of {', '.join(chosen.treatment.codes)}" if chosen.treatment.codes else ""
     return [
         f"{of}{codes}. Only what is not as by default stands here; what differs from the run is marked CHANGED.",
-        f"Error, median over {len(chosen.trials)} seeds: {before.median:.4g} before, {chosen.median:.4g} after; "
+        f"Error, median over {counted(len(chosen.trials), 'seed')}: {before.median:.4g} before, {chosen.median:.4g} after; "
         f"cured in {chosen.cured} of {len(chosen.trials)}, as it is in {before.cured}.",
     ]
 

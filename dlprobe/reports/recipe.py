@@ -24,6 +24,7 @@ from dlprobe.render.document import (
     Toned,
     Verdict,
 )
+from dlprobe.reports.run import quoted
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -70,7 +71,7 @@ def document(recipe: Recipe, found: Found, judgement: Judgement, data_name: str,
     rows = [asked(check) for check in found.checks]
     blocks += [Table([Column("the claim asks that"), Column("when"), Column("measured", align="right"), Column("asked"), Column("so")], rows)]
     blocks += [Verdict(f"The claim {judgement.text}.", TONES[judgement.answer]), Bullets([recipe.truth])]
-    blocks += [Hint(f"dlprobe inspect {study}")] if study else []
+    blocks += [Hint(f"dlprobe recipe {quoted(str(study))}   # measures the saved runs again, without training")] if study else []
     return Document(recipe.name, blocks, result(recipe, found, judgement, data_name, seeds))
 
 
@@ -101,7 +102,7 @@ def result(recipe: Recipe, found: Found, judgement: Judgement, data_name: str, s
 def drawn(picture: Picture) -> Block:
     """A picture as a block of a document."""
     if picture.kind == "lines":
-        series = [Series(name, x, y) for name, x, y in picture.series]
+        series = [Series(name, x, y, picture.bounds.get(name, "")) for name, x, y in picture.series]
         return Chart(series, picture.x_label, picture.y_label, picture.log_y, picture.caption, picture.log_x)
     if picture.kind == "layers":
         return Profile([LayerSeries(name, values) for name, _, values in picture.series], caption=picture.caption)

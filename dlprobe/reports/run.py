@@ -13,6 +13,7 @@ from dlprobe import registry
 from dlprobe.config import to_mapping
 from dlprobe.record.description import ORIGINS, OWN, known_facts
 from dlprobe.record.sizes import factor_text, power_of_ten
+from dlprobe.registry import counted
 from dlprobe.render.document import Block, Cell, Chart, Column, Document, Facts, Hint, Series, Strip, StripGroup, Strips, Table, Toned, Verdict
 from dlprobe.reports.diagnosis import conclusion, explained
 from dlprobe.reports.strips import FlowLine, flow_strips
@@ -157,7 +158,7 @@ def targets_line(run: Run) -> list[tuple[str, str]]:
     if kind == "none":
         return []
     names = list(run.data.get("target_names", ()))
-    several = f"{len(names)} columns ({', '.join(names[:4])}{', …' if len(names) > 4 else ''}), " if len(names) > 1 else ""
+    several = f"{counted(len(names), 'column')} ({', '.join(names[:4])}{', …' if len(names) > 4 else ''}), " if len(names) > 1 else ""
     return [("targets", f"{several}{SCALED[kind]}: losses are of scaled targets, errors and metrics in their own units")]
 
 
@@ -184,7 +185,7 @@ def net_line(run: Run) -> str:
     made += [f"{norm} norm {position} the activation" if position else f"{norm} norm" for norm, position in norms]
     made += [f"{residual} residual connections" for residual in _told(layer.residual for layer in layers) if residual != "none"]
     made += [f"{first.normalization} norm of the input"] if of_input else []
-    size = shortened(widths) if len(widths) == len(sizes) else f"{len(layers)} layers, {layers[0].name} … {layers[-1].name}"
+    size = shortened(widths) if len(widths) == len(sizes) else f"{counted(len(layers), 'layer')}, {layers[0].name} … {layers[-1].name}"
     return ", ".join(filter(None, [size, *made]))
 
 
@@ -257,7 +258,7 @@ def results_table(run: Run) -> Table:
         columns += [_column("smallest error", share), Column("after step", "", "right")]
         rows = [[*row, *((None, None) if each is None else (_in_percent(each[1], share), each[0]))] for row, each in zip(rows, best, strict=True)]
     evaluated: Sequence[int] = list(run.evaluations.get("step", ()))
-    caption = "" if run.final or not len(evaluated) else f"At the last evaluation, after {evaluated[-1]} steps"
+    caption = "" if run.final or not len(evaluated) else f"At the last evaluation, after {counted(evaluated[-1], 'step')}"
     return Table(columns, rows, caption)
 
 
@@ -319,7 +320,7 @@ def loss_chart(run: Run, curve: Curve | None) -> list[Block]:
     if part_size(run, "val") and "val_loss" in run.evaluations:
         series.append(Series("validation", run.evaluations["step"].tolist(), run.evaluations["val_loss"].tolist()))
     positive = [value for each in series for value in each.y if 0 < value < math.inf]
-    return [Chart(series, "step", loss_title(run), log_y=bool(positive) and max(positive) > 20 * min(positive), caption="Loss")]
+    return [Chart(series, "step", loss_title(run), log_y=bool(positive) and max(positive) > 20 * min(positive), caption="Loss", name="loss")]
 
 
 def verdict_lines(profile: RunProfile, learned: bool = False, healed: int | None = None) -> list[Block]:

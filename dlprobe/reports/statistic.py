@@ -24,7 +24,8 @@ MOMENTS = 5
 class Quantity:
     """A recorded quantity, or a part of one.
 
-    steps: (row,); values: (row,), or (row, layer) where `layers` names the columns. all_layers: the columns of the whole.
+    steps: (row,); values: (row,), or (row, layer) where `layers` names the columns. all_layers: the columns of the whole. share: whether values are shares
+    of samples, which are told in percent.
     """
 
     path: str
@@ -35,11 +36,22 @@ class Quantity:
     layers: tuple[str, ...] = ()
     group: str = "statistics"
     all_layers: tuple[str, ...] = ()
+    share: bool = False
+
+    @property
+    def scale(self) -> float:
+        """What values are multiplied by to be shown: error rates are told in percent."""
+        return 100.0 if self.share else 1.0
+
+    @property
+    def title(self) -> str:
+        """The name with the unit that is shown."""
+        return f"{self.name} [%]" if self.share else self.name
 
     @property
     def names(self) -> tuple[str, ...]:
         """What the columns are called."""
-        return self.layers or (self.name,)
+        return self.layers or (self.title,)
 
     @property
     def columns(self) -> NDArray[Any]:
@@ -67,7 +79,7 @@ def over_steps(quantity: Quantity, curves: Sequence[Curve]) -> Document:
     chosen = spread(len(names), len(names) if quantity.picked else LINES)
     table = Table(
         [Column("step", align="right"), *(Column(names[index], align="right") for index in chosen)],
-        [[int(quantity.steps[row]), *(float(value) for value in quantity.columns[row, chosen])] for row in rows],
+        [[int(quantity.steps[row]), *(quantity.scale * float(value) for value in quantity.columns[row, chosen])] for row in rows],
         caption="; ".join(filter(None, [_part(rows, quantity.steps, "recorded rows"), _part(chosen, names, "layers")])),
     )
     return _document(quantity, "step", [*_chart(quantity, curves), table], quantity.steps.tolist(), quantity.values)
@@ -81,11 +93,11 @@ def _chart(quantity: Quantity, curves: Sequence[Curve]) -> list[Block]:
     """A few of the layers, first and last among them; what is NaN throughout is left out."""
     shown = [index for index, curve in enumerate(curves) if any(math.isfinite(value) for value in curve.values.tolist())]
     chosen = [shown[position] for position in spread(len(shown), LINES)]
-    lines = [Series(quantity.names[index], curves[index].steps.tolist(), curves[index].values.tolist()) for index in chosen]
+    lines = [Series(quantity.names[index], curves[index].steps.tolist(), (quantity.scale * curves[index].values).tolist()) for index in chosen]
     if not lines or len(lines[0].x) < 2:
         return []
     caption = "means over stretches of steps" if len(lines[0].x) < len(quantity.steps) else ""
-    return [Chart(lines, "step", quantity.name, log_y=spans_decades([value for line in lines for value in line.y]), caption=caption)]
+    return [Chart(lines, "step", quantity.title, log_y=spans_decades([value for line in lines for value in line.y]), caption=caption, name=quantity.name)]
 
 
 def spans_decades(values: Sequence[float]) -> bool:
@@ -104,7 +116,7 @@ def over_layers(quantity: Quantity) -> Document:
         [[name, *(float(quantity.values[row, index]) for row in rows)] for index, name in enumerate(quantity.layers)],
     )
     profiles = [LayerSeries(f"step {step}", quantity.values[row].tolist()) for step, row in zip(steps, rows, strict=True)]
-    return _document(quantity, "layer", [Profile(profiles, quantity.layers), table], steps, quantity.values[rows])
+    return _document(quantity, "layer", [Profile(profiles, quantity.layers, name=quantity.name), table], steps, quantity.values[rows])
 
 
 def _document(quantity: Quantity, over: str, blocks: list[Block], steps: list[int], values: NDArray[Any]) -> Document:

@@ -45,5 +45,5 @@ def flow_strips(lines: Sequence[FlowLine], layers: Sequence[str], caption: str =
     """
     if not any(len(line.flow.gradient_rms) for line in lines):
         return []
-    groups = [StripGroup(name, [line.strip(quantity) for line in lines]) for quantity, name in QUANTITIES.items()]
+    groups = [StripGroup(name, [line.strip(quantity) for line in lines], name=quantity) for quantity, name in QUANTITIES.items()]
     return [Strips([*(group for group in groups if any(len(strip.values) for strip in group.strips)), *more], layers, caption)]

@@ -21,7 +21,8 @@ ORDERS = ("name", "smallest", "largest")
 @dataclass(frozen=True)
 class Asked:
     """What was asked of a study. by: the axes that make groups; fixed: axes on which all chosen runs agree; runs, of_runs: how many were chosen of how many;
-    at: `start`, `end` or a step, None for all steps; lacking: chosen runs that hold none of it.
+    at: `start`, `end` or a step, None for all steps; lacking: chosen runs that hold none of it; share: whether
+    values are shares of samples.
     """
 
     path: str
@@ -34,6 +35,17 @@ class Asked:
     of_runs: int
     at: str | int | None = None
     lacking: int = 0
+    share: bool = False
+
+    @property
+    def scale(self) -> float:
+        """What values are multiplied by to be shown: error rates are told in percent."""
+        return 100.0 if self.share else 1.0
+
+    @property
+    def title(self) -> str:
+        """The name with the unit that is shown."""
+        return f"{self.name} [%]" if self.share else self.name
 
     @property
     def facts(self) -> Facts:
@@ -78,16 +90,16 @@ def curves(asked: Asked, groups: Sequence[GroupCurves], order: str) -> Document:
     lines = [(_named(group, layer, groups), group, layer, summary) for group in groups for layer, summary in group.layers.items()]
     lines = _ordered(lines, [float(summary.median[-1]) if len(summary.median) else math.nan for *_, summary in lines], order)
     drawn = [lines[index] for index in spread(len(lines), LINES)]
-    series = [Series(name, summary.steps.tolist(), summary.median.tolist()) for name, _, _, summary in drawn]
+    series = [Series(name, summary.steps.tolist(), (asked.scale * summary.median).tolist()) for name, _, _, summary in drawn]
     steps = sorted({step for *_, summary in lines for step in summary.steps.tolist()})
     moments = [steps[index] for index in spread(len(steps), MOMENTS)]
     columns = [Column("group" if asked.by else "layer"), Column("runs", align="right"), *(Column(f"step {step}", align="right") for step in moments)]
-    rows: list[list[Cell]] = [[name, len(group.group.runs), *(_at(summary, step) for step in moments)] for name, group, _, summary in lines]
+    rows: list[list[Cell]] = [[name, len(group.group.runs), *(_at(summary, step, asked.scale) for step in moments)] for name, group, _, summary in lines]
     blocks: list[Block] = [asked.facts, Paragraph(asked.definition)]
     if any(len(each.x) > 1 for each in series):
         some = f"; {len(drawn)} of {len(lines)} curves" if len(drawn) < len(lines) else ""
         log = spans_decades([value for each in series for value in each.y])
-        blocks.append(Chart(series, "step", asked.name, log_y=log, caption=f"medians over runs{some}"))
+        blocks.append(Chart(series, "step", asked.title, log_y=log, caption=f"medians over runs{some}"))
     blocks += [Table(columns, rows, "Median (smallest … largest) over the runs of a group"), _next(asked)]
     data = {**asked.data, "over": "step", "at": None, "groups": [each.records() for each in groups]}
     return Document(f"{asked.path}: {asked.name} over the steps", blocks, data)
@@ -98,8 +110,8 @@ def profiles(asked: Asked, groups: Sequence[GroupCurves], order: str) -> Documen
     names = list(dict.fromkeys(layer for group in groups for layer in group.layers))
     shown = [names[index] for index in spread(len(names), MOMENTS)]
     ordered = _ordered(list(groups), [_value(group.layers.get(shown[0])) if shown else math.nan for group in groups], order)
-    columns = [Column("group"), Column("runs", align="right"), *(Column(name or asked.name, align="right") for name in shown)]
-    rows: list[list[Cell]] = [[each.group.label, len(each.group.runs), *(_one(each.layers.get(name)) for name in shown)] for each in ordered]
+    columns = [Column("group"), Column("runs", align="right"), *(Column(name or asked.title, align="right") for name in shown)]
+    rows: list[list[Cell]] = [[each.group.label, len(each.group.runs), *(_one(each.layers.get(name), asked.scale) for name in shown)] for each in ordered]
     blocks: list[Block] = [asked.facts, Paragraph(asked.definition)]
     if len(names) > 1:
         drawn = [ordered[index] for index in spread(len(ordered), LINES)]
@@ -126,9 +138,9 @@ def _named(group: GroupCurves, layer: str, groups: Sequence[GroupCurves]) -> str
     return f"{group.group.label} · {layer}" if several_layers else group.group.label
 
 
-def _at(summary: Summary, step: int) -> Cell:
+def _at(summary: Summary, step: int, scale: float) -> Cell:
     rows = [row for row, own in enumerate(summary.steps.tolist()) if own == step]
-    return _cell(summary, rows[0]) if rows else None
+    return _cell(summary, rows[0], scale) if rows else None
 
 
 def _ordered(items: list[Any], values: Sequence[float], order: str) -> list[Any]:
@@ -144,15 +156,15 @@ def _value(summary: Summary | None) -> float:
     return float(summary.median[0]) if summary is not None and len(summary.median) else math.nan
 
 
-def _one(summary: Summary | None) -> Cell:
-    return None if summary is None or not len(summary.median) else _cell(summary, 0)
+def _one(summary: Summary | None, scale: float) -> Cell:
+    return None if summary is None or not len(summary.median) else _cell(summary, 0, scale)
 
 
-def _cell(summary: Summary, row: int) -> str:
+def _cell(summary: Summary, row: int, scale: float) -> str:
     """Median and range of one row; a single run has no range."""
     if not summary.runs[row]:
         return "-"
-    middle, low, high = (float(values[row]) for values in (summary.median, summary.low, summary.high))
+    middle, low, high = (scale * float(values[row]) for values in (summary.median, summary.low, summary.high))
     return f"{middle:.3g}" if summary.runs[row] == 1 else f"{middle:.3g} ({low:.3g} … {high:.3g})"
 
 
@@ -184,13 +196,18 @@ def extremes(asked: Asked, groups: Sequence[Extremes], study: bool) -> Document:
     found = [(group, kind, place) for group in groups for kind in kinds if (place := getattr(group, kind)) is not None]
     grouped = len(groups) > 1
     layered = any(place.layer for _, _, place in found)
-    columns = [*([Column("group")] if grouped else []), Column(""), Column("value", align="right", digits=5), *([Column("run")] if study else [])]
+    columns = [
+        *([Column("group")] if grouped else []),
+        Column(""),
+        Column("value [%]" if asked.share else "value", align="right", digits=5),
+        *([Column("run")] if study else []),
+    ]
     columns += [*([Column("layer")] if layered else []), Column("step", align="right")]
     rows: list[list[Cell]] = []
     for group, kind, place in found:
         name = f"first of {group.infinite_count} infinite" if kind == "infinite" else kind
         head: list[Cell] = [group.label] if grouped else []
-        rows.append([*head, name, place.value, *([place.run] if study else []), *([place.layer] if layered else []), place.step])
+        rows.append([*head, name, asked.scale * place.value, *([place.run] if study else []), *([place.layer] if layered else []), place.step])
     blocks: list[Block] = [*([asked.facts] if study else []), Paragraph(asked.definition)]
     blocks.append(Table(columns, rows) if rows else Paragraph("No value of it was recorded."))
     if found:

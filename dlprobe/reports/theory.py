@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from dlprobe.render.document import Block, Bullets, Cell, Chart, Column, Document, Facts, Hint, Paragraph, Series, Table, Verdict
+from dlprobe.render.document import Block, Bullets, Cell, Chart, Column, Document, Facts, Hint, Paragraph, Series, Strip, StripGroup, Strips, Table, Verdict
 
 if TYPE_CHECKING:
     from dlprobe.analysis.profiles.against_theory import Measured
@@ -44,19 +44,31 @@ def document(
     if not prediction.applicable or phase is None:
         return Document("what theory predicts", [Verdict(prediction.reason, "warning"), *_edge_blocks(edges)], data)
     errors, activations = prediction.error_signal_bands(), prediction.activation_bands()
-    blocks: list[Block] = [_verdict(phase, prediction), Facts(_facts(phase, prediction))]
+    blocks: list[Block] = [_verdict(phase, prediction), *_strips(prediction, errors, activations, against), Facts(_facts(phase, prediction))]
     if phase.note:
         blocks.append(Paragraph(phase.note + "."))
+    blocks += [*(_maps(phase) if maps else []), *_edge_blocks(edges), *_against_blocks(against, last, run_name)]
+    details: list[Block] = []
     if len(net.units) > 1:
-        blocks.append(
-            _chart("RMS of the error signal, relative to the last hidden layer", errors, None if against is None else against.error_signal_rms_relative)
-        )
-    blocks += _maps(phase) if maps else []
-    blocks += [_table(prediction, errors, activations, against), *_edge_blocks(edges), *_against_blocks(against, last, run_name)]
-    blocks.append(Bullets(list(prediction.assumptions)))
+        measured = None if against is None else against.error_signal_rms_relative
+        details.append(_chart("RMS of the error signal, relative to the last hidden layer", errors, measured))
+    details += [_table(prediction, errors, activations, against), Bullets(list(prediction.assumptions))]
     if against is None:
         blocks.append(Hint(f"{measure}   # the same net measured, for dlprobe theory --against"))
-    return Document("what theory predicts", blocks, data)
+    return Document("what theory predicts", blocks, data, details)
+
+
+def _strips(prediction: Prediction, errors: Sequence[Band], activations: Sequence[Band], against: Measured | None) -> list[Block]:
+    """Activation and error signal through the hidden layers: predicted with the ends of one net's band, and measured where a run is compared."""
+    if len(errors) < 2:
+        return []
+    groups = []
+    for name, bands, key in (("E a²", activations, "activation_mean_square"), ("error signal RMS over that of the last", errors, "error_signal_rms_relative")):
+        strips = [Strip(word, [float(getattr(band, end)) for band in bands]) for word, end in (("theory", "value"), ("low", "low"), ("high", "high"))]
+        if against is not None:
+            strips.append(Strip("measured", [float(value) for value in getattr(against, key)]))
+        groups.append(StripGroup(name, strips))
+    return [Strips(groups, [f"hidden_{index + 1}" for index in range(len(errors))])]
 
 
 def _verdict(phase: Phase, prediction: Prediction) -> Verdict:
@@ -91,11 +103,11 @@ def _number(value: float) -> str:
 def _chart(caption: str, bands: Sequence[Band], measured: Any) -> Chart:
     x = [float(index + 1) for index in range(len(bands))]
     names = (("theory", "value"), ("low", "low"), ("high", "high"))
-    series = [Series(name, x, [float(getattr(band, key)) for band in bands]) for name, key in names]
+    series = [Series(name, x, [float(getattr(band, key)) for band in bands], "" if key == "value" else "theory") for name, key in names]
     if measured is not None:
         series.append(Series("measured", x, [float(value) for value in measured]))
     positive = [value for one in series for value in one.y if value > 0 and math.isfinite(value)]
-    return Chart(series, "hidden layer", "", log_y=bool(positive) and max(positive) > 20 * min(positive), caption=caption)
+    return Chart(series, "hidden layer", "", log_y=bool(positive) and max(positive) > 20 * min(positive), caption=caption, name="error_signal")
 
 
 def _table(prediction: Prediction, errors: Sequence[Band], activations: Sequence[Band], against: Measured | None) -> Table:

@@ -19,7 +19,7 @@ from dlprobe.analysis.profiles.idle_units import flat_at_both_ends
 from dlprobe.config.presets import Guideline, guidelines
 from dlprobe.config.records import RunConfig
 from dlprobe.errors import RunFileError
-from dlprobe.registry import Value
+from dlprobe.registry import Value, counted
 from dlprobe.rules.evidence import Evidence
 from dlprobe.rules.judging import all_rules, judge
 from dlprobe.rules.outcome import Finding, Fired, NotEvaluableError, NotEvaluated
@@ -149,7 +149,7 @@ def _depth(evidence: Evidence) -> str:
     profiles = evidence.profiles
     ratios = [each.verdict.log10_ratio for each in profiles if not np.isnan(each.verdict.log10_ratio)]
     level = sum(each.verdict.verdict == "level" for each in profiles)
-    told = f"the error signal is level over depth in {level} of {len(profiles)} rows"
+    told = f"the error signal is level over depth in {level} of {counted(len(profiles), 'row')}"
     if ratios:
         told += f": log10 of the error signal of the first hidden layer over the last is {min(ratios):.2f} to {max(ratios):.2f}"
     mismatch = evidence.run.evaluation_layers.get("norm_mean_mismatch")
@@ -162,7 +162,7 @@ def _fall(evidence: Evidence) -> str:
     """How far the training loss fell, and how soon half of that was done."""
     learned = evidence.learning
     first, last = float(learned.loss[0]), float(learned.loss[-1])
-    told = f"{learned.loss_name} went from {first:.4g} to {last:.4g} in {learned.updates} updates"
+    told = f"{learned.loss_name} went from {first:.4g} to {last:.4g} in {counted(learned.updates, 'update')}"
     if last < first:
         told += f", half of the way by update {learned.steps[int(np.argmax(learned.loss <= (first + last) / 2))]}"
     return told
@@ -184,7 +184,7 @@ def _rise(evidence: Evidence) -> str:
     if np.isnan(learned.val_loss).all():
         raise NotEvaluableError("no validation part")
     lowest, last, best = float(learned.val_loss[learned.best_val]), float(learned.val_loss[-1]), learned.steps[learned.best_val]
-    return f"val_loss was smallest, {lowest:.4g}, after {best} updates and ends at {last:.4g}, {learned.val_rise:.3g} times that"
+    return f"val_loss was smallest, {lowest:.4g}, after {counted(best, 'update')} and ends at {last:.4g}, {learned.val_rise:.3g} times that"
 
 
 CASES: dict[str, Case] = {

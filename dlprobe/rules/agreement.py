@@ -25,6 +25,7 @@ from dlprobe.rules.outcome import Finding, NotEvaluableError, Remedy
 Pull: TypeAlias = dict[str, int]  # by what is pulled: −1 or 1
 
 STEPS_TOO_LONG = ("N001", "L002", "L003", "W003", "W006", "L009", "L010")  # a finding of these rules asks for shorter steps because it saw them
+GUARDS = ("B006",)  # a finding of these rules asks for what shall stand beside a cure, not in its place
 FIT = {"room": 1, "length": 1, "against overfitting": -1}  # what helps a net to fit its training part; the opposite helps it to generalise
 
 
@@ -33,7 +34,7 @@ def agreed(findings: Sequence[Finding], evidence: Evidence) -> tuple[Finding, ..
     config = evidence.config
     if config is None:
         return tuple(findings)
-    pulls = {id(remedy): pull_of(config, remedy) for finding in findings for remedy in finding.remedies}
+    pulls = {id(remedy): {} if finding.code in GUARDS else pull_of(config, remedy) for finding in findings for remedy in finding.remedies}
     wanted = _wanted(findings, pulls, evidence)
     return tuple(
         replace(each, remedies=tuple(remedy for remedy in each.remedies if not _against(pulls[id(remedy)], wanted))) if each.remedies else each

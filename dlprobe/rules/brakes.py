@@ -16,6 +16,8 @@ time and did not learn its training part.
 | depth | hidden layers over 3, of a net that is not both residual and normalized: gradients lose what they have in common by 2 a layer (Balduzzi et al. 2017) |
 | one layer | 2: a function that turns often costs one hidden layer many times the units that it costs two (Telgarsky 2016) |
 | residual | 2^(L/2), by which the signal of L residual layers without normalization has grown at first (De & Smith 2020) |
+| normalized weights | their size over the usual one, by which a step turns them less (van Laarhoven 2017) |
+| penalty | 1 + the penalty over the loss of the data, in the last quarter |
 | small weights | 1 over the share of the signal's size that the first weights pass on, by their scale beside the usual one (Glorot & Bengio 2010) |
 | dropout | 1 over the share of the units that are left |
 """
@@ -23,7 +25,7 @@ time and did not learn its training part.
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TypeAlias
 
@@ -35,7 +37,7 @@ from dlprobe.rules.changes_of_training import regularizers, short, usual_rate
 from dlprobe.rules.evidence import Evidence
 from dlprobe.rules.outcome import NotEvaluableError
 from dlprobe.rules.scale import scaled_inputs
-from dlprobe.rules.suspects import DROPS, passed_on, scale_factors, squashes
+from dlprobe.rules.suspects import DROPS, normalized_scale, passed_on, scale_factors, squashes
 
 USUAL_BATCH = 32
 MOMENTUM = 0.9
@@ -45,11 +47,15 @@ LEAST = math.sqrt(2.0)  # factor from which a brake is worth a word: two of them
 
 @dataclass(frozen=True)
 class Brake:
-    """remedy: the name of what releases it; factor: how many times the usual option gets further; told: what the run has, in words."""
+    """remedy: the name of what releases it; factor: how many times the usual option gets further; told: what the run has, in words.
+
+    suspect: as much of the factor as speaks against a run by itself; None for all of it. That a net has one hidden layer does not, for most learn.
+    """
 
     remedy: str
     factor: float
     told: str
+    suspect: float | None = None
 
 
 Look: TypeAlias = Callable[[Evidence, RunConfig], Brake | None]
@@ -119,21 +125,35 @@ def _activation(evidence: Evidence, config: RunConfig) -> Brake | None:
 
 
 def _units(evidence: Evidence, config: RunConfig) -> Brake | None:
-    if not config.model.layers:
+    if len(config.model.layers) < 2 or has_room(evidence):  # of one layer see `_depth`
         return None
     least = min(config.model.layers)
-    if len(config.model.layers) == 1:
-        return None  # see `_depth`
     return Brake("wider" if len(config.model.layers) > 2 else "larger_net", ROOM / least, f"the narrowest hidden layer has {least} units")
 
 
 def _depth(evidence: Evidence, config: RunConfig) -> Brake:
     model = config.model
-    if len(model.layers) == 1:
-        few = max(ROOM / model.layers[0], 1.0)
-        return Brake("larger_net", ONE_LAYER * few, f"the net has one hidden layer, of {model.layers[0]} units")
+    if len(model.layers) == 1 and not has_room(evidence):
+        few = ROOM / model.layers[0]
+        return Brake("larger_net", max(few, ONE_LAYER), f"the net has one hidden layer, of {model.layers[0]} units", max(few, 1.0))
     passes = model.residual is not None and model.norm is not None
     return Brake("shallower", 1.0 if passes else len(model.layers) / ENDS, f"an error signal has {len(model.layers)} hidden layers to pass")
+
+
+def has_room(evidence: Evidence) -> bool:
+    """Whether the net can have any labels of its training samples."""
+    weights, needed = weights_for_all(evidence)
+    return bool(needed) and weights >= needed
+
+
+def weights_for_all(evidence: Evidence) -> tuple[int, int]:
+    """Weights of the net, and the 2n + d with which any values of n training samples of d features can be had (Zhang et al. 2017, theorem 1); the latter 0
+    where that is not known."""
+    shapes = [(layer.fan_in, layer.fan_out) for layer in evidence.layers]
+    samples = len(evidence.run.data.get("train_indices", ()))
+    if not samples or any(None in shape for shape in shapes):
+        return 0, 0
+    return sum(int(fan_in or 0) * int(fan_out or 0) for fan_in, fan_out in shapes), 2 * samples + int(shapes[0][0] or 0)
 
 
 def _residual(evidence: Evidence, config: RunConfig) -> Brake | None:
@@ -154,10 +174,33 @@ def _weights(evidence: Evidence, config: RunConfig) -> Brake | None:
     return Brake("init", 1.0 / passed, f"the first weights pass on {passed:.2g} of the signal that the least of the usual ones do") if passed > 0 else None
 
 
+def _normalized(evidence: Evidence, config: RunConfig) -> Brake | None:
+    try:
+        grown = math.sqrt(normalized_scale(evidence))
+    except NotEvaluableError:
+        return None
+    return Brake("init", grown, f"normalized weights began {grown:.2g} times as large as the usual ones, and a step turns them so much less")
+
+
+def _penalty(evidence: Evidence, config: RunConfig) -> Brake | None:
+    if not evidence.run.is_recorded("penalty"):
+        return None
+    penalty, loss = evidence.scalar("penalty"), evidence.scalar("batch_loss")
+    quarter = slice(-max(len(loss) // 4, 1), None)
+    pulled, data = float(np.median(penalty[quarter])), float(np.median(loss[quarter]))
+    told = f"at the end the penalty is {pulled:.2g} beside a loss of {data:.2g} that the data have"
+    return Brake("no_penalty", 1.0 + pulled / data, told) if pulled > 0 and data > 0 else None
+
+
 def _dropout(evidence: Evidence, config: RunConfig) -> Brake | None:
     dropped = {place: words for place, words in regularizers(config).items() if place in DROPS}
     left = math.prod(1.0 - float(words.split()[-1]) for words in dropped.values())
     return Brake("no_dropout", 1.0 / left, f"{' and '.join(dropped.values())} leaves {left:.0%} of the units in a step") if dropped else None
+
+
+def suspicion(found: Sequence[Brake]) -> float:
+    """The product of what speaks against a run."""
+    return math.prod(brake.factor if brake.suspect is None else brake.suspect for brake in found)
 
 
 LOOKS: Mapping[str, Look] = {
@@ -171,5 +214,7 @@ LOOKS: Mapping[str, Look] = {
     "depth": _depth,
     "residual": _residual,
     "small weights": _weights,
+    "normalized weights": _normalized,
+    "penalty": _penalty,
     "dropout": _dropout,
 }

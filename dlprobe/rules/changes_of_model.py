@@ -231,7 +231,8 @@ def _spread(evidence: Evidence) -> str:
     if not np.isfinite(last).all():
         return ""
     first, end = (math.sqrt(max(float(last[place]), 0.0)) for place in (0, -1))
-    return f": activations deviate by {short(first)} in hidden_1 and by {short(end)} in hidden_{len(last)} at the end"
+    names = [evidence.names[index] for index in evidence.hidden]
+    return f": activations deviate by {short(first)} in {names[0]} and by {short(end)} in {names[-1]} at the end"
 
 
 def residual(evidence: Evidence, config: RunConfig) -> Remedy | None:

@@ -16,6 +16,7 @@ from dlprobe.rules.outcome import NotEvaluableError, Remedy
 
 ENOUGH = 2.0  # distance that weights would go on a straight way, as a share of their norm, at rates that learn; on the real one they go some 0.4
 ROUGH = 10.0  # times the usual rate up to which plain descent is raised: its usual rate is a careful one
+USUAL_DECAY = 0.01  # of AdamW: what it has without being asked
 FAINT = 0.01  # share of the loss that a penalty may have for ten times of it to be a modest dose
 OFF = {  # what leaves a regularizer out, by key
     "training.l1": "0",
@@ -76,9 +77,13 @@ def usual_step(evidence: Evidence, config: RunConfig) -> Remedy | None:
 
 
 def furthest(evidence: Evidence) -> float:
-    """How far the layer that moved most went at the end, as a share of its first norm; NaN where that was not evaluated."""
+    """How far the layer that moved most went, as a share of its norm: at the last evaluation; of a run
+    whose evaluations do not say, the length of its way, all updates one behind the other. NaN where neither is known."""
     found = evidence.run.evaluation_layers.get("weight_distance")
     last = np.asarray(found[-1], np.float64) if found is not None and len(found) else np.empty(0)
+    if not np.isfinite(last).any() and evidence.run.is_recorded("update_ratio"):
+        updates = evidence.series("update_ratio").mean
+        last = evidence.learning.updates * updates[np.isfinite(updates).all(axis=1)].mean(axis=0, keepdims=True)
     last = last[np.isfinite(last)]
     return float(last.max()) if len(last) else math.nan
 
@@ -196,16 +201,47 @@ def dropout(evidence: Evidence, config: RunConfig) -> Remedy | None:
 
 
 def weight_penalty(evidence: Evidence, config: RunConfig) -> Remedy | None:
-    """Ten times the decay or penalty that the run has, 1e-4 where there is none; None where what it has weighs something already."""
-    training, told = config.training, _because(_gap(evidence))
+    """Ten times the decay or penalty that the run has, 1e-4 where there is none, of a regression at least that of `_ridge`; None where what it has weighs
+    something already."""
+    training, told, ridge_dose = config.training, _because(_gap(evidence)), _ridge(evidence)
     decay = float(training.optimizer.parameters.get("weight_decay", 0.0))
-    if decay > 0:
+    if decay > (USUAL_DECAY if ridge_dose else 0.0):
         new = with_parameter(training.optimizer, "weight_decay", 10 * decay)
         return Remedy({"training.optimizer": new}, f"weight decay of {10 * decay:g} in place of {decay:g}{told}") if decay < 0.1 else None
     if training.l2 > 0 and not _faint(evidence):
         return None
-    new_l2 = 10 * training.l2 if training.l2 > 0 else 1e-4
-    return Remedy({"training.l2": f"{new_l2:g}"}, f"an L2 penalty of {new_l2:g} in place of {training.l2:g}{told}")
+    new_l2 = max(10 * training.l2 if training.l2 > 0 else 1e-4, ridge_dose)
+    patch = {"training.l2": short(new_l2), **(_coupled(config) if ridge_dose else {})}
+    return Remedy(patch, f"an L2 penalty of {short(new_l2)} in place of {training.l2:g}{told}")
+
+
+def ridge(evidence: Evidence, config: RunConfig) -> Remedy | None:
+    """An L2 penalty of d/n for d features and n samples, that of `_ridge` where as much of the targets can be explained as not."""
+    features, samples = evidence.layers[0].fan_in, len(evidence.run.data.get("train_indices", ()))
+    decay = float(config.training.optimizer.parameters.get("weight_decay", 0.0))
+    if not features or not samples or config.training.l2 >= features / samples or decay > USUAL_DECAY:
+        return None
+    new = short(features / samples)
+    return Remedy(
+        {"training.l2": new, **_coupled(config)},
+        f"an L2 penalty of {new} in place of {config.training.l2:g}: {samples} samples of {features} features have noise too",
+    )
+
+
+def _coupled(config: RunConfig) -> dict[str, str]:
+    """Adam in place of AdamW, whose decay is there in place of a penalty in the loss."""
+    return {"training.optimizer": "adam"} if config.training.optimizer.name == "adamw" else {}
+
+
+def _ridge(evidence: Evidence) -> float:
+    """The ridge penalty of Hoerl, Kennard & Baldwin 1975, d σ²/(n ‖β‖²) of d standardized features and n samples, with the unexplained and the explained
+    share of the variance of new targets for σ² and ‖β‖²; 0 where there are none, or for classes."""
+    learned, features = evidence.learning, evidence.layers[0].fan_in
+    samples = len(evidence.run.data.get("train_indices", ()))
+    if learned.task != "regression" or not learned.validated or not samples or not features:
+        return 0.0
+    explained = min(max(float(learned.val_skill[-1]), 0.1), 0.9)
+    return features * (1.0 - explained) / (samples * explained)
 
 
 def _faint(evidence: Evidence) -> bool:

@@ -18,6 +18,8 @@ from dlprobe.config import with_values
 from dlprobe.config.records import RunConfig
 from dlprobe.config.typed import train_command
 from dlprobe.errors import ConfigError
+from dlprobe.record.unjudged import Unjudged, grouped
+from dlprobe.rules.agreement import GUARDS
 from dlprobe.rules.causes import Place, excluded_causes, ranked
 from dlprobe.rules.changes_of_model import plain_settings
 from dlprobe.rules.judging import Judgement, judge
@@ -58,19 +60,6 @@ class Action:
 
 
 @dataclass(frozen=True)
-class NotLooked:
-    """Rules that could not look for one kind of reason. reasons: as they gave them, different only in what follows the first colon."""
-
-    kind: str
-    reasons: tuple[str, ...]
-    codes: tuple[str, ...]
-
-    def to_json(self) -> dict[str, Any]:
-        """The group as data."""
-        return {"reason": self.kind, "reasons": list(self.reasons), "codes": list(self.codes)}
-
-
-@dataclass(frozen=True)
 class Diagnosis:
     """What is to be said of one run.
 
@@ -89,7 +78,7 @@ class Diagnosis:
     others: tuple[Finding, ...] = ()
     actions: tuple[Action, ...] = ()
     caveats: tuple[str, ...] = ()
-    not_evaluated: tuple[NotLooked, ...] = ()
+    not_evaluated: tuple[Unjudged, ...] = ()
     passed: tuple[str, ...] = ()
     excluded: tuple[str, ...] = ()
     seconds: float = math.nan
@@ -202,7 +191,8 @@ def diagnosis_of(seen: Observed, judgement: Judgement, path: str) -> Diagnosis:
     failed = seen.state.name in FAILED
     remarks = [each for each in judgement.findings if each.severity == "info"] if seen.state.name == "learned in part" else []
     wanting = failed or seen.state.name == "learned in part"
-    together = undone_together(causes, seen.config) if wanting else []
+    guards = [each for each in judgement.findings if each.code in GUARDS and causes]
+    together = undone_together([*causes, *guards], seen.config) if wanting else []
     actions = _first_together(together, actions_of([*causes, *symptoms] or remarks, seen.config, path), seen.config, path)
     plain = plain_settings(seen.config) if wanting and not actions and seen.config is not None else None
     return Diagnosis(
@@ -214,7 +204,7 @@ def diagnosis_of(seen: Observed, judgement: Judgement, path: str) -> Diagnosis:
         others,
         actions if plain is None else (_action(plain, "", seen.config, path),),
         seen.caveats,
-        not_looked(judgement.not_evaluated),
+        tuple(grouped((reason, code, "") for code, reason in judgement.not_evaluated.items())),
         judgement.passed,
         excluded_causes(judgement.passed) if failed and cause is None else (),
         seen.seconds,
@@ -281,12 +271,3 @@ def _known(remedy: Remedy, actions: Sequence[Action]) -> bool:
 def _undoes(patch: Mapping[str, str], asked: Sequence[Mapping[str, str]]) -> bool:
     """Whether a change sets a key that an earlier finding wants set to something else."""
     return any(key in other and other[key] != value for other in asked for key, value in patch.items())
-
-
-def not_looked(reasons: Mapping[str, str]) -> tuple[NotLooked, ...]:
-    """Reasons by code, grouped by what stands before their first colon, the group with the most rules first."""
-    kinds: dict[str, list[tuple[str, str]]] = {}
-    for code, reason in reasons.items():
-        kinds.setdefault(reason.partition(":")[0], []).append((reason, code))
-    groups = [NotLooked(kind, tuple(dict.fromkeys(reason for reason, _ in pairs)), tuple(code for _, code in pairs)) for kind, pairs in kinds.items()]
-    return tuple(sorted(groups, key=lambda group: -len(group.codes)))

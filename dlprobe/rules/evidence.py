@@ -16,10 +16,12 @@ import numpy.typing as npt
 
 from dlprobe.analysis.comparing.baseline import Comparison
 from dlprobe.analysis.learning.learned import Learning, learning
+from dlprobe.analysis.likeness import Likeness, likeness
 from dlprobe.analysis.profiles.run_profile import StepProfile, activations_of, can_be_judged, step_profile
 from dlprobe.config.records import RunConfig
 from dlprobe.record import layout
 from dlprobe.record.description import LayerFacts, RunFacts
+from dlprobe.registry import counted
 from dlprobe.rules.outcome import NotEvaluableError
 from dlprobe.runs import Run
 
@@ -94,6 +96,11 @@ class Evidence:
         """The configuration; None of a run that dlprobe did not train, and of one that this dlprobe cannot read."""
         return self.run.configuration
 
+    @cached_property
+    def likeness(self) -> Likeness:
+        """Of a run of another origin, the configuration that comes nearest."""
+        return likeness(self.run)
+
     def fact(self, name: str) -> Any:
         """How the run was trained: a fact of RunFacts, which must be known."""
         found = getattr(self.facts, name)
@@ -153,7 +160,8 @@ class Evidence:
     def require_time(self) -> Learning:
         """How well the run learned, of a run that had the time to: a run of a few updates is not judged by its result."""
         if self.learning.brief:
-            raise NotEvaluableError(f"too short to tell: {self.learning.updates} updates were made, {self.learning.needed} are needed")
+            made = self.learning.updates
+            raise NotEvaluableError(f"too short to tell: {counted(made, 'update')} {'was' if made == 1 else 'were'} made, {self.learning.needed} are needed")
         return self.learning
 
     @cached_property

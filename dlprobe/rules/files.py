@@ -76,7 +76,7 @@ class JudgedRun:
     configuration with other seeds; unreadable: why it could not be judged; known: findings that a baseline knows and that were left out;
     group: this is no run but the comparison of several with their baseline; advice: what guidelines say of it, where they were asked; against: whether
     a numbers baseline was given; seen: what the diagnosis takes of the run itself, None where there is no single run; named: the path is no file's;
-    start: of a configuration that is judged before it is trained, what its first steps show.
+    start: of a configuration that is judged before it is trained, what its first steps show; study, place: of a run of a study its file and coordinates.
     """
 
     path: str
@@ -90,6 +90,8 @@ class JudgedRun:
     seen: Observed | None = None
     named: bool = False
     start: Start | None = None
+    study: str = ""
+    place: Mapping[str, Any] = field(default_factory=dict)
 
     @cached_property
     def diagnosis(self) -> Diagnosis | None:
@@ -168,7 +170,8 @@ def walked(paths: Sequence[Path], criteria: Criteria, look: Callable[[str, Run],
 def _looked(path: Path, where: str, opened: Callable[[], Run], criteria: Criteria, look: Callable[[str, Run], JudgedRun]) -> JudgedRun:
     try:
         with reading(path):
-            return look(where, opened())
+            run = opened()
+            return replace(look(where, run), study=str(path) if where != str(path) else "", place=run.coordinates)
     except RunFileError as error:
         return _unreadable(where, error, criteria)
 
@@ -199,7 +202,9 @@ def each_run(path: Path) -> Iterator[tuple[str, Callable[[], Run]]]:
 
 
 def _opened(study: Study, id: str, where: str) -> Run:
-    return begun(study.runs.open(id), where)
+    run = begun(study.runs.open(id), where)
+    run.coordinates = study.coordinates.get(id, {})
+    return run
 
 
 def begun(run: Run, where: str) -> Run:

@@ -1,4 +1,4 @@
-"""Remedies for runs of another origin, in words: such a run has no configuration to patch.
+"""Remedies for runs of another origin in words, where not enough of the run is known to say them in code.
 
 They name what the run recorded, and nothing that it may not have had.
 """
@@ -9,15 +9,18 @@ from collections.abc import Callable
 
 import numpy as np
 
+from dlprobe.registry import counted
 from dlprobe.rules.evidence import Evidence
-from dlprobe.rules.outcome import Remedy
 
 
-def foreign_remedies(evidence: Evidence, names: tuple[str, ...]) -> tuple[Remedy, ...]:
-    """The named remedies that this run does not have already and that can be said without its configuration."""
-    lacking = [name for name in names if name in WORDS and not (name in HAS and HAS[name](evidence))]
-    told = [WORDS[name](evidence) for name in lacking]
-    return tuple(Remedy({}, words) for words in told if words)
+def words_for(evidence: Evidence, name: str) -> str:
+    """A remedy in words; empty where it cannot be said without the run's configuration."""
+    return WORDS[name](evidence) if name in WORDS else ""
+
+
+def has_already(evidence: Evidence, name: str) -> bool:
+    """Whether the run is known to have a remedy."""
+    return name in HAS and HAS[name](evidence)
 
 
 def _lower(evidence: Evidence) -> str:
@@ -113,7 +116,7 @@ def _stopping(evidence: Evidence) -> str:
     learned = evidence.learning
     if np.isnan(learned.val_loss).all():
         return ""
-    return f"early stopping: val_loss was smallest, {learned.val_loss[learned.best_val]:.3g}, after {learned.steps[learned.best_val]} updates"
+    return f"early stopping: val_loss was smallest, {learned.val_loss[learned.best_val]:.3g}, after {counted(learned.steps[learned.best_val], 'update')}"
 
 
 def _shares(evidence: Evidence, what: str) -> str:

@@ -14,6 +14,7 @@ from typing import Any, TypeAlias
 
 from dlprobe.config.regular_files import read_start
 from dlprobe.errors import RunFileError
+from dlprobe.registry import nearby
 from dlprobe.rules.files import JudgedRun
 from dlprobe.rules.outcome import SEVERITIES
 from dlprobe.runs.text_file import write_whole
@@ -77,7 +78,7 @@ def read_baseline(path: Path) -> Known:
             raise RunFileError(f"{path} is a run file, not a findings baseline: compare numbers with --against {path}")
         record = json.loads(text) if len(text) <= LARGEST_FILE else None
     except FileNotFoundError:
-        raise RunFileError(f"{path}: no such baseline: {again}") from None
+        raise RunFileError(f"{path}: no such baseline: {nearby(path)}{again}") from None
     except OSError as error:
         raise RunFileError(f"{path}: cannot be read: {error.strerror or error}: {again}") from None
     except (ValueError, RecursionError):

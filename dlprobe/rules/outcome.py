@@ -17,14 +17,18 @@ class NotEvaluableError(Exception):
 
 @dataclass(frozen=True)
 class Remedy:
-    """A change of the configuration that may cure: `patch` maps `table.key` to the value as typed, `why` is one line."""
+    """A change of the configuration that may cure: `patch` maps `table.key` to the value as typed, `why` is one line.
+
+    lines: the same change in the program that trained the run, where that was another one than dlprobe.
+    """
 
     patch: Mapping[str, str]
     why: str
+    lines: tuple[str, ...] = ()
 
     def to_json(self) -> dict[str, Any]:
-        """The remedy as data."""
-        return {"patch": dict(self.patch), "why": self.why}
+        """The remedy as data; `lines` only where there are some."""
+        return {"patch": dict(self.patch), "why": self.why, **({"lines": list(self.lines)} if self.lines else {})}
 
 
 @dataclass(frozen=True)

@@ -3,12 +3,13 @@ had and showed.
 
 A remedy that this run's configuration already has, that its dlprobe does not take, or that would
 only trade one unwise combination for another is left out. A run of another origin has no
-configuration: its remedies are words (`foreign_remedies`).
+configuration: its remedies are lines of the program that trained it (`owner_lines`), or words.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from typing import TypeAlias
 
 from dlprobe.config import warnings_for, with_values
@@ -18,9 +19,11 @@ from dlprobe.record.description import OWN
 from dlprobe.rules import changes_of_model as model
 from dlprobe.rules import changes_of_training as training
 from dlprobe.rules.evidence import Evidence
-from dlprobe.rules.foreign_remedies import foreign_remedies
-from dlprobe.rules.outcome import Remedy
+from dlprobe.rules.foreign_remedies import has_already, words_for
+from dlprobe.rules.outcome import NotEvaluableError, Remedy
+from dlprobe.rules.owner_lines import OWNERS, owner_lines
 
+GOES_BY = {"training.lr": "training.optimizer", "model.activation": "model.layers", "model.norm": "model.layers"}  # what doses and words take for granted
 Maker: TypeAlias = Callable[[Evidence, RunConfig], Remedy | None]
 
 
@@ -28,11 +31,38 @@ def remedies(evidence: Evidence, *names: str) -> tuple[Remedy, ...]:
     """The named remedies for this run, in this order, each once; none where dlprobe trained it and its configuration cannot be read."""
     names = tuple(dict.fromkeys(names))
     if evidence.run.origin != OWN:
-        return foreign_remedies(evidence, names)
+        return tuple(each for name in names if (each := _foreign(evidence, name)) is not None)
     config = evidence.config
     if config is None:
         return ()
     return kept(config, [REMEDIES[name](evidence, config) for name in names])
+
+
+def _foreign(evidence: Evidence, name: str) -> Remedy | None:
+    """A remedy for a run that another program trained: made of the nearest configuration and told in that program's language, where
+    all is known that it changes; else in words, where there are any."""
+    if has_already(evidence, name):
+        return None
+    made = _of_likeness(evidence, name) if evidence.run.origin in OWNERS else None
+    if made is not None:
+        return made
+    words = words_for(evidence, name)
+    return Remedy({}, words) if words else None
+
+
+def _of_likeness(evidence: Evidence, name: str) -> Remedy | None:
+    """The remedy that the nearest configuration would get; None where it changes, or goes by, what the file does not tell."""
+    near = evidence.likeness
+    try:
+        made = kept(near.config, [REMEDIES[name](evidence, near.config)])
+    except NotEvaluableError:
+        return None
+    for remedy in made:
+        goes_by = {*remedy.patch, *(GOES_BY[key] for key in remedy.patch if key in GOES_BY)}
+        if near.unknown.isdisjoint(goes_by):
+            lines = owner_lines(evidence, near.config, remedy.patch)
+            return replace(remedy, lines=lines) if lines else Remedy({}, remedy.why)
+    return None
 
 
 def kept(config: RunConfig, made: list[Remedy | None]) -> tuple[Remedy, ...]:
@@ -51,7 +81,7 @@ def _changes(config: RunConfig, remedy: Remedy) -> bool:
 def without(evidence: Evidence, places: list[str], told: str) -> tuple[Remedy, ...]:
     """The run without the regularizers at these keys, `table.key`; told: why, in the run's numbers."""
     if evidence.run.origin != OWN:
-        return foreign_remedies(evidence, ("no_penalty",))
+        return remedies(evidence, "no_penalty")
     config = evidence.config
     return () if config is None else kept(config, [training.without(config, places, told)])
 
@@ -74,6 +104,7 @@ REMEDIES: dict[str, Maker] = {
     "patient_stopping": training.patient_stopping,
     "dropout": training.dropout,
     "weight_penalty": training.weight_penalty,
+    "ridge": training.ridge,
     "no_penalty": training.no_penalty,
     "no_dropout": training.no_dropout,
     "class_weights": training.class_weights,

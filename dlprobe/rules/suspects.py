@@ -145,6 +145,18 @@ def scale_factors(evidence: Evidence) -> np.ndarray:
     hidden = [index for index in evidence.require_hidden() if not is_normalized(evidence, index)]
     if not hidden:
         raise NotEvaluableError("no such layer: every hidden layer is normalized before its activation")
+    return _factors(evidence, hidden)
+
+
+def normalized_scale(evidence: Evidence) -> float:
+    """The same of the hidden layers that are normalized, as one factor (geometric mean)."""
+    hidden = [index for index in evidence.require_hidden() if is_normalized(evidence, index)]
+    found = _factors(evidence, hidden) if hidden else np.empty(0)
+    found = found[np.isfinite(found) & (found > 0)]
+    return math.exp(float(np.log(found).mean())) if len(found) else 1.0
+
+
+def _factors(evidence: Evidence, hidden: list[int]) -> np.ndarray:
     if evidence.steps[0] != 0:
         raise NotEvaluableError(f"the first recorded step is {evidence.steps[0]}, step 0 is needed")
     rms = evidence.row("weight_rms", 0)

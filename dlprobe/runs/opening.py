@@ -10,6 +10,7 @@ from pathlib import Path
 from dlprobe.errors import DlprobeWarning, RunFileError
 from dlprobe.hdf5.files import open_regular, printable, read_at
 from dlprobe.record import layout
+from dlprobe.registry import counted
 from dlprobe.runs import frames, journal
 from dlprobe.runs.journal_contents import JournalContents, first_payload
 from dlprobe.runs.reader import Run
@@ -40,6 +41,13 @@ def run_of_study(path: Path | str) -> tuple[str, str]:
     return (file, id) if mark and file and not os.path.lexists(_find(Path(path))) else (str(path), "")
 
 
+def refuse_member(path: Path, instead: str) -> None:
+    """Raise RunFileError for STUDY#ID where a file of its own is needed. instead: what is to be done, `{study}` filled in."""
+    study, id = run_of_study(path)
+    if id:
+        raise RunFileError(f"{printable(path)} is a run of a study, which has no file of its own: {instead.format(study=printable(study))}")
+
+
 def _open_member(path: Path, id: str) -> Run:
     """A run of a study, which is closed with it."""
     study = open_run(path)
@@ -60,7 +68,7 @@ def open_single(path: Path | str) -> Run:
     if isinstance(found, Study):
         found.close()
         one = f"give a file that `dlprobe train` wrote, or {printable(path)}#ID"
-        raise RunFileError(f"{printable(Path(path))} is a study of {len(found.runs)} runs, one run is needed here: {one}")
+        raise RunFileError(f"{printable(Path(path))} is a study of {counted(len(found.runs), 'run')}, one run is needed here: {one}")
     return found
 
 

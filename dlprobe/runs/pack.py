@@ -17,7 +17,7 @@ from dlprobe.record import layout
 from dlprobe.runs import journal
 from dlprobe.runs.frames import RUN_FRAMES, STUDY_FRAMES, scan
 from dlprobe.runs.journal_contents import JournalContents, first_payload
-from dlprobe.runs.opening import open_run
+from dlprobe.runs.opening import open_run, refuse_member
 from dlprobe.runs.pack_run import Check, write_run
 from dlprobe.runs.pack_study import write_study
 from dlprobe.runs.reader import Run
@@ -30,6 +30,7 @@ def pack_journal(path: Path) -> Path:
 
     Raises RunFileError where its writer lives, where it is damaged in the middle, or where the disk is full; the journal then stays.
     """
+    refuse_member(path, "give {study}")
     packed = path.with_name(path.name.removesuffix(journal.SUFFIX))
     if packed.is_file() and not os.path.lexists(journal.journal_path(packed)):
         raise RunFileError(f"{printable(packed)} has no journal, it is packed already: leave --pack out")

@@ -125,6 +125,8 @@ class Run:
         self.schema_version: tuple[int, int] = facts.schema_version
         self.writer: dict[str, Any] = facts.writer
         """Of a journal: pid, host and start time of its writer."""
+        self.coordinates: dict[str, Any] = {}
+        """The run's place on the axes of its study, where it was opened from one."""
         self.close_study: Callable[[], None] | None = None
         """Gives the study's file back with the run, where the run alone was opened from it."""
         self.damage: str | None = facts.damage
@@ -180,7 +182,7 @@ class Run:
         if self.origin != OWN:
             raise ConfigError(
                 f"{where} was trained by another program (origin {self.origin}), so it has no configuration that dlprobe could train again: "
-                f"describe net and data in a TOML file (dlprobe new); dlprobe check {where} judges the run as it is"
+                f"dlprobe train --like {where} trains the net of dlprobe that comes nearest; dlprobe check {where} judges the run as it is"
             )
         try:
             return from_mapping(self.config)

@@ -13,12 +13,12 @@ from pathlib import Path
 from dlprobe.hdf5.files import sync_folder
 
 
-def write_whole(path: Path, text: str) -> None:
-    """Make `text` (UTF-8, lines as they are) the content of a file. Raises OSError as `replaced`."""
+def write_whole(path: Path, content: str | bytes) -> None:
+    """Make `content` (a text as UTF-8, lines as they are) the content of a file. Raises OSError as `replaced`."""
     with replaced(path) as temporary:
         descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL | getattr(os, "O_CLOEXEC", 0) | getattr(os, "O_BINARY", 0), 0o666)
         with os.fdopen(descriptor, "wb") as file:
-            file.write(text.encode("utf-8", "backslashreplace"))
+            file.write(content.encode("utf-8", "backslashreplace") if isinstance(content, str) else content)
 
 
 @contextlib.contextmanager

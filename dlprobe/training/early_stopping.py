@@ -9,6 +9,7 @@ from typing import Any
 
 from dlprobe.config import FieldError, RunConfig
 from dlprobe.data import PreparedData
+from dlprobe.registry import counted
 from dlprobe.training import metrics
 
 
@@ -49,7 +50,7 @@ class EarlyStopping:
     @property
     def reason(self) -> str:
         """Why the run ended, for the run file."""
-        times = "1 evaluation" if self.patience <= 1 else f"{self.patience} evaluations"
+        times = "1 evaluation" if self.patience <= 1 else counted(self.patience, "evaluation")
         return f"early stopping: {self.monitor} did not improve in {times}"
 
 

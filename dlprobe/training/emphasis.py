@@ -9,7 +9,7 @@ import numpy.typing as npt
 
 from dlprobe.config import FieldError, RunConfig
 from dlprobe.data import PreparedData
-from dlprobe.registry import Spec
+from dlprobe.registry import Spec, counted
 
 Array = npt.NDArray[Any]
 
@@ -50,7 +50,7 @@ def class_weights(given: tuple[float, ...] | str, data: PreparedData) -> npt.NDA
     if isinstance(given, str):
         weights = np.divide(1.0, counts, out=np.zeros_like(counts), where=counts > 0)
     elif len(given) != len(counts):
-        raise FieldError("training", "class_weights", shown, f"{len(given)} weights for {len(counts)} classes: expected one each")
+        raise FieldError("training", "class_weights", shown, f"{len(given)} weights for {counted(len(counts), 'class', 'classes')}: expected one each")
     else:
         weights = np.array(given, np.float64)
     total = float(weights @ counts)

@@ -1,4 +1,7 @@
-"""Initial parameters from the user's own .npz file: the initializer `file(path=…)`, for weights and biases or, as bias_init, for biases only."""
+"""Initial parameters from the user's own .npz file: the initializer `file(path=…)`, for weights and biases or, as bias_init, for biases only.
+
+The arrays are called as dlprobe calls layers, or as a PyTorch state_dict does (`state_dict`).
+"""
 
 from __future__ import annotations
 
@@ -14,8 +17,9 @@ from dlprobe.data.file_format import first_bytes, one_clear_line
 from dlprobe.data.npz_archive import read_arrays
 from dlprobe.errors import ConfigError
 from dlprobe.nn.network import Network
-from dlprobe.registry import Spec
+from dlprobe.registry import Spec, nearby
 from dlprobe.training.model import Model
+from dlprobe.training.state_dict import renamed
 
 Array = npt.NDArray[Any]
 RECORDED_DIGITS = 16  # of the file's SHA-256, in the configuration that a run file keeps
@@ -37,7 +41,7 @@ def _pinned_spec(key: str, spec: Spec) -> Spec:
     if not spec.parameters["path"]:
         raise ConfigError(f"{key} = {spec}: no file is named: write {key} = file(path=weights.npz)")
     if not path.exists():
-        raise ConfigError(f"{key} = {spec}: there is no such file: expected an .npz made with np.savez(path, hidden_1_weights=…, …, output_weights=…)")
+        raise ConfigError(f"{key} = {spec}: no such file: {nearby(path)}expected an .npz from np.savez(path, hidden_1_weights=…, …, output_weights=…)")
     with one_clear_line(path):
         first_bytes(path)  # refuses a pipe, which would be waited for
         digest = hashlib.sha256(path.read_bytes()).hexdigest()
@@ -50,7 +54,9 @@ def _pinned_spec(key: str, spec: Spec) -> Spec:
 def fill(network: Network, model: Model) -> None:
     """Overwrite the parameters that files give. Raises ConfigError naming layer, found and expected shape, or DataError for a file that cannot be read."""
     for key, spec in _files(network).items():
-        arrays = read_arrays(Path(str(spec.parameters["path"])))
+        path = Path(str(spec.parameters["path"]))
+        layers = [name for index, name in enumerate(model.names) if network.weights(index).size]
+        arrays = renamed(read_arrays(path), layers, path)
         places = _places(network, model, key)
         _refuse_strangers(key, spec, arrays, places)
         for name, (view, needed) in places.items():

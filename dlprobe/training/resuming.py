@@ -13,6 +13,7 @@ from dlprobe.data import PreparedData
 from dlprobe.errors import ConfigError
 from dlprobe.nn.network import Trained
 from dlprobe.record.layout import STATE_COUNTERS
+from dlprobe.registry import counted
 from dlprobe.training.model import resolve
 from dlprobe.training.rates import rates_of
 from dlprobe.training.session import Decisions, Session
@@ -89,7 +90,9 @@ def lengthened(stored: RunConfig, asked: RunConfig, data: PreparedData, made: in
     per_epoch = -(-len(data.inputs["train"]) // model.batch)
     before, after = (config.training.steps or (config.training.epochs or 1) * per_epoch for config in (stored, asked))
     if after < max(made, 1) or (after == made and before == made):
-        raise ConfigError(f"the run has made {made} steps ({made / per_epoch:g} epochs) already: ask for more, e.g. --epochs {made // per_epoch + 10}")
+        raise ConfigError(
+            f"the run has made {counted(made, 'step')} ({made / per_epoch:g} epochs) already: ask for more, e.g. --epochs {made // per_epoch + 10}"
+        )
     _refuse_other_rates(stored, per_epoch, before, after, made)
     watch = Watch(stored, model, data)
     rows = stored.recording.resolved_record_every(before)
@@ -106,5 +109,5 @@ def _refuse_other_rates(stored: RunConfig, per_epoch: int, before: int, after: i
         same = np.array_equal(short.rates(first, count), long.rates(first, count)) and np.array_equal(short.momenta(first, count), long.momenta(first, count))
         if not same:
             schedule = stored.training.schedule
-            reason = f"schedule = {schedule} spreads its rates over the {before} steps of the run, and {made} of them are made"
-            raise ConfigError(f"{reason}: a longer run would have begun with other rates; train a new run of {after} steps with -o")
+            reason = f"schedule = {schedule} spreads its rates over the {counted(before, 'step')} of the run, and {made} of them are made"
+            raise ConfigError(f"{reason}: a longer run would have begun with other rates; train a new run of {counted(after, 'step')} with -o")

@@ -9,6 +9,7 @@ from dlprobe.config import RunConfig
 from dlprobe.data import PreparedData
 from dlprobe.errors import ConfigError
 from dlprobe.record.recorder import Recorder
+from dlprobe.registry import counted
 from dlprobe.training.model import Model
 from dlprobe.training.sharpness import Sharpness
 
@@ -68,5 +69,5 @@ def _place(text: str, model: Model) -> tuple[int, int]:
     layer = model.names.index(name)
     units = model.layers[layer].fan_out
     if int(number) >= units:
-        raise ConfigError(f"track_unit = {text}: {name} has {units} units: expected {name}:0 to {name}:{units - 1}")
+        raise ConfigError(f"track_unit = {text}: {name} has {counted(units, 'unit')}: expected {name}:0 to {name}:{units - 1}")
     return layer, int(number)

@@ -165,8 +165,8 @@ def test_facts_that_are_given_are_judged_by(tmp_path: Path) -> None:
         assert run.facts == facts
         assert run.layer_facts == tuple(layers)
         found = {finding.code: [remedy.why for remedy in finding.remedies] for finding in judge(run).findings}
-    assert found["L002"][0] == "a learning rate of 0.05 in place of 0.5 takes steps that the loss can follow"
-    assert not [why for why in found["G001"] if "ReLU" in why or "batch" in why]
+    assert found["L002"][0].startswith("a learning rate of 0.01 in place of 0.5: ")  # of SGD, whose usual rate is less than a tenth
+    assert not [why for why in found["G001"] if why.startswith(("ReLU", "batch"))]
 
 
 def test_layers_of_which_one_is_not_known_are_read_as_they_were_given(tmp_path: Path) -> None:

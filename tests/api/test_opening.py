@@ -15,7 +15,9 @@ from dlprobe.runs import StudyWriter
 
 
 def test_every_public_name_is_listed_and_there() -> None:
-    assert {"__version__", "decompose", "open_run", "open_study"} <= set(dir(dlprobe))
+    public = {name for name in dir(dlprobe) if not name.startswith("__")}
+    assert public == {"decompose", "open_run", "open_study", "recorders"}
+    assert "__version__" in dir(dlprobe)
     assert all(getattr(dlprobe, name) is not None for name in dlprobe.__all__)
     with pytest.raises(AttributeError, match="open_ruin"):
         dlprobe.open_ruin  # noqa: B018

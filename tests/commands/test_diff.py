@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import shutil
 from pathlib import Path
 
@@ -30,6 +31,19 @@ def test_a_run_is_identical_to_itself_under_any_name(tmp_path: Path) -> None:
     assert (outcome.code, outcome.data["changed"], outcome.data["pairs"][0]["identical"]) == (0, False, True)
 
 
+def test_findings_are_counted_as_fixed_new_and_same_and_the_sides_are_named() -> None:
+    """The same two runs the other way round have fixed and new exchanged."""
+    ill, well = (str(SAMPLES / f"{name}.h5") for name in ("vanishing", "healthy"))
+    out = diff(ill, well).out
+    found, back = (diff(*pair, "--format", "json").data["pairs"][0]["findings"] for pair in ((ill, well), (well, ill)))
+    assert "G001" in found["fixed"]
+    assert (found["fixed"], found["new"], found["same"]) == (back["new"], back["fixed"], back["same"])
+    counted = re.search(r"findings: (.+?)\n\n", out, re.DOTALL)
+    assert counted is not None
+    assert re.findall(r"(\d+)\s+(fixed|new|same)", counted[1]) == [(str(len(codes)), change) for change, codes in found.items() if codes]
+    assert re.search(r"code +finding +severity +vanishing +healthy", diff(ill, well, "--details").out)
+
+
 def test_configuration_metrics_and_profiles_stand_side_by_side() -> None:
     paths = [str(SAMPLES / f"{name}.h5") for name in ("healthy", "vanishing")]
     data = diff(*paths, "--format", "json").data
@@ -50,7 +64,7 @@ def test_fail_on_change_is_exit_1_and_without_it_0() -> None:
 
 def test_findings_that_appeared_or_vanished_are_told_with_their_evidence() -> None:
     paths = [str(SAMPLES / f"{name}.h5") for name in ("healthy", "diverged")]
-    assert "✗ new: non-finite (N001): the batch loss of step 6 is not finite" in " ".join(diff(*paths).out.split())
+    assert "✗ new: non-finite (N001): the batch loss of step 6 is not finite" in " ".join(diff(*paths, "--details").out.split())
     verdicts = diff(*reversed(paths), "--format", "json").data["pairs"][0]["verdicts"]
     assert next(each for each in verdicts if each["code"] == "N001")["change"] == "vanished"
 
@@ -77,7 +91,7 @@ def test_studies_are_compared_configuration_by_configuration(tmp_path: Path, mon
     data = diff("a.h5", "b.h5", "--format", "json").data
     assert sorted((pair["runs"]["a"], pair["runs"]["b"]) for pair in data["pairs"]) == [(2, 0), (2, 2)]
     assert diff("a.h5", "a.h5", "--fail-on-change").code == 0
-    assert "only in the first file" in diff("a.h5", "b.h5").out
+    assert "only in a" in diff("a.h5", "b.h5").out
 
 
 @pytest.mark.parametrize("width", [80, 200])
@@ -88,8 +102,8 @@ def test_the_table_fits(width: int, monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def test_markdown_suits_a_pull_request() -> None:
-    text = diff(str(SAMPLES / "healthy.h5"), str(SAMPLES / "diverged.h5"), "--format", "markdown").out
-    assert "| configuration | a | b |" in text
+    text = diff(str(SAMPLES / "healthy.h5"), str(SAMPLES / "diverged.h5"), "--details", "--format", "markdown").out
+    assert "| configuration | healthy | diverged |" in text
     assert "❌ new: non-finite" in text
     assert "\x1b" not in text
 

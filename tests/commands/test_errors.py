@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import shutil
 from pathlib import Path
 
 import pytest
-from command_line import TINY, dlprobe
+from command_line import ROOT, TINY, dlprobe
 
 from dlprobe import registry
 
@@ -101,6 +102,30 @@ def test_an_unknown_name_is_told_in_a_few_lines_of_eighty_however_many_there_are
     assert len(outcome.err) <= 4 * 80
     names = list(registry.records(kind))
     assert f"dlprobe list {kind} shows" in outcome.err or all(name in outcome.err for name in names)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "meant"),
+    [
+        (("inspect", "t1"), "t1.h5"),
+        (("check", "t2.h5"), "t1.h5"),
+        (("diff", "t1.h5", "t1.h"), "t1.h5"),
+        (("train", "net.tml"), "net.toml"),
+        (("train", "--data", "c.cvs"), "c.csv"),
+        (("data", "sub/c.cvs"), "sub/c.csv"),
+        (("import", "c.cvs"), "c.csv"),
+        (("check", "t1.h5", "--baseline", "know.json"), "known.json"),
+    ],
+)
+def test_a_file_that_is_not_there_suggests_the_one_beside_it(arguments: tuple[str, ...], meant: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "sub").mkdir()
+    shutil.copy(ROOT / "sample_runs" / "healthy.h5", "t1.h5")
+    for name in ("net.toml", "c.csv", "sub/c.csv", "known.json", "unlike"):
+        Path(name).touch()
+    outcome = dlprobe(*arguments)
+    assert outcome.code == 2
+    assert f"did you mean {meant!r}?" in outcome.errors[0]
 
 
 def test_existing_file_is_not_overwritten(folder: Path) -> None:

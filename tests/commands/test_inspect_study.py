@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import csv
 from pathlib import Path
 from typing import Any
 
@@ -61,6 +62,15 @@ def test_one_moment_runs_through_the_layers(at: str, row: int) -> None:
         np.testing.assert_allclose([layer["median"][0] for layer in group["layers"]], medians, rtol=1e-7)
 
 
+def test_error_rates_are_shown_in_percent_and_given_as_shares() -> None:
+    """Of 36 validation rows k are wrong: k/36 in JSON, 100·k/36 on the screen."""
+    median = asked("val_error", "--by", "seed", "--where", "seed=1", "--at", "end")["groups"][0]["layers"][0]["median"][0]
+    assert (36 * median * 2) % 1 == pytest.approx(0.0, abs=1e-9)  # a median of an even number of runs may lie between two
+    out = dlprobe("inspect", "study.h5", "--statistic", "val_error", "--by", "seed", "--where", "seed=1", "--at", "end").out
+    assert "val_error [%]" in out
+    assert f"  {100 * median:.3g} (" in out
+
+
 def test_without_axes_the_groups_are_the_configurations() -> None:
     data = asked("batch_loss", "--at", "end")
     assert data["by"] == ["depth", "activation"]
@@ -99,6 +109,16 @@ def test_a_part_of_one_run_is_what_the_file_holds() -> None:
     data = dlprobe("inspect", f"study.h5#{id}", "--statistic", "update_ratio", "--layers", "output,hidden_2", "--steps", "3:", "--format", "json").data
     assert (data["layers"], data["steps"]) == (["output", "hidden_2"], list(range(3, 8)))
     np.testing.assert_array_equal(np.float32(data["values"]), values[3:, [3, 1]])
+
+
+def test_csv_has_a_row_for_each_group_layer_and_step() -> None:
+    out = dlprobe("inspect", "study.h5", "--statistic", "weight_rms", "--by", "activation", "--where", "depth=2", "--steps", "3:4", "--format", "csv").out
+    rows = list(csv.DictReader(out.splitlines()))
+    assert len(rows) == 2 * 2 * 2  # activations, first and last hidden layer, steps
+    for row in rows:
+        values = stored("weight_rms", depth=2, activation=row["activation"])[:, int(row["step"]), int(row["layer"][-1]) - 1]
+        assert float(row["median"]) == pytest.approx(np.median(values), rel=1e-7)
+        assert int(row["runs"]) == 3
 
 
 def test_old_spellings_answer_as_before() -> None:

@@ -108,7 +108,7 @@ def test_what_follows_from_the_cause_is_said_so_and_has_no_remedy_of_its_own() -
         assert text.count("follows from G001") >= 2, format
     shown = dlprobe("check", "vanishing.h5").out
     assert "It brings about: not-learning (L001)" in shown
-    assert shown.count("--activation relu") == 1
+    assert shown.count("--activation relu") == 2  # with what undoes depth too, and alone
 
 
 def test_green_is_for_runs_that_learned_well_and_have_no_fault() -> None:
@@ -147,8 +147,16 @@ SCREENS = (
     "check ill.h5",
     "check healthy.h5",
     "check vanishing.h5 diverged.h5",
+    "check study.h5",
+    "check 'the ill.h5'",
     "inspect ill.h5",
     "inspect study.h5",
+    "inspect 'the ill.h5' --statistic weight_histogram",
+    "inspect study.h5 --statistic val_error --by init",
+    "inspect study.h5 --statistic gradient_rms --extreme",
+    "bias-variance 'the ill.h5'",
+    "data wine",
+    "recipe data_size --tiny -o 'the recipe.h5'",
     "train ill.h5 --epochs 1",
     "compare study.h5",
     "compare init glorot_normal zeros --data wine --layers 4 --epochs 1 --seeds 2",
@@ -167,14 +175,16 @@ SCREENS = (
 def test_what_a_screen_says_to_type_works(line: str, tmp_path: Path, folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     for path in folder.glob("*.h5"):
         (tmp_path / path.name).symlink_to(path)
+    (tmp_path / "the ill.h5").symlink_to(folder / "ill.h5")
     monkeypatch.chdir(tmp_path)
     shown = dlprobe(*shlex.split(line))
     assert shown.code in (0, 1), shown.err
     typed = NEXT.findall(shown.out)
     assert typed
     for command in typed:
-        done = dlprobe(*shlex.split(command)[1:])
+        done = dlprobe(*shlex.split(command)[1:], "--format", "json")
         assert done.code in (0, 1), f"{command}: {done.err}"
+        assert done.data.get("state", "learned well") in get_args(StateName), command
 
 
 @pytest.mark.parametrize("width", [80, 200])
@@ -186,10 +196,16 @@ def test_no_line_of_prose_is_wider_than_a_hundred_columns(width: int, monkeypatc
 
 
 def test_a_run_of_a_study_can_be_named_wherever_a_run_is_asked_for() -> None:
-    first = dlprobe("check", "study.h5", "--format", "json", "--exit-zero").data["runs"][0]
+    first, other = dlprobe("check", "study.h5", "--format", "json", "--exit-zero").data["runs"][:2]
     assert checked(first["path"]) == first["diagnosis"]
-    for command in (("inspect",), ("train", "--steps", "2", "-o", "member.h5", "--force"), ("theory", "--against")):
+    commands = [("inspect",), ("diff", other["path"]), ("theory", "--against"), ("bias-variance",), ("summary",)]
+    commands.append(("train", "--steps", "2", "-o", "member.h5", "--force"))
+    prescribe = ("prescribe", "--seeds", "1", "--tries", "1", "-o", "member.toml", "--force")
+    for command in (*commands, prescribe, ("check", "ill.h5", "--exit-zero", "--against")):
         assert dlprobe(*command, first["path"]).code == 0, command
+    for going_on in (("train", "--resume"), ("inspect", "--pack")):
+        outcome = dlprobe(*going_on, first["path"])
+        assert (outcome.code, len(outcome.errors), "a run of a study" in outcome.err) == (2, 1, True)
     for wrong, said in (("study.h5#nobody", "no run nobody"), ("ill.h5#1", "single run")):
         outcome = dlprobe("check", wrong)
         assert (outcome.code, len(outcome.errors), said in outcome.err) == (2, 1, True)

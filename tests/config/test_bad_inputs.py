@@ -77,6 +77,7 @@ OPTIONS: list[tuple[dict[str, str], list[str]]] = [
     ({"init": "normal(std=-1)"}, ["--init 'normal(std=-1)'", "std = '-1'", ">= 0"]),
     ({"init": "normal(std=nan)"}, ["std = 'nan'", "finite"]),
     ({"init": "normal(1)"}, ["'1' is not key=value", "std"]),
+    ({"schedule": "piecewise(boundaries=10,20,unit=step)"}, ["'20' is not key=value", 'needs quotes, boundaries="10,20"']),
     ({"init": "normal(std=1"}, ["unclosed parenthesis"]),
     ({"init": "normal std=1)"}, ["closes a parenthesis that was not opened"]),
     ({"init": "normal(std=1)x"}, ["'x' follows the closing parenthesis"]),

@@ -41,6 +41,8 @@ CALLS = (
     "inspect study.h5 --show config",
     "inspect run.h5 --show environment",
     "inspect run.h5 --statistic gradient_rms",
+    "report run.h5",
+    "report study.h5",
     "inspect study.h5 --statistic gradient_rms",
     "inspect study.h5 --statistic gradient_rms --extreme",
     "inspect run.h5 --statistic weight_histogram",

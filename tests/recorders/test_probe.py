@@ -87,7 +87,7 @@ def test_a_probe_leaves_weights_running_statistics_and_random_numbers_as_they_ar
 
 
 def test_what_is_no_pytorch_model_is_told_what_to_do(tmp_path: Path) -> None:
-    with pytest.raises(ConfigError, match=r"model is a dict, expected a torch\.nn\.Module: .* dlprobe\.recorders\.arrays\.Recorder"):
+    with pytest.raises(ConfigError, match=r"model is a dict, expected a torch\.nn\.Module or, on jax, a keras\.Model: .* dlprobe\.recorders\.arrays\.Recorder"):
         dlprobe.recorders.Probe({}, F.cross_entropy, batches(0, 1)[0], tmp_path / "run.h5")
     probe = dlprobe.recorders.Probe(Net(), F.cross_entropy, batches(0, 1)[0], tmp_path / "run.h5")
     probe(3)

@@ -719,6 +719,8 @@ def test_no_warning_is_given_when_all_is_well(tmp_path: Path) -> None:
     with warnings.catch_warnings():
         warnings.simplefilter("error")
         recorded(Net(), tmp_path / "run.h5")
+    with recorded_torch.opened(tmp_path / "run.h5") as run:
+        assert (run.status, run.facts.notes) == ("finished", None)
 
 
 def test_vanishing_in_pytorch_is_what_check_says(tmp_path: Path) -> None:

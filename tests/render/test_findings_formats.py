@@ -125,11 +125,11 @@ def test_github_severities_and_text() -> None:
     assert lines[3] == "::notice file=runs/a b.h5,title=not evaluated::runs/a b.h5: 1 rule not evaluated: no batch norm (1)"
 
 
-def test_reasons_are_grouped_over_runs_by_what_stands_before_the_colon() -> None:
+def test_reasons_are_grouped_over_runs_by_what_is_missing() -> None:
     first = CheckedRun("a.h5", (), ("N001",), {"L001": "too short: 8, 100 are needed", "L002": "too short: 8, 100 are needed", "A007": "no batch norm"})
     second = CheckedRun("b.h5", (), ("N001", "A007"), {"L001": "too short: 9, 100 are needed"})
     assert unevaluated_text([first]) == "3 rules not evaluated: too short: 8, 100 are needed (2); no batch norm (1)"
-    assert unevaluated_text([first, second]) == "3 rules not evaluated: too short (2); no batch norm (1, in 1 of 2 runs)"
+    assert unevaluated_text([first, second]) == "3 rules not evaluated: the run is too short, e.g. 8, 100 are needed (2); no batch norm (1, in 1 of 2 runs)"
     assert unevaluated_text([CLEAN, SILENT]) == ""
 
 

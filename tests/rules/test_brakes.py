@@ -43,6 +43,8 @@ MINMAX = {"feature_mean": [4.0, 4.0], "feature_std": [2.0, 2.0], "scaler_shift":
         ("larger_net", 2.0, {"config": {"model": {"layers": "40"}}}),
         ("no_residual", 4.0, {"config": {"model": {"layers": "40x4", "residual": "identity"}}}),
         ("init", 8.0, {"statistics": {"weight_rms": [1 / math.sqrt(3 * 64 * 64), 1 / math.sqrt(300), 1 / math.sqrt(300), 0.1]}}),
+        ("init", 4.0, {"norm": "batch", "statistics": {"weight_rms": [4 * math.sqrt(2 / 64), 4 * math.sqrt(2 / 100), 4 * math.sqrt(2 / 100), 0.1]}}),
+        ("no_penalty", 1.5, {"config": {"training": {"l2": 0.1}}, "scalars": {"batch_loss": 2.0, "penalty": 1.0}}),
         ("no_dropout", 2.5, {"config": {"model": {"dropout": 0.6, "layers": "100x3"}}}),
     ],
 )
@@ -65,6 +67,20 @@ def test_brakes_multiply_and_each_is_a_finding_with_what_releases_it() -> None:
     assert isinstance(both, Fired)
     assert [dict(each.remedies[0].patch) for each in both.findings] == [{"training.lr": "auto"}, {"training.batch_size": "32"}]
     assert all("make 5 together" in each.evidence for each in both.findings)
+
+
+@pytest.mark.parametrize(("samples", "narrow"), [(380, False), (381, True)])
+def test_a_net_that_can_fit_all_its_samples_has_no_lack_of_units(samples: int, narrow: bool) -> None:
+    """2n + d weights are enough for any labels of n samples of d features (Zhang et al. 2017, theorem 1)."""
+    weights = 64 * 10 + 10 * 8 + 8 * 8 + 8 * 5  # 824 = 2·380 + 64
+    assert weights == 2 * 380 + 64
+    run = made(
+        evaluations=FAILED,
+        config={"model": {"layers": "10,8,8"}},
+        layers={"fan_in": [64, 10, 8, 8], "fan_out": [10, 8, 8, 5]},
+        data={"train_indices": np.arange(samples)},
+    )
+    assert ("wider" in [brake.remedy for brake in brakes(Evidence(run))]) == narrow
 
 
 @pytest.mark.parametrize("reached", ["learned", "noisy targets"])

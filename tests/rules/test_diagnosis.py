@@ -15,7 +15,7 @@ from dlprobe.config.typed import train_command
 from dlprobe.experiments.proof import causes_to_prove
 from dlprobe.rules import Finding, Judgement, Remedy, all_rules, judge
 from dlprobe.rules.causes import Place, consequences, excluded_causes
-from dlprobe.rules.diagnosis import Diagnosis, Observed, diagnose, diagnosis_of, not_looked
+from dlprobe.rules.diagnosis import Diagnosis, Observed, diagnose, diagnosis_of
 
 PLACE = Place(("hidden_1", "hidden_2", "hidden_3", "hidden_4", "output"), last_step=99)
 NOTHING_LEARNED = State("did not learn", "error 84.1 %")
@@ -103,8 +103,14 @@ def test_a_command_is_what_the_shell_takes_apart_again(path: str) -> None:
 
 
 def test_reasons_of_one_kind_are_one_group() -> None:
-    groups = not_looked({"A005": "no histograms", "R001": "no baseline: add --against RUN", "R002": "no baseline: give more"})
-    assert [(group.kind, group.codes) for group in groups] == [("no baseline", ("R001", "R002")), ("no histograms", ("A005",))]
+    reasons = {"A005": "no histograms", "R001": "no baseline: add --against RUN", "R002": "no baseline: give more"}
+    recorded = {"G004": "gradient_norm was not recorded", "W006": "sharpness was not recorded", "N001": "nonfinite_forward and x were not recorded"}
+    groups = diagnose(rule_runs.made(), Judgement(not_evaluated={**reasons, **recorded}), "net.h5").not_evaluated
+    assert [group.text() for group in groups] == [
+        "not recorded: gradient_norm, sharpness, nonfinite_forward and x (3)",
+        "no baseline, e.g. add --against RUN (2)",
+        "no histograms (1)",
+    ]
 
 
 def test_every_finding_stands_in_one_place() -> None:

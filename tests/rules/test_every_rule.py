@@ -331,6 +331,15 @@ STORIES = {
         blind=run(**UNTOLD),
         because="never evaluated",
     ),
+    # 64·100 + 100·100 + 100·100 + 100·10 weights over 2·100 + 64
+    "B006": Story(
+        fires=run(data={**REGRESSION, "train_indices": np.arange(100)}, evaluations=numbers((2.0, 1.0), (0.0, 0.3))),
+        measured=27400 / 264,
+        threshold=1.0,
+        passes=run(data={**REGRESSION, "train_indices": np.arange(20000)}, evaluations=numbers((2.0, 1.0), (0.0, 0.3))),
+        blind=run(data=REGRESSION, evaluations=numbers((2.0, 1.0), (0.0, 0.3))),
+        because="which samples",
+    ),
     # a tenth of Adam's usual rate; three layers of 100, batches of 32, a constant rate and ReLU are no brakes
     "L013": Story(
         fires=run(**ILL, config={"training": {"lr": 1e-4}}),

@@ -60,6 +60,7 @@ PAIRS: dict[str, tuple[dict[str, Any], dict[str, Any]]] = {  # two runs that dif
     "dropout": (model(dropout=0.0), model(dropout=0.2)),
     "weight_penalty": (training(l2=0.0), training(optimizer="adamw")),
     "no_penalty": (training(l1=0.01), training(max_norm=0.1)),
+    "ridge": ({"data": {"train_indices": np.arange(640)}}, {"data": {"train_indices": np.arange(6400)}}),
     "class_weights": ({"data": {"train_class_counts": [100] * 9 + [10]}}, {"data": {"train_class_counts": [100] * 9 + [20]}}),
     "another_start": (training(seed=1), training(seed=2)),
     "double": ({"config": {"training": {"dtype": "float32"}}}, {"config": {"training": {"dtype": "float32"}}}),

@@ -96,7 +96,7 @@ def test_files_that_are_none_are_one_clear_line(tmp_path: Path) -> None:
     (tmp_path / "text.npz").write_text("not an archive")
     (tmp_path / "cut.npz").write_bytes(saved(tmp_path).read_bytes()[:200])
     for path, message in {
-        tmp_path / "missing.npz": "there is no such file: expected an .npz made with np.savez",
+        tmp_path / "missing.npz": "no such file: expected an .npz from np.savez",
         tmp_path / "text.npz": "is not an .npz file",
         tmp_path / "cut.npz": "looks damaged",
         tmp_path: "is a folder, expected a file",

@@ -17,6 +17,7 @@ import numpy as np
 
 from dlprobe.analysis.bias_variance.textbook_reading import THRESHOLD
 from dlprobe.analysis.learning.learned import Learning, learning
+from dlprobe.registry import counted
 from dlprobe.runs import Run
 
 Way: TypeAlias = Literal["more capacity", "more data or regularization", "fine", "cannot be told"]
@@ -74,7 +75,7 @@ def direction(seen: Seen) -> Direction:
     if seen.train - lowest <= THRESHOLD and seen.val - max(seen.train, lowest) <= THRESHOLD:
         return Direction("fine", f"neither error is more than {100 * THRESHOLD:.1f} points above what can be reached")
     if seen.task != "regression" and 0 < seen.narrowest < seen.classes:
-        return Direction("more capacity", f"a hidden layer of {seen.narrowest} units is narrower than there are classes, {seen.classes}")
+        return Direction("more capacity", f"a hidden layer of {counted(seen.narrowest, 'unit')} is narrower than there are classes, {seen.classes}")
     if seen.val_rise >= TURNED:
         return Direction("more data or regularization", f"the validation loss ends at {_times(seen.val_rise)} its smallest")
     if (seen.reference is not None or seen.noise) and seen.train - lowest <= THRESHOLD:

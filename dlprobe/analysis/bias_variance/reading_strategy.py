@@ -14,6 +14,7 @@ import numpy as np
 from dlprobe.analysis.bias_variance.direction import TURNED, Direction, late_fall
 from dlprobe.analysis.bias_variance.textbook_reading import THRESHOLD, Reading
 from dlprobe.analysis.learning.learned import Learning
+from dlprobe.registry import counted
 
 NOTHING = 0.1  # skill on the training part below which a net has learned nothing to speak of
 FALLING = 0.1  # share of the training loss that went in the second half of training: it was not done
@@ -122,7 +123,7 @@ def _let_go(about: About) -> list[str]:
 def _train_longer(learned: Learning) -> list[str]:
     fell = late_fall(learned)
     if learned.brief:
-        return [f"train longer: it has made {learned.updates} updates only"]
+        return [f"train longer: it has made {counted(learned.updates, 'update')} only"]
     if turned(learned):
         return []
     if fell >= FALLING:
@@ -184,7 +185,9 @@ def _stop_early(about: About) -> list[str]:
         return []
     best = learned.best_val
     low, last = float(learned.val_loss[best]), float(learned.val_loss[-1])
-    return [f"stop early: the validation loss was smallest, {low:.3g}, after {learned.steps[best]} updates and ends at {last:.3g}: --early-stopping yes"]
+    return [
+        f"stop early: the validation loss was smallest, {low:.3g}, after {counted(learned.steps[best], 'update')} and ends at {last:.3g}: --early-stopping yes"
+    ]
 
 
 def _about_neither(reading: Reading) -> list[str]:

@@ -10,6 +10,7 @@ import numpy as np
 import numpy.typing as npt
 
 from dlprobe.analysis.learning.reachable import chance_error, correctable, floor_ceiling, guessing_loss, label_noise_ceiling, noise_ceiling, target_variance
+from dlprobe.registry import counted
 from dlprobe.runs import Run
 
 Floats: TypeAlias = npt.NDArray[np.float64]
@@ -329,7 +330,7 @@ def _state(found: Learning | None, status: str) -> tuple[StateName, str]:
     if found is None:
         return "not evaluated", "neither an evaluation nor batch_loss was recorded"
     if status == "diverged":
-        return "diverged", f"numbers are not finite after {found.updates} updates"
+        return "diverged", f"numbers are not finite after {counted(found.updates, 'update')}"
     if not np.isfinite(found.error).any():
         return "not evaluated", f"{found.loss_name} went from {found.loss[0]:.4g} to {found.loss[-1]:.4g}; errors are not known"
     numbers = _numbers(found)
@@ -338,7 +339,7 @@ def _state(found: Learning | None, status: str) -> tuple[StateName, str]:
     if found.well:
         return "learned well", numbers
     if found.brief:
-        return "too short to tell", f"{found.updates} updates of the {found.needed} that are needed; {_numbers(found, found.validated)}"
+        return "too short to tell", f"{counted(found.updates, 'update')} of the {found.needed} that are needed; {_numbers(found, found.validated)}"
     if found.lost:
         return "learned and lost", f"{numbers}; it once had {_size(found, float(np.nanmin(_errors(found)[1:])))}"
     if found.something():

@@ -14,6 +14,8 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
+from dlprobe.registry import counted
+
 Numbers = npt.NDArray[np.float64]
 DECAY = 0.9  # of the moving average of the batch losses
 BROKEN = 4.0  # times the smallest smoothed loss: training has broken down
@@ -134,7 +136,7 @@ def reason(trials: Sequence[Trial], best: Trial, by: str) -> str:
     above = min((t for t in trials if t.rate > best.rate), key=lambda t: t.rate, default=None)
     sides = [f"{_ended(trial, by)} at {trial.rate:g}" for trial in (below, above) if trial is not None]
     what = {"train_loss": "training loss", "val_loss": "validation loss"}[by]
-    return f"of {len(trials)} runs of the whole length it ends with the smallest {what}, {best.loss(by):.3g}; " + " and ".join(sides)
+    return f"of {counted(len(trials), 'run')} of the whole length it ends with the smallest {what}, {best.loss(by):.3g}; " + " and ".join(sides)
 
 
 def _ended(trial: Trial, by: str) -> str:

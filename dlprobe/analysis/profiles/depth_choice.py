@@ -9,6 +9,7 @@ from itertools import groupby
 from statistics import median, stdev
 
 from dlprobe.analysis.profiles.depth_limits import LEARNED
+from dlprobe.registry import counted
 
 FLOOR = 0.01  # a hundredth is no difference, however alike the seeds are
 ERRORS = 2.0  # standard errors of the difference of two means that chance explains
@@ -73,7 +74,7 @@ def choose(depth: int, candidates: Sequence[Candidate]) -> DepthChoice:
     larger score.
     """
     if not candidates:
-        raise ValueError(f"expected a candidate for {depth} layers")
+        raise ValueError(f"expected a candidate for {counted(depth, 'layer')}")
     sure = [each for each in candidates if each.sure]
     failing = tuple(each.label for each in candidates if not each.sure)
     best = max(sure or candidates, key=lambda each: each.score)
@@ -104,7 +105,7 @@ def _sentence(same: Sequence[DepthChoice]) -> str:
         closest = max((each.best for each in same), key=lambda each: each.learned)
         return f"{where} nothing of this learned in every seed: the closest is {closest.label}, {closest.learned} of {len(closest.scores)}"
     scores = [f"{100 * each.use.score:.0f}" for each in same if each.use is not None]
-    said = f"{where} use {use.label} ({', '.join(dict.fromkeys(scores))} %, {use.learned} of {len(use.scores)} seeds learned)"
+    said = f"{where} use {use.label} ({', '.join(dict.fromkeys(scores))} %, {use.learned} of {counted(len(use.scores), 'seed')} learned)"
     rivals = {each.best.label: each.best.score for each in same if each.use is not None and each.best.label != each.use.label}
     if rivals:
         label, score = max(rivals.items(), key=lambda pair: pair[1])

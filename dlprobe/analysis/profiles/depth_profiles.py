@@ -16,6 +16,7 @@ import numpy.typing as npt
 from dlprobe.analysis.profiles.decomposition import Decomposition, short
 from dlprobe.analysis.theory.mean_field import DEVIATIONS, USUAL_KAPPA, log10_deviation
 from dlprobe.record.sizes import power_of_ten
+from dlprobe.registry import counted
 
 Floats: TypeAlias = npt.NDArray[np.float64]
 Name: TypeAlias = Literal["vanishing", "exploding", "level", "diverged", "collapsed", "not evaluated"]
@@ -197,7 +198,7 @@ def combine_seeds(verdicts: Sequence[Verdict]) -> Verdict:
     agreeing = [each for each in verdicts if each.verdict == winner]
     agreeing.sort(key=lambda each: (math.isnan(each.log10_ratio), each.log10_ratio))
     middle = agreeing[(len(agreeing) - 1) // 2]
-    share = "" if len(agreeing) == len(verdicts) else f"in {len(agreeing)} of {len(verdicts)} seeds: "
+    share = "" if len(agreeing) == len(verdicts) else f"in {len(agreeing)} of {counted(len(verdicts), 'seed')}: "
     return Verdict(winner, seed_range([each.log10_ratio for each in agreeing]).median, middle.band, share + middle.reason)
 
 

@@ -18,6 +18,7 @@ from dlprobe.analysis.profiles.flow import Flow, flow_of, median_flow
 from dlprobe.analysis.profiles.row_verdict import RowVerdict, judge_row
 from dlprobe.analysis.theory import mean_field
 from dlprobe.record.step import StepRow
+from dlprobe.registry import counted
 
 Floats: TypeAlias = npt.NDArray[np.float64]
 EMPTY = Course(np.empty(0), np.empty(0))
@@ -103,7 +104,7 @@ def summarize(results: Sequence[SeedResult], net: mean_field.InitialNet) -> Cell
 def conclude(initial: Verdict, results: Sequence[SeedResult]) -> tuple[str, str]:
     """The cell's verdict is that of initialization, where the cause lies; a net that starts unbroken and ends non-finite in most seeds is diverged."""
     lost = [r for r in results if r.diverged and not r.diverged_at_start]
-    note = f"{len(lost)} of {len(results)} runs became non-finite while training, first at {lost[0].diverged}" if lost else ""
+    note = f"{len(lost)} of {counted(len(results), 'run')} became non-finite while training, first at {lost[0].diverged}" if lost else ""
     if initial.verdict not in depth_profiles.BROKEN and 2 * len(lost) > len(results):
         return "diverged", note
     return initial.verdict, "; ".join(filter(None, (initial.reason, note)))

@@ -5,10 +5,8 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from typing import TypeAlias
 
 import numpy as np
-import numpy.typing as npt
 
 from dlprobe.analysis.profiles.decomposition import Decomposition
 from dlprobe.analysis.profiles.depth_profiles import Verdict
@@ -21,7 +19,6 @@ from dlprobe.record.description import LayerFacts
 from dlprobe.registry import Spec
 from dlprobe.runs import Run
 
-Floats: TypeAlias = npt.NDArray[np.float64]
 FEWEST_UNITS = 16  # of layers whose width is not known: nets that narrow fluctuate so much that no wider one is accused by chance
 
 

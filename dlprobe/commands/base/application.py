@@ -62,7 +62,9 @@ def load(name: str) -> TyperCommand:
     module = import_module(f"{PACKAGE}.{module_name(name)}")
     app = typer.Typer(add_completion=False)
     settings = {"help_option_names": ["-h", "--help"]}
-    app.command(name, cls=Command, help=module.__doc__, context_settings=settings)(declare(module.command, getattr(module, "SCHEMA", "")))
+    app.command(name, cls=Command, help=module.__doc__, context_settings=settings)(
+        declare(module.command, getattr(module, "SCHEMA", ""), getattr(module, "DRAWS", False), getattr(module, "FORMAT", "table"))
+    )
     command = typer.main.get_command(app)
     assert isinstance(command, Command)
     command.greedy = getattr(module, "GREEDY", ())

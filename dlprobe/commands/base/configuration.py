@@ -128,12 +128,25 @@ def read_configuration(file: Path | None, options: Mapping[str, str | None], scr
     if file is None:
         return from_options(None, options)
     stored = is_run_file(file)
-    if not stored:
+    weights = None if stored else _state_dict(file, screen)
+    if not stored and weights is None:
         _refuse_data(file)
-    config = from_options(_stored_configuration(file) if stored else from_toml(file), options)
+    config = from_options(_stored_configuration(file) if stored else weights or from_toml(file), options)
     if screen is not None:
         given = {key for key, value in options.items() if value is not None}
         tell_of_named_files(file, [config], screen, own=not stored, asked={*given, *asked})
+    return config
+
+
+def _state_dict(file: Path, screen: Screen | None) -> RunConfig | None:
+    """The configuration of a PyTorch state_dict as .npz; None of any other file. Raises ConfigError where it is no chain of Linear layers."""
+    if file.suffix.lower() != ".npz":
+        return None
+    from dlprobe.training.state_dict import configuration
+
+    config = configuration(file)
+    if config is not None and screen is not None:
+        screen.note(f"{file}: {len(config.model.layers) + 1} Linear layers; a state_dict does not say activations: --activation, --norm")
     return config
 
 

@@ -3,34 +3,43 @@
 from __future__ import annotations
 
 import inspect
+import os
 from collections.abc import Callable
 from typing import Annotated, Any
 
 import typer
 
+from dlprobe import registry
+from dlprobe.commands.base.figure import figure_options, take_figure
 from dlprobe.commands.base.screen import COMMON, Screen
 from dlprobe.registry import unknown
 from dlprobe.render.formats import formats_for
 
+FORMAT, QUIET = "DLPROBE_FORMAT", "DLPROBE_QUIET"  # environment variables
 LISTED = 3  # formats that fit into the metavar
 
 
-def format_option(schema: str = "") -> Any:
+def format_option(schema: str = "", default: str = "table") -> Any:
     """The annotation of --format for a command that prints this record: the formats that print every record, and those made for it."""
     names = tuple(formats_for(schema))
     short = len(names) <= LISTED
 
-    def known(name: str) -> str:
-        if name not in names:
-            raise typer.BadParameter(unknown("format", name, names))
-        return name
+    def known(context: typer.Context, name: str) -> str:
+        if name in names:
+            return name
+        if getattr(context.get_parameter_source("format"), "name", "") == "DEFAULT":
+            if any(name == other.typed for other in registry.records("output_format").values()):  # one for another command, set for all of a session
+                return default
+            raise typer.BadParameter(f"{FORMAT}: {unknown('format', name, names)}")
+        raise typer.BadParameter(unknown("format", name, names))
 
     return Annotated[
         str,
         typer.Option(
             "--format",
             metavar="|".join(names) if short else "FORMAT",
-            help=f"how the result is printed{'' if short else ': ' + ', '.join(names)} [default: table]",
+            help=f"how the result is printed{'' if short else ': ' + ', '.join(names)} [default: {FORMAT}, else {default}]",
+            show_default=False,
             callback=known,
             autocompletion=lambda incomplete: [name for name in names if name.startswith(incomplete)],
             rich_help_panel=COMMON,
@@ -38,8 +47,10 @@ def format_option(schema: str = "") -> Any:
     ]
 
 
-Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="no progress, notes or warnings on stderr", rich_help_panel=COMMON)]
-NoColor = Annotated[bool, typer.Option("--no-color", help="no colour; the environment variable NO_COLOR does the same", rich_help_panel=COMMON)]
+Quiet = Annotated[
+    bool, typer.Option("--quiet", "-q", envvar=QUIET, help=f"no progress, notes or warnings on stderr; so does {QUIET}=1", rich_help_panel=COMMON)
+]
+NoColor = Annotated[bool, typer.Option("--no-color", help="no colour, as with NO_COLOR; FORCE_COLOR colours pipes too", rich_help_panel=COMMON)]
 Debug = Annotated[bool, typer.Option("--debug", help="show where an error came from", rich_help_panel=COMMON)]
 
 Details = Annotated[bool, typer.Option("--details", help="everything there is to say, not the first screen alone", rich_help_panel=COMMON)]
@@ -47,17 +58,22 @@ Details = Annotated[bool, typer.Option("--details", help="everything there is to
 SHARED = {"details": (Details, False), "quiet": (Quiet, False), "no_color": (NoColor, False), "debug": (Debug, False)}
 
 
-def declare(function: Callable[..., Any], schema: str = "") -> Callable[..., Any]:
-    """`function(..., screen: Screen)` as typer wants it: every shared option instead of `screen`; `schema` names the record that it prints."""
+def declare(function: Callable[..., Any], schema: str = "", draws: bool = False, format: str = "table") -> Callable[..., Any]:
+    """`function(..., screen: Screen)` as typer wants it: every shared option instead of `screen`; `schema` names the record that it prints.
+
+    draws: whether its results have pictures, which its options write to files; format: the one that is used unasked.
+    """
     own = [parameter for parameter in inspect.signature(function, eval_str=True).parameters.values() if parameter.name != "screen"]
 
-    shared = {"format": (format_option(schema), "table"), **SHARED}
+    shared = {"format": (format_option(schema, format), os.environ.get(FORMAT) or format), **SHARED}
+    drawn = figure_options(own) if draws else {}
 
     def command(**values: Any) -> Any:
         format, details, quiet, no_color, debug = (values.pop(name) for name in shared)
-        return function(**values, screen=Screen(format, quiet, False if no_color else None, debug, details=details))
+        figure = take_figure(values) if draws else None
+        return function(**values, screen=Screen(format, quiet, False if no_color else None, debug, details=details, figure=figure))
 
-    return with_signature(command, [*own, *(option(name, annotation, default) for name, (annotation, default) in shared.items())])
+    return with_signature(command, [*own, *(option(name, annotation, default) for name, (annotation, default) in {**drawn, **shared}.items())])
 
 
 def option(name: str, annotation: Any, default: Any) -> inspect.Parameter:

@@ -94,8 +94,8 @@ def settled(path: Path, screen: Screen) -> Path:
 
 def workers_option(runs: str = "runs", panel: str | None = None) -> Any:
     """--workers of a command that makes `runs`, in this group of its help."""
-    said = f"{runs} side by side [default: all processors]; changes no number"
-    return typer.Option("--workers", "--threads", metavar="N", min=1, help=said, rich_help_panel=panel)
+    said = f"{runs} side by side [default: DLPROBE_WORKERS, else all processors]; changes no number"
+    return typer.Option("--workers", "--threads", metavar="N", min=1, envvar="DLPROBE_WORKERS", help=said, rich_help_panel=panel)
 
 
 def execution_options(

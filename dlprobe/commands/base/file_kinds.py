@@ -16,7 +16,9 @@ CONFIGURATION = "a configuration"
 BASELINE = "a findings baseline"
 PROOF = "a proof"
 RESULT, LINES, SARIF, JUNIT, TEXT = "a result as JSON", "findings as JSON lines", "a SARIF log", "a JUnit report", "a text"
-OF_FORMAT = {"json": RESULT, "json-lines": LINES, "json_lines": LINES, "sarif": SARIF, "junit": JUNIT}  # every other format prints text
+PICTURES = {"svg": "an SVG picture", "png": "a PNG picture", "pdf": "a PDF", "json": "a Vega-Lite picture"}  # by what their names end in
+REPORT = "a report of dlprobe"
+OF_FORMAT = {"html": REPORT, "json": RESULT, "json-lines": LINES, "json_lines": LINES, "sarif": SARIF, "junit": JUNIT}  # every other format prints text
 TABLES = {"data", "model", "training", "recording"}
 UNREADABLE = {".toml": CONFIGURATION, ".json": RESULT, ".jsonl": LINES, ".sarif": SARIF, ".xml": JUNIT, ".csv": "a table of data", ".tsv": "a table of data"}
 LARGEST = 64_000_000  # bytes of a text; dlprobe writes none like it
@@ -35,11 +37,11 @@ def kind_of(path: Path) -> str | None:
     if content.startswith(b"PAR1"):
         return kinds.PARQUET if _is_exported(_parquet_columns(path)) else "a Parquet table"
     if content.startswith(b"PK\x03\x04"):
-        return (
-            kinds.NPZ if _end_of(path, len(kinds.ARCHIVE_COMMENT)) == kinds.ARCHIVE_COMMENT else "a NumPy archive"
-        )  # or another one: nobody asks that of a file called .npz
+        return kinds.NPZ if _end_of(path, len(kinds.ARCHIVE_COMMENT)) == kinds.ARCHIVE_COMMENT else "a NumPy archive"
     if b"brain.Event:" in content[:64]:
         return kinds.EVENTS
+    if content.startswith((b"\x89PNG\r\n\x1a\n", b"%PDF-")):
+        return PICTURES["pdf" if content.startswith(b"%") else "png"]
     if _is_exported(content.partition(b"\n")[0].decode("ascii", "replace").strip().split(",")):
         return kinds.CSV
     try:
@@ -82,7 +84,8 @@ def _kind_of_json(text: str) -> str | None:
     for kind, name in ((BASELINE, "baseline"), (PROOF, "proof"), (RESULT, "")):
         if schema.startswith(f"dlprobe-{name}{'/' * bool(name)}"):
             return kind
-    return SARIF if "sarif" in str(found.get("$schema", "")) else "a JSON file"
+    names = {"sarif": SARIF, "vega-lite": PICTURES["json"]}
+    return next((kind for word, kind in names.items() if word in str(found.get("$schema", ""))), "a JSON file")
 
 
 def _end_of(path: Path, size: int) -> bytes:
@@ -119,6 +122,12 @@ def _json(text: str) -> Any:
 def _kind_of_xml(text: str) -> str | None:
     if not text.lstrip().startswith("<"):
         return None
+    if text.startswith("<svg"):
+        return PICTURES["svg"]
+    from dlprobe.render.html import GENERATOR
+
+    if GENERATOR in text[:2000]:
+        return REPORT
     return JUNIT if "<testsuites" in text[:1000] else "an XML or HTML file"
 
 

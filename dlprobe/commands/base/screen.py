@@ -15,6 +15,7 @@ from dlprobe.errors import ExitCode
 from dlprobe.render.safe_text import visible
 
 if TYPE_CHECKING:
+    from dlprobe.commands.base.figure import Figure
     from dlprobe.commands.base.progress import Report
     from dlprobe.commands.base.writing import Target
     from dlprobe.render.document import Document
@@ -27,6 +28,7 @@ class Screen:
     """The choices that all commands share. format: an output format's name. color: False switches it off, None asks each stream.
 
     allowed: files that are opened although what names them lies elsewhere, for commands that open any. details: more than the first screen.
+    figure: what is written of a result's pictures.
     """
 
     format: str = "table"
@@ -34,6 +36,7 @@ class Screen:
     color: bool | None = None
     debug: bool = False
     allowed: tuple[Path, ...] = ()
+    figure: Figure | None = None
     details: bool = False
 
     def show(self, document: Document) -> None:
@@ -42,6 +45,7 @@ class Screen:
 
         registry.get("output_format", self.format).render(document.shown(self.details), sys.stdout, color=self.color)
         sys.stdout.flush()
+        self._draw(document)
 
     @property
     def kind(self) -> str:
@@ -60,7 +64,13 @@ class Screen:
             registry.get("output_format", self.format).render(document.shown(self.details), stream, color=False)
             write_text(target, content.getvalue().decode("utf-8"))
         self.note(f"the result is in {target.path}")
-        return None
+        return self._draw(document)
+
+    def _draw(self, document: Document) -> None:
+        """Write the pictures of a result, where that is asked for."""
+        if self.figure is not None:
+            self.figure.write(document)
+            self.note(f"the picture is in {self.figure.path}")
 
     def note(self, text: str) -> None:
         """Say something in passing on stderr, unless quiet."""
@@ -87,13 +97,13 @@ class Screen:
 
     @contextlib.contextmanager
     def progress(self, what: str, unit: str = "steps") -> Iterator[Report | None]:
-        """A progress line on stderr while the block runs; its pace is in `unit` per second. None where nobody looks: quiet, or no terminal."""
-        if self.quiet or not sys.stderr.isatty():
+        """A progress line on stderr while the block runs, where stderr is no terminal a line now and then. None where nobody looks: quiet."""
+        if self.quiet:
             yield None
             return
-        from dlprobe.commands.base.progress import progress_line
+        from dlprobe.commands.base.progress import heartbeat, progress_line
 
-        with progress_line(what, unit, self._colored) as report:
+        with progress_line(what, unit, self._colored) if sys.stderr.isatty() else heartbeat(what, unit, self.note) as report:
             yield report
 
     @property
@@ -103,7 +113,7 @@ class Screen:
         return wants_color(sys.stderr) if self.color is None else self.color
 
     def _label(self, word: str, style: str) -> str:
-        return f"\x1b[{style}m{word}\x1b[0m" if sys.stderr.isatty() and self._colored else word
+        return f"\x1b[{style}m{word}\x1b[0m" if self._colored else word
 
 
 def one_line(text: str) -> str:

@@ -101,9 +101,14 @@ def claim(path: Path, kind: str, inputs: Iterable[Input] = (), *, force: bool = 
 
 def write_text(target: Target, text: str) -> None:
     """Write a file whole, or leave what was there. Raises ConfigError that names the file."""
+    write_bytes(target, text.encode("utf-8", "backslashreplace"))
+
+
+def write_bytes(target: Target, content: bytes) -> None:
+    """The same of any content."""
     target.check()  # again: much may have happened since it was claimed
     try:
-        write_whole(target.path, text)
+        write_whole(target.path, content)
     except OSError as error:
         raise _unwritten(target, error) from None
 

@@ -57,6 +57,7 @@ if TYPE_CHECKING:
     from dlprobe.experiments.bias_variance import BiasVarianceExperiment, Decomposed
 
 
+DRAWS = True  # its results have pictures, which --figure writes to files
 GREEDY = ("--reference",)  # takes all that follows
 
 

@@ -267,7 +267,7 @@ def _document(
     settings: ProjectSettings | None,
     proofs: Mapping[str, Proof],
 ) -> CheckDocument:
-    from dlprobe.commands.check.rule_counts import counts_of
+    from dlprobe.commands.check.rule_counts import configurations_of, counts_of
     from dlprobe.reports.check import check_document
 
     counts = counts_of(judged, chosen, together=counted)
@@ -282,4 +282,5 @@ def _document(
         version=version(),
         project=settings,
         proofs=proofs,
+        configurations=configurations_of(judged, chosen),
     )

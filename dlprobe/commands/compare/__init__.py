@@ -46,6 +46,7 @@ if TYPE_CHECKING:
     from dlprobe.experiments.compare import Compared, CompareExperiment
     from dlprobe.training.prepared_sets import PreparedSets
 
+DRAWS = True  # its results have pictures, which --figure writes to files
 PANEL = "Comparison"
 EQUAL = ("samples", "updates", "seconds")
 

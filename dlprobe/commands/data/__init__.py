@@ -25,6 +25,7 @@ from dlprobe.config import fields
 if TYPE_CHECKING:
     from dlprobe.config import RunConfig
 
+DRAWS = True  # its results have pictures, which --figure writes to files
 OTHERS = ("target_scaling", "seed", "dtype")  # what else decides what is prepared
 LEFT_OUT = ("data", *(field.key for field in fields() if field.table != "data" and field.key not in OTHERS))
 

@@ -21,6 +21,7 @@ from dlprobe.commands.base.untrusted import reading_options
 from dlprobe.commands.base.writing import claim, read_as
 from dlprobe.errors import ExitCode
 
+DRAWS = True  # its results have pictures, which --figure writes to files
 First = Annotated[Path, typer.Argument(metavar="A", help="run or study file before", autocompletion=complete_runs)]
 Second = Annotated[Path, typer.Argument(metavar="B", help="run or study file after", autocompletion=complete_runs)]
 FailOnChange = Annotated[bool, typer.Option("--fail-on-change", help="exit with 1 where something changed beyond chance")]

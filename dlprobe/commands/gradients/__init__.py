@@ -42,6 +42,7 @@ if TYPE_CHECKING:
     from dlprobe.experiments.gradients import Axes, GradientExperiment, GridResult
     from dlprobe.training.trainer import PreparedData
 
+DRAWS = True  # its results have pictures, which --figure writes to files
 GRID = "Grid"
 Depth = Annotated[list[str] | None, typer.Option("--depth", metavar="N,N,…", help="hidden layers [default: 5,10,20,50]", rich_help_panel=GRID)]
 Width = Annotated[list[str] | None, typer.Option("--width", metavar="N,N,…", help="units of each hidden layer [default: 100]", rich_help_panel=GRID)]

@@ -31,6 +31,7 @@ from dlprobe.commands.inspect.quantities import HISTOGRAM, TRACKED, complete_sta
 from dlprobe.commands.inspect.selection import ENDS, Selection, conditions, selection
 from dlprobe.config import split_list
 from dlprobe.errors import ConfigError, ExitCode
+from dlprobe.registry import counted
 from dlprobe.runs.reading import reading
 
 if TYPE_CHECKING:
@@ -39,6 +40,7 @@ if TYPE_CHECKING:
     from dlprobe.runs import Run, Study
 
 SCHEMA = "dlprobe-inspect/1"
+DRAWS = True  # its results have pictures, which --figure writes to files
 SHOW = ("metrics", "layers", "config", "environment")
 OVER = ("step", "layer")
 ORDERS = ("name", "smallest", "largest")
@@ -207,7 +209,7 @@ def _newer_name(statistic: str | None, histograms: bool, what: str | None, layer
 
 def _run(run: Run, path: str, view: View) -> Document:
     """path: how the run is typed, `STUDY#ID` for one of a study."""
-    from dlprobe.commands.base.telling import told_of
+    from dlprobe.api.telling import told_of
     from dlprobe.reports import inspect_run
     from dlprobe.reports.run import quoted
 
@@ -297,5 +299,5 @@ def _study(study: Study, path: Path, id: str | None, view: View) -> Document:
     if view.statistic is not None and distribution(view.statistic) is None:
         return extreme_values(study, str(path), view.question()) if view.extreme else answer(study, str(path), view.question(), view.over)
     if view.show or view.statistic:
-        raise ConfigError(f"{path} is a study of {len(study.runs)} runs, one is needed here: give {path}#ID; dlprobe inspect {path} lists them")
+        raise ConfigError(f"{path} is a study of {counted(len(study.runs), 'run')}, one is needed here: give {path}#ID; dlprobe inspect {path} lists them")
     return inspect_study.overview(study, [run_line(study, each) for each in study.runs])

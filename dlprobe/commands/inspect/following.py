@@ -236,12 +236,10 @@ def _loss(run: Run) -> tuple[list[float], float | None]:
 
 
 def _profile(run: Run) -> tuple[list[str], list[int], list[list[float]]]:
-    """Names of some hidden layers, some steps, and log10 of the error signal there over that of the last hidden layer, (layer, step)."""
+    """Names of some hidden layers, some steps, and the RMS of the error signal there, (step, layer)."""
     hidden = run.hidden_layers
     if len(hidden) < 2 or not len(run.steps) or not run.is_recorded("error_signal_rms"):
         return [], [], []
     signal, rows = run.statistic("error_signal_rms"), spread(len(run.steps), COLUMNS)
     chosen = [hidden[index] for index in spread(len(hidden), LAYERS)]
-    with np.errstate(all="ignore"):
-        decades = np.log10(signal[rows][:, chosen]) - np.log10(signal[rows][:, hidden[-1:]])
-    return [str(run.layers.names[index]) for index in chosen], run.steps[rows].tolist(), decades.T.astype(float).tolist()
+    return [str(run.layers.names[index]) for index in chosen], run.steps[rows].tolist(), signal[rows][:, chosen].astype(float).tolist()

@@ -103,7 +103,8 @@ def _read(run: Run, group: str, name: str, where: str, selection: Selection) -> 
     steps = run.steps if group in ("statistics", "scalars") else run.contents.read(f"{'histograms' if group == 'instruments' else group}/step")
     rows = selection.rows(steps)
     values = run.contents.read_rows(line.path, rows.start, rows.stop)
-    return _selected(Quantity(where, name, line.meaning, steps[rows], values, _columns(run, line.dims), group), selection)
+    share = name in ("train_error", "val_error") and run.data.get("task") == "classification"
+    return _selected(Quantity(where, name, line.meaning, steps[rows], values, _columns(run, line.dims), group, share=share), selection)
 
 
 def _columns(run: Run, dims: Sequence[str]) -> tuple[str, ...]:

@@ -12,6 +12,7 @@ from dlprobe.analysis.comparing.grouped_runs import Grid, Group, over_runs
 from dlprobe.commands.inspect.quantities import find_quantity
 from dlprobe.commands.inspect.selection import Selection
 from dlprobe.errors import ConfigError, RunFileError
+from dlprobe.registry import counted
 from dlprobe.reports.study_statistic import Asked, Extremes, GroupCurves, Place, curves, extremes, profiles
 
 if TYPE_CHECKING:
@@ -79,7 +80,7 @@ def extreme_values(study: Study, path: str, question: Question) -> Document:
 
 def extreme_values_of_run(quantity: Quantity) -> Document:
     """The same of one run."""
-    asked = Asked(quantity.path, quantity.name, quantity.definition, quantity.group, (), {}, 1, 1)
+    asked = Asked(quantity.path, quantity.name, quantity.definition, quantity.group, (), {}, 1, 1, share=quantity.share)
     return extremes(asked, [_extremes(quantity)], False)
 
 
@@ -104,9 +105,9 @@ def _read(study: Study, path: str, question: Question, keep: Callable[[Quantity]
         raise failure
     selection.refuse_unknown(list(layers))
     if first is None:
-        raise ConfigError(f"{path}: {selection.empty} of {question.statistic} in any of the {len(grid.coordinates)} runs")
+        raise ConfigError(f"{path}: {selection.empty} of {question.statistic} in any of the {counted(len(grid.coordinates), 'run')}")
     chosen, lacking = len(grid.coordinates), len(grid.coordinates) - len(kept)
-    asked = Asked(path, first.name, first.definition, first.group, by, grid.fixed, chosen, len(whole.coordinates), selection.at, lacking)
+    asked = Asked(path, first.name, first.definition, first.group, by, grid.fixed, chosen, len(whole.coordinates), selection.at, lacking, first.share)
     return Answered(asked, grid.by(by), kept)
 
 

@@ -6,6 +6,9 @@ error signal and gradient are recorded at every step.
 --resume goes on with a run that was killed or stopped, or, with --epochs, with one that is to be longer: bit for bit the run that was never stopped. A
 schedule that spreads its rates over the whole run (one_cycle, cosine without period, polynomial without over) cannot become longer.
 
+--like trains the net of dlprobe that comes nearest to one that another program trained and recorded, on the data that its recorder kept; the run that it
+writes can be proved and prescribed.
+
 Examples:
   dlprobe train
   dlprobe train --layers 100x20 --activation sigmoid --epochs 5
@@ -34,23 +37,41 @@ if TYPE_CHECKING:
     from dlprobe.runs import RunWriter
     from dlprobe.training.trainer import Session
 
+DRAWS = True  # its results have pictures, which --figure writes to files
 Output = Annotated[Path | None, typer.Option("-o", "--output", metavar="FILE", help="run file to write [default: runs/<data>-<n>.h5, the next free n]")]
 Resume = Annotated[
     Path | None, typer.Option("--resume", metavar="RUN", help="go on with a run in its own file; --epochs N or --steps N: N in all, also of a finished one")
+]
+Like = Annotated[
+    Path | None, typer.Option("--like", metavar="RUN", help="train the nearest net to one that another program trained, on the data that its recorder kept")
 ]
 
 
 @allow_file_option
 @configuration_options()
 def command(
-    config: ConfigFile = None, output: Output = None, force: Force = False, resume: Resume = None, *, options: dict[str, str | None], screen: Screen
+    config: ConfigFile = None,
+    output: Output = None,
+    force: Force = False,
+    resume: Resume = None,
+    like: Like = None,
+    *,
+    options: dict[str, str | None],
+    screen: Screen,
 ) -> ExitCode:
     """Train, pack, show."""
     from dlprobe.commands.train.recorded_run import FOLDER, file_stem, open_writer, prepare_session, warn_of_other_data
 
     if resume is not None:
         return _go_on(resume, config, output, options, screen)
-    configuration = read_configuration(config, options, screen)
+    if like is not None:
+        from dlprobe.commands.train.nearest_net import nearest
+
+        if config is not None:
+            raise ConfigError(f"--like {like} is the configuration: leave {config} out, and put options on top")
+        configuration = nearest(like, options, screen)
+    else:
+        configuration = read_configuration(config, options, screen)
     inputs = [*read_as("the configuration that is read", config), *inputs_of(configuration)]
     target = None if output is None else claim(output, RUN, inputs, force=force)
     if target is None:
@@ -86,8 +107,8 @@ def _carry_out(session: Session, opened: RunWriter, repeated: Path | None, scree
 
 
 def _document(path: Path, repeated: Path | None) -> Document:
+    from dlprobe.api.telling import told_of
     from dlprobe.commands.base.configuration import is_run_file
-    from dlprobe.commands.base.telling import told_of
     from dlprobe.reports.run import quoted, train_document
     from dlprobe.runs import open_single
 

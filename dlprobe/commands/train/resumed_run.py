@@ -13,6 +13,7 @@ from dlprobe.commands.base.preparing import prepare_data
 from dlprobe.commands.base.screen import Screen
 from dlprobe.commands.train.recorded_run import start
 from dlprobe.errors import ConfigError, RunFileError
+from dlprobe.registry import counted
 
 if TYPE_CHECKING:
     from dlprobe.config import RunConfig
@@ -30,8 +31,10 @@ def resumed(path: Path, file: Path | None, options: Mapping[str, str | None], sc
     """
     from dlprobe.runs import RunWriter, open_single, pack_journal
     from dlprobe.runs.journal import SUFFIX, journal_path
+    from dlprobe.runs.opening import refuse_member
     from dlprobe.training.describe import describe
 
+    refuse_member(path, "a longer one is a new run, dlprobe train STUDY#RUN --epochs N; dlprobe inspect {study} names what goes on with the study")
     packed = path.with_name(path.name.removesuffix(SUFFIX))
     if packed.is_file() and os.path.lexists(journal_path(packed)):
         pack_journal(packed)  # a crash left both; what it leaves is the file alone
@@ -142,4 +145,4 @@ def _length(config: RunConfig) -> str:
     '20 epochs'
     """
     training = config.training
-    return f"{training.steps} steps" if training.steps else f"{training.epochs} epochs"
+    return counted(training.steps, "step") if training.steps else counted(training.epochs or 1, "epoch")

@@ -20,14 +20,16 @@ from dlprobe.data.places import in_one_line, problem, quoted, visible
 from dlprobe.errors import DataError, RunFileError
 from dlprobe.registry import register
 
+KEPT = "data/"  # the group of a run file
+
 
 def read_hdf5(path: Path, options: Options, like: Table | None = None) -> Arrays:
-    from dlprobe.hdf5 import declared, read_arrays, there
+    from dlprobe.hdf5 import declared, read_arrays
 
     refuse_several(path, options.target)
     names = ("X", options.target or "y")
     try:
-        pairs = array_pairs(there(path, usual_names())) if options.target is None else {}
+        pairs = _pairs(path) if options.target is None else {}
         wanted = [name for pair in pairs.values() for name in pair] or names
         for name, stored in declared(path, wanted).items():
             refuse_bomb(path, stored.size, stored.packed, f"data set {quoted(name)} ")
@@ -42,7 +44,19 @@ def read_hdf5(path: Path, options: Options, like: Table | None = None) -> Arrays
     return Arrays(path, arrays[names[0]], arrays[names[1]], names)
 
 
-def large_hdf5(path: Path, options: Options) -> LargeArrays | None:
+def _pairs(path: Path) -> dict[str, tuple[str, str]]:
+    """Names of the inputs and targets of each part: at the root, or where a run file holds what its recorder was given to keep."""
+    from dlprobe.hdf5 import there
+
+    usual = list(usual_names())
+    found = array_pairs(there(path, usual))
+    if found:
+        return found
+    kept = array_pairs([name.removeprefix(KEPT) for name in there(path, [KEPT + name for name in usual])])
+    return {part: (KEPT + x, KEPT + y) for part, (x, y) in kept.items()}
+
+
+def large_hdf5(path: Path, options: Options, beside: bool) -> LargeArrays | None:
     """X and y where X is a large array of numbers."""
     from dlprobe.hdf5 import declared, read_arrays
 
@@ -55,12 +69,13 @@ def large_hdf5(path: Path, options: Options) -> LargeArrays | None:
             return None
         rows, *sample = found["X"].shape
         refuse_bomb(path, found["X"].size, found["X"].packed, "data set 'X' ")
-        if not is_large(path, rows, math.prod(sample)):
+        if not is_large(path, rows, math.prod(sample), beside):
             return None
         targets = read_arrays(path, names[1:])[names[1]]
     except RunFileError:
         return None  # the reader of whole files says what is wrong
-    return LargeArrays(path, tuple(sample), targets, names, Hdf5Tiles(path, names[0], (rows, math.prod(sample))))
+    tiles = Hdf5Tiles(path, names[0], (rows, math.prod(sample)))
+    return LargeArrays(path, tuple(sample), targets, names, tiles, found["X"].dtype)
 
 
 @dataclass(frozen=True)

@@ -31,12 +31,12 @@ def read_npy(path: Path, options: Options, like: Table | None = None) -> Table:
     return replace(table, notes=(*notes_on_sibling(path), *chosen))
 
 
-def large_npy(path: Path, options: Options) -> LargeTable | None:
+def large_npy(path: Path, options: Options, beside: bool) -> LargeTable | None:
     """The array where it is a large matrix of numbers, row by row."""
     with path.open("rb") as stream:
         shape, fortran, dtype = checked_header(path, "", stream, path.stat().st_size, LARGEST_TILED)
         start = stream.tell()
-    if len(shape) != 2 or fortran or dtype.kind not in NUMBERS or not is_large(path, *shape):
+    if len(shape) != 2 or fortran or dtype.kind not in NUMBERS or not is_large(path, shape[0], shape[1], beside):
         return None
     every = NpyTiles(path, start, shape, dtype, tuple(range(shape[1])))
 
@@ -45,7 +45,8 @@ def large_npy(path: Path, options: Options) -> LargeTable | None:
         return [Column(f"x{number}", number, numbers=np.concatenate([values[:, k] for values in tiles])) for k, number in enumerate(numbers)]
 
     names = [f"x{number}" for number in range(1, shape[1] + 1)]
-    return LargeTable(path, names, shape[0], load, every.only, notes=notes_on_sibling(path))
+    numbers = range(1, shape[1] + 1)
+    return LargeTable(path, names, shape[0], load, every.only, numbers, numbers, notes=notes_on_sibling(path))
 
 
 @dataclass(frozen=True)

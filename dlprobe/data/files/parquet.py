@@ -7,12 +7,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from dlprobe.data.columns import Column, Table, is_asked_for
-from dlprobe.data.dataset import LARGEST_ELEMENTS, Options
+from dlprobe.data.dataset import Options
 from dlprobe.data.file_format import FileFormat
-from dlprobe.data.frame_tiles import large_frame
-from dlprobe.data.frames import refuse_packed, silent_stderr, table_of_frame
+from dlprobe.data.frame_tiles import large_frame, whole_frame
+from dlprobe.data.frames import table_of_frame
 from dlprobe.data.large_files import LargeTable
-from dlprobe.data.places import in_one_line, problem
 from dlprobe.registry import register
 
 if TYPE_CHECKING:
@@ -20,12 +19,12 @@ if TYPE_CHECKING:
 
 
 def read_parquet(path: Path, options: Options, like: Table | None = None) -> Table:
-    frame = read_frame(path)
+    frame = whole_frame(path, scan, "Parquet")
     return table_of_frame(path, frame, options, [] if like else index_of_pandas(path, frame, options.target), like)
 
 
-def large_parquet(path: Path, options: Options) -> LargeTable | None:
-    return large_frame(path, scan, lambda frame: index_of_pandas(path, frame, options.target))
+def large_parquet(path: Path, options: Options, beside: bool) -> LargeTable | None:
+    return large_frame(path, scan, beside, lambda frame: index_of_pandas(path, frame, options.target))
 
 
 def scan(path: Path) -> polars.LazyFrame:
@@ -49,25 +48,6 @@ def index_of_pandas(path: Path, frame: polars.DataFrame, target: str | None) -> 
     stubs = [Column(name, number) for number, name in enumerate(frame.columns, start=1)]
     found = [stub.name for stub in stubs if isinstance(listed, list) and stub.name in listed and not is_asked_for(stub, target)]
     return found if frame.width - len(found) >= 2 else []
-
-
-def read_frame(path: Path) -> polars.DataFrame:
-    """The whole file, its declared size checked first. polars panics on some damaged files, and a panic is no Exception."""
-    import polars
-
-    try:
-        with silent_stderr():
-            lazy = scan(path)
-            rows, width = int(lazy.select(polars.len()).collect().item()), len(lazy.collect_schema())
-            if rows * width > LARGEST_ELEMENTS:
-                raise problem(path, f"declares {rows} rows × {width} columns, dlprobe takes up to {LARGEST_ELEMENTS} numbers")
-            refuse_packed(path, lazy.collect_schema(), rows)
-            frame = lazy.collect()
-    except (polars.exceptions.PolarsError, polars.exceptions.PanicException) as error:
-        raise problem(path, f"cannot be read as Parquet, it looks damaged ({in_one_line(error)}): write the file again") from None
-    if frame.height != rows:
-        raise problem(path, f"declares {rows} rows and holds {frame.height}: write the file again")
-    return frame
 
 
 register(

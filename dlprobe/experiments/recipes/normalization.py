@@ -66,7 +66,9 @@ def percentile_picture(name: str, run: Trained) -> Picture:
     low, mid, high = percentiles[:, 0], percentiles[:, percentiles.shape[1] // 2], percentiles[:, -1]
     percents = [f"{percent:g} %" for percent in (PERCENTS[0], PERCENTS[len(PERCENTS) // 2], PERCENTS[-1])]
     series: list[tuple[str, Any, Any]] = [(percent, steps, list(each)) for percent, each in zip(percents, (low, mid, high), strict=True)]
-    return Picture("lines", f"percentiles of one unit of the last hidden layer over a batch, {name}", series=series, x_label="looks at even distances")
+    edges = {percents[0]: percents[1], percents[2]: percents[1]}
+    caption = f"percentiles of one unit of the last hidden layer over a batch, {name}"
+    return Picture("lines", caption, series=series, x_label="looks at even distances", bounds=edges)
 
 
 @recipe(

@@ -11,6 +11,7 @@ import numpy.typing as npt
 
 from dlprobe.experiments.recipe import Check, Found, Picture, recipe
 from dlprobe.experiments.recipes.reading import digits, loss_curves, medians, regression
+from dlprobe.registry import counted
 
 if TYPE_CHECKING:
     from dlprobe.experiments.laboratory import Laboratory, Trained
@@ -130,7 +131,7 @@ class Bowl:
 
 
 def path_picture(name: str, paths: Paths) -> Picture:
-    series = [(f"{optimizer} ({len(path) - 1} steps)", path[:, 0].tolist(), path[:, 1].tolist()) for optimizer, path in paths.items()]
+    series = [(f"{optimizer} ({counted(len(path) - 1, 'step')})", path[:, 0].tolist(), path[:, 1].tolist()) for optimizer, path in paths.items()]
     return Picture(
         "lines", f"paths across {name}, each at its best rate; (0, 0) is the bottom", series=series, x_label="flattest direction", y_label="steepest"
     )

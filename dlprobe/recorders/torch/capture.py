@@ -12,10 +12,11 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
+import numpy as np
 import torch
 from torch import nn
 
-from dlprobe.recorders.torch.groups import Gradients, Group, Norms, Others, Scratch, Sums, Updates, Weights
+from dlprobe.recorders.torch.groups import Floats, Gradients, Group, Norms, Others, Scratch, Sums, Updates, Weights
 from dlprobe.recorders.torch.passes import Passes
 
 SCALER_STEP = torch.amp.GradScaler.step.__code__
@@ -44,6 +45,7 @@ class Capture:
         self._made: dict[Any, tuple[list[Group], list[Updates]]] = {}
         self._changes = True  # whether gradients are changed between backward pass and step: so it is taken to be in the first step
         self._versions: dict[int, tuple[int, int]] = {}
+        self._initial: dict[int, list[torch.Tensor]] = {}
         self.forget()
 
     def forget(self) -> None:
@@ -82,6 +84,7 @@ class Capture:
         """The optimizer `index` is about to step: measure gradients, keep W."""
         if index not in self._owned:
             self._owned[index] = self._owned_by(index)
+            self._initial |= {rank: [each.detach().clone() for each in weights] for rank, weights in self._owned[index].layers}
         owned = self._owned[index]
         scaled = self._find_scale(self._optimizers[index])
         changed = self._were_changed(owned.parameters)
@@ -100,6 +103,16 @@ class Capture:
     def after_step(self) -> tuple[list[Updates], list[Sums]]:
         """The optimizers have stepped."""
         return [each for each, _ in self.updates], [each.sums(_joined_all([owned.weights[rank] for rank in each.ranks])) for each, owned in self.updates]
+
+    def distances(self, layers: int) -> Floats:
+        """(layer,): ‖W − W₀‖/‖W₀‖, W₀ of the first recorded step; NaN where it was 0 or is not known."""
+        found = np.full(layers, math.nan)
+        weights = {rank: own for owned in self._owned.values() for rank, own in owned.weights.items()}
+        for rank, before in self._initial.items():
+            size = math.hypot(*(float(each.double().norm()) for each in before))
+            moved = math.hypot(*(float((now.detach() - then).double().norm()) for now, then in zip(weights[rank], before, strict=True)))
+            found[rank] = moved / size if size > 0 else math.nan
+        return found
 
     def row_is_over(self) -> None:
         """What this row has shown counts for the next: where gradients are changed, they are copied before."""

@@ -11,13 +11,13 @@ import torch
 from torch import nn
 
 from dlprobe.record.description import LayerFacts, RunFacts
+from dlprobe.record.frameworks import TORCH_OPTIMIZERS
 from dlprobe.recorders.torch.layers import Layer
 from dlprobe.recorders.torch.passes import Passes
 from dlprobe.version import version
 
 PROBED = "every row is of one extra pass on a fixed batch, so updates are not recorded"
 NORMS = ("batch", "layer", "group", "rms")
-OPTIMIZERS = {"Adam": "adam", "AdamW": "adamw", "NAdam": "nadam", "Adamax": "adamax", "Adagrad": "adagrad", "RMSprop": "rmsprop"}
 
 
 def layer_facts(passes: Passes, batch: int = 0) -> list[LayerFacts]:
@@ -64,17 +64,23 @@ def run_facts(model: nn.Module, optimizer: Any, passes: Passes, samples: int, di
 def optimizer_text(optimizer: Any) -> str:
     """dlprobe's name of an optimizer with its parameters, or PyTorch's where dlprobe has none."""
     group: Mapping[str, Any] = optimizer.param_groups[0]
-    kind = type(optimizer).__name__
+    kind = getattr(optimizer, "kind", type(optimizer).__name__)
     if kind == "SGD":
         momentum = float(group["momentum"])
         name = ("nesterov" if group["nesterov"] else "momentum") if momentum else "sgd"
         return f"{name}(momentum={momentum:g})" if momentum else name
     if kind == "Adam" and group.get("amsgrad"):
         return "amsgrad"
-    name = OPTIMIZERS.get(kind, kind.lower())
-    if "betas" not in group or kind not in OPTIMIZERS:
+    name = TORCH_OPTIMIZERS.get(kind, kind.lower())
+    if "betas" not in group or kind not in TORCH_OPTIMIZERS:
         return name
     return f"{name}(beta1={group['betas'][0]:g}, beta2={group['betas'][1]:g})"
+
+
+def decays(optimizer: Any) -> bool:
+    """Whether a weight decay is part of the gradient that an optimizer goes by: a penalty by another name; AdamW's is not."""
+    apart = getattr(optimizer, "kind", type(optimizer).__name__) == "AdamW"
+    return not apart and any(group.get("weight_decay") for group in optimizer.param_groups)
 
 
 def notes(model: nn.Module, passes: Passes, distributed: bool) -> list[str]:
@@ -110,7 +116,10 @@ def special_ranks(passes: Passes) -> tuple[list[int], list[int]]:
     return once, sorted({*range(mixing + 1), *shared})
 
 
-def environment(model: nn.Module) -> dict[str, Any]:
-    """Versions and device."""
+def environment(model: nn.Module, passes: Passes) -> dict[str, Any]:
+    """Versions and device; of each row's module its class, the module that is its activation, and the axes of its output."""
     device = next((str(parameter.device) for parameter in model.parameters()), "cpu")
-    return {"python": platform.python_version(), "torch": torch.__version__, "dlprobe": version(), "device": device, "threads": torch.get_num_threads()}
+    layers = [passes.layers[place] for place in passes.ranks]
+    modules = [{"name": layer.name, "kind": layer.site.class_name, "activation": layer.activation_module, "axes": layer.axes} for layer in layers]
+    versions = {"python": platform.python_version(), "torch": torch.__version__, "dlprobe": version()}
+    return {**versions, "device": device, "threads": torch.get_num_threads(), "modules": modules}

@@ -34,6 +34,7 @@ class Scratch:
 
     def __init__(self) -> None:
         self._known: dict[Any, torch.Tensor] = {}
+        self._woken: dict[tuple[int, ...], torch.Tensor] = {}
 
     def like(self, key: Any, shape: Sequence[int], model: torch.Tensor, dtype: Any = None) -> torch.Tensor:
         """Memory of a shape on the model's device, in its type or another; the same for the same key."""
@@ -55,6 +56,21 @@ class Scratch:
     def widened(self, tensor: torch.Tensor, key: Any = None) -> torch.Tensor:
         """A copy in float64."""
         return self.like((key, "wide"), tensor.shape, tensor, torch.float64).copy_(tensor)
+
+    def wake(self, ranks: Sequence[int], sizes: torch.Tensor) -> None:
+        """Keep the largest of a unit's sizes (layer, unit) over steps: a unit is dead as long as they are 0."""
+        key = tuple(ranks)
+        before = self._woken.get(key)
+        self._woken[key] = sizes.clone() if before is None else torch.maximum(before, sizes, out=before)
+
+    def dead(self, layers: int) -> Floats:
+        """(layer,): the share of units that were dead on every batch since the last call; NaN of layers without a slope of their own."""
+        sizes: dict[int, torch.Tensor] = {}
+        for ranks, woken in self._woken.items():
+            for rank, row in zip(ranks, woken, strict=True):
+                sizes[rank] = row + sizes[rank] if rank in sizes else row
+        self._woken = {}
+        return np.array([float((sizes[rank] == 0).double().mean()) if rank in sizes else math.nan for rank in range(layers)])
 
 
 def norm(values: torch.Tensor, *dims: int) -> torch.Tensor:
@@ -188,6 +204,7 @@ class Activations(OfCalls):
         active = torch.gt(a, 0, out=scratch).sum(1)
         found = {"a_mean": mean, "active": active.sum(1), "a_between": norm(means - mean, 1, 2), "a_within": norm(torch.sub(a, means, out=scratch), 1, 2)}
         if self.slopes == "relu":
+            self.scratch.wake(self.ranks, active)
             found["dead"] = torch.eq(active, 0, out=torch.empty_like(active)).sum(1)
         elif self.slopes == "all" and not self.constant:
             found |= self._slopes(argument)
@@ -200,6 +217,7 @@ class Activations(OfCalls):
             (slopes,) = torch.autograd.grad(self.layer.again(point).sum(), point)
         size = slopes.abs()
         largest = size.amax(1)
+        self.scratch.wake(self.ranks, largest)
         flat = torch.lt(size, self.layer.flat_below, out=self.scratch.like("centred", size.shape, size)).sum((1, 2))
         return {"slope_norm": norm(slopes, 1, 2), "flat": flat, "dead": torch.eq(largest, 0, out=torch.empty_like(largest)).sum(1)}
 

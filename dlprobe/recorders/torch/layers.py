@@ -25,6 +25,7 @@ class Layer:
     * altered: something unknown was done to a before the next layer took it
     * dropout: share of a that is dropped before the next layer takes it; needs_loss: the loss may hold its activation
     * notes: what cannot be recorded, and why
+    * activation_module: name of the module that is its activation, empty where a function is called; axes: of its output, 0 before the first call
     """
 
     site: Site
@@ -39,6 +40,8 @@ class Layer:
     settled: bool = False
     needs_loss: bool = False
     notes: list[str] = field(default_factory=list)
+    activation_module: str = ""
+    axes: int = 0
 
     @property
     def name(self) -> str:

@@ -37,9 +37,16 @@ class Site:
         return None if self.kind == "recurrent" else getattr(self.module, "bias", None)
 
     @property
+    def class_name(self) -> str:
+        """The class that its owner wrote."""
+        return str(getattr(self.module, "layer_class", type(self.module).__name__))
+
+    @property
     def sizes(self) -> tuple[int | None, int | None]:
         """fan_in and fan_out; of an embedding and of a recurrent layer they mean nothing that rules could use."""
-        weights = self.weights
+        weights, fans = self.weights, getattr(self.module, "fans", None)
+        if fans is not None:  # of Keras, whose kernels have their outputs last
+            return int(fans[0]), int(fans[1])
         if not weights or self.kind not in ("dense", "convolution"):
             return None, None
         if self.kind == "dense":
@@ -56,7 +63,8 @@ class Site:
 
     def units_last(self, tensor: torch.Tensor) -> torch.Tensor:
         """(samples, …, units) of what a call gave, or of its gradient."""
-        return tensor.movedim(1, -1) if self.kind == "convolution" and tensor.dim() > 2 else tensor
+        first = self.kind == "convolution" and tensor.dim() > 2 and getattr(self.module, "units_axis", 1) == 1
+        return tensor.movedim(1, -1) if first else tensor
 
     def samples(self, tensor: torch.Tensor) -> int:
         """Samples in a batch; recurrent layers have time first unless they say otherwise."""
@@ -88,6 +96,11 @@ def unwrapped(model: Any) -> nn.Module:
     return model
 
 
+def is_norm(module: nn.Module) -> bool:
+    """Whether a module normalizes."""
+    return isinstance(module, NORMS) or (hasattr(module, "layer_class") and module.kind == "norm")
+
+
 def sites_of(model: nn.Module) -> list[Site]:
     """Every module that can be a layer, in the order of `named_modules`; each once, under its first name."""
     found = [Site(name or type(module).__name__, module, kind) for name, module in model.named_modules() if (kind := kind_of(module))]
@@ -96,6 +109,8 @@ def sites_of(model: nn.Module) -> list[Site]:
 
 def kind_of(module: nn.Module) -> str:
     """The kind of layer that a module is; empty for none."""
+    if hasattr(module, "layer_class"):  # the shadow of a layer of Keras
+        return module.kind if module.kind in ("dense", "convolution") else ""
     if isinstance(module, nn.Linear):
         return "dense"
     if isinstance(module, CONVOLUTIONS):

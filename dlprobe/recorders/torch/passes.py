@@ -7,7 +7,8 @@ with their graph. In the first recorded step every pass is also traced (`tracing
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
 
@@ -17,8 +18,8 @@ from torch import nn
 from dlprobe.recorders.torch.calls import WIDE, Call, Forward, kept, pooled
 from dlprobe.recorders.torch.hooks import Guarded, Hook
 from dlprobe.recorders.torch.layers import Layer, loss_of
-from dlprobe.recorders.torch.modules import NORMS, Site, sites_of
-from dlprobe.recorders.torch.tracing import Trails, Watching
+from dlprobe.recorders.torch.modules import Site, is_norm, kind_of, sites_of
+from dlprobe.recorders.torch.tracing import Operation, Trails, Watching
 
 INPUT_GRADIENT = {"AddmmBackward0": 1, "MmBackward0": 0}  # where in the gradients of a product's inputs that of x stands
 POSITIONS = 1024  # up to which gradients of single samples are measured
@@ -47,6 +48,7 @@ class Passes:
         self.layers = {place: Layer(site) for place, site in enumerate(self.sites)}
         self.ranks: dict[int, int] = {}
         self.loss: str | None = None
+        self.known_loss: tuple[str | None, str] | None = None  # what `loss_of` would find, where the framework says it
         self.begun = 0
         self._takers: dict[int, int] = {}  # place -> the place whose output it takes
         self._norms: dict[int, int] = {}  # id of a norm module -> the place that it belongs to
@@ -79,6 +81,11 @@ class Passes:
                 if place in self.ranks or not self.ranks
             ),
             *(module.register_forward_hook(Hook(hook, self._normed)) for module in self._model.modules() if self._wants_norm(module)),
+            *(
+                module.register_forward_hook(Hook(hook, self._activated, name))
+                for name, module in self._model.named_modules()
+                if not self.ranks and not kind_of(module) and not any(module.children())
+            ),
             self._model.register_forward_hook(Hook(hook, self._leave), always_call=True),
         ]
 
@@ -90,7 +97,7 @@ class Passes:
         self._end_trace()
 
     def _wants_norm(self, module: nn.Module) -> bool:
-        return isinstance(module, NORMS) and (not self.ranks or (id(module) in self._norms and self.layers[self._norms[id(module)]].takes_norm))
+        return is_norm(module) and (not self.ranks or (id(module) in self._norms and self.layers[self._norms[id(module)]].takes_norm))
 
     def _enter(self, module: nn.Module, inputs: Any) -> None:
         self._depth += 1
@@ -120,6 +127,25 @@ class Passes:
         for place in set(self._last) - set(self._norms.values()):
             if self.layers[place].takes_norm:
                 self.layers[place].hide("a norm that is no module")
+
+    @contextmanager
+    def as_one(self, tensor: torch.Tensor, operation: Operation) -> Iterator[list[torch.Tensor]]:
+        """What is done to a tensor inside is one operation, however it is done; the result is to be put into the list."""
+        made: list[torch.Tensor] = []
+        trails = self._trails
+        if trails is None:
+            yield made
+            return
+        trails.paused = True
+        try:
+            yield made
+        finally:
+            trails.paused = False
+        trail = trails.of(tensor)
+        if trail is not None:
+            trails.uses[id(tensor)] = trails.uses.get(id(tensor), 0) + 1
+            for result in made:
+                trails.note(result, trail.then(operation))
 
     def _shows_a(self, place: int) -> bool:
         """Whether what is measured as a layer's a is what the next layer takes: nothing unknown was done to it."""
@@ -185,8 +211,8 @@ class Passes:
 
     def _call(self, place: int, site: Site, forward: Forward, z: torch.Tensor, x: torch.Tensor | None) -> Call:
         self._order += 1
-        if site.kind == "convolution" and z.dim() > 2:
-            z = z.detach().movedim(1, -1)
+        if site.kind == "convolution":
+            z = site.units_last(z.detach())
         units = z.shape[-1]
         if z.dim() == 2 and self.ranks and place not in self._overwritten:
             call = Call(place, self._order, forward, z.shape[0], kept(z, copy=False))
@@ -222,6 +248,7 @@ class Passes:
 
     def _trace(self, call: Call, z: torch.Tensor, x: torch.Tensor | None) -> None:
         assert self._trails is not None
+        self.layers[call.place].axes = z.dim()
         trail = None if x is None else self._trails.of(x)
         if trail is not None and not self.layers[trail.origin.place].settled:
             directly = not any(each.kind == "dropout" for each in trail.operations)
@@ -232,6 +259,13 @@ class Passes:
         self._trails.begin(z, call)
         self._seen.setdefault(call.place, call.order)
         self._last[call.place] = call
+
+    def _activated(self, name: str, module: nn.Module, inputs: Any, output: Any) -> None:
+        """A module that is neither a layer nor a container: where it was the activation of a layer, its name is noted."""
+        trail = None if self._trails is None else self._trails.of(output)
+        if trail is not None and trail.operations and trail.operations[-1].kind == "activation":
+            layer = self.layers[trail.origin.place]
+            layer.activation_module = layer.activation_module or name
 
     def _normed(self, module: nn.Module, inputs: Any, output: torch.Tensor) -> None:
         if self._trails is not None:
@@ -311,7 +345,7 @@ class Passes:
     def settle_loss(self, loss: Any) -> None:
         """What the loss says of the output layer's activation; None where it is never told."""
         if self.loss is None:
-            self.loss, activation = loss_of(loss)
+            self.loss, activation = self.known_loss or loss_of(loss)
             for layer in self.layers.values():
                 layer.settle_loss(activation)
 

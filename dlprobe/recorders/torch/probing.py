@@ -58,9 +58,9 @@ class TorchProbe:
         """Losses and metrics after `step` updates: train_loss, val_loss, train_error, val_error, …"""
         self._recording.evaluation(step, **values)
 
-    def data(self, x_train: Any, y_train: Any, x_val: Any = None, y_val: Any = None) -> None:
-        """What the net is trained on, before the first probe: shapes, ranges, class counts and a fingerprint are kept, not the arrays."""
-        self._recording.data(x_train, y_train, x_val, y_val)
+    def data(self, x_train: Any, y_train: Any, x_val: Any = None, y_val: Any = None, *, keep: bool = False) -> None:
+        """What the net is trained on, before the first probe: shapes, ranges, class counts and a fingerprint are kept; the arrays only with `keep`."""
+        self._recording.data(x_train, y_train, x_val, y_val, keep=keep)
 
     def close(self, status: str = "finished") -> Path | None:
         """The run is over; the path of its file, None where nothing was probed."""

@@ -23,8 +23,8 @@ from dlprobe.errors import ConfigError, DlprobeWarning
 from dlprobe.recorders.run_file import RunFile
 from dlprobe.recorders.torch.calls import Call
 from dlprobe.recorders.torch.capture import Capture
-from dlprobe.recorders.torch.facts import environment, layer_facts, run_facts, special_ranks
-from dlprobe.recorders.torch.groups import Scratch
+from dlprobe.recorders.torch.facts import decays, environment, layer_facts, run_facts, special_ranks
+from dlprobe.recorders.torch.groups import Floats, Scratch
 from dlprobe.recorders.torch.hooks import FirstClosure, Hook
 from dlprobe.recorders.torch.modules import unwrapped
 from dlprobe.recorders.torch.passes import Passes
@@ -45,15 +45,28 @@ OF_ACTIVATION = (
 class Recording:
     """What `record` returns. Its methods raise nothing, unless it is strict."""
 
-    def __init__(self, model: Any, optimizers: Sequence[Any], path: Path, *, every: int, force: bool, strict: bool, probes: bool = False) -> None:
+    def __init__(
+        self,
+        model: Any,
+        optimizers: Sequence[Any],
+        path: Path,
+        *,
+        every: int,
+        force: bool,
+        strict: bool,
+        probes: bool = False,
+        origin: str = "torch",
+        loss: tuple[str | None, str] | None = None,
+    ) -> None:
         if every < 1:
             raise ConfigError(f"every is {every}, expected 1 or more")
         self._silent = torch.distributed.is_available() and torch.distributed.is_initialized() and torch.distributed.get_rank() > 0
         self._optimizers, self._every, self._strict = list(optimizers), every, strict
         self._distributed = type(model).__name__ == "DistributedDataParallel" or type(getattr(model, "_orig_mod", None)).__name__ == "DistributedDataParallel"
         self._model = unwrapped(model)
-        self._file = None if self._silent else RunFile(path, "torch", force)
+        self._file = None if self._silent else RunFile(path, origin, force)
         self._passes = Passes(self._model, self, self._begin_pass, self._backward_begun)
+        self._passes.known_loss, self.versions = loss, dict[str, str]()
         self._scratch, self._wide = Scratch(), set[Any]()
         self._capture = Capture(self._model, self._passes, self._optimizers, self._scratch, self._wide, probes)
         self._plans: dict[Any, Plan] = {}
@@ -67,11 +80,21 @@ class Recording:
         self._losses: list[torch.Tensor] = []
         self._waiting: Row | None = None
         self._late: list[Call] = []
-        self._samples = 0
+        self._samples = self._seen = 0
         self._skipped, self._probes = 0, probes
         self._diverged = False
         if not self._silent:
             self._attach()
+
+    @property
+    def armed(self) -> bool:
+        """Whether the coming step is to be recorded."""
+        return self._armed and not self._over
+
+    @property
+    def passes(self) -> Passes:
+        """What is kept of the passes."""
+        return self._passes
 
     # --- what the user calls -----------------------------------------------------------------------------------------------------------------------------
 
@@ -95,14 +118,25 @@ class Recording:
         train_error, val_error, … Another name is left out with a warning."""
         if self._file is not None and not self._over:
             self._guarded(self._flush_rows)
-            self._attempt(self._file.evaluation, self._step if step is None else step, values)
+            self._attempt(self._file.evaluation, self._step if step is None else step, values, self._of_layers())
 
-    def data(self, x_train: Any, y_train: Any, x_val: Any = None, y_val: Any = None) -> None:
+    def _of_layers(self) -> dict[str, Floats]:
+        """What an evaluation tells of layers: how far weights went; where batches of a whole training part were recorded since the last one, dead units."""
+        if self._probes or self._first or self._file is None:
+            return {}
+        layers, whole = len(self._passes.ranks), self._file.train_samples
+        with torch.no_grad():
+            dead, distances = self._scratch.dead(layers), self._capture.distances(layers)
+        seen, self._seen = self._seen, 0
+        dead[-1] = math.nan  # of the output layer, as in dlprobe's own runs
+        return {"weight_distance": distances, **({"dead_fraction": dead} if whole and seen >= whole else {})}
+
+    def data(self, x_train: Any, y_train: Any, x_val: Any = None, y_val: Any = None, *, keep: bool = False) -> None:
         """What the net is trained on, before the first step: shapes, ranges, class counts and a
-        fingerprint are kept, not the arrays. Later it is left out, with a
-        warning."""
+        fingerprint are kept; the arrays only with `keep`: they make the file as large as they are, and
+        whoever gets it has them. Later it is left out, with a warning."""
         if self._file is not None and not self._over:
-            self._attempt(self._file.data, x_train, y_train, x_val, y_val)
+            self._attempt(self._file.data, x_train, y_train, x_val, y_val, keep)
 
     def close(self, status: str = "finished") -> Path | None:
         """The run is over; the path of its file, None where no step was recorded."""
@@ -207,6 +241,7 @@ class Recording:
         self._taken = plan.measure(sums, capture.scale, self._wide)
         plan.release()
         self._samples = max((call.samples for call in calls), default=0)
+        self._seen += self._samples
         self._late = [call for call in calls if passes.layers[call.place].needs_loss]
 
     def _after_step(self, index: int, optimizer: Any, args: Any, kwargs: Any) -> None:
@@ -242,7 +277,8 @@ class Recording:
         group = self._optimizers[0].param_groups[0]
         group = group.get("noted", {"lr": math.nan, "momentum": math.nan} if self._probes else group)
         rate, momentum = float(group["lr"]), float(group.get("momentum", group.get("betas", (math.nan,))[0]))
-        row = Row(self._step, taken, after, capture.scale, rate, momentum, capture.changed, capture.lacking, self._losses, self._passes.passes)
+        penalty = math.nan if self._probes or any(map(decays, self._optimizers)) else 0.0
+        row = Row(self._step, taken, after, capture.scale, rate, momentum, penalty, capture.changed, capture.lacking, self._losses, self._passes.passes)
         self._waiting, self._losses = row, []
         self._passes.forget()
         capture.row_is_over()
@@ -267,7 +303,7 @@ class Recording:
         passes = self._passes
         passes.settle_loss(row.losses[-1] if row.losses else None)
         facts = run_facts(self._model, None if self._probes else self._optimizers[0], passes, self._samples, self._distributed)
-        self._file.begin(layer_facts(passes), facts, environment(self._model))
+        self._file.begin(layer_facts(passes), facts, {**environment(self._model, passes), **self.versions})
         once, unsplit = special_ranks(passes)
         self._rows = Rows(len(passes.ranks), once, unsplit, self._file.rows)
         if self._late:

@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 
 from dlprobe.record.scalars import BATCH_LOSS as LOSS
-from dlprobe.record.scalars import CLIP_SCALE, CLIPPED_GRADIENT_NORM, GRADIENT_NORM, LEARNING_RATE, MOMENTUM, SCALARS
+from dlprobe.record.scalars import CLIP_SCALE, CLIPPED_GRADIENT_NORM, GRADIENT_NORM, LEARNING_RATE, MOMENTUM, PENALTY, SCALARS
 from dlprobe.recorders.torch.groups import Floats
 from dlprobe.recorders.torch.plans import STATISTICS, Measured, filled
 
@@ -25,7 +25,8 @@ Write = Callable[[Any, Floats, Floats], None]
 class Row:
     """One step as it was measured. scale: what its loss was multiplied by; changed: the optimizer got
     other gradients than the backward pass left; lacking: and what
-    those were is not known. losses: of its passes, whose number is `passes`."""
+    those were is not known. losses: of its passes, whose number is `passes`;
+    penalty: 0 where no weight decay is part of the gradient, else NaN."""
 
     step: int
     taken: Measured
@@ -33,6 +34,7 @@ class Row:
     scale: float
     rate: float
     momentum: float
+    penalty: float
     changed: bool
     lacking: bool
     losses: list[Any]
@@ -93,6 +95,7 @@ class Rows:
         """The scalars of the same rows."""
         first = rows[0]
         scalars[:, LEARNING_RATE], scalars[:, MOMENTUM] = [row.rate for row in rows], [row.momentum for row in rows]
+        scalars[:, PENALTY] = [row.penalty for row in rows]
         scalars[:, LOSS] = [math.fsum(float(each) for each in row.losses) / len(row.losses) if row.losses else math.nan for row in rows]
         if first.lacking:
             return

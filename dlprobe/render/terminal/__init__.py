@@ -14,7 +14,7 @@ from typing import Any, TextIO
 from dlprobe.render import document as doc
 from dlprobe.render import formats
 from dlprobe.render.safe_text import encodable
-from dlprobe.render.terminal import bars, chart, density, heat_map, heat_table, markdown, profile, strips, table, text
+from dlprobe.render.terminal import bars, chart, density, heat_table, markdown, profile, step_map, strips, table, text
 from dlprobe.render.terminal.page import Page
 from dlprobe.render.terminal.stream import glyphs_for, wants_color
 
@@ -32,10 +32,11 @@ _DRAWINGS: dict[type, Callable[[Page, Any], None]] = {
     doc.Table: table.table,
     doc.Bars: bars.bars,
     doc.HeatTable: heat_table.heat_table,
-    doc.HeatMap: heat_map.heat_map,
     doc.Chart: chart.chart,
     doc.Density: density.density,
     doc.Profile: profile.profile,
+    doc.StepMap: step_map.step_map,
+    doc.Image: text.image,
     doc.Strips: strips.strips,
 }
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from rich.text import Text
 
+from dlprobe.registry import counted
 from dlprobe.render import document as doc
 from dlprobe.render.safe_text import visible
 from dlprobe.render.terminal import line_chart
@@ -44,7 +45,7 @@ def _legend(page: Page, block: doc.Chart, marks: str | None, left_out: int) -> N
         line.append("   " if line else "").append_text(entry)
     page.wrapped(line)
     if left_out:
-        page.note(f"{left_out} values cannot be drawn (not finite{', or not above 0 on a log scale' if block.log_x or block.log_y else ''})")
+        page.note(f"{counted(left_out, 'value')} cannot be drawn (not finite{', or not above 0 on a log scale' if block.log_x or block.log_y else ''})")
 
 
 def _color(owner: int) -> str:

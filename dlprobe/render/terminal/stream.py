@@ -13,8 +13,13 @@ from dlprobe.render.terminal import line_chart, sparkline
 
 
 def wants_color(stream: TextIO) -> bool:
-    """Whether a stream should be coloured when nobody said so: a terminal, no NO_COLOR (https://no-color.org), not a dumb one."""
-    return stream.isatty() and not os.environ.get("NO_COLOR") and os.environ.get("TERM") != "dumb"
+    """Whether a stream should be coloured when nobody said so: a terminal that is not dumb, or FORCE_COLOR; NO_COLOR goes before both.
+
+    See https://no-color.org and https://force-color.org; FORCE_COLOR=0 is as none.
+    """
+    if os.environ.get("NO_COLOR"):
+        return False
+    return os.environ.get("FORCE_COLOR", "") not in ("", "0") or (stream.isatty() and os.environ.get("TERM") != "dumb")
 
 
 def color_system() -> Literal["standard", "256", "truecolor"]:

@@ -42,11 +42,14 @@ def strips(page: Page, block: doc.Strips) -> None:
     rows = [row for _, each in groups for row in each]
     if not rows:
         return
-    widths = {key: max(len(getattr(row, key)) for row in rows) for key in ("name", "first", "last", "extreme")}
-    widths["ratio"] = max(len(RATIO), *(len(row.ratio) for row in rows))
-    beside = sum(widths.values()) + 2 + 6 * GAP
-    if page.width - beside < LEAST_BARS:  # narrow page: the extremes go
-        widths["extreme"], beside = 0, beside - widths["extreme"] - GAP
+    widths = {key: max(len(getattr(row, key)) for row in rows) for key in ("name", "first", "last", "ratio", "extreme")}
+    widths["name"] = min(widths["name"], max(9, page.width // 3))
+    widths |= {key: max(len(head), widths[key]) for key, head in (("first", "first"), ("last", "last"), ("ratio", RATIO))}
+    for key in ("", "extreme", "ratio"):  # what a narrow page leaves out
+        widths[key] = 0
+        beside = sum(widths.values()) + GAP * (1 + sum(map(bool, widths.values())))
+        if page.width - beside >= LEAST_BARS:
+            break
     length = max(4, min(80, page.width - beside))
     longest = max((len(row.values) for group, each in groups if not group.along for row in each), default=0)
     drawn = {
@@ -55,14 +58,15 @@ def strips(page: Page, block: doc.Strips) -> None:
         for row in each
     }
     bars = max(map(len, drawn.values()))
-    head = f"{'':{widths['name'] + GAP}}  {'first':>{widths['first']}}  {'':{bars}}  {'last':{widths['last']}}  {RATIO:>{widths['ratio']}}"
-    page.line(head, "dim")
+    ends = f"{'':{widths['name'] + GAP}}  {'first':>{widths['first']}}  {'':{bars}}  {'last':{widths['last']}}"
+    page.line(f"{ends}  {RATIO:>{widths['ratio']}}" if widths["ratio"] else ends.rstrip(), "dim")
     for group, each in groups:
-        page.line(_title(group, block.layers))
+        page.wrapped(_title(group, block.layers), indent="  ")
         for row in each:
-            line = Text.assemble(f"  {row.name:{widths['name']}}  {row.first:>{widths['first']}}  ", (f"{drawn[id(row)]:{bars}}", row.style or "cyan"))
-            line.append(f"  {row.last:{widths['last']}}  {row.ratio:>{widths['ratio']}}")
-            page.line(line.append(f"  {row.extreme}" if widths["extreme"] else "", "dim"))
+            line = Text.assemble(f"  {_short(row.name, widths['name']):{widths['name']}}  {row.first:>{widths['first']}}  ")
+            line.append(f"{drawn[id(row)]:{bars}}", row.style or "cyan").append(f"  {row.last:{widths['last']}}")
+            line.append(f"  {row.ratio:>{widths['ratio']}}" if widths["ratio"] else "").append(f"  {row.extreme}" if widths["extreme"] else "", "dim")
+            page.line(line)
     marks = [f"{mark} {sparkline.SPECIAL[mark]}" for mark in sparkline.specials("".join(drawn.values()), page.glyphs.blocks)]
     judged = legend((strip.verdict for group in block.groups for strip in group.strips), page.glyphs.verdicts)
     if told := "  ".join(filter(None, [judged, *marks])):
@@ -114,6 +118,6 @@ def _scale(group: doc.StripGroup) -> tuple[float, float]:
     return sparkline.log_scale([value for strip in group.strips for value in (*strip.values, *strip.theory)])
 
 
-def _short(name: str) -> str:
+def _short(name: str, most: int = LONGEST_NAME) -> str:
     text = visible(name)
-    return text if len(text) <= LONGEST_NAME else f"{text[: LONGEST_NAME // 2]}…{text[-(LONGEST_NAME // 2 - 1) :]}"
+    return text if len(text) <= most else f"{text[: most // 2]}…{text[len(text) - (most - most // 2 - 1) :]}"

@@ -37,20 +37,26 @@ def bullets(page: Page, block: doc.Bullets) -> None:
         page.wrapped(Text(page.glyphs.bullet + visible(item)), indent="  ")
 
 
+def image(page: Page, block: doc.Image) -> None:
+    """What the file shows, and its name."""
+    page.note(f"{block.title}: {block.path}")
+
+
 def verdict(page: Page, block: doc.Verdict) -> None:
     """A judgement behind its mark."""
     page.wrapped(Text(page.glyphs.marks[block.tone] + visible(block.line), TONES[block.tone]), indent="  ")
 
 
 def choices(page: Page, block: doc.Choices) -> None:
-    """A line for each command, however long, with its reason below; words alone are wrapped."""
+    """A line for each command or line of a program, however long, with the reason below; words alone are wrapped."""
     room = max(len(visible(each.word)) for each in block.entries) + 2 if block.entries else 0
     for each in block.entries:
         word, indent = f"{BELOW}{visible(each.word):{room}}", " " * (len(BELOW) + room)
-        if each.command:
-            page.line(Text.assemble((word, "dim"), (visible(each.command), "bold")))
+        typed = [each.command] if each.command else list(each.lines)
+        for number, line in enumerate(typed):
+            page.line(Text.assemble((indent if number else word, "dim"), (visible(line), "bold")))
         if each.why:
-            page.wrapped(Text((indent if each.command else word) + visible(each.why), "dim" if each.command else ""), indent)
+            page.wrapped(Text((indent if typed else word) + visible(each.why), "dim" if typed else ""), indent)
 
 
 def hint(page: Page, block: doc.Hint) -> None:

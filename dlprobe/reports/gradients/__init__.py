@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from dlprobe.registry import counted
 from dlprobe.render.document import Block, Bullets, Document, Hint, Verdict
 from dlprobe.reports.diagnosis import worst_first
 from dlprobe.reports.gradients import pictures
@@ -40,7 +41,7 @@ def document(experiment: GridResult, *, steps: int, data_name: str, threads: int
     details: list[Block] = []
     choices = experiment.choices if steps > 1 else ()
     if not experiment.complete:
-        blocks.append(Verdict(f"stopped early: {len(rows)} of {len(experiment.cells)} cells have results", "warning"))
+        blocks.append(Verdict(f"stopped early: {len(rows)} of {counted(len(experiment.cells), 'cell')} have results", "warning"))
     if rows:
         grid = Grid(rows, [found for _, _, found in ended])
         blocks += [*conclusion(grid, choices), *pictures.worst_and_best(grid, choices, steps), pictures.heat(grid, choices, steps, data_name)]

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from dlprobe.record.sizes import factor_text
+from dlprobe.registry import counted
 from dlprobe.render.document import Block, Bullets, Paragraph, Verdict
 from dlprobe.reports.diagnosis import cause_blocks, opening, states_text
 from dlprobe.reports.gradients.grid import Grid, Row
@@ -43,7 +44,7 @@ def _breaks(grid: Grid) -> list[Block]:
     cell, result = row
     ratio, initial = result.initial.log10_error_signal_ratio.median, result.initial
     size = initial.verdict.verdict if math.isnan(ratio) else f"hidden_1 gets {factor_text(10.0 ** min(ratio, 300.0))} × hidden_{cell.depth}'s error signal"
-    lines: list[Block] = [Verdict(f"{grid.label(cell)} breaks first, at {cell.depth} layers: {size}", VERDICT_TONES[initial.verdict.verdict])]
+    lines: list[Block] = [Verdict(f"{grid.label(cell)} breaks first, at {counted(cell.depth, 'layer')}: {size}", VERDICT_TONES[initial.verdict.verdict])]
     return [*lines, Paragraph(f"because per layer towards the input {initial.because}", below=True)] if initial.because else lines
 
 

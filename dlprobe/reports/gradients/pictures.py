@@ -6,6 +6,7 @@ import math
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
+from dlprobe.registry import counted
 from dlprobe.render.document import Block, Cell, Column, HeatCell, HeatTable, LayerSeries, Profile, Table
 from dlprobe.reports.gradients.grid import Grid
 from dlprobe.reports.strips import FlowLine, flow_strips
@@ -23,7 +24,7 @@ def heat(grid: Grid, choices: Sequence[DepthChoice], steps: int, data_name: str)
     classes = any(not math.isnan(result.train_accuracy.median) for _, result in grid.rows)
     cells = [[_heat_cell(grid.at(label, depth), classes, (label, depth) in used) for depth in grid.depths] for label in grid.labels]
     widths, seeds = sorted({cell.width for cell, _ in grid.rows}), len(grid.rows[0][1].seeds)
-    of_seeds = "one seed" if seeds == 1 else f"median of {seeds} seeds"
+    of_seeds = "one seed" if seeds == 1 else f"median of {counted(seeds, 'seed')}"
     units = "one unit" if widths == [1] else f"{', '.join(map(str, widths))} units"
     what = "training accuracy in %" if classes else "training loss"
     return HeatTable(
@@ -37,6 +38,7 @@ def heat(grid: Grid, choices: Sequence[DepthChoice], steps: int, data_name: str)
         stub="activation · initializer",
         across="depth",
         caption=f"Error signal at the start, and training on {data_name}; {of_seeds}, {units} per layer.",
+        name="map",
     )
 
 
@@ -76,8 +78,8 @@ def trainable(experiment: GridResult, steps: int) -> Table:
     for (label, width), found in experiment.trainable.items():
         name = f"{label} · {width} wide" if several else label
         rows.append([name, _short(found.theory), found.measured or "none", "-" if found.fails_at is None else found.fails_at])
-    text = f"How deep it can be: six correlation depths (Schoenholz et al. 2017), and depths of this grid that learned half of what can be, in {steps} steps."
-    return Table(columns, rows, caption=text)
+    text = "How deep it can be: six correlation depths (Schoenholz et al. 2017), and depths of this grid that learned half of what can be"
+    return Table(columns, rows, caption=f"{text}, in {counted(steps, 'step')}.")
 
 
 def decay(grid: Grid) -> Table:
@@ -141,4 +143,4 @@ def profiles(grid: Grid) -> Profile:
         for cell, result in grid.rows
         if cell.depth == grid.deepest
     ]
-    return Profile(series, shared_scale=False, caption=f"Error signal from hidden_1 to hidden_{grid.deepest} at initialization, each on its own log scale.")
+    return Profile(series, shared_scale=False, caption=f"Error signal from hidden_1 to hidden_{grid.deepest} at initialization.", name="error_signal")

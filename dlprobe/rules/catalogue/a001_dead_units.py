@@ -24,7 +24,7 @@ from dlprobe.rules.evidence import Evidence
 from dlprobe.rules.outcome import Finding, NotEvaluableError, Outcome, Passed, fired
 from dlprobe.rules.remedies import remedies
 from dlprobe.rules.rule import Settings, Threshold, register
-from dlprobe.rules.suspects import calming, few, passing
+from dlprobe.rules.suspects import DEEP, calming, few, passing
 
 
 def check(evidence: Evidence, settings: Settings) -> Outcome:
@@ -43,7 +43,8 @@ def check(evidence: Evidence, settings: Settings) -> Outcome:
     layers = tuple(evidence.names[hidden[index]] for index in touched)
     evident = f"{dead[worst]:.0%} of the units of {evidence.names[hidden[worst]]} have slope 0 on the whole training part at the last finite evaluation"
     from_the_start = float(np.nanmax(found[0][hidden], initial=0.0)) >= float(settings["share"])
-    names = [*passing(evidence)[:2], "leaky"] if from_the_start else [*(("larger_net",) if few(evidence) else ()), *calming(evidence), "leaky", "batch_norm"]
+    first = ["shallower"] if len(hidden) > DEEP else ["larger_net"] if few(evidence) else []
+    names = [*passing(evidence)[:2], "leaky"] if from_the_start else [*first, *calming(evidence), "leaky", "batch_norm"]
     cure = remedies(evidence, *names)
     return fired(Finding(float(dead[worst]), float(settings["share"]), evident, layers, (int(evidence.learning.steps[last]),), cure))
 

@@ -42,11 +42,12 @@ def check(evidence: Evidence, settings: Settings) -> Outcome:
         raise NotEvaluableError("with dropout, training and evaluation differ by intention")
     evidence.require_evaluations()
     learned = evidence.require_time()
-    cure = remedies(evidence, "larger_batch", "layer_norm", "lower_rate")
-    found = (_few_samples(evidence, settings), _drifted(evidence, settings), _losses_apart(evidence, settings))
+    few = _few_samples(evidence, settings)
+    found = (few, _drifted(evidence, settings), _losses_apart(evidence, settings))
     if learned.well:
         return Passed()
-    return fired(*(replace(each, steps=evidence.second_half, remedies=cure) for each in found if each is not None))
+    names = ("larger_batch", "layer_norm", "lower_rate") if few is not None else ("layer_norm", "larger_batch", "lower_rate")
+    return fired(*(replace(each, steps=evidence.second_half, remedies=remedies(evidence, *names)) for each in found if each is not None))
 
 
 def _few_samples(evidence: Evidence, settings: Settings) -> Finding | None:

@@ -31,6 +31,7 @@ from dlprobe.rules.one_direction import going
 from dlprobe.rules.outcome import Finding, NotEvaluableError, Outcome, Passed, fired
 from dlprobe.rules.remedies import remedies
 from dlprobe.rules.rule import Settings, Threshold, register
+from dlprobe.rules.suspects import DEEP
 
 SHARE = 0.5
 TURNED = 1.1  # last validation loss over the smallest one, as B003 has it
@@ -54,7 +55,8 @@ def check(evidence: Evidence, settings: Settings) -> Outcome:
     limit = limit if high else float(settings["points"])
     turned = not np.isnan(learned.val_loss).all() and learned.val_rise > TURNED
     names = ("dropout", "weight_penalty", "early_stopping", "smaller_net")
-    cure = remedies(evidence, *(("early_stopping", *names) if turned else names))
+    first = [*(["shallower"] if len(evidence.hidden) > DEEP else []), *([] if classes else ["weight_penalty"]), *(["early_stopping"] if turned else [])]
+    cure = remedies(evidence, *first, *names)
     severity: Literal["warning", "info"] = "warning" if high else "info"
     toward = going(evidence, "more data or regularization", cure, severity)
     return fired(Finding(gap, limit, evident, steps=(int(learned.steps[-1]),), remedies=toward, severity=severity))

@@ -19,6 +19,7 @@ from __future__ import annotations
 
 import numpy as np
 
+from dlprobe.registry import counted
 from dlprobe.rules.evidence import Evidence
 from dlprobe.rules.outcome import Finding, NotEvaluableError, Outcome, Passed, fired
 from dlprobe.rules.remedies import remedies
@@ -40,7 +41,7 @@ def check(evidence: Evidence, settings: Settings) -> Outcome:
         return Passed()
     lost = 100.0 * float(np.nanmax(learned.val_skill) - learned.val_skill[-1])
     severity = "warning" if lost >= float(settings["lost"]) else "info"
-    evident = f"val_loss was smallest, {lowest:.4g}, after {learned.steps[best]} updates and ends at {last:.4g}; val skill lost {lost:.1f} points"
+    evident = f"val_loss was smallest, {lowest:.4g}, after {counted(learned.steps[best], 'update')} and ends at {last:.4g}; val skill lost {lost:.1f} points"
     cure = remedies(evidence, "early_stopping", "dropout", "weight_penalty")
     steps = (int(learned.steps[best]), int(learned.steps[-1]))
     return fired(Finding(learned.val_rise, float(settings["rise"]), evident, steps=steps, remedies=cure, severity=severity))  # type: ignore[arg-type]

@@ -19,6 +19,7 @@ from __future__ import annotations
 
 import numpy as np
 
+from dlprobe.registry import counted
 from dlprobe.rules.evidence import Evidence
 from dlprobe.rules.outcome import Finding, NotEvaluableError, Outcome, Passed, fired
 from dlprobe.rules.remedies import remedies
@@ -32,7 +33,7 @@ def check(evidence: Evidence, settings: Settings) -> Outcome:
         return Passed()
     norm = evidence.scalar("gradient_norm")[len(evidence.steps) // 10 :]
     if len(norm) < ROWS:
-        raise NotEvaluableError(f"too few steps: {len(norm)} rows after the first tenth were recorded, {ROWS} are needed")
+        raise NotEvaluableError(f"too few steps: {counted(len(norm), 'row')} after the first tenth were recorded, {ROWS} are needed")
     tails = [_tail(window) for window in np.array_split(norm, 9)]
     tail = float(np.median([each for each in tails if np.isfinite(each)] or [1.0]))
     if tail <= float(settings["tail"]):

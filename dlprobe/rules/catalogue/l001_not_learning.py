@@ -27,6 +27,7 @@ from __future__ import annotations
 import math
 
 from dlprobe.analysis.learning.learned import SOMETHING, Learning
+from dlprobe.registry import counted
 from dlprobe.rules.evidence import Evidence
 from dlprobe.rules.outcome import Finding, NotEvaluableError, Outcome, Passed, Remedy, fired
 from dlprobe.rules.remedies import remedies
@@ -47,7 +48,7 @@ def check(evidence: Evidence, settings: Settings) -> Outcome:
     what, part = "R²" if learned.task == "regression" else "1 − error/chance", "validation" if learned.validated else "training"
     gain = end - learned.untrained
     shown = 0.0 if abs(end) < ROUNDING else end
-    evident = f"{what} on the {part} part ends at {shown:.3g} after {learned.updates} updates" + (
+    evident = f"{what} on the {part} part ends at {shown:.3g} after {counted(learned.updates, 'update')}" + (
         f", {gain:.3g} more than before the first" if learned.untrained > 0 else ""
     )
     return fired(Finding(shown, float(settings["skill"]), evident, steps=(int(learned.steps[0]), int(learned.steps[-1])), remedies=_cure(evidence, learned)))

@@ -21,6 +21,7 @@ import math
 
 import numpy as np
 
+from dlprobe.registry import counted
 from dlprobe.rules.evidence import Evidence
 from dlprobe.rules.outcome import Finding, Outcome, Passed, fired
 from dlprobe.rules.remedies import remedies
@@ -49,7 +50,7 @@ def check(evidence: Evidence, settings: Settings) -> Outcome:
     lowest, last = float(np.nanmin(learned.loss)), float(learned.loss[-1])
     if lowest > 0 and last > float(settings["rebound"]) * lowest and last > 0.5 * first:
         at = int(learned.steps[int(np.nanargmin(learned.loss))])
-        evident = f"{learned.loss_name} ends at {last:.4g}, {last / lowest:.3g} times its smallest value {lowest:.4g} after {at} updates"
+        evident = f"{learned.loss_name} ends at {last:.4g}, {last / lowest:.3g} times its smallest value {lowest:.4g} after {counted(at, 'update')}"
         return fired(Finding(last / lowest, float(settings["rebound"]), evident, steps=(at, int(learned.steps[-1])), remedies=cure))
     return Passed()
 

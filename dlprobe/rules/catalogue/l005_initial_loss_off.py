@@ -29,6 +29,7 @@ import math
 import numpy as np
 
 from dlprobe.analysis.learning.learned import SOMETHING, Learning
+from dlprobe.registry import counted
 from dlprobe.rules.evidence import Evidence
 from dlprobe.rules.outcome import Finding, NotEvaluableError, Outcome, Passed, fired
 from dlprobe.rules.remedies import remedies
@@ -39,7 +40,7 @@ from dlprobe.rules.scale import off_scale
 def check(evidence: Evidence, settings: Settings) -> Outcome:
     learned = evidence.require_evaluations()
     if learned.steps[0] != 0:
-        raise NotEvaluableError(f"the first evaluation is after {learned.steps[0]} updates, one before the first update is needed")
+        raise NotEvaluableError(f"the first evaluation is after {counted(learned.steps[0], 'update')}, one before the first update is needed")
     off, told = _off(evidence, learned)
     if learned.well or off <= float(settings["factor"]):
         return Passed()

@@ -25,6 +25,7 @@ from __future__ import annotations
 import numpy as np
 
 from dlprobe.analysis.learning.learned import HALF
+from dlprobe.registry import counted
 from dlprobe.rules.evidence import Evidence
 from dlprobe.rules.outcome import Finding, Outcome, Passed, fired
 from dlprobe.rules.remedies import remedies
@@ -39,7 +40,7 @@ def check(evidence: Evidence, settings: Settings) -> Outcome:
     best = int(np.nanargmax(np.where(learned.steps > 0, learned.judged, -np.inf)))
     what, part = "R²" if learned.task == "regression" else "1 − error/chance", "validation" if learned.validated else "training"
     evident = (
-        f"{what} on the {part} part was {learned.judged[best]:.2f} after {learned.steps[best]} updates and ends at {learned.judged[-1]:.2f} after "
+        f"{what} on the {part} part was {learned.judged[best]:.2f} after {counted(learned.steps[best], 'update')} and ends at {learned.judged[-1]:.2f} after "
         f"{learned.updates}"
     )
     steps, end = (int(learned.steps[best]), int(learned.steps[-1])), float(learned.judged[-1])

@@ -24,6 +24,7 @@ from __future__ import annotations
 import numpy as np
 
 from dlprobe.analysis.learning.learned import WELL
+from dlprobe.registry import counted
 from dlprobe.rules.evidence import Evidence, Floats
 from dlprobe.rules.outcome import Finding, Outcome, Passed, fired
 from dlprobe.rules.remedies import remedies
@@ -44,7 +45,7 @@ def check(evidence: Evidence, settings: Settings) -> Outcome:
         return Passed()
     config = evidence.config
     how = f"by {config.training.early_stopping}" if config is not None and config.training.early_stopping is not None else "early"
-    evident = f"ended {how} after {stopped} updates, train_loss at {last:.3g} after {before:.3g} one evaluation before"
+    evident = f"ended {how} after {counted(stopped, 'update')}, train_loss at {last:.3g} after {before:.3g} one evaluation before"
     cure = remedies(evidence, "no_early_stopping", "patient_stopping")
     return fired(Finding(fell, float(settings["fall"]), evident, steps=(int(stopped),), remedies=cure))
 

@@ -14,8 +14,9 @@ without normalization and the scale of the first weights make of the signal.
 The factors of all brakes are multiplied.
 
 When it stays silent: a run that learned well, diverged, lost what it had, or learned its training
-part; brakes whose product is below the threshold; a regression that explains half of its targets,
-where nobody knows their noise; a run without a configuration is not evaluated.
+part; brakes whose product, without the 2 for one layer, is below the threshold; a regression that
+explains half of its targets, where nobody knows their noise. A run without a configuration is not
+evaluated.
 
 What to try: release them, all together first: one alone is often not enough.
 
@@ -27,7 +28,7 @@ from __future__ import annotations
 
 import math
 
-from dlprobe.rules.brakes import brakes
+from dlprobe.rules.brakes import brakes, suspicion
 from dlprobe.rules.evidence import Evidence
 from dlprobe.rules.outcome import Finding, NotEvaluableError, Outcome, Passed, fired
 from dlprobe.rules.remedies import remedies
@@ -38,13 +39,13 @@ from dlprobe.rules.suspects import unlearned
 def check(evidence: Evidence, settings: Settings) -> Outcome:
     learned = evidence.require_time()
     evidence.require_evaluations()
-    if evidence.config is None:
-        raise NotEvaluableError("the run's configuration is not known")
     if evidence.well or evidence.run.status == "diverged" or learned.lost or not unlearned(evidence):
         return Passed()
+    if evidence.config is None:
+        raise NotEvaluableError("the run's configuration is not known")
     found = brakes(evidence)
     total, limit = math.prod(brake.factor for brake in found), float(settings["product"])
-    if total < limit:
+    if suspicion(found) < limit:
         return Passed()
     together = f"; the {len(found)} brakes of this run make {total:.2g} together" if len(found) > 1 else ""
     findings = [

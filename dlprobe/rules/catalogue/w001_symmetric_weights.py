@@ -7,9 +7,10 @@ Why it hurts: units with the same weights compute the same thing, get the same g
 of one. With weights of 0, ReLU and tanh layers have no gradient at all.
 
 How it is measured: the columns of W in the first and in the last stored parameters (of a run that did not learn in the first alone): the share of units
-of a layer whose column equals the first unit's to 1e-6 of the largest weight.
+of a layer whose column equals the first unit's to 1e-6 of the largest weight. Without parameters: activation_variance is activation_sample_variance
+to 1e-6, so that all units of a layer have one mean, or all its weights are 0.
 
-When it stays silent: units that differ at the start; a net with one unit per layer; files without parameters are not evaluated. A run that learned
+When it stays silent: units that differ at the start; a net with one unit per layer. A run that learned
 well anyway, as a nearly linear problem lets it, gets an info.
 
 What to try: an initializer that draws weights at random; constants are for biases.
@@ -24,16 +25,18 @@ import numpy as np
 import numpy.typing as npt
 
 from dlprobe.rules.evidence import Evidence
-from dlprobe.rules.outcome import Finding, NotEvaluableError, Outcome, fired
+from dlprobe.rules.outcome import Finding, Outcome, fired
 from dlprobe.rules.remedies import remedies
 from dlprobe.rules.rule import Settings, Threshold, register
+
+ROUNDING = 1e-6  # relative, of a variance in float32; of drawn weights units' means are some percent of it apart
 
 
 def check(evidence: Evidence, settings: Settings) -> Outcome:
     hidden = evidence.require_hidden()
     first, last = evidence.run.initial_parameters, evidence.run.final_parameters
     if first is None or last is None or not len(evidence.run.checkpoints["step"]):
-        raise NotEvaluableError("no parameters were stored")
+        return _by_activations(evidence, float(settings["share"]))
     begun, ended = ([alike(_weights(evidence, parameters, index)) for index in hidden] for parameters in (first, last))
     shares = [min(one, other if evidence.spared else 1.0) for one, other in zip(begun, ended, strict=True)]
     touched = [index for index, share in zip(hidden, shares, strict=True) if share >= float(settings["share"])]
@@ -47,6 +50,27 @@ def check(evidence: Evidence, settings: Settings) -> Outcome:
     steps = (0, int(evidence.run.checkpoints["step"][-1]))
     severity = "info" if evidence.well else ""
     return fired(Finding(max(shares), float(settings["share"]), evident, names, steps, remedies(evidence, "init"), severity=severity))  # type: ignore[arg-type]
+
+
+def _by_activations(evidence: Evidence, share: float) -> Outcome:
+    """Without parameters: units that are all alike have one mean, so all of a layer's activation variance is that of its samples; 0 in all of it is no net."""
+    evidence.require("activation_variance", "activation_sample_variance", "weight_rms")
+    hidden, alike_at = evidence.hidden, []
+    for row in (0, -1):
+        whole, within = (evidence.row(name, row)[hidden].astype(np.float64) for name in ("activation_variance", "activation_sample_variance"))
+        with np.errstate(all="ignore"):
+            alike_at.append(np.where(whole > 0, np.abs(whole - within) <= ROUNDING * whole, evidence.row("weight_rms", row)[hidden] == 0))
+    touched = [
+        index
+        for index, same in zip(hidden, alike_at[0] & (alike_at[1] if evidence.spared else True), strict=True)
+        if same and (evidence.layers[index].units or 1) > 1
+    ]
+    if not touched:
+        return fired()
+    names = tuple(evidence.names[index] for index in touched)
+    evident = f"all units of {names[0]} have the same mean activation at step {evidence.steps[0]}, to float32's rounding, as units of equal weights have"
+    severity = "info" if evidence.well else ""
+    return fired(Finding(1.0, share, evident, names, evidence.span, remedies(evidence, "init"), severity=severity))  # type: ignore[arg-type]
 
 
 def alike(weights: npt.NDArray[np.float64]) -> float:

@@ -20,6 +20,7 @@ from __future__ import annotations
 
 import numpy as np
 
+from dlprobe.registry import counted
 from dlprobe.rules.evidence import Evidence, Floats
 from dlprobe.rules.outcome import Finding, NotEvaluableError, Outcome, Passed, fired
 from dlprobe.rules.remedies import remedies
@@ -35,7 +36,9 @@ def check(evidence: Evidence, settings: Settings) -> Outcome:
     furthest = int(np.nanargmax(moved))
     if moved[furthest] >= float(settings["distance"]):
         return Passed()
-    evident = f"the layer that moved most, {evidence.names[furthest]}, moved by {moved[furthest]:.2g} of its norm in {evidence.learning.updates} updates"
+    evident = (
+        f"the layer that moved most, {evidence.names[furthest]}, moved by {moved[furthest]:.2g} of its norm in {counted(evidence.learning.updates, 'update')}"
+    )
     cure = remedies(evidence, "raise_rate", "usual_optimizer", "init", "longer")
     return fired(Finding(float(moved[furthest]), float(settings["distance"]), evident, (evidence.names[furthest],), evidence.span, cure))
 

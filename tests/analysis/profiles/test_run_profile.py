@@ -7,11 +7,15 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from command_line import ROOT
 
+from dlprobe import registry
 from dlprobe.analysis.learning.loss_curve import smoothed
-from dlprobe.analysis.profiles.run_profile import run_profile
-from dlprobe.config import from_options
+from dlprobe.analysis.profiles.run_profile import LEAST_KAPPA, run_profile, verdict_names
+from dlprobe.analysis.theory.gaussian import moments
+from dlprobe.config import from_options, parse_spec
 from dlprobe.data import load, prepare
+from dlprobe.parts.activations import Activation
 from dlprobe.runs import Run, RunWriter, open_single
 from dlprobe.training import describe, trainer
 
@@ -59,6 +63,22 @@ def test_first_step_is_judged_as_theory_expects(options: dict[str, str], verdict
     assert found.first.verdict.verdict == verdict
     band = found.theory.log10_error_signal_ratio
     assert band.low - 0.3 < found.first.verdict.log10_ratio < band.high + 0.3  # 64 units and a batch of 32 are not wide
+
+
+@pytest.mark.parametrize("name", ["healthy", "vanishing", "exploding", "diverged", "saturated", "lost"])
+def test_verdicts_alone_are_those_of_the_profile(name: str) -> None:
+    with open_single(ROOT / "sample_runs" / f"{name}.h5") as run:
+        profile = run_profile(run)
+        assert profile is not None
+        assert verdict_names(run) == (profile.first.verdict.verdict, profile.last.verdict.verdict)
+
+
+def test_no_activation_has_a_kappa_below_that_of_a_linear_one() -> None:
+    """Jensen: E φ'⁴ is at least (E φ'²)², so κ = 3 E φ'⁴/(E φ'²)² − 1 is at least 2, and the band of 2 is the narrowest."""
+    for name, record in registry.records("activation").items():
+        if isinstance(record, Activation):
+            found = [moments(parse_spec("activation", name), q).kappa for q in (0.01, 1.0, 30.0)]
+            assert min([kappa for kappa in found if not np.isnan(kappa)], default=LEAST_KAPPA) >= LEAST_KAPPA * (1 - 1e-12), name
 
 
 def test_theory_sees_the_biases_that_the_run_drew(train: Train) -> None:

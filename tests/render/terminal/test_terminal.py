@@ -114,7 +114,7 @@ def test_a_heat_table_of_ten_rows_and_four_depths_fits_eighty_columns_and_explai
 def test_every_row_of_a_heat_table_is_there_at_forty_columns() -> None:
     text = " ".join(drawn(heat_table(), width=40).split())
     assert text.count("sigmoid +") >= 3
-    assert all(f"depth {depth}" in text for depth in DEPTHS)
+    assert all(f" {depth} " in text for depth in DEPTHS)
 
 
 def test_colour_paints_cells_on_a_diverging_scale(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -149,10 +149,18 @@ def test_a_pipe_gets_plain_text_and_a_terminal_colour(monkeypatch: pytest.Monkey
 def test_a_terminal_that_wants_no_colour_gets_none(monkeypatch: pytest.MonkeyPatch, name: str, value: str) -> None:
     monkeypatch.setenv("TERM", "xterm-256color")
     monkeypatch.setenv(name, value)
-    monkeypatch.setenv("FORCE_COLOR", "1")
+    monkeypatch.setenv("FORCE_COLOR", "1" if name == "NO_COLOR" else "0")
     stream = FakeTerminal()
     terminal.render(doc.Document("t", everything()), stream)
     assert "\x1b" not in stream.getvalue()
+
+
+def test_a_pipe_is_coloured_where_that_is_forced(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("NO_COLOR", raising=False)
+    monkeypatch.setenv("FORCE_COLOR", "1")
+    stream = io.StringIO()
+    terminal.render(doc.Document("", [doc.Verdict("ill", "bad")]), stream)
+    assert "\x1b[" in stream.getvalue()
 
 
 def test_verdicts_are_told_apart_without_colour() -> None:

@@ -1,0 +1,49 @@
+"""Tell a whole run or study on one page: diagnosis, findings, pictures, how it was made.
+
+The page is one HTML file with everything in it, to be opened from disk, printed or sent; it loads nothing and needs no script. --format markdown
+writes a text for a pull request with the pictures as SVG files beside it; table and json print the same.
+
+Examples:
+  dlprobe report runs/digits-1.h5
+  dlprobe report runs/digits-1.h5 -o digits.html --force
+  dlprobe report runs/digits-1.h5 --format markdown -o digits.md
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from dlprobe.commands.base.arguments import Force
+from dlprobe.commands.base.completing import complete_runs
+from dlprobe.commands.base.named_files import allow_file_option
+from dlprobe.commands.base.screen import Screen
+from dlprobe.commands.base.writing import claim, read_as
+from dlprobe.runs.reading import reading
+
+SCHEMA = "dlprobe-report/1"
+FORMAT = "html"
+DRAWS = True  # its results have pictures, which --figure writes to files
+FILES = {"html": "report.html", "markdown": "report.md"}  # what is written where no -o is given; other formats are printed
+
+File = Annotated[Path, typer.Argument(metavar="RUN", help="run or study file, its journal, or STUDY#RUN", autocompletion=complete_runs)]
+Output = Annotated[Path | None, typer.Option("-o", "--output", metavar="FILE", help="the file to write [default: report.html, or report.md]")]
+
+
+@allow_file_option
+def command(run: File, output: Output = None, force: Force = False, *, screen: Screen) -> None:
+    """Read, put together, write."""
+    from dlprobe.commands.report.contents import report_of
+    from dlprobe.commands.report.markdown import with_pictures
+    from dlprobe.render.vega.files import renderer
+    from dlprobe.runs import open_run
+
+    path = output or (Path(FILES[screen.format]) if screen.format in FILES else None)
+    target = None if path is None else claim(path, screen.kind, read_as("the run that is told of", run), force=force)
+    if screen.format in FILES:
+        renderer()  # says at once that it is missing
+    with reading(run), open_run(run) as found:
+        document = report_of(found, run, screen)
+        screen.write(document if screen.format != "markdown" or target is None else with_pictures(document, target), target)

@@ -1,0 +1,50 @@
+"""A specification as the bytes of a file: JSON by itself, SVG, PNG and PDF by the renderer, which needs neither network nor browser."""
+
+from __future__ import annotations
+
+import html
+import json
+from types import ModuleType
+from typing import Any
+
+from dlprobe.errors import MissingExtraError
+
+DRAWN = ("svg", "png", "pdf")
+SUFFIXES = (*DRAWN, "json")
+MISSING = "pictures as SVG, PNG or PDF need vl-convert, which is not installed: pip install 'dlprobe[figures]'"
+
+
+def renderer() -> ModuleType:
+    """The renderer. Raises MissingExtraError, one line, where it is not installed."""
+    try:
+        import vl_convert
+    except ImportError:
+        raise MissingExtraError(f"{MISSING}; --figure NAME.json writes the specification without it") from None
+    module: ModuleType = vl_convert
+    return module
+
+
+def content(spec: dict[str, Any], suffix: str, scale: float = 1.0) -> bytes:
+    """The picture in the format of one of `SUFFIXES`; scale: pixels of a PNG, and points of a PDF, for each pixel of the specification."""
+    if suffix == "json":
+        return (json.dumps(spec, allow_nan=False, indent=1) + "\n").encode()
+    if suffix == "svg":
+        return svg(spec, scale).encode()
+    made: bytes = getattr(renderer(), f"svg_to_{suffix}")(svg(spec), scale=scale)
+    return made
+
+
+def svg(spec: dict[str, Any], scale: float = 1.0) -> str:
+    """The picture as SVG text, with its description as the name that a screen reader says."""
+    found: str = renderer().vegalite_to_svg(json.dumps(spec, allow_nan=False), allowed_base_urls=[])
+    name = html.escape(str(spec.get("description", "")), quote=True)
+    head, _, rest = found.replace('class="mark-rect', 'shape-rendering="crispEdges" class="mark-rect').partition(">")
+    if scale != 1.0:
+        head = _scaled(head, scale)
+    return f'{head} role="img" aria-label="{name}"><title>{name}</title>{rest}'
+
+
+def _scaled(head: str, scale: float) -> str:
+    import re
+
+    return re.sub(r' (width|height)="([0-9.]+)"', lambda size: f' {size[1]}="{float(size[2]) * scale:g}"', head)

@@ -1,0 +1,70 @@
+"""Heat tables: number and verdict in every cell, the number's size as colour."""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+from dlprobe.render import heat
+from dlprobe.render.document import HeatCell, HeatTable
+from dlprobe.render.safe_text import visible
+from dlprobe.render.vega.frame import Frame
+
+ROW = 34  # pixels
+
+
+def heat_table(block: HeatTable, frame: Frame) -> dict[str, Any]:
+    """Cells in the order of the table; blue below 0, red above, the sign and the word say the same without colour."""
+    rows, columns = [visible(name) for name in block.rows], [visible(name) for name in block.columns]
+    values = []
+    for name, cells in zip(rows, block.cells, strict=True):
+        for column, cell in zip(columns, cells, strict=True):
+            ink = heat.ink(heat.shade(cell.value, block.low, block.high))
+            text = " ".join(filter(None, [heat.number_of(cell), visible(cell.verdict), _beside(cell)])).replace("-", "−", 1 if cell.value < 0 else 0)
+            value = None if math.isnan(cell.value) else max(block.low, min(block.high, cell.value))
+            values.append({"row": name, "column": column, "value": value, "text": text, "ink": _hex(ink)})
+    both: dict[str, Any] = {
+        "y": {
+            "field": "row",
+            "type": "nominal",
+            "scale": {"domain": rows},
+            "axis": {"title": visible(block.stub) or None, "labelLimit": 400, "grid": False, "ticks": False},
+        },
+        "x": {
+            "field": "column",
+            "type": "nominal",
+            "scale": {"domain": columns},
+            "axis": {"title": visible(block.across) or None, "orient": "top", "labelAngle": 0, "grid": False, "ticks": False},
+        },
+    }
+    scale = {"domain": [block.low, 0, block.high], "range": [_hex(each) for each in (heat.LOW_COLOR, heat.MIDDLE_COLOR, heat.HIGH_COLOR)]}
+    low, high = block.low_means or "smaller", block.high_means or "larger"
+    color = {
+        "field": "value",
+        "type": "quantitative",
+        "scale": scale,
+        "legend": {"title": None, "orient": "bottom", "direction": "horizontal", "gradientLength": round(frame.width * 0.6), "tickCount": 7},
+    }
+    text_color = {"field": "ink", "type": "nominal", "scale": None, "legend": None}
+    beside = f"in brackets: {block.beside_meaning}" if block.beside_meaning else ""
+    return {
+        **frame.head(block.caption, [f"number and colour: {block.meaning}; below 0 {low}, above 0 {high}", beside]),
+        "width": frame.width,
+        "height": {"step": ROW},
+        "data": {"values": values},
+        "layer": [
+            {"transform": [{"filter": "!isValid(datum.value)"}], "mark": {"type": "rect", "color": _hex(heat.MISSING_COLOR)}, "encoding": both},
+            {"mark": {"type": "rect", "stroke": frame.theme.grid}, "encoding": {**both, "color": color}},
+            {"mark": {"type": "text"}, "encoding": {**both, "text": {"field": "text", "type": "nominal"}, "color": text_color}},
+        ],
+        "resolve": {"scale": {"color": "independent"}},
+    }
+
+
+def _beside(cell: HeatCell) -> str:
+    """What else the cell says, in brackets."""
+    return f"({visible(cell.beside).strip()})" if cell.beside.strip() else ""
+
+
+def _hex(color: heat.Rgb) -> str:
+    return "#{:02x}{:02x}{:02x}".format(*color)

@@ -1,0 +1,111 @@
+"""What a change of the configuration is made into for the program that trained a run: its modules by their names, and statements over several of them."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import TypeAlias
+
+from dlprobe.config.records import RunConfig
+from dlprobe.record.description import LayerFacts
+
+FEW = 3  # layers that have a line each; more of them share a loop
+
+
+@dataclass(frozen=True)
+class Module:
+    """A layer as its owner wrote it. kind: the class; activation: the module behind it, empty where a
+    function is called or none; axes: of its output, 2 of (samples, units)."""
+
+    layer: LayerFacts
+    kind: str = ""
+    activation: str = ""
+    axes: int = 0
+
+    @property
+    def name(self) -> str:
+        return self.layer.name
+
+    @property
+    def has_bias(self) -> bool:
+        """Whether it has bias parameters; where its size does not say so it is taken to have none."""
+        fan_in, fan_out, count = self.layer.fan_in, self.layer.fan_out, self.layer.parameter_count
+        return None not in (fan_in, fan_out, count) and count == (fan_in or 0) * (fan_out or 0) + (fan_out or 0)
+
+
+@dataclass(frozen=True)
+class Change:
+    """What is to be translated: the run's configuration as it is and as it is to be, its layers, index 0 nearest the input, and sizes of its classes."""
+
+    before: RunConfig
+    after: RunConfig
+    modules: Sequence[Module]
+    classes: Sequence[int] = ()
+
+    @property
+    def hidden(self) -> Sequence[Module]:
+        return self.modules[:-1]
+
+
+Translation: TypeAlias = Callable[[Change], list[str] | None]  # statements, of one line or several
+
+
+def expression(name: str) -> str:
+    """A module's name as Python finds it.
+
+    >>> expression("encoder.0"), expression("head"), expression("blocks.fc-1")
+    ('model.encoder[0]', 'model.head', "model.get_submodule('blocks.fc-1')")
+    """
+    parts = name.split(".")
+    if not all(part.isdigit() or part.isidentifier() for part in parts):
+        return f"model.get_submodule({name!r})"
+    return "model" + "".join(f"[{part}]" if part.isdigit() else f".{part}" for part in parts)
+
+
+def for_each(names: Sequence[str], line: Callable[[str], str]) -> list[str]:
+    """A statement for each module, a loop where many names differ in one number that rises evenly. line: makes one of an expression.
+
+    >>> for_each(["net.0", "net.2", "net.4", "net.6", "head"], lambda module: f"{module}.double()")
+    ['for i in range(0, 8, 2):\\n    model.net[i].double()', 'model.head.double()']
+    """
+    lines: list[str] = []
+    rest = list(names)
+    while rest:
+        count, step, place = _even(rest)
+        if count <= FEW:
+            lines.append(line(expression(rest.pop(0))))
+            continue
+        parts = rest[0].split(".")
+        start = int(parts[place])
+        before, behind = expression(".".join(parts[:place])) if place else "model", parts[place + 1 :]
+        tail = "".join(f"[{part}]" if part.isdigit() else f".{part}" for part in behind)
+        numbers = f"range({start}, {start + count * step}, {step})" if step != 1 else f"range({start}, {start + count})"
+        lines.append(f"for i in {numbers}:\n    {line(f'{before}[i]{tail}')}")
+        rest = rest[count:]
+    return lines
+
+
+def _even(names: Sequence[str]) -> tuple[int, int, int]:
+    """How many names from the first on differ in one number that rises by the same step; the step, and the place of the number among a name's parts."""
+    best = (1, 0, 0)
+    first = names[0].split(".")
+    for place, part in enumerate(first):
+        if not part.isdigit() or len(names) < 2 or not all(each.isidentifier() or each.isdigit() for each in first):
+            continue
+        second = names[1].split(".")
+        if len(second) != len(first) or not second[place].isdigit():
+            continue
+        step, count = int(second[place]) - int(part), 1
+        expected = list(first)
+        while count < len(names) and step > 0:
+            expected[place] = str(int(part) + count * step)
+            if names[count] != ".".join(expected):
+                break
+            count += 1
+        best = max(best, (count, step, place))
+    return best
+
+
+def number(value: float) -> str:
+    """A number as Python reads it."""
+    return f"{value:g}"

@@ -1,0 +1,193 @@
+"""Changes of the configuration as lines of PyTorch. `model` and `optimizer` are those that `record` got; `x_train`, `x_val` those of `rec.data`."""
+
+from __future__ import annotations
+
+from dlprobe.record.frameworks import TORCH_OPTIMIZERS
+from dlprobe.registry import Spec
+from dlprobe.rules.owner_code import Change, Translation, expression, for_each, number
+
+ACTIVATIONS = {"relu": "torch.nn.ReLU()", "leaky_relu": "torch.nn.LeakyReLU()", "tanh": "torch.nn.Tanh()", "selu": "torch.nn.SELU()"}
+INITIALIZERS = {  # name -> what is called with a weight
+    "he_normal": 'kaiming_normal_({}, nonlinearity="relu")',
+    "he_uniform": 'kaiming_uniform_({}, nonlinearity="relu")',
+    "glorot_normal": "xavier_normal_({})",
+    "glorot_uniform": "xavier_uniform_({})",
+    "lecun_normal": 'kaiming_normal_({}, nonlinearity="linear")',
+    "lecun_uniform": 'kaiming_uniform_({}, nonlinearity="linear")',
+    "orthogonal": "orthogonal_({})",
+}
+CLASSES = {own: name for name, own in TORCH_OPTIMIZERS.items()} | {"sgd": "SGD", "momentum": "SGD", "nesterov": "SGD", "amsgrad": "Adam"}
+ADDED = {"amsgrad": ["amsgrad=True"], "nesterov": ["nesterov=True"]}
+
+
+def activation(change: Change) -> list[str] | None:
+    """Modules are replaced; what `forward` calls as a function is a line for its author."""
+    spec = change.after.model.activations[0] if change.hidden else None
+    if spec is None or spec.name not in ACTIVATIONS:
+        return None
+    made = ACTIVATIONS[spec.name]
+    named = list(dict.fromkeys(module.activation for module in change.hidden if module.activation))
+    called = [module for module in change.hidden if not module.activation]
+    lines = for_each(named, lambda module: f"{module} = {made}")
+    if called:
+        had = ", ".join(dict.fromkeys(module.layer.activation or "its activation" for module in called))
+        where = f"{called[0].name} … {called[-1].name}" if len(called) > 1 else called[0].name
+        lines.append(f"# in forward(), behind {where}: torch.nn.functional.{spec.name} in place of {had}")
+    return lines
+
+
+def init(change: Change) -> list[str] | None:
+    """Weights are drawn anew, in every layer; with `auto` biases begin at 0, as in dlprobe."""
+    call = INITIALIZERS.get(change.after.model.resolved_init.name)
+    if call is None:
+        return None
+    names = [module.name for module in change.modules]
+    return [*for_each(names, lambda module: f"torch.nn.init.{call.format(f'{module}.weight')}"), *zero_biases(change)]
+
+
+def zero_biases(change: Change) -> list[str]:
+    """Bias parameters of 0."""
+    return for_each([module.name for module in change.modules if module.has_bias], lambda module: f"torch.nn.init.zeros_({module}.bias)")
+
+
+def bias_init(change: Change) -> list[str] | None:
+    return zero_biases(change) if change.after.model.bias_init is None else None
+
+
+def norm(change: Change) -> list[str] | None:
+    """Behind every hidden layer, before its activation."""
+    spec = change.after.model.norm
+    if spec is None or spec.name not in ("batch", "layer") or any(module.kind != "Linear" for module in change.hidden):
+        return None
+    if spec.name == "batch" and any(module.axes != 2 for module in change.hidden):
+        return None
+    kind = "BatchNorm1d" if spec.name == "batch" else "LayerNorm"
+    lines = for_each(
+        [module.name for module in change.hidden], lambda module: f"{module} = torch.nn.Sequential({module}, torch.nn.{kind}({module}.out_features))"
+    )
+    return ["# before the optimizer is made: the norms have parameters", *lines]
+
+
+def rate(change: Change) -> list[str]:
+    return [f'for group in optimizer.param_groups:\n    group["lr"] = {number(change.after.training.resolved_lr)}']
+
+
+def optimizer(change: Change) -> list[str] | None:
+    """The optimizer made anew, with the rate that the change has."""
+    spec = change.after.training.optimizer
+    if spec.name not in CLASSES:
+        return None
+    given = [f"lr={number(change.after.training.resolved_lr)}", *_momentum(spec), *_decay(change), *ADDED.get(spec.name, [])]
+    return [f"optimizer = torch.optim.{CLASSES[spec.name]}(model.parameters(), {', '.join(given)})"]
+
+
+def optimizer_and_rate(change: Change) -> list[str] | None:
+    """A new rate alone needs no new optimizer."""
+    return optimizer(change) if change.before.training.optimizer != change.after.training.optimizer else rate(change)
+
+
+def _momentum(spec: Spec) -> list[str]:
+    return [f"momentum={number(float(spec.parameters['momentum']))}"] if spec.name in ("momentum", "nesterov") else []
+
+
+def _decay(change: Change) -> list[str]:
+    """PyTorch's weight decay is the slope of ½ λ w², dlprobe's penalty is λ w²."""
+    training = change.after.training
+    decay = float(training.optimizer.parameters.get("weight_decay", 0.0)) or 2.0 * training.l2
+    return [f"weight_decay={number(decay)}"] if decay else []
+
+
+def penalty(change: Change) -> list[str]:
+    return [f'for group in optimizer.param_groups:\n    group["weight_decay"] = {number(2.0 * change.after.training.l2)}']
+
+
+def clip(change: Change) -> list[str]:
+    bound = number(change.after.training.clip_global_norm or 0.0)
+    return ["# between loss.backward() and optimizer.step():", f"torch.nn.utils.clip_grad_norm_(model.parameters(), {bound})"]
+
+
+def schedule(change: Change) -> list[str] | None:
+    if change.after.training.schedule.name != "cosine":
+        return None
+    steps = change.after.training.steps
+    told = f"T_max={steps})" if steps else "T_max=steps)"
+    return [f"scheduler = torch.optim.lr_scheduler.CosineAnnealingLR(optimizer, {told}  # scheduler.step() behind each optimizer.step()"]
+
+
+def warmup(change: Change) -> list[str]:
+    steps = change.after.training.warmup
+    made = f"torch.optim.lr_scheduler.LinearLR(optimizer, start_factor={number(1 / max(steps, 1))}, total_iters={steps})"
+    return [f"scheduler = {made}  # scheduler.step() behind each optimizer.step()"]
+
+
+def dropout(change: Change) -> list[str] | None:
+    """More of it behind the activations' modules, or none anywhere."""
+    had, rate_ = change.before.model.dropout, change.after.model.dropout
+    if had or not rate_:
+        return [f"for module in model.modules():\n    if isinstance(module, torch.nn.Dropout):\n        module.p = {number(rate_)}"]
+    named = list(dict.fromkeys(module.activation for module in change.hidden))
+    if "" in named:
+        return None
+    return for_each(named, lambda module: f"{module} = torch.nn.Sequential({module}, torch.nn.Dropout({number(rate_)}))")
+
+
+def batch_size(change: Change) -> list[str]:
+    return [
+        f"loader = torch.utils.data.DataLoader(torch.utils.data.TensorDataset(x_train, y_train), batch_size={change.after.training.batch_size}, shuffle=True)"
+    ]
+
+
+def class_weights(change: Change) -> list[str] | None:
+    """Inverse to the sizes of the classes, 1 on average over samples."""
+    counts = change.classes
+    if not counts or min(counts) < 1 or change.before.training.loss is None or change.before.training.loss.name != "cross_entropy":
+        return None
+    weights = ", ".join(number(float(f"{sum(counts) / (len(counts) * count):.3g}")) for count in counts)
+    return [f"criterion = torch.nn.CrossEntropyLoss(weight=torch.tensor([{weights}]))"]
+
+
+def scaling(change: Change) -> list[str]:
+    return [
+        "mean, deviation = x_train.mean(0), x_train.std(0).clamp_min(1e-8)",
+        "x_train, x_val = (x_train - mean) / deviation, (x_val - mean) / deviation",
+    ]
+
+
+def double(change: Change) -> list[str]:
+    return ["model.double()  # and every x: x.double()"]
+
+
+def seed(change: Change) -> list[str]:
+    return [f"torch.manual_seed({change.after.training.seed})  # before the model is made"]
+
+
+def outputs(change: Change) -> list[str] | None:
+    """PyTorch's losses of classes hold the activation of the output, so the model is to give its last layer's z."""
+    after = change.after.training.loss
+    losses = {"cross_entropy": "CrossEntropyLoss", "binary_cross_entropy": "BCEWithLogitsLoss", "mse": "MSELoss"}
+    task = "cross_entropy" if change.classes and after is None else "" if after is None else after.name
+    if task not in losses:
+        return None
+    return [f"criterion = torch.nn.{losses[task]}()  # of model(x) as {expression(change.modules[-1].name)} gives it, with no activation behind"]
+
+
+TORCH: dict[str, Translation] = {
+    "model.activation": activation,
+    "model.init": init,
+    "model.bias_init": bias_init,
+    "model.norm": norm,
+    "model.dropout": dropout,
+    "model.output_activation": outputs,
+    "training.loss": outputs,
+    "training.lr": optimizer_and_rate,
+    "training.optimizer": optimizer,
+    "training.l2": penalty,
+    "training.clip_global_norm": clip,
+    "training.schedule": schedule,
+    "training.warmup": warmup,
+    "training.batch_size": batch_size,
+    "training.class_weights": class_weights,
+    "training.dtype": double,
+    "training.seed": seed,
+    "data.scaling": scaling,
+}
