@@ -100,7 +100,7 @@ def test_diff_of_two_names_what_differs(folder: Path) -> None:
     "command",
     [
         ["train", "{}"],
-        ["summary", "{}"],
+        ["train", "{}", "--dry-run"],
         ["prescribe", "{}"],
         ["check", "{}", "--prove"],
         ["bias-variance", "{}", "--replicas", "3"],

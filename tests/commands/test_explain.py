@@ -113,8 +113,8 @@ def test_a_rule_s_page_has_its_lesson_and_thresholds_with_their_origin() -> None
 
 
 def test_rules_are_listed_with_code_and_name() -> None:
-    assert "G001 vanishing-gradient" in dlprobe("list", "rules").out
-    records = {record["code"]: record for record in dlprobe("list", "rules", "--format", "json").data["records"]}
+    assert "G001 vanishing-gradient" in dlprobe("explain", "rules").out
+    records = {record["code"]: record for record in dlprobe("explain", "rules", "--format", "json").data["records"]}
     assert (records["G001"]["name"], records["G001"]["severity"]) == ("vanishing_gradient", "error")
 
 

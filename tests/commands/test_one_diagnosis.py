@@ -165,8 +165,7 @@ SCREENS = (
     "lr-find --data wine --epochs 1 --quick",
     "new",
     "explain",
-    "list",
-    "list activation",
+    "explain activation",
     "recipe",
 )
 

@@ -97,7 +97,7 @@ def _metavar(field: OptionField) -> str:
 
 def _allowed(field: OptionField) -> str:
     if field.kind:
-        return f"see dlprobe list {field.kind}"
+        return f"see dlprobe explain {field.kind}"
     if field.choices:
         return "" if _metavar(field) == "|".join(field.choices) else field.allowed
     return "" if field.type == "text" else field.allowed.replace(str(2**63 - 1), "2^63-1")

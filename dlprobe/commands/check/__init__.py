@@ -1,9 +1,11 @@
-"""Judge run files by rules: what is wrong, in which layer and at which step, and what to try; a configuration (.toml) before it is trained.
+"""Judge runs and configurations: what is wrong, where, and why.
 
-Exit code 0: nothing found (or nothing as severe as --fail-on asks); 1: findings; 2: a file could not be read, no rule about gradients,
+A configuration (.toml) is judged before it is trained. Exit code 0: nothing found (or nothing as
+severe as --fail-on asks); 1: findings; 2: a file could not be read, no rule about gradients,
 activations or learning could look, or something could not be compared with the runs of --against.
-Options may stand in [tool.dlprobe] of pyproject.toml or in dlprobe.toml, in the working folder or above it up to the repository's; the command line wins.
-What they change is said with the result, also with -q; a file or folder that belongs to another user has no say.
+Options may stand in [tool.dlprobe] of pyproject.toml or in dlprobe.toml, in the working folder or
+above it up to the repository's; the command line wins. What they change is said with the result,
+also with -q; a file or folder that belongs to another user has no say.
 
 Examples:
   dlprobe check runs/digits-1.h5
@@ -47,6 +49,9 @@ if TYPE_CHECKING:
     from dlprobe.experiments.proof_record import Proof
     from dlprobe.render.checked import CheckDocument, ProjectSettings
     from dlprobe.rules.files import Criteria, JudgedRun
+
+LISTED = ("Fix and guard", 1)
+SHORT = "--select --ignore --set --fail-on --advise --prove --against --baseline --write-baseline --gate --counts --exit-zero --output"
 
 CONFIGURATION_SUFFIX = ".toml"
 GREEDY = ("--against",)  # takes all that follows, as shells expand --against old/*.h5

@@ -1,4 +1,4 @@
-"""Look into a saved run or study, packed or still being written.
+"""Look into a saved run or study, also while it is written.
 
 Without options: an overview with results, loss curve, depth profiles and verdicts. --statistic shows any recorded quantity: statistics, the scalars of
 each step, evaluations, instruments, histograms (weight_histogram …) and tracked units (unit_percentiles). Of a study it shows medians and ranges over
@@ -38,6 +38,8 @@ if TYPE_CHECKING:
     from dlprobe.commands.inspect.study_questions import Question
     from dlprobe.render.document import Document
     from dlprobe.runs import Run, Study
+
+LISTED = ("Read", 1)
 
 SCHEMA = "dlprobe-inspect/1"
 DRAWS = True  # its results have pictures, which --figure writes to files
