@@ -35,7 +35,9 @@ def kind_of(path: Path) -> str | None:
     if content.startswith(b"\x89HDF\r\n\x1a\n"):
         return _kind_of_hdf5(path)
     if content.startswith(b"PAR1"):
-        return kinds.PARQUET if _is_exported(_parquet_columns(path)) else "a Parquet table"
+        from dlprobe.exporters.parquet import columns
+
+        return kinds.PARQUET if _is_exported(columns(path)) else "a Parquet table"
     if content.startswith(b"PK\x03\x04"):
         return kinds.NPZ if _end_of(path, len(kinds.ARCHIVE_COMMENT)) == kinds.ARCHIVE_COMMENT else "a NumPy archive"
     if b"brain.Event:" in content[:64]:
@@ -92,15 +94,6 @@ def _end_of(path: Path, size: int) -> bytes:
     with path.open("rb") as file:
         file.seek(-size, os.SEEK_END)
         return file.read()
-
-
-def _parquet_columns(path: Path) -> list[str]:
-    import polars
-
-    try:
-        return list(polars.read_parquet_schema(path))
-    except (polars.exceptions.PolarsError, OSError):
-        return []
 
 
 def _is_exported(columns: list[str]) -> bool:
