@@ -13,7 +13,7 @@ import numpy as np
 
 from dlprobe.config import RunConfig, to_mapping
 from dlprobe.data import PreparedData, Scaler
-from dlprobe.nn.network import LayerSpec
+from dlprobe.nn.layers import LayerSpec
 from dlprobe.record.description import LayerFacts, RunDescription, layer_facts
 from dlprobe.training.session import Session
 
