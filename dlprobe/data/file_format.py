@@ -110,7 +110,7 @@ def given_files(path: Path, options: Options) -> Iterator[tuple[Path, int]]:
 
 def large_dataset(path: Path, options: Options, told: Told | None) -> Dataset | None:
     """The data set of a large file, its features read in tiles; None where the file is to be read whole. Raises DataError."""
-    if options.outliers > 0 or (large := large_file(path, options, beside=False)) is None:
+    if (large := large_file(path, options, beside=False)) is None or options.outliers > 0:  # outliers are set in whole columns
         return None
     others = []
     for other, part in given_files(path, options):
