@@ -106,6 +106,8 @@ def check_document(
     grouped = [each.to_json() for each in configurations]
     data: dict[str, Any] = {"schema": SCHEMA, "runs": listed, "configurations": grouped, "not_evaluated": silent, "exit_code": exit_code}
     blocks = [_count_table(counts, ""), *_silence(runs)] if counted else _blocks(judged, runs, counts, details, proofs, configurations)
+    hints = [index for index, block in enumerate(blocks) if isinstance(block, Hint)]
+    blocks.insert(hints[0] if hints else len(blocks), Paragraph(_exit(exit_code, fails_on)))
     if counted:
         listed = [_count_data(each) for each in counts]
         data = {"schema": COUNTS_SCHEMA, "runs": len(judged), "counts": listed, "not_evaluated": silent, "exit_code": exit_code}
@@ -114,6 +116,11 @@ def check_document(
     blocks = [*([] if project is None else [Paragraph(project.sentence)]), *blocks]
     title = "" if len(judged) == 1 and not counted else f"check {_runs(judged)}"
     return CheckDocument(title, blocks, data, runs=runs, rules=rules, fails_on=fails_on, version=version, project=project)
+
+
+def _exit(code: int, fails_on: Sequence[Severity]) -> str:
+    """The exit code, and which findings make it 1."""
+    return f"exit code {code}; " + (f"findings of severity {' or '.join(fails_on)} make it 1" if fails_on else "no finding makes it 1")
 
 
 def _run_data(judged: JudgedRun, criteria: Criteria, proof: Proof | None) -> dict[str, Any]:

@@ -199,7 +199,7 @@ def _ranking(found: Comparison) -> Table:
         for value in found.values
     ]
     return Table(
-        columns, rows, caption=f"Loss before training, and {words(by)} at the end, median of {counted(found.power.seeds, 'seed')} with its bootstrap interval."
+        columns, rows, caption=f"First loss, and {words(by)} at the end, median of {counted(found.power.seeds, 'seed')}; worse: by an exact paired test (Holm)."
     )
 
 

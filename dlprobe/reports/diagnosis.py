@@ -24,6 +24,8 @@ PRESCRIBED = 3  # seeds of each change, as `prescribe` trains them by default
 def conclusion(found: Diagnosis) -> list[Block]:
     """The answer in three lines: what the run has come to, its cause with one number, and the command to type first."""
     heads = [found.cause] if found.cause is not None else [*found.symptoms, *_other_faults(found), *spoken(found)][:1]
+    if all(finding.severity != "error" for finding in heads):  # what fails a gate is said before what may have caused it
+        heads = [*[finding for finding in found.others if finding.severity == "error"][:1], *(heads if found.cause or found.symptoms else [])] or heads
     causes: list[Block] = [Verdict(brief(finding), SEVERITY_TONES[finding.severity or "info"]) for finding in heads]
     if found.cause_unknown and not heads:
         causes = [Verdict("cause unknown: no rule that could look explains it", "bad")]
@@ -76,11 +78,12 @@ def tone_of(found: Diagnosis) -> Tone:
 
 
 def cause_blocks(found: Diagnosis, most: int = MOST_TRIED, tried: bool = False) -> list[Block]:
-    """The cause, or that it is not known and what was excluded; what to try. tried: whether the first command stands above already."""
-    heads = [found.cause] if found.cause is not None else list(found.symptoms)
+    """The causes, or that none is known and what was excluded; what to try. tried: whether the first command stands above already."""
+    heads = list(found.together or [found.cause]) if found.cause is not None else list(found.symptoms)
     if not heads and not found.cause_unknown:
         return []
     blocks: list[Block] = [] if found.cause is not None else unknown_lines(found)
+    blocks += [Verdict(f"{len(found.together)} causes together:", "neutral", apart=True)] if found.together else []
     said = ""
     for finding in heads:
         line = head(finding)
@@ -179,7 +182,8 @@ def brings_about(found: Diagnosis) -> str:
 
 
 def _other_faults(found: Diagnosis) -> list[Finding]:
-    return [finding for finding in found.others if finding.severity != "info"]
+    told = [(each.code, each.evidence) for each in found.together]
+    return [finding for finding in found.others if finding.severity != "info" and (finding.code, finding.evidence) not in told]
 
 
 def spoken(found: Diagnosis) -> list[Finding]:

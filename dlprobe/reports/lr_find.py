@@ -18,18 +18,16 @@ SCHEMA = "dlprobe-lr-find/1"
 def document(found: Found, *, data_name: str, optimizer: str, train: str) -> Document:
     """The whole answer. train: the command that trains the configuration at the rate that was found."""
     blocks: list[Block] = [] if found.complete else [Verdict(f"stopped early: {counted(len(found.trials), 'run')} had ended", "warning")]
-    blocks += [_chart(found), Facts(_facts(found.test))]
-    if found.trials:
-        blocks.append(_table(found))
     known = math.isfinite(found.rate)
-    blocks.append(Verdict(f"lr = {found.rate:g}" if known else "no rate trains", "good" if known else "bad"))
-    blocks.append(Paragraph(f"{found.reason[:1].upper()}{found.reason[1:]}."))
+    blocks.append(Verdict(f"{f'lr = {found.rate:g}' if known else 'no rate trains'} for {optimizer} on {data_name}", "good" if known else "bad"))
+    blocks += [Paragraph(f"{found.reason[:1].upper()}{found.reason[1:]}.", below=True), _chart(found)]
+    blocks.append(_table(found) if found.trials else Facts(_facts(found.test)))
     if found.by == "train_loss" and len(found.learned) > 1:
         several = f"{len(found.learned)} of these rates learn the training part to below a thousandth of its first loss"
         blocks.append(Paragraph(f"{several}: --by val_loss chooses by what is not trained on."))
     if known:
         blocks.append(Hint(train))
-    return Document(f"learning rate for {optimizer} on {data_name}", blocks, _data(found, data_name, optimizer))
+    return Document("", blocks, _data(found, data_name, optimizer), [Facts(_facts(found.test))] if found.trials else [])
 
 
 def _chart(found: Found) -> Chart:

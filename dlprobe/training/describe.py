@@ -113,6 +113,7 @@ def environment(config: RunConfig) -> dict[str, Any]:
         "processor": platform.processor() or platform.machine(),
         "cores": os.cpu_count() or 0,
         "threads": config.training.threads,
+        "openblas_coretype": os.environ.get("OPENBLAS_CORETYPE", ""),  # set, it changes the order of sums in matrix products, and so the content hash
         "command_line": " ".join(["dlprobe", *sys.argv[1:]]),
     }
 

@@ -51,8 +51,8 @@ def test_table_fits_eighty_columns_and_says_what_to_type_next() -> None:
 
 def test_one_is_said_in_the_singular() -> None:
     one = ("--depth", "2", "--width", "1", "--activation", "tanh", "--init", "he_normal", "--seeds", "1", "--steps", "1")
-    out = " ".join(dlprobe("gradients", "--data", "wine", *one).out.split())
-    for said in ("At initialization, one seed, one unit per layer.", "After 1 step on wine", "1 net: 1 "):
+    out = " ".join(dlprobe("gradients", "--data", "wine", *one, "--details").out.split())
+    for said in ("on wine; one seed, one unit per layer.", "after 1 step", "1 net: 1 "):
         assert said in out
 
 

@@ -29,7 +29,7 @@ STORIES = (
         (
             ("dlprobe gradients", "40 nets on digits, under a minute"),
             ("dlprobe recipe", "what lectures claim: does it hold?"),
-            ("dlprobe explain", "words, rules and all there is"),
+            ("dlprobe explain vanishing", "words, with pictures and formulas"),
         ),
     ),
     (

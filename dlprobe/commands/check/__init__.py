@@ -35,6 +35,7 @@ from dlprobe.commands.base.completing import complete_configurations
 from dlprobe.commands.base.file_kinds import BASELINE as BASELINE_FILE
 from dlprobe.commands.base.named_files import allow_file_option
 from dlprobe.commands.base.screen import Screen
+from dlprobe.commands.base.untrusted import reading_options
 from dlprobe.commands.base.writing import claim, read_as, write_text
 from dlprobe.errors import FAIL_ON, FAIL_ON_DEFAULT, ConfigError, ExitCode
 from dlprobe.render.checked import SCHEMA as SCHEMA
@@ -104,6 +105,7 @@ Seeds = Annotated[int | None, typer.Option("--seeds", metavar="N", min=1, max=10
 
 
 @allow_file_option
+@reading_options
 def command(
     runs: Runs,
     select: Select = None,

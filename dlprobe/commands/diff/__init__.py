@@ -19,6 +19,7 @@ import typer
 from dlprobe.commands.base.arguments import Force
 from dlprobe.commands.base.completing import complete_runs
 from dlprobe.commands.base.screen import Screen
+from dlprobe.commands.base.untrusted import reading_options
 from dlprobe.commands.base.writing import claim, read_as
 from dlprobe.errors import ExitCode
 
@@ -30,6 +31,7 @@ FailOnChange = Annotated[bool, typer.Option("--fail-on-change", help="exit with 
 Output = Annotated[Path | None, typer.Option("-o", "--output", metavar="FILE", help="write the result to FILE in place of stdout")]
 
 
+@reading_options
 def command(a: First, b: Second, fail_on_change: FailOnChange = False, output: Output = None, force: Force = False, *, screen: Screen) -> ExitCode:
     """Read both, compare, show."""
     from dlprobe.commands.diff.diffing import pairs, read_sides

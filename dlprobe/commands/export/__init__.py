@@ -23,6 +23,7 @@ import typer
 from dlprobe.commands.base.arguments import Force, one_of
 from dlprobe.commands.base.completing import complete_runs
 from dlprobe.commands.base.screen import Screen
+from dlprobe.commands.base.untrusted import reading_options
 from dlprobe.commands.inspect.quantities import complete_statistic
 from dlprobe.errors import ConfigError
 from dlprobe.runs.reading import reading
@@ -42,6 +43,7 @@ Ids = Annotated[list[str] | None, typer.Option("--run", metavar="ID", help="runs
 Parameters = Annotated[bool, typer.Option("--parameters", help="the last parameters of the net by layer, as .npz")]
 
 
+@reading_options
 def command(
     run: RunFile,
     output: Output,

@@ -26,6 +26,7 @@ import typer
 from dlprobe.commands.base.arguments import one_of
 from dlprobe.commands.base.completing import complete_runs
 from dlprobe.commands.base.screen import Screen
+from dlprobe.commands.base.untrusted import reading_options
 from dlprobe.commands.inspect.quantities import HISTOGRAM, TRACKED, complete_statistic, distribution, find_quantity
 from dlprobe.commands.inspect.selection import ENDS, Selection, conditions, selection
 from dlprobe.config import split_list
@@ -133,6 +134,7 @@ class View:
         return Question(self.statistic or "", self.selection, conditions(self.where), self.by, self.sort or ORDERS[0])
 
 
+@reading_options
 def command(
     run: RunFile,
     show: Show = None,

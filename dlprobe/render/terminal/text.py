@@ -43,8 +43,8 @@ def image(page: Page, block: doc.Image) -> None:
 
 
 def verdict(page: Page, block: doc.Verdict) -> None:
-    """A judgement behind its mark."""
-    page.wrapped(Text(page.glyphs.marks[block.tone] + visible(block.line), TONES[block.tone]), indent="  ")
+    """A judgement behind its mark, which alone is coloured: long coloured text is hard to read on one background or the other."""
+    page.wrapped(Text.assemble((page.glyphs.marks[block.tone], TONES[block.tone]), visible(block.line)), indent="  ")
 
 
 def choices(page: Page, block: doc.Choices) -> None:
