@@ -110,6 +110,7 @@ def format_value(value: Value) -> str:
 
 # Kind -> the module or folder whose import registers its records. A folder is walked: every module in it is imported.
 HOMES: dict[str, str] = {
+    "concept": "dlprobe.guide.concepts",
     "activation": "dlprobe.parts.activations",
     "initializer": "dlprobe.parts.initializers",
     "normalization": "dlprobe.parts.normalizations",
@@ -131,6 +132,7 @@ HOMES: dict[str, str] = {
     "recipe": "dlprobe.experiments.recipes",
     "output_format": "dlprobe.render",
     "export_format": "dlprobe.exporters",
+    "key": "dlprobe.config.listing",
     "page": "dlprobe.guide.pages",
     "schema": "dlprobe.guide.schemas",
 }
@@ -157,7 +159,7 @@ def kinds() -> tuple[str, ...]:
 def records(kind: str) -> dict[str, Any]:
     """Every record of a kind by name, in the order of registration."""
     if kind not in HOMES:
-        raise ConfigError(unknown("kind", kind, HOMES, "those that dlprobe list shows"))
+        raise ConfigError(unknown("kind", kind, HOMES, "see dlprobe explain"))
     if kind not in _loaded:
         home = importlib.import_module(HOMES[kind])
         for module in pkgutil.iter_modules(getattr(home, "__path__", [])):
@@ -208,7 +210,7 @@ def unknown(what: str, name: str, known: Iterable[str], elsewhere: str = "", als
 
 def listing(kind: str) -> str:
     """What `unknown` says in place of a long list of this kind."""
-    return f"those that dlprobe list {kind} shows"
+    return f"those that dlprobe explain {kind} shows"
 
 
 def listed(names: Sequence[str], elsewhere: str = "") -> str:

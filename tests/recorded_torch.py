@@ -25,6 +25,8 @@ from dlprobe.runs import Run
 torch: Any = pytest.importorskip("torch")
 torch.set_num_threads(1)  # nets are small, and threads of several test processes would wait for each other
 
+F = torch.nn.functional
+TOLERANCE = 1e-5
 NAMES = tuple(registry.records("statistic"))
 SIZES = (6, 12, 9, 3)
 SAMPLES = 32
@@ -101,6 +103,26 @@ class Trained:
     @property
     def parameters(self) -> list[Any]:
         return [each.detach().clone() for each in self.model.parameters()]
+
+
+def plain_step(model: Any, optimizer: Any, x: Any, y: Any, rec: Any) -> None:
+    loss = F.cross_entropy(model(x), y)
+    loss.backward()
+    optimizer.step()
+    optimizer.zero_grad()
+    rec.loss(loss)
+
+
+def recorded(model: Any, path: Path, step: Callable[..., None] = plain_step, steps: int = 3, optimizer: Any = None, **options: Any) -> Trained:
+    """Train a net of SIZES, weights and batches noted."""
+    found = Trained(model)
+    optimizer = optimizer or torch.optim.SGD(model.parameters(), lr=RATE)
+    with dlprobe.recorders.torch.record(model, optimizer, path, strict=True, **options) as rec:
+        for x, y in batches(0, steps):
+            found.before.append(weights_of(model))
+            found.batches.append((x, y))
+            step(model, optimizer[-1] if isinstance(optimizer, list) else optimizer, x, y, rec)
+    return found
 
 
 def linears(model: Any) -> list[Any]:

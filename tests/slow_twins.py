@@ -13,7 +13,8 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from dlprobe.nn.network import LayerSpec, Network
+from dlprobe.nn.layers import LayerSpec
+from dlprobe.nn.network import Network
 from dlprobe.parts.activations import Activation, GatedActivation, LearnedActivation, RandomActivation, RowActivation
 from dlprobe.parts.losses import RowLoss
 from dlprobe.registry import Spec

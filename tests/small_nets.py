@@ -9,7 +9,8 @@ import numpy as np
 import numpy.typing as npt
 
 from dlprobe import registry
-from dlprobe.nn.network import LayerSpec, Network
+from dlprobe.nn.layers import LayerSpec
+from dlprobe.nn.network import Network
 from dlprobe.registry import Spec
 
 Array = npt.NDArray[Any]

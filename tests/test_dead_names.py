@@ -8,7 +8,18 @@ from collections.abc import Iterator
 from test_imports import PACKAGE, absolute, module_name
 
 # Called by those who load the module: by name from the folder walk of commands, and by pytest.
-CALLED_FROM_OUTSIDE = {"command", "GREEDY", "SCHEMA", "DRAWS", "FORMAT", "record", "Callback"}  # record, Callback: of dlprobe.recorders, which users call
+CALLED_FROM_OUTSIDE = {
+    "command",
+    "LISTED",
+    "SHORT",
+    "ALIASES",
+    "GREEDY",
+    "SCHEMA",
+    "DRAWS",
+    "FORMAT",
+    "record",
+    "Callback",
+}  # record, Callback: of dlprobe.recorders, which users call
 PLUGIN = "pytest_plugin"
 
 

@@ -1,4 +1,4 @@
-"""Examine this installation: kernel cache, versions, vector instructions, and whether every kernel computes what it should.
+"""Examine this installation: cache, versions, every kernel.
 
 Each kernel in the cache is run on a small block of fixed numbers beside its plain form: the same record as uncompiled Python, in float64. With --all every
 record of the registry is, in both precisions; what is not in the cache is compiled first, which takes some two minutes. A kernel that gives other numbers,
@@ -17,6 +17,8 @@ import typer
 
 from dlprobe.commands.base.screen import Screen
 from dlprobe.errors import ExitCode
+
+LISTED = ("also", 4)
 
 All = Annotated[bool, typer.Option("--all", help="compare every record of the registry, not only those whose kernels are cached")]
 

@@ -32,6 +32,8 @@ from dlprobe.errors import ConfigError, ExitCode
 if TYPE_CHECKING:
     from dlprobe.experiments.lr_find import Found, RateSearch
 
+LISTED = ("Fix and guard", 3)
+SHORT = "--from --to --range-steps --by --quick --data --target --layers --activation --init --norm --optimizer --batch-size --epochs --seed"
 DRAWS = True  # its results have pictures, which --figure writes to files
 SEARCH = "Search"
 LOSSES = ("train_loss", "val_loss")

@@ -1,6 +1,8 @@
-"""Write a commented starter TOML: every option with its help, what is allowed, and a value to begin with.
+"""Write a commented starter configuration (TOML).
 
-Options on the command line are written into it. A preset decides some of them, with the reason as a comment; what is given on the command line wins.
+Every option stands in it with its help, what is allowed, and a value to begin with. Options on the
+command line are written into it. A preset decides some of them, with the reason as a comment; what
+is given on the command line wins.
 
 Examples:
   dlprobe new
@@ -21,6 +23,9 @@ from dlprobe.commands.base.screen import Screen
 from dlprobe.commands.base.writing import claim, write_text
 from dlprobe.errors import ConfigError
 from dlprobe.registry import unknown
+
+LISTED = ("also", 3)
+SHORT = "--preset --output --force --data --layers --activation --init --norm --loss --optimizer --lr --schedule --batch-size --epochs --seed"
 
 Output = Annotated[Path, typer.Option("-o", "--output", metavar="FILE", help="file to write [default: net.toml]")]
 PresetName = Annotated[str, typer.Option("--preset", metavar="defaults|guidelines", help="a starting point [default: defaults]")]

@@ -1,9 +1,11 @@
-"""Try what may cure a run, cheap and likely changes first, and say which one does, and which is the best.
+"""Train what may cure a run, and say which change does.
 
-Every change is trained over a few seeds on the same data, beside the run as it is and plain defaults. A run that failed is cured where it learns in
-4 of 5 seeds. Where no change cures, the one that helped most is tried together with what its own findings name and with the others. Of the cures the
-best is taken, and of those that the seeds do not tell apart the cheapest. Its configuration is written as TOML: what is not as by default, and why.
-A proof that `check --prove` left beside the run is used; after Ctrl-C the same command goes on.
+Cheap and likely changes go first. Every change is trained over a few seeds on the same data, beside
+the run as it is and plain defaults. A run that failed is cured where it learns in 4 of 5 seeds.
+Where no change cures, the one that helped most is tried together with what its own findings name
+and with the others. Of the cures the best is taken, and of those that the seeds do not tell apart
+the cheapest. Its configuration is written as TOML: what is not as by default, and why. A proof that
+`check --prove` left beside the run is used; after Ctrl-C the same command goes on.
 
 Examples:
   dlprobe prescribe runs/digits-1.h5 --seeds 1 --tries 1 --force
@@ -39,6 +41,8 @@ if TYPE_CHECKING:
     from dlprobe.experiments.proof_file import ProofFile
     from dlprobe.experiments.trials import Trial
     from dlprobe.rules import Diagnosis, Finding
+
+LISTED = ("Fix and guard", 2)
 
 RunFile = Annotated[Path, typer.Argument(metavar="RUN", help="run file, or STUDY#RUN", autocompletion=complete_runs)]
 Seeds = Annotated[int, typer.Option("--seeds", metavar="N", min=1, max=100, help="runs of each change, from --seed upwards [default: 3]")]

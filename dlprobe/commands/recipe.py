@@ -35,6 +35,8 @@ if TYPE_CHECKING:
     from dlprobe.commands.base import writing
     from dlprobe.experiments.recipe_study import Measured, RecipeExperiment
 
+LISTED = ("Learn", 2)
+
 
 def complete_recipe(incomplete: str) -> list[str]:
     """Recipes for the shell."""

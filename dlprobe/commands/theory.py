@@ -1,4 +1,4 @@
-"""Predict, without training, how signal and gradient flow through a net.
+"""Predict, without training, how signal and gradient flow.
 
 Mean-field theory of wide random nets: the fixed point q* of the preactivations, χ_1, depth scales, the edge of chaos, and every layer's mean squares with
 the band in which one net of these widths falls. Normalization, residual connections and dropout included; where the theory does not apply, the reason
@@ -30,6 +30,8 @@ if TYPE_CHECKING:
     from dlprobe.config import RunConfig
     from dlprobe.runs import Run
 
+LISTED = ("Predict", 1)
+SHORT = "--layers --activation --init --norm --residual --dropout --data --against --sigma-b --maps"
 DRAWS = True  # its results have pictures, which --figure writes to files
 PANEL = "Theory"
 NEEDED = ("fan_in", "units", "activation", "initializer", "bias_initializer")  # of the layer table, to know the net

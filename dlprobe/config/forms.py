@@ -242,7 +242,7 @@ class Named(Form):
 
     @property
     def described(self) -> str:
-        return f"name or name(key=value, …), see dlprobe list {self.kind}"
+        return f"name or name(key=value, …), see dlprobe explain {self.kind}"
 
     def parse(self, value: object) -> Spec:
         return parse_spec(self.kind, value, self.words)  # type: ignore[arg-type]  # parse_spec refuses what is neither text nor table

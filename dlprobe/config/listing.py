@@ -1,9 +1,10 @@
-"""What the command line's --help says of every option, from the fields' own definitions."""
+"""What the command line's --help and `explain` say of every key, from the fields' own definitions: records of kind `key`."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 
+from dlprobe import registry
 from dlprobe.config.forms import Form
 from dlprobe.config.problems import option_name
 from dlprobe.config.records import TABLES, names_elsewhere
@@ -28,11 +29,22 @@ class OptionField:
     kind: str | None
     words: tuple[str, ...]
     also_called: tuple[str, ...]
+    parameters: tuple[registry.Parameter, ...] = ()
+
+    @property
+    def name(self) -> str:
+        """The key; no two tables have the same."""
+        return self.key
+
+    @property
+    def summary(self) -> str:
+        """The line of help."""
+        return self.help
 
 
 def fields() -> list[OptionField]:
     """Every option in the order of the tables. Imports no parts."""
-    return [_field(table, key, form) for table, record in TABLES.items() for key, form in record.forms().items()]
+    return list(registry.records("key").values())
 
 
 def _field(table: str, key: str, form: Form) -> OptionField:
@@ -50,3 +62,8 @@ def _field(table: str, key: str, form: Form) -> OptionField:
         words=tuple(form.words),
         also_called=names_elsewhere(definition),
     )
+
+
+for _table, _record in TABLES.items():
+    for _key, _form in _record.forms().items():
+        registry.register("key", _field(_table, _key, _form))

@@ -10,6 +10,7 @@ from typing import Any
 from dlprobe.config.naming import LONGEST_NAME
 from dlprobe.config.problems import ALL_KEYS, FieldError, StrayKeyError, stray_key
 from dlprobe.config.records import TABLES, RunConfig, keys_by_table, other_keys
+from dlprobe.config.regular_files import read_start
 from dlprobe.config.scalars import show
 from dlprobe.config.toml_text import loads
 from dlprobe.config.writing import to_mapping
@@ -114,8 +115,7 @@ def parse_toml(text: str, source: str) -> RunConfig:
 
 def _text_of(path: Path) -> str:
     try:
-        with path.open("rb") as file:
-            content = file.read(LARGEST_FILE + 1)
+        content = read_start(path, LARGEST_FILE + 1)
     except FileNotFoundError:
         raise ConfigError(f"{show(str(path))[1:-1]}: no such file: {nearby(path)}expected a TOML configuration, write one with dlprobe new") from None
     except IsADirectoryError:

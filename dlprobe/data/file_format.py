@@ -110,7 +110,7 @@ def given_files(path: Path, options: Options) -> Iterator[tuple[Path, int]]:
 
 def large_dataset(path: Path, options: Options, told: Told | None) -> Dataset | None:
     """The data set of a large file, its features read in tiles; None where the file is to be read whole. Raises DataError."""
-    if options.outliers > 0 or (large := large_file(path, options, beside=False)) is None:
+    if (large := large_file(path, options, beside=False)) is None or options.outliers > 0:  # outliers are set in whole columns
         return None
     others = []
     for other, part in given_files(path, options):
@@ -175,7 +175,7 @@ def first_bytes(path: Path) -> bytes:
         mode = path.stat().st_mode
     except FileNotFoundError:
         where = "" if path.is_absolute() else f" in {visible(Path.cwd())}"
-        raise problem(path, f"there is no such file{where}: {nearby(path)}check the path, or `dlprobe list data` for the sets that have a name") from None
+        raise problem(path, f"there is no such file{where}: {nearby(path)}check the path, or `dlprobe explain data` for the sets that have a name") from None
     except ValueError as error:
         raise problem(path, f"is not a path ({in_one_line(error)})") from None
     if stat.S_ISDIR(mode):

@@ -14,11 +14,11 @@ from dlprobe.data.dataset import LARGEST_ELEMENTS, Array, Tile
 from dlprobe.data.frames import column_of, is_readable, number_column, refuse_packed, silent_stderr
 from dlprobe.data.large_files import LargeTable, is_large
 from dlprobe.data.places import in_one_line, problem
-from dlprobe.data.tiles import TILE
 
 if TYPE_CHECKING:
     import polars
 
+TILE = 2**20  # numbers of whole columns that are read at a time, about: 8 MiB as float64
 Scan = Callable[[Path], "polars.LazyFrame"]
 
 

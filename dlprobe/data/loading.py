@@ -57,7 +57,7 @@ def load_with_source(options: Options, seed: int, told: Told | None = None) -> t
         source = read_sources(path, options)
         return dataset_of(path, source, options), source
     if (file := nearby(text)) and not nearest(tidied(text), records("data")):
-        raise ConfigError(f"{visible(text)}: there is no such file or data set: {file}dlprobe list data shows the sets that have a name")
+        raise ConfigError(f"{visible(text)}: there is no such file or data set: {file}dlprobe explain data shows the sets that have a name")
     raise ConfigError(
         f"{unknown('data set', visible(text), records('data'), listing('data'))}; a file is given as a path with a suffix ({', '.join(suffixes())})"
     )

@@ -24,7 +24,8 @@ def sorted_at(tiles: Tiles, rows: Indices, ranks: Indices) -> Floats:
         counts = digit_counts(tiles, rows, known, rest, bits)
         below = np.cumsum(counts, axis=2)
         digit = (below <= left[:, :, None]).sum(axis=2)
-        left -= np.take_along_axis(below - counts, digit[:, :, None], axis=2)[:, :, 0]
+        left -= np.take_along_axis(below, digit[:, :, None], axis=2)[:, :, 0]
+        left += np.take_along_axis(counts, digit[:, :, None], axis=2)[:, :, 0]
         known = (known << np.uint64(bits)) | digit.astype(np.uint64)
     return np.where(known & SIGN, known ^ SIGN, ~known).view(np.float64)
 
@@ -44,7 +45,7 @@ def digit_counts(tiles: Tiles, rows: Indices, known: Array, rest: int, bits: int
                 chosen = keys != SIGN | (SIGN - np.uint64(1)) if first else keys >> np.uint64(rest + bits) == known[k, tile.columns]
                 digit = (keys[chosen] >> np.uint64(rest)).astype(np.int64) & ((1 << bits) - 1)
                 place = np.nonzero(chosen)[1] * (1 << bits) + digit
-                count[tile.columns] += np.bincount(place, minlength=width << bits).reshape(width, -1)
+                np.add.at(count[tile.columns].reshape(-1), place, 1)
     return np.broadcast_to(counts, (many, columns, 1 << bits))
 
 

@@ -13,8 +13,8 @@ from dlprobe.data.dataset import Array, Floats, Indices, Tile, Tiles
 LARGE = 2**24
 # numbers that are read in tiles at most: 8 GiB as float32
 LARGEST_TILED = 2**31
-# numbers of one tile, about: 8 MiB as float64
-TILE = 2**20
+# numbers of one tile, about: 2 MiB as float64
+TILE = 2**18
 
 # told(numbers read so far, numbers in all)
 Told = Callable[[int, int], None]

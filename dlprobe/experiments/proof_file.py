@@ -14,6 +14,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, TypeVar
 
+from dlprobe.config.regular_files import read_start
 from dlprobe.errors import RunFileError
 from dlprobe.experiments.proof_record import Cause, Proof
 from dlprobe.experiments.trials import Trial
@@ -122,8 +123,7 @@ def believed(path: Path, content_sha256: str) -> tuple[ProofFile | None, str]:
 def read_proof_file(path: Path) -> ProofFile:
     """What a proof file says. Raises FileNotFoundError, and RunFileError for what is no proof file or damaged."""
     try:
-        with path.open("rb") as file:
-            content = file.read(LARGEST_FILE + 1)
+        content = read_start(path, LARGEST_FILE + 1)
     except FileNotFoundError:
         raise
     except OSError as error:

@@ -105,7 +105,8 @@ class Proof:
         """Why it is not proved; empty where it is."""
         if not self.complete:
             return f"{len(self.pairs)} of {counted(len(self.seeds), 'seed')} have ended"
-        return " ".join(filter(None, [verdict_reason(self.undone, self.sham, len(self.pairs)), self._helps]))
+        reason = verdict_reason(self.undone, self.sham, len(self.pairs), "them" if self.cause.beside else "it")
+        return " ".join(filter(None, [reason, self._helps]))
 
     @property
     def _helps(self) -> str:
@@ -136,8 +137,8 @@ class Proof:
         return {**made, "earlier": [each.to_json() for each in self.earlier]}
 
 
-def verdict_reason(undone: int, sham: int, count: int) -> str:
-    """Why counts of seeds that learn prove nothing; empty where they prove the cause.
+def verdict_reason(undone: int, sham: int, count: int, what: str = "it") -> str:
+    """Why counts of seeds that learn prove nothing; empty where they prove the cause. what: `it` of one cause, `them` of several.
 
     >>> [verdict_reason(*counts, 5) == "" for counts in ((5, 0), (5, 1), (4, 0), (5, 2), (4, 1))]
     [True, True, True, False, False]
@@ -145,9 +146,9 @@ def verdict_reason(undone: int, sham: int, count: int) -> str:
     if count == 0 or p_more_errors(count, count, 0, count) > LEVEL + 1e-9:
         return f"too few seeds to tell: with {count} even the clearest result may be chance, 3 or more are needed"
     if p_more_errors(undone, count, sham, count) <= LEVEL + 1e-9:
-        return "" if undone >= CURED_SHARE * count else "undone alone it helps in some seeds only: something else stands beside it"
+        return "" if undone >= CURED_SHARE * count else f"undoing {what} alone helps in some seeds only: something else stands beside {what}"
     if undone < CURED_SHARE * count:
         if sham:
             return "both learn in some seeds only: chance decides, and something else stands behind it"
-        return "undoing it alone does not cure: another cause stands behind or beside it"
+        return f"undoing {what} alone does not cure: another cause stands behind or beside {what}"
     return "other weights and another order of samples cure it too: chance decides more than this cause"

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import Path
 
+from dlprobe.exporters import kinds
 from dlprobe.exporters.formats import register
 from dlprobe.exporters.parts import Part
 from dlprobe.exporters.tables import frames
@@ -23,4 +24,4 @@ def write(path: Path, parts: Sequence[Part]) -> None:
             safe.write_csv(file, include_header=number == 0)
 
 
-register("csv", "a table as text, a row for each step and layer", ".csv", "a table of data", write)
+register("csv", "a table as text, a row for each step and layer", ".csv", kinds.CSV, write)

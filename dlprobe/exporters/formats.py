@@ -33,5 +33,5 @@ def format_of(path: Path) -> ExportFormat:
     """The format that a file's ending asks for. Raises ConfigError."""
     formats: dict[str, ExportFormat] = {each.suffix: each for each in registry.records("export_format").values()}
     if path.suffix.lower() not in formats:
-        raise ConfigError(f"{path.name}: the ending of the file says what is written: expected one of {', '.join(formats)}")
+        raise ConfigError(f"{path.name}: the ending says what is written: choose another name with -o that ends in {', '.join(sorted(formats))}")
     return formats[path.suffix.lower()]

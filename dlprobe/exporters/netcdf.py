@@ -9,14 +9,13 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
+from dlprobe.exporters import kinds
 from dlprobe.exporters.formats import register
 from dlprobe.exporters.parts import Part
 from dlprobe.record import layout
 
 if TYPE_CHECKING:
     from dlprobe.hdf5.writer import PackedWriter
-
-SCHEMA = "dlprobe-export"
 
 
 def write(path: Path, parts: Sequence[Part]) -> None:
@@ -25,7 +24,7 @@ def write(path: Path, parts: Sequence[Part]) -> None:
 
     writer = PackedWriter(path)
     try:
-        writer.text("/", "schema", SCHEMA)
+        writer.text("/", "schema", kinds.SCHEMA)
         for part in parts:
             _write_part(writer, part)
         writer.finish()
@@ -68,4 +67,4 @@ def _attributes(name: str) -> dict[str, str]:
     return {}
 
 
-register("netcdf", "netCDF-4 on named axes, for xarray", ".nc", "a netCDF export", write)
+register("netcdf", "netCDF-4 on named axes, for xarray", ".nc", kinds.NETCDF, write)

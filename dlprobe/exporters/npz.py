@@ -10,16 +10,17 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from dlprobe.exporters import kinds
 from dlprobe.exporters.formats import register
 from dlprobe.exporters.parts import Part
 
-KIND = "a NumPy archive"
 _DAY = (1980, 1, 1, 0, 0, 0)  # the same content gives the same file
 
 
 def write(path: Path, parts: Sequence[Part]) -> None:
     """Write the archive. Raises RunFileError where a run is damaged, OSError where the disk is full."""
     with zipfile.ZipFile(path, "x", zipfile.ZIP_DEFLATED, compresslevel=1) as archive:
+        archive.comment = kinds.ARCHIVE_COMMENT
         for part in parts:
             above = f"{part.id}/" if part.id else ""
             for dim in part.dims:
@@ -31,6 +32,7 @@ def write(path: Path, parts: Sequence[Part]) -> None:
 def write_arrays(path: Path, arrays: Mapping[str, NDArray[Any]]) -> None:
     """An archive of arrays that are in memory. Raises OSError."""
     with zipfile.ZipFile(path, "x", zipfile.ZIP_DEFLATED, compresslevel=1) as archive:
+        archive.comment = kinds.ARCHIVE_COMMENT
         for name, array in arrays.items():
             _add(archive, name, array.dtype, array.shape, [array])
 
@@ -45,4 +47,4 @@ def _add(archive: zipfile.ZipFile, name: str, dtype: np.dtype[Any], shape: tuple
             file.write(np.ascontiguousarray(piece, dtype).tobytes())
 
 
-register("npz", "NumPy arrays by name", ".npz", KIND, write)
+register("npz", "NumPy arrays by name", ".npz", kinds.NPZ, write)

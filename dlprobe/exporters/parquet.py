@@ -6,6 +6,7 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from dlprobe.exporters import kinds
 from dlprobe.exporters.formats import register
 from dlprobe.exporters.parts import Part
 from dlprobe.exporters.tables import frames
@@ -34,4 +35,14 @@ def write(path: Path, parts: Sequence[Part]) -> None:
         raise failed[0] if failed else OSError("Parquet could not be written") from None
 
 
-register("parquet", "a table with its types, compressed", ".parquet", "a Parquet table", write)
+def columns(path: Path) -> list[str]:
+    """Names of the columns of a file; none where it cannot be read."""
+    import polars
+
+    try:
+        return list(polars.read_parquet_schema(path))
+    except (polars.exceptions.PolarsError, OSError):
+        return []
+
+
+register("parquet", "a table with its types, compressed", ".parquet", kinds.PARQUET, write)

@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 
 from dlprobe.errors import ConfigError, MissingExtraError
+from dlprobe.exporters import kinds
 from dlprobe.exporters.formats import register
 from dlprobe.exporters.parts import Part
 
@@ -53,4 +54,4 @@ def _writer() -> Any:
     return Writer
 
 
-register("tensorboard", "an event file for TensorBoard", ".tfevents", "a TensorBoard event file", write)
+register("tensorboard", "an event file for TensorBoard", ".tfevents", kinds.EVENTS, write)

@@ -12,6 +12,7 @@ import os
 import re
 import zlib
 from collections.abc import Iterator
+from contextvars import ContextVar
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -27,6 +28,7 @@ from dlprobe.hdf5.preflight import ANY_SUPERBLOCK, CHECKSUMMED_SUPERBLOCKS, exam
 __all__ = ["ANY_SUPERBLOCK", "CHECKSUMMED_SUPERBLOCKS", "GuardedFile", "Stored"]
 
 BUDGET = 8 * 2**30  # declared bytes of all data sets that are read from one file
+ALLOWED: ContextVar[int] = ContextVar("allowed", default=BUDGET)  # what the user allows instead
 MAX_CHUNK = 16 * 2**20
 MAX_PIECES = 2**22
 MAX_ATTRIBUTE = 2**20
@@ -55,8 +57,10 @@ class Stored:
 class GuardedFile:
     """One HDF5 file, read by known names. Raises RunFileError on opening and on every reading method. Close it, or use it in a `with`."""
 
-    def __init__(self, path: Path, superblocks: tuple[int, ...] = CHECKSUMMED_SUPERBLOCKS, budget: int = BUDGET) -> None:
-        self.name, self._budget, self._id = printable(path), budget, None
+    def __init__(self, path: Path, superblocks: tuple[int, ...] = CHECKSUMMED_SUPERBLOCKS, budget: int | None = None) -> None:
+        """budget: bytes that may be declared; None for what the user allows."""
+        self.name, self._id = printable(path), None
+        self._most = self._budget = ALLOWED.get() if budget is None else budget
         self._sets: dict[str, Any] = {}
         self._unmeasured: dict[str, list[tuple[int, ...]]] = {}
         self._groups: dict[str, Any] = {}
@@ -303,7 +307,9 @@ class GuardedFile:
         self._budget -= found.size
 
     def _over_budget(self, path: str, size: int) -> RunFileError:
-        return RunFileError(f"{self.name}: {printable(path)} declares {size} bytes, more than is left of the limit of {BUDGET} per file")
+        return RunFileError(
+            f"{self.name}: {printable(path)} declares {size} bytes, more than is left of the limit of {self._most} per file: --max-declared raises it"
+        )
 
     def _refuse(self, reason: str) -> RunFileError:
         return RunFileError(f"{self.name} is refused: {reason}")

@@ -14,8 +14,9 @@ import numpy as np
 import numpy.typing as npt
 
 from dlprobe.nn import kernels, lanes, linking, program
+from dlprobe.nn.layers import LayerSpec
 from dlprobe.nn.model import Work
-from dlprobe.nn.network import NO_NUMBERS, LayerSpec, Network, Trained
+from dlprobe.nn.network import NO_NUMBERS, Network, Trained
 from dlprobe.nn.regulation import NOTHING, Regulation
 from dlprobe.nn.tiles import AVAILABLE, VECTOR_BYTES
 from dlprobe.parts.activations import Activation, GatedActivation, RowActivation

@@ -1,4 +1,4 @@
-"""How the loops and passes of `block` are compiled: their types, and the addresses by which they call each other.
+"""How the loops and passes of `block` and `layer_passes` are compiled: their types, and the addresses by which they call each other.
 
 Compiled into both loops, and into each other, the passes would cost twice the time on a cold cache; so each is compiled once and called by address.
 """
@@ -11,10 +11,11 @@ from typing import Any
 
 from dlprobe.nn import lanes, observe, observe_forward
 from dlprobe.nn.augmentation import gather_augmented
-from dlprobe.nn.block import backward_layer, evaluate, forward_layer, gather, run
+from dlprobe.nn.block import evaluate, gather, run
 from dlprobe.nn.cache import EXACT, compiled
 from dlprobe.nn.calling import Kernel, address, kernel
 from dlprobe.nn.kernels import PRECISIONS
+from dlprobe.nn.layer_passes import backward_layer, forward_layer
 from dlprobe.nn.matmul import product, product_with_transposed, transposed_product
 from dlprobe.nn.model import Kernels, Net
 from dlprobe.nn.records import Reference, taking_records

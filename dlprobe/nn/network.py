@@ -10,7 +10,8 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from dlprobe.nn import augmentation, calling, kernels, linking, observe, perturbation, program, random, residual
+from dlprobe.nn import augmentation, calling, kernels, linking, observe, program, random
+from dlprobe.nn.layers import LayerSpec, layer_plan
 from dlprobe.nn.model import Kernels, Net, Work
 from dlprobe.nn.regulation import NOTHING, Regulation, penalty
 from dlprobe.record.scalars import SCALARS
@@ -19,43 +20,6 @@ from dlprobe.registry import Spec
 Array = npt.NDArray[Any]
 NO_NUMBERS: npt.NDArray[np.float64] = np.zeros(0)
 EVALUATION_ROWS = 256  # evaluation works through a part in blocks of at least this many samples
-
-
-@dataclass(frozen=True)
-class LayerSpec:
-    """What one layer is made of; `norm_after` puts the normalization behind the activation.
-
-    `before`: perturbations of the layer's input, each with its random stream (a purpose of dlprobe.nn.random); `transform`: what W goes through before the
-    product; `residual` adds the layer's input to its activation. Without `matrix` the layer only normalizes the net's input: initializer and bias are unused.
-    """
-
-    fan_in: int
-    fan_out: int
-    activation: Spec
-    initializer: Spec
-    bias_initializer: Spec | None = None
-    norm: Spec | None = None
-    norm_after: bool = False
-    bias: bool = True
-    before: tuple[tuple[Spec, int], ...] = ()
-    transform: tuple[Spec, int] | None = None
-    residual: Spec | None = None
-    matrix: bool = True
-
-    @property
-    def units(self) -> int:
-        """The width of a: half of fan_out behind a gate, else fan_out."""
-        return int(self.activation.record.width(self.fan_out))
-
-    @property
-    def normalized(self) -> int:
-        """The width that the normalization sees; 0 without."""
-        return 0 if self.norm is None else self.units if self.norm_after else self.fan_out
-
-    @property
-    def activation_learned(self) -> tuple[float, ...]:
-        """Initial values of the activation's own learned numbers."""
-        return tuple(self.activation.record.learned(self.units, *self.activation.parameters.values()))
 
 
 @dataclass(frozen=True)
@@ -121,45 +85,7 @@ class Network:
         self.initialize()
 
     def _plan(self, layer: LayerSpec) -> program.LayerPlan:
-        dtype = self.dtype.name
-        steps = []
-        if layer.matrix:
-            learned = layer.activation_learned
-            scratch = (0.0,) * (2 * layer.units if learned else 0)
-            steps = [program.OperationPlan(self._activation(layer), layer.units, program.ACTIVATION, learned, scratch)]
-        if layer.norm is not None:
-            steps.insert(len(steps) if layer.norm_after else 0, self._norm_plan(layer.norm, layer.normalized))
-        if layer.residual is not None:
-            depth = sum(other.residual is not None for other in self.layers)
-            operation, learned = residual.residual(layer.residual, depth, dtype)
-            steps.append(program.OperationPlan(operation, layer.units, program.RESIDUAL, learned))
-        if layer is not self.layers[-1] and (self.regulation.activity_l1 > 0 or self.regulation.activity_l2 > 0):
-            operation = residual.activity_penalty(self.regulation.activity_l1, self.regulation.activity_l2, dtype)
-            steps.append(program.OperationPlan(operation, layer.units, program.ACTIVITY, state=(0.0,)))
-        before = tuple(self._perturbation_plan(*each, layer.fan_in) for each in layer.before)
-        return program.LayerPlan(layer.fan_in, layer.fan_out, layer.bias and layer.matrix, tuple(steps), before, self._transform_plan(layer), layer.matrix)
-
-    def _perturbation_plan(self, spec: Spec, purpose: int, units: int) -> program.OperationPlan:
-        return program.OperationPlan(perturbation.perturbation(spec, purpose, self.dtype.name), units, program.PERTURBATION)
-
-    def _transform_plan(self, layer: LayerSpec) -> program.OperationPlan | None:
-        """A perturbation of W (drop-connect), or a weight transform such as weight standardization."""
-        if layer.transform is None:
-            return None
-        spec, purpose = layer.transform
-        if spec.kind == "perturbation":
-            operation = perturbation.perturbation(spec, purpose, self.dtype.name)
-            return program.OperationPlan(operation, layer.fan_out, program.TRANSFORMATION)
-        state = (0.0,) * spec.record.scratch(layer.fan_out)
-        return program.OperationPlan(kernels.normalization(spec, self.dtype.name), layer.fan_out, program.TRANSFORMATION, state=state)
-
-    def _norm_plan(self, norm: Spec, units: int) -> program.OperationPlan:
-        """The record's first scale and shift; running mean 0 and running variance 1, then scratch."""
-        record = norm.record
-        persistent = record.persistent(units)
-        state = (0.0,) * (persistent // 2) + (1.0,) * (persistent - persistent // 2) + (0.0,) * record.scratch(units)
-        operation = kernels.normalization(norm, self.dtype.name)
-        return program.OperationPlan(operation, units, program.NORMALIZATION, record.learned(units), state, record.couples_samples)
+        return layer_plan(layer, self.layers, self._activation(layer), self.regulation, self.dtype.name)
 
     def _link(self) -> Kernels:
         update, prepare = kernels.optimizer(self.optimizer.name, self.dtype.name)

@@ -78,11 +78,12 @@ def tone_of(found: Diagnosis) -> Tone:
 
 
 def cause_blocks(found: Diagnosis, most: int = MOST_TRIED, tried: bool = False) -> list[Block]:
-    """The cause, or that it is not known and what was excluded; what to try. tried: whether the first command stands above already."""
-    heads = [found.cause] if found.cause is not None else list(found.symptoms)
+    """The causes, or that none is known and what was excluded; what to try. tried: whether the first command stands above already."""
+    heads = list(found.together or [found.cause]) if found.cause is not None else list(found.symptoms)
     if not heads and not found.cause_unknown:
         return []
     blocks: list[Block] = [] if found.cause is not None else unknown_lines(found)
+    blocks += [Verdict(f"{len(found.together)} causes together:", "neutral", apart=True)] if found.together else []
     said = ""
     for finding in heads:
         line = head(finding)
@@ -181,7 +182,8 @@ def brings_about(found: Diagnosis) -> str:
 
 
 def _other_faults(found: Diagnosis) -> list[Finding]:
-    return [finding for finding in found.others if finding.severity != "info"]
+    told = [(each.code, each.evidence) for each in found.together]
+    return [finding for finding in found.others if finding.severity != "info" and (finding.code, finding.evidence) not in told]
 
 
 def spoken(found: Diagnosis) -> list[Finding]:

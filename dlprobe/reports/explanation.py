@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from dlprobe.registry import Spec, format_value
-from dlprobe.render.document import Block, Cell, Chart, Column, Document, Facts, Heading, Paragraph, Series, Table
+from dlprobe.render.document import Block, Cell, Chart, Column, Document, Facts, Heading, Hint, Paragraph, Series, Table
 from dlprobe.reports.listing import parameter_data
 
 if TYPE_CHECKING:
@@ -23,6 +23,10 @@ FANS = ((100, 100), (784, 100))
 # What a record may hold besides name, summary and parameters: attribute, what people read, in the order of printing.
 TOLD = (
     ("also_called", "elsewhere called"),
+    ("option", "option"),
+    ("table", "table of the TOML file"),
+    ("allowed", "takes"),
+    ("default", "default"),
     ("formula", "formula"),
     ("slope_formula", "slope"),
     ("initializer", "default initializer"),
@@ -65,8 +69,8 @@ class ActivationNumbers:
     critical: Critical | None
 
 
-def explanation(thing: Spec, numbers: ActivationNumbers | None = None) -> Document:
-    """The document of one thing, its parameters as given or at their defaults."""
+def explanation(thing: Spec, numbers: ActivationNumbers | None = None, example: bool = False) -> Document:
+    """The document of one thing, its parameters as given or at their defaults. example: whether it has one worked by hand."""
     record = thing.record
     facts = _facts(thing)
     blocks: list[Block] = [Facts([("what it is", record.summary), *facts.values()])]
@@ -84,6 +88,8 @@ def explanation(thing: Spec, numbers: ActivationNumbers | None = None) -> Docume
         blocks.append(_schedule_chart(thing))
     if thing.kind == "initializer":
         data["variance"] = [{"fan_in": fan_in, "fan_out": fan_out, "value": _variance(thing, fan_in, fan_out)} for fan_in, fan_out in FANS]
+    if example:
+        blocks.append(Hint(f"dlprobe explain {thing.kind}:{thing.name} --example"))
     return Document(f"{thing.kind.replace('_', ' ')} {thing}", blocks, data)
 
 

@@ -6,22 +6,23 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from dlprobe.render.document import Block, Document, Facts, Heading, Hint, Lines, Markdown, Paragraph
+from dlprobe.reports.concept import spoken
 from dlprobe.reports.explanation import SCHEMA
 
 TOPICS_SCHEMA = "dlprobe-topics/1"
 
 
-def topics(pages: Mapping[str, Any], shelves: Mapping[str, Mapping[str, Any]]) -> Document:
-    """The pages of the manual, then what is registered by kind."""
+def topics(pages: Mapping[str, Any], concepts: Mapping[str, Any], shelves: Mapping[str, Mapping[str, Any]]) -> Document:
+    """The words, the pages of the manual, then what is registered by kind."""
     data = {
         "schema": TOPICS_SCHEMA,
         "pages": [{"name": page.name, "summary": page.summary} for page in pages.values()],
-        "kinds": {kind: list(shelf) for kind, shelf in shelves.items()},
+        "kinds": {"concept": list(concepts), **{kind: list(shelf) for kind, shelf in shelves.items()}},
     }
-    blocks: list[Block] = [Heading("Pages", 2), Facts([(page.name, page.summary) for page in pages.values()])]
+    blocks: list[Block] = [Heading("Words", 2), Paragraph(", ".join(map(spoken, concepts)))]
+    blocks += [Heading("Pages", 2), Facts([(page.name, page.summary) for page in pages.values()])]
     blocks += [Heading("What can be explained by name", 2), Facts([(f"{kind} ({len(shelf)})", _some(list(shelf))) for kind, shelf in shelves.items()])]
-    first = next(iter(pages), "")
-    return Document("the manual", [*blocks, Hint(f"dlprobe explain {first}"), Hint("dlprobe list"), Hint("dlprobe explain relu")], data)
+    return Document("the manual", [*blocks, *(Hint(f"dlprobe explain {name}") for name in ("vanishing", "pytorch", "activation", "relu"))], data)
 
 
 def _some(names: list[str]) -> str:

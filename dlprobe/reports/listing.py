@@ -1,4 +1,4 @@
-"""What `list` says: the kinds of things there are, or the things of one kind."""
+"""What `explain` says of a kind of things: the name of each, what it is, and the keys of the configuration that take one."""
 
 from __future__ import annotations
 
@@ -11,21 +11,15 @@ from dlprobe.render.document import Column, Document, Facts, Hint, Table
 SCHEMA = "dlprobe-list/1"
 
 
-def all_kinds(shelves: Mapping[str, Mapping[str, Any]]) -> Document:
-    """Every kind with its names."""
-    facts = Facts([(f"{kind} ({len(shelf)})", ", ".join(map(_called, shelf.values()))) for kind, shelf in shelves.items()])
-    data = {"schema": SCHEMA, "kinds": {kind: list(shelf) for kind, shelf in shelves.items()}}
-    return Document("", [facts, Hint("dlprobe list activation"), Hint("dlprobe explain relu")], data)
-
-
-def one_kind(kind: str, shelf: Mapping[str, Any]) -> Document:
-    """Every thing of one kind, with its parameters and what it is."""
+def one_kind(kind: str, shelf: Mapping[str, Any], keys: Sequence[Any] = ()) -> Document:
+    """Every thing of one kind, with its parameters and what it is; `keys` of the configuration take one."""
     heading = "what it is (its parameters)" if any(record.parameters for record in shelf.values()) else "what it is"
     table = Table([Column("name"), Column(heading)], [[_called(record), record.summary + _names(record.parameters)] for record in shelf.values()])
     records = [{**_codes(record), "summary": record.summary, "parameters": [parameter_data(each) for each in record.parameters]} for record in shelf.values()]
     first = next(iter(shelf), "")
     data = {"schema": SCHEMA, "kind": kind, "records": records}
-    return Document(kind.replace("_", " "), [table, Hint(f"dlprobe explain {kind}:{first}")], data)
+    takes = [Facts([(key.option, f"{key.help} [default: {key.default}]") for key in keys])] if keys else []
+    return Document(kind.replace("_", " "), [*takes, table, Hint(f"dlprobe explain {kind}:{first}")], data)
 
 
 def _codes(record: Any) -> dict[str, Any]:

@@ -19,8 +19,9 @@ def proof_blocks(proof: Proof) -> list[Block]:
 
 def proof_line(proof: Proof) -> str:
     """The sentence and the cause that it is about."""
-    together = f"{len(proof.cause.beside) + 1} causes together: " if proof.cause.beside else ""
-    return f"{proof.sentence}; {together}{proof.cause.sentence}" if together else f"{proof.sentence} ({proof.cause.name}, {proof.cause.code})"
+    if not proof.cause.beside:
+        return f"{proof.sentence} ({proof.cause.name}, {proof.cause.code})"
+    return f"{proof.sentence} ({len(proof.cause.beside) + 1} causes together: {proof.cause.sentence})"
 
 
 def sham_text(proof: Proof) -> str:

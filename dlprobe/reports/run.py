@@ -185,7 +185,11 @@ def net_line(run: Run) -> str:
     made += [f"{norm} norm {position} the activation" if position else f"{norm} norm" for norm, position in norms]
     made += [f"{residual} residual connections" for residual in _told(layer.residual for layer in layers) if residual != "none"]
     made += [f"{first.normalization} norm of the input"] if of_input else []
-    size = shortened(widths) if len(widths) == len(sizes) else f"{counted(len(layers), 'layer')}, {layers[0].name} … {layers[-1].name}"
+    size = (
+        "-".join(filter(None, [str(widths[0]), shortened(widths[1:-1]), str(widths[-1])]))
+        if len(widths) == len(sizes)
+        else f"{counted(len(layers), 'layer')}, {layers[0].name} … {layers[-1].name}"
+    )
     return ", ".join(filter(None, [size, *made]))
 
 
@@ -195,10 +199,10 @@ def _told(texts: Iterable[str | None]) -> list[str]:
 
 
 def shortened(widths: Sequence[int]) -> str:
-    """`64-100×20-10` for widths that repeat.
+    """`100×20-10` for widths of layers that repeat.
 
-    >>> shortened([64, 100, 100, 100, 10])
-    '64-100×3-10'
+    >>> shortened([100, 100, 100, 10])
+    '100×3-10'
     """
     groups: list[tuple[int, int]] = []
     for width in widths:

@@ -54,7 +54,9 @@ def _operations(size: ModelSize) -> str:
 
 
 def _recorded(size: ModelSize, steps: int) -> str:
-    return f"{data_size(size.recorded_bytes)} per step, {data_size(size.recorded_bytes * steps)} in {steps:,} steps, before compression"
+    return (
+        f"{data_size(size.recorded_bytes)} per step, {data_size(size.recorded_bytes * steps)} in {steps:,} step{'' if steps == 1 else 's'}, before compression"
+    )
 
 
 def data_size(count: float) -> str:

@@ -157,7 +157,7 @@ def state_of(run: Run) -> State:
     reached = state(learning(run), run.status)
     if run.status != "interrupted":
         return reached
-    stopped = f"stopped after {_steps(run):,} steps"
+    stopped = f"stopped after {_steps(run):,} step{'' if _steps(run) == 1 else 's'}"
     return State("interrupted", f"{stopped}; {reached.reason}") if reached.name in OPEN else State(reached.name, f"{reached.reason}; {stopped}")
 
 

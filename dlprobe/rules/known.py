@@ -12,6 +12,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, TypeAlias
 
+from dlprobe.config.regular_files import read_start
 from dlprobe.errors import RunFileError
 from dlprobe.registry import nearby
 from dlprobe.rules.files import JudgedRun
@@ -72,8 +73,7 @@ def read_baseline(path: Path) -> Known:
     """The known findings of a file. Raises RunFileError, one line, where it is missing or not a findings baseline."""
     again = f"write it with dlprobe check RUN --write-baseline {path}"
     try:
-        with path.open("rb") as file:
-            text = file.read(LARGEST_FILE + 1)
+        text = read_start(path, LARGEST_FILE + 1)
         if text.startswith(b"\x89"):
             raise RunFileError(f"{path} is a run file, not a findings baseline: compare numbers with --against {path}")
         record = json.loads(text) if len(text) <= LARGEST_FILE else None

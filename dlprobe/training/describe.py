@@ -13,7 +13,7 @@ import numpy as np
 
 from dlprobe.config import RunConfig, to_mapping
 from dlprobe.data import PreparedData, Scaler
-from dlprobe.nn.network import LayerSpec
+from dlprobe.nn.layers import LayerSpec
 from dlprobe.record.description import LayerFacts, RunDescription, layer_facts
 from dlprobe.training.session import Session
 
@@ -113,6 +113,7 @@ def environment(config: RunConfig) -> dict[str, Any]:
         "processor": platform.processor() or platform.machine(),
         "cores": os.cpu_count() or 0,
         "threads": config.training.threads,
+        "openblas_coretype": os.environ.get("OPENBLAS_CORETYPE", ""),  # set, it changes the order of sums in matrix products, and so the content hash
         "command_line": " ".join(["dlprobe", *sys.argv[1:]]),
     }
 

@@ -40,5 +40,5 @@ def higher_is_better(monitor: str, task: str) -> bool:
         return False
     if part not in WATCHED_PARTS or name not in names:
         known = [f"{part}_{each}" for part in ("val", "train") for each in ("loss", *names)]
-        raise ValueError(unknown("evaluation", monitor, known, "val_ or train_ before loss or a name of dlprobe list metric"))
+        raise ValueError(unknown("evaluation", monitor, known, "val_ or train_ before loss or a name of dlprobe explain metric"))
     return suited(task)[name].higher_is_better

@@ -10,7 +10,8 @@ from dlprobe.data import PreparedData
 from dlprobe.errors import ConfigError
 from dlprobe.nn import random
 from dlprobe.nn.augmentation import image_numbers
-from dlprobe.nn.network import LayerSpec, Network
+from dlprobe.nn.layers import LayerSpec
+from dlprobe.nn.network import Network
 from dlprobe.nn.regulation import Regulation
 from dlprobe.registry import Spec
 from dlprobe.training.emphasis import refuse_impossible

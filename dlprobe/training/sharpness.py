@@ -12,7 +12,8 @@ import numpy as np
 import numpy.typing as npt
 
 from dlprobe.config import parse_spec
-from dlprobe.nn.network import LayerSpec, Network
+from dlprobe.nn.layers import LayerSpec
+from dlprobe.nn.network import Network
 from dlprobe.training.measuring import largest_eigenvalue
 from dlprobe.training.model import Model
 

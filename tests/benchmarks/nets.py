@@ -8,7 +8,8 @@ import numpy as np
 import numpy.typing as npt
 
 from dlprobe.config import parse_spec
-from dlprobe.nn.network import LayerSpec, Network
+from dlprobe.nn.layers import LayerSpec
+from dlprobe.nn.network import Network
 
 Array = npt.NDArray[Any]
 RATE = 0.001

@@ -179,6 +179,21 @@ def test_a_large_file_is_looked_at_by_evenly_spaced_rows(tmp_path: Path, monkeyp
     assert found["leaks"]["numbering"] == ["x3"]
 
 
+@pytest.mark.parametrize("missing", ["drop", "indicator"])
+def test_gaps_of_a_large_file_are_counted_in_all_its_rows(missing: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    rng = np.random.default_rng(7)
+    columns = [rng.standard_normal(5_000), rng.standard_normal(5_000)]
+    columns[1][1_000:1_300] = np.nan
+    np.save("large.npy", np.column_stack([*columns, rng.integers(0, 2, 5_000)]))
+    registry.records("file_format")
+    monkeypatch.setattr("dlprobe.data.large_files.LARGE", 1)
+    monkeypatch.setattr("dlprobe.data.survey.LOOKED_AT", 600)
+    found = dlprobe("data", "large.npy", "--missing", missing, "--format", "json").data
+    assert (found["rows_read"], [each["missing"] for each in found["columns"][:2]]) == (5_000, [0, 300])
+    assert found["columns"][1]["mean"] == pytest.approx(np.nanmean(columns[1]))
+
+
 def test_reading_a_large_file_is_said(table: Callable[..., str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Before it is read; quiet says nothing."""
     monkeypatch.setattr("dlprobe.commands.base.preparing.LARGE_FILE", 1)

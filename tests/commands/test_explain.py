@@ -93,7 +93,7 @@ def test_kind_decides_between_things_of_one_name(name: str) -> None:
     assert dlprobe("explain", name, "--format", "json").data["kind"] in name
 
 
-@pytest.mark.parametrize("name", ["csv", "CSV", "file-format:csv"])
+@pytest.mark.parametrize("name", ["file-format:CSV", "file-format:csv", "file_format:Csv"])
 def test_file_formats_are_found_in_any_case(name: str) -> None:
     assert dlprobe("explain", name, "--format", "json").data["name"] == "CSV"
 
@@ -113,8 +113,8 @@ def test_a_rule_s_page_has_its_lesson_and_thresholds_with_their_origin() -> None
 
 
 def test_rules_are_listed_with_code_and_name() -> None:
-    assert "G001 vanishing-gradient" in dlprobe("list", "rules").out
-    records = {record["code"]: record for record in dlprobe("list", "rules", "--format", "json").data["records"]}
+    assert "G001 vanishing-gradient" in dlprobe("explain", "rules").out
+    records = {record["code"]: record for record in dlprobe("explain", "rules", "--format", "json").data["records"]}
     assert (records["G001"]["name"], records["G001"]["severity"]) == ("vanishing_gradient", "error")
 
 

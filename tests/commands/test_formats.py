@@ -18,10 +18,10 @@ CALLS = {
     "dlprobe-check/1": ["check", "run.h5", "--exit-zero"],
     "dlprobe-check-counts/1": ["check", "run.h5", "--exit-zero", "--counts"],
     "dlprobe-diff/1": ["diff", "run.h5", str(ROOT / "sample_runs" / "healthy.h5")],
-    "dlprobe-summary/1": ["summary", "run.h5"],
+    "dlprobe-summary/1": ["train", "run.h5", "--dry-run"],
     "dlprobe-import/1": ["import", "log.csv", "-o", "imported.h5", "--force"],
-    "dlprobe-list/1": ["list"],
-    "dlprobe-list/1 kind": ["list", "data"],
+    "dlprobe-topics/1": ["explain"],
+    "dlprobe-list/1": ["explain", "data"],
     "dlprobe-explain/1": ["explain", "softplus"],
     "dlprobe-explain/1 statistic": ["explain", "update_ratio"],
 }
@@ -72,7 +72,7 @@ def test_every_record_can_be_explained_in_both_formats() -> None:
 def test_every_kind_can_be_listed_and_holds_every_record() -> None:
     from dlprobe import registry
 
-    assert list(dlprobe("list", "--format", "json").data["kinds"]) == list(registry.kinds())
+    assert list(dlprobe("explain", "--format", "json").data["kinds"]) == [kind for kind in registry.kinds() if kind != "page"]
     for kind in registry.kinds():
-        names = [record["name"] for record in dlprobe("list", kind, "--format", "json").data["records"]]
+        names = [record["name"] for record in dlprobe("explain", kind, "--format", "json").data["records"]]
         assert names == list(registry.records(kind))

@@ -55,7 +55,7 @@ def opened(monkeypatch: pytest.MonkeyPatch) -> list[str]:
 TAKES_A_RUN = {
     "train": ("train", "RUN", "-o", "again.h5", "--force"),
     "lr-find": ("lr-find", "RUN", "--quick"),
-    "summary": ("summary", "RUN"),
+    "dry run": ("train", "--dry-run", "RUN"),
     "theory": ("theory", "RUN"),
     "gradients": ("gradients", "RUN", "--depth", "1", "--seeds", "1", "--steps", "1"),
     "compare": ("compare", "l2", "0", "0.1", "--config", "RUN", "--seeds", "2"),
@@ -160,20 +160,20 @@ def test_what_is_to_be_typed_is_quoted_for_the_shell(folders: Path) -> None:
 def test_the_root_of_the_file_system_is_near_nothing(folders: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     train("--data", str(folders / "elsewhere/rows.csv"), "-o", "run.h5")
     monkeypatch.chdir("/")
-    assert dlprobe("summary", str(folders / "here/run.h5")).code == 2
+    assert dlprobe("train", "--dry-run", str(folders / "here/run.h5")).code == 2
 
 
 def test_a_toml_file_is_the_users_own_and_only_said_where_the_file_lies_elsewhere(folders: Path) -> None:
     """People read and write it, and give it themselves: what lies elsewhere is said, nothing is asked."""
     rows = folders / "elsewhere/rows.csv"
     Path("net.toml").write_text(f'[data]\ndata = "{rows}"\n[model]\nlayers = "3"\n', encoding="utf-8")
-    outcome = dlprobe("summary", "net.toml", "-q")
+    outcome = dlprobe("train", "--dry-run", "net.toml", "-q")
     assert (outcome.code, outcome.err.count("note:")) == (0, 1)
     assert f"net.toml names data = {rows}, which is opened; it lies outside its folder" in outcome.err
     shutil.copy(rows, "rows.csv")
-    assert dlprobe("summary", "net.toml", "--data", "rows.csv", "-q").err == ""
+    assert dlprobe("train", "--dry-run", "net.toml", "--data", "rows.csv", "-q").err == ""
     Path("net.toml").write_text('[data]\ndata = "rows.csv"\n', encoding="utf-8")
-    assert dlprobe("summary", "net.toml", "-q").err == ""
+    assert dlprobe("train", "--dry-run", "net.toml", "-q").err == ""
 
 
 def test_every_part_with_a_path_is_known_to_open_a_file() -> None:

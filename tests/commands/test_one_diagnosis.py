@@ -165,8 +165,7 @@ SCREENS = (
     "lr-find --data wine --epochs 1 --quick",
     "new",
     "explain",
-    "list",
-    "list activation",
+    "explain activation",
     "recipe",
 )
 
@@ -201,7 +200,7 @@ def test_a_run_of_a_study_can_be_named_wherever_a_run_is_asked_for() -> None:
     commands = [("inspect",), ("diff", other["path"]), ("theory", "--against"), ("bias-variance",), ("summary",)]
     commands.append(("train", "--steps", "2", "-o", "member.h5", "--force"))
     prescribe = ("prescribe", "--seeds", "1", "--tries", "1", "-o", "member.toml", "--force")
-    for command in (*commands, prescribe, ("check", "ill.h5", "--exit-zero", "--against")):
+    for command in (*commands, prescribe, ("check", other["path"], "--exit-zero", "--against")):
         assert dlprobe(*command, first["path"]).code == 0, command
     for going_on in (("train", "--resume"), ("inspect", "--pack")):
         outcome = dlprobe(*going_on, first["path"])

@@ -6,6 +6,7 @@ import ast
 import json
 import os
 import shutil
+import signal
 import socket
 import stat
 from pathlib import Path
@@ -28,6 +29,7 @@ WRITERS: dict[tuple[str, str], list[str]] = {
     ("check", "-o"): ["check", "good.h5", "--format", "json", "--force", "-o"],
     ("compare", "-o"): ["compare", "init", "zeros", "ones", *TINY, "--seeds", "1", "--force", "-o"],
     ("diff", "-o"): ["diff", "good.h5", "good.h5", "--force", "-o"],
+    ("export", "-o"): ["export", "good.h5", "--force", "-o"],
     ("gradients", "-o"): ["gradients", "--depth", "2", "--seeds", "1", "--data", "wine", "--epochs", "1", "--force", "-o"],
     ("import", "-o"): ["import", "log.csv", "--force", "-o"],
     ("new", "-o"): ["new", "--force", "-o"],
@@ -73,6 +75,21 @@ def state_of(folder: Path) -> dict[str, Any]:
         about = path.lstat()
         found[path.name] = (about.st_mode, about.st_ino, path.read_bytes() if stat.S_ISREG(about.st_mode) else None)
     return found
+
+
+def test_exports_are_told_from_the_tables_and_arrays_that_people_have(folder: Path) -> None:
+    """An export replaces an export of its kind by force, and nothing else of the same ending."""
+    import polars
+
+    polars.DataFrame({"step": [1, 2], "price": [0.5, 1.0]}).write_parquet("own.parquet")
+    Path("own.csv").write_text("step,layer,price\n1,2,3\n")
+    shutil.copy("arrays.npz", "own.npz")
+    shutil.copy("new.h5", "own.nc")
+    for ending in ("csv", "parquet", "npz", "nc"):
+        command = ["export", "good.h5", "--force", "-o"]
+        assert "would take its place" in assert_refused(folder, [*command, f"own.{ending}"], f"own.{ending}")
+        for options in ([], ["--what", "evaluations"]):
+            assert dlprobe(*command, f"export.{ending}", *options).code == 0
 
 
 def assert_refused(folder: Path, arguments: list[str], target: str) -> str:
@@ -122,7 +139,8 @@ def test_only_files_of_their_own_kind_are_replaced(writer: tuple[str, str], fold
     others = ["data.csv", "package.json", "pyproject.toml", "page.html", "arrays.npz", "old.h5", "new.h5", "cut.h5"]
     shutil.copy("good.h5", "another.h5")
     for target in [*others, *([] if writer in RUN_WRITERS else ["another.h5"])]:
-        assert "would take its place" in assert_refused(folder, [*WRITERS[writer], target], target)
+        said = "ending says what is written" if writer[0] == "export" and not target.endswith((".csv", ".npz")) else "would take its place"
+        assert said in assert_refused(folder, [*WRITERS[writer], target], target)
 
 
 @pytest.mark.parametrize("link", ["itself", "symbolic", "hard", "longer way"])
@@ -246,3 +264,30 @@ def test_other_files_with_the_names_that_a_run_needs_are_left_alone(folder: Path
         target.rmdir() if target.is_dir() else target.unlink()
     with pytest.raises(RunFileError):
         open_run("other.h5")
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ["train", "pipe"],
+        ["train", "--resume", "pipe"],
+        ["theory", "pipe"],
+        ["gradients", "pipe"],
+        ["inspect", "pipe"],
+        ["inspect", "pipe", "--follow"],
+        ["export", "pipe", "-o", "out.csv"],
+        ["check", "pipe.toml"],
+        ["check", "good.h5", "--baseline", "pipe"],
+    ],
+    ids=" ".join,
+)
+def test_a_pipe_that_nobody_writes_into_is_not_waited_for(arguments: list[str], folder: Path) -> None:
+    os.mkfifo("pipe")
+    os.mkfifo("pipe.toml")
+    signal.alarm(60)  # ends the process of the tests rather than wait for ever
+    try:
+        outcome = dlprobe(*arguments)
+    finally:
+        signal.alarm(0)
+    assert outcome.code == 2
+    assert "not a regular file" in outcome.err

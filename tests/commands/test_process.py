@@ -43,7 +43,7 @@ def test_closed_pipe_ends_quietly(tmp_path: Path) -> None:
 @pytest.mark.skipif(not os.path.exists("/dev/full"), reason="no /dev/full here")
 def test_full_disk_behind_stdout_is_one_line(tmp_path: Path) -> None:
     with open("/dev/full", "w") as full:
-        done = subprocess.run(command_of("list"), cwd=tmp_path, env=environment(), stdout=full, stderr=subprocess.PIPE, text=True, check=False)
+        done = subprocess.run(command_of("explain"), cwd=tmp_path, env=environment(), stdout=full, stderr=subprocess.PIPE, text=True, check=False)
     assert (done.returncode, done.stderr) == (2, "error: No space left on device\n")
 
 
@@ -52,14 +52,14 @@ def test_a_result_that_is_cut_off_by_the_disk_is_an_error(unbuffered: str, tmp_p
     """Containers set PYTHONUNBUFFERED, and Python then drops what a nearly full disk did not take: half a JSON record would be exit code 0."""
     with (tmp_path / "out.json").open("w") as out:
         done = subprocess.run(
-            ["bash", "-c", 'ulimit -f 1; exec "$@"', "limited", *command_of("list", "--format", "json")],
+            ["bash", "-c", 'ulimit -f 1; exec "$@"', "limited", *command_of("explain", "--format", "json")],
             cwd=tmp_path, env=environment(PYTHONUNBUFFERED=unbuffered), stdout=out, stderr=subprocess.PIPE, text=True, check=False,
         )  # fmt: skip
     assert (done.returncode, done.stderr) == (2, "error: File too large\n")
 
 
 def test_closed_streams_do_no_harm(tmp_path: Path) -> None:
-    script = " ".join(command_of("list")) + " >&- 2>&-"
+    script = " ".join(command_of("explain")) + " >&- 2>&-"
     assert subprocess.run(["bash", "-c", script], cwd=tmp_path, env=environment(), check=False).returncode == 0
 
 
@@ -131,7 +131,7 @@ def test_a_caller_in_python_keeps_its_unbuffered_stdout(tmp_path: Path, monkeypa
     with (tmp_path / "out.txt").open("wb", buffering=0) as raw:
         stream = io.TextIOWrapper(raw, encoding="utf-8", write_through=True)
         monkeypatch.setattr(sys, "stdout", stream)
-        assert main(["list", "loss"]) == 0
+        assert main(["explain", "loss"]) == 0
         assert sys.stdout is stream
         gc.collect()
         stream.write("after")

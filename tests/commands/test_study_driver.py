@@ -18,10 +18,11 @@ from dlprobe.commands.base.study_driver import carry_out, go_on, show_saved
 from dlprobe.config import RunConfig, from_mapping, from_options, to_mapping, with_values
 from dlprobe.errors import ConfigError, ExitCode
 from dlprobe.executors import threads
-from dlprobe.experiments.bias_variance import BiasVarianceExperiment, Request
+from dlprobe.experiments.bias_variance import BiasVarianceExperiment
 from dlprobe.experiments.compare import Cell, CompareExperiment
 from dlprobe.experiments.experiment import ResumableExperiment
 from dlprobe.experiments.gradients import Axes, GradientExperiment, grid
+from dlprobe.experiments.replica_points import Request
 from dlprobe.experiments.study import PlannedRun, open_study
 from dlprobe.runs import Run, Study, StudyWriter, open_run
 from dlprobe.training.prepared_sets import PreparedSets

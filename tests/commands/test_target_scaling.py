@@ -65,8 +65,8 @@ def test_compare_ranks_by_the_error_where_losses_have_different_units() -> None:
 
 
 def test_summary_and_lr_find_say_it() -> None:
-    assert dlprobe("summary", "--data", "diabetes", "--format", "json").data["target_scaling"] == "standardize"
-    assert dlprobe("summary", "--data", "wine", "--format", "json").data["target_scaling"] == "none"
+    assert dlprobe("train", "--dry-run", "--data", "diabetes", "--format", "json").data["target_scaling"] == "standardize"
+    assert dlprobe("train", "--dry-run", "--data", "wine", "--format", "json").data["target_scaling"] == "none"
     told = dlprobe("lr-find", *SHORT[:-1], "--quick").err
     assert "losses are of scaled targets, errors and metrics in the targets' own units" in told
 

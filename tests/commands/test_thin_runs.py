@@ -84,7 +84,7 @@ def test_a_run_without_a_recorded_step_is_said_to_have_none(arguments: list[str]
 
 
 @pytest.mark.parametrize(
-    "command", [["inspect"], ["check"], ["diff", "good.h5"], ["theory", "--against"], ["bias-variance"], ["prescribe"], ["train"], ["summary"]]
+    "command", [["inspect"], ["check"], ["diff", "good.h5"], ["theory", "--against"], ["bias-variance"], ["prescribe"], ["train"], ["train", "--dry-run"]]
 )
 def test_an_empty_journal_is_one_line(command: list[str], folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(folder)
@@ -102,7 +102,7 @@ def test_what_there_is_can_be_looked_at(name: str, folder: Path, monkeypatch: py
         outcome = dlprobe("inspect", f"{name}.h5", "--statistic", *more)
         assert (outcome.code, outcome.err) == (0, "")
         assert ("No step of it was recorded" in outcome.out) == (name in NO_STEP)
-    assert dlprobe("summary", f"{name}.h5").code == 0
+    assert dlprobe("train", "--dry-run", f"{name}.h5").code == 0
 
 
 @pytest.mark.parametrize("name", FEW_STEPS)

@@ -8,6 +8,7 @@ from dlprobe.analysis.bias_variance.curve import advice, double_descent, sweet_s
 from dlprobe.config import from_options
 from dlprobe.data.resampling import Resampler
 from dlprobe.experiments import bias_variance as experiment
+from dlprobe.experiments import replica_points
 from dlprobe.experiments.replicas import run
 from dlprobe.training.stopping import Stop
 
@@ -37,8 +38,8 @@ def test_loss_over_training_samples_peaks_where_they_are_as_many_as_the_weights(
     outputs = run(replicas, sampler.prepared, "test", workers=1, stop=Stop())
     assert sampler.base.clean_targets is not None
     truth = sampler.base.clean_targets["test"]
-    design = experiment.Design("squared", "train_size", tuple(map(int, SIZES)), sampler.base.targets["test"], "test", truth, NOISE**2)
-    found = experiment.points(design, [(each.at, each.data, outputs[each.id]) for each in replicas], 0.5)
+    design = replica_points.Design("squared", "train_size", tuple(map(int, SIZES)), sampler.base.targets["test"], "test", truth, NOISE**2)
+    found = replica_points.points(design, [(each.at, each.data, outputs[each.id]) for each in replicas], 0.5)
     top = double_descent(found)
     assert top is not None
     assert (top.at, sweet_spot(found).at) == (FEATURES, 100)

@@ -56,7 +56,7 @@ def test_only_what_chance_rarely_does_is_proved(count: int) -> None:
         ([WELL] * 3 + [FAILED] * 2, [FAILED] * 5, "undoing it alone does not cure"),
         ([WELL] * 2 + [FAILED] * 3, [WELL] + [FAILED] * 4, "chance decides, and something else stands behind it"),
         ([FAILED] * 4 + [WELL], [FAILED] * 5, "not proved: 1 of 5 seeds learns with"),
-        ([WELL] * 7 + [FAILED] * 3, [FAILED] * 10, "undone alone it helps in some seeds only"),
+        ([WELL] * 7 + [FAILED] * 3, [FAILED] * 10, "undoing it alone helps in some seeds only"),
         ([WELL] * 2, [FAILED] * 2, "too few seeds to tell"),
         ([PARTLY] * 5, [FAILED] * 5, "another cause stands behind or beside it (but it helps: 5 of 5 learn something, 0 of 5 with the sham)"),
     ],

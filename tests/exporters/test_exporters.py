@@ -174,7 +174,7 @@ def test_nothing_is_overwritten_unasked_and_a_failed_export_leaves_what_was_ther
 @pytest.mark.parametrize(
     ("arguments", "said"),
     [
-        (("-o", "out.txt"), "expected one of"),
+        (("-o", "out.txt"), "ends in .csv, .nc"),
         (("-o", "run.csv", "--statistic", "gradient_rm"), "did you mean 'gradient_rms'"),
         (("-o", "run.csv", "--layers", "hidden_9"), "unknown layer"),
         (("-o", "run.csv", "--steps", "5"), "expected FIRST:LAST"),

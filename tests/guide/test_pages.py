@@ -44,13 +44,13 @@ def test_piped_a_page_is_its_markdown_and_so_are_json_and_markdown(name: str) ->
 
 def test_on_a_terminal_markdown_is_drawn_and_never_wider_than_100_columns() -> None:
     stream = io.StringIO()
-    text = "# Title\n\n" + "word " * 60 + "\n\n* an *item*\n\n```sh\ndlprobe list\n```\n"
+    text = "# Title\n\n" + "word " * 60 + "\n\n* an *item*\n\n```sh\ndlprobe explain\n```\n"
     terminal.render(doc.Document("", [doc.Markdown(text)]), stream, width=140, color=True)
     plain = re.sub(r"\x1b\[[0-9;]*m", "", stream.getvalue())
     assert "\x1b[" in stream.getvalue()
     assert max(map(len, plain.splitlines())) <= 100
     assert not re.search(r"[#*`]", plain)
-    assert "dlprobe list" in plain
+    assert "dlprobe explain" in plain
 
 
 def test_a_list_in_a_page_holds_every_record_of_its_kind() -> None:
@@ -77,7 +77,8 @@ def test_an_unknown_name_suggests_the_page_that_may_be_meant() -> None:
 
 def test_the_topics_name_every_page_and_kind() -> None:
     out = dlprobe("explain").out
-    assert [name for name in (*registry.records("page"), *registry.kinds()) if name not in out] == ["page"]
+    assert [name for name in (*registry.records("page"), *registry.kinds()) if name not in out] == ["concept", "page"]
+    assert [name for name in registry.records("concept") if name.replace("_", " ") not in " ".join(out.split())] == []
 
 
 def test_a_new_page_is_one_file(tmp_path: Path) -> None:

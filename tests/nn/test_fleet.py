@@ -13,7 +13,8 @@ from dlprobe.nn import lanes
 from dlprobe.nn.cache import compiled
 from dlprobe.nn.fleet import LARGEST, Fleet, lanes_of, suits
 from dlprobe.nn.kernels import PRECISIONS
-from dlprobe.nn.network import LayerSpec, Network
+from dlprobe.nn.layers import LayerSpec
+from dlprobe.nn.network import Network
 from dlprobe.nn.random import DROPOUT
 from dlprobe.nn.regulation import NOTHING, Regulation
 from dlprobe.nn.tiles import AVAILABLE

@@ -6,7 +6,8 @@ import numpy as np
 import pytest
 from small_nets import Array, data_for, gradient_of, jitter, network, norm_spec, spec
 
-from dlprobe.nn.network import LayerSpec, Network
+from dlprobe.nn.layers import LayerSpec
+from dlprobe.nn.network import Network
 
 SAMPLES = 12
 

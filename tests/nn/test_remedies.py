@@ -13,7 +13,8 @@ from small_nets import Array, spec
 
 from dlprobe import registry
 from dlprobe.nn import augmentation, perturbation, program, random
-from dlprobe.nn.network import LayerSpec, Network
+from dlprobe.nn.layers import LayerSpec
+from dlprobe.nn.network import Network
 from dlprobe.nn.random import epoch_order
 from dlprobe.nn.regulation import Regulation
 from dlprobe.record.scalars import CLIP_SCALE, CLIPPED_GRADIENT_NORM, GRADIENT_NORM

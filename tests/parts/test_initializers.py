@@ -12,7 +12,8 @@ import pytest
 from small_nets import NORMS, Array, layers, network, spec
 
 from dlprobe import registry
-from dlprobe.nn.network import LayerSpec, Network
+from dlprobe.nn.layers import LayerSpec
+from dlprobe.nn.network import Network
 
 NAMES = list(registry.records("initializer"))
 SHAPES = [(200, 150), (60, 240)]

@@ -41,6 +41,9 @@ def test_check_finds_what_the_page_says(folder: Path) -> None:
     assert ill.code == 1
     assert "G001" in codes(folder / "sick.h5", "error")
     assert "did not learn" in " ".join(ill.out.split())
+    cure = "model[i] = torch.nn.Sequential(model[i], torch.nn.BatchNorm1d(model[i].out_features))"
+    assert cure in ill.out
+    assert cure in PAGE.read_text(encoding="utf-8").partition("## The cure")[2]
 
 
 def test_the_cure_cures(folder: Path) -> None:

@@ -95,9 +95,11 @@ def correctable(run: Run) -> float:
     A change of scale and offset is what an output layer does by itself: what it takes away was
     reachable.
     """
+    if run.data.get("task") != "regression":
+        return math.nan
     for part in ("val", "test"):
         outputs, targets = (run.predictions.get(f"{part}_{what}") for what in ("outputs", "targets"))
-        if outputs is not None and targets is not None and len(outputs) and run.data.get("task") == "regression":
+        if outputs is not None and targets is not None and len(outputs):
             return _correctable(outputs.astype(np.float64), targets.astype(np.float64).reshape(len(targets), -1))
     return math.nan
 

@@ -9,7 +9,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from dlprobe.analysis.profiles.decomposition import Decomposition
-from dlprobe.analysis.profiles.depth_profiles import Verdict
+from dlprobe.analysis.profiles.depth_profiles import BROKEN, Verdict
 from dlprobe.analysis.profiles.flow import Flow, flow_of
 from dlprobe.analysis.profiles.row_verdict import judge_row, where_diverged
 from dlprobe.analysis.theory import mean_field
@@ -19,6 +19,7 @@ from dlprobe.record.description import LayerFacts
 from dlprobe.registry import Spec
 from dlprobe.runs import Run
 
+LEAST_KAPPA = 2.0  # of a linear activation; all others have more
 FEWEST_UNITS = 16  # of layers whose width is not known: nets that narrow fluctuate so much that no wider one is accused by chance
 
 
@@ -47,12 +48,28 @@ class RunProfile:
 
 def run_profile(run: Run) -> RunProfile | None:
     """The profiles of a run; None where no step or no error signal was recorded. Raises RunFileError where the file is damaged."""
-    if not len(run.steps) or not all(can_be_judged(run, row) for row in (0, -1)):
+    if not _has_steps(run):
+        return None
+    specs, names = activations_of(run), tuple(run.layers.names[index] for index in run.hidden_layers)
+    first, last = (step_profile(run, row, specs) for row in (0, -1))
+    return RunProfile(names, first, last, predicted(run, specs))
+
+
+def verdict_names(run: Run) -> tuple[str, str] | None:
+    """The verdicts of `run_profile` alone, without the numbers that take long: what theory says, and κ of every layer where no κ could change the verdict.
+
+    The band grows with κ, and κ = 3 E φ'⁴/(E φ'²)² − 1 is 2 or more (Jensen): what is level within the band of κ = 2 is level.
+    """
+    if not _has_steps(run):
         return None
     specs = activations_of(run)
-    first, last = (step_profile(run, row, specs) for row in (0, -1))
-    names = tuple(run.layers.names[index] for index in run.hidden_layers)
-    return RunProfile(names, first, last, predicted(run, specs))
+    quick = {row: step_profile(run, row, specs, LEAST_KAPPA).verdict.verdict for row in (0, -1)}
+    first, last = (step_profile(run, row, specs).verdict.verdict if verdict in BROKEN else verdict for row, verdict in quick.items())
+    return first, last
+
+
+def _has_steps(run: Run) -> bool:
+    return bool(len(run.steps)) and all(can_be_judged(run, row) for row in (0, -1))
 
 
 def can_be_judged(run: Run, index: int) -> bool:
@@ -61,8 +78,8 @@ def can_be_judged(run: Run, index: int) -> bool:
     return row.is_recorded("error_signal_rms") or (run.status == "diverged" and row.step == run.steps[-1])
 
 
-def step_profile(run: Run, index: int, activations: Sequence[Spec] | None) -> StepProfile:
-    """The profile of one recorded row. `activations` None: unknown, so the usual κ is assumed."""
+def step_profile(run: Run, index: int, activations: Sequence[Spec] | None, kappa: float | None = None) -> StepProfile:
+    """The profile of one recorded row. `activations` None: unknown, so the usual κ is assumed. kappa: that of all layers, in place of the measured ones."""
     row = run.row(index)
     layers = [run.layer_facts[each] for each in run.hidden_layers]
     units = widths(layers)
@@ -72,6 +89,7 @@ def step_profile(run: Run, index: int, activations: Sequence[Spec] | None) -> St
         units,
         activations=activations,
         norm_before=bool(layers) and layers[0].norm_position == "before",
+        kappas=None if kappa is None else [kappa] * len(units),
         diverged=where_diverged(row, run.layers.names) if ended else "",
         names=[layer.name for layer in layers],
     )

@@ -2,17 +2,14 @@
 
 from __future__ import annotations
 
-import ast
 import io
 import os
-import pkgutil
 import sys
 import warnings
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
-from functools import cache
 from importlib import import_module
-from pathlib import Path
+from types import SimpleNamespace
 from typing import Annotated, Any, TextIO
 
 import typer
@@ -20,66 +17,51 @@ from typer.core import TyperCommand, TyperGroup
 
 from dlprobe import interrupts
 from dlprobe.commands.base import failures
+from dlprobe.commands.base.catalogue import entry, names, spelled_out
 from dlprobe.commands.base.declaring import declare
-from dlprobe.commands.base.help import print_help
+from dlprobe.commands.base.help import command_help, print_blocks, program_help, stories
+from dlprobe.commands.base.named_files import allow_file_option
 from dlprobe.commands.base.screen import Screen
 from dlprobe.commands.base.typed_line import TYPED
 from dlprobe.errors import DlprobeError, DlprobeWarning
-from dlprobe.registry import unknown
+from dlprobe.registry import tidied, unknown
 from dlprobe.version import version
 
-FOLDER = Path(__file__).parent.parent
 PACKAGE = "dlprobe.commands"
 
-DESCRIPTION = """Does signal and gradient flow through a multi-layer perceptron, does it generalise, and what should be changed?
 
-Examples:
-  dlprobe train
-  dlprobe list activation
-"""
-
-
-@cache
-def names() -> tuple[str, ...]:
-    """Every subcommand, as typed: each module and each package of the folder is one, but `base`."""
-    return tuple(module.name.replace("_", "-") for module in pkgutil.iter_modules([str(FOLDER)]) if module.name != "base")
-
-
-def module_name(name: str) -> str:
-    """The module of a subcommand."""
-    return name.replace("-", "_")
-
-
-def docstring(name: str) -> str:
-    """What a subcommand's file says of it, read without running it."""
-    package = FOLDER / module_name(name)
-    file = package / "__init__.py" if package.is_dir() else package.with_suffix(".py")
-    return ast.get_docstring(ast.parse(file.read_text(encoding="utf-8"))) or ""
-
-
-def load(name: str) -> TyperCommand:
+def load(name: str) -> Command:
     """The subcommand itself, from its module."""
-    module = import_module(f"{PACKAGE}.{module_name(name)}")
+    module = import_module(f"{PACKAGE}.{tidied(name)}")
+    return made(name, module.command, module.__doc__, module)
+
+
+def made(name: str, function: Callable[..., Any], text: str | None = None, module: Any = None) -> Command:
+    """A subcommand of a function, with what its module says of it."""
     app = typer.Typer(add_completion=False)
     settings = {"help_option_names": ["-h", "--help"]}
-    app.command(name, cls=Command, help=module.__doc__, context_settings=settings)(
-        declare(module.command, getattr(module, "SCHEMA", ""), getattr(module, "DRAWS", False), getattr(module, "FORMAT", "table"))
+    app.command(name, cls=Command, help=text, context_settings=settings)(
+        declare(function, getattr(module, "SCHEMA", ""), getattr(module, "DRAWS", False), getattr(module, "FORMAT", "table"))
     )
     command = typer.main.get_command(app)
     assert isinstance(command, Command)
-    command.greedy = getattr(module, "GREEDY", ())
+    command.greedy, command.short = getattr(module, "GREEDY", ()), getattr(module, "SHORT", "").split()
     return command
 
 
 class Command(TyperCommand):
     """A subcommand; it prints its help as all results are printed, and its name stands in every complaint about its options.
 
-    greedy: options that take every value up to the next option, as a shell expands `--against old/*.h5`.
+    greedy: options that take every value up to the next option, as a shell expands `--against old/*.h5`. short: options that -h shows. brief: whether
+    -h asks, and not --help.
     """
 
     greedy: Sequence[str] = ()
+    short: Sequence[str] = ()
+    brief = False
 
     def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
+        self.brief = "--help" not in args
         try:
             return super().parse_args(ctx, spread(args, self.greedy))
         except failures.UsageError as error:
@@ -87,7 +69,7 @@ class Command(TyperCommand):
             raise
 
     def format_help(self, ctx: Any, formatter: Any) -> None:
-        print_help(self, ctx)
+        print_blocks(command_help(self, without_options(), ctx, self.brief), ctx)
 
 
 def spread(arguments: Sequence[str], greedy: Sequence[str]) -> list[str]:
@@ -113,24 +95,37 @@ def spread(arguments: Sequence[str], greedy: Sequence[str]) -> list[str]:
 class Group(TyperGroup):
     """`dlprobe` itself. Its subcommands are stubs until one is called."""
 
+    brief = False
+
+    def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
+        self.brief = "--help" not in args
+        return super().parse_args(ctx, args)
+
     def list_commands(self, ctx: Any) -> list[str]:
         return list(names())
 
     def get_command(self, ctx: Any, cmd_name: str) -> Any:
-        return TyperCommand(cmd_name, help=docstring(cmd_name)) if cmd_name in names() else None
+        return TyperCommand(cmd_name, help=entry(cmd_name).text) if cmd_name in names() else None
 
     def resolve_command(self, ctx: Any, args: list[str]) -> Any:
         name = args[0].replace("_", "-")
         if name not in names():
             if ctx.resilient_parsing:
                 return None, None, args[1:]
-            if name == "help":
-                raise DlprobeError("there is no command 'help': type dlprobe --help, or dlprobe COMMAND --help")
             raise DlprobeError(unknown("command", args[0], names()))
         return name, load(name), args[1:]
 
     def format_help(self, ctx: Any, formatter: Any) -> None:
-        print_help(self, ctx, {name: docstring(name).partition("\n")[0] for name in names()})
+        print_blocks(stories() if self.brief else program_help(without_options(), ctx), ctx)
+
+
+def without_options() -> Command:
+    """A command with the options that commands share, and no others."""
+
+    def command(*, screen: Screen) -> None:
+        """Nothing."""
+
+    return made("", allow_file_option(command), module=SimpleNamespace(DRAWS=True))
 
 
 def _print_version(wanted: bool) -> None:
@@ -147,7 +142,7 @@ def _root(
 
 def application() -> TyperGroup:
     """The whole command line."""
-    app = typer.Typer(cls=Group, add_completion=True, help=DESCRIPTION, context_settings={"help_option_names": ["-h", "--help"]})
+    app = typer.Typer(cls=Group, add_completion=True, context_settings={"help_option_names": ["-h", "--help"]})
     app.callback()(_root)
     group = typer.main.get_command(app)
     assert isinstance(group, TyperGroup)
@@ -156,7 +151,7 @@ def application() -> TyperGroup:
 
 def run(argv: Sequence[str] | None = None) -> int:
     """Run a command line and return its exit code; nothing is raised."""
-    arguments = list(sys.argv[1:] if argv is None else argv)
+    arguments = spelled_out(sys.argv[1:] if argv is None else argv)
     screen = early_screen(arguments)
     typed = TYPED.set(arguments)
     with _streams():
@@ -184,7 +179,7 @@ def _invoke(arguments: list[str]) -> int:
     group = application()
     if "_DLPROBE_COMPLETE" in os.environ:
         group.main(arguments, prog_name="dlprobe")
-    with group.make_context("dlprobe", arguments or ["--help"], obj=early_screen(arguments)) as context:
+    with group.make_context("dlprobe", arguments or ["-h"], obj=early_screen(arguments)) as context:
         return int(group.invoke(context) or 0)
 
 

@@ -15,6 +15,7 @@ from dlprobe.commands.base.completing import complete_configurations
 from dlprobe.commands.base.declaring import option, with_signature
 from dlprobe.commands.base.named_files import tell_of_named_files
 from dlprobe.config import OptionField, fields
+from dlprobe.config.regular_files import read_start
 from dlprobe.errors import ConfigError
 
 if TYPE_CHECKING:
@@ -96,7 +97,7 @@ def _metavar(field: OptionField) -> str:
 
 def _allowed(field: OptionField) -> str:
     if field.kind:
-        return f"see dlprobe list {field.kind}"
+        return f"see dlprobe explain {field.kind}"
     if field.choices:
         return "" if _metavar(field) == "|".join(field.choices) else field.allowed
     return "" if field.type == "text" else field.allowed.replace(str(2**63 - 1), "2^63-1")
@@ -167,8 +168,7 @@ def is_run_file(path: Path) -> bool:
     if run_of_study(path)[1] or path.name.endswith((".h5", ".h5.journal")):
         return True
     try:
-        with path.open("rb") as file:
-            return file.read(8).startswith(RUN_FILE_STARTS)
+        return read_start(path, 8).startswith(RUN_FILE_STARTS)
     except OSError:
         return False
 

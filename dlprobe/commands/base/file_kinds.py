@@ -9,6 +9,7 @@ from typing import Any
 
 from dlprobe.config.toml_text import loads
 from dlprobe.errors import RunFileError
+from dlprobe.exporters import kinds
 
 RUN = "a run file"
 CONFIGURATION = "a configuration"
@@ -20,7 +21,6 @@ REPORT = "a report of dlprobe"
 OF_FORMAT = {"html": REPORT, "json": RESULT, "json-lines": LINES, "json_lines": LINES, "sarif": SARIF, "junit": JUNIT}  # every other format prints text
 TABLES = {"data", "model", "training", "recording"}
 UNREADABLE = {".toml": CONFIGURATION, ".json": RESULT, ".jsonl": LINES, ".sarif": SARIF, ".xml": JUNIT, ".csv": "a table of data", ".tsv": "a table of data"}
-BINARY = {b"PAR1": "a Parquet table", b"PK\x03\x04": "a NumPy archive"}  # or another archive: nobody asks that of one called .npz
 LARGEST = 64_000_000  # bytes of a text; dlprobe writes none like it
 
 
@@ -34,13 +34,18 @@ def kind_of(path: Path) -> str | None:
         return RUN
     if content.startswith(b"\x89HDF\r\n\x1a\n"):
         return _kind_of_hdf5(path)
-    for beginning, kind in BINARY.items():
-        if content.startswith(beginning):
-            return kind
+    if content.startswith(b"PAR1"):
+        from dlprobe.exporters.parquet import columns
+
+        return kinds.PARQUET if _is_exported(columns(path)) else "a Parquet table"
+    if content.startswith(b"PK\x03\x04"):
+        return kinds.NPZ if _end_of(path, len(kinds.ARCHIVE_COMMENT)) == kinds.ARCHIVE_COMMENT else "a NumPy archive"
     if b"brain.Event:" in content[:64]:
-        return "a TensorBoard event file"
+        return kinds.EVENTS
     if content.startswith((b"\x89PNG\r\n\x1a\n", b"%PDF-")):
         return PICTURES["pdf" if content.startswith(b"%") else "png"]
+    if _is_exported(content.partition(b"\n")[0].decode("ascii", "replace").strip().split(",")):
+        return kinds.CSV
     try:
         text = content.decode("utf-8-sig")
     except UnicodeDecodeError:
@@ -52,7 +57,6 @@ def kind_of(path: Path) -> str | None:
 
 def _kind_of_hdf5(path: Path) -> str:
     """A run or study; damaged ones are refused too, since nobody can say what they are."""
-    from dlprobe.exporters.netcdf import SCHEMA as EXPORTED
     from dlprobe.hdf5.guard import GuardedFile
     from dlprobe.record.layout import SCHEMA, STUDY_SCHEMA
 
@@ -62,7 +66,7 @@ def _kind_of_hdf5(path: Path) -> str:
         return "an HDF5 file that cannot be read as a run"
     try:
         schema = file.text("/", "schema")
-        return RUN if schema in (SCHEMA, STUDY_SCHEMA) else "a netCDF export" if schema == EXPORTED else "an HDF5 file but no run"
+        return RUN if schema in (SCHEMA, STUDY_SCHEMA) else kinds.NETCDF if schema == kinds.SCHEMA else "an HDF5 file but no run"
     except RunFileError:
         return "an HDF5 file but no run"
     finally:
@@ -84,6 +88,21 @@ def _kind_of_json(text: str) -> str | None:
             return kind
     names = {"sarif": SARIF, "vega-lite": PICTURES["json"]}
     return next((kind for word, kind in names.items() if word in str(found.get("$schema", ""))), "a JSON file")
+
+
+def _end_of(path: Path, size: int) -> bytes:
+    with path.open("rb") as file:
+        file.seek(-size, os.SEEK_END)
+        return file.read()
+
+
+def _is_exported(columns: list[str]) -> bool:
+    """Whether columns are those of `dlprobe export`: axes, then names of its own; or the results of a study's runs."""
+    from dlprobe.record import layout
+
+    axes = [name for name in columns if name in ("run", "step", "layer")]
+    names = {path.rpartition("/")[2] for path in layout.data_sets()}
+    return columns[:2] == ["run", "status"] or (columns[: len(axes)] == axes != [] and set(columns) <= names | set(axes) and len(columns) > len(axes))
 
 
 def _json(text: str) -> Any:

@@ -43,7 +43,12 @@ class Screen:
         """Print a result on stdout."""
         from dlprobe import registry
 
-        registry.get("output_format", self.format).render(document.shown(self.details), sys.stdout, color=self.color)
+        document = document.shown(self.details)
+        if self.format == "table":
+            from dlprobe.reports.words import with_words
+
+            document = with_words(document, registry.records("concept").values())
+        registry.get("output_format", self.format).render(document, sys.stdout, color=self.color)
         sys.stdout.flush()
         self._draw(document)
 

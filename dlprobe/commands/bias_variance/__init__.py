@@ -54,7 +54,13 @@ from dlprobe.errors import ConfigError, DataError, ExitCode
 
 if TYPE_CHECKING:
     from dlprobe.analysis.bias_variance.curve import Point
-    from dlprobe.experiments.bias_variance import BiasVarianceExperiment, Decomposed
+    from dlprobe.experiments.bias_variance import BiasVarianceExperiment
+    from dlprobe.experiments.replica_points import Decomposed
+
+LISTED = ("Run", 4)
+SHORT = (
+    "--human-error --train-error --val-error --reference --predictions --replicas --vary --resample --over --values --data --layers --epochs --output --resume"
+)
 
 
 DRAWS = True  # its results have pictures, which --figure writes to files
@@ -122,7 +128,8 @@ def command(
         refuse("--vary seed, in which all replicas learn the same training part", {"--resample": resample})
     base = read_configuration(source, {**options, "loss": training_loss}, screen)
     execution = execution.claimed([*read_as("the configuration that is read", source), *inputs_of(base)])
-    from dlprobe.experiments.bias_variance import BiasVarianceExperiment, Request
+    from dlprobe.experiments.bias_variance import BiasVarianceExperiment
+    from dlprobe.experiments.replica_points import Request
 
     vary, resample = checked("--vary", vary, ("data", "seed", "both")), checked("--resample", resample, ("disjoint", "bootstrap", "fresh"))
     asked: dict[str, Any] = {

@@ -1,9 +1,11 @@
-"""Judge run files by rules: what is wrong, in which layer and at which step, and what to try; a configuration (.toml) before it is trained.
+"""Judge runs and configurations: what is wrong, where, and why.
 
-Exit code 0: nothing found (or nothing as severe as --fail-on asks); 1: findings; 2: a file could not be read, no rule about gradients,
+A configuration (.toml) is judged before it is trained. Exit code 0: nothing found (or nothing as
+severe as --fail-on asks); 1: findings; 2: a file could not be read, no rule about gradients,
 activations or learning could look, or something could not be compared with the runs of --against.
-Options may stand in [tool.dlprobe] of pyproject.toml or in dlprobe.toml, in the working folder or above it up to the repository's; the command line wins.
-What they change is said with the result, also with -q; a file or folder that belongs to another user has no say.
+Options may stand in [tool.dlprobe] of pyproject.toml or in dlprobe.toml, in the working folder or
+above it up to the repository's; the command line wins. What they change is said with the result,
+also with -q; a file or folder that belongs to another user has no say.
 
 Examples:
   dlprobe check runs/digits-1.h5
@@ -33,6 +35,7 @@ from dlprobe.commands.base.completing import complete_configurations
 from dlprobe.commands.base.file_kinds import BASELINE as BASELINE_FILE
 from dlprobe.commands.base.named_files import allow_file_option
 from dlprobe.commands.base.screen import Screen
+from dlprobe.commands.base.untrusted import reading_options
 from dlprobe.commands.base.writing import claim, read_as, write_text
 from dlprobe.errors import FAIL_ON, FAIL_ON_DEFAULT, ConfigError, ExitCode
 from dlprobe.render.checked import SCHEMA as SCHEMA
@@ -46,6 +49,9 @@ if TYPE_CHECKING:
     from dlprobe.experiments.proof_record import Proof
     from dlprobe.render.checked import CheckDocument, ProjectSettings
     from dlprobe.rules.files import Criteria, JudgedRun
+
+LISTED = ("Fix and guard", 1)
+SHORT = "--select --ignore --set --fail-on --advise --prove --against --baseline --write-baseline --gate --counts --exit-zero --output"
 
 CONFIGURATION_SUFFIX = ".toml"
 GREEDY = ("--against",)  # takes all that follows, as shells expand --against old/*.h5
@@ -99,6 +105,7 @@ Seeds = Annotated[int | None, typer.Option("--seeds", metavar="N", min=1, max=10
 
 
 @allow_file_option
+@reading_options
 def command(
     runs: Runs,
     select: Select = None,

@@ -1,4 +1,4 @@
-"""Compare values of one option, or of several, everything else equal, and say which differences are real.
+"""Compare values of an option: is one better, or was it the seed?
 
 AXIS is init, activation, optimizer, norm, norm-position, regularizer, dropout, schedule, learning-rate, batch-size, depth, width, residual, clipping, scaling,
 target-scaling, train-size, or any key of the configuration, as key or section.key; without VALUES its usual ones. AXIS=A,B AXIS=C,D compares every
@@ -46,6 +46,8 @@ if TYPE_CHECKING:
     from dlprobe.experiments.compare import Compared, CompareExperiment
     from dlprobe.training.prepared_sets import PreparedSets
 
+LISTED = ("Run", 3)
+SHORT = "--config --data --layers --activation --init --optimizer --lr --epochs --seeds --by --tune-lr --equal-parameters --vary-data --output --resume"
 DRAWS = True  # its results have pictures, which --figure writes to files
 PANEL = "Comparison"
 EQUAL = ("samples", "updates", "seconds")

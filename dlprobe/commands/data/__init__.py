@@ -1,4 +1,4 @@
-"""Look at data: what would be trained on.
+"""Look at data: what would be trained on, and what leaks.
 
 Columns with their kind, range, gaps and a small histogram; the target and how it is spread; what leaks (rows in two parts, a column that numbers the rows,
 one that gives the target away); what the rules about data say, before anything is trained; and the line that trains on it. DATA is a file, the name of a
@@ -25,6 +25,8 @@ from dlprobe.config import fields
 if TYPE_CHECKING:
     from dlprobe.config import RunConfig
 
+LISTED = ("Predict", 2)
+SHORT = "--target --columns --drop --split --group-column --missing --sep --task --scaling"
 DRAWS = True  # its results have pictures, which --figure writes to files
 OTHERS = ("target_scaling", "seed", "dtype")  # what else decides what is prepared
 LEFT_OUT = ("data", *(field.key for field in fields() if field.table != "data" and field.key not in OTHERS))

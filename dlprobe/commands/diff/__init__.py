@@ -1,6 +1,8 @@
-"""Put two runs or studies side by side: configuration, metrics with intervals, findings that appeared or vanished, profiles.
+"""Put two runs or studies side by side: what changed?
 
-In studies, runs of the same configuration are compared as groups. With --format markdown the result suits a pull request.
+Configuration, metrics with intervals, findings that appeared or vanished, profiles. In studies,
+runs of the same configuration are compared as groups. With --format markdown the result suits a
+pull request.
 
 Examples:
   dlprobe diff runs/digits-1.h5 runs/digits-1.h5
@@ -17,9 +19,11 @@ import typer
 from dlprobe.commands.base.arguments import Force
 from dlprobe.commands.base.completing import complete_runs
 from dlprobe.commands.base.screen import Screen
+from dlprobe.commands.base.untrusted import reading_options
 from dlprobe.commands.base.writing import claim, read_as
 from dlprobe.errors import ExitCode
 
+LISTED = ("Read", 2)
 DRAWS = True  # its results have pictures, which --figure writes to files
 First = Annotated[Path, typer.Argument(metavar="A", help="run or study file before", autocompletion=complete_runs)]
 Second = Annotated[Path, typer.Argument(metavar="B", help="run or study file after", autocompletion=complete_runs)]
@@ -27,6 +31,7 @@ FailOnChange = Annotated[bool, typer.Option("--fail-on-change", help="exit with 
 Output = Annotated[Path | None, typer.Option("-o", "--output", metavar="FILE", help="write the result to FILE in place of stdout")]
 
 
+@reading_options
 def command(a: First, b: Second, fail_on_change: FailOnChange = False, output: Output = None, force: Force = False, *, screen: Screen) -> ExitCode:
     """Read both, compare, show."""
     from dlprobe.commands.diff.diffing import pairs, read_sides

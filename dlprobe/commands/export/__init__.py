@@ -1,7 +1,9 @@
-"""Write what a run or study holds as CSV, Parquet, NumPy archive, netCDF or TensorBoard event file; the ending of FILE says which.
+"""Write a run or study as CSV, Parquet, npz, netCDF, TensorBoard.
 
-Without further options: every recorded statistic at every recorded step. Of a study, the runs stand below each other with a column `run`, in .npz and .nc
-under RUN/NAME; --what results gives one row per run. Texts are made safe to print, and in CSV none is a formula.
+The ending of FILE says which format. Without further options: every recorded statistic at every
+recorded step. Of a study, the runs stand below each other with a column `run`, in .npz and .nc under
+RUN/NAME; --what results gives one row per run. Texts are made safe to print, and in CSV none is a
+formula.
 
 Examples:
   dlprobe export runs/digits-1.h5 -o statistics.csv
@@ -21,9 +23,12 @@ import typer
 from dlprobe.commands.base.arguments import Force, one_of
 from dlprobe.commands.base.completing import complete_runs
 from dlprobe.commands.base.screen import Screen
+from dlprobe.commands.base.untrusted import reading_options
 from dlprobe.commands.inspect.quantities import complete_statistic
 from dlprobe.errors import ConfigError
 from dlprobe.runs.reading import reading
+
+LISTED = ("also", 1)
 
 RESULTS = "results"
 WHAT = ("statistics", "scalars", "evaluations", "evaluation_layers", RESULTS)
@@ -38,6 +43,7 @@ Ids = Annotated[list[str] | None, typer.Option("--run", metavar="ID", help="runs
 Parameters = Annotated[bool, typer.Option("--parameters", help="the last parameters of the net by layer, as .npz")]
 
 
+@reading_options
 def command(
     run: RunFile,
     output: Output,

@@ -1,8 +1,10 @@
-"""See where the gradient vanishes or explodes: depth × activation × initializer × normalization.
+"""See where the gradient vanishes or explodes, by depth and init.
 
-Trains every combination with several seeds and shows the error signal's way from the last hidden layer to the first, at initialization and after
-training, beside what mean-field theory predicts, with a verdict for each. Options that take lists (depth, width, activation, init, norm) make the grid.
-A saved study in place of CONFIG is shown again.
+Trains every combination of depth, activation, initializer and normalization with several seeds and
+shows the error signal's way from the last hidden layer to the first, at initialization and after
+training, beside what mean-field theory predicts, with a verdict for each. Options that take lists
+(depth, width, activation, init, norm) make the grid. A saved study in place of CONFIG is shown
+again.
 
 Examples:
   dlprobe gradients
@@ -42,6 +44,8 @@ if TYPE_CHECKING:
     from dlprobe.experiments.gradients import Axes, GradientExperiment, GridResult
     from dlprobe.training.trainer import PreparedData
 
+LISTED = ("Run", 2)
+SHORT = "--depth --activation --init --norm --residual --width --axis --seeds --data --epochs --optimizer --lr --find-depth --output --resume"
 DRAWS = True  # its results have pictures, which --figure writes to files
 GRID = "Grid"
 Depth = Annotated[list[str] | None, typer.Option("--depth", metavar="N,N,…", help="hidden layers [default: 5,10,20,50]", rich_help_panel=GRID)]

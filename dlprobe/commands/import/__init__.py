@@ -21,6 +21,8 @@ from dlprobe.commands.base.screen import Screen
 from dlprobe.commands.base.writing import claim, read_as
 from dlprobe.errors import ConfigError
 
+LISTED = ("also", 2)
+
 LogFile = Annotated[Path, typer.Argument(metavar="LOG", help="trainer_state.json, CSV or JSON lines")]
 Output = Annotated[Path, typer.Option("-o", "--output", metavar="FILE", help="the run file to write")]
 Force = Annotated[bool, typer.Option("--force", help="overwrite the run file")]

@@ -1,4 +1,4 @@
-"""Look into a saved run or study, packed or still being written.
+"""Look into a saved run or study, also while it is written.
 
 Without options: an overview with results, loss curve, depth profiles and verdicts. --statistic shows any recorded quantity: statistics, the scalars of
 each step, evaluations, instruments, histograms (weight_histogram …) and tracked units (unit_percentiles). Of a study it shows medians and ranges over
@@ -26,6 +26,7 @@ import typer
 from dlprobe.commands.base.arguments import one_of
 from dlprobe.commands.base.completing import complete_runs
 from dlprobe.commands.base.screen import Screen
+from dlprobe.commands.base.untrusted import reading_options
 from dlprobe.commands.inspect.quantities import HISTOGRAM, TRACKED, complete_statistic, distribution, find_quantity
 from dlprobe.commands.inspect.selection import ENDS, Selection, conditions, selection
 from dlprobe.config import split_list
@@ -37,6 +38,8 @@ if TYPE_CHECKING:
     from dlprobe.commands.inspect.study_questions import Question
     from dlprobe.render.document import Document
     from dlprobe.runs import Run, Study
+
+LISTED = ("Read", 1)
 
 SCHEMA = "dlprobe-inspect/1"
 DRAWS = True  # its results have pictures, which --figure writes to files
@@ -131,6 +134,7 @@ class View:
         return Question(self.statistic or "", self.selection, conditions(self.where), self.by, self.sort or ORDERS[0])
 
 
+@reading_options
 def command(
     run: RunFile,
     show: Show = None,

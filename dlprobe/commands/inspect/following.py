@@ -78,12 +78,14 @@ def _begun(path: Path, screen: Screen) -> FollowedRun | FollowedStudy | None:
 
     end, told = time.monotonic() + BEGIN, False
     while True:
+        found = next((each for each in (journal_path(path), path) if os.path.lexists(each)), None)
+        if found is not None and not is_journal(found):
+            return None
         try:
-            for candidate in (journal_path(path), path):
-                if os.path.lexists(candidate):
-                    return follow(candidate) if is_journal(candidate) else None
-        except (RunFileError, FileNotFoundError):
-            if time.monotonic() > end:  # its first frame may still be on its way
+            if found is not None:
+                return follow(found)
+        except RunFileError:
+            if time.monotonic() > end or not os.path.isfile(found or path):  # its first frame may still be on its way
                 raise
         if time.monotonic() > end:
             raise RunFileError(f"{path} was not begun in {BEGIN:.0f} s: check the path, and begin the training")

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dlprobe.analysis.profiles.run_profile import run_profile
+from dlprobe.analysis.profiles.run_profile import verdict_names
 from dlprobe.reports.inspect_study import RunLine
 from dlprobe.reports.run import result
 from dlprobe.rules.diagnosis import state_of
@@ -14,8 +14,7 @@ RESULTS = ("train_loss", "val_error")
 def run_line(study: Study, id: str) -> RunLine:
     """The run's place on the axes, its status, results and verdicts. Raises RunFileError where the file is damaged."""
     run = study.runs.open(id)
-    profile = run_profile(run)
-    verdicts = None if profile is None else (profile.first.verdict.verdict, profile.last.verdict.verdict)
+    verdicts = verdict_names(run)
     numbers = {name: result(run, name) for name in RESULTS}
     shares = run.data.get("task") == "classification"
     return RunLine(id, study.coordinates.get(id, {}), run.status, numbers, verdicts, shares, state_of(run).name)

@@ -1,7 +1,8 @@
-"""Tell a whole run or study on one page: diagnosis, findings, pictures, how it was made.
+"""Tell a whole run or study on one page, with its pictures.
 
-The page is one HTML file with everything in it, to be opened from disk, printed or sent; it loads nothing and needs no script. --format markdown
-writes a text for a pull request with the pictures as SVG files beside it; table and json print the same.
+Diagnosis, findings, pictures, how it was made. The page is one HTML file with everything in it, to
+be opened from disk, printed or sent; it loads nothing and needs no script. --format markdown writes
+a text for a pull request with the pictures as SVG files beside it; table and json print the same.
 
 Examples:
   dlprobe report runs/digits-1.h5
@@ -23,6 +24,7 @@ from dlprobe.commands.base.screen import Screen
 from dlprobe.commands.base.writing import claim, read_as
 from dlprobe.runs.reading import reading
 
+LISTED = ("Read", 3)
 SCHEMA = "dlprobe-report/1"
 FORMAT = "html"
 DRAWS = True  # its results have pictures, which --figure writes to files

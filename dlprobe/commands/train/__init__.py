@@ -1,17 +1,23 @@
-"""Train one MLP and write its run file.
+"""Train a net and record every layer at every step.
 
-The configuration comes from a TOML file or an earlier run file (which repeats that run), with the options on top. Every layer's activation variance,
-error signal and gradient are recorded at every step.
+The configuration comes from a TOML file or an earlier run file (which repeats that run), with the
+options on top. Every layer's activation variance, error signal and gradient are recorded at every
+step, in one run file.
 
---resume goes on with a run that was killed or stopped, or, with --epochs, with one that is to be longer: bit for bit the run that was never stopped. A
-schedule that spreads its rates over the whole run (one_cycle, cosine without period, polynomial without over) cannot become longer.
+--resume goes on with a run that was killed or stopped, or, with --epochs, with one that is to be
+longer: bit for bit the run that was never stopped. A schedule that spreads its rates over the whole
+run (one_cycle, cosine without period, polynomial without over) cannot become longer.
 
---like trains the net of dlprobe that comes nearest to one that another program trained and recorded, on the data that its recorder kept; the run that it
-writes can be proved and prescribed.
+--dry-run trains nothing: layers, parameters as Keras counts them (batch norm has four numbers per
+unit, of which the running mean and variance are not trained), memory and operations of a step.
+
+--like trains the net of dlprobe that comes nearest to one that another program trained and
+recorded, on the data that its recorder kept; the run that it writes can be proved and prescribed.
 
 Examples:
   dlprobe train
   dlprobe train --layers 100x20 --activation sigmoid --epochs 5
+  dlprobe train --layers 300,100 --norm batch --dry-run
   dlprobe train --data "spirals(samples=600)" --norm batch --seed 3 -o runs/spirals.h5
   dlprobe train runs/spirals.h5 --activation "leaky_relu(slope=0.2)" -o runs/leaky.h5
   dlprobe train --resume runs/spirals.h5 --epochs 40
@@ -37,11 +43,15 @@ if TYPE_CHECKING:
     from dlprobe.runs import RunWriter
     from dlprobe.training.trainer import Session
 
+LISTED = ("Run", 1)
+ALIASES = {"summary": ("--dry-run",)}
+SHORT = "--data --target --layers --activation --init --norm --dropout --optimizer --lr --batch-size --epochs --seed --output --resume --dry-run"
 DRAWS = True  # its results have pictures, which --figure writes to files
 Output = Annotated[Path | None, typer.Option("-o", "--output", metavar="FILE", help="run file to write [default: runs/<data>-<n>.h5, the next free n]")]
 Resume = Annotated[
     Path | None, typer.Option("--resume", metavar="RUN", help="go on with a run in its own file; --epochs N or --steps N: N in all, also of a finished one")
 ]
+DryRun = Annotated[bool, typer.Option("--dry-run", help="count parameters, memory and operations, and train nothing")]
 Like = Annotated[
     Path | None, typer.Option("--like", metavar="RUN", help="train the nearest net to one that another program trained, on the data that its recorder kept")
 ]
@@ -54,6 +64,7 @@ def command(
     output: Output = None,
     force: Force = False,
     resume: Resume = None,
+    dry_run: DryRun = False,
     like: Like = None,
     *,
     options: dict[str, str | None],
@@ -63,6 +74,8 @@ def command(
     from dlprobe.commands.train.recorded_run import FOLDER, file_stem, open_writer, prepare_session, warn_of_other_data
 
     if resume is not None:
+        if dry_run:
+            raise ConfigError(f"--resume goes on with a run: to see what its net takes, type dlprobe train {resume} --dry-run")
         return _go_on(resume, config, output, options, screen)
     if like is not None:
         from dlprobe.commands.train.nearest_net import nearest
@@ -74,6 +87,11 @@ def command(
         configuration = read_configuration(config, options, screen)
     inputs = [*read_as("the configuration that is read", config), *inputs_of(configuration)]
     target = None if output is None else claim(output, RUN, inputs, force=force)
+    if dry_run:
+        from dlprobe.commands.train import dry_run as counting
+
+        screen.show(counting.dry_run(configuration, screen))
+        return ExitCode.DONE
     if target is None:
         Target(FOLDER / f"{file_stem(configuration.data.data)}-1.h5", RUN).check_place()  # before anything is read
     session = prepare_session(configuration, screen)

@@ -17,6 +17,7 @@ from dlprobe.data.given_parts import array_pairs, arrays_of_parts, usual_names
 from dlprobe.data.large_files import LargeArrays, is_large
 from dlprobe.data.packing import refuse_bomb
 from dlprobe.data.places import in_one_line, problem, quoted, visible
+from dlprobe.data.tiles import TILE
 from dlprobe.errors import DataError, RunFileError
 from dlprobe.registry import register
 
@@ -91,11 +92,14 @@ class Hdf5Tiles:
 
         first = 0
         for slab in slabs(self.path, self.name):
-            values = np.array(slab.reshape(len(slab), -1), np.float64, order="C")
-            if values.shape[1] != self.shape[1] or first + len(values) > self.shape[0]:
+            flat = slab.reshape(len(slab), -1)
+            if flat.shape[1] != self.shape[1] or first + len(flat) > self.shape[0]:
                 raise problem(self.path, "was changed while it was read: try again when nothing writes it")
-            yield Tile(slice(first, first + len(values)), slice(0, self.shape[1]), values)
-            first += len(values)
+            step = max(1, TILE // self.shape[1])
+            for row in range(0, len(flat), step):
+                values = np.array(flat[row : row + step], np.float64, order="C")
+                yield Tile(slice(first + row, first + row + len(values)), slice(0, self.shape[1]), values)
+            first += len(flat)
 
 
 register(

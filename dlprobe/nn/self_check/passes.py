@@ -11,7 +11,8 @@ import numpy as np
 
 from dlprobe.nn import augmentation, fleet, linking, observe
 from dlprobe.nn.calling import Kernel
-from dlprobe.nn.network import LayerSpec, Network
+from dlprobe.nn.layers import LayerSpec
+from dlprobe.nn.network import Network
 from dlprobe.nn.random import SHIFT as SHIFTS
 from dlprobe.nn.random import epoch_order, stream
 from dlprobe.nn.regulation import NOTHING, Regulation

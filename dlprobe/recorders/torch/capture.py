@@ -16,7 +16,8 @@ import numpy as np
 import torch
 from torch import nn
 
-from dlprobe.recorders.torch.groups import Floats, Gradients, Group, Norms, Others, Scratch, Sums, Updates, Weights
+from dlprobe.recorders.torch.groups import Floats, Group, Scratch, Sums
+from dlprobe.recorders.torch.parameter_groups import Gradients, Norms, Others, Updates, Weights
 from dlprobe.recorders.torch.passes import Passes
 
 SCALER_STEP = torch.amp.GradScaler.step.__code__

@@ -12,23 +12,11 @@ import numpy as np
 import torch
 
 from dlprobe import registry
+from dlprobe.recorders.torch.call_groups import Activations, ErrorSignals, Preactivations, Returning
 from dlprobe.recorders.torch.calls import Call
-from dlprobe.recorders.torch.groups import (
-    CANCELS,
-    HIGH,
-    Activations,
-    ErrorSignals,
-    Floats,
-    Gradients,
-    Group,
-    OfCalls,
-    Others,
-    Preactivations,
-    Returning,
-    Scratch,
-    Sums,
-)
+from dlprobe.recorders.torch.groups import HIGH, Floats, Group, OfCalls, Remeasured, Scratch, Sums
 from dlprobe.recorders.torch.layers import Layer
+from dlprobe.recorders.torch.parameter_groups import CANCELS, Gradients, Others
 
 FINITE = float(np.finfo(np.float64).max)
 STATISTICS = {name: index for index, name in enumerate(registry.records("statistic"))}
@@ -62,7 +50,7 @@ class Plan:
         if self._all_well(found.numbers):
             return found
         for group, places in zip(self.groups, self.places, strict=True):
-            if not group.ranks:
+            if not isinstance(group, Remeasured):
                 continue
             own = {name: found.numbers[place] for name, place in places.items()}
             failed = group.failed(own)
@@ -100,6 +88,8 @@ class Plan:
         self._low, self._high = np.full(start, -math.inf), np.full(start, math.inf)
         spread: list[tuple[slice, slice, float]] = []
         for group, places in zip(self.groups, self.places, strict=True):
+            if not isinstance(group, Remeasured):
+                continue
             for name in group.trusted:
                 self._low[places[name]], self._high[places[name]] = (0.0, FINITE) if group.wide else (group.low, HIGH)
             for name, floor in group.floors().items():

@@ -37,12 +37,11 @@ def heat_table(block: HeatTable, frame: Frame) -> dict[str, Any]:
             "axis": {"title": visible(block.across) or None, "orient": "top", "labelAngle": 0, "grid": False, "ticks": False},
         },
     }
-    scale = {"domain": [block.low, 0, block.high], "range": [_hex(each) for each in (heat.LOW_COLOR, heat.MIDDLE_COLOR, heat.HIGH_COLOR)]}
     low, high = block.low_means or "smaller", block.high_means or "larger"
     color = {
         "field": "value",
         "type": "quantitative",
-        "scale": scale,
+        "scale": _diverging(block.low, block.high),
         "legend": {"title": None, "orient": "bottom", "direction": "horizontal", "gradientLength": round(frame.width * 0.6), "tickCount": 7},
     }
     text_color = {"field": "ink", "type": "nominal", "scale": None, "legend": None}
@@ -59,6 +58,11 @@ def heat_table(block: HeatTable, frame: Frame) -> dict[str, Any]:
         ],
         "resolve": {"scale": {"color": "independent"}},
     }
+
+
+def _diverging(low: float, high: float) -> dict[str, Any]:
+    """The colour scale of numbers around 0."""
+    return {"domain": [low, 0, high], "range": [_hex(each) for each in (heat.LOW_COLOR, heat.MIDDLE_COLOR, heat.HIGH_COLOR)]}
 
 
 def _beside(cell: HeatCell) -> str:

@@ -7,7 +7,7 @@ Why it hurts: units with the same weights compute the same thing, get the same g
 of one. With weights of 0, ReLU and tanh layers have no gradient at all.
 
 How it is measured: the columns of W in the first and in the last stored parameters (of a run that did not learn in the first alone): the share of units
-of a layer whose column equals the first unit's to 1e-6 of the largest weight. Without parameters: activation_variance is activation_sample_variance
+of a layer whose column equals the first unit's to 1e-6 of the largest weight. Of a run of another program: activation_variance is activation_sample_variance
 to 1e-6, so that all units of a layer have one mean, or all its weights are 0.
 
 When it stays silent: units that differ at the start; a net with one unit per layer. A run that learned
@@ -24,8 +24,9 @@ from __future__ import annotations
 import numpy as np
 import numpy.typing as npt
 
+from dlprobe.record.description import OWN
 from dlprobe.rules.evidence import Evidence
-from dlprobe.rules.outcome import Finding, Outcome, fired
+from dlprobe.rules.outcome import Finding, NotEvaluableError, Outcome, fired
 from dlprobe.rules.remedies import remedies
 from dlprobe.rules.rule import Settings, Threshold, register
 
@@ -36,6 +37,8 @@ def check(evidence: Evidence, settings: Settings) -> Outcome:
     hidden = evidence.require_hidden()
     first, last = evidence.run.initial_parameters, evidence.run.final_parameters
     if first is None or last is None or not len(evidence.run.checkpoints["step"]):
+        if evidence.run.origin == OWN:
+            raise NotEvaluableError("no parameters were stored")
         return _by_activations(evidence, float(settings["share"]))
     begun, ended = ([alike(_weights(evidence, parameters, index)) for index in hidden] for parameters in (first, last))
     shares = [min(one, other if evidence.spared else 1.0) for one, other in zip(begun, ended, strict=True)]

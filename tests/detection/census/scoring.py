@@ -18,7 +18,7 @@ AIMS = {"recall": 0.90, "accused": 0.02, "cause_proved": 0.80, "action_cures": 0
 WORDS = {
     "recall": "ill configurations that got an error or a warning",
     "accused": "healthy configurations that got an error or a warning",
-    "cause_proved": "ill configurations whose named cause, undone alone, cures while a sham does not, in 2 of 3 seeds",
+    "cause_proved": "ill configurations whose named causes, undone step by step as `check --prove` does, cure while a sham does not, in 2 of 3 seeds",
     "action_cures": "ill configurations that the first action cures in 2 of 3 new seeds",
 }
 
@@ -60,7 +60,19 @@ def summary(entries: Sequence[Entry]) -> dict[str, Any]:
         "action_cures": rate(ill, lambda each: each.action_cures),
     }
     labels = {name: len(with_label(entries, name)) for name in ("learned", "ill", "unclear", "impossible")}
-    return {"labels": labels, **rates, "reached": reached(rates), "before_training": before_training(ill, healthy), "rules": confusion(ill, healthy)}
+    more = {"before_training": before_training(ill, healthy), "rules": confusion(ill, healthy), "wrong": wrong(ill, healthy)}
+    return {"labels": labels, **rates, "reached": reached(rates), **more}
+
+
+def wrong(ill: Sequence[Entry], healthy: Sequence[Entry]) -> dict[str, list[int]]:
+    """Indices of the configurations that went wrong, by what did: they are drawn again from the seed."""
+    found = {
+        "recall": [each for each in ill if not each.accuses],
+        "accused": [each for each in healthy if each.accuses],
+        "cause_proved": [each for each in ill if not each.cause_proved],
+        "action_cures": [each for each in ill if not each.action_cures],
+    }
+    return {name: [each.index for each in entries] for name, entries in found.items()}
 
 
 def with_label(entries: Iterable[Entry], name: str) -> list[Entry]:

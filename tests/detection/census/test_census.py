@@ -31,7 +31,7 @@ HEADER = {"seed": 7, "commit": "abc", "cures": True, "causes": False}
 
 def entry(index: int, label: str, *codes: str, cause: str = "", seeds: int = 0, cured: int | None = None, before: bool | None = None, **rest: Any) -> Entry:
     action = {"training.lr": "0.01"} if cured else None
-    answer = asdict(Answer("did not learn", tuple((code, "error") for code in codes), cause, "why", action, action))
+    answer = asdict(Answer("did not learn", tuple((code, "error") for code in codes), cause, "why", (action,) if action else (), action))
     proved = {"undone": seeds, "seeds": seeds} if cause else None
     seen = None if before is None else {"fails": before}
     return Entry(index, "wine", {"data": "wine"}, label, 0.1, 1.0, 0.9, answer, proved, cured, before=seen, **rest)

@@ -1,36 +1,23 @@
-"""Count parameters, memory and operations of a net.
-
-Parameters are counted as Keras counts them: batch norm has four numbers per unit, of which the running mean and variance are not trained.
-
-Examples:
-  dlprobe summary
-  dlprobe summary --data "gaussian(features=784, classes=10)" --layers 300,100 --norm batch
-  dlprobe summary --layers 100x20 --optimizer sgd --format json
-"""
+"""What `train --dry-run` says: the parameters, memory and operations of a net that is not trained."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from dlprobe.commands.base.configuration import ConfigFile, configuration_options, read_configuration
-from dlprobe.commands.base.named_files import allow_file_option
-from dlprobe.commands.base.screen import Screen
-
 if TYPE_CHECKING:
     from dlprobe.analysis.model_size import ModelSize
+    from dlprobe.commands.base.screen import Screen
     from dlprobe.config import RunConfig
+    from dlprobe.render.document import Document
     from dlprobe.training.model import Model
 
 
-@allow_file_option
-@configuration_options()
-def command(config: ConfigFile = None, *, options: dict[str, str | None], screen: Screen) -> None:
-    """Read, resolve, count, show."""
+def dry_run(configuration: RunConfig, screen: Screen) -> Document:
+    """The report of a configuration on its data, which are read. Raises ConfigError or DataError."""
     from dlprobe.commands.base.preparing import prepare_data
     from dlprobe.reports.summary import summary_document
     from dlprobe.training.model import resolve
 
-    configuration = read_configuration(config, options, screen)
     data = prepare_data(configuration, screen)
     model = resolve(configuration, data)
     made_of = [
@@ -52,7 +39,7 @@ def command(config: ConfigFile = None, *, options: dict[str, str | None], screen
         "steps_per_epoch": steps_per_epoch,
         "steps": configuration.training.steps or (configuration.training.epochs or 1) * steps_per_epoch,
     }
-    screen.show(summary_document(_size(configuration, model), made_of, context))
+    return summary_document(_size(configuration, model), made_of, context)
 
 
 def _size(configuration: RunConfig, model: Model) -> ModelSize:

@@ -1,0 +1,51 @@
+"""The line under a screen that names the words on it which `explain` knows."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import fields, is_dataclass, replace
+from typing import Any
+
+from dlprobe.render.document import Block, Document, Hint, Paragraph
+from dlprobe.reports.concept import spoken
+
+MOST = 5  # words that are named
+OF_EXPLAIN = ("dlprobe-explain/", "dlprobe-topics/", "dlprobe-list/", "dlprobe-example/")  # screens that explain already
+
+
+def with_words(document: Document, concepts: Iterable[Any]) -> Document:
+    """The document with a line, before what is to be typed next, that names the concepts whose words it uses, in the order of their first use."""
+    if str(document.data.get("schema", "")).startswith(OF_EXPLAIN):
+        return document
+    said = "\n".join(_texts(document.blocks))
+    places = {record.name: place for record in concepts if (place := _first_use(record.words, said)) is not None}
+    if not places:
+        return document
+    names = [spoken(name) for name in sorted(places, key=lambda name: places[name])[:MOST]]
+    line = Paragraph(f"words: {', '.join(names)} (dlprobe explain {names[0]})")
+    end = len(document.blocks)
+    while end and isinstance(document.blocks[end - 1], Hint):
+        end -= 1
+    blocks: list[Block] = [*document.blocks[:end], line, *document.blocks[end:]]
+    return replace(document, blocks=blocks)
+
+
+def _first_use(words: Sequence[str], said: str) -> int | None:
+    """Where one of the words stands first, as a word of its own; None where none does."""
+    found = (re.search(rf"(?<!\w){re.escape(word)}(?!\w)", said, re.IGNORECASE) for word in words)
+    return min((match.start() for match in found if match), default=None)
+
+
+def _texts(node: Any) -> Iterator[str]:
+    """Every text inside a block."""
+    if isinstance(node, str):
+        yield node
+    elif is_dataclass(node) and not isinstance(node, type):
+        for each in fields(node):
+            yield from _texts(getattr(node, each.name))
+    elif isinstance(node, Mapping):
+        yield from _texts(list(node.values()))
+    elif isinstance(node, list | tuple):
+        for inner in node:
+            yield from _texts(inner)
