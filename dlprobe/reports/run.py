@@ -69,7 +69,7 @@ def train_document(told: Told, before: str = "") -> Document:
     blocks: list[Block] = [*told.first_screen(), Facts(facts(run))]
     blocks += [Hint(f"dlprobe diff {before} {here}")] if before else []
     blocks.append(Hint(f"dlprobe inspect {here} --details", details=True))
-    return Document("", blocks, {**train_data(run, told.profile), **state_data(told.diagnosis)}, told.details())
+    return Document("", blocks, {**train_data(run, told.profile), **state_data(told.diagnosis)}, [*told.details(), Hint(f"dlprobe inspect {here}")])
 
 
 def state_data(diagnosis: Diagnosis) -> dict[str, Any]:

@@ -223,7 +223,8 @@ def test_a_net_that_learned_nothing_is_not_praised_on_any_screen(data: str, upda
             assert "did not learn: error" in words
             assert "% in training" in words
             assert "guessing has" in words
-        assert not [sign for sign in ("healthy", "✓", "✅", "learned well") if sign in screen]
+        assert not [sign for sign in ("healthy", "✅", "learned well") if sign in screen]
+        assert {line for line in screen.splitlines() if line.startswith("✓")} <= {"✓ level"}  # what the mark beside a measured signal means
 
 
 def test_what_was_learned_is_the_first_thing_said_and_green_where_it_is_much() -> None:

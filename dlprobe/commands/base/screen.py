@@ -43,12 +43,12 @@ class Screen:
         """Print a result on stdout."""
         from dlprobe import registry
 
-        document = document.shown(self.details)
+        shown = document.shown(self.details)
         if self.format == "table":
             from dlprobe.reports.words import with_words
 
-            document = with_words(document, registry.records("concept").values())
-        registry.get("output_format", self.format).render(document, sys.stdout, color=self.color)
+            shown = with_words(shown, registry.records("concept").values())
+        registry.get("output_format", self.format).render(shown, sys.stdout, color=self.color)
         sys.stdout.flush()
         self._draw(document)
 

@@ -7,11 +7,11 @@ them) and `see` (other names that `dlprobe explain` knows).
 
 from __future__ import annotations
 
-import tomllib
 from dataclasses import dataclass
 from importlib.resources import files
 
 from dlprobe import registry
+from dlprobe.config.toml_text import loads
 from dlprobe.registry import Parameter
 
 FOLDER = files("dlprobe.guide.concepts")
@@ -36,6 +36,6 @@ class Concept:
 
 for _file in sorted(FOLDER.iterdir(), key=lambda file: file.name):
     if _file.name.endswith(".toml"):
-        for _name, _entry in tomllib.loads(_file.read_text(encoding="utf-8")).items():
+        for _name, _entry in loads(_file.read_text(encoding="utf-8")).items():
             _lists = {key: tuple(value) for key, value in _entry.items() if isinstance(value, list)}
             registry.register("concept", Concept(name=_name, **(_entry | _lists)))
