@@ -22,7 +22,7 @@ from dlprobe.data.places import problem, visible
 from dlprobe.data.row_names import without_row_names
 from dlprobe.data.tables import dataset_from_table
 from dlprobe.data.tile_views import Flagged, KeptRows, Stacked
-from dlprobe.data.tiles import LARGE, LARGEST_TILED, Scan, Told, scanned
+from dlprobe.data.tiles import LARGE, LARGEST_TILED, Scan, Told, new_digests, scanned
 
 
 @dataclass(frozen=True)
@@ -159,7 +159,8 @@ def of_kept_rows(tiles: Tiles, names: tuple[str, ...], options: Options, told: T
         dataset = replace(dataset, notes=(*dataset.notes, *gap_note(options.missing, called, int(scan.missing.sum()))))
         if options.missing == "indicator":
             tiles, names = Flagged(tiles, holed), (*names, *(f"{name} missing" for name in called))
-    held = ScannedTiles(tiles, scan.digests, gaps, scan.missing, rows)
+    digests = new_digests(0) if gaps else scan.digests  # those of rows with gaps are made once these are filled
+    held = ScannedTiles(tiles, digests, gaps, scan.missing, rows)
     return replace(dataset, inputs=np.zeros((0, len(names))), feature_names=tuple(visible(name) for name in names), tiles=held)
 
 

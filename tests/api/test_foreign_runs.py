@@ -82,7 +82,7 @@ def test_a_column_of_nan_is_not_recorded_whoever_asks(tmp_path: Path) -> None:
 
 
 def test_inspect_says_what_is_known_and_no_more(folder: Path) -> None:
-    shown = dlprobe("inspect", str(folder / "vanishing.h5"))
+    shown = dlprobe("inspect", str(folder / "vanishing.h5"), "--details")
     assert shown.code == 0
     for words in ("torch: PyTorch trained it", "11 layers, encoder.0 … head", "11 statistics of 11 layers at 120 steps", "of encoder.0 is", "vanishing"):
         assert words in " ".join(shown.out.split())
@@ -92,7 +92,7 @@ def test_inspect_says_what_is_known_and_no_more(folder: Path) -> None:
 def test_diff_of_two_names_what_differs(folder: Path) -> None:
     shown = dlprobe("diff", str(folder / "healthy.h5"), str(folder / "vanishing.h5"))
     assert shown.code == 0
-    assert "new: vanishing-gradient (G001)" in " ".join(shown.out.split())
+    assert "new: variance-collapse (A003), vanishing-gradient (G001)" in " ".join(shown.out.split())
     assert "layers.name" in shown.out
 
 

@@ -338,7 +338,7 @@ def options_by_group() -> dict[str, list[str]]:
     """The options in each group of --help but those of all commands; of several spellings the first."""
     found: dict[str, list[str]] = {}
     for option in load("bias-variance").params:
-        if (group := getattr(option, "rich_help_panel", None)) and group != "Common options":
+        if (group := getattr(option, "rich_help_panel", None)) and group not in ("Common options", "Figure"):
             found.setdefault(group, []).append(option.opts[0])
     return found
 

@@ -93,7 +93,7 @@ def test_kind_decides_between_things_of_one_name(name: str) -> None:
     assert dlprobe("explain", name, "--format", "json").data["kind"] in name
 
 
-@pytest.mark.parametrize("name", ["csv", "CSV", "file-format:csv"])
+@pytest.mark.parametrize("name", ["file-format:CSV", "file-format:csv", "file_format:Csv"])
 def test_file_formats_are_found_in_any_case(name: str) -> None:
     assert dlprobe("explain", name, "--format", "json").data["name"] == "CSV"
 

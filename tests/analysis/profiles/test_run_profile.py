@@ -42,8 +42,8 @@ def test_profiles_are_the_rows_of_the_file_without_the_output_layer(train: Train
     assert found is not None
     assert found.layers == tuple(f"hidden_{k}" for k in range(1, 9))
     assert (found.first.step, found.last.step) == (0, 2)
-    np.testing.assert_array_equal(found.first.error_signal_rms, run.statistic("error_signal_rms")[0, :-1])
-    np.testing.assert_array_equal(found.last.activation_variance, run.statistic("activation_variance")[2, :-1])
+    np.testing.assert_array_equal(found.first.flow.error_signal_rms, run.statistic("error_signal_rms")[0, :-1])
+    np.testing.assert_array_equal(found.last.flow.activation_variance, run.statistic("activation_variance")[2, :-1])
 
 
 @pytest.mark.parametrize(
