@@ -122,16 +122,10 @@ def treatments(
     sets: PreparedSets | None = None,
     together: Sequence[Finding] = (),
 ) -> list[Treatment]:
-    """Every different change that may cure, in the order in which they are tried, at most so many.
-
-    cause: the finding furthest upstream, where one is known. failed: whether the run did not learn, so that its own choices are suspects too.
-    together: causes beside each other, which are undone at once first (`Diagnosis.together`).
-    """
+    """Every different change that may cure, in the order in which they are tried, at most so many; the other arguments are those of `Prescription`."""
     prepared = sets or PreparedSets()
     asked: dict[tuple[tuple[str, str], ...], list[tuple[str, Remedy]]] = {}
-    for each in together:
-        asked.setdefault(tuple(sorted(joined(together).patch.items())), []).append((each.code, joined(together)))
-    for code, remedy in _named(config, findings, cause, failed):
+    for code, remedy in [*((each.code, joined(together)) for each in together), *_named(config, findings, cause, failed)]:
         asked.setdefault(tuple(sorted(remedy.patch.items())), []).append((code, remedy))
     alone = [_treatment(config, tuple(dict.fromkeys(code for code, _ in same if code)), same[0][1]) for same in asked.values()]
     found = [each for each in _different(alone, [config]) if not is_hopeless(config, each, cause, prepared)]
