@@ -22,6 +22,7 @@ from __future__ import annotations
 
 import numpy as np
 
+from dlprobe.registry import counted
 from dlprobe.rules.evidence import Evidence
 from dlprobe.rules.outcome import Finding, NotEvaluableError, Outcome, Passed, fired
 from dlprobe.rules.remedies import remedies
@@ -37,7 +38,7 @@ def check(evidence: Evidence, settings: Settings) -> Outcome:
         raise NotEvaluableError("no histograms were recorded: give histogram-every")
     found = evidence.run.histograms("preactivation")
     if len(found.steps) < LOOKS:
-        raise NotEvaluableError(f"too few steps: percentiles were taken {len(found.steps)} times, {LOOKS} are needed")
+        raise NotEvaluableError(f"too few steps: percentiles were taken {counted(len(found.steps), 'time')}, {LOOKS} are needed")
     if evidence.well:
         return Passed()
     looks = found.percentiles[:, hidden].astype(np.float64)  # (look, layer, percentile)
