@@ -9,7 +9,7 @@ import sys
 from pathlib import Path
 
 import pytest
-from command_line import ROOT, dlprobe
+from command_line import ROOT, dlprobe, process
 from foreign_runs import hostile
 
 from dlprobe.api import open_run
@@ -120,6 +120,13 @@ def test_without_the_extra_one_line_says_what_to_install(folder: Path, monkeypat
     assert dlprobe("inspect", "vanishing.h5", "--figure", "a.json").code == 0
     with pytest.raises(MissingExtraError):
         svg({})
+
+
+def test_under_a_limit_of_addresses_one_line_says_that_no_picture_can_be_drawn(folder: Path) -> None:
+    outcome = process("inspect", "vanishing.h5", "--figure", "a.svg", "--untrusted", folder=folder)
+    assert outcome.code == 2
+    assert "cannot be drawn under a limit of addresses" in outcome.errors[0]
+    assert not (folder / "a.svg").exists()
 
 
 def test_options_of_pictures_are_there_once_whatever_a_command_calls_its_own() -> None:

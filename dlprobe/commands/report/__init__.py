@@ -21,6 +21,7 @@ from dlprobe.commands.base.arguments import Force
 from dlprobe.commands.base.completing import complete_runs
 from dlprobe.commands.base.named_files import allow_file_option
 from dlprobe.commands.base.screen import Screen
+from dlprobe.commands.base.untrusted import reading_options
 from dlprobe.commands.base.writing import claim, read_as
 from dlprobe.runs.reading import reading
 
@@ -34,6 +35,7 @@ File = Annotated[Path, typer.Argument(metavar="RUN", help="run or study file, it
 Output = Annotated[Path | None, typer.Option("-o", "--output", metavar="FILE", help="the file to write [default: report.html, or report.md]")]
 
 
+@reading_options
 @allow_file_option
 def command(run: File, output: Output = None, force: Force = False, *, screen: Screen) -> None:
     """Read, put together, write."""

@@ -4,18 +4,33 @@ from __future__ import annotations
 
 import html
 import json
+import math
 from types import ModuleType
 from typing import Any
 
-from dlprobe.errors import MissingExtraError
+from dlprobe.errors import ConfigError, MissingExtraError
 
+ADDRESSES = 64 * 2**30  # bytes that the renderer reserves at most, without touching them; under less it ends the process
+LIMITED = "pictures as SVG, PNG or PDF cannot be drawn under a limit of addresses (ulimit -v, --untrusted)"
 DRAWN = ("svg", "png", "pdf")
 SUFFIXES = (*DRAWN, "json")
 MISSING = "pictures as SVG, PNG or PDF need vl-convert, which is not installed: pip install 'dlprobe[figures]'"
 
 
+def _addresses() -> float:
+    """Bytes of addresses that this process may reserve."""
+    try:
+        import resource
+    except ImportError:  # Windows has no such limit
+        return math.inf
+    limit = resource.getrlimit(resource.RLIMIT_AS)[0]
+    return math.inf if limit == resource.RLIM_INFINITY else limit
+
+
 def renderer() -> ModuleType:
-    """The renderer. Raises MissingExtraError, one line, where it is not installed."""
+    """The renderer. Raises MissingExtraError where it is not installed, ConfigError where the process may not have the addresses it reserves; one line."""
+    if _addresses() < ADDRESSES:
+        raise ConfigError(f"{LIMITED}; --figure NAME.json writes the specification under any limit")
     try:
         import vl_convert
     except ImportError:
