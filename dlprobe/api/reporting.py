@@ -70,7 +70,7 @@ def run_html(run: Run) -> str:
     """The first section of the report, for a notebook."""
     from dlprobe.api.telling import told_of
     from dlprobe.render.document import Document
-    from dlprobe.render.html import fragment
+    from dlprobe.render.html.page import fragment
     from dlprobe.reports.whole import diagnosis_section
 
     return fragment(Document("", diagnosis_section(told_of(run, _called(run)))))
@@ -79,7 +79,7 @@ def run_html(run: Run) -> str:
 def study_html(study: Study, results: Columns) -> str:
     """A study's axes, and its runs with their final results, for a notebook."""
     from dlprobe.render.document import Column, Document, Facts, Table
-    from dlprobe.render.html import fragment
+    from dlprobe.render.html.page import fragment
 
     facts = [("study", str(study.path)), ("status", study.status), *((name, ", ".join(map(str, values))) for name, values in study.axes.items())]
     columns = {name: values.tolist() for name, values in results.flat.items()}

@@ -13,7 +13,7 @@ from typing import Any, get_args
 import pytest
 
 from dlprobe.render import document as doc
-from dlprobe.render import html
+from dlprobe.render.html import page as html
 from dlprobe.render.html.maps import map_data
 
 NASTY = "</script><script>alert(1)</script><img src=x onerror=alert(2)>\"' onload='x'"

@@ -117,7 +117,7 @@ def _kind_of_xml(text: str) -> str | None:
         return None
     if text.startswith("<svg"):
         return PICTURES["svg"]
-    from dlprobe.render.html import GENERATOR
+    from dlprobe.render.html.page import GENERATOR
 
     if GENERATOR in text[:2000]:
         return REPORT

@@ -1,77 +1,20 @@
-"""Document → one self-contained HTML page: readable without scripts, from disk, offline, printed; every picture is an SVG image in it.
-
-Nothing of the document becomes markup: texts are escaped, data stand in `application/json` blocks. The policy of the page forbids everything but its own
-style and script, which are known by their hashes; `page.css` and `page.js` are read as they stand.
-"""
+"""Documents as HTML pages; what makes them is imported when one is asked for."""
 
 from __future__ import annotations
 
-import base64
-import hashlib
-import json
-from importlib.resources import files
-from typing import Any, TextIO
+from typing import TextIO
 
 from dlprobe.render import document as doc
 from dlprobe.render import formats
-from dlprobe.render.html.blocks import Page, escaped
-from dlprobe.render.json import jsonable
 
 SCHEMA = "dlprobe-report/1"
-GENERATOR = '<meta name="generator" content="dlprobe">'  # in the head of every page, which tells that it may be replaced
 
 
 def render(document: doc.Document, stream: TextIO, *, width: int | None = None, color: bool | None = None) -> None:
     """Write the page; `width` and `color` are there because every format has them. Raises MissingExtraError where the renderer of pictures is missing."""
+    from dlprobe.render.html.page import page
+
     stream.write(page(document))
-
-
-def page(document: doc.Document) -> str:
-    """The whole page. A heading of level 1 begins a section."""
-    style, script = (files(__package__).joinpath(name).read_text(encoding="utf-8") for name in ("page.css", "page.js"))
-    drawn = Page(document)
-    body = drawn.body()
-    policy = f"default-src 'none'; style-src {_hash(style)}; script-src {_hash(script)}; base-uri 'none'; form-action 'none'"
-    title = escaped(document.title or "dlprobe")
-    return f"""<!DOCTYPE html>
-<html lang="en">
-<head>
-<meta charset="utf-8">
-<meta http-equiv="Content-Security-Policy" content="{policy}">
-{GENERATOR}
-<meta name="viewport" content="width=device-width, initial-scale=1">
-<meta name="color-scheme" content="light dark">
-<title>{title}</title>
-<style>{style}</style>
-</head>
-<body>
-<header><h1>{title}</h1>
-<nav aria-label="Sections"><ol>{drawn.contents()}</ol></nav></header>
-<main>
-{body}
-</main>
-{embedded("maps", drawn.maps())}
-{embedded("data", document.data)}
-<script>{script}</script>
-</body>
-</html>
-"""
-
-
-def fragment(document: doc.Document) -> str:
-    """The blocks alone with their style, for a notebook; no script."""
-    style = files(__package__).joinpath("page.css").read_text(encoding="utf-8").replace(":root", "&")
-    return f'<div class="dlprobe"><style>.dlprobe {{ {style} }}</style>{Page(document).body()}</div>'
-
-
-def embedded(name: str, data: Any) -> str:
-    """Data as a block that no browser runs, and that no text in it can end."""
-    text = json.dumps(jsonable(data), allow_nan=False, separators=(",", ":")).replace("<", "\\u003c")
-    return f'<script type="application/json" id="{name}">{text}</script>'
-
-
-def _hash(text: str) -> str:
-    return f"'sha256-{base64.b64encode(hashlib.sha256(text.encode()).digest()).decode()}'"
 
 
 formats.register("html", "one self-contained page with pictures", render, (SCHEMA,))
