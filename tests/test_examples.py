@@ -88,7 +88,7 @@ def test_options_exist_in_some_command() -> None:
 
 def test_configuration_keys_exist() -> None:
     known = {(field.table, field.key) for field in fields()} | {("data", suffix) for suffix in ("csv", "npz", "npy", "txt", "parquet")}  # names of files
-    known |= {("model", name) for name in ("net", "encoder", "head", "loss", "optimizer")}  # of models in lines of Keras and PyTorch
+    known |= {("model", name) for name in ("net", "encoder", "head", "input_shape", "loss", "optimizer")}  # of models in lines of Keras and PyTorch
     assert missing(r"(?<![\w./])(data|model|training|recording)\.([a-z_0-9]+)(?![\w(]|\.[a-z])", lambda *key: key in known, least=50) == []
 
 

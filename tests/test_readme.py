@@ -31,7 +31,7 @@ def test_every_command_of_a_document_runs_in_its_order(
     for line in commands(document):
         code = main(shlex.split(line)[1:])
         out, err = capfd.readouterr()
-        if code != 0 or not out.strip():
+        if code != 0 or not (out + err).strip():
             failed.append(f"{line}: exit {code}: {err}")
     assert not failed
 

@@ -107,7 +107,9 @@ def check_document(
     data: dict[str, Any] = {"schema": SCHEMA, "runs": listed, "configurations": grouped, "not_evaluated": silent, "exit_code": exit_code}
     blocks = [_count_table(counts, ""), *_silence(runs)] if counted else _blocks(judged, runs, counts, details, proofs, configurations)
     hints = [index for index, block in enumerate(blocks) if isinstance(block, Hint)]
-    blocks.insert(hints[0] if hints else len(blocks), Paragraph(_exit(exit_code, fails_on)))
+    end = hints[0] if hints else len(blocks)
+    codes = [Bullets([f"{group.kind}: {', '.join(group.codes)}" for group in unevaluated(runs)])] if details and silent else []
+    blocks[end:end] = [*codes, Paragraph(_exit(exit_code, fails_on))]
     if counted:
         listed = [_count_data(each) for each in counts]
         data = {"schema": COUNTS_SCHEMA, "runs": len(judged), "counts": listed, "not_evaluated": silent, "exit_code": exit_code}

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import re
 from collections import Counter
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
@@ -46,11 +47,13 @@ def brief(finding: Finding, most: int = WIDEST_LINE) -> str:
     >>> brief(Finding(1.0, 2.0, "5 of 8 units are dead, from step 3 on; so in 4 steps", code="A001", name="dead-units"), most=60)
     'dead-units (A001): 5 of 8 units are dead, from step 3 on'
     """
-    text = f"{named(finding)}: {finding.evidence.partition('; ')[0]}"
-    for separator in (", ", " ("):
-        while len(text) > most and separator in text[len(named(finding)) :]:
-            text = text.rpartition(separator)[0]
-    return text
+    clause = re.match(r"(?:\([^()]*\)|;(?! )|[^;])*", finding.evidence)
+    name, text = f"{named(finding)}: ", clause[0] if clause else finding.evidence
+    if len(name + text) > most:
+        text = re.sub(r" \([^()]*\)", "", text)
+    while len(name + text) > most and ", " in text:
+        text = text.rpartition(", ")[0]
+    return name + text
 
 
 def diagnosis_blocks(found: Diagnosis, most: int = MOST_TRIED) -> list[Block]:
@@ -91,7 +94,7 @@ def cause_blocks(found: Diagnosis, most: int = MOST_TRIED, tried: bool = False) 
         blocks.append(Paragraph(_sentence(finding.evidence), below=True))
         said = line
     blocks += [Paragraph(told, below=True)] if (told := brings_about(found)) else []
-    codes = {"", *(finding.code for finding in heads)}
+    codes = {"", *(finding.code for finding in heads), *(action.code for action in found.actions[:1])}
     actions = [action for action in found.actions if action.code in codes]
     return [*blocks, *choices(found, actions, most, tried=tried)]
 
@@ -178,7 +181,9 @@ def _sentence(text: str) -> str:
 
 def brings_about(found: Diagnosis) -> str:
     """What follows from the cause; empty for nothing."""
-    return f"It brings about: {', '.join(dict.fromkeys(map(named, found.follows)))}." if found.follows else ""
+    causes = {each.code for each in (found.cause, *found.together) if each is not None}
+    effects = dict.fromkeys(named(each) for each in found.follows if each.code not in causes)
+    return f"It brings about: {', '.join(effects)}." if effects else ""
 
 
 def _other_faults(found: Diagnosis) -> list[Finding]:

@@ -37,8 +37,9 @@ def overview(told: Told, where: str) -> Document:
     blocks: list[Block] = [*told.first_screen(), Facts([*facts(run), *_file(run)])]
     if told.details():
         blocks.append(Hint(f"dlprobe inspect {where} --details", details=True))
-    if len(run.steps):
-        blocks.append(Hint(f"dlprobe inspect {where} --statistic error_signal_rms"))
+    if len(run.steps) and (recorded := [*run.statistics, *run.scalars]):
+        asked = "error_signal_rms" if "error_signal_rms" in recorded else recorded[0]
+        blocks.append(Hint(f"dlprobe inspect {where} --statistic {asked}"))
     blocks.append(Hint(f"dlprobe inspect {where} --show layers"))
     data = {
         **train_data(run, told.profile),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
@@ -46,4 +47,4 @@ def flow_strips(lines: Sequence[FlowLine], layers: Sequence[str], caption: str =
     if not any(len(line.flow.gradient_rms) for line in lines):
         return []
     groups = [StripGroup(name, [line.strip(quantity) for line in lines], name=quantity) for quantity, name in QUANTITIES.items()]
-    return [Strips([*(group for group in groups if any(len(strip.values) for strip in group.strips)), *more], layers, caption)]
+    return [Strips([*(group for group in groups if any(math.isfinite(value) for strip in group.strips for value in strip.values)), *more], layers, caption)]

@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from dlprobe.analysis.comparing.grouped_runs import Group, Summary
 
 MOMENTS = 3
+NAMED = 8  # layers that are all shown; of more, some
 ORDERS = ("name", "smallest", "largest")
 
 
@@ -108,7 +109,7 @@ def curves(asked: Asked, groups: Sequence[GroupCurves], order: str) -> Document:
 def profiles(asked: Asked, groups: Sequence[GroupCurves], order: str) -> Document:
     """At one moment: through the layers, or one number for each group."""
     names = list(dict.fromkeys(layer for group in groups for layer in group.layers))
-    shown = [names[index] for index in spread(len(names), MOMENTS)]
+    shown = names if len(names) <= NAMED else [names[index] for index in spread(len(names), MOMENTS)]
     ordered = _ordered(list(groups), [_value(group.layers.get(shown[0])) if shown else math.nan for group in groups], order)
     columns = [Column("group"), Column("runs", align="right"), *(Column(name or asked.title, align="right") for name in shown)]
     rows: list[list[Cell]] = [[each.group.label, len(each.group.runs), *(_one(each.layers.get(name), asked.scale) for name in shown)] for each in ordered]
@@ -119,7 +120,7 @@ def profiles(asked: Asked, groups: Sequence[GroupCurves], order: str) -> Documen
         series = [LayerSeries(each.group.label, [_value(summary) for summary in each.layers.values()]) for each in drawn]
         some = f"; {len(drawn)} of {len(ordered)} groups" if len(drawn) < len(ordered) else ""
         blocks.append(Profile(series, names if alike else (), caption=f"medians over runs through the layers{some}"))
-    part = f"; {len(shown)} of {len(names)} layers" if len(shown) < len(names) else ""
+    part = f"; {len(shown)} of {len(names)} layers, name others by --layers" if len(shown) < len(names) else ""
     blocks += [Table(columns, rows, f"Median (smallest … largest) over the runs of a group{part}"), _next(asked)]
     data = {**asked.data, "over": "layer", "at": asked.at, "groups": [each.records() for each in groups]}
     where = {"start": "at the first recorded step", "end": "at the last recorded step"}.get(str(asked.at), f"at step {asked.at}")

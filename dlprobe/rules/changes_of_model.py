@@ -13,6 +13,7 @@ import numpy as np
 from dlprobe.config import parse_spec, with_values
 from dlprobe.config.records import RunConfig
 from dlprobe.errors import ConfigError
+from dlprobe.record.sizes import factor_text, power_of_ten
 from dlprobe.rules.changes_of_training import OFF, short, usual_rate
 from dlprobe.rules.evidence import Evidence
 from dlprobe.rules.outcome import NotEvaluableError, Remedy
@@ -126,7 +127,8 @@ def _across(evidence: Evidence) -> str:
     ratios = [each.log10_ratio for each in verdicts if math.isfinite(each.log10_ratio)]
     if not ratios:
         return ""
-    return f": across them the error signal changes by a factor of 10^{max(ratios, key=abs):.1f}"
+    largest = max(ratios, key=abs)
+    return f": across them the error signal changes by a factor of {power_of_ten(largest) if abs(largest) >= 4 else factor_text(10.0**largest)}"
 
 
 def _activations(config: RunConfig) -> str:

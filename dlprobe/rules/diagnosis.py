@@ -30,6 +30,9 @@ FAILED = ("diverged", "did not learn", "learned and lost")  # states that have a
 OPEN = ("did not learn", "learned in part", "too short to tell")  # what more steps may change
 
 
+PUT_BACK = ("R003",)  # a finding of these rules knows what the run had before it was changed
+
+
 @dataclass(frozen=True)
 class Observed:
     """What a diagnosis takes of the run itself: what it has come to, its layers and last step, and what `dlprobe train` would repeat.
@@ -193,7 +196,11 @@ def diagnosis_of(seen: Observed, judgement: Judgement, path: str) -> Diagnosis:
     wanting = failed or seen.state.name == "learned in part"
     guards = [each for each in judgement.findings if each.code in GUARDS and causes]
     together = undone_together([*causes, *guards], seen.config) if wanting else []
+    undone = _undone_already(others, together)
+    follows, others = (*follows, *undone), tuple(each for each in others if not any(each is one for one in undone))
+    back = actions_of([each for each in judgement.findings if each.code in PUT_BACK], seen.config, path)
     actions = _first_together(together, actions_of([*causes, *symptoms] or remarks, seen.config, path), seen.config, path)
+    actions = (*back, *(action for action in actions if not any(action.remedy.patch == one.remedy.patch for one in back)))
     plain = plain_settings(seen.config) if wanting and not actions and seen.config is not None else None
     return Diagnosis(
         path,
@@ -210,6 +217,15 @@ def diagnosis_of(seen: Observed, judgement: Judgement, path: str) -> Diagnosis:
         seen.seconds,
         tuple(together) if len(together) > 1 else (),
     )
+
+
+def _undone_already(others: Sequence[Finding], together: Sequence[Finding]) -> list[Finding]:
+    """Findings that say of another cause's option what it has cost: with the causes undone nothing is left to change for them."""
+    if len(together) < 2:
+        return []
+    patch, codes = joined(together).patch, {cause.code for cause in together}
+    beside = [each for each in others if each.code in codes and not any(each is cause for cause in together)]
+    return [each for each in beside if each.remedies and each.remedies[0].patch and each.remedies[0].patch.items() <= patch.items()]
 
 
 def _first_together(together: Sequence[Finding], actions: tuple[Action, ...], config: RunConfig | None, path: str) -> tuple[Action, ...]:

@@ -17,6 +17,7 @@ READING = {
     "check": (VANISHING,),
     "diff": (VANISHING, HEALTHY),
     "export": (HEALTHY, "-o", "out.csv"),
+    "report": (HEALTHY,),
 }
 
 

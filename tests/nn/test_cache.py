@@ -132,7 +132,7 @@ def test_an_edit_that_a_kernel_may_feel_changes_the_hash(name: str, old: str, ne
     [
         ("nn/observe.py", "", "\n# a comment\n"),
         ("nn/observe.py", "def deviations(", "# a comment\n\n\ndef deviations("),  # lines move
-        ("nn/block.py", '"""The weight matrix of a layer."""', '"""Of a layer, the weights."""'),
+        ("nn/memory.py", '"""The weight matrix of a layer."""', '"""Of a layer, the weights."""'),
         ("nn/observe.py", "def sums_hold(square: Number | Value) -> Flag", "def sums_hold(square) -> bool"),
         ("nn/model.py", "# (P,): what is learned", "# what is learned, (P,)"),
         ("nn/network.py", "EVALUATION_ROWS = 256", "EVALUATION_ROWS = 128"),  # Python's side

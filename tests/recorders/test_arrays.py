@@ -128,7 +128,7 @@ def test_data_is_described_and_not_kept(tmp_path: Path) -> None:
 
 def test_what_does_not_fit_is_refused_with_both_shapes(tmp_path: Path) -> None:
     with Recorder(tmp_path / "run.h5", ["a", "b"]) as recorder:
-        with pytest.raises(ValueError, match="step 0 has 1 layers, expected 2"):
+        with pytest.raises(ValueError, match="step 0 has 1 layer, expected 2"):
             recorder.step(0, [LayerArrays()])
         with pytest.raises(ValueError, match=r"error_signal has shape \(2, 3\), expected that of z, \(2, 4\)"):
             recorder.step(0, [LayerArrays(z=np.ones((2, 4)), error_signal=np.ones((2, 3))), LayerArrays()])

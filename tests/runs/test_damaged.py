@@ -231,7 +231,7 @@ def test_whole_frames_with_wrong_rows_are_one_clear_line(tmp_path: Path, arrays:
 def test_a_study_is_refused_where_one_run_is_needed(tmp_path: Path) -> None:
     with StudyWriter.create(tmp_path / "s.h5", {}) as writer:
         writer.run("a", synthetic_runs.write(None, 10).bytes())
-    with pytest.raises(RunFileError, match="is a study of 1 runs, one run is needed"):
+    with pytest.raises(RunFileError, match="is a study of 1 run, one run is needed"):
         open_single(tmp_path / "s.h5")
 
 

@@ -65,7 +65,8 @@ def as_good(points: Sequence[Point]) -> list[Point]:
 def double_descent(points: Sequence[Point]) -> Point | None:
     """The top between two descents: a point whose loss is clearly above that of one before it and of one behind it; the highest of such. None without.
 
-    Clearly: by more than chance makes of any of the pairs of points with a probability of 5 % (Bonferroni). Points of an axis without order have no top.
+    Clearly: by more than chance makes of any of the pairs of points with a probability of 5 % (Bonferroni). Points of an axis without order have no top, nor
+    has one where the nets do not fit their own samples: the peak stands where they begin to (Belkin et al. 2019; Nakkiran et al. 2020).
     """
     if any(not isinstance(point.at, int | float) for point in points):
         return None
@@ -77,7 +78,10 @@ def double_descent(points: Sequence[Point]) -> Point | None:
         down, up = low.expected_loss - low.intervals["expected_loss"][0], high.intervals["expected_loss"][1] - high.expected_loss
         return low.expected_loss - high.expected_loss > limit * math.hypot(down, up)
 
-    tops = [top for k, top in enumerate(along) if any(below(each, top) for each in along[:k]) and any(below(each, top) for each in along[k + 1 :])]
+    fitted = [top.training < DOMINATES * top.found.expected_loss or math.isnan(top.training) for top in along]
+    tops = [
+        top for k, top in enumerate(along) if fitted[k] and any(below(each, top) for each in along[:k]) and any(below(each, top) for each in along[k + 1 :])
+    ]
     return max(tops, key=lambda point: point.found.expected_loss, default=None)
 
 

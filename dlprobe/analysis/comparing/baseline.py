@@ -302,6 +302,18 @@ def configuration_changes(new: str, old: str) -> list[str]:
     return [f"{key}: {_shown(theirs, key)} → {_shown(ours, key)}" for key in keys]
 
 
+def put_back(new: str, old: str) -> dict[str, str]:
+    """What sets a configuration back to another one: `table.key` to its value as it is typed. Empty where that is more than values of keys.
+
+    >>> put_back('{"training": {"lr": 0.01}}', '{"training": {"lr": "auto"}}'), put_back('{"a": {"b": 1}}', '{}')
+    ({'training.lr': 'auto'}, {})
+    """
+    ours, theirs = flat(json.loads(new)), flat(json.loads(old))
+    changed = [key for key in {**theirs, **ours} if key not in ours or key not in theirs or ours[key] != theirs[key]]
+    typed = all(isinstance(theirs.get(key), str | int | float) for key in changed)
+    return {key: _shown(theirs, key) for key in changed} if typed else {}
+
+
 def _shown(flat: Mapping[str, Any], key: str) -> str:
     value = flat.get(key, "(not there)")
     return value if isinstance(value, str) else json.dumps(value)

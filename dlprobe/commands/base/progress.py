@@ -100,7 +100,7 @@ def _duration(seconds: float) -> str:
     """A time as people say it.
 
     >>> _duration(42.4), _duration(200), _duration(7300)
-    ('42 s', '3 min 20 s', '2 h 2 min')
+    ('42 s', '3 min 20 s', '2 h 1 min')
     """
     whole = round(seconds)
     if whole < 60:

@@ -10,16 +10,17 @@ runs whose split has the same seed. One finding names what differs and the first
 
 When it stays silent: everything is the same in at least one run of the baseline. Not evaluated without a baseline.
 
-What to try: make new baseline runs where the change is meant; --ignore R003 where the comparison across configurations is what you want to see.
+What to try: set the changed keys back; make new baseline runs where the change is meant; --ignore R003 where the comparison across configurations is
+what you want to see.
 
 References: ours; what makes runs comparable follows Pineau et al. 2021, J. Mach. Learn. Res. 22:164, the reproducibility checklist.
 """
 
 from __future__ import annotations
 
-from dlprobe.analysis.comparing.baseline import configuration_changes, structure_differences
+from dlprobe.analysis.comparing.baseline import configuration_changes, put_back, structure_differences
 from dlprobe.rules.evidence import Evidence
-from dlprobe.rules.outcome import Finding, Outcome, Passed, fired
+from dlprobe.rules.outcome import Finding, Outcome, Passed, Remedy, fired
 from dlprobe.rules.rule import Settings, Threshold, register
 
 
@@ -32,7 +33,10 @@ def check(evidence: Evidence, settings: Settings) -> Outcome:
     shown = int(settings["shown"])
     more = f" and {len(keys) - shown} more" if len(keys) > shown else ""
     changed = f" ({'; '.join(keys[:shown])}{more})" if keys else ""
-    return fired(Finding(float(len(differ)), 0.0, f"not the experiment of the baseline: other {' and '.join(differ)}{changed}"))
+    back = put_back(comparison.new[0].configuration, comparison.old[0].configuration)
+    told = ", ".join(f"{value} for {key.partition('.')[2].replace('_', ' ')}" for key, value in back.items())
+    remedies = (Remedy(back, f"the baseline has {told}"),) if 0 < len(back) <= shown else ()
+    return fired(Finding(float(len(differ)), 0.0, f"not the experiment of the baseline: other {' and '.join(differ)}{changed}", remedies=remedies))
 
 
 register(
