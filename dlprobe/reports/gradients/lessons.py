@@ -43,9 +43,9 @@ def _breaks(grid: Grid) -> list[Block]:
         return [Verdict(f"every error signal stays within its band, down to {grid.deepest} hidden layer{'s' * (grid.deepest != 1)}", "neutral")]
     cell, result = row
     ratio, initial = result.initial.log10_error_signal_ratio.median, result.initial
-    size = initial.verdict.verdict if math.isnan(ratio) else f"hidden_1 gets {factor_text(10.0 ** min(ratio, 300.0))} × hidden_{cell.depth}'s error signal"
+    size = initial.verdict.verdict if math.isnan(ratio) else f"error signal ×{factor_text(10.0 ** min(ratio, 300.0))} at hidden_1"
     lines: list[Block] = [Verdict(f"{grid.label(cell)} breaks first, at {counted(cell.depth, 'layer')}: {size}", VERDICT_TONES[initial.verdict.verdict])]
-    return [*lines, Paragraph(f"because per layer towards the input {initial.because}", below=True)] if initial.because else lines
+    return [*lines, Paragraph(f"because per layer, {initial.because}", below=True)] if initial.because else lines
 
 
 def lessons(grid: Grid) -> list[Block]:
