@@ -69,7 +69,8 @@ def test_nets_beyond_float64_diverge_without_a_warning_of_a_library(init: str) -
     outcome = dlprobe(
         "gradients", "--depth", "2", "--width", "5", "--activation", "relu", "--init", init, "--data", "wine", "--steps", "1", "--dtype", "float64"
     )
-    assert (outcome.code, outcome.err) == (0, "")
+    said = [line for line in outcome.err.splitlines() if not line.endswith("so far")]  # where compiling takes long, how long is said
+    assert (outcome.code, said) == (0, [])
 
 
 def test_study_file_keeps_every_run_and_the_verdicts(tmp_path: Path) -> None:
