@@ -5,6 +5,7 @@ from __future__ import annotations
 import importlib.util
 import os
 import tempfile
+from pathlib import Path
 
 import hypothesis
 import pytest
@@ -16,11 +17,24 @@ hypothesis.settings.load_profile("ci" if os.environ.get("CI") else "local")
 
 collect_ignore_glob = ["browser/*", "campaigns/*", "frameworks/*"]  # they take minutes: python -m tests.browser, tests.campaigns, tests.frameworks
 ORACLES = {"sklearn": "scikit-learn", "torch": "torch"}
+RECORDERS = {"torch": ("torch",), "keras": ("keras", "torch", "jax")}  # folders of dlprobe/recorders, and the libraries that their modules import
 _fresh_cache: tempfile.TemporaryDirectory[str] | None = None
 
 
-def pytest_configure() -> None:
+class WithoutLibrary:
+    """Leaves out recorders whose library is not installed: doctests import every module of the package."""
+
+    @staticmethod
+    def pytest_ignore_collect(collection_path: Path) -> bool | None:
+        """True for such a folder; else others decide."""
+        folder, above = collection_path.name, collection_path.parent.name
+        known = RECORDERS.get(folder, ()) if above == "recorders" and collection_path.parents[1].name == "dlprobe" else ()
+        return True if any(importlib.util.find_spec(library) is None for library in known) else None
+
+
+def pytest_configure(config: pytest.Config) -> None:
     """DLPROBE_TEST_FRESH_CACHE=1 compiles every kernel anew into a folder of this session; else the usual cache serves."""
+    config.pluginmanager.register(WithoutLibrary())
     global _fresh_cache
     if os.environ.get("DLPROBE_TEST_FRESH_CACHE"):
         _fresh_cache = tempfile.TemporaryDirectory(prefix="dlprobe-kernels-")

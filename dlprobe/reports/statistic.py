@@ -20,8 +20,25 @@ LINES = 6
 MOMENTS = 5
 
 
+class Named:
+    """What is shown under a name, in percent where its values are shares of samples."""
+
+    name: str
+    share: bool
+
+    @property
+    def scale(self) -> float:
+        """What values are multiplied by to be shown: error rates are told in percent."""
+        return 100.0 if self.share else 1.0
+
+    @property
+    def title(self) -> str:
+        """The name with the unit that is shown."""
+        return f"{self.name} [%]" if self.share else self.name
+
+
 @dataclass(frozen=True)
-class Quantity:
+class Quantity(Named):
     """A recorded quantity, or a part of one.
 
     steps: (row,); values: (row,), or (row, layer) where `layers` names the columns. all_layers: the columns of the whole. share: whether values are shares
@@ -37,16 +54,6 @@ class Quantity:
     group: str = "statistics"
     all_layers: tuple[str, ...] = ()
     share: bool = False
-
-    @property
-    def scale(self) -> float:
-        """What values are multiplied by to be shown: error rates are told in percent."""
-        return 100.0 if self.share else 1.0
-
-    @property
-    def title(self) -> str:
-        """The name with the unit that is shown."""
-        return f"{self.name} [%]" if self.share else self.name
 
     @property
     def names(self) -> tuple[str, ...]:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from dlprobe.render.document import Block, Cell, Chart, Column, Document, Facts, Hint, LayerSeries, Paragraph, Profile, Series, Table
 from dlprobe.reports.run import quoted
-from dlprobe.reports.statistic import LINES, SCHEMA, spans_decades, spread
+from dlprobe.reports.statistic import LINES, SCHEMA, Named, spans_decades, spread
 
 if TYPE_CHECKING:
     from dlprobe.analysis.comparing.grouped_runs import Group, Summary
@@ -20,7 +20,7 @@ ORDERS = ("name", "smallest", "largest")
 
 
 @dataclass(frozen=True)
-class Asked:
+class Asked(Named):
     """What was asked of a study. by: the axes that make groups; fixed: axes on which all chosen runs agree; runs, of_runs: how many were chosen of how many;
     at: `start`, `end` or a step, None for all steps; lacking: chosen runs that hold none of it; share: whether
     values are shares of samples.
@@ -37,16 +37,6 @@ class Asked:
     at: str | int | None = None
     lacking: int = 0
     share: bool = False
-
-    @property
-    def scale(self) -> float:
-        """What values are multiplied by to be shown: error rates are told in percent."""
-        return 100.0 if self.share else 1.0
-
-    @property
-    def title(self) -> str:
-        """The name with the unit that is shown."""
-        return f"{self.name} [%]" if self.share else self.name
 
     @property
     def facts(self) -> Facts:
